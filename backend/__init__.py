@@ -1,0 +1,1 @@
+"""Switchboard: connects an application and its team with people on their messengers."""

@@ -1,0 +1,87 @@
+"""The channel `telegram_bot`: bots by Telegram's Bot API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from backend.channels.base import Content, Credentials, Envelope, Limits, Operation, Receipt, SenderFacts
+from backend.channels.errors import Rejected
+from backend.channels.inbound import InboundEvent
+from backend.channels.telegram_bot import formatting, limits, operations, webhook
+from backend.channels.telegram_bot.administration import Administration
+from backend.channels.telegram_bot.client import BotClient
+
+
+class TelegramBot:
+    """See `backend.channels.base.Channel`; `administration` has what is not about messages."""
+
+    name = "telegram_bot"
+
+    def __init__(self, client: BotClient | None = None) -> None:
+        self.client = client or BotClient()
+        self.administration = Administration(self.client)
+
+    @property
+    def limits(self) -> Limits:
+        """Telegram's published rates."""
+        return limits.LIMITS
+
+    def perform(self, credentials: Credentials, op: Operation, *, deadline: float) -> Receipt:
+        """Carry out one operation; what Telegram refuses for its formatting, its links' addresses or a
+        photo's shape is sent once more without that, since nothing was sent by the first try. Editing into
+        the same, answering a callback too late and deleting what is gone are successes that say so in the
+        receipt's facts."""
+        facts: dict[str, Any] = {}
+        plain = False
+        while True:
+            try:
+                request = operations.request_of(op)
+                result = self.client.call(
+                    credentials.token, request.method, request.params, request.uploads, deadline=deadline
+                )
+            except Rejected as refusal:
+                if (settled := _settled(op, refusal.code)) is not None:
+                    return replace(settled, as_plain_text=plain)
+                step = operations.milder(op, refusal.code)
+                if step is None:
+                    raise
+                plain = plain or refusal.code == "formatting_refused"
+                op = step[0]
+                facts |= step[1]
+                continue
+            receipt = operations.receipt_of(op, result)
+            return replace(receipt, as_plain_text=plain, facts={**receipt.facts, **facts})
+
+    def split(self, content: Content) -> list[Content]:
+        """The contents that are one operation each."""
+        return formatting.split(content)
+
+    def probe(self, credentials: Credentials) -> SenderFacts:
+        """The bot's own account (getMe)."""
+        return self.administration.get_me(credentials.token)
+
+    def verify(self, headers: Mapping[str, str], body: bytes, secret: str) -> bool:
+        """Whether the secret header is ours; Telegram signs no body."""
+        return webhook.verify(headers, secret)
+
+    def envelope(self, body: bytes) -> Envelope:
+        """The intake's keys of an update."""
+        return webhook.envelope(body)
+
+    def parse(self, body: bytes) -> Sequence[InboundEvent]:
+        """The events of an update."""
+        return webhook.parse(body)
+
+
+def _settled(op: Operation, code: str) -> Receipt | None:
+    """The receipt where a refusal says that what was wanted is already so."""
+    match (op.kind, code):
+        case ("edit" | "edit_buttons", "not_modified"):
+            return Receipt((op.external_id,) if op.external_id else (), facts={"unchanged": True})
+        case ("answer_callback", "callback_too_old"):
+            return Receipt(facts={"too_late": True})
+        case ("delete", "message_gone"):
+            return Receipt(facts={"already_gone": True})
+    return None

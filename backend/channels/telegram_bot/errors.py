@@ -1,0 +1,183 @@
+"""What a Bot API answer means: a pure function of status and body, with one table.
+
+The texts are those of Telegram's open-source Bot API server (tdlib/telegram-bot-api, Client.cpp,
+`fail_query_with_error`), which also lets upper-case server errors through as they are ("Bad Request:
+TOPIC_CLOSED"). They are matched without regard to case, anywhere in the description, first match wins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from backend.channels.errors import (
+    ChannelError,
+    OutcomeUnknown,
+    RecipientUnreachable,
+    Rejected,
+    RetryLater,
+    SenderDisabled,
+)
+
+DEFAULT_WAIT = 5.0
+GATEWAY_WAIT = 30.0
+_RETRY_AFTER = re.compile(r"retry after (\d{1,9})")
+_TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]{20,}")
+
+_Class = Literal["gone", "closed", "rejected", "disabled"]
+
+# gone: the recipient is unreachable and a link to it is disabled; closed: unreachable, but the link stays.
+_DESCRIPTIONS: tuple[tuple[str, _Class, str], ...] = (
+    ("bot was blocked by the user", "gone", "blocked"),
+    ("user_is_blocked", "gone", "blocked"),
+    ("user is deactivated", "gone", "deactivated"),
+    ("input_user_deactivated", "gone", "deactivated"),
+    # Also said for a restricted topic, so it is not enough to give a group up.
+    ("bot was kicked from the supergroup", "closed", "kicked"),
+    ("bot was kicked from", "gone", "kicked"),
+    ("bot is not a member of", "gone", "not_a_member"),
+    ("bot can't initiate conversation", "gone", "never_started"),
+    ("bot can't send messages to", "gone", "not_writable"),
+    ("group chat was deleted", "gone", "chat_deleted"),
+    ("group chat was deactivated", "gone", "chat_deleted"),
+    ("chat not found", "gone", "chat_not_found"),
+    ("peer_id_invalid", "gone", "chat_not_found"),
+    ("message thread not found", "closed", "topic_not_found"),
+    ("topic_deleted", "closed", "topic_deleted"),
+    ("topic_closed", "closed", "topic_closed"),
+    ("topic_id_invalid", "closed", "topic_not_found"),
+    ("have no rights to send", "closed", "no_rights"),
+    ("not enough rights", "closed", "no_rights"),
+    ("need administrator rights", "closed", "no_rights"),
+    ("chat_write_forbidden", "closed", "no_rights"),
+    ("chat_restricted", "closed", "no_rights"),
+    ("chat_admin_required", "closed", "no_rights"),
+    ("can't parse entities", "rejected", "formatting_refused"),
+    ("can't find end of", "rejected", "formatting_refused"),
+    ("entity_bounds_invalid", "rejected", "formatting_refused"),
+    ("message is not modified", "rejected", "not_modified"),
+    ("query is too old", "rejected", "callback_too_old"),
+    ("query id is invalid", "rejected", "callback_too_old"),
+    ("query_id_invalid", "rejected", "callback_too_old"),
+    ("message to edit not found", "rejected", "message_gone"),
+    ("message to delete not found", "rejected", "message_gone"),
+    ("message_id_invalid", "rejected", "message_gone"),
+    ("message can't be edited", "rejected", "message_locked"),
+    ("message can't be deleted", "rejected", "message_locked"),
+    ("message is too long", "rejected", "text_too_long"),
+    ("caption is too long", "rejected", "text_too_long"),
+    ("message_too_long", "rejected", "text_too_long"),
+    ("media_caption_too_long", "rejected", "text_too_long"),
+    ("text is empty", "rejected", "text_empty"),
+    ("text must be non-empty", "rejected", "text_empty"),
+    ("button_url_invalid", "rejected", "button_address_refused"),
+    ("inline keyboard button url", "rejected", "button_address_refused"),
+    ("button_data_invalid", "rejected", "buttons_refused"),
+    ("reply markup", "rejected", "buttons_refused"),
+    ("keyboard button", "rejected", "buttons_refused"),
+    ("photo_invalid_dimensions", "rejected", "photo_refused"),
+    ("photo_save_file_invalid", "rejected", "photo_refused"),
+    ("photo_ext_invalid", "rejected", "photo_refused"),
+    ("image_process_failed", "rejected", "photo_refused"),
+    ("too big for a photo", "rejected", "photo_refused"),
+    ("file is too big", "rejected", "file_too_large"),
+    ("failed to get http url content", "rejected", "media_source_refused"),
+    ("wrong type of the web page content", "rejected", "media_source_refused"),
+    ("wrong http url", "rejected", "media_source_refused"),
+    ("can't upload file by url", "rejected", "media_source_refused"),
+    ("wrong file identifier", "rejected", "media_source_refused"),
+    ("wrong remote file", "rejected", "media_source_refused"),
+    ("wrong file_id", "rejected", "file_gone"),
+    ("bad webhook", "rejected", "webhook_refused"),
+    ("logged out", "disabled", "logged_out"),
+)
+# Telegram quotes the sender's words in these, and such words reach neither rows nor logs.
+_QUOTES_CONTENT = frozenset({"formatting_refused", "button_address_refused", "buttons_refused", "media_source_refused"})
+
+
+def from_answer(status: int, body: object, retry_after: str | None = None) -> ChannelError:
+    """The error that an answer other than `ok` stands for. `status` is the HTTP status, `body` the parsed
+    JSON or None, `retry_after` the header of that name."""
+    if not isinstance(body, Mapping) or not isinstance(code := body.get("error_code"), int):
+        return _from_gateway(status, retry_after)
+    description = body.get("description")
+    text = description if isinstance(description, str) else ""
+    parameters = body.get("parameters")
+    return _from_telegram(code, text, parameters if isinstance(parameters, Mapping) else {}, retry_after)
+
+
+def _from_gateway(status: int, retry_after: str | None) -> ChannelError:
+    """Not Telegram's own words: something in between answered, so a 401 or 404 says nothing about the
+    token."""
+    if status == 429:
+        return RetryLater(_seconds(retry_after) or DEFAULT_WAIT, "rate_limited")
+    if status == 413:
+        return Rejected("file_too_large")
+    if status >= 500:
+        return OutcomeUnknown("server_error", f"status {status}")
+    if status >= 300:
+        return RetryLater(GATEWAY_WAIT, "gateway_refused", detail=f"status {status}")
+    return OutcomeUnknown("unreadable_answer", f"status {status}")
+
+
+def _from_telegram(code: int, description: str, parameters: Mapping[str, Any], retry_after: str | None) -> ChannelError:
+    text = description.lower()
+    if code == 429:
+        named = _RETRY_AFTER.search(text)
+        said = (parameters.get("retry_after"), named and named[1], retry_after)
+        wait = next((seconds for value in said if (seconds := _seconds(value))), DEFAULT_WAIT)
+        return RetryLater(wait, "rate_limited")
+    if code >= 500:
+        return OutcomeUnknown("server_error", f"status {code}")
+    moved_to = parameters.get("migrate_to_chat_id")
+    if isinstance(moved_to, int | str) and not isinstance(moved_to, bool):
+        return RetryLater(0, "chat_migrated", scope="chat", moved_to=str(moved_to))
+    if "upgraded to a supergroup" in text:
+        return RecipientUnreachable("chat_migrated", disables_link=False, detail=_shown(description))
+    if code == 401:
+        return SenderDisabled("token_refused", _shown(description))
+    if code == 404:
+        if text.strip() in ("not found", ""):
+            return SenderDisabled("token_refused", _shown(description))
+        return Rejected("method_unknown" if "method" in text else "not_found", _shown(description))
+    if code == 409:
+        if "other getupdates" in text:
+            return RetryLater(DEFAULT_WAIT, "other_poller", detail=_shown(description))
+        return Rejected("webhook_is_set", _shown(description))
+    if code == 413:
+        return Rejected("file_too_large")
+    return _from_description(code, description)
+
+
+def _from_description(code: int, description: str) -> ChannelError:
+    text = description.lower()
+    for part, meaning, reason in _DESCRIPTIONS:
+        if part in text:
+            detail = "" if reason in _QUOTES_CONTENT else _shown(description)
+            if meaning == "rejected":
+                return Rejected(reason, detail)
+            if meaning == "disabled":
+                return SenderDisabled(reason, detail)
+            return RecipientUnreachable(reason, disables_link=meaning == "gone", detail=detail)
+    if code == 403:
+        return RecipientUnreachable("forbidden", disables_link=False, detail=_shown(description))
+    if code < 400:
+        return OutcomeUnknown("unreadable_answer", f"error code {code}")
+    return Rejected("refused", _shown(description))
+
+
+def _seconds(value: object) -> float | None:
+    """A wait in seconds, at least one and at most a day; None where there is no such number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        return None
+    return min(max(seconds, 1.0), 86_400.0) if seconds > 0 else None
+
+
+def _shown(description: str) -> str:
+    """A description that may be shown: bounded, and without anything that looks like a token."""
+    return _TOKEN.sub("[redacted]", description)[:200]

@@ -1,0 +1,163 @@
+"""A connection to one judged address, every step of which ends at one deadline.
+
+A socket's own timeout starts anew with each byte, so a peer that drips a byte every few seconds would hold a
+worker for ever. Here every single receive gets only what is left of the whole.
+"""
+
+from __future__ import annotations
+
+import io
+import queue
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from backend.core.egress import addresses
+from backend.core.egress.errors import EgressFailed, EgressRefused
+from backend.core.egress.target import Target
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+Resolver = Callable[[str, int], Sequence[str]]
+Connector = Callable[[tuple[str, int], float], socket.socket]
+
+_MAX_ADDRESSES_TRIED: Final = 4
+_SEND_BYTES: Final = 64 * 1024
+
+
+class Deadline:
+    """A moment on a monotonic clock after which nothing more is waited for."""
+
+    def __init__(self, seconds: float, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._end = monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left, more than 0. Raises TimeoutError when there are none."""
+        left = self._end - self._monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+def system_resolver(host: str, port: int) -> list[str]:
+    """All addresses the operating system knows for a name. Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def system_connector(address: tuple[str, int], timeout: float) -> socket.socket:
+    """A TCP connection to an IP address. Raises OSError."""
+    return socket.create_connection(address, timeout)
+
+
+def resolve(target: Target, resolver: Resolver, deadline: Deadline, *, allow_private: bool) -> list[str]:
+    """The target's addresses in the resolver's order, all of them judged.
+
+    Raises `EgressRefused` if any may not be reached (one forbidden among good ones is an attack, not an accident)
+    and `EgressFailed` if there are none.
+    """
+    literal = addresses.parse(target.host)
+    found = [target.host] if literal is not None else _look_up(target, resolver, deadline)
+    judged = [addresses.parse(text) for text in found]
+    if not judged:
+        raise EgressFailed("dns_failed", f"There is no address for {target.origin}.", sent=False)
+    for address in judged:
+        if address is None or not addresses.is_reachable(address, allow_private=allow_private):
+            raise EgressRefused("private_address", f"{target.origin} does not lead to a public address.")
+    return [str(address) for address in judged]
+
+
+def _look_up(target: Target, resolver: Resolver, deadline: Deadline) -> Sequence[str]:
+    answers: queue.SimpleQueue[Sequence[str] | OSError | UnicodeError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(resolver(target.host, target.port))
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    # The system's resolver knows no deadline of ours; a thread that is left behind ends with the resolver's own.
+    threading.Thread(target=ask, name="egress-resolver", daemon=True).start()
+    try:
+        answer = answers.get(timeout=deadline.remaining())
+    except queue.Empty:
+        raise TimeoutError from None
+    if isinstance(answer, Exception):
+        raise EgressFailed("dns_failed", f"There is no address for {target.origin}.", sent=False) from None
+    return answer
+
+
+def connect(
+    target: Target, judged: Sequence[str], connector: Connector, deadline: Deadline, context: ssl.SSLContext
+) -> DeadlineSocket:
+    """A connection to the first of the judged addresses that answers; over TLS verified against the *name*.
+
+    Raises `EgressFailed` and TimeoutError; nothing was sent then.
+    """
+    tried = judged[:_MAX_ADDRESSES_TRIED]
+    for position, address in enumerate(tried, start=1):
+        # A dead first address must leave time for the others.
+        patience = deadline.remaining() / (len(tried) - position + 1)
+        try:
+            raw = connector((address, target.port), patience)
+        except OSError:
+            continue
+        break
+    else:
+        deadline.remaining()
+        raise EgressFailed("connect_failed", f"No connection to {target.origin}.", sent=False)
+    if target.scheme == "http":
+        return DeadlineSocket(raw, deadline)
+    try:
+        raw.settimeout(deadline.remaining())
+        return DeadlineSocket(context.wrap_socket(raw, server_hostname=target.host), deadline)
+    except TimeoutError:
+        raw.close()
+        raise
+    except (ssl.SSLError, ssl.CertificateError, OSError, ValueError) as error:
+        raw.close()
+        reason = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else "no secure connection"
+        raise EgressFailed("tls_failed", f"{target.origin}: {reason}.", sent=False) from None
+
+
+class DeadlineSocket:
+    """As much of a socket as `http.client` uses, each operation bounded by the deadline."""
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self.sock = sock
+        self._deadline = deadline
+
+    def sendall(self, data: bytes | bytearray | memoryview) -> None:
+        """Sends everything. Raises OSError and TimeoutError."""
+        rest = memoryview(data)
+        while rest:
+            self.sock.settimeout(self._deadline.remaining())
+            rest = rest[self.sock.send(rest[:_SEND_BYTES]) :]
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """A buffered reader over the socket."""
+        return io.BufferedReader(_Receiver(self.sock, self._deadline))
+
+    def close(self) -> None:
+        """Does nothing: `http.client` closes while its answer is still unread; `end` is the real end."""
+
+    def end(self) -> None:
+        """Closes the connection."""
+        self.sock.close()
+
+
+class _Receiver(io.RawIOBase):
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        self._sock.settimeout(self._deadline.remaining())
+        return self._sock.recv_into(buffer)

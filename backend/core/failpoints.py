@@ -1,0 +1,82 @@
+"""Named places where a test can kill, stop or delay the process. Off unless `FAILPOINTS_FILE` is set.
+
+The file holds one rule a line: `name action [argument] [once]`, with the actions `kill` (SIGKILL), `stop`
+(SIGSTOP), `delay` (argument in milliseconds) and `error`. A rule with a probability is `name@0.2 kill`. Each hit
+that acts is appended to `<file>.hits` before it acts, so that a checker can count what really happened.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+
+from backend.core import config
+
+NAMES = (
+    "webhook.stored_not_committed",
+    "webhook.inserted_not_woken",
+    "intake.claimed",
+    "intake.stored_not_processed",
+    "intake.processed_not_committed",
+    "delivery.inserted_not_woken",
+    "delivery.claimed",
+    "delivery.before_write",
+    "delivery.accepted_not_recorded",
+    "delivery.recorded_not_committed",
+    "delivery.committed",
+    "lease.before_renew",
+    "sweep.started",
+)
+"""Every failpoint of the product; `hit` refuses others so that a test cannot wait for one that is gone."""
+
+
+class FailpointError(RuntimeError):
+    """Raised by the action `error`."""
+
+
+def _off(name: str) -> None:
+    """Does nothing: failpoints are off in production."""
+
+
+def _build(path: str) -> Callable[[str], None]:
+    dice = random.Random()  # noqa: S311 - chooses crashes, not secrets
+
+    def act(name: str) -> None:
+        if name not in NAMES:
+            raise ValueError(f"unknown failpoint {name}")
+        try:
+            with open(path, encoding="ascii") as handle:
+                rules = handle.read().split("\n")
+        except FileNotFoundError:
+            return
+        for rule in rules:
+            words = rule.split()
+            if len(words) < 2:
+                continue
+            target, _, chance = words[0].partition("@")
+            if target != name or (chance and dice.random() >= float(chance)):
+                continue
+            _do(path, name, words[1], words[2] if len(words) > 2 else "")
+            return
+
+    return act
+
+
+def _do(path: str, name: str, action: str, argument: str) -> None:
+    with open(path + ".hits", "a", encoding="ascii") as handle:
+        handle.write(f"{name} {action} {os.getpid()} {time.time():.6f}\n")
+    if action == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif action == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    elif action == "delay":
+        time.sleep(float(argument) / 1000)  # the only sleep of the product, and only for tests
+    elif action == "error":
+        raise FailpointError(name)
+
+
+_file = config.test_hook("FAILPOINTS_FILE")
+hit: Callable[[str], None] = _build(_file) if _file else _off

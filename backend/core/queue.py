@@ -1,0 +1,162 @@
+"""Wake-ups: after a commit, one RQ job for a lane however many rows wait, and a nudge for the dispatch loop.
+
+Both are hints. The rows in PostgreSQL are the work; the sweep repeats every wake-up and the dispatch loop looks each
+second by itself, so a wake-up that is lost with Redis costs a moment and never a message.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+from flask_sqlalchemy.session import Session as FlaskSession
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue
+from rq.serializers import JSONSerializer
+from sqlalchemy import event
+
+from backend.core import config, failpoints
+from backend.core.database import TenantSession, db
+from backend.core.logging import get_logger
+
+log = get_logger(__name__)
+
+LANES = ("intake", "notifications", "background")
+"""The RQ queues. Each has a job `backend.jobs.<lane>.drain`."""
+
+NUDGE_CHANNEL = "switchboard:nudge"
+_FLAG_SECONDS = 5
+_PENDING = "wake_ups"
+_REST_SECONDS = 1.0
+
+_lock = threading.Lock()
+_connection: tuple[str, redis.Redis] | None = None
+_away_until = 0.0
+
+
+def connection(*, timeout: float | None = 2.0) -> redis.Redis:
+    """A Redis connection for `REDIS_URL`, shared by the process's threads; `timeout` None blocks (for listeners)."""
+    global _connection
+    url = config.get().redis_url
+    if timeout is None:
+        return redis.Redis.from_url(url, socket_connect_timeout=2.0, health_check_interval=15)
+    with _lock:
+        if _connection is None or _connection[0] != url:
+            made = redis.Redis.from_url(
+                url,
+                socket_timeout=timeout,
+                socket_connect_timeout=1.0,
+                retry=Retry(NoBackoff(), 1),
+                health_check_interval=15,
+            )
+            _connection = (url, made)
+        return _connection[1]
+
+
+def wake(lane: str) -> None:
+    """Has the lane's job run once the current transaction has committed; nothing happens on a rollback."""
+    if lane not in LANES:
+        raise ValueError(f"unknown lane {lane}")
+    db.session.info.setdefault(_PENDING, set()).add(lane)
+
+
+def nudge() -> None:
+    """Tells the dispatch loops, after the commit, that deliveries may be due."""
+    db.session.info.setdefault(_PENDING, set()).add("dispatch")
+
+
+def wake_now(*lanes: str) -> bool:
+    """Sends wake-ups at once; False when Redis is away (it is then left alone for a second)."""
+    global _away_until
+    if time.monotonic() < _away_until:
+        return False
+    try:
+        store = connection()
+        for lane in sorted(lanes):
+            if lane == "dispatch":
+                store.publish(NUDGE_CHANNEL, b"1")
+            elif store.set(_flag(lane), b"1", nx=True, ex=_FLAG_SECONDS):
+                _enqueue(store, lane)
+    except redis.RedisError as error:
+        _away_until = time.monotonic() + _REST_SECONDS
+        log.warning("redis_away", error=type(error).__name__, lanes=list(lanes))
+        return False
+    return True
+
+
+def clear_flag(lane: str) -> None:
+    """Lets later rows wake the lane again; a job calls it before its reading transaction."""
+    try:
+        connection().delete(_flag(lane))
+    except redis.RedisError as error:
+        log.warning("redis_away", error=type(error).__name__, lanes=[lane])
+
+
+def _enqueue(store: redis.Redis, lane: str) -> None:
+    queue = Queue(lane, connection=store, serializer=JSONSerializer)
+    queue.enqueue_call(
+        f"backend.jobs.{lane}.drain", timeout=120, result_ttl=0, failure_ttl=86400, ttl=60, description=lane
+    )
+
+
+def _flag(lane: str) -> str:
+    return f"switchboard:wake:{lane}"
+
+
+@event.listens_for(TenantSession, "after_commit")
+def _after_commit(session: FlaskSession) -> None:
+    # The hook also fires when a savepoint is released: what is woken then could not be read yet.
+    if session.in_nested_transaction() or not session.info.get(_PENDING):
+        return
+    lanes = session.info.pop(_PENDING)
+    failpoints.hit("webhook.inserted_not_woken" if "intake" in lanes else "delivery.inserted_not_woken")
+    wake_now(*lanes)
+
+
+@event.listens_for(TenantSession, "after_rollback")
+def _after_rollback(session: FlaskSession) -> None:
+    session.info.pop(_PENDING, None)
+
+
+class NudgeListener:
+    """A thread that calls `on_nudge` for each nudge; while Redis is away it tries again each second."""
+
+    def __init__(self, on_nudge: Callable[[], None]) -> None:
+        self._on_nudge = on_nudge
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="nudges", daemon=True)
+
+    def start(self) -> None:
+        """Starts listening."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread within a second."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                with _subscription() as heard:
+                    while not self._stop.is_set():
+                        if heard.get_message(ignore_subscribe_messages=True, timeout=1.0):
+                            self._on_nudge()
+            except (redis.RedisError, OSError):
+                self._stop.wait(1.0)
+
+
+@contextmanager
+def _subscription() -> Iterator[Any]:
+    store = connection(timeout=None)
+    heard = store.pubsub()
+    try:
+        heard.subscribe(NUDGE_CHANNEL)
+        yield heard
+    finally:
+        heard.close()
+        store.close()

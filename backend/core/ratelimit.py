@@ -1,0 +1,215 @@
+"""Limits on how often something may be tried, over a moving window.
+
+A limit of 10 in 15 minutes lets ten tries through and the eleventh when the first is fifteen minutes old:
+exact, with no bucket edges to exploit. Tries are counted in Redis, for all processes together. Each process
+also remembers its own, so that a limit still holds (per process) while Redis is away, and when it comes back
+empty.
+
+Times are unix seconds from the clock that is passed in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LIMIT = re.compile(r"(\d{1,7})/(\d{1,5})?([smhd])")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `count` in any `seconds`."""
+
+    count: int
+    seconds: int
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.seconds < 1:
+            raise ValueError("A limit needs a count and a window of at least 1.")
+
+
+DEFAULTS: Final[Mapping[str, Limit]] = {
+    "login": Limit(10, 15 * 60),
+    "login_address": Limit(200, 15 * 60),
+    "register": Limit(600, 60),
+    "api": Limit(3000, 60),
+}
+"""Failed logins per account and per address; registrations per address; calls per token or person."""
+
+
+def parse(setting: str, defaults: Mapping[str, Limit] = DEFAULTS) -> dict[str, Limit]:
+    """Reads `RATE_LIMITS` (`login=10/15m,register=600/m,api=1200/m`); a name left out keeps its default.
+
+    Units are s, m, h and d. Raises ValueError naming the variable for what cannot be read and for unknown
+    names.
+    """
+    limits = dict(defaults)
+    for part in filter(None, (piece.strip() for piece in setting.split(","))):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        found = _LIMIT.fullmatch(value)
+        if name not in defaults:
+            raise ValueError(f"RATE_LIMITS: there is no limit {name!r}; known are {', '.join(defaults)}.")
+        if not found or not int(found[1]) or (found[2] and not int(found[2])):
+            raise ValueError(f"RATE_LIMITS: {name} is not of the form 10/15m.")
+        limits[name] = Limit(int(found[1]), int(found[2] or 1) * _UNITS[found[3]])
+    return limits
+
+
+class Decision(NamedTuple):
+    """Whether it may happen; if not, after how many whole seconds it may (at least 1)."""
+
+    allowed: bool
+    retry_after: int
+
+
+_ALLOWED: Final = Decision(True, 0)
+
+# The newest try stands first. Tries from the future (a clock that was set back) must not block for longer
+# than one window, which is why the age is bounded below by zero. KEYS: log. ARGV: now, count, seconds,
+# record (0 or 1).
+_HIT_SCRIPT: Final = """
+local now, count, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local oldest = redis.call('LINDEX', KEYS[1], count - 1)
+if oldest then
+  local age = math.max(now - tonumber(oldest), 0)
+  if age < window then return tostring(window - age) end
+end
+if ARGV[4] == '1' then
+  redis.call('LPUSH', KEYS[1], ARGV[1])
+  redis.call('LTRIM', KEYS[1], 0, count - 1)
+  redis.call('EXPIRE', KEYS[1], window)
+end
+return '0'
+"""
+
+
+class RateLimiter:
+    """Counts tries under keys; thread-safe. Keys are hashed before they leave the process."""
+
+    def __init__(
+        self,
+        redis: Redis | None,
+        *,
+        clock: Callable[[], float] = time.time,
+        namespace: str = "limit",
+        retry_redis_after: float = 2.0,
+        remembered_keys: int = 20_000,
+    ) -> None:
+        """`clock` gives unix seconds; after a failure Redis is left alone for `retry_redis_after` seconds."""
+        self._redis = redis
+        self._script = redis.register_script(_HIT_SCRIPT) if redis is not None else None
+        self._clock = clock
+        self._namespace = namespace
+        self._pause = retry_redis_after
+        self._away_until = -math.inf
+        self._memory = _Memory(remembered_keys)
+
+    @classmethod
+    def from_url(cls, redis_url: str, *, clock: Callable[[], float] = time.time) -> RateLimiter:
+        """A limiter whose Redis calls give up after a quarter second: a login must not hang on Redis."""
+        client: Redis = Redis.from_url(
+            redis_url, socket_timeout=0.25, socket_connect_timeout=0.25, retry=Retry(NoBackoff(), 0)
+        )
+        return cls(client, clock=clock)
+
+    def hit(self, key: str, limit: Limit) -> Decision:
+        """Counts a try if it is allowed; a refused one is not counted. Never raises because of Redis."""
+        return self._decide(key, limit, record=True)
+
+    def check(self, key: str, limit: Limit) -> Decision:
+        """What `hit` would answer, without counting."""
+        return self._decide(key, limit, record=False)
+
+    def take_back(self, key: str) -> None:
+        """Uncounts the newest try, for tries that turn out not to count (a login that succeeds)."""
+        self._memory.take_back(key)
+        self._ask_redis(lambda redis: redis.lpop(self._name(key)))
+
+    def clear(self, key: str) -> None:
+        """Forgets every try under the key."""
+        self._memory.clear(key)
+        self._ask_redis(lambda redis: redis.delete(self._name(key)))
+
+    def _decide(self, key: str, limit: Limit, *, record: bool) -> Decision:
+        now = self._clock()
+        wait = self._memory.decide(key, limit, now, record=record)
+        if wait <= 0:
+            answer = self._ask_redis(lambda redis: self._run_script(redis, key, limit, now, record))
+            wait = float(answer or 0)
+            if wait > 0 and record:
+                self._memory.take_back(key)
+        if wait > 0:
+            return Decision(False, max(1, math.ceil(wait)))
+        return _ALLOWED
+
+    def _run_script(self, redis: Redis, key: str, limit: Limit, now: float, record: bool) -> Any:
+        arguments: list[str | int] = [repr(now), limit.count, limit.seconds, int(record)]
+        return self._script(keys=[self._name(key)], args=arguments, client=redis) if self._script else None
+
+    def _ask_redis(self, question: Callable[[Redis], Any]) -> Any:
+        moment = time.monotonic()
+        if self._redis is None or moment < self._away_until:
+            return None
+        try:
+            return question(self._redis)
+        except RedisError:
+            # The memory of this process decides alone until Redis is asked again.
+            self._away_until = moment + self._pause
+            return None
+
+    def _name(self, key: str) -> str:
+        # Hashed: keys hold addresses and account names, which Redis has no need to know, of any length.
+        return f"{self._namespace}:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+
+
+class _Memory:
+    """The tries of this process; the keys longest untouched are forgotten first."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._tries: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def decide(self, key: str, limit: Limit, now: float, *, record: bool) -> float:
+        """Seconds until a try is allowed; 0 when it is, and then it is recorded if asked."""
+        with self._lock:
+            tries = self._tries.get(key)
+            if tries is not None and len(tries) >= limit.count:
+                wait = limit.seconds - max(now - tries[-limit.count], 0.0)
+                if wait > 0:
+                    return wait
+            if record:
+                self._record(key, limit, now)
+            return 0.0
+
+    def _record(self, key: str, limit: Limit, now: float) -> None:
+        tries = self._tries.get(key)
+        if tries is None or tries.maxlen != limit.count:
+            tries = self._tries[key] = deque(tries or (), maxlen=limit.count)
+        tries.append(now)
+        self._tries.move_to_end(key)
+        while len(self._tries) > self._size:
+            self._tries.popitem(last=False)
+
+    def take_back(self, key: str) -> None:
+        with self._lock:
+            tries = self._tries.get(key)
+            if tries:
+                tries.pop()
+
+    def clear(self, key: str) -> None:
+        with self._lock:
+            self._tries.pop(key, None)

@@ -1,0 +1,56 @@
+"""Encrypted columns: an attribute that reads and writes plain text while its column holds ciphertext.
+
+The ciphertext is bound to table, column and row, so a value copied to another row does not open.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar, overload
+
+from backend.core import config
+from backend.core.crypto import Keyring
+from backend.core.database import next_id
+
+_keyring: tuple[int, Keyring] | None = None
+Value = TypeVar("Value", str, str | None)
+
+
+def keyring() -> Keyring:
+    """The keys of this process's settings."""
+    global _keyring
+    settings = config.get()
+    if _keyring is None or _keyring[0] != id(settings):
+        made = Keyring.from_settings(settings.encryption_keys, settings.lookup_key or None, settings.secret_key)
+        _keyring = (id(settings), made)
+    return _keyring[1]
+
+
+class Sealed(Generic[Value]):
+    """`token = Sealed("token_encrypted")` on a model: assignment encrypts, reading decrypts.
+
+    Assigning to an object without an id takes one from the table's sequence first.
+    """
+
+    def __init__(self, column: str) -> None:
+        self.column = column
+
+    @overload
+    def __get__(self, item: None, owner: type[Any]) -> Sealed[Value]: ...
+    @overload
+    def __get__(self, item: object, owner: type[Any]) -> Value: ...
+    def __get__(self, item: Any, owner: type[Any]) -> Any:
+        if item is None:
+            return self
+        blob = getattr(item, self.column)
+        if blob is None:
+            return None
+        return keyring().decrypt_text(blob, table=item.__tablename__, column=self.column, row=str(item.id))
+
+    def __set__(self, item: Any, value: Value) -> None:
+        if value is None:
+            setattr(item, self.column, None)
+            return
+        if item.id is None:
+            item.id = next_id(item.__tablename__)
+        blob = keyring().encrypt(value, table=item.__tablename__, column=self.column, row=str(item.id))
+        setattr(item, self.column, blob)

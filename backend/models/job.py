@@ -1,0 +1,38 @@
+"""What ran in the background and whether it still does."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.core.database import Base, HasId
+
+
+class JobRun(HasId, Base):
+    """One run of a background job, or one failure worth remembering; the job history of the console and API."""
+
+    __tablename__ = "job_runs"
+
+    workspace_id: Mapped[int | None]
+    job: Mapped[str]
+    state: Mapped[str]
+    """`succeeded` or `failed`."""
+    code: Mapped[str | None]
+    detail: Mapped[str | None]
+    subject: Mapped[str | None]
+    """What it was about, as `table:id`."""
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_job_runs_job", "job", "id"), Index("ix_job_runs_started_at", "started_at"))
+
+
+class Heartbeat(Base):
+    """When a periodic part of the product last completed, on the database's clock."""
+
+    __tablename__ = "heartbeats"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]

@@ -1,0 +1,44 @@
+"""The bot channel keeps what every channel promises."""
+
+from __future__ import annotations
+
+from backend.channels import registry, richtext
+from backend.channels.base import Content, Credentials, Operation
+from backend.channels.telegram_bot import TelegramBot, administration, formatting
+from backend.core import config
+from tests.channels.contract import ChannelContract
+from tests.channels.scripted_server import Step, ok
+from tests.channels.telegram_bot.conftest import CREDENTIALS, bot_at
+
+
+class TestTelegramBot(ChannelContract):
+    message_id = "77"
+    credentials: Credentials = CREDENTIALS
+    operation = Operation("send", chat_id="42", content=Content("hello"))
+
+    def channel_at(self, url: str) -> TelegramBot:
+        return bot_at(url)
+
+    def accepted(self) -> Step:
+        return ok({"message_id": 77, "date": 1700000000, "chat": {"id": 42, "type": "private"}, "text": "hello"})
+
+    def signed(self, body: bytes) -> dict[str, str]:
+        return {"X-Telegram-Bot-Api-Secret-Token": self.secret}
+
+    def units(self, content: Content) -> tuple[int, int]:
+        visible = richtext.visible(formatting.runs_of(content.text, content.format))
+        return len(visible.encode("utf-16-le")) // 2, 1024 if content.media else 4096
+
+
+def test_the_registry_makes_one_channel_from_the_settings() -> None:
+    before = config._current
+    registry.clear()
+    try:
+        config.use(config.Settings(telegram_api_url="http://127.0.0.1:9", dispatch_connections=3))
+        made = registry.get("telegram_bot")
+        assert isinstance(made, TelegramBot)
+        assert registry.get("telegram_bot") is made
+        assert administration() is made.administration
+    finally:
+        config._current = before
+        registry.clear()

@@ -1,0 +1,114 @@
+"""How a message becomes Bot API messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from backend.channels import richtext
+from backend.channels.base import Button, Content, Media
+from backend.channels.telegram_bot import formatting
+from backend.channels.telegram_bot.formatting import split, split_html
+
+PHOTO = Media("photo", external_file_id="p")
+DOCUMENT = Media("document", external_file_id="d")
+BUTTONS = ((Button("Mute", data="m"),),)
+
+
+def units(markup: str) -> int:
+    return richtext.utf16_length(richtext.visible(richtext.read(markup)))
+
+
+def test_the_limit_counts_what_is_seen_and_not_the_markup() -> None:
+    text = f'<a href="https://example.com/{"x" * 200}">{"<b>&amp;</b>" + "a" * 4095}</a>'
+    assert len(split_html(text)) == 1
+    assert [units(part) for part in split_html(text + "b")] == [4096, 1]
+
+
+def test_the_limit_counts_utf16_units() -> None:
+    assert [units(part) for part in split_html("😀" * 2049)] == [4096, 2]
+
+
+def test_tags_are_closed_and_opened_again() -> None:
+    parts = split_html(f"<b>{'x' * 5000}</b> and <i>more</i>")
+    assert parts[0] == f"<b>{'x' * 4096}</b>"
+    assert parts[1] == f"<b>{'x' * 904}</b> and <i>more</i>"
+
+
+def test_a_part_has_at_most_a_hundred_entities() -> None:
+    parts = split_html("".join(f"<b>bold {number}</b> plain\n" for number in range(250)))
+    assert len(parts) > 2
+    assert all(richtext.count_tags(richtext.read(part)) <= 100 for part in parts)
+    assert "".join("".join(richtext.visible(richtext.read(part)) for part in parts).split()) == "".join(
+        "".join(f"bold {number} plain" for number in range(250)).split()
+    )
+
+
+def test_a_part_has_at_most_32768_bytes() -> None:
+    link = f'<a href="https://example.com/{"x" * 1900}">go</a>\n'
+    parts = split_html(link * 60)
+    assert all(len(part.encode()) <= 32_768 for part in parts)
+    assert sum(part.count("<a ") for part in parts) == 60
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t ", "<b> </b>", "<i></i>"])
+def test_blank_text_has_no_parts(text: str) -> None:
+    assert split_html(text) == []
+
+
+def test_plain_text_with_markup_in_it_stays_as_it_is() -> None:
+    assert split(Content("<b>5 < 6 & 7</b>", "plain")) == [Content("<b>5 < 6 & 7</b>", "plain")]
+
+
+def test_a_short_caption_stays_with_its_photo() -> None:
+    content = Content("<b>hi</b>", "html", BUTTONS, (PHOTO,), silent=True)
+    assert split(content) == [content]
+
+
+def test_a_long_caption_becomes_a_photo_and_texts() -> None:
+    photo, text = split(Content("x" * 1025, "plain", BUTTONS, (PHOTO,)))
+    assert photo == Content(media=(PHOTO,))
+    assert text == Content("x" * 1025, "plain", BUTTONS)
+
+
+def test_an_albums_caption_stays_with_it_unless_buttons_need_a_message() -> None:
+    album = (PHOTO, PHOTO)
+    assert split(Content("hi", media=album)) == [Content("hi", media=album)]
+    assert split(Content("hi", "plain", BUTTONS, album)) == [Content(media=album), Content("hi", "plain", BUTTONS)]
+
+
+def test_buttons_without_words_go_with_an_albums_last_picture() -> None:
+    parts = split(Content("", "plain", BUTTONS, (PHOTO,) * 3))
+    assert [len(part.media) for part in parts] == [2, 1]
+    assert [part.buttons for part in parts] == [(), BUTTONS]
+
+
+def test_albums_hold_ten_of_one_kind() -> None:
+    parts = split(Content("hi", "plain", media=(PHOTO,) * 11 + (DOCUMENT,) * 2))
+    assert [[item.kind for item in part.media] for part in parts] == [
+        ["photo"] * 10,
+        ["photo"],
+        ["document"] * 2,
+    ]
+    assert [part.text for part in parts] == ["", "", "hi"]
+
+
+@pytest.mark.parametrize(
+    ("item", "kind"),
+    [
+        (Media("photo", storage_key="k", mime="image/jpeg", size=10 * 1024 * 1024), "photo"),
+        (Media("photo", storage_key="k", mime="image/jpeg", size=10 * 1024 * 1024 + 1), "document"),
+        (Media("photo", storage_key="k", mime="image/tiff"), "document"),
+        (Media("photo", storage_key="k", mime="image/PNG; q=1"), "photo"),
+        (Media("photo", url="https://e.com/x.svg", mime="image/svg+xml"), "document"),
+        (Media("photo", external_file_id="f", mime="image/tiff"), "photo"),
+        (Media("photo", storage_key="k"), "photo"),
+    ],
+)
+def test_pictures_that_are_no_photos_go_as_documents(item: Media, kind: str) -> None:
+    assert formatting.as_sendable(item).kind == kind
+
+
+def test_the_fallback_drops_addresses_only_where_there_is_no_room() -> None:
+    text = '<a href="https://example.com/">read</a> it'
+    assert formatting.fallback_text(text, 100) == "read (https://example.com/) it"
+    assert formatting.fallback_text(text, 10) == "read it"

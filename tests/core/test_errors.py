@@ -1,0 +1,61 @@
+"""Errors carry a status, a code and a public message, and become one JSON shape."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+
+from backend.core import errors
+
+STATUSES = [
+    (errors.BadRequest, 400, "bad_request"),
+    (errors.Unauthorized, 401, "unauthorized"),
+    (errors.Forbidden, 403, "forbidden"),
+    (errors.NotFound, 404, "not_found"),
+    (errors.MethodNotAllowed, 405, "method_not_allowed"),
+    (errors.Conflict, 409, "conflict"),
+    (errors.TooLarge, 413, "too_large"),
+    (errors.UnsupportedMedia, 415, "unsupported_media_type"),
+    (errors.Invalid, 422, "invalid"),
+    (errors.TooManyRequests, 429, "too_many_requests"),
+    (errors.Unavailable, 503, "unavailable"),
+]
+
+
+@pytest.mark.parametrize(("kind", "status", "code"), STATUSES)
+def test_each_error_has_its_status_and_default_code(
+    kind: type[errors.AppError], status: int, code: str
+) -> None:
+    error = kind()
+    assert (error.status, error.code) == (status, code)
+    assert kind.code == code
+    body = json.loads(json.dumps(error.to_json()))
+    assert body == {"error": {"code": code, "message": error.message, "detail": None}}
+    assert error.message.endswith(".")
+
+
+def test_every_subclass_is_in_the_table() -> None:
+    mine = {kind for kind in errors.AppError.__subclasses__() if kind.__module__ == errors.__name__}
+    assert mine == {kind for kind, _, _ in STATUSES}
+
+
+def test_own_code_message_and_detail_are_kept() -> None:
+    error = errors.Conflict("chat_linked_elsewhere", "Linked to somebody else.", detail={"bot": "demo"})
+    assert error.to_json() == {
+        "error": {
+            "code": "chat_linked_elsewhere",
+            "message": "Linked to somebody else.",
+            "detail": {"bot": "demo"},
+        }
+    }
+    assert str(error) == "chat_linked_elsewhere: Linked to somebody else."
+    assert errors.Conflict.code == "conflict"
+
+
+def test_an_error_survives_the_way_between_processes() -> None:
+    error = errors.TooManyRequests("slow_down", "Later.", detail=[1], retry_after=7)
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is errors.TooManyRequests
+    assert (copy.code, copy.message, copy.detail, copy.retry_after) == ("slow_down", "Later.", [1], 7)

@@ -1,0 +1,135 @@
+"""A database of its own for each test worker, made from a template that is built once a run."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import redis
+from psycopg import sql
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Databases:
+    """Addresses of one worker's database and Valkey database, and how they are emptied."""
+
+    url: str
+    redis_url: str
+    _tables: list[str] = field(default_factory=list)
+    _connection: psycopg.Connection | None = None
+
+    @classmethod
+    @contextmanager
+    def for_worker(cls, worker_id: str, base: Path) -> Iterator[Databases]:
+        """Makes the worker's database; starts servers when the environment names none."""
+        with _servers(base) as (server_url, redis_server_url):
+            run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))[:12]
+            template = f"switchboard_template_{run}"
+            name = f"switchboard_{run}_{worker_id}"
+            _make_template(server_url, template)
+            _execute(server_url, sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+            _execute(
+                server_url,
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)),
+            )
+            number = int(worker_id.removeprefix("gw")) + 1 if worker_id.startswith("gw") else 0
+            offset = int(urlsplit(redis_server_url).path.lstrip("/") or 0)
+            own = cls(_with_path(server_url, name), _with_path(redis_server_url, str(offset + number)))
+            try:
+                yield own
+            finally:
+                if own._connection:
+                    own._connection.close()
+                _execute(server_url, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def clean(self) -> None:
+        """Empties every table and this worker's Valkey database."""
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self.url, autocommit=True)
+        if not self._tables:
+            rows = self._connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+            )
+            self._tables = [row[0] for row in rows]
+        statement = sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(
+            sql.SQL(", ").join(map(sql.Identifier, self._tables))
+        )
+        self._connection.execute(statement)
+        store = redis.Redis.from_url(self.redis_url)
+        store.flushdb()
+        store.close()
+
+
+@contextmanager
+def _servers(base: Path) -> Iterator[tuple[str, str]]:
+    named = os.environ.get("TEST_DATABASE_URL"), os.environ.get("TEST_REDIS_URL")
+    if named[0] and named[1]:
+        yield named[0], named[1]
+        return
+    from tests.support.servers import EmbeddedPostgres, EmbeddedValkey
+
+    postgres = EmbeddedPostgres(base / "postgres", fsync=False)
+    valkey = EmbeddedValkey(base / "valkey", persist=False)
+    try:
+        yield postgres.start(), valkey.start()
+    finally:
+        valkey.stop()
+        postgres.stop()
+
+
+def _make_template(server_url: str, name: str) -> None:
+    """Builds the schema by running the migrations, once for all workers of a run."""
+    lock = Path(f"/tmp/{name}.lock")
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if _exists(server_url, name):
+            return
+        building = f"{name}_building"
+        _execute(server_url, sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(building)))
+        _execute(server_url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(building)))
+        migrate(_with_path(server_url, building))
+        _execute(
+            server_url,
+            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(building), sql.Identifier(name)),
+        )
+
+
+def migrate(url: str) -> None:
+    """Brings an empty database to the newest schema by the product's own migrations."""
+    from flask import Flask
+    from flask_migrate import Migrate, upgrade
+
+    import backend.models  # noqa: F401 - registers the tables
+    from backend.core.config import normalize_database_url
+    from backend.core.database import db
+
+    app = Flask("migrations")
+    app.config["SQLALCHEMY_DATABASE_URI"] = normalize_database_url(url)
+    db.init_app(app)
+    Migrate(app, db, directory=str(ROOT / "migrations"))
+    with app.app_context():
+        upgrade()
+        db.engine.dispose()
+
+
+def _exists(server_url: str, name: str) -> bool:
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is not None
+
+
+def _execute(server_url: str, statement: sql.Composed) -> None:
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _with_path(url: str, path: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{path}"))

@@ -1,0 +1,244 @@
+"""A whole installation as processes: web, workers and the simulated Telegram, for end-to-end and crash tests.
+
+The processes are the Procfile's; only their environment is the test's. A test talks to them as the world does: over
+HTTP, through the simulator, with signals. What it judges by is the simulator's accepted log and the database.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+import requests
+
+from tests.support.telegram_box import DEMO_TOKEN, TelegramBox
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+Value = TypeVar("Value")
+
+
+class Installation:
+    """Starts processes over a database that already has its schema; `stop` ends every one of them."""
+
+    def __init__(self, environment: dict[str, str], folder: Path, *, lease_seconds: float = 1.5) -> None:
+        self.folder = folder
+        self.box = TelegramBox(log_file=folder / "accepted.jsonl")
+        self.port = free_port()
+        self.failpoints = folder / "failpoints"
+        self.failpoints.write_text("")
+        self.clock_file = folder / "clock"
+        self.environment = environment | {
+            "TELEGRAM_API_URL": self.box.url,
+            "TELEGRAM_BOT_TOKEN": DEMO_TOKEN,
+            "SITE_URL": f"http://127.0.0.1:{self.port}",
+            "PORT": str(self.port),
+            "HOST": "127.0.0.1",
+            "FAILPOINTS_FILE": str(self.failpoints),
+            "TEST_CLOCK_FILE": str(self.clock_file),
+            "TEST_LEASE_SECONDS": str(lease_seconds),
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+        }
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.http = requests.Session()
+        self.http.trust_env = False
+        self.token = ""
+
+    @property
+    def url(self) -> str:
+        """The address of the web process."""
+        return f"http://127.0.0.1:{self.port}"
+
+    # --- processes ---
+
+    def start_web(self) -> None:
+        """Starts the Procfile's web process and waits until it answers."""
+        command = next(
+            line.partition(":")[2].strip()
+            for line in (ROOT / "Procfile").read_text().splitlines()
+            if line.startswith("web:")
+        )
+        self._start("web", ["sh", "-c", f"exec {command}"])
+        self.wait_for_web()
+
+    def wait_for_web(self) -> None:
+        """Waits until the web process answers."""
+        wait_for(self._answers, 40, "the web process to answer")
+
+    def start_worker(self, *roles: str, name: str = "worker", **environment: str) -> None:
+        """Starts `worker.py` with these roles (none: the sensible set)."""
+        self._start(name, [sys.executable, "worker.py", *roles], environment)
+
+    def register_webhook(self) -> None:
+        """Has the simulator deliver updates to the web process."""
+        self.flask("telegram", "register-webhook")
+
+    def flask(self, *words: str) -> str:
+        """Runs a `flask` command; raises AssertionError with its output when it fails."""
+        done = subprocess.run(
+            [str(BIN / "flask"), "--app", "wsgi", *words],
+            cwd=ROOT,
+            env=self._env({}),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def python(self, code: str) -> str:
+        """Runs a piece of Python inside the application of this installation; returns what it printed."""
+        script = "from wsgi import app\nwith app.app_context():\n" + textwrap.indent(textwrap.dedent(code), "    ")
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=ROOT, env=self._env({}), capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def kill(self, name: str) -> None:
+        """SIGKILLs a process and waits for its end."""
+        self.processes[name].kill()
+        self.processes.pop(name).wait(10)
+
+    def children(self, name: str) -> list[int]:
+        """The process ids of a supervisor's children."""
+        found = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(self.processes[name].pid)], capture_output=True, text=True
+        )
+        return [int(line) for line in found.stdout.split()]
+
+    def stopped(self, pids: Sequence[int]) -> list[int]:
+        """Those of the processes that a signal has stopped."""
+        found = []
+        for pid in pids:
+            state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout
+            if state.startswith("T"):
+                found.append(pid)
+        return found
+
+    def stop(self) -> None:
+        """Ends everything, also what was stopped by a signal."""
+        for name, process in self.processes.items():
+            for child in self.children(name) if process.poll() is None else []:
+                _signal(child, signal.SIGCONT)
+            _signal(process.pid, signal.SIGCONT)
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.processes.clear()
+        self.http.close()
+        self.box.stop()
+
+    def _start(self, name: str, command: Sequence[str], environment: dict[str, str] | None = None) -> None:
+        output = (self.folder / f"{name}.log").open("ab")
+        self.processes[name] = subprocess.Popen(
+            command, cwd=ROOT, env=self._env(environment or {}), stdout=output, stderr=subprocess.STDOUT
+        )
+        output.close()
+
+    def _env(self, more: dict[str, str]) -> dict[str, str]:
+        return {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ} | (
+            self.environment | more
+        )
+
+    def _answers(self) -> bool:
+        assert self.processes["web"].poll() is None, self.log("web")
+        try:
+            return self.http.get(f"{self.url}/health", timeout=2).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def log(self, name: str) -> str:
+        """What a process printed."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")[-5000:]
+
+    # --- failpoints, clock ---
+
+    def set_failpoints(self, *rules: str) -> None:
+        """Replaces the rules, at once for every process."""
+        fresh = self.failpoints.with_suffix(".new")
+        fresh.write_text("\n".join(rules))
+        fresh.replace(self.failpoints)
+
+    def hits(self, name: str) -> int:
+        """How often a failpoint acted."""
+        path = Path(f"{self.failpoints}.hits")
+        return sum(line.startswith(f"{name} ") for line in path.read_text().splitlines()) if path.exists() else 0
+
+    # --- the API ---
+
+    def api(self, method: str, path: str, body: Any = None, *, status: int | None = None, **options: Any) -> Any:
+        """Calls the API as the registered person; asserts the status when one is given."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        answer = self.http.request(
+            method,
+            f"{self.url}{path}",
+            json=body,
+            headers=headers | options.pop("headers", {}),
+            timeout=20,
+            **options,
+        )
+        if status is not None:
+            assert answer.status_code == status, (answer.status_code, answer.text)
+        return answer.json()
+
+    def register(self, email: str = "ada@example.com") -> dict[str, Any]:
+        """Makes a workspace and signs in as its admin."""
+        body = {"email": email, "password": "correct horse battery", "name": "Ada", "workspace": "Example"}
+        answer: dict[str, Any] = self.api("POST", "/api/auth/register", body, status=201)
+        self.token = answer["access_token"]
+        return answer
+
+    def link(self, first_name: str = "Sam") -> dict[str, Any]:
+        """Links the signed-in person to a new simulated one by the deep link; returns the simulated person."""
+        address = self.api("GET", "/api/telegram/link-account", status=200)["linking_url"]
+        person = self.box.person(first_name)
+        self.box.open_link(person, address)
+        wait_for(lambda: self.api("GET", "/api/telegram/status")["telegram_enabled"], 30, "the link")
+        return person
+
+    # --- the database ---
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Reads from the database directly."""
+        with psycopg.connect(self.environment["DATABASE_URL"], autocommit=True) as connection:
+            return connection.execute(query, values).fetchall()  # type: ignore[arg-type]
+
+
+def wait_for(condition: Callable[[], Value], seconds: float, what: str) -> Value:
+    """Polls until `condition` returns something true; fails naming `what` was waited for."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
