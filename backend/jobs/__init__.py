@@ -1,0 +1,1 @@
+"""RQ entry points: bodies of three lines that call one service. One module a lane, each with `drain`."""

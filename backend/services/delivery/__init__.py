@@ -1,0 +1,39 @@
+"""The outbox: what is to be said is stored here before it is sent, and every row knows why it waits.
+
+Services call the functions exported below and nothing else; `dispatcher` is the resident loop that says it.
+"""
+
+from backend.services.delivery.outbox import (
+    NOTIFICATION_LIFE,
+    REPLY_LIFE,
+    Lane,
+    answer_callback,
+    block,
+    cancel,
+    cancel_pending,
+    chat_action,
+    delete,
+    edit,
+    release,
+    send,
+    unblock,
+)
+from backend.services.delivery.status import MessageStatus, status_of
+
+__all__ = [
+    "NOTIFICATION_LIFE",
+    "REPLY_LIFE",
+    "Lane",
+    "MessageStatus",
+    "answer_callback",
+    "block",
+    "cancel",
+    "cancel_pending",
+    "chat_action",
+    "delete",
+    "edit",
+    "release",
+    "send",
+    "status_of",
+    "unblock",
+]

@@ -1,0 +1,81 @@
+"""What follows from an outcome: a pure function of the error and the row, with a table of cases in its tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from backend.channels.errors import (
+    ChannelError,
+    OutcomeUnknown,
+    RecipientUnreachable,
+    RetryLater,
+    SenderDisabled,
+)
+
+MOST_ATTEMPTS = 25
+"""After so many tries a row is given up, also when each try killed its process."""
+
+
+class Next(Enum):
+    """What becomes of a delivery."""
+
+    AGAIN = "again"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`seconds` until it is due again; `pause` in seconds rests the whole sender, `rest_chat` its chat."""
+
+    next: Next
+    code: str
+    phase: str
+    """The word for the attempts table."""
+    seconds: float = 0.0
+    pause: float = 0.0
+    rest_chat: float = 0.0
+    blocks_chat: bool = False
+    disables_sender: bool = False
+    moved_to: str | None = None
+    detail: str = ""
+
+
+def backoff(attempts: int, *, first: float = 1.0, most: float = 300.0) -> float:
+    """Seconds to wait after the given number of tries: 1, 2, 4 … up to five minutes."""
+    return min(most, first * 2 ** min(max(attempts - 1, 0), 20))
+
+
+def decide(error: ChannelError, *, attempts: int, at_most_once: bool, failures_in_row: int = 1) -> Decision:
+    """The consequence of a failed operation.
+
+    Certain failures are tried again for every kind; an unknown outcome only where a repeat is allowed.
+    """
+    if isinstance(error, RetryLater):
+        return _later(error, attempts, failures_in_row)
+    if isinstance(error, RecipientUnreachable):
+        return Decision(Next.FAILED, error.code, "unreachable", blocks_chat=error.disables_link, detail=error.detail)
+    if isinstance(error, SenderDisabled):
+        return Decision(Next.AGAIN, error.code, "sender_disabled", disables_sender=True, detail=error.detail)
+    if isinstance(error, OutcomeUnknown):
+        if at_most_once:
+            return Decision(Next.UNKNOWN, error.code, "unknown", detail=error.detail)
+        if attempts >= MOST_ATTEMPTS:
+            return Decision(Next.FAILED, "gave_up", "unknown", detail=error.code)
+        return Decision(Next.AGAIN, error.code, "unknown", seconds=backoff(attempts))
+    return Decision(Next.FAILED, error.code, "rejected", detail=error.detail)
+
+
+def _later(error: RetryLater, attempts: int, failures_in_row: int) -> Decision:
+    if error.moved_to is not None:
+        return Decision(Next.AGAIN, "chat_moved", "retry", moved_to=error.moved_to)
+    if error.code == "deadline_passed":
+        # Our own lease ran out before the write: the next holder sends it.
+        return Decision(Next.AGAIN, error.code, "retry", seconds=1.0)
+    if error.scope == "chat":
+        return Decision(Next.AGAIN, error.code, "retry", seconds=error.seconds, rest_chat=error.seconds)
+    # A provider that cannot be reached at all rests as a whole, or each waiting row would knock by itself.
+    reached = error.code == "rate_limited"
+    seconds = error.seconds if reached else max(error.seconds, backoff(failures_in_row, most=30.0))
+    return Decision(Next.AGAIN, error.code, "retry", seconds=seconds, pause=seconds)

@@ -1,0 +1,395 @@
+"""Saying something to a provider: the functions every service uses, and the only ones.
+
+Each stores what is to be said in the caller's transaction and returns; the dispatch loop, nudged after the commit, says
+it. Nothing here talks to a network.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Any
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from backend.channels import registry
+from backend.channels.base import Content
+from backend.core import clock, queue
+from backend.core.database import db, system_scope
+from backend.models import Conversation, Delivery, Message, MessageKey, MessagePart, Sender
+from backend.services.delivery.events import message_ended
+
+REPLY_LIFE = timedelta(hours=1)
+NOTIFICATION_LIFE = timedelta(hours=24)
+_CALLBACK_LIFE = timedelta(seconds=30)
+_TYPING_LIFE = timedelta(seconds=5)
+
+
+class Lane(IntEnum):
+    """Who goes first. Bulk keeps a tenth of a sender's pace whatever else waits."""
+
+    REPLY = 0
+    NOTIFICATION = 1
+    BULK = 2
+
+
+def send(
+    conversation: Conversation,
+    content: Content,
+    *,
+    kind: str,
+    lane: Lane = Lane.NOTIFICATION,
+    key: str | None = None,
+    not_before: datetime | None = None,
+    reason: str = "queued",
+    at_most_once: bool = False,
+    expires_in: timedelta | None = NOTIFICATION_LIFE,
+    user_id: int | None = None,
+    reply_to: str | None = None,
+) -> Message:
+    """Stores a message and what it takes to send it; the same `key` in a workspace returns the first message.
+
+    `not_before` (aware) keeps it waiting with `reason`; `expires_in` counts from then. With `at_most_once` an unknown
+    outcome is shown to an operator and never tried again. A conversation that is blocked gets a canceled message that
+    says so.
+    """
+    if key is not None and (known := _by_key(conversation.workspace_id, key)) is not None:
+        return known
+    now = clock.now()
+    parts = registry.get(conversation.channel).split(content)
+    message = Message(
+        workspace_id=conversation.workspace_id,
+        conversation_id=conversation.id,
+        sender_id=conversation.sender_id,
+        direction="out",
+        kind=kind,
+        lane=int(lane),
+        state="queued",
+        body={"parts": [part.to_json() for part in parts]},
+        user_id=user_id,
+        reply_to=reply_to,
+        created_at=now,
+    )
+    db.session.add(message)
+    db.session.flush()
+    if key is not None and not _take_key(message, key):
+        db.session.delete(message)
+        db.session.flush()
+        first = _by_key(conversation.workspace_id, key)
+        if first is None:
+            raise RuntimeError("an idempotency key without its message")
+        return first
+    if conversation.blocked_code:
+        message.state, message.error = "canceled", conversation.blocked_code
+        db.session.flush()
+        return message
+    due_at = max(now, not_before) if not_before else now
+    _insert_deliveries(
+        [
+            _row(message, conversation, "send", part, due_at=due_at, reason=reason, at_most_once=at_most_once)
+            | {"expires_at": due_at + expires_in if expires_in else None}
+            for part in range(len(parts))
+        ]
+    )
+    conversation.last_message_at = now
+    queue.nudge()
+    return message
+
+
+def release(
+    message: Message, content: Content | None = None, *, not_before: datetime | None = None, reason: str = "queued"
+) -> bool:
+    """Makes a message that waits for something of ours (a file, a decision) due now, with `content` if given.
+
+    With `not_before` (aware) it goes on waiting until then, with `reason`. A message that was canceled or has already
+    begun stays as it is: False.
+    """
+    known = (
+        db.session.execute(
+            select(Delivery)
+            .where(Delivery.message_id == message.id, Delivery.operation == "send")
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        .scalars()
+        .all()
+    )
+    if len(known) != len(message.body["parts"]) or any(row.state != "due" for row in known):
+        return False
+    if content is not None:
+        _replace_parts(message, content, known[0])
+    now = clock.now()
+    db.session.execute(
+        update(Delivery)
+        .where(Delivery.message_id == message.id, Delivery.state == "due", Delivery.operation == "send")
+        .values(due_at=max(now, not_before) if not_before else now, reason=reason)
+        .execution_options(synchronize_session=False)
+    )
+    queue.nudge()
+    return True
+
+
+def edit(message: Message, content: Content) -> None:
+    """Has the message say `content` from now on; edits are rendered when they start, so only the newest is sent.
+
+    Parts that were never sent are simply sent as they are now; parts that fall away are deleted. A message that failed
+    or was canceled stays so.
+    """
+    _lock(message)
+    if message.state in ("failed", "canceled"):
+        return
+    parts = registry.get(_channel(message)).split(content)
+    sent = set(db.session.execute(select(MessagePart.part).where(MessagePart.message_id == message.id)).scalars())
+    # Locked: a claim skips these rows until we have committed, and then reads the body we are about to write.
+    locked = db.session.execute(
+        select(Delivery.part, Delivery.state)
+        .where(Delivery.message_id == message.id, Delivery.operation == "send")
+        .with_for_update()
+    )
+    waiting: dict[int, str] = {row.part: row.state for row in locked}
+    message.version += 1
+    message.body = {"parts": [part.to_json() for part in parts]}
+    db.session.flush()
+    db.session.execute(
+        sql_delete(Delivery)
+        .where(Delivery.message_id == message.id, Delivery.operation == "send")
+        .where(Delivery.part >= len(parts), Delivery.state == "due")
+        .execution_options(synchronize_session=False)
+    )
+    conversation = _conversation_of(message)
+    rows = []
+    for part in range(max(len(parts), max(sent | set(waiting), default=0) + 1)):
+        operation = _edit_operation(part, len(parts), sent, waiting)
+        if operation:
+            rows.append(_row(message, conversation, operation, part, due_at=clock.now()))
+    _insert_deliveries(rows)
+    queue.nudge()
+
+
+def delete(message: Message) -> None:
+    """Takes the message back at the provider; parts that were not sent yet are not sent."""
+    _lock(message)
+    conversation = _conversation_of(message)
+    db.session.execute(
+        sql_delete(Delivery)
+        .where(Delivery.message_id == message.id, Delivery.state == "due")
+        .execution_options(synchronize_session=False)
+    )
+    sent = db.session.execute(select(MessagePart.part).where(MessagePart.message_id == message.id)).scalars().all()
+    if not sent and message.state == "queued":
+        message.state, message.error = "canceled", "deleted"
+    _insert_deliveries([_row(message, conversation, "delete", part, due_at=clock.now()) for part in sent])
+    db.session.flush()
+    queue.nudge()
+
+
+def answer_callback(
+    sender: Sender, callback_id: str, text: str = "", *, alert: bool = False, workspace_id: int
+) -> None:
+    """Answers a pressed button. Worthless after some seconds, so it expires soon and keeps no order."""
+    payload = {"external_id": callback_id, "text": text, "show_alert": alert}
+    _insert_ephemeral(sender.id, workspace_id, "answer_callback", payload, _CALLBACK_LIFE)
+
+
+def chat_action(conversation: Conversation, action: str = "typing") -> None:
+    """Shows that an answer is being written; expires within seconds."""
+    payload = {"text": action, "conversation_id": conversation.id}
+    _insert_ephemeral(
+        conversation.sender_id,
+        conversation.workspace_id,
+        "chat_action",
+        payload,
+        _TYPING_LIFE,
+        conversation_id=conversation.id,
+    )
+
+
+def cancel_pending(conversation: Conversation, code: str) -> int:
+    """Cancels everything not yet started in a conversation; the messages say `code`. Returns how many messages."""
+    return _cancel(Delivery.conversation_id == conversation.id, code)
+
+
+def cancel(message: Message, code: str) -> bool:
+    """Cancels one message that has not started; False when it is too late for that."""
+    return _cancel(Delivery.message_id == message.id, code) > 0
+
+
+def block(sender_id: int, chat_hash: bytes, code: str) -> None:
+    """Nothing more goes to this chat, in whichever workspace's conversation; what waits is canceled with `code`."""
+    with system_scope("a chat is blocked for every workspace that has it"):
+        chats = db.session.execute(
+            select(Conversation).where(Conversation.sender_id == sender_id, Conversation.chat_hash == chat_hash)
+        ).scalars()
+        for conversation in chats:
+            conversation.blocked_code, conversation.blocked_at = code, clock.now()
+            db.session.flush()
+            cancel_pending(conversation, code)
+
+
+def unblock(sender_id: int, chat_hash: bytes) -> None:
+    """The chat may be written to again."""
+    with system_scope("a chat is unblocked for every workspace that has it"):
+        db.session.execute(
+            update(Conversation)
+            .where(Conversation.sender_id == sender_id, Conversation.chat_hash == chat_hash)
+            .values(blocked_code=None, blocked_at=None)
+        )
+
+
+def _edit_operation(part: int, wanted: int, sent: set[int], waiting: dict[int, str]) -> str | None:
+    if part >= wanted:
+        return "delete" if part in sent or waiting.get(part) == "sending" else None
+    if part in sent:
+        return "edit"
+    if part not in waiting:
+        return "send"
+    # A part that waits is rendered when it starts. One that is being sent now may still say the old text: its edit is
+    # held back by the claim until the send is recorded, and falls away if the send said the newest.
+    return "edit" if waiting[part] == "sending" else None
+
+
+def _replace_parts(message: Message, content: Content, like: Delivery) -> None:
+    parts = registry.get(_channel(message)).split(content)
+    message.body = {"parts": [part.to_json() for part in parts]}
+    db.session.flush()
+    db.session.execute(
+        sql_delete(Delivery)
+        .where(Delivery.message_id == message.id, Delivery.operation == "send")
+        .execution_options(synchronize_session="fetch")
+    )
+    conversation = _conversation_of(message)
+    _insert_deliveries(
+        [
+            _row(message, conversation, "send", part, due_at=clock.now(), at_most_once=like.at_most_once)
+            | {"expires_at": like.expires_at}
+            for part in range(len(parts))
+        ]
+    )
+
+
+def _cancel(which: Any, code: str) -> int:
+    with system_scope("cancels by an object that its caller was allowed to load"):
+        waiting = select(Delivery.message_id).where(which, Delivery.state == "due", Delivery.operation == "send")
+        # Messages before deliveries, in order of id: as everybody locks them.
+        messages = (
+            db.session.execute(select(Message).where(Message.id.in_(waiting)).order_by(Message.id).with_for_update())
+            .scalars()
+            .all()
+        )
+        gone = set(
+            db.session.execute(
+                sql_delete(Delivery)
+                .where(which, Delivery.state == "due", Delivery.operation == "send")
+                .returning(Delivery.message_id)
+                .execution_options(synchronize_session=False)
+            ).scalars()
+        )
+        db.session.execute(
+            sql_delete(Delivery).where(which, Delivery.state == "due").execution_options(synchronize_session=False)
+        )
+        canceled = [message for message in messages if message.id in gone and message.state == "queued"]
+        for message in canceled:
+            message.state, message.error = "canceled", code
+        db.session.flush()
+        for message in canceled:
+            message_ended(message.id, "canceled", code)
+        return len(canceled)
+
+
+def _row(
+    message: Message,
+    conversation: Conversation,
+    operation: str,
+    part: int,
+    *,
+    due_at: datetime,
+    reason: str = "queued",
+    at_most_once: bool = False,
+) -> dict[str, Any]:
+    return {
+        "workspace_id": message.workspace_id,
+        "sender_id": message.sender_id,
+        "conversation_id": conversation.id,
+        "message_id": message.id,
+        "part": part,
+        "operation": operation,
+        "chat_key": conversation.chat_key,
+        "lane": message.lane,
+        "due_at": due_at,
+        "expires_at": due_at + NOTIFICATION_LIFE,
+        "state": "due",
+        "epoch": 0,
+        "attempts": 0,
+        "reason": reason,
+        "at_most_once": at_most_once,
+    }
+
+
+def _insert_deliveries(rows: list[dict[str, Any]]) -> None:
+    if rows:
+        # An operation that is open already is not opened twice: it renders the newest version when it starts.
+        db.session.execute(insert(Delivery).on_conflict_do_nothing(), rows)
+
+
+def _insert_ephemeral(
+    sender_id: int,
+    workspace_id: int,
+    operation: str,
+    payload: dict[str, Any],
+    life: timedelta,
+    conversation_id: int | None = None,
+) -> None:
+    now = clock.now()
+    db.session.add(
+        Delivery(
+            workspace_id=workspace_id,
+            sender_id=sender_id,
+            conversation_id=conversation_id,
+            operation=operation,
+            lane=int(Lane.REPLY),
+            due_at=now,
+            expires_at=now + life,
+            payload=payload,
+        )
+    )
+    db.session.flush()
+    queue.nudge()
+
+
+def _lock(message: Message) -> None:
+    db.session.refresh(message, with_for_update=True)
+
+
+def _channel(message: Message) -> str:
+    return _conversation_of(message).channel
+
+
+def _conversation_of(message: Message) -> Conversation:
+    found = db.session.get(Conversation, message.conversation_id)
+    if found is None:
+        raise RuntimeError("a message without its conversation")
+    return found
+
+
+def _by_key(workspace_id: int, key: str) -> Message | None:
+    return db.session.execute(
+        select(Message)
+        .join(MessageKey, (MessageKey.message_id == Message.id) & (MessageKey.workspace_id == Message.workspace_id))
+        .where(MessageKey.workspace_id == workspace_id, MessageKey.key == key)
+    ).scalar_one_or_none()
+
+
+def _take_key(message: Message, key: str) -> bool:
+    """Whether this message is the key's; waits for another transaction that is about to take it."""
+    values = {
+        "workspace_id": message.workspace_id,
+        "key": key,
+        "message_id": message.id,
+        "created_at": message.created_at,
+    }
+    taken = db.session.execute(
+        insert(MessageKey).on_conflict_do_nothing().returning(MessageKey.message_id), [values]
+    ).scalars()
+    return taken.first() is not None

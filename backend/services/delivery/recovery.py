@@ -1,0 +1,193 @@
+"""Recovery: what a dead process left behind, what has waited too long, and what must not be sent any more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select, text, update
+
+from backend.core import clock
+from backend.core.database import db, system_scope
+from backend.core.leases import Lease
+from backend.core.logging import get_logger
+from backend.models import Attempt, Conversation, Delivery, Message, Sender
+from backend.services.delivery import outbox
+from backend.services.delivery.decisions import MOST_ATTEMPTS, Decision, Next
+from backend.services.delivery.events import message_ended
+from backend.services.delivery.recording import end
+
+log = get_logger(__name__)
+_BATCH = 200
+
+
+def take_over(lease: Lease) -> int:
+    """Settles what earlier epochs left `sending`: perhaps it was sent, perhaps not. Commits; returns how many.
+
+    Where a repeat is allowed the row is due again; where it is not, the message ends as `unknown` and is shown to an
+    operator.
+    """
+    with system_scope("a lease serves all workspaces of its sender"):
+        left = (
+            db.session.execute(
+                select(Delivery)
+                .where(Delivery.sender_id == lease.sender_id, Delivery.state == "sending", Delivery.epoch < lease.epoch)
+                .order_by(Delivery.message_id, Delivery.id)
+            )
+            .scalars()
+            .all()
+        )
+        for row in left:
+            message = None
+            if row.message_id is not None:
+                message = db.session.execute(
+                    select(Message).where(Message.id == row.message_id).with_for_update()
+                ).scalar_one_or_none()
+            _settle(row, message)
+        db.session.commit()
+    if left:
+        log.warning("outcomes_unknown_after_crash", sender_id=lease.sender_id, count=len(left))
+    return len(left)
+
+
+def _settle(row: Delivery, message: Message | None) -> None:
+    now = clock.now()
+    db.session.add(
+        Attempt(
+            workspace_id=row.workspace_id,
+            sender_id=row.sender_id,
+            chat_key=row.chat_key,
+            message_id=row.message_id,
+            delivery_id=row.id,
+            part=row.part,
+            operation=row.operation,
+            phase="unknown",
+            code="process_died",
+            epoch=row.epoch,
+            at=now,
+        )
+    )
+    if row.at_most_once:
+        end(row, message, Decision(Next.UNKNOWN, "process_died", "unknown"))
+    elif row.attempts >= MOST_ATTEMPTS:
+        end(row, message, Decision(Next.FAILED, "gave_up", "unknown"))
+    else:
+        row.state, row.reason, row.due_at = "due", "outcome_unknown", now
+    db.session.flush()
+
+
+def expire() -> int:
+    """Ends what has waited past its life, in batches; the message fails as `expired`. Commits."""
+    return _end_batch(Delivery.expires_at <= clock.now(), "failed", "expired")
+
+
+def cancel_blocked() -> int:
+    """Cancels what was queued for a chat while it was being blocked. Commits."""
+    with system_scope("housekeeping"):
+        blocked = (
+            db.session.execute(
+                select(Conversation)
+                .where(Conversation.blocked_code.is_not(None))
+                .where(select(Delivery.id).where(Delivery.conversation_id == Conversation.id).exists())
+                .limit(_BATCH)
+            )
+            .scalars()
+            .all()
+        )
+        count = sum(outbox.cancel_pending(chat, chat.blocked_code or "blocked") for chat in blocked)
+        suppressed = _suppressed_conversations()
+        count += sum(outbox.cancel_pending(chat, "suppressed") for chat in suppressed)
+        db.session.commit()
+    return count
+
+
+def _suppressed_conversations() -> Sequence[Conversation]:
+    ids = (
+        db.session.execute(
+            text(
+                """
+            SELECT DISTINCT c.id FROM deliveries d
+              JOIN conversations c ON c.id = d.conversation_id
+              JOIN identities i ON i.id = c.identity_id
+              JOIN suppressions s ON s.workspace_id = c.workspace_id AND s.external_hash = i.external_hash
+             WHERE d.state = 'due' LIMIT :most
+            """
+            ),
+            {"most": _BATCH},
+        )
+        .scalars()
+        .all()
+    )
+    if not ids:
+        return []
+    return db.session.execute(select(Conversation).where(Conversation.id.in_(ids))).scalars().all()
+
+
+def explain_disabled() -> int:
+    """Has the rows of senders that are switched off say so, and those of senders that are on again go. Commits."""
+    with system_scope("housekeeping"):
+        off = select(Sender.id).where(Sender.is_active.is_(False))
+        on = select(Sender.id).where(Sender.is_active.is_(True))
+        changed = (
+            db.session.execute(
+                update(Delivery)
+                .where(Delivery.sender_id.in_(off), Delivery.state == "due", Delivery.reason != "sender_disabled")
+                .values(reason="sender_disabled")
+                .returning(Delivery.id)
+                .execution_options(synchronize_session=False)
+            )
+            .scalars()
+            .all()
+        )
+        db.session.execute(
+            update(Delivery)
+            .where(Delivery.sender_id.in_(on), Delivery.state == "due", Delivery.reason == "sender_disabled")
+            .values(reason="queued")
+            .execution_options(synchronize_session=False)
+        )
+        db.session.commit()
+    return len(changed)
+
+
+def _end_batch(which: object, state: str, code: str) -> int:
+    total = 0
+    with system_scope("housekeeping"):
+        while True:
+            rows = db.session.execute(
+                select(Delivery.id, Delivery.message_id, Delivery.operation)
+                .where(which, Delivery.state == "due")  # type: ignore[arg-type]
+                .order_by(Delivery.message_id, Delivery.id)
+                .limit(_BATCH)
+            ).all()
+            if not rows:
+                return total
+            total += _end_rows(
+                [row.message_id for row in rows if row.operation == "send"], [r.id for r in rows], state, code
+            )
+
+
+def _end_rows(message_ids: list[int | None], delivery_ids: list[int], state: str, code: str) -> int:
+    ids = sorted({one for one in message_ids if one is not None})
+    # Messages first, then deliveries: the order of every other writer. A row that was claimed meanwhile stays.
+    messages = db.session.execute(
+        select(Message).where(Message.id.in_(ids)).order_by(Message.id).with_for_update()
+    ).scalars()
+    known = {message.id: message for message in messages}
+    gone = db.session.execute(
+        delete(Delivery)
+        .where(Delivery.id.in_(delivery_ids), Delivery.state == "due")
+        .returning(Delivery.id, Delivery.message_id, Delivery.operation)
+        .execution_options(synchronize_session=False)
+    ).all()
+    for message_id in sorted({row.message_id for row in gone if row.message_id and row.operation == "send"}):
+        db.session.execute(
+            delete(Delivery)
+            .where(Delivery.message_id == message_id, Delivery.state == "due")
+            .execution_options(synchronize_session=False)
+        )
+        message = known[message_id]
+        if message.state == "queued":
+            message.state, message.error = state, code
+            db.session.flush()
+            message_ended(message_id, state, code)
+    db.session.commit()
+    return len(gone)

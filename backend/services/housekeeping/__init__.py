@@ -1,0 +1,10 @@
+"""What keeps the product going by itself: the sweep repeats lost wake-ups, the tick starts what is due by time.
+
+Every long-lived worker process tries both every two seconds; an advisory lock lets one do it.
+"""
+
+from backend.services.housekeeping.retention import retain
+from backend.services.housekeeping.sweeping import SWEEP_SECONDS, sweep
+from backend.services.housekeeping.ticking import tick
+
+__all__ = ["SWEEP_SECONDS", "retain", "sweep", "tick"]

@@ -1,0 +1,1 @@
+"""The long-lived worker processes and the parent that watches them."""
