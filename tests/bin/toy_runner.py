@@ -1,0 +1,35 @@
+"""Runs the Procfile of the current folder as bin/dev does; `server: command` is kept as a server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from launcher import procfile
+from launcher.console import Console
+
+
+async def _run(text: str) -> int:
+    commands = procfile.parse(text)
+    runner = procfile.Runner(Console(names=commands), environment=os.environ, folder=Path.cwd())
+    runner.handle_signals()
+    server = commands.pop("server", None)
+    if server:
+        running: list[subprocess.Popen[bytes]] = []
+        revive = lambda: running.append(subprocess.Popen(["/bin/sh", "-c", f"exec {server}"]))  # noqa: E731
+        revive()
+        runner.keep_server("server", lambda: running[-1].poll() is None, revive)
+    for name, command in commands.items():
+        runner.keep(procfile.Program(name, command))
+    try:
+        return await runner.wait()
+    finally:
+        if server:
+            running[-1].kill()
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(_run(Path("Procfile").read_text())))

@@ -1,0 +1,11 @@
+"""The entry for WSGI servers: `granian --interface wsgi wsgi:app`."""
+
+from __future__ import annotations
+
+from backend.app import create_app
+from backend.core.config import ConfigurationError
+
+try:
+    app = create_app()
+except ConfigurationError as error:
+    raise SystemExit(f"Switchboard cannot start: {error}") from None
