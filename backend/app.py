@@ -1,0 +1,90 @@
+"""The web application: configuration, the HTTP edge, the routes, and the commands of `flask`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from apiflask import APIFlask
+from flask.json.provider import DefaultJSONProvider
+from flask_migrate import Migrate  # type: ignore[import-untyped]
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from backend import cli
+from backend.core import config, logging
+from backend.core.config import Settings
+from backend.core.database import db
+from backend.http import bodies, envelope, errors, guards, jwt, openapi, routing
+from backend.http.api import BLUEPRINTS as API
+from backend.http.webhooks import BLUEPRINTS as WEBHOOKS
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+MAX_BODY = 1024 * 1024
+"""Bytes of a request's body, unless its view says otherwise."""
+
+
+_NO_STATIC: dict[str, Any] = {"static_folder": None}
+"""No folder is served as it is (APIFlask's types do not know that Flask takes None)."""
+
+
+class JSONProvider(DefaultJSONProvider):
+    """Keeps the order in which a schema lists its fields."""
+
+    sort_keys = False
+
+
+def create_app(settings: Settings | None = None) -> APIFlask:
+    """The application for these settings, by default those of the environment.
+
+    Raises ConfigurationError naming a missing variable, and RuntimeError for a route without a guard.
+    """
+    settings = settings or config.load()
+    config.use(settings)
+    logging.configure(settings.log_level, secrets=_secrets(settings))
+    app = APIFlask(
+        __name__, title="Switchboard", version="1", spec_path=None, docs_path=None, json_errors=False, **_NO_STATIC
+    )
+    app.json = JSONProvider(app)
+    app.request_class = bodies.BoundedRequest
+    app.config.update(_flask_settings(settings))
+    if settings.trusted_proxies:
+        # Only the entries added by proxies of ours count: from the right, as many as there are of them.
+        count = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=0, x_prefix=0)  # type: ignore[method-assign]
+    db.init_app(app)
+    Migrate(app, db, directory=str(MIGRATIONS), compare_type=True, compare_server_default=True)
+    jwt.configure(app, settings)
+    routing.install(app)
+    errors.register(app)
+    envelope.install(app, settings)
+    for blueprint in (*API, *WEBHOOKS):
+        app.register_blueprint(blueprint)
+    guards.check_all(app)
+    openapi.install(app)
+    cli.register(app)
+    return app
+
+
+def _secrets(settings: Settings) -> list[str]:
+    """The values that no log may hold: the fields that stay out of the settings' own repr."""
+    hidden = [name for name, field in Settings.model_fields.items() if not field.repr]
+    values = [str(getattr(settings, name)) for name in hidden]
+    values += [bot.token for bot in settings.telegram_bot_configs]
+    return [part for value in values for part in value.split(",") if part]
+
+
+def _flask_settings(settings: Settings) -> dict[str, Any]:
+    return {
+        "SECRET_KEY": settings.secret_key,
+        "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        # Parameters can hold secrets and people's texts: they stay out of error messages, and so out of logs.
+        "SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": True},
+        "MAX_CONTENT_LENGTH": MAX_BODY,
+        "MAX_FORM_MEMORY_SIZE": MAX_BODY,
+        "MAX_FORM_PARTS": 100,
+        "OPENAPI_VERSION": "3.1.0",
+        "AUTO_VALIDATION_ERROR_RESPONSE": False,
+        "AUTO_AUTH_ERROR_RESPONSE": False,
+        "AUTO_404_RESPONSE": False,
+        "AUTO_SERVERS": False,
+    }

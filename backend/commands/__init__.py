@@ -1,0 +1,1 @@
+"""The command line, one module per subject. Each is a thin shell around a service."""

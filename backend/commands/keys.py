@@ -1,0 +1,45 @@
+"""`flask keys`: the keys of encryption at rest."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import AppGroup
+
+from backend.core import crypto
+from backend.services import key_rotation
+
+group = AppGroup("keys", help="Keys of encryption at rest.")
+
+
+@group.command("generate", with_appcontext=False)
+def generate() -> None:
+    """Print a new key, in the form ENCRYPTION_KEYS and LOOKUP_KEY take.
+
+    To rotate: put it in front of ENCRYPTION_KEYS, restart every process, run `flask keys rotate`, then take the old
+    one out.
+    """
+    click.echo(crypto.new_key())
+
+
+@group.command("rotate")
+@click.option("--batch", type=click.IntRange(1, 10_000), default=500, show_default=True, help="Rows per transaction.")
+def rotate(batch: int) -> None:
+    """Encrypt everything anew under the first key.
+
+    Can be stopped at any time and run again: what is done stays done.
+    """
+    remaining = key_rotation.outstanding()
+    total = sum(remaining.values())
+    if total == 0:
+        click.echo("Everything is encrypted under the first key already.")
+        return
+    failed = 0
+    with click.progressbar(length=total, label="Rotating", show_pos=True) as bar:
+        for step in key_rotation.rotate(batch):
+            failed += step.unreadable
+            bar.update(step.rotated + step.unreadable)
+    if failed:
+        raise click.ClickException(
+            f"{failed} values could not be read with any key of ENCRYPTION_KEYS and were left as they are."
+        )
+    click.echo(f"Rotated {total} values. The old keys can now be taken out of ENCRYPTION_KEYS.")

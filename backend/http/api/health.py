@@ -1,0 +1,43 @@
+"""For routers and monitors: alive, and ready for work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import Response
+
+from backend.core.errors import Unavailable
+from backend.http import errors
+from backend.http.guards import public
+from backend.http.schemas.health import Health, Readiness
+from backend.services import health
+
+bp = APIBlueprint("health", __name__, tag="Health")
+
+
+@bp.get("/health")
+@public("a router asks without credentials")
+@bp.output(Health)
+def alive() -> dict[str, Any]:
+    """Is the process alive
+
+    Answers without asking the database.
+    """
+    return {"status": "ok"}
+
+
+@bp.get("/health/ready")
+@public("a router asks without credentials")
+@bp.output(Readiness)
+@bp.doc(responses={503: "The database, the sweep or the tick is not well; `detail.checks` says which"})
+def ready() -> dict[str, Any] | Response:
+    """Is it ready for work
+
+    The database answers, and the sweep and the tick have run within the last 15 seconds.
+    """
+    checks = [{"name": check.name, "state": check.state, "age": check.age} for check in health.readiness()]
+    if all(check["state"] == "ok" for check in checks):
+        return {"status": "ok", "checks": checks}
+    failed = ", ".join(str(check["name"]) for check in checks if check["state"] != "ok")
+    return errors.answer(Unavailable("not_ready", f"Not ready: {failed}.", detail={"checks": checks}, retry_after=5))

@@ -1,0 +1,50 @@
+"""Messages: how far each got, and why it waits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIBlueprint
+
+from backend.http.guards import access
+from backend.http.schemas.messages import MessageOut, MessageQuery, Messages
+from backend.models import Message
+from backend.services import delivery
+from backend.services.notifications import reading
+
+bp = APIBlueprint("messages", __name__, url_prefix="/api/messages", tag="Notifications")
+
+_FIELDS = ("id", "conversation_id", "user_id", "kind", "created_at", "sent_at", "delivered_at", "read_at")
+_STATUS = ("state", "reason", "next_attempt_at", "attempts", "external_id", "error")
+
+
+@bp.get("")
+@access()
+@bp.input(MessageQuery, location="query")
+@bp.output(Messages)
+def listing(query_data: MessageQuery) -> dict[str, Any]:
+    """List outbound messages, the newest first"""
+    found, following = reading.messages(
+        conversation_id=query_data.conversation_id,
+        user_id=query_data.user_id,
+        kind=query_data.kind,
+        cursor=query_data.cursor,
+        limit=query_data.limit,
+    )
+    return {"messages": [_shown(message) for message in found], "next_cursor": following}
+
+
+@bp.get("/<int:message_id>")
+@access()
+@bp.output(MessageOut)
+def show(message_id: int) -> dict[str, Any]:
+    """Show a message's state
+
+    While it waits, `reason` says why and `next_attempt_at` when it is tried.
+    """
+    return _shown(reading.message(message_id))
+
+
+def _shown(message: Message) -> dict[str, Any]:
+    status = delivery.status_of(message)
+    return {name: getattr(message, name) for name in _FIELDS} | {name: getattr(status, name) for name in _STATUS}

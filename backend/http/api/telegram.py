@@ -1,0 +1,133 @@
+"""My Telegram: linking a chat to one's account, and whether it works."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import Response
+
+from backend.core.errors import Conflict
+from backend.http import errors, guards
+from backend.http.guards import access
+from backend.http.schemas.telegram import (
+    BotQuery,
+    Diagnostics,
+    Done,
+    LinkAddress,
+    LinkQuery,
+    StatusOut,
+    Verified,
+    VerifyIn,
+)
+from backend.models import User
+from backend.services import linking, notifications
+from backend.services.auth import people
+
+bp = APIBlueprint("telegram", __name__, url_prefix="/api/telegram", tag="Telegram")
+
+
+@bp.get("/link-account")
+@access()
+@bp.input(LinkQuery, location="query")
+@bp.output(LinkAddress)
+@bp.doc(responses={404: "There is no such bot", 503: "The bot cannot be reached, or none is configured"})
+def link_account(query_data: LinkQuery) -> Any:
+    """Get an address for linking one's Telegram
+
+    Open it on the device where Telegram is used and tap Start. Each call makes a new token; `token` can also be sent
+    to the bot as text.
+    """
+    caller = guards.actor()
+    return linking.invite(caller.label, _me(), bot=query_data.bot, picture=query_data.qr)
+
+
+@bp.post("/verify-link")
+@access()
+@bp.input(VerifyIn)
+@bp.output(Verified)
+@bp.doc(
+    responses={
+        404: "The token is unknown, expired, used elsewhere, or somebody else's",
+        409: "`confirmation_required`: the chat was asked; repeat after the press. `chat_linked_elsewhere`",
+    }
+)
+def verify_link(json_data: VerifyIn) -> dict[str, Any] | Response:
+    """Make sure that a chat is linked
+
+    Not needed after opening the address. Succeeds if the bot received this token from that chat; otherwise it asks
+    there, once.
+    """
+    outcome = linking.verify(guards.actor().label, _me(), json_data.token, json_data.chat_id)
+    if not outcome.linked:
+        # Answered and not raised: the question that was stored has to stay.
+        return errors.answer(
+            Conflict("confirmation_required", "The chat was asked to confirm. Repeat this after its answer.")
+        )
+    return {"message": "Telegram account linked successfully", "telegram_enabled": True}
+
+
+@bp.get("/status")
+@access()
+@bp.input(BotQuery, location="query")
+@bp.output(StatusOut)
+def status(query_data: BotQuery) -> Response | dict[str, Any]:
+    """Show one's link"""
+    sender = linking.bot_for(guards.actor().workspace_id, query_data.bot)
+    found = linking.status_of(_me(), sender)
+    shown: dict[str, Any] = {"telegram_enabled": found.enabled, "state": found.state}
+    optional = {
+        "telegram_chat_id": found.chat_id,
+        "linked_at": found.linked_at,
+        "message": found.message,
+        "code": found.code,
+        "chat_kind": found.kind,
+        "bot_username": sender.username if sender is not None else None,
+    }
+    return shown | optional
+
+
+@bp.post("/send-test-message")
+@access(idempotent=True)
+@bp.output(Done)
+@bp.doc(responses={409: "`not_linked`, or `blocked` while the bot is blocked there"})
+def send_test_message() -> dict[str, Any]:
+    """Send oneself a test message
+
+    Answers once it is stored; mutes and quiet hours do not hold it back.
+    """
+    notifications.send_test_message(guards.actor().label, _me())
+    return {"message": "Test message queued"}
+
+
+@bp.post("/unlink-account")
+@access()
+@bp.input(BotQuery, location="query")
+@bp.output(Done)
+def unlink_account(query_data: BotQuery) -> dict[str, Any]:
+    """End one's link
+
+    The chat is told. Succeeds as well when nothing is linked.
+    """
+    caller = guards.actor()
+    sender = linking.bot_for(caller.workspace_id, query_data.bot)
+    ended = sender is not None and linking.unlink_account(caller.label, _me(), sender)
+    return {"message": "Telegram account unlinked" if ended else "No Telegram account was linked"}
+
+
+@bp.get("/diagnostics")
+@access()
+@bp.input(BotQuery, location="query")
+@bp.output(Diagnostics)
+def diagnostics(query_data: BotQuery) -> dict[str, Any]:
+    """Find out why notifications do not arrive
+
+    Asks Telegram, so it takes some seconds where Telegram is slow.
+    """
+    sender = linking.bot_for(guards.actor().workspace_id, query_data.bot)
+    checks = linking.diagnose(_me(), sender)
+    return {"ok": all(check.ok is not False for check in checks), "checks": checks}
+
+
+def _me() -> User:
+    return people.get(guards.actor().user_id)

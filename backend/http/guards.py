@@ -1,0 +1,171 @@
+"""Who may call a view. Every route carries `@access` or `@public`, directly under its route; start-up fails otherwise.
+
+`@access` finds out who is calling, checks role and scope, enters their workspace, runs the view in one transaction, and
+commits when it has returned; any exception rolls everything back. Credentials are taken from headers only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from apiflask import APIFlask
+from flask import Response, current_app, g, request
+
+from backend.core.database import db, system_scope, workspace_scope
+from backend.core.errors import Forbidden, Unauthorized
+from backend.http import idempotency, jwt, limits
+from backend.services.auth import credentials
+from backend.services.auth.actor import READ, WRITE, Actor
+
+View = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What a view asks of its caller, kept on the view for start-up checks, the API document and the tests."""
+
+    role: str | None = None
+    scope: str | None = None
+    owner: bool = False
+    idempotent: bool = False
+    tokens: bool = True
+    reason: str | None = None
+    """Why the view is open to everybody; None for one that is not."""
+
+    @property
+    def is_public(self) -> bool:
+        """Whether no credentials are asked for."""
+        return self.reason is not None
+
+
+def actor() -> Actor:
+    """Who is calling; only inside a view under `@access`."""
+    found: Actor = g.actor
+    return found
+
+
+def bearer() -> str:
+    """The token of the Authorization header. Raises Unauthorized."""
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token.strip():
+        raise Unauthorized()
+    return token.strip()
+
+
+def authenticate() -> Actor:
+    """Who the request's bearer token, of a sign-in or a personal one, speaks for. Raises Unauthorized."""
+    token = bearer()
+    if token.startswith(credentials.TOKEN_PREFIX):
+        return credentials.by_personal_token(token)
+    claims = jwt.read(token, "access")
+    return credentials.by_sign_in(claims.user_id, claims.sign_in_id)
+
+
+def access(
+    role: str = "viewer",
+    scope: str | None = None,
+    owner: bool = False,
+    idempotent: bool = False,
+    *,
+    tokens: bool = True,
+    redact: tuple[str, ...] = (),
+    max_body: int | None = None,
+) -> Callable[[View], View]:
+    """Marks a view that needs credentials.
+
+    `role`: the least role. `owner`: the instance owner only. `scope`: what a personal token must carry; by default
+    `read` for GET and `write` for everything else. `tokens=False` refuses personal tokens altogether. `idempotent`:
+    the view takes an `Idempotency-Key`; the answer's fields named in `redact` are not kept for the replay.
+    `max_body`: the largest body in bytes, where it differs from the application's bound.
+    """
+    guard = Guard(role=role, scope=scope, owner=owner, idempotent=idempotent, tokens=tokens)
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Response:
+            if max_body is not None:
+                request.max_content_length = max_body
+            try:
+                caller = authenticate()
+                limits.count_call(caller)
+                _check(guard, caller)
+                g.actor = caller
+                with workspace_scope(caller.workspace_id):
+                    if idempotent:
+                        response = idempotency.once(caller, redact, lambda: _run(view, args, kwargs))
+                    else:
+                        response = _run(view, args, kwargs)
+                    db.session.commit()
+            except BaseException:
+                db.session.rollback()
+                raise
+            return response
+
+        return _mark(guarded, guard)
+
+    return decorate
+
+
+def public(reason: str) -> Callable[[View], View]:
+    """Marks a view that anybody may call, and says why. It runs in one transaction, in no scope of its own."""
+    guard = Guard(reason=reason)
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def opened(*args: Any, **kwargs: Any) -> Response:
+            try:
+                response = _run(view, args, kwargs)
+                with system_scope("an open view enters its own scopes; what it left is stored"):
+                    db.session.commit()
+            except BaseException:
+                db.session.rollback()
+                raise
+            return response
+
+        return _mark(opened, guard)
+
+    return decorate
+
+
+def guard_of(view: View) -> Guard | None:
+    """The guard of a registered view; None where it has none, or something was put in front of it."""
+    marked: tuple[View, Guard] | None = getattr(view, "_guarded", None)
+    return marked[1] if marked is not None and marked[0] is view else None
+
+
+def check_all(app: APIFlask) -> None:
+    """Raises RuntimeError naming every route without a guard, or with something in front of it."""
+    open_routes = [
+        f"{rule.rule} ({rule.endpoint})"
+        for rule in app.url_map.iter_rules()
+        if guard_of(app.view_functions[rule.endpoint]) is None
+    ]
+    if open_routes:
+        raise RuntimeError(
+            "@access or @public has to stand directly under the route of: " + ", ".join(sorted(open_routes))
+        )
+
+
+def _mark(view: View, guard: Guard) -> View:
+    view._guarded = (view, guard)  # type: ignore[attr-defined]
+    return view
+
+
+def _run(view: View, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:
+    return current_app.make_response(view(*args, **kwargs))
+
+
+def _check(guard: Guard, caller: Actor) -> None:
+    if caller.sign_in_id is None:
+        if not guard.tokens:
+            raise Forbidden("sign_in_required", "A personal access token cannot do this; sign in.")
+        needed = guard.scope or (READ if request.method in ("GET", "HEAD") else WRITE)
+        if not caller.may(needed):
+            raise Forbidden("scope_missing", f"The token does not have the scope {needed}.")
+    if guard.owner and not caller.is_owner:
+        raise Forbidden("owner_required", "Only an owner of this instance may do this.")
+    if guard.role is not None and not caller.reaches(guard.role):
+        raise Forbidden("role_required", f"This needs the role {guard.role}.")

@@ -1,0 +1,87 @@
+"""Access and refresh tokens, through flask-jwt-extended, with everything pinned that a forger could choose.
+
+Expiry is checked here against business time and not by the library, which only knows the machine's clock; `iat` stays
+the machine's, so the library's own check of it holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from apiflask import APIFlask
+from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token
+from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt.exceptions import PyJWTError
+
+from backend.core import clock
+from backend.core.config import Settings
+from backend.core.errors import Unauthorized
+
+ALGORITHM = "HS256"
+ISSUER = "switchboard"
+AUDIENCE = "switchboard-api"
+ACCESS_LIFE = timedelta(hours=1)
+_MAX_CHARACTERS = 4096
+_MAX_ID = 2**63 - 1
+
+Kind = Literal["access", "refresh"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a valid token says: the person, the sign-in it belongs to, and the token's own id."""
+
+    user_id: int
+    sign_in_id: int
+    jti: str
+
+
+def configure(app: APIFlask, settings: Settings) -> None:
+    """Installs the library with algorithm, issuer, audience and place pinned."""
+    app.config.update(
+        JWT_SECRET_KEY=settings.jwt_secret_key,
+        JWT_ALGORITHM=ALGORITHM,
+        JWT_DECODE_ALGORITHMS=[ALGORITHM],
+        JWT_ENCODE_ISSUER=ISSUER,
+        JWT_DECODE_ISSUER=ISSUER,
+        JWT_ENCODE_AUDIENCE=AUDIENCE,
+        JWT_DECODE_AUDIENCE=AUDIENCE,
+        JWT_TOKEN_LOCATION=["headers"],
+        JWT_ENCODE_NBF=False,
+        JWT_COOKIE_CSRF_PROTECT=False,  # there are no cookies
+        JWT_DECODE_LEEWAY=5,
+    )
+    JWTManager(app)
+
+
+def access_token(user_id: int, sign_in_id: int) -> str:
+    """An access token that lives an hour."""
+    expires = int((clock.now() + ACCESS_LIFE).timestamp())
+    claims = {"sid": sign_in_id, "exp": expires}
+    return str(create_access_token(str(user_id), expires_delta=False, additional_claims=claims))
+
+
+def refresh_token(user_id: int, sign_in_id: int, jti: str, expires: float) -> str:
+    """The sign-in's present refresh token; `expires` in seconds since 1970."""
+    claims = {"sid": sign_in_id, "jti": jti, "exp": int(expires)}
+    return str(create_refresh_token(str(user_id), expires_delta=False, additional_claims=claims))
+
+
+def read(token: str, kind: Kind) -> Claims:
+    """What a token of this kind says. Raises Unauthorized (`token_expired`, or `unauthorized` for any other fault)."""
+    refusal = Unauthorized()
+    if len(token) > _MAX_CHARACTERS:
+        raise refusal
+    try:
+        claims: dict[str, Any] = decode_token(token, allow_expired=True)
+        user_id, sign_in_id, jti, expires = int(claims["sub"]), claims["sid"], claims["jti"], claims["exp"]
+    except (PyJWTError, JWTExtendedException, ValueError, KeyError, TypeError, RecursionError):
+        raise refusal from None
+    whole = type(sign_in_id) is int and type(expires) is int and isinstance(jti, str) and bool(jti)
+    if not whole or claims.get("type") != kind or not 0 < user_id <= _MAX_ID or not 0 < sign_in_id <= _MAX_ID:
+        raise refusal
+    if expires <= clock.unix():
+        raise Unauthorized("token_expired", "The token has expired.")
+    return Claims(user_id, sign_in_id, jti)

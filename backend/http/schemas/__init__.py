@@ -1,0 +1,1 @@
+"""What clients send and get, as Pydantic models: one module per feature."""

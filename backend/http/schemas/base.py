@@ -1,0 +1,56 @@
+"""What all schemas share: instants as RFC 3339 with `Z`, ids of 64 bits, lists by the page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+from backend.services.paging import DEFAULT_LIMIT, MAX_LIMIT
+
+MAX_ID = 2**63 - 1
+
+Id = Annotated[int, Field(ge=1, le=MAX_ID, examples=[1])]
+"""An id of ours."""
+
+
+def _instant(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Instant = Annotated[datetime, PlainSerializer(_instant, return_type=str, when_used="json")]
+"""A moment, answered as `2026-02-26T10:30:00.000Z`."""
+
+
+class Input(BaseModel):
+    """What a client sends. Unknown fields are ignored: the contract grows, and newer clients meet older servers."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+
+class Output(BaseModel):
+    """What a client gets; made from objects as well as from dicts."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class PageQuery(Input):
+    """The two parameters of every list."""
+
+    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="How many at most")
+    cursor: str | None = Field(default=None, max_length=200, description="The `next_cursor` of the page before")
+
+
+class ErrorBody(BaseModel):
+    """Why it was not done."""
+
+    code: str = Field(examples=["not_found"], description="Stable and machine-readable; new ones may appear")
+    message: str = Field(examples=["There is no such thing here."])
+    detail: Any = Field(default=None, description="For 422: a list of `field`, `code`, `message`")
+
+
+class ErrorAnswer(BaseModel):
+    """The shape of every answer that is not a success."""
+
+    error: ErrorBody

@@ -1,0 +1,117 @@
+"""What somebody has: real objects of a person's workspace, for the examples of the routes. Each is flushed."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from backend.core import clock
+from backend.core.crypto import digest
+from backend.core.database import db, system_scope, workspace_scope
+from backend.models import LinkToken, Message, Sender, TelegramLink, User, Workspace
+from backend.services import attachments, notifications, senders
+from backend.services.auth import personal_tokens
+from backend.services.notifications import custom_types
+from tests.http import callers
+from tests.support import factories
+
+
+def home(caller: User) -> Workspace:
+    """The person's workspace."""
+    with system_scope("a test's objects"):
+        found = db.session.get(Workspace, caller.workspace_id)
+    assert found is not None
+    return found
+
+
+def admin_of(caller: User) -> User:
+    """An admin of the person's workspace."""
+    return caller if caller.role == "admin" else callers.member(home(caller))
+
+
+def bot(of: Workspace, **values: Any) -> Sender:
+    """A bot of the workspace's own."""
+    return factories.bot(of, **values)
+
+
+def default_bot(caller: User) -> Sender:
+    """The environment's bot, whose name is known."""
+    made = senders.ensure_environment_bot()
+    assert made is not None, "the tests' environment names a bot"
+    made.username = made.username or "example_default_bot"
+    with system_scope("a test's objects"):
+        db.session.flush()
+    return made
+
+
+def linked(caller: User, chat_id: str | None = None) -> TelegramLink:
+    """The person's link with the default bot."""
+    return factories.link(caller, default_bot(caller), chat_id or str(7_000_000 + caller.id))
+
+
+def redeemed_token(caller: User) -> tuple[str, str]:
+    """A link token of the person that a chat has redeemed, and the chat's id."""
+    chat_id = str(7_000_000 + caller.id)
+    link = linked(caller, chat_id)
+    token = f"user_{caller.id}_{'x' * 32}"
+    now = clock.now()
+    with workspace_scope(caller.workspace_id):
+        db.session.add(
+            LinkToken(
+                workspace_id=caller.workspace_id,
+                user_id=caller.id,
+                sender_id=link.sender_id,
+                token_hash=digest(token),
+                created_at=now,
+                expires_at=now,
+                used_at=now,
+                used_chat_hash=link.chat_hash,
+            )
+        )
+        db.session.flush()
+    return token, chat_id
+
+
+def token(caller: User) -> int:
+    """A personal access token's id."""
+    with workspace_scope(caller.workspace_id):
+        return personal_tokens.issue(callers.acting(caller), "A program", ["read"])[0].id
+
+
+def event(caller: User) -> int:
+    """A reported event's id."""
+    with workspace_scope(caller.workspace_id):
+        return notifications.report("user:1", "post_success", caller, {"platform": "instagram"}).id
+
+
+def message(caller: User) -> int:
+    """The id of a message that waits."""
+    link = linked(caller)
+    made = Message(
+        workspace_id=caller.workspace_id,
+        conversation_id=link.conversation_id,
+        sender_id=link.sender_id,
+        direction="out",
+        kind="notification",
+        state="queued",
+        body={},
+        user_id=caller.id,
+        created_at=clock.now(),
+    )
+    with workspace_scope(caller.workspace_id):
+        db.session.add(made)
+        db.session.flush()
+    return made.id
+
+
+def notification_type(caller: User) -> int:
+    """The id of a type the workspace defines."""
+    fields = {"name": f"order_{int(clock.unix() * 1e6)}", "templates": {"en": "Order {order.id}"}}
+    with workspace_scope(caller.workspace_id):
+        return custom_types.create("user:1", fields).id
+
+
+def file(caller: User) -> int:
+    """An uploaded file's id."""
+    with workspace_scope(caller.workspace_id):
+        return attachments.upload("user:1", caller.id, "notes.txt", io.BytesIO(b"some text\n")).id

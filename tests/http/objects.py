@@ -1,0 +1,288 @@
+"""One valid example of every operation, with a real object behind it.
+
+The route walk and the generative test take their objects from here; an operation without an entry fails them, so that
+a new route cannot be left out of either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import func, select
+
+from backend.core import clock
+from backend.core.database import db, system_scope, workspace_scope
+from backend.models import Heartbeat, User
+from backend.services.auth import password_resets
+from tests.http import callers, holdings
+
+
+@dataclass
+class Example:
+    """A request that succeeds: `path` fills the rule's arguments with a real object of the caller's workspace.
+
+    `foreign` are further bodies or queries that name an object, of the workspace that owns it: 404 to anybody else.
+    """
+
+    path: dict[str, Any] = field(default_factory=dict)
+    json: dict[str, Any] | None = None
+    query: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, tuple[str, bytes]] | None = None
+    """Name and content by field, sent as multipart/form-data."""
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int = 200
+    foreign: list[dict[str, Any]] = field(default_factory=list)
+
+
+Maker = Callable[[User], Example]
+EXAMPLES: dict[str, Maker] = {}
+"""By endpoint. The person given is the caller, an admin unless the test is about another role."""
+
+
+def example(*endpoints: str) -> Callable[[Maker], Maker]:
+    """Registers the example of these endpoints."""
+
+    def register(maker: Maker) -> Maker:
+        EXAMPLES.update(dict.fromkeys(endpoints, maker))
+        return maker
+
+    return register
+
+
+@example("health.alive", "docs.document", "docs.page", "docs.start")
+def _nothing(_caller: User) -> Example:
+    return Example()
+
+
+@example("docs.asset")
+def _asset(_caller: User) -> Example:
+    return Example(path={"name": "swagger-ui.css"})
+
+
+@example("health.ready")
+def _ready(_caller: User) -> Example:
+    with system_scope("a test's heartbeats"):
+        now = db.session.execute(select(func.clock_timestamp())).scalar_one()
+        for name in ("sweep", "tick"):
+            db.session.merge(Heartbeat(name=name, at=now))
+    return Example()
+
+
+# --- people and their access -----------------------------------------------------------------------------
+
+
+@example("auth.register")
+def _register(_caller: User) -> Example:
+    number = clock.unix()
+    body = {"email": f"new{number}@example.com", "password": callers.PASSWORD, "name": "New", "workspace": "Newly"}
+    return Example(json=body, status=201)
+
+
+@example("auth.login")
+def _login(_caller: User) -> Example:
+    return Example(json={"email": callers.member().email, "password": callers.PASSWORD})
+
+
+@example("auth.refresh")
+def _refresh(caller: User) -> Example:
+    return Example(headers=callers.bearer(callers.refresh_of(callers.begin(caller))))
+
+
+@example("auth.logout", "auth.me")
+def _own(_caller: User) -> Example:
+    return Example()
+
+
+@example("auth.change_me")
+def _change_me(_caller: User) -> Example:
+    return Example(json={"name": "Kim", "locale": "ko", "timezone": "Asia/Seoul"})
+
+
+@example("auth.change_password")
+def _change_password(_caller: User) -> Example:
+    return Example(json={"current_password": callers.PASSWORD, "new_password": callers.PASSWORD})
+
+
+@example("auth.request_password_reset")
+def _request_reset(caller: User) -> Example:
+    return Example(json={"email": caller.email}, status=202)
+
+
+@example("auth.confirm_password_reset")
+def _confirm_reset(caller: User) -> Example:
+    person = callers.member(holdings.home(caller), role="viewer")
+    with workspace_scope(caller.workspace_id):
+        link = password_resets.issue(callers.acting(holdings.admin_of(caller)), person.id)
+    return Example(json={"token": link.token, "password": callers.PASSWORD})
+
+
+@example("people.listing", "tokens.listing", "audit.listing", "notifications.list_types")
+def _page(_caller: User) -> Example:
+    return Example(query={"limit": 2})
+
+
+@example("people.one")
+def _person(caller: User) -> Example:
+    return Example(path={"person_id": callers.member(holdings.home(caller), role="viewer").id})
+
+
+@example("people.change")
+def _change_person(caller: User) -> Example:
+    return Example(
+        path={"person_id": callers.member(holdings.home(caller), role="viewer").id}, json={"role": "operator"}
+    )
+
+
+@example("people.reset_password")
+def _reset_person(caller: User) -> Example:
+    return Example(path={"person_id": callers.member(holdings.home(caller), role="viewer").id}, status=201)
+
+
+@example("tokens.issue")
+def _issue(_caller: User) -> Example:
+    return Example(json={"name": "A program", "scopes": ["read"]}, status=201)
+
+
+@example("tokens.one")
+def _token(caller: User) -> Example:
+    return Example(path={"token_id": holdings.token(caller)})
+
+
+@example("tokens.rename")
+def _rename(caller: User) -> Example:
+    return Example(path={"token_id": holdings.token(caller)}, json={"name": "Another name"})
+
+
+@example("tokens.revoke")
+def _revoke(caller: User) -> Example:
+    return Example(path={"token_id": holdings.token(caller)}, status=204)
+
+
+# --- notifications ---------------------------------------------------------------------------------------
+
+
+@example("events.report")
+def _report(caller: User) -> Example:
+    data = {"platform": "instagram", "content": "Hello", "likes": 1234, "comments": 56}
+    foreign: list[dict[str, Any]] = [
+        {"json": {"type": "post_success", "user_id": caller.id, "data": data}},
+        {"json": {"type": "post_success", "attachment": {"kind": "photo", "file_id": holdings.file(caller)}}},
+    ]
+    return Example(json={"type": "post_success", "data": data, "subject": "post:1"}, status=202, foreign=foreign)
+
+
+@example("events.listing")
+def _events(caller: User) -> Example:
+    holdings.event(caller)
+    return Example(query={"user_id": caller.id})
+
+
+@example("events.show")
+def _event(caller: User) -> Example:
+    return Example(path={"event_id": holdings.event(caller)})
+
+
+@example("messages.listing")
+def _messages(caller: User) -> Example:
+    holdings.message(caller)
+    return Example(query={"limit": 1})
+
+
+@example("messages.show")
+def _message(caller: User) -> Example:
+    return Example(path={"message_id": holdings.message(caller)})
+
+
+@example("notifications.settings")
+def _settings(_caller: User) -> Example:
+    return Example()
+
+
+@example("notifications.change_settings")
+def _change_settings(_caller: User) -> Example:
+    return Example(json={"quiet_hours": {"start": "22:00", "end": "07:00"}, "types": {"post_success": False}})
+
+
+@example("notifications.create_type")
+def _create_type(_caller: User) -> Example:
+    name = f"order_{int(clock.unix() * 1e6)}"
+    return Example(json={"name": name, "templates": {"en": "Order {order.id}"}}, status=201)
+
+
+@example("notifications.preview_new")
+def _preview_new(_caller: User) -> Example:
+    return Example(json={"templates": {"en": "Order {order.id}"}, "data": {"order": {"id": 17}}})
+
+
+@example("notifications.show_type")
+def _show_type(caller: User) -> Example:
+    return Example(path={"type_id": holdings.notification_type(caller)})
+
+
+@example("notifications.change_type")
+def _change_type(caller: User) -> Example:
+    return Example(path={"type_id": holdings.notification_type(caller)}, json={"title": "Orders"})
+
+
+@example("notifications.delete_type")
+def _delete_type(caller: User) -> Example:
+    return Example(path={"type_id": holdings.notification_type(caller)}, status=204)
+
+
+@example("notifications.preview_type")
+def _preview_type(caller: User) -> Example:
+    return Example(path={"type_id": holdings.notification_type(caller)}, json={"data": {"order": {"id": 17}}})
+
+
+@example("files.upload")
+def _upload(_caller: User) -> Example:
+    return Example(files={"file": ("notes.txt", b"some text\n")}, status=201)
+
+
+@example("files.info", "files.download")
+def _stored_file(caller: User) -> Example:
+    return Example(path={"file_id": holdings.file(caller)})
+
+
+# --- Telegram --------------------------------------------------------------------------------------------
+
+
+@example("telegram.link_account")
+def _link_account(caller: User) -> Example:
+    own = holdings.bot(holdings.home(caller))
+    return Example(query={"bot": str(own.id)}, foreign=[{"query": {"bot": str(own.id)}}])
+
+
+@example("telegram.verify_link")
+def _verify(caller: User) -> Example:
+    token, chat_id = holdings.redeemed_token(caller)
+    body = {"token": token, "chat_id": chat_id}
+    return Example(json=body, foreign=[{"json": body}])
+
+
+@example("telegram.status", "telegram.unlink_account", "telegram.diagnostics")
+def _own_link(caller: User) -> Example:
+    holdings.linked(caller)
+    own = holdings.bot(holdings.home(caller))
+    return Example(foreign=[{"query": {"bot": str(own.id)}}])
+
+
+@example("telegram.send_test_message")
+def _send_test(caller: User) -> Example:
+    holdings.linked(caller)
+    return Example()
+
+
+@example("telegram_webhooks.default_bot")
+def _default_webhook(caller: User) -> Example:
+    holdings.default_bot(caller)
+    return Example(json={"update_id": 1}, headers={"X-Telegram-Bot-Api-Secret-Token": "test-webhook-secret"})
+
+
+@example("telegram_webhooks.any_bot")
+def _webhook(caller: User) -> Example:
+    bot = holdings.bot(holdings.home(caller), secret="a-secret-of-its-own")
+    headers = {"X-Telegram-Bot-Api-Secret-Token": "a-secret-of-its-own"}
+    return Example(path={"bot_id": bot.id}, json={"update_id": 1}, headers=headers)
