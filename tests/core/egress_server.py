@@ -6,6 +6,7 @@ import datetime
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -73,17 +74,16 @@ class Network:
         *,
         allowed_ports: frozenset[int] | None = None,
         ssl_context: ssl.SSLContext | None = None,
-        monotonic: Callable[[], float] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> Egress:
         """A client in this network."""
-        clock = {} if monotonic is None else {"monotonic": monotonic}
         return Egress(
             allow_private,
             allowed_ports=allowed_ports,
             ssl_context=ssl_context,
             resolver=self.resolve,
             connector=self.connect,
-            **clock,
+            monotonic=monotonic,
         )
 
 
@@ -125,6 +125,9 @@ def _converse(client: socket.socket, handler: Handler, made: Network, tls: ssl.S
         try:
             connection = tls.wrap_socket(client, server_side=True) if tls else client
             with connection:
+                if tls is None and connection.recv(1, socket.MSG_PEEK) == b"\x16":
+                    connection.sendall(answer("400 Bad Request"))  # a TLS greeting, where none is spoken
+                    return
                 request = _read(connection)
                 if request is None:
                     return

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import pickle
 import socket
-import threading
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,16 +21,6 @@ def echo(request: Request) -> bytes:
 
 def to(location: str, status: str = "302 Found") -> bytes:
     return answer(status, b"moved", Location=location)
-
-
-class Clock:
-    """Monotonic seconds that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_a_public_address_is_asked_under_its_name() -> None:
@@ -128,6 +112,27 @@ def test_a_name_that_changes_its_mind_at_a_redirect_is_refused() -> None:
             world.egress().fetch("GET", "http://rebinding.example/")
         assert world.connected == [(PUBLIC, 80)]
     assert caught.value.code == "private_address"
+
+
+@pytest.mark.parametrize(
+    ("url", "refused"),
+    [
+        ("http://public.example/", None),
+        ("http://inside.example/", "private_address"),
+        ("http://127.0.0.1/", "private_address"),
+        ("ftp://public.example/", "invalid_url"),
+        ("http://unknown.example/", "dns_failed"),
+    ],
+)
+def test_an_address_can_be_judged_without_going_there(url: str, refused: str | None) -> None:
+    with network(echo, names={"inside.example": [["10.0.0.1"]]}) as world:
+        if refused is None:
+            world.egress().judge(url)
+        else:
+            with pytest.raises((EgressRefused, EgressFailed)) as caught:
+                world.egress().judge(url)
+            assert caught.value.code == refused
+        assert world.connected == []
 
 
 @pytest.mark.parametrize(
@@ -271,7 +276,7 @@ def test_a_server_without_tls_gets_nothing_over_https() -> None:
     with network(echo) as world:
         with pytest.raises(EgressFailed) as caught:
             world.egress().fetch("POST", "https://public.example/?key=hunter2", body=b"data", timeout=5)
-        assert world.requests == [] or world.requests[0].body == b""
+        assert world.requests == []
     assert (caught.value.code, caught.value.sent) == ("tls_failed", False)
     assert str(caught.value).startswith("tls_failed: https://public.example: ")
 
@@ -300,207 +305,6 @@ def test_a_refused_connection_has_sent_nothing() -> None:
             world.egress().fetch("GET", "http://public.example/?key=hunter2")
     assert (caught.value.code, caught.value.sent) == ("connect_failed", False)
     assert "hunter2" not in str(caught.value)
-
-
-def dripping(clock: Clock, head: bytes, unit: bytes) -> Iterator[bytes]:
-    yield head
-    while True:
-        clock.now += 3
-        yield unit
-
-
-@pytest.mark.parametrize(
-    ("head", "unit"),
-    [
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"x"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
-        (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
-        (b"HTTP/1.1 200 OK\r\nX-Long: ", b"x"),
-        (b"", b"H"),
-        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    ],
-)
-def test_a_dripping_answer_ends_at_the_deadline_of_the_whole(head: bytes, unit: bytes) -> None:
-    clock = Clock()
-    with network(lambda _: dripping(clock, head, unit)) as world:
-        with pytest.raises(EgressFailed) as caught:
-            world.egress(monotonic=clock).fetch("GET", "http://public.example/?key=hunter2", timeout=10)
-        # Both sides have met: the server gives up as soon as nobody listens.
-    assert (caught.value.code, caught.value.sent) == ("timeout", True)
-    assert "hunter2" not in str(caught.value)
-
-
-def test_redirects_share_one_deadline() -> None:
-    clock = Clock()
-
-    def handler(_: Request) -> bytes:
-        clock.now += 4
-        return to("/again")
-
-    with network(handler) as world:
-        with pytest.raises(EgressFailed) as caught:
-            world.egress(monotonic=clock).fetch("GET", "http://public.example/", timeout=10, max_redirects=9)
-        assert len(world.requests) == 3
-    assert caught.value.code == "timeout"
-
-
-def test_a_silent_server_ends_at_the_deadline() -> None:
-    hold = threading.Event()
-
-    def handler(_: Request) -> Iterator[bytes]:
-        hold.wait(10)
-        yield answer()
-
-    with network(handler) as world:
-        with pytest.raises(EgressFailed) as caught:
-            world.egress().fetch("GET", "http://public.example/", timeout=0.05)
-        hold.set()
-    assert (caught.value.code, caught.value.sent) == ("timeout", True)
-
-
-def test_a_silent_resolver_ends_at_the_deadline_too() -> None:
-    hold = threading.Event()
-
-    def resolver(_host: str, _port: int) -> list[str]:
-        hold.wait(10)
-        return [PUBLIC]
-
-    with pytest.raises(EgressFailed) as caught:
-        Egress(resolver=resolver).fetch("GET", "http://public.example/", timeout=0.05)
-    hold.set()
-    assert (caught.value.code, caught.value.sent) == ("timeout", False)
-
-
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-UNBOUNDED = b"HTTP/1.1 200 OK\r\n\r\n"
-
-
-def endless(head: bytes, unit: bytes) -> Iterator[bytes]:
-    yield head
-    while True:
-        yield unit
-
-
-@pytest.mark.parametrize(
-    ("size", "fits"), [(0, True), (1, True), (99_999, True), (100_000, True), (100_001, False), (300_000, False)]
-)
-@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
-def test_a_body_of_exactly_the_bound_is_taken_and_a_byte_more_is_not(framing: str, size: int, fits: bool) -> None:
-    body = b"x" * size
-    chunks = b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in (body[i : i + 9000] for i in range(0, size, 9000)))
-    sent = {"length": answer(body=body), "chunked": CHUNKED + chunks + b"0\r\n\r\n", "close": UNBOUNDED + body}
-    with network(lambda _: sent[framing]) as world:
-        if fits:
-            response = world.egress().fetch("GET", "http://public.example/", max_bytes=100_000)
-            assert response.content == body
-        else:
-            with pytest.raises(EgressFailed) as caught:
-                world.egress().fetch("GET", "http://public.example/", max_bytes=100_000)
-            assert caught.value.code == "response_too_large"
-
-
-@pytest.mark.parametrize(
-    ("head", "unit"),
-    [
-        (UNBOUNDED, b"x" * 5000),
-        (CHUNKED, b"1388\r\n" + b"x" * 5000 + b"\r\n"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", b"x" * 5000),
-    ],
-)
-def test_an_endless_body_is_left_at_the_bound(head: bytes, unit: bytes) -> None:
-    sink = io.BytesIO()
-    with network(lambda _: endless(head, unit)) as world, pytest.raises(EgressFailed) as caught:
-        world.egress().fetch_to(sink, "GET", "http://public.example/", max_bytes=100_000)
-    assert caught.value.code == "response_too_large"
-    assert len(sink.getvalue()) <= 100_000
-
-
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "x-gzip", "GZIP"])
-def test_packed_bodies_are_unpacked(encoding: str) -> None:
-    plain = "안녕하세요 ".encode() * 20_000
-    packed = zlib.compress(plain) if encoding == "deflate" else gzip.compress(plain)
-    with network(lambda _: answer(body=packed, Content_Encoding=encoding)) as world:
-        response = world.egress().fetch("GET", "http://public.example/")
-    assert response.content == plain
-    assert response.size == len(plain)
-
-
-@pytest.mark.parametrize("bomb", [gzip.compress(bytes(50_000_000)), gzip.compress(gzip.compress(bytes(50_000_000)))])
-def test_a_bomb_never_unpacks_beyond_the_bound(bomb: bytes) -> None:
-    sink = io.BytesIO()
-    with network(lambda _: answer(body=bomb, Content_Encoding="gzip")) as world:
-        try:
-            world.egress().fetch_to(sink, "GET", "http://public.example/", max_bytes=100_000)
-        except EgressFailed as error:
-            assert error.code == "response_too_large"
-    assert len(sink.getvalue()) <= 100_000
-
-
-@pytest.mark.parametrize(
-    ("sent", "code"),
-    [
-        (b"", "connection_lost"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "connection_lost"),
-        (CHUNKED + b"a\r\nhalf", "connection_lost"),
-        (CHUNKED + b"zz\r\nhalf", "connection_lost"),
-        (answer(body=gzip.compress(b"x" * 1000)[:-9], Content_Encoding="gzip"), "connection_lost"),
-        (answer(body=b"not packed at all", Content_Encoding="gzip"), "bad_response"),
-        (answer(body=b"x", Content_Encoding="br"), "unsupported_encoding"),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", "bad_response"),
-        (b"HTTP/1.1 abc\r\n\r\n", "bad_response"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", "bad_response"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", "bad_response"),
-    ],
-)
-def test_damaged_answers_are_named(sent: bytes, code: str) -> None:
-    with network(lambda _: sent) as world, pytest.raises(EgressFailed) as caught:
-        world.egress().fetch("GET", "http://public.example/?key=hunter2")
-    assert (caught.value.code, caught.value.sent, caught.value.status) == (code, True, 422)
-    assert "hunter2" not in str(caught.value)
-
-
-@pytest.mark.parametrize("sent", [b"HTTP/1.1 204 No Content\r\n\r\n", b"HTTP/1.1 304 Same\r\nContent-Length: 9\r\n\r\n"])
-def test_answers_without_a_body_have_none(sent: bytes) -> None:
-    with network(lambda _: sent) as world:
-        assert world.egress().fetch("GET", "http://public.example/").content == b""
-
-
-def test_head_reads_the_head_alone() -> None:
-    sent = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\nContent-Encoding: gzip\r\n\r\n"
-    with network(lambda _: sent) as world:
-        response = world.egress().fetch("HEAD", "http://public.example/")
-    assert (response.status, response.content, response.headers["content-length"]) == (200, b"", "99999999")
-
-
-def test_a_body_goes_to_a_file_as_it_comes() -> None:
-    body = bytes(range(256)) * 4000
-    file = io.BytesIO()
-    with network(lambda _: answer(body=body)) as world:
-        response = world.egress().fetch_to(file, "GET", "http://public.example/")
-    assert file.getvalue() == body
-    assert (response.content, response.size) == (b"", len(body))
-
-
-def test_the_body_of_a_redirect_never_reaches_the_file() -> None:
-    file = io.BytesIO()
-    with network(lambda request: to("/b") if request.resource == "/" else answer(body=b"real")) as world:
-        world.egress().fetch_to(file, "GET", "http://public.example/")
-    assert file.getvalue() == b"real"
-
-
-def test_a_failing_file_is_not_taken_for_a_failing_server() -> None:
-    class Full(io.BytesIO):
-        def write(self, _data: Any) -> int:
-            raise OSError(28, "No space left on device")
-
-    with network(echo) as world, pytest.raises(OSError, match="No space left"):
-        world.egress().fetch_to(Full(), "GET", "http://public.example/")
-
-
-def test_a_large_body_is_sent_whole() -> None:
-    body = bytes(3_000_000)
-    with network(lambda request: answer(body=str(len(request.body)).encode())) as world:
-        assert world.egress().fetch("PUT", "http://public.example/", body=body).content == b"3000000"
 
 
 @pytest.mark.parametrize(

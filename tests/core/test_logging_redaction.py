@@ -39,6 +39,7 @@ redactor = Redactor()
         ("https://key@sentry.example/1", "https://***@sentry.example/1"),
         ("start=user_42_q1w2e3r4t5y6u7i8", "start=user_42_***"),
         ("t.me/b?start%3Duser_42_q1w2e3r4t5y6u7i8", "t.me/b?start%3Duser_42_***"),
+        ("got sbp_q1w2e3r4t5y6u7i8o9p0 here", "got sbp_*** here"),
         ("/me?access_token=EAAB12&fields=id", "/me?access_token=***&fields=id"),
         ("key EAABwzLixnjYBO0123456789abcdef here", "key *** here"),
         ("Incorrect API key provided: sk-proj-abcdefghijklmnop1234", "Incorrect API key provided: sk-***"),

@@ -138,6 +138,17 @@ def test_processes_count_together(shared: redis.Redis, moment: Clock) -> None:
     ]
 
 
+def test_a_try_that_redis_refused_is_not_remembered_either(shared: redis.Redis, moment: Clock) -> None:
+    one, two = RateLimiter(shared, clock=moment), RateLimiter(shared, clock=moment)
+    for _ in range(3):
+        one.hit("a", THREE_A_MINUTE)
+    moment.now += 59
+    for _ in range(3):
+        assert not two.hit("a", THREE_A_MINUTE).allowed
+    moment.now += 1
+    assert two.hit("a", THREE_A_MINUTE).allowed
+
+
 def test_redis_sees_neither_names_nor_more_than_the_window(shared: redis.Redis, moment: Clock) -> None:
     limiter = RateLimiter(shared, clock=moment)
     for _ in range(10):

@@ -63,17 +63,20 @@ class Installation:
 
     def start_web(self) -> None:
         """Starts the Procfile's web process and waits until it answers."""
+        self._start_web()
+        self.wait_for_web()
+
+    def _start_web(self) -> None:
         command = next(
             line.partition(":")[2].strip()
             for line in (ROOT / "Procfile").read_text().splitlines()
             if line.startswith("web:")
         )
         self._start("web", ["sh", "-c", f"exec {command}"])
-        self.wait_for_web()
 
     def wait_for_web(self) -> None:
-        """Waits until the web process answers."""
-        wait_for(self._answers, 40, "the web process to answer")
+        """Waits until the web process answers; one that has ended is started again, as whatever runs it would."""
+        wait_for(self._answers, 60, "the web process to answer")
 
     def start_worker(self, *roles: str, name: str = "worker", **environment: str) -> None:
         """Starts `worker.py` with these roles (none: the sensible set)."""
@@ -156,7 +159,8 @@ class Installation:
         )
 
     def _answers(self) -> bool:
-        assert self.processes["web"].poll() is None, self.log("web")
+        if self.processes["web"].poll() is not None:
+            self._start_web()
         try:
             return self.http.get(f"{self.url}/health", timeout=2).status_code == 200
         except requests.RequestException:

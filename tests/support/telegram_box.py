@@ -102,9 +102,9 @@ class TelegramBox:
 
     # ---- talking to it
 
-    def control(self, method: str, path: str, body: JSON | None = None, **query: Any) -> Any:
+    def control(self, verb: str, path: str, body: JSON | None = None, /, **query: Any) -> Any:
         """A call of the control API. Raises BoxError unless it succeeds."""
-        answer = self._http.request(method, f"{self.url}/control{path}", json=body, params=query, timeout=30)
+        answer = self._http.request(verb, f"{self.url}/control{path}", json=body, params=query, timeout=30)
         if answer.status_code >= 400:
             raise BoxError(answer.status_code, answer.text)
         return answer.json()

@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import BinaryIO
 
-from flask import Flask
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -40,13 +40,19 @@ _STOP_SECONDS = 20.0
 
 
 class Dispatcher:
-    """One process's loop. `connections` bounds what is in flight at once."""
+    """One process's loop. `connections` bounds what is in flight at once; `app_context` gives a database session."""
 
-    def __init__(self, app: Flask, open_file: Callable[[str], BinaryIO], *, connections: int = 32) -> None:
-        self._app = app
+    def __init__(
+        self,
+        app_context: Callable[[], AbstractContextManager[object]],
+        open_file: Callable[[str], BinaryIO],
+        *,
+        connections: int = 32,
+    ) -> None:
+        self._app_context = app_context
         self._open_file = open_file
         self._connections = connections
-        with app.app_context():
+        with app_context():
             self._engine: Engine = db.engine
         self.keeper = LeaseKeeper(self._engine)
         self._served: dict[int, Served] = {}
@@ -89,7 +95,7 @@ class Dispatcher:
     def _turn(self) -> float:
         """One round; returns how many seconds nothing needs to be looked at."""
         try:
-            with self._app.app_context():
+            with self._app_context():
                 self._take_leases()
                 return self._claim_and_submit()
         except (OperationalError, DBAPIError) as error:
@@ -159,7 +165,7 @@ class Dispatcher:
         while not self._stop.wait(RENEW_SECONDS):
             try:
                 self.keeper.renew()
-                with self._app.app_context():
+                with self._app_context():
                     self._refresh_senders()
             except DBAPIError as error:
                 log.warning("lease_not_renewed", error=type(error).__name__)
@@ -285,7 +291,7 @@ class Dispatcher:
         """Records until the database takes it; a batch that it refuses is recorded one by one."""
         while True:
             try:
-                with self._app.app_context():
+                with self._app_context():
                     record(outcomes)
                 return
             except OperationalError as error:

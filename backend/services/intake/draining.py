@@ -22,7 +22,10 @@ from backend.services.intake.storing import row_name
 
 log = get_logger(__name__)
 
-MOST_ATTEMPTS = 5
+MOST_FAILURES = 5
+"""An event whose handler raises is parked after so many tries, about 15 seconds; its conversation waits that long."""
+MOST_ATTEMPTS = 8
+"""One whose process dies is given more time, about four minutes: perhaps it was not the event that killed it."""
 _BATCH = 50
 _RUN = 20
 """How many events of one conversation are processed before the others get their turn."""
@@ -102,7 +105,11 @@ def _run_conversation(event_id: int) -> int:
 
 
 def _begin(event_id: int) -> WebhookEvent | None:
-    """Counts the attempt and commits it, before anything that could end this process."""
+    """Counts the attempt and commits it, before anything that could end this process.
+
+    It also moves the event's next try away: should this process die, others go first and the event is not met by the
+    same killer at once.
+    """
     event = db.session.execute(
         select(WebhookEvent)
         .where(WebhookEvent.id == event_id, WebhookEvent.state == "new")
@@ -117,6 +124,7 @@ def _begin(event_id: int) -> WebhookEvent | None:
         db.session.commit()
         return None
     event.attempts += 1
+    event.due_at = clock.now() + timedelta(seconds=2.0**event.attempts)
     db.session.commit()
     failpoints.hit("intake.stored_not_processed")
     return event
@@ -132,11 +140,12 @@ def _process(event: WebhookEvent) -> bool:
         raw = keyring().decrypt(
             event.body_encrypted, table="webhook_events", column="body_encrypted", row=row_name(sender_id, key)
         )
+        channel = registry.get(event.channel)
         prepare, handle = _HANDLERS[event.channel]
         # Preparing may ask the provider something: it gets a detached sender and no open transaction.
         db.session.expunge(sender)
         db.session.rollback()
-        found = [(one, prepare(sender, one)) for one in registry.get(event.channel).parse(raw)]
+        found = [(one, prepare(sender, one)) for one in channel.parse(raw)]
         db.session.rollback()
         locked = db.session.execute(
             select(WebhookEvent)
@@ -171,7 +180,7 @@ def _failed(event_id: int, code: str) -> bool:
         db.session.rollback()
         return False
     event.error = code
-    if event.attempts >= MOST_ATTEMPTS:
+    if event.attempts >= MOST_FAILURES:
         _park(event, code)
     else:
         event.due_at = clock.now() + timedelta(seconds=2.0 ** (event.attempts - 1))

@@ -92,11 +92,11 @@ def test_a_failing_event_holds_back_its_own_conversation_only_and_is_parked_in_t
     arrive(bot, update(1, "a", "fail"), update(2, "a", "behind it"), update(3, "b", "elsewhere"))
     intake.drain()
     assert states() == ["new", "new", "done"]
-    for _ in range(draining.MOST_ATTEMPTS):
+    for _ in range(draining.MOST_FAILURES):
         clock.move(60)
         intake.drain()
     assert states() == ["parked", "done", "done"]
-    assert [text for _, text in handled].count("fail") == draining.MOST_ATTEMPTS
+    assert [text for _, text in handled].count("fail") == draining.MOST_FAILURES
     event = db.session.execute(select(WebhookEvent).order_by(WebhookEvent.id).limit(1)).scalar_one()
     assert event.error == "ValueError"
     assert db.session.execute(select(JobRun.code)).scalar_one() == "event_parked"
@@ -118,10 +118,33 @@ def test_an_event_that_kills_its_worker_is_parked_after_its_tries(bot, handled, 
         with pytest.raises(Killed):
             intake.drain()
         db.session.rollback()
+        clock.move(600)
     intake.drain()
     intake.drain()
     assert states() == ["parked", "done"]
     assert handled == [(501, "behind it")]
+
+
+def test_after_a_death_the_event_waits_a_moment_and_others_go_first(bot, handled, monkeypatch):
+    arrive(bot, update(1, "a", "deadly"), update(2, "b", "innocent"))
+
+    class Killed(BaseException):
+        pass
+
+    def die_once(sender, event, facts):
+        if event.text == "deadly" and not handled:
+            raise Killed
+        handled.append((int(event.chat.id), event.text))
+
+    monkeypatch.setitem(draining._HANDLERS, "telegram_bot", (lambda sender, event: None, die_once))
+    with pytest.raises(Killed):
+        intake.drain()
+    db.session.rollback()
+    intake.drain()
+    assert handled == [(502, "innocent")]
+    clock.move(3)
+    intake.drain()
+    assert handled == [(502, "innocent"), (501, "deadly")]
 
 
 def test_an_unreadable_body_is_kept_apart_and_blocks_nobody(bot, handled):

@@ -1,0 +1,94 @@
+"""The conversation of a chat: found by its hash, made once, kept in step with what the provider calls it."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from backend.channels.inbound import Chat, Person
+from backend.core import clock
+from backend.core.database import db, next_id, system_scope, workspace_scope
+from backend.models import Conversation, Sender
+from backend.services.conversations.hashing import chat_hash, chat_key
+from backend.services.conversations.identities import identity_of
+
+_TITLE_LENGTH = 255
+
+
+def find(sender: Sender, chat_id: str, *, workspace_id: int) -> Conversation | None:
+    """The workspace's conversation with this chat; None where there is none yet."""
+    with workspace_scope(workspace_id):
+        return _by_hash(workspace_id, sender.id, chat_hash(sender.channel, sender.id, chat_id))
+
+
+def by_chat(sender_id: int, hashed: bytes) -> list[Conversation]:
+    """Every workspace's conversation with this chat of a sender."""
+    with system_scope("one chat may be known to several workspaces"):
+        return list(
+            db.session.execute(
+                select(Conversation)
+                .where(Conversation.sender_id == sender_id, Conversation.chat_hash == hashed)
+                .order_by(Conversation.id)
+            ).scalars()
+        )
+
+
+def find_or_create(
+    sender: Sender, chat: Chat, *, workspace_id: int, person: Person | None = None, user_id: int | None = None
+) -> Conversation:
+    """The workspace's conversation with this chat, made at the first call (once, also when two call at the same time).
+
+    Title and kind follow the provider's. In a private chat `person` becomes its identity and `user_id` says which
+    person of the workspace that is; in a group neither is the conversation's.
+    """
+    with workspace_scope(workspace_id):
+        hashed = chat_hash(sender.channel, sender.id, chat.id)
+        found = _by_hash(workspace_id, sender.id, hashed) or _make(sender, chat, hashed, workspace_id)
+        title = (chat.title or chat.name or (f"@{chat.username}" if chat.username else "") or found.title or "") or None
+        if chat.is_private and person is not None:
+            title = person.name or title
+            identity = identity_of(sender.channel, person, workspace_id=workspace_id, user_id=user_id)
+            if found.identity_id != identity.id:
+                found.identity_id = identity.id
+        if found.title != (title and title[:_TITLE_LENGTH]):
+            found.title = title and title[:_TITLE_LENGTH]
+        if found.kind != chat.type:
+            found.kind = chat.type
+        db.session.flush()
+        return found
+
+
+def _by_hash(workspace_id: int, sender_id: int, hashed: bytes) -> Conversation | None:
+    return db.session.execute(
+        select(Conversation).where(
+            Conversation.workspace_id == workspace_id,
+            Conversation.sender_id == sender_id,
+            Conversation.chat_hash == hashed,
+        )
+    ).scalar_one_or_none()
+
+
+def _make(sender: Sender, chat: Chat, hashed: bytes, workspace_id: int) -> Conversation:
+    # Never added to the session: it only seals the id for the row that is about to be inserted.
+    sealing = Conversation(id=next_id("conversations"))
+    sealing.chat_id = chat.id
+    values = {
+        "id": sealing.id,
+        "workspace_id": workspace_id,
+        "channel": sender.channel,
+        "sender_id": sender.id,
+        "chat_hash": hashed,
+        "chat_key": chat_key(hashed),
+        "chat_id_encrypted": sealing.chat_id_encrypted,
+        "kind": chat.type,
+        "created_at": clock.now(),
+    }
+    db.session.execute(
+        insert(Conversation)
+        .values(values)
+        .on_conflict_do_nothing(index_elements=["workspace_id", "sender_id", "chat_hash"])
+    )
+    made = _by_hash(workspace_id, sender.id, hashed)
+    if made is None:
+        raise RuntimeError("a conversation vanished while it was made")
+    return made

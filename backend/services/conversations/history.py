@@ -1,0 +1,117 @@
+"""What people wrote: inbound messages in a conversation's history, and finding a message by the provider's id."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from backend.channels.inbound import MessageReceived
+from backend.core import clock
+from backend.core.database import db, workspace_scope
+from backend.models import Conversation, Message, MessagePart
+
+LINK_TOKEN = re.compile(r"\buser_(\d{1,19})_[A-Za-z0-9_-]{16,}")
+
+
+def record_inbound(
+    conversation: Conversation,
+    event: MessageReceived,
+    *,
+    identity_id: int | None = None,
+    user_id: int | None = None,
+) -> Message:
+    """Adds what somebody wrote to the history; an edited message gets its new text, a known one stays as it is.
+
+    Link tokens are secrets until they are used, and are cut out of the text. The author is named by `identity_id`.
+    """
+    with workspace_scope(conversation.workspace_id):
+        known = message_at(conversation, event.message_id)
+        if known is not None:
+            if event.edited and known.direction == "in":
+                known.body = _body(event, identity_id)
+                known.version += 1
+                db.session.flush()
+            return known
+        now = clock.now()
+        message = Message(
+            workspace_id=conversation.workspace_id,
+            conversation_id=conversation.id,
+            sender_id=conversation.sender_id,
+            direction="in",
+            kind=event.kind,
+            lane=0,
+            state="received",
+            body=_body(event, identity_id),
+            external_id=event.message_id,
+            reply_to=event.reply_to,
+            user_id=user_id,
+            created_at=now,
+            sent_at=event.date,
+        )
+        db.session.add(message)
+        db.session.flush()
+        values = {
+            "workspace_id": conversation.workspace_id,
+            "message_id": message.id,
+            "part": 0,
+            "sender_id": conversation.sender_id,
+            "chat_key": conversation.chat_key,
+            "external_id": event.message_id,
+            "sent_version": 1,
+            "sent_at": event.date or now,
+        }
+        db.session.execute(insert(MessagePart).values(values))
+        moment = event.date or now
+        if conversation.last_inbound_at is None or conversation.last_inbound_at < moment:
+            conversation.last_inbound_at = moment
+        conversation.last_message_at = now
+        db.session.flush()
+        return message
+
+
+def message_at(conversation: Conversation, external_id: str) -> Message | None:
+    """The message of this conversation that the provider knows by this id."""
+    with workspace_scope(conversation.workspace_id):
+        return (
+            db.session.execute(
+                select(Message)
+                .join(MessagePart, MessagePart.message_id == Message.id)
+                .where(
+                    MessagePart.sender_id == conversation.sender_id,
+                    MessagePart.chat_key == conversation.chat_key,
+                    MessagePart.external_id == external_id,
+                    Message.conversation_id == conversation.id,
+                )
+                .limit(1)
+            )
+            .scalars()
+            .first()
+        )
+
+
+def without_tokens(text: str) -> str:
+    """The text with the secret part of link tokens left out."""
+    return LINK_TOKEN.sub(r"user_\1_…", text)
+
+
+def _body(event: MessageReceived, identity_id: int | None) -> dict[str, Any]:
+    part: dict[str, Any] = {"text": without_tokens(event.text), "format": "plain"}
+    if event.media:
+        part["received"] = [
+            {
+                name: value
+                for name in ("kind", "external_file_id", "unique_id", "filename", "mime", "size")
+                if (value := getattr(file, name)) is not None
+            }
+            for file in event.media
+        ]
+    marks = {name: True for name in ("forwarded", "edited", "channel_post", "anonymous") if getattr(event, name)}
+    body: dict[str, Any] = {"parts": [part], **marks}
+    if identity_id is not None:
+        body["identity_id"] = identity_id
+    if event.thread_id is not None:
+        body["thread_id"] = event.thread_id
+    return body

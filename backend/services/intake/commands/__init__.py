@@ -1,0 +1,29 @@
+"""What people say to the bot: commands, tokens and buttons, and the bot's answers in their language."""
+
+from backend.services.intake.commands.asking import (
+    carries_token,
+    command_in,
+    needs_admin,
+    press_needs_admin,
+    token_in,
+)
+from backend.services.intake.commands.exchange import Exchange, Facts
+from backend.services.intake.commands.links import answer_redemption
+from backend.services.intake.commands.menu import menus
+from backend.services.intake.commands.router import gone, hint, press, run
+
+__all__ = [
+    "Exchange",
+    "Facts",
+    "answer_redemption",
+    "carries_token",
+    "command_in",
+    "gone",
+    "hint",
+    "menus",
+    "needs_admin",
+    "press",
+    "press_needs_admin",
+    "run",
+    "token_in",
+]

@@ -1,0 +1,137 @@
+"""One event as a conversation sees it: who talks, whose chat it is, in which language, and answering there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from backend.channels.base import Button, Content
+from backend.channels.inbound import Chat, Person
+from backend.core import clock, i18n
+from backend.core.database import db, workspace_scope
+from backend.models import Conversation, Message, Sender, TelegramLink, User
+from backend.services import conversations, delivery, linking
+
+Rows = tuple[tuple[Button, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was asked of the provider beforehand. `is_admin`: whether who acts administers the group; None where it
+    was not asked, or could not be."""
+
+    is_admin: bool | None = None
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A person, a chat and a bot. `link` and `user` are whose chat it is, and follow what happens on the way."""
+
+    sender: Sender
+    chat: Chat
+    person: Person | None
+    facts: Facts
+    message_id: str | None
+    link: TelegramLink | None = None
+    user: User | None = None
+    _conversation: Conversation | None = field(default=None, repr=False)
+
+    @classmethod
+    def open(cls, sender: Sender, chat: Chat, person: Person | None, facts: Facts, message_id: str | None) -> Exchange:
+        """Finds out whose chat it is."""
+        made = cls(sender, chat, person, facts, message_id)
+        made.link = linking.link_of_chat(sender.id, made.hashed)
+        made.user = linking.owner_of(made.link) if made.link is not None else None
+        return made
+
+    @property
+    def hashed(self) -> bytes:
+        """The chat's keyed hash."""
+        return conversations.chat_hash(self.sender.channel, self.sender.id, self.chat.id)
+
+    @property
+    def workspace_id(self) -> int | None:
+        """The linked person's workspace, else the bot's own; None before there is any."""
+        return self.link.workspace_id if self.link is not None else self.sender.workspace_id
+
+    @property
+    def locale(self) -> str:
+        """The linked person's language; of others what their Telegram says."""
+        if self.user is not None:
+            return self.user.locale
+        return i18n.negotiate(self.person.language if self.person is not None else None)
+
+    @property
+    def may_decide(self) -> bool:
+        """Whether who acts may speak for the chat: the person of a private chat, an administrator of a group."""
+        if self.chat.is_private:
+            return self.person is not None and self.person.id == self.chat.id
+        return self.facts.is_admin is True
+
+    def follow(self, redemption: linking.Redemption) -> None:
+        """From here on the chat is whose the redemption made it."""
+        if redemption.link is not None:
+            self.link, self.user, self._conversation = redemption.link, redemption.user, None
+
+    def left(self) -> None:
+        """From here on the chat is nobody's; answers still go out where the conversation was."""
+        self.conversation()
+        self.link = self.user = None
+
+    def conversation(self) -> Conversation:
+        """The chat's conversation in the workspace it belongs to. Only where there is a workspace."""
+        if self._conversation is None:
+            if self.workspace_id is None:
+                raise RuntimeError("there is no workspace yet")
+            self._conversation = conversations.find_or_create(
+                self.sender,
+                self.chat,
+                workspace_id=self.workspace_id,
+                person=self.person if self.chat.is_private else None,
+                user_id=self.user.id if self.user is not None and self.chat.is_private else None,
+            )
+        return self._conversation
+
+    def move_to(self, workspace_id: int) -> None:
+        """From here on the conversation is this workspace's one with the chat, whoever the chat is linked to."""
+        self._conversation = conversations.find_or_create(self.sender, self.chat, workspace_id=workspace_id)
+
+    def text(self, code: str, **values: object) -> str:
+        """A text in the reader's language."""
+        return i18n.text(code, self.locale, **values)
+
+    def say(self, code: str, *, buttons: Rows = (), kind: str = "reply", **values: object) -> Message:
+        """Answers with a text of the catalog."""
+        return self.send(Content(self.text(code, **values), buttons=buttons), kind=kind)
+
+    def send(self, content: Content, *, kind: str = "reply") -> Message:
+        """Answers in the chat; in a group as a reply, so that it stays in its topic and says to whom it is."""
+        conversation = self.conversation()
+        with workspace_scope(conversation.workspace_id):
+            reply_to = self.message_id if self.chat.is_group else None
+            user_id = self.user.id if self.user is not None else None
+            return linking.say(conversation, content, kind=kind, user_id=user_id, reply_to=reply_to)
+
+    def rewrite(self, content: Content) -> None:
+        """Has the message whose button was pressed say this; where it is not ours any more, says it anew."""
+        conversation = self.conversation()
+        with workspace_scope(conversation.workspace_id):
+            pressed = conversations.message_at(conversation, self.message_id) if self.message_id else None
+            if pressed is not None and pressed.direction == "out":
+                delivery.edit(pressed, content)
+                return
+        self.send(content)
+
+    def said_since(self, kind: str, age: timedelta) -> datetime | None:
+        """When the bot last said something of this kind here, if that was not longer ago than `age`."""
+        conversation = self.conversation()
+        with workspace_scope(conversation.workspace_id):
+            return db.session.execute(
+                select(Message.created_at)
+                .where(Message.conversation_id == conversation.id, Message.kind == kind)
+                .where(Message.created_at > clock.now() - age)
+                .order_by(Message.id.desc())
+                .limit(1)
+            ).scalar()

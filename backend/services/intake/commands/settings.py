@@ -1,0 +1,103 @@
+"""`/settings`: language, quiet hours and types of notifications, switched by buttons under the message.
+
+In a group the settings are still those of the person who linked it, so they are shown in the private chat only.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from backend.channels.base import Button, Content
+from backend.channels.inbound import Command
+from backend.core import i18n
+from backend.core.database import workspace_scope
+from backend.models import User
+from backend.services.intake.commands.exchange import Exchange, Rows
+from backend.services.notifications import known_types, settings
+
+QUIET_HOURS: Final = {"start": "22:00", "end": "08:00"}
+"""What the button turns on; other hours are chosen through the account."""
+_MOST_DATA_BYTES: Final = 64
+_MOST_TYPES: Final = 40
+_PER_ROW: Final = 2
+
+
+def show(exchange: Exchange, _command: Command) -> None:
+    """Answers with the settings, or says where they are to be had."""
+    if exchange.link is None or exchange.user is None:
+        exchange.say("commands.settings.not_linked")
+    elif not exchange.chat.is_private:
+        exchange.say("commands.settings.private_only")
+    else:
+        with workspace_scope(exchange.link.workspace_id):
+            content = _content(exchange.user)
+        exchange.send(content)
+
+
+def press(exchange: Exchange, action: str, argument: str) -> str | None:
+    """Switches a setting and shows the new state; None for a button that is over."""
+    link, user = exchange.link, exchange.user
+    if link is None or user is None or not exchange.chat.is_private:
+        return None
+    with workspace_scope(link.workspace_id):
+        if not _switch(user, action, argument):
+            return None
+        content = _content(user)
+    exchange.rewrite(content)
+    return exchange.text("commands.settings.saved")
+
+
+def _switch(user: User, action: str, argument: str) -> bool:
+    if action == "type":
+        types = settings.preferences_of(user).types
+        if argument not in types:
+            return False
+        settings.switch("telegram", user, argument, on=not types[argument])
+        return True
+    changes: dict[str, Any]
+    if action == "locale" and argument in i18n.LOCALES:
+        changes = {"locale": argument}
+    elif action == "quiet" and argument in ("on", "off"):
+        changes = {"quiet_hours": dict(QUIET_HOURS) if argument == "on" else None}
+    else:
+        return False
+    settings.change("telegram", user, changes)
+    return True
+
+
+def _content(user: User) -> Content:
+    """The settings of a person, in their language; runs in their workspace's scope."""
+    chosen = settings.preferences_of(user)
+    locale = chosen.locale
+    quiet = chosen.quiet_hours
+    lines = [
+        i18n.text("commands.settings.title", locale),
+        i18n.text("commands.settings.language", locale, language=i18n.text("commands.language", locale)),
+        i18n.text("commands.settings.quiet_on", locale, **quiet, timezone=chosen.timezone)
+        if quiet
+        else i18n.text("commands.settings.quiet_off", locale),
+        i18n.text("commands.settings.explain", locale),
+    ]
+    buttons = (*_type_buttons(chosen.types, locale), *_other_buttons(locale, bool(quiet)))
+    return Content("\n".join(lines), buttons=buttons)
+
+
+def _type_buttons(types: dict[str, bool], locale: str) -> Rows:
+    buttons = [
+        Button(f"{'✅' if on else '🔕'} {known_types.title(name, locale)}"[:60], data=f"settings:type:{name}")
+        for name, on in list(types.items())[:_MOST_TYPES]
+        # Telegram refuses a whole keyboard for one button with more.
+        if len(f"settings:type:{name}".encode()) <= _MOST_DATA_BYTES
+    ]
+    return tuple(tuple(buttons[at : at + _PER_ROW]) for at in range(0, len(buttons), _PER_ROW))
+
+
+def _other_buttons(locale: str, quiet: bool) -> Rows:
+    languages = tuple(
+        Button(i18n.text("commands.language", other), data=f"settings:locale:{other}")
+        for other in i18n.LOCALES
+        if other != locale
+    )
+    wanted = "off" if quiet else "on"
+    label = i18n.text(f"commands.settings.button.quiet_{wanted}", locale, **QUIET_HOURS)
+    return (languages, (Button(label, data=f"settings:quiet:{wanted}"),))

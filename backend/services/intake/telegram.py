@@ -1,0 +1,148 @@
+"""What happened at a Telegram bot, and what follows from it.
+
+The drain calls `prepare` first, without a transaction, and then `handle` inside the event's transaction and in the
+system scope. Kinds that nothing here reacts to have been recorded by the intake already.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from backend.channels.inbound import (
+    ButtonPressed,
+    ChatMigrated,
+    InboundEvent,
+    MembershipChanged,
+    MessageReceived,
+)
+from backend.core import clock
+from backend.core.database import db, workspace_scope
+from backend.models import Sender
+from backend.services import conversations, delivery, linking, notifications, senders
+from backend.services.intake import commands
+from backend.services.intake.commands.exchange import Exchange, Facts
+
+_SEEN_EVERY_SECONDS = 60
+
+
+def prepare(sender: Sender, event: InboundEvent) -> Facts:
+    """Asks Telegram what has to be known before the event can be handled: in a group, whether who acts administers it.
+
+    A network call of a few seconds at most, and only for what needs it. `sender` may be detached.
+    """
+    if isinstance(event, MessageReceived) and event.sender is not None and commands.needs_admin(sender, event):
+        return Facts(is_admin=senders.is_chat_admin(sender, event.chat.id, event.sender.id))
+    if isinstance(event, ButtonPressed) and event.chat is not None and commands.press_needs_admin(event):
+        return Facts(is_admin=senders.is_chat_admin(sender, event.chat.id, event.person.id))
+    return Facts()
+
+
+def handle(sender: Sender, event: InboundEvent, facts: Facts | None = None) -> None:
+    """Does what the event asks for, in the caller's transaction."""
+    known = facts or Facts()
+    if isinstance(event, MessageReceived):
+        _message(sender, event, known)
+    elif isinstance(event, ButtonPressed):
+        _press(sender, event, known)
+    elif isinstance(event, MembershipChanged):
+        _membership(sender, event)
+    elif isinstance(event, ChatMigrated):
+        conversations.rekey(sender.id, event.old, event.new)
+    _note_activity(sender)
+
+
+def _message(sender: Sender, event: MessageReceived, facts: Facts) -> None:
+    if event.channel_post or event.chat.type == "channel":
+        return
+    exchange = Exchange.open(sender, event.chat, event.sender, facts, event.message_id)
+    if not event.proves_sender:
+        _unproven(exchange, event)
+        return
+    command = commands.command_in(sender, event)
+    token = commands.token_in(command)
+    redemption = None
+    if token is not None and exchange.may_decide:
+        redemption = linking.redeem(sender, token, event.chat, event.sender)
+        exchange.follow(redemption)
+    if exchange.workspace_id is None or (command is None and not event.chat.is_private):
+        # Before the first workspace nobody is there to talk to; and a group's own talk is not ours to keep.
+        return
+    _record(exchange, event)
+    if redemption is not None:
+        commands.answer_redemption(exchange, redemption)
+    elif command is not None:
+        commands.run(exchange, command)
+    elif exchange.link is None:
+        commands.hint(exchange)
+
+
+def _unproven(exchange: Exchange, event: MessageReceived) -> None:
+    """A message that may be somebody else's words never redeems a token or runs a command; it is told why."""
+    if exchange.workspace_id is None:
+        return
+    author = event.sender
+    if event.chat.is_private and author is not None and not author.is_bot:
+        _record(exchange, event)
+    if event.edited or not commands.carries_token(exchange.sender, event):
+        return
+    if event.forwarded and event.chat.is_private:
+        exchange.say("linking.forwarded")
+    elif event.anonymous and event.chat.is_group:
+        exchange.say("linking.anonymous")
+
+
+def _record(exchange: Exchange, event: MessageReceived) -> None:
+    conversation = exchange.conversation()
+    identity_id = conversation.identity_id
+    if event.chat.is_group and event.sender is not None:
+        author = conversations.identity_of(
+            exchange.sender.channel, event.sender, workspace_id=conversation.workspace_id
+        )
+        identity_id = author.id
+    own = exchange.user.id if exchange.user is not None and event.chat.is_private else None
+    conversations.record_inbound(conversation, event, identity_id=identity_id, user_id=own)
+
+
+def _press(sender: Sender, event: ButtonPressed, facts: Facts) -> None:
+    if event.person.is_bot:
+        return
+    if event.data.startswith("notify:") and notifications.press(sender, event):
+        return
+    exchange = None
+    if event.chat is not None:
+        exchange = Exchange.open(sender, event.chat, event.person, facts, event.message_id)
+    workspace_id = exchange.workspace_id if exchange is not None else sender.workspace_id
+    if workspace_id is None:
+        return
+    text = commands.press(exchange, event.data) if exchange is not None else commands.gone(event.person)
+    with workspace_scope(workspace_id):
+        delivery.answer_callback(sender, event.callback_id, text, workspace_id=workspace_id)
+
+
+def _membership(sender: Sender, event: MembershipChanged) -> None:
+    hashed = conversations.chat_hash(sender.channel, sender.id, event.chat.id)
+    if event.can_write:
+        linking.restore_chat(sender.id, hashed)
+        return
+    if event.date is not None and any(
+        chat.last_inbound_at is not None and chat.last_inbound_at > event.date
+        for chat in conversations.by_chat(sender.id, hashed)
+    ):
+        # Membership has a queue of its own: this person has written to us since, so the news is old.
+        return
+    code = "blocked" if event.chat.is_private else event.status
+    linking.disable_chat(sender.id, hashed, code)
+    delivery.block(sender.id, hashed, code)
+
+
+def _note_activity(sender: Sender) -> None:
+    """When this bot was last heard of, to the minute: events of all its chats pass here at once."""
+    now = clock.now()
+    seen = sender.last_inbound_at
+    if seen is not None and (now - seen).total_seconds() < _SEEN_EVERY_SECONDS:
+        return
+    # Whoever has the row now notes the same.
+    free = select(Sender.id).where(Sender.id == sender.id).with_for_update(key_share=True, skip_locked=True)
+    if db.session.execute(free).scalar() is not None:
+        sender.last_inbound_at = now
+        db.session.flush()

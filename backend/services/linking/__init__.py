@@ -1,0 +1,68 @@
+"""Linking: which Telegram chat belongs to which person, proved by a token that came out of that chat.
+
+One link per person and bot; one person per bot and chat in the whole instance.
+"""
+
+from backend.services.linking import reactions as reactions
+from backend.services.linking.confirming import (
+    Confirmation,
+    Verified,
+    accept_confirmation,
+    find_confirmation,
+    refuse_confirmation,
+    verify,
+)
+from backend.services.linking.diagnostics import Check, diagnose
+from backend.services.linking.inviting import Invitation, bot_for, invite
+from backend.services.linking.links import (
+    disable_chat,
+    link_of,
+    link_of_chat,
+    links_of,
+    owner_of,
+    pause,
+    refuse,
+    restore_chat,
+    resume,
+    unlink,
+)
+from backend.services.linking.overview import Status, status_of, unlink_account
+from backend.services.linking.redeeming import Redemption, redeem
+from backend.services.linking.tokens import LIFE, Issued, issue, looks_like_token
+from backend.services.linking.wording import linked_content, masked_account, say
+
+__all__ = [
+    "LIFE",
+    "Check",
+    "Confirmation",
+    "Invitation",
+    "Issued",
+    "Redemption",
+    "Status",
+    "Verified",
+    "accept_confirmation",
+    "bot_for",
+    "diagnose",
+    "disable_chat",
+    "find_confirmation",
+    "invite",
+    "issue",
+    "link_of",
+    "link_of_chat",
+    "linked_content",
+    "links_of",
+    "looks_like_token",
+    "masked_account",
+    "owner_of",
+    "pause",
+    "redeem",
+    "refuse",
+    "refuse_confirmation",
+    "restore_chat",
+    "resume",
+    "say",
+    "status_of",
+    "unlink",
+    "unlink_account",
+    "verify",
+]

@@ -1,0 +1,234 @@
+"""Fetching the attachments that were given as addresses, in the background, through the guarded client.
+
+An event's attachment is `waiting` until its file is `stored` or the fetching has `failed`; then its message is
+released: with the file, or with the address in its text. No transaction is open while something is fetched. Should
+nobody fetch, the message goes out by itself when its patience ends.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy import or_, select
+
+from backend.channels.base import Content, Media
+from backend.core import clock, config, queue, storage
+from backend.core.database import db, system_scope, workspace_scope
+from backend.core.egress import Egress, EgressFailed, EgressRefused
+from backend.core.errors import AppError
+from backend.core.logging import get_logger
+from backend.models import Message, NotificationEvent, User
+from backend.services import attachments, delivery
+from backend.services.notifications import attaching, failures, rendering, reporting, settings
+from backend.services.notifications.quiet_hours import quiet_until
+
+log = get_logger(__name__)
+
+MOST_TRIES: Final = 3
+_CLAIM: Final = timedelta(seconds=60)
+"""How long one process keeps an attachment to itself; longer than a fetch may take."""
+_PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=20))
+_LASTING: Final = frozenset({"response_too_large", "unsupported_encoding", "too_many_redirects"})
+
+_state = NotificationEvent.attachment["state"].astext
+_until = NotificationEvent.attachment["until"].astext
+
+
+class FetchFailed(Exception):
+    """Nothing usable came; `again` says whether another try may fare better."""
+
+    def __init__(self, code: str, *, again: bool = False) -> None:
+        super().__init__(code)
+        self.code = code
+        self.again = again
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    event_id: int
+    workspace_id: int
+    kind: str
+    url: str
+
+
+def waiting() -> int:
+    """How many attachments are due to be fetched now; counts to 1,000 at most."""
+    with system_scope("housekeeping"):
+        found = len(db.session.scalars(_due().with_only_columns(NotificationEvent.id).limit(1000)).all())
+        db.session.rollback()
+    return found
+
+
+def fetch_waiting(seconds: float = 4.0, *, timeout: float = 8.0) -> int:
+    """Fetches what is due, one after the other, for at most about `seconds`; each fetch may take `timeout` seconds.
+
+    Commits. Returns how many were settled, and wakes itself for the rest.
+    """
+    queue.clear_flag("notifications")
+    started, settled = time.monotonic(), 0
+    while claimed := _claim():
+        with workspace_scope(claimed.workspace_id):
+            settled += _fetch_one(claimed, timeout)
+        if time.monotonic() - started > seconds:
+            queue.wake_now("notifications")
+            break
+    return settled
+
+
+def _due() -> Any:
+    now = _text(clock.now())
+    return (
+        select(NotificationEvent)
+        .where(_state == attaching.WAITING, or_(_until.is_(None), _until <= now))
+        .order_by(NotificationEvent.id)
+    )
+
+
+def _claim() -> _Claimed | None:
+    """Takes the oldest for this process, counts the try and commits both."""
+    with system_scope("attachments of all workspaces are fetched here"):
+        event = db.session.scalars(_due().limit(1).with_for_update(skip_locked=True)).one_or_none()
+        if event is None or event.attachment is None:
+            db.session.rollback()
+            return None
+        carried = event.attachment
+        event.attachment = carried | {"tries": carried.get("tries", 0) + 1, "until": _text(clock.now() + _CLAIM)}
+        claimed = _Claimed(event.id, event.workspace_id, carried["kind"], carried["url"])
+        db.session.commit()
+    return claimed
+
+
+def _fetch_one(claimed: _Claimed, timeout: float) -> int:
+    try:
+        stored = fetch(claimed.url, claimed.kind, timeout)
+    except FetchFailed as error:
+        log.info("attachment_not_fetched", event_id=claimed.event_id, code=error.code)
+        return _give_up_or_wait(claimed, error)
+    try:
+        kept = _attach(claimed, stored)
+        db.session.commit()
+    except BaseException:
+        db.session.rollback()
+        attachments.files().delete(stored.key)
+        raise
+    if not kept:
+        attachments.files().delete(stored.key)
+    return 1
+
+
+def fetch(url: str, kind: str, timeout: float) -> storage.StoredFile:
+    """The address's content, in the storage. Raises FetchFailed. No transaction may be open."""
+    most = attachments.MAX_PHOTO if kind == "photo" else attachments.MAX_DOCUMENT
+    client = Egress(allow_private=config.get().egress_allow_private)
+    with tempfile.TemporaryFile() as sink:
+        try:
+            answer = client.fetch_to(sink, "GET", url, timeout=timeout, max_bytes=most)
+        except EgressRefused as error:
+            raise FetchFailed(error.code) from None
+        except EgressFailed as error:
+            raise FetchFailed(error.code, again=error.code not in _LASTING) from None
+        if answer.status != 200:
+            raise FetchFailed(f"http_{answer.status}", again=answer.status >= 500 or answer.status in (408, 429))
+        sink.seek(0)
+        try:
+            stored = attachments.put(sink, max_bytes=most)
+        except AppError as error:
+            raise FetchFailed(error.code) from None
+    if kind == "photo" and stored.mime not in attachments.PHOTO_TYPES:
+        attachments.files().delete(stored.key)
+        raise FetchFailed("not_a_picture")
+    return stored
+
+
+def _attach(claimed: _Claimed, stored: storage.StoredFile) -> bool:
+    """Puts the file into the message; False where the message went out or ended meanwhile."""
+    event = _locked(claimed)
+    if event is None:
+        return False
+    file = attachments.record(_name_of(claimed.url), stored)
+    media = attachments.as_media(file, event.attachment["kind"])  # type: ignore[index]
+    if _release(event, media):
+        event.attachment = attaching.requested(event.attachment or {}) | {"state": "stored", "file_id": file.id}
+        return True
+    db.session.delete(file)
+    _fail(event, "too_late")
+    return False
+
+
+def _give_up_or_wait(claimed: _Claimed, error: FetchFailed) -> int:
+    event = _locked(claimed)
+    if event is None:
+        db.session.rollback()
+        return 0
+    carried = event.attachment or {}
+    tries = carried.get("tries", 1)
+    if error.again and tries < MOST_TRIES:
+        event.attachment = carried | {"until": _text(clock.now() + _PAUSES[tries - 1])}
+        db.session.commit()
+        return 0
+    _release(event, None)
+    _fail(event, error.code)
+    db.session.commit()
+    return 1
+
+
+def _locked(claimed: _Claimed) -> NotificationEvent | None:
+    """The event, if its attachment is still to be settled."""
+    event: NotificationEvent | None = db.session.get(
+        NotificationEvent, claimed.event_id, with_for_update=True, populate_existing=True
+    )
+    return event if event is not None and attaching.is_waiting(event.attachment) else None
+
+
+def _release(event: NotificationEvent, media: Media | None) -> bool:
+    """Lets the event's message go, with the file or as it is; into quiet hours it does not go before their end."""
+    message = db.session.get(Message, event.message_id, populate_existing=True) if event.message_id else None
+    if message is None:
+        return False
+    newest = reporting.event_of(message) or event
+    user = db.session.get_one(User, event.user_id)
+    wishes = settings.wishes_of(user, newest.type)
+    content = _with_media(message, newest, user, media, muted=wishes.muted) if media else None
+    quiet = quiet_until(wishes.quiet, wishes.zone, clock.now()) if wishes.quiet and not newest.critical else None
+    reason = reporting.QUIET if quiet else "queued"
+    if not delivery.release(message, content, not_before=quiet, reason=reason):
+        return False
+    for told in {event.id: event, newest.id: newest}.values():
+        told.decision, told.reason = ("deferred", reporting.QUIET) if quiet else ("queued", None)
+    db.session.flush()
+    return True
+
+
+def _with_media(message: Message, newest: NotificationEvent, user: User, media: Media, *, muted: bool) -> Content:
+    exists, own = rendering.type_of(newest)
+    if exists:
+        return rendering.content_of(newest, own, user.locale, muted=muted, media=(media,))
+    # Its type was deleted meanwhile: the words stay as they are.
+    said = Content.from_json(message.body["parts"][0])
+    return Content(text=said.text, format=said.format, buttons=said.buttons, media=(media,), link_preview=False)
+
+
+def _fail(event: NotificationEvent, code: str) -> None:
+    event.attachment = attaching.requested(event.attachment or {}) | {"state": "failed", "error": code}
+    if event.decision == "queued":
+        event.reason = "attachment_failed"
+    failures.remember(
+        event.workspace_id, "attachment_failed", f"notification_events:{event.id}", event.created_at, detail=code
+    )
+
+
+def _name_of(url: str) -> str:
+    with suppress(ValueError):
+        return unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+    return ""
+
+
+def _text(moment: datetime) -> str:
+    # All of one form, so that the database can compare them as text.
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

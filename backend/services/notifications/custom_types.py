@@ -1,0 +1,201 @@
+"""Types that a workspace defines, with its own templates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from backend.channels import richtext
+from backend.core import clock, i18n
+from backend.core.database import current_workspace_id, db
+from backend.core.errors import Conflict, Invalid, NotFound
+from backend.models import NotificationType
+from backend.services import paging
+from backend.services.auth import audit
+from backend.services.notifications import known_types, templates, values
+
+MOST: Final = 200
+"""How many types one workspace may have."""
+NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,47}")
+"""Short enough for a button's 64 bytes of callback data."""
+MAX_TITLE: Final = 100
+
+FIELDS: Final = ("name", "title", "templates", "button_label", "button_url")
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a template makes of data: the neutral rich text, the same as plain text, the button, and what is missing."""
+
+    html: str
+    text: str
+    button_label: str | None
+    button_url: str | None
+    missing: list[str]
+
+
+def create(actor_label: str, fields: Mapping[str, Any]) -> NotificationType:
+    """Defines a type. Raises Invalid naming each place at fault, Conflict for a name that is taken or reserved."""
+    _check(fields)
+    workspace_id = current_workspace_id()
+    if db.session.scalars(select(func.count()).select_from(NotificationType)).one() >= MOST:
+        raise Conflict("too_many_types", f"A workspace has at most {MOST} types of its own.")
+    now = clock.now()
+    row = {name: fields.get(name) for name in FIELDS}
+    row |= {"title": row["title"] or row["name"], "workspace_id": workspace_id, "created_at": now, "updated_at": now}
+    made = insert(NotificationType).values(row).on_conflict_do_nothing().returning(NotificationType)
+    created = db.session.scalars(made).one_or_none()
+    if created is None:
+        raise _taken()
+    audit.record(actor_label, "notification_type.created", f"notification_type:{created.id}", name=created.name)
+    return created
+
+
+def get(type_id: int) -> NotificationType:
+    """A type of the workspace in scope. Raises NotFound."""
+    found = db.session.get(NotificationType, type_id)
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def listing(
+    *, cursor: str | None = None, limit: int = paging.DEFAULT_LIMIT
+) -> tuple[list[NotificationType], str | None]:
+    """The workspace's types, oldest first."""
+    return paging.page(select(NotificationType), NotificationType.id, cursor=cursor, limit=limit, descending=False)
+
+
+def change(actor_label: str, type_id: int, fields: Mapping[str, Any]) -> NotificationType:
+    """Changes the fields that are named; the name itself stays. Events already told are not told again."""
+    found = db.session.get(NotificationType, type_id, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise NotFound()
+    if fields.get("name", found.name) != found.name:
+        raise _invalid("name", "name_fixed", "A type keeps its name: events and settings refer to it.")
+    _check({name: getattr(found, name) for name in FIELDS} | dict(fields))
+    for name in FIELDS:
+        if name in fields:
+            setattr(found, name, fields[name])
+    changed = sorted(name for name in fields if name in FIELDS)
+    if not changed:
+        return found
+    found.title = found.title or found.name
+    found.updated_at = clock.now()
+    db.session.flush()
+    audit.record(actor_label, "notification_type.changed", f"notification_type:{found.id}", fields=changed)
+    return found
+
+
+def delete(actor_label: str, type_id: int) -> None:
+    """Deletes a type; its events and messages stay. Raises NotFound."""
+    found = get(type_id)
+    audit.record(actor_label, "notification_type.deleted", f"notification_type:{found.id}", name=found.name)
+    db.session.delete(found)
+    db.session.flush()
+
+
+def preview(fields: Mapping[str, Any], data: Mapping[str, Any], locale: str) -> Preview:
+    """What a person with that locale would read. Raises Invalid as `create` does; the name plays no part."""
+    _check({"name": "preview", **fields})
+    template = template_for(fields["templates"], locale)
+    button = button_of(fields.get("button_label"), fields.get("button_url"), data, locale)
+    html = say(fields["templates"], fields.get("title") or fields.get("name") or "", data, locale)
+    used = [template, fields.get("button_label") or "", fields.get("button_url") or ""]
+    paths = dict.fromkeys(path for one in used for path in templates.placeholder_paths(one))
+    missing = [path for path in paths if not templates.has_value(data, path)]
+    return Preview(
+        html=richtext.write(richtext.read(html)),
+        text=richtext.without_markup(richtext.read(html)),
+        button_label=button[0] if button else None,
+        button_url=button[1] if button else None,
+        missing=missing,
+    )
+
+
+def template_for(by_locale: Mapping[str, Any], locale: str) -> str:
+    """The template in that locale, else in the default one, else in whichever there is."""
+    wanted = (i18n.negotiate(locale), i18n.DEFAULT, *by_locale)
+    return next(str(by_locale[name]) for name in wanted if by_locale.get(name))
+
+
+def say(by_locale: Mapping[str, Any], title: str, data: Mapping[str, Any], locale: str) -> str:
+    """The neutral rich text of a message; the type's title where the data leaves nothing to say."""
+    said = templates.render(template_for(by_locale, locale), data).strip()
+    return said if richtext.visible(richtext.read(said)).strip() else richtext.escape(title)
+
+
+def button_of(label: str | None, url: str | None, data: Mapping[str, Any], locale: str) -> tuple[str, str] | None:
+    """The button's words and its http(s) address, or None where the data makes no address."""
+    address = templates.render_url(url, data) if url else None
+    if address is None:
+        return None
+    shown = templates.render_plain(label, data, templates.MAX_LABEL) if label else ""
+    return shown or i18n.text("notifications.button.open", locale), address
+
+
+def _check(fields: Mapping[str, Any]) -> None:
+    name, title = fields.get("name"), fields.get("title")
+    faults = []
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        message = "A name is 1 to 48 of a-z, 0-9 and _, beginning with a letter."
+        faults.append(_fault("name", "name_malformed", message))
+    elif name in known_types.RESERVED:
+        faults.append(_fault("name", "name_reserved", "The product has a type of that name."))
+    if title is not None and (not title.strip() or len(title) > MAX_TITLE or values.line(title, MAX_TITLE) != title):
+        faults.append(_fault("title", "title_malformed", f"A title is one line of at most {MAX_TITLE} characters."))
+    faults += _template_faults(fields.get("templates"))
+    label, url = fields.get("button_label"), fields.get("button_url")
+    if label:
+        faults += _placed("button_label", label)
+        if len(label) > templates.MAX_LABEL:
+            message = f"A label has at most {templates.MAX_LABEL} characters."
+            faults.append(_fault("button_label", "label_too_long", message))
+        if not url:
+            faults.append(_fault("button_url", "button_without_url", "A button needs an address to open."))
+    if url:
+        faults += _placed("button_url", url)
+        if not templates.is_web_template(url):
+            message = "An http(s) address whose host is written out, or one placeholder."
+            faults.append(_fault("button_url", "link_not_http", message))
+    if faults:
+        raise Invalid(detail=faults)
+
+
+def _template_faults(by_locale: object) -> list[dict[str, Any]]:
+    if not isinstance(by_locale, Mapping) or not by_locale:
+        return [_fault("templates", "templates_missing", f"A template for at least one of {', '.join(i18n.LOCALES)}.")]
+    faults: list[dict[str, Any]] = []
+    for locale, template in by_locale.items():
+        field = f"templates.{locale}"
+        if locale not in i18n.LOCALES:
+            faults.append(_fault(field, "unknown_locale", f"One of {', '.join(i18n.LOCALES)}."))
+        elif not isinstance(template, str):
+            faults.append(_fault(field, "template_empty", "A template is a text."))
+        else:
+            faults += _placed(field, template)
+    return faults
+
+
+def _placed(field: str, template: str) -> list[dict[str, Any]]:
+    return [
+        _fault(field, problem.code, problem.message) | {"line": problem.line, "column": problem.column}
+        for problem in templates.problems(template)
+    ]
+
+
+def _fault(field: str, code: str, message: str) -> dict[str, Any]:
+    return {"field": field, "code": code, "message": message}
+
+
+def _invalid(field: str, code: str, message: str) -> Invalid:
+    return Invalid(detail=[_fault(field, code, message)])
+
+
+def _taken() -> Conflict:
+    return Conflict("type_exists", "The workspace has a type of that name.")

@@ -1,0 +1,40 @@
+"""The job history of notifications: one entry for each that could not be delivered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from backend.core import clock, events
+from backend.core.database import db
+from backend.models import JobRun, Message
+
+JOB: Final = "notification"
+KINDS: Final = ("notification", "test")
+
+
+def remember(workspace_id: int, code: str, subject: str, started_at: datetime, detail: str | None = None) -> None:
+    """Adds an entry to the job history; `subject` names the row it is about as `table:id`."""
+    db.session.add(
+        JobRun(
+            workspace_id=workspace_id,
+            job=JOB,
+            state="failed",
+            code=code,
+            detail=detail,
+            subject=subject,
+            started_at=started_at,
+            finished_at=clock.now(),
+        )
+    )
+    db.session.flush()
+
+
+def on_message_failed(message_id: int, code: str) -> None:
+    """A message ended as failed; runs in the transaction that records it, in the system scope."""
+    message = db.session.get(Message, message_id)
+    if message is not None and message.kind in KINDS:
+        remember(message.workspace_id, code, f"messages:{message_id}", message.created_at, message.error_detail)
+
+
+events.subscribe("message_failed", on_message_failed)

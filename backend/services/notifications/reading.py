@@ -1,0 +1,61 @@
+"""Looking at what was reported, and at the messages that came of it."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from backend.core.database import db
+from backend.core.errors import NotFound
+from backend.models import Message, NotificationEvent
+from backend.services import paging
+
+
+def event(event_id: int) -> NotificationEvent:
+    """An event of the workspace in scope. Raises NotFound."""
+    found = db.session.get(NotificationEvent, event_id)
+    if found is None:
+        raise NotFound("event_not_found", "There is no such event.")
+    return found
+
+
+def events(
+    *,
+    type_name: str | None = None,
+    user_id: int | None = None,
+    cursor: str | None = None,
+    limit: int = paging.DEFAULT_LIMIT,
+) -> tuple[list[NotificationEvent], str | None]:
+    """The workspace's events, newest first."""
+    query = select(NotificationEvent)
+    if type_name is not None:
+        query = query.where(NotificationEvent.type == type_name)
+    if user_id is not None:
+        query = query.where(NotificationEvent.user_id == user_id)
+    return paging.page(query, NotificationEvent.id, cursor=cursor, limit=limit)
+
+
+def message(message_id: int) -> Message:
+    """A message of the workspace in scope. Raises NotFound."""
+    found = db.session.get(Message, message_id)
+    if found is None:
+        raise NotFound("message_not_found", "There is no such message.")
+    return found
+
+
+def messages(
+    *,
+    conversation_id: int | None = None,
+    user_id: int | None = None,
+    kind: str | None = None,
+    cursor: str | None = None,
+    limit: int = paging.DEFAULT_LIMIT,
+) -> tuple[list[Message], str | None]:
+    """The workspace's outbound messages, newest first."""
+    query = select(Message).where(Message.direction == "out")
+    if conversation_id is not None:
+        query = query.where(Message.conversation_id == conversation_id)
+    if user_id is not None:
+        query = query.where(Message.user_id == user_id)
+    if kind is not None:
+        query = query.where(Message.kind == kind)
+    return paging.page(query, Message.id, cursor=cursor, limit=limit)

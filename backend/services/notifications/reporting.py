@@ -1,0 +1,213 @@
+"""Reporting an event: one transaction from what happened to the message that waits in the outbox.
+
+Nothing here talks to a provider, so no provider can fail it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from backend.channels.base import Content, Media
+from backend.core import clock, queue
+from backend.core.database import db
+from backend.models import Conversation, Message, NotificationEvent, NotificationType, User
+from backend.services import delivery, linking, senders
+from backend.services.delivery import Lane
+from backend.services.notifications import attaching, known_types, rendering, settings, subjects, values
+from backend.services.notifications.attaching import Attachment
+from backend.services.notifications.decision import Decision, LinkState, Wishes, decide
+from backend.services.notifications.subjects import Living
+
+KIND = "notification"
+QUIET = "quiet_hours"
+
+
+def report(
+    actor_label: str,
+    type_name: str,
+    user: User,
+    data: Mapping[str, Any],
+    *,
+    subject: str | None = None,
+    version: int | None = None,
+    critical: bool = False,
+    attachment: Attachment | None = None,
+) -> NotificationEvent:
+    """Stores an event for a person of the workspace in scope, decides on it, and stores what is to be said.
+
+    The event says what was decided: `queued`, `deferred` (until quiet hours end or a file is there) or `suppressed`,
+    with the reason. `data` has to be JSON that can be stored. An event without `version` is newer than any other of
+    its subject. Raises Invalid (`unknown_event_type`, an attachment's address), NotFound (its file), TooLarge.
+    """
+    own = known_types.require(type_name)
+    carried, media = attaching.prepare(attachment)
+    link_state, conversation = standing(user)
+    living = subjects.lock(user, subject, conversation) if subject else None
+    wishes = settings.wishes_of(user, type_name)
+    now = clock.now()
+    decided = decide(
+        link=link_state,
+        wishes=wishes,
+        critical=critical,
+        now=now,
+        version=version,
+        told=living.told if living else None,
+    )
+    event = NotificationEvent(
+        workspace_id=user.workspace_id,
+        type=type_name,
+        user_id=user.id,
+        data=dict(data),
+        subject=subject,
+        version=version,
+        critical=critical,
+        attachment=carried,
+        decision=decided.decision,
+        reason=decided.reason,
+        actor=actor_label,
+        created_at=now,
+    )
+    db.session.add(event)
+    db.session.flush()
+    if decided.decision != "suppressed" and conversation is not None:
+        _tell(_Telling(event, own, user, wishes, conversation, media, decided), living)
+    return event
+
+
+def standing(user: User) -> tuple[LinkState, Conversation | None]:
+    """How the person is linked with the default bot, and the chat to write to."""
+    bot = senders.default_bot()
+    link = linking.link_of(user.id, bot.id) if bot else None
+    if link is None:
+        return "none", None
+    conversation = db.session.get_one(Conversation, link.conversation_id, populate_existing=True)
+    if link.state == "blocked" or conversation.blocked_code:
+        return "blocked", conversation
+    return ("paused" if link.paused_at else "active"), conversation
+
+
+class _Telling:
+    """An event on its way into the outbox."""
+
+    def __init__(
+        self,
+        event: NotificationEvent,
+        own: NotificationType | None,
+        user: User,
+        wishes: Wishes,
+        conversation: Conversation,
+        media: tuple[Media, ...],
+        decided: Decision,
+    ) -> None:
+        self.event, self.own, self.user = event, own, user
+        self.wishes, self.conversation, self.media, self.decided = wishes, conversation, media, decided
+
+    def content(self, media: tuple[Media, ...], link: str | None) -> Content:
+        """The message's content with these media."""
+        return rendering.content_of(
+            self.event, self.own, self.user.locale, muted=self.wishes.muted, media=media, link=link
+        )
+
+    def conclude(self, message: Message, decided: Decision) -> None:
+        """Notes on the event what became of it."""
+        self.event.message_id = message.id
+        self.event.decision, self.event.reason = decided.decision, decided.reason
+        db.session.flush()
+
+
+def _tell(telling: _Telling, living: Living | None) -> None:
+    message = living.message if living else None
+    if message is None or not _update(telling, message):
+        message = _send(telling)
+    if living is not None:
+        living.say(message, telling.event.version)
+
+
+def _send(telling: _Telling) -> Message:
+    """A message of its own; it waits for the end of quiet hours, and for its attachment."""
+    decided, event = telling.decided, telling.event
+    not_before, reason = decided.until, decided.reason or "queued"
+    if attaching.is_waiting(event.attachment):
+        patience = clock.now() + attaching.PATIENCE
+        not_before = max(patience, not_before) if not_before else patience
+        if decided.decision == "queued":
+            decided = Decision("deferred", attaching.FETCHING, patience)
+            reason = attaching.FETCHING
+        queue.wake("notifications")
+    message = delivery.send(
+        telling.conversation,
+        telling.content(telling.media, attaching.link_of(event.attachment)),
+        kind=KIND,
+        lane=Lane.NOTIFICATION,
+        key=f"event:{event.id}",
+        not_before=not_before,
+        reason=reason,
+        expires_in=delivery.NOTIFICATION_LIFE,
+        user_id=telling.user.id,
+    )
+    telling.conclude(message, decided)
+    return message
+
+
+def _update(telling: _Telling, message: Message) -> bool:
+    """Has the subject's message say the new event; False where it cannot, and a new message has to.
+
+    An edit makes no sound, so quiet hours do not hold it back. A message that itself still waits for their end goes
+    on waiting, unless this event may pass.
+    """
+    event = telling.event
+    first = _told_by(message, first=True)
+    carried = first.attachment if first else None
+    if event.attachment is not None:
+        # A picture cannot be put into a message that was sent without it, nor another one in its place.
+        if not attaching.same(event.attachment, carried):
+            return False
+        event.attachment = attaching.requested(event.attachment)
+    media = _media_of(message)
+    content = telling.content(media, None if media else attaching.link_of(carried))
+    held = _held_until(message)
+    if held is None:
+        delivery.edit(message, content)
+        telling.conclude(message, Decision("queued"))
+        return True
+    reason, until = held
+    if telling.decided.decision == "queued" and not attaching.is_waiting(carried):
+        delivery.release(message, content)
+        telling.conclude(message, telling.decided)
+    else:
+        delivery.release(message, content, not_before=until, reason=reason)
+        telling.conclude(message, Decision("deferred", reason, until))
+    return True
+
+
+def _held_until(message: Message) -> tuple[str, datetime] | None:
+    """Why and until when we keep the message back ourselves; None once the provider has it or is asked for it."""
+    status = delivery.status_of(message)
+    if status.reason in (QUIET, attaching.FETCHING) and status.next_attempt_at and status.next_attempt_at > clock.now():
+        return status.reason, status.next_attempt_at
+    return None
+
+
+def _told_by(message: Message, *, first: bool = False) -> NotificationEvent | None:
+    order = NotificationEvent.id.asc() if first else NotificationEvent.id.desc()
+    query = select(NotificationEvent).where(NotificationEvent.message_id == message.id).order_by(order)
+    return db.session.scalars(query.limit(1)).one_or_none()
+
+
+def _media_of(message: Message) -> tuple[Media, ...]:
+    parts = [Content.from_json(part) for part in message.body["parts"]]
+    return tuple(media for part in parts for media in part.media)
+
+
+def event_of(message: Message) -> NotificationEvent | None:
+    """The event a message tells now: the last one that was decided to be told by it."""
+    return _told_by(message)
+
+
+def plain_data(data: object) -> dict[str, Any]:
+    """Any Python value as an event's data; anything but a mapping counts as empty."""
+    return values.plain_json(data) if isinstance(data, Mapping) else {}

@@ -1,0 +1,60 @@
+"""The living message of a person and subject, locked while an event about it is decided on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from backend.core import clock
+from backend.core.database import db
+from backend.models import Conversation, Message, NotificationSubject, User
+from backend.services.notifications.decision import Told
+
+_ENDED = ("failed", "canceled", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Living:
+    """A subject's row, locked until the transaction ends, and the message that can still be edited, if any."""
+
+    row: NotificationSubject
+    message: Message | None
+
+    @property
+    def told(self) -> Told | None:
+        """What the person was told; None if nothing reached this chat, so that the same version may come again."""
+        return Told(self.row.version) if self.message else None
+
+    def say(self, message: Message, version: int | None) -> None:
+        """Notes that `message` now tells this version. Without a version the last one that was given stays."""
+        self.row.message_id = message.id
+        # A new message (the earlier one failed) may tell an older version than one that never arrived.
+        self.row.version = version if version is not None or self.message is None else self.row.version
+        self.row.updated_at = clock.now()
+        db.session.flush()
+
+
+def lock(user: User, subject: str, conversation: Conversation | None) -> Living:
+    """The subject's row, made if there is none. Of two events at once the second waits here for the first.
+
+    A message in another conversation than the person's present one is not theirs to read any more.
+    """
+    made = insert(NotificationSubject).values(
+        workspace_id=user.workspace_id, user_id=user.id, subject=subject, updated_at=clock.now()
+    )
+    db.session.execute(made.on_conflict_do_nothing())
+    row = db.session.scalars(
+        select(NotificationSubject)
+        .where(NotificationSubject.user_id == user.id, NotificationSubject.subject == subject)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+    message = None
+    if row.message_id:
+        # Locked, so that it cannot fail between being found alive and being edited.
+        message = db.session.get(Message, row.message_id, populate_existing=True, with_for_update=True)
+    if message and (message.state in _ENDED or conversation is None or message.conversation_id != conversation.id):
+        message = None
+    return Living(row, message)

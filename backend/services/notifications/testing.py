@@ -1,0 +1,31 @@
+"""The message by which a person sees that their link works."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from backend.core.errors import Conflict
+from backend.models import Message, User
+from backend.services import delivery
+from backend.services.auth import audit
+from backend.services.notifications import texts
+from backend.services.notifications.reporting import standing
+
+KIND = "test"
+LIFE = timedelta(minutes=15)
+"""A test that arrives an hour later tests nothing."""
+
+
+def send_test_message(actor_label: str, user: User) -> Message:
+    """Stores the test message for the person's linked chat; mutes, quiet hours and `/stop` do not hold it back.
+
+    Raises Conflict: `not_linked`, or `blocked` while the chat cannot be written to.
+    """
+    link, conversation = standing(user)
+    if conversation is None:
+        raise Conflict("not_linked", "No Telegram account is linked.")
+    if link == "blocked":
+        raise Conflict("blocked", "The linked Telegram chat does not accept messages: the bot is blocked there.")
+    message = delivery.send(conversation, texts.test_message(user.locale), kind=KIND, expires_in=LIFE, user_id=user.id)
+    audit.record(actor_label, "test_message.sent", f"user:{user.id}", message_id=message.id)
+    return message

@@ -1,0 +1,48 @@
+"""Senders: what speaks to a provider, whose it is, and whether its provider still accepts it.
+
+The environment's default bot has a row of its own (`source` is `environment`), kept in step with the settings by
+`ensure_environment_bot` at each start. Asking a provider something (`probe`, `register_webhook`, …) ends the caller's
+transaction first: no transaction is open during a network call.
+"""
+
+from backend.services.senders import reactions as reactions
+from backend.services.senders.access import CHANNEL, by_id, find, named
+from backend.services.senders.credentials import bot_id_of, credentials_of, set_token
+from backend.services.senders.environment import default_bot, ensure_environment_bot
+from backend.services.senders.members import is_chat_admin
+from backend.services.senders.probing import probe, username_of
+from backend.services.senders.standing import REFUSED, disable, enable
+from backend.services.senders.webhook import (
+    BotCommandText,
+    new_webhook_secret,
+    register_commands,
+    register_webhook,
+    webhook_address,
+    webhook_info,
+    webhook_secret_of,
+)
+
+__all__ = [
+    "CHANNEL",
+    "REFUSED",
+    "BotCommandText",
+    "bot_id_of",
+    "by_id",
+    "credentials_of",
+    "default_bot",
+    "disable",
+    "enable",
+    "ensure_environment_bot",
+    "find",
+    "is_chat_admin",
+    "named",
+    "new_webhook_secret",
+    "probe",
+    "register_commands",
+    "register_webhook",
+    "set_token",
+    "username_of",
+    "webhook_address",
+    "webhook_info",
+    "webhook_secret_of",
+]

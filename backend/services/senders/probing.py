@@ -1,0 +1,83 @@
+"""Asking a bot's provider who the bot is, and remembering the answer."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from backend.channels.base import SenderFacts
+from backend.channels.errors import ChannelError, SenderDisabled
+from backend.core import clock
+from backend.core.database import db, system_scope
+from backend.core.errors import Unavailable
+from backend.models import Sender
+from backend.services.senders import provider
+from backend.services.senders.credentials import credentials_of
+from backend.services.senders.standing import REFUSED, disable, enable
+
+FRESH: Final = timedelta(hours=24)
+"""How long a bot's name is believed. A name that could not be asked for again is believed longer."""
+_REST: Final = timedelta(seconds=60)
+
+
+def probe(sender: Sender) -> SenderFacts:
+    """Asks who the sender is and keeps the answer (`username`, `facts`). Commits before and after the network call.
+
+    A refused token disables the sender, an accepted one ends such a disabling. Raises one of the five channel errors.
+    """
+    token = credentials_of(sender).token
+    db.session.commit()
+    try:
+        facts = provider.quick().get_me(token)
+    except ChannelError as error:
+        with system_scope("a sender may serve several workspaces"):
+            sender.facts = {**sender.facts, "probe_failed_at": clock.now().isoformat(), "probe_error": error.code}
+            if isinstance(error, SenderDisabled):
+                disable(sender, error.code)
+            db.session.commit()
+        raise
+    with system_scope("a sender may serve several workspaces"):
+        sender.external_id, sender.username = facts.external_id, facts.username
+        kept = {name: value for name, value in sender.facts.items() if not name.startswith("probe")}
+        sender.facts = {
+            **kept,
+            "display_name": facts.name,
+            "capabilities": dict(facts.capabilities),
+            "probed_at": clock.now().isoformat(),
+        }
+        if sender.disabled_code in REFUSED:
+            enable(sender, "probe_succeeded")
+        db.session.commit()
+    return facts
+
+
+def username_of(sender: Sender) -> str:
+    """The bot's name in addresses (`t.me/<name>`), asked for when it is not known or old; ends the transaction then.
+
+    A name that is known stays good while Telegram is away. Raises Unavailable(`bot_unavailable`).
+    """
+    if not sender.is_active:
+        raise _unavailable(60)
+    if sender.username and (_is_recent(sender, "probed_at", FRESH) or _is_recent(sender, "probe_failed_at", _REST)):
+        return sender.username
+    try:
+        probe(sender)
+    except SenderDisabled:
+        raise _unavailable(60) from None
+    except ChannelError:
+        if not sender.username:
+            raise _unavailable(5) from None
+    if not sender.username:
+        raise _unavailable(60)
+    return sender.username
+
+
+def _unavailable(seconds: int) -> Unavailable:
+    return Unavailable(
+        "bot_unavailable", "The Telegram bot cannot be reached at the moment; try again.", retry_after=seconds
+    )
+
+
+def _is_recent(sender: Sender, name: str, age: timedelta) -> bool:
+    value = sender.facts.get(name)
+    return isinstance(value, str) and clock.now() - datetime.fromisoformat(value) < age

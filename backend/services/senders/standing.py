@@ -1,0 +1,60 @@
+"""Whether a sender works: switched off when its provider refuses the credentials, on again when it takes them.
+
+`is_active` false with a `disabled_code` was the product's doing; without a code a person switched the sender off, and
+only a person switches it on again.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from backend.core import clock
+from backend.core.database import db
+from backend.core.logging import get_logger
+from backend.models import JobRun, Sender
+from backend.services.auth import audit
+
+log = get_logger(__name__)
+
+NOT_CONFIGURED: Final = "not_configured"
+"""The environment no longer names a token."""
+REFUSED: Final = frozenset({"token_refused", "token_malformed", "logged_out"})
+"""Codes by which a provider says that it does not accept the credentials."""
+
+
+def disable(sender: Sender, code: str) -> None:
+    """Stops a sender whose provider refuses it, and tells the admins by the audit and the job history.
+
+    Telegram cannot be asked to carry that news: it is what has just refused. Once disabled, nothing is said again.
+    """
+    if sender.disabled_code == code and not sender.is_active:
+        return
+    now = clock.now()
+    sender.is_active, sender.disabled_code, sender.disabled_at = False, code, now
+    subject = f"sender:{sender.id}"
+    audit.record("system", "sender.disabled", subject, sender.workspace_id, code=code, name=sender.name)
+    if code != NOT_CONFIGURED:
+        db.session.add(
+            JobRun(
+                workspace_id=sender.workspace_id,
+                job="sender_disabled",
+                state="failed",
+                code=code,
+                detail=f"{sender.name}: the provider no longer accepts its token; set a new one",
+                subject=subject,
+                started_at=now,
+                finished_at=now,
+            )
+        )
+    db.session.flush()
+    log.warning("sender_disabled", sender_id=sender.id, code=code)
+
+
+def enable(sender: Sender, why: str) -> None:
+    """Lets a sender work again that the product had disabled; one that a person switched off stays off."""
+    if sender.disabled_code is None:
+        return
+    code, sender.disabled_code, sender.disabled_at = sender.disabled_code, None, None
+    sender.is_active = True
+    audit.record("system", "sender.enabled", f"sender:{sender.id}", sender.workspace_id, was=code, why=why)
+    db.session.flush()
