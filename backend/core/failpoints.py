@@ -68,12 +68,12 @@ def _build(path: str) -> Callable[[str], None]:
 def _do(path: str, name: str, action: str, argument: str) -> None:
     with open(path + ".hits", "a", encoding="ascii") as handle:
         handle.write(f"{name} {action} {os.getpid()} {time.time():.6f}\n")
-    if action == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    elif action == "stop":
-        os.kill(os.getpid(), signal.SIGSTOP)
+    if action in ("kill", "stop"):
+        os.kill(os.getpid(), signal.SIGKILL if action == "kill" else signal.SIGSTOP)
+        # The signal is the process's and may reach this thread some moments later: it must not run on meanwhile.
+        time.sleep(0.2)
     elif action == "delay":
-        time.sleep(float(argument) / 1000)  # the only sleep of the product, and only for tests
+        time.sleep(float(argument) / 1000)
     elif action == "error":
         raise FailpointError(name)
 

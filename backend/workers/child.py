@@ -64,7 +64,7 @@ def _dispatching(app: Flask, settings: Settings) -> tuple[Callable[[], None], Ca
     from backend.services.delivery.dispatcher import Dispatcher
 
     files = storage.from_url(settings.media_url)
-    dispatcher = Dispatcher(app, files.open, connections=settings.dispatch_connections)
+    dispatcher = Dispatcher(app.app_context, files.open, connections=settings.dispatch_connections)
     return dispatcher.run, dispatcher.stop
 
 

@@ -73,6 +73,15 @@ class Egress:
         self._given_context = ssl_context
         self._monotonic = monotonic
 
+    def judge(self, url: str, *, timeout: float = 2) -> None:
+        """Whether `fetch` would go there, without going. Raises what it would: `EgressRefused`, `EgressFailed`."""
+        place = target.parse(url, allowed_ports=self._allowed_ports)
+        try:
+            deadline = Deadline(timeout, self._monotonic)
+            connection.resolve(place, self._resolver, deadline, allow_private=self._allow_private)
+        except TimeoutError:
+            raise EgressFailed("timeout", f"{place.origin} took too long.", sent=False) from None
+
     def fetch(
         self,
         method: str,
@@ -142,7 +151,7 @@ class Egress:
 
     def _open(self, place: Target, deadline: Deadline) -> DeadlineSocket:
         judged = connection.resolve(place, self._resolver, deadline, allow_private=self._allow_private)
-        return connection.connect(place, judged, self._connector, deadline, self._ssl_context)
+        return connection.connect(place, judged, self._connector, deadline, lambda: self._ssl_context)
 
     @cached_property
     def _ssl_context(self) -> ssl.SSLContext:

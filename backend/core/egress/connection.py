@@ -92,10 +92,15 @@ def _look_up(target: Target, resolver: Resolver, deadline: Deadline) -> Sequence
 
 
 def connect(
-    target: Target, judged: Sequence[str], connector: Connector, deadline: Deadline, context: ssl.SSLContext
+    target: Target,
+    judged: Sequence[str],
+    connector: Connector,
+    deadline: Deadline,
+    context: Callable[[], ssl.SSLContext],
 ) -> DeadlineSocket:
     """A connection to the first of the judged addresses that answers; over TLS verified against the *name*.
 
+    `context` is asked for where TLS is spoken: making one takes tens of milliseconds.
     Raises `EgressFailed` and TimeoutError; nothing was sent then.
     """
     tried = judged[:_MAX_ADDRESSES_TRIED]
@@ -114,7 +119,7 @@ def connect(
         return DeadlineSocket(raw, deadline)
     try:
         raw.settimeout(deadline.remaining())
-        return DeadlineSocket(context.wrap_socket(raw, server_hostname=target.host), deadline)
+        return DeadlineSocket(context().wrap_socket(raw, server_hostname=target.host), deadline)
     except TimeoutError:
         raw.close()
         raise

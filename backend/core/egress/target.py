@@ -27,12 +27,8 @@ _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 # Services that could be talked to through an HTTP request (the ones among the Fetch standard's bad ports that
 # matter on the public network).
 _FORBIDDEN_PORTS: Final = frozenset(
-    map(
-        int,
-        "0 7 9 19 20 21 22 23 25 53 69 110 111 119 135 139 143 161 389 445 465 514 587 636 993 995 "
-        "2049 3306 5060 5432 6379 6667 11211".split(),
-    )
-)
+    (0, 7, 9, 19, 20, 21, 22, 23, 25, 53, 69, 110, 111, 119, 135, 139, 143, 161, 389, 445, 465, 514, 587, 636, 993)
+) | frozenset((995, 2049, 3306, 5060, 5432, 6379, 6667, 11211))
 
 
 @dataclass(frozen=True)

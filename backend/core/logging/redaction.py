@@ -71,7 +71,8 @@ _RULES: Final[tuple[tuple[re.Pattern[str], _Replacement], ...]] = (
     # Telegram bot tokens, also percent-encoded, of any length where a path shows what they are.
     (re.compile(r"(/(?:file/)?bot\d+(?::|%3A))[^/\s'\"?]+", re.IGNORECASE), rf"\1{MASK}"),
     (re.compile(r"(?<!\d)(\d{6,}(?::|%3A))[A-Za-z0-9_-]{30,}", re.IGNORECASE), rf"\1{MASK}"),
-    # Our own link tokens.
+    # Our own: link tokens and personal access tokens.
+    (re.compile(r"\b(sbp_)[A-Za-z0-9_-]{12,}"), rf"\1{MASK}"),
     (re.compile(r"(user_\d+_)[A-Za-z0-9_-]{12,}"), rf"\1{MASK}"),
     # Credentials in headers.
     (
@@ -99,6 +100,10 @@ _RULES: Final[tuple[tuple[re.Pattern[str], _Replacement], ...]] = (
 )
 
 
+# Most values are words and numbers, which no rule can match: this is what keeps logging cheap.
+_TOO_SHORT = re.compile(r"[\w .-]{0,11}")
+
+
 class Redactor:
     """Redacts values; `secrets` are exact texts (this installation's keys and passwords), masked anywhere."""
 
@@ -114,6 +119,8 @@ class Redactor:
         text = text[: MAX_TEXT + _MARGIN]
         if self._known is not None:
             text = self._known.sub(MASK, text)
+        if _TOO_SHORT.fullmatch(text):
+            return text
         for pattern, replacement in _RULES:
             text = pattern.sub(replacement, text)
         # A secret that the first cut left in two is recognised by nothing: the margin goes as well.

@@ -1,0 +1,110 @@
+"""`python -m simulator`: run Telegram in a box on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from aiohttp import web
+
+from simulator import demo, snapshot
+from simulator.engine import Engine
+from simulator.errors import ControlError
+from simulator.settings import POLICIES, Settings, change_settings
+from simulator.web.app import create_app
+
+
+def arguments(given: list[str]) -> argparse.Namespace:
+    """The command line, with its defaults from the environment."""
+    parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
+    port = int(os.environ.get("SIMULATOR_PORT", "8081"))
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    parser.add_argument("--port", type=int, default=port, help="port (SIMULATOR_PORT, default 8081; 0: any)")
+    parser.add_argument(
+        "--bot", action="append", default=[], metavar="TOKEN:USERNAME", help="a bot; may be repeated"
+    )
+    parser.add_argument(
+        "--data", metavar="FILE", help="append the accepted log to this file, a JSON object per line"
+    )
+    parser.add_argument(
+        "--state", metavar="FILE", type=Path, help="keep people, chats and messages in this file"
+    )
+    parser.add_argument(
+        "--rates", choices=POLICIES, default="strict", help="policy of the limits (default %(default)s)"
+    )
+    parser.add_argument(
+        "--webhook-speed", type=float, default=1.0, help="divides the waits between webhook retries"
+    )
+    parser.add_argument("--strict-webhooks", action="store_true", help="want https and Telegram's ports")
+    parser.add_argument("--seed", type=int, help="make generated ids repeatable")
+    parser.add_argument("--empty", action="store_true", help="without the demo people and groups")
+    parser.add_argument(
+        "--ready-file", metavar="FILE", type=Path, help="write the address there once it listens"
+    )
+    return parser.parse_args(given)
+
+
+def build(options: argparse.Namespace) -> Engine:
+    """The engine that the command line describes. Raises ControlError for a bot that is none."""
+    settings = Settings()
+    change_settings(
+        settings,
+        {
+            "rates": options.rates,
+            "webhook_speed": options.webhook_speed,
+            "strict_webhooks": options.strict_webhooks,
+        },
+    )
+    engine = Engine(settings, options.data, options.seed)
+    for wish in options.bot:
+        token, _, username = wish.rpartition(":")
+        engine.world.add_bot(token, username)
+    if not options.bot:
+        engine.world.add_bot(demo.TOKEN, demo.USERNAME, demo.NAME)
+    return engine
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Listen until SIGTERM or SIGINT."""
+    engine = build(options)
+    if options.state is not None and options.state.exists():
+        snapshot.load(engine.world, options.state.read_bytes())
+    if not options.empty:
+        demo.populate(engine.world)
+    runner = web.AppRunner(create_app(engine, options.state), access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    site = web.TCPSite(runner, options.host, options.port, backlog=1024)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    try:
+        await site.start()
+        port = runner.addresses[0][1]
+        address = f"http://{options.host}:{port}"
+        if options.ready_file is not None:
+            temporary = options.ready_file.with_suffix(".new")
+            temporary.write_text(address)
+            temporary.replace(options.ready_file)
+        bots = ", ".join(f"@{bot.username}" for bot in engine.world.bots.values())
+        print(f"Telegram in a box at {address} for {bots}", flush=True)
+        await ended.wait()
+    finally:
+        await runner.cleanup()
+
+
+def main() -> None:
+    """The entry point."""
+    options = arguments(sys.argv[1:])
+    try:
+        asyncio.run(serve(options))
+    except (ControlError, OSError, ValueError) as error:
+        sys.exit(f"simulator: {error}")
+
+
+if __name__ == "__main__":
+    main()

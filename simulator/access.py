@@ -1,0 +1,120 @@
+"""Which chat a call means, and whether this bot may read or write there; the refusals are Telegram's."""
+
+from __future__ import annotations
+
+import re
+
+from simulator.errors import bad_request, forbidden
+from simulator.model import Bot, Chat, Record
+from simulator.parameters import Call
+from simulator.world import World
+
+
+def chat_of(world: World, call: Call, name: str = "chat_id") -> Chat:
+    """The chat that a parameter names. Raises ApiError 400 when it is missing, unknown or was upgraded."""
+    value = call.string(name).strip()
+    if not value:
+        raise bad_request("chat_id is empty")
+    if re.fullmatch(r"-?\d{1,19}", value):
+        chat_id = int(value)
+    else:
+        found = world.find_name(value) if value.startswith("@") else None
+        if found is None or found > 0:
+            raise bad_request("chat not found")
+        chat_id = found
+    call.chat_id = chat_id
+    if chat_id > 0:
+        return _private(world, call.bot, chat_id)
+    chat = world.groups.get(chat_id)
+    if chat is None or (call.bot.id not in chat.members and not chat.username):
+        raise bad_request("chat not found")
+    if chat.migrated_to:
+        raise bad_request("group chat was upgraded to a supergroup chat", migrate_to_chat_id=chat.migrated_to)
+    return chat
+
+
+def _private(world: World, bot: Bot, person_id: int) -> Chat:
+    if person_id == bot.id:
+        raise forbidden("bot can't send messages to the bot")
+    if person_id in world.bots_by_id:
+        raise forbidden("bot can't send messages to bots")
+    person = world.people.get(person_id)
+    if person is None:
+        raise bad_request("chat not found")
+    return world.private_chat(bot, person)
+
+
+def require_write(world: World, chat: Chat, bot: Bot) -> None:
+    """Raises ApiError unless the bot may write there."""
+    if chat.type == "private":
+        if world.people[chat.id].deactivated:
+            raise forbidden("user is deactivated")
+        if chat.blocked:
+            raise forbidden("bot was blocked by the user")
+        if not chat.started:
+            raise forbidden("bot can't initiate conversation with a user")
+        return
+    require_member(chat, bot)
+    if chat.type == "channel" and not chat.is_admin(bot.id):
+        raise bad_request("need administrator rights in the channel chat")
+    if not chat.members[bot.id].can_send:
+        raise bad_request("not enough rights to send text messages to the chat")
+
+
+def require_member(chat: Chat, bot: Bot) -> None:
+    """Raises ApiError 403 when the bot is not, or no longer, in the group."""
+    if chat.type == "private":
+        return
+    member = chat.members.get(bot.id)
+    if member is not None and member.status == "kicked":
+        raise forbidden(f"bot was kicked from the {chat.noun()}")
+    if not chat.is_member(bot.id):
+        raise forbidden(f"bot is not a member of the {chat.noun()}")
+
+
+def thread_of(chat: Chat, call: Call) -> int:
+    """The topic that a message goes to, 0 for none or General. Raises ApiError 400 when it cannot."""
+    thread = call.integer("message_thread_id")
+    if thread == 0:
+        if chat.is_forum and chat.topics[1].closed and not chat.is_admin(call.bot.id):
+            raise bad_request("TOPIC_CLOSED")
+        return 0
+    # General cannot be named when sending, although it has the number 1.
+    if not chat.is_forum or thread == 1 or thread not in chat.topics:
+        raise bad_request("message thread not found")
+    topic = chat.topics[thread]
+    if topic.deleted:
+        raise bad_request("TOPIC_DELETED")
+    if topic.closed and not chat.is_admin(call.bot.id):
+        raise bad_request("TOPIC_CLOSED")
+    return thread
+
+
+def record_of(chat: Chat, message_id: int) -> Record | None:
+    """A message that is still there."""
+    record = chat.records.get(message_id)
+    return None if record is None or record.deleted else record
+
+
+def replied_to(chat: Chat, call: Call) -> Record | None:
+    """The message that a new one answers. Raises ApiError 400 when it is gone and that was not allowed."""
+    parameters = call.structure("reply_parameters", "reply parameters") or {}
+    if not isinstance(parameters, dict):
+        raise bad_request("object expected as reply parameters")
+    message_id = parameters.get("message_id") or call.integer("reply_to_message_id")
+    if not message_id:
+        return None
+    record = record_of(chat, int(message_id))
+    lenient = parameters.get("allow_sending_without_reply") or call.boolean("allow_sending_without_reply")
+    if record is None and not lenient:
+        raise bad_request("message to be replied not found")
+    return record
+
+
+def quoted(record: Record) -> dict[str, object]:
+    """A message as it stands inside the one that answers it."""
+    return {
+        name: value
+        for name, value in record.message.items()
+        if name not in ("reply_to_message", "reply_markup")
+    }

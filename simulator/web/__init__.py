@@ -1,0 +1,1 @@
+"""The simulator over HTTP: the Bot API, the control API, the phone page."""
