@@ -7,7 +7,7 @@ from typing import Any
 
 from apiflask import APIFlask
 from flask.json.provider import DefaultJSONProvider
-from flask_migrate import Migrate  # type: ignore[import-untyped]
+from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from backend import cli

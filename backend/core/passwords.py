@@ -22,7 +22,7 @@ from backend.core.errors import Invalid
 MEMORY_KIB: Final = 46 * 1024
 PASSES: Final = 2
 LANES: Final = 1
-MIN_CHARACTERS: Final = 10
+MIN_CHARACTERS: Final = 8
 MAX_BYTES: Final = 1024
 
 

@@ -19,6 +19,8 @@ from backend.core.errors import BadRequest, Invalid, UnsupportedMedia
 MAX_DEPTH = 32
 MAX_INTEGER = 2**63 - 1
 MIN_INTEGER = -(2**63)
+MOST_DISCARDED = 8 * 1024 * 1024
+"""Bytes of a refused body that are still read; a larger one ends with its connection."""
 
 
 class BoundedRequest(Request):
@@ -34,6 +36,23 @@ class BoundedRequest(Request):
         if self.content_length is None and bound is not None and len(raw) >= bound:
             raise RequestEntityTooLarge
         return raw.decode("utf-8", "replace") if as_text else raw
+
+
+def discard_rest(request: Request) -> None:
+    """Reads what is left of a refused body of moderate size, and forgets it.
+
+    A server that closes a connection with unread data resets it, and the client never sees why it was refused.
+    """
+    declared = request.content_length or 0
+    if not 0 < declared <= MOST_DISCARDED:
+        return
+    left = declared
+    source = request.environ["wsgi.input"]
+    while left > 0:
+        piece = source.read(min(left, 65536))
+        if not piece:
+            return
+        left -= len(piece)
 
 
 def read_json(request: Request) -> Any:

@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException
 from backend.core import errors
 from backend.core.errors import AppError
 from backend.core.logging import get_logger
+from backend.http.bodies import discard_rest
 
 log = get_logger(__name__)
 
@@ -41,6 +42,8 @@ _BY_STATUS: dict[int, type[AppError]] = {
 
 def answer(error: AppError) -> Response:
     """The response for an error. Views return it where what they stored has to stay; otherwise they raise."""
+    if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
+        discard_rest(request)
     response = jsonify(error.to_json())
     response.status_code = error.status
     if error.retry_after is not None:

@@ -71,7 +71,7 @@ def _dispatching(app: Flask, settings: Settings) -> tuple[Callable[[], None], Ca
 def _working(app: Flask, lanes: list[str]) -> tuple[Callable[[], None], Callable[[], None]]:
     """RQ's worker without a fork per job: a job is a wake-up that drains a batch of seconds."""
     stopping = threading.Event()
-    current: list[SimpleWorker] = []
+    current: list[_Worker] = []
 
     def work() -> None:
         while not stopping.is_set():

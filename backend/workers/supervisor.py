@@ -70,7 +70,8 @@ class Supervisor:
 
     def _start(self, role: str) -> None:
         script = os.path.abspath(sys.argv[0])
-        self._children[role] = subprocess.Popen([sys.executable, script, "--child", role])
+        # Our own script under our own interpreter.
+        self._children[role] = subprocess.Popen([sys.executable, script, "--child", role])  # noqa: S603
         log.info("worker_started", role=role, pid=self._children[role].pid)
 
     def _look(self) -> None:

@@ -99,9 +99,7 @@ class EmbeddedServer(ABC):
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def start(self) -> str:
-        """Start the server and return its URL once it answers; a running one is left alone. Raises
-        `ServerError`.
-        """
+        """Start the server unless it runs; its URL, once it answers. Raises `ServerError`."""
         if self.pid is not None:
             return self.url
         self._reap()
@@ -139,10 +137,12 @@ class EmbeddedServer(ABC):
         for process in left:
             if _parent(process) not in pids:
                 _send(process, self.stop_signal)
-        _, alive = psutil.wait_procs(left, STOP_SECONDS)
-        for process in alive:
-            _send(process, signal.SIGKILL)
-        psutil.wait_procs(alive, 5)
+        deadline = time.monotonic() + STOP_SECONDS
+        while alive := [process for process in left if _is_alive(process)]:
+            if time.monotonic() > deadline:
+                for process in alive:
+                    _send(process, signal.SIGKILL)
+            time.sleep(0.02)
 
     # -- inside
 
@@ -263,11 +263,17 @@ def _port_is_free(port: int) -> bool:
 
 
 def server_environment() -> dict[str, str]:
-    """The environment without what would reach into a server: PG* of a client elsewhere, a locale this
-    machine lacks.
-    """
+    """The environment without what would reach into a server: a client's PG*, a locale that is not here."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
     return kept | {"LC_ALL": "C"}
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Whether it still runs; one that only waits to be collected (some inits never do) does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _parent(process: psutil.Process) -> int | None:

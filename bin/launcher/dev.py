@@ -1,6 +1,4 @@
-"""`bin/dev`: the whole product on one machine, with its servers, and with the simulator where there is no
-Telegram.
-"""
+"""`bin/dev`: the whole product on one machine, its servers included, and a Telegram where there is none."""
 
 from __future__ import annotations
 
@@ -144,14 +142,14 @@ class _Session:
 
     async def _register_webhook(self) -> None:
         """Whenever the simulator starts (it may have forgotten), once both it and the web process answer."""
-        if await self._answers(env.simulator_address(self._environment)) and await self._answers(
-            self._health
-        ):
-            code, _ = await self._runner.once("webhook", "flask telegram register-webhook")
-            if code == 0:
-                self._webhook_stands = True
-            else:
-                self._give_up("the webhook could not be registered with the simulator")
+        for address in (env.simulator_address(self._environment), self._health):
+            if not await self._answers(address):
+                return
+        code, _ = await self._runner.once("webhook", "flask telegram register-webhook")
+        if code == 0:
+            self._webhook_stands = True
+        else:
+            self._give_up("the webhook could not be registered with the simulator")
 
     async def _greet(self) -> None:
         """Once everything answers, say where it is."""
@@ -247,5 +245,6 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 if __name__ == "__main__":
     for stop_signal in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(stop_signal, _interrupt)
+        if signal.getsignal(stop_signal) != signal.SIG_IGN:  # nohup
+            signal.signal(stop_signal, _interrupt)
     sys.exit(main())

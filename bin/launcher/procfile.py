@@ -21,6 +21,8 @@ from .console import Console
 #: This many deaths within `DEATH_WINDOW` seconds, of all processes together, stop everything.
 DEATHS = 5
 DEATH_WINDOW = 60.0
+#: Seconds between a death and the next start.
+RESTART_PAUSE = 0.3
 #: Seconds a process gets between SIGTERM and SIGKILL.
 GRACE = 10.0
 
@@ -29,9 +31,7 @@ _SHELL_SYNTAX = re.compile(r"[;&|\n(){}]|^\s*(?:exec|if|for|while|case)\b|^\s*\w
 
 
 def parse(text: str) -> dict[str, str]:
-    """Names and commands in order. Raises ValueError for a line that is neither a process, a comment nor
-    empty.
-    """
+    """Names and commands in order. Raises ValueError for a line that is no process, comment or empty."""
     commands = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -96,12 +96,11 @@ class Runner:
         return self._stopping.is_set()
 
     def handle_signals(self) -> None:
-        """Ctrl-C, SIGTERM and a closed terminal stop the programs; a second one kills them. In the event
-        loop's thread.
-        """
+        """Ctrl-C, SIGTERM, a closed terminal (but for nohup) stop the programs; a second one kills them."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._on_signal)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                loop.add_signal_handler(number, self._on_signal)
 
     def say(self, text: str) -> None:
         """A line of the runner itself."""
@@ -172,6 +171,7 @@ class Runner:
             if self.is_stopping:
                 return
             self._died(program.name, _describe(code))
+            await self.pause(RESTART_PAUSE)
 
     async def _keep_server(
         self, name: str, is_alive: Callable[[], bool], revive: Callable[[], object]

@@ -41,7 +41,7 @@ def main() -> int:
         )
         if not _passes(name, command, {})
     ]
-    pytest = [python, "-m", "pytest", "-n", str(arguments.workers), "--dist", "loadscope"]
+    pytest = [python, "-m", "pytest", "-n", str(arguments.workers), "--dist", "worksteal"]
     if arguments.fast:
         pytest += ["-m", "not slow"]
     try:
@@ -113,7 +113,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 if __name__ == "__main__":
     for stop_signal in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(stop_signal, _interrupt)
+        if signal.getsignal(stop_signal) != signal.SIG_IGN:  # nohup
+            signal.signal(stop_signal, _interrupt)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

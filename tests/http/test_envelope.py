@@ -14,7 +14,7 @@ from backend.http.guards import public
 
 
 @pytest.fixture
-def variant(settings: Settings, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def variant(settings: Settings, monkeypatch: pytest.MonkeyPatch):
     """Makes an application with other settings; the process-wide ones come back afterwards."""
     yield lambda **changes: create_app(settings.model_copy(update=changes))
     config.use(settings)
@@ -42,7 +42,7 @@ def test_every_answer_has_the_security_headers(client: FlaskClient, path: str) -
     assert "Set-Cookie" not in headers
 
 
-def test_transport_security_is_promised_only_behind_https(client: FlaskClient, variant) -> None:  # type: ignore[no-untyped-def]
+def test_transport_security_is_promised_only_behind_https(client: FlaskClient, variant) -> None:
     assert "Strict-Transport-Security" not in client.get("/health").headers
     secure = variant(site_url="https://switchboard.example.com").test_client()
     assert secure.get("/health").headers["Strict-Transport-Security"].startswith("max-age=")
@@ -53,7 +53,7 @@ def test_no_other_origin_may_read_by_default(client: FlaskClient) -> None:
     assert "Access-Control-Allow-Origin" not in headers
 
 
-def test_a_listed_origin_may_read_the_api_without_credentials(variant) -> None:  # type: ignore[no-untyped-def]
+def test_a_listed_origin_may_read_the_api_without_credentials(variant) -> None:
     listed = variant(cors_origins=("https://app.example.com",)).test_client()
     preflight = listed.options("/api/people", headers={"Origin": "https://app.example.com"})
     assert preflight.status_code == 200
@@ -79,7 +79,7 @@ def test_a_listed_origin_may_read_the_api_without_credentials(variant) -> None: 
         (1, "", "127.0.0.1"),
     ],
 )
-def test_only_the_entries_of_trusted_proxies_count(variant, trusted: int, forwarded: str, expected: str) -> None:  # type: ignore[no-untyped-def]
+def test_only_the_entries_of_trusted_proxies_count(variant, trusted: int, forwarded: str, expected: str) -> None:
     behind: Flask = variant(trusted_proxies=trusted)
     behind.add_url_rule("/where", view_func=public("a test")(limits.address))
     headers = {"X-Forwarded-For": forwarded, "X-Forwarded-Host": "evil.example.com"}

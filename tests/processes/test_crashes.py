@@ -54,13 +54,6 @@ def report(installation: Installation, number: int) -> str:
     return name
 
 
-def settled(installation: Installation) -> bool:
-    return (
-        installation.rows("SELECT count(*) FROM deliveries")[0][0] == 0
-        and installation.rows("SELECT count(*) FROM webhook_events WHERE state = 'new'")[0][0] == 0
-    )
-
-
 @pytest.fixture
 def running(installation: Installation) -> Installation:
     installation.start_web()
@@ -69,7 +62,6 @@ def running(installation: Installation) -> Installation:
     installation.register()
     installation.register_webhook()
     installation.link()
-    wait_for(lambda: settled(installation), 20, "the link's messages")
     return installation
 
 
@@ -89,9 +81,9 @@ def test_a_dispatcher_killed_at_any_step_loses_nothing(
     for number in range(HITS):
         names.append(report(running, number))
         before = running.hits(failpoint)
-        wait_for(lambda before=before: running.hits(failpoint) > before, 20, f"hit {number + 1} of {failpoint}")
+        running.wait_for_hit(failpoint, before)
     running.set_failpoints()
-    wait_for(lambda: settled(running), 40, "everything to be said")
+    wait_for(running.settled, 40, "everything to be said")
     verdict = judge(running, names)
     with capsys.disabled():
         print(f"\n{failpoint}: {running.hits(failpoint)} kills, {len(verdict.doubled)} of {len(names)} doubled, 0 lost")
@@ -119,7 +111,7 @@ def test_a_web_process_killed_between_the_commit_and_the_wake_up_loses_nothing(
         running.wait_for_web()
         running.api("POST", "/api/events", event, status=202, headers={"Idempotency-Key": name})
         names.append(name)
-    wait_for(lambda: settled(running), 30, "everything to be said")
+    wait_for(running.settled, 30, "everything to be said")
     verdict = judge(running, names)
     with capsys.disabled():
         print(f"\n{failpoint}: {running.hits(failpoint)} kills, {len(verdict.doubled)} doubled, 0 lost")
@@ -136,9 +128,9 @@ def test_an_intake_killed_at_any_step_answers_every_command_once_it_can(
         before = running.hits(failpoint)
         running.set_failpoints(f"{failpoint} kill")
         running.box.start(person)
-        wait_for(lambda before=before: running.hits(failpoint) > before, 20, f"a hit of {failpoint}")
+        running.wait_for_hit(failpoint, before)
         running.set_failpoints()
-    wait_for(lambda: settled(running), 40, "every command to be answered")
+    wait_for(running.settled, 40, "every command to be answered")
     answers = Counter(entry["chat_id"] for entry in running.box.accepted("sendMessage"))
     with capsys.disabled():
         print(f"\n{failpoint}: {running.hits(failpoint)} kills, {len(people)} commands, all answered once")
@@ -157,11 +149,11 @@ def test_an_update_whose_web_process_died_before_waking_anyone_is_answered_once(
         before = running.hits(failpoint)
         running.set_failpoints(f"{failpoint} kill")
         running.box.start(person)
-        wait_for(lambda before=before: running.hits(failpoint) > before, 20, f"a hit of {failpoint}")
+        running.wait_for_hit(failpoint, before)
         running.set_failpoints()
         running.wait_for_web()
     wait_for(lambda: answered(running, people), 60, "every command to be answered")
-    wait_for(lambda: settled(running), 20, "the records")
+    wait_for(running.settled, 20, "the records")
     answers = Counter(entry["chat_id"] for entry in running.box.accepted("sendMessage"))
     with capsys.disabled():
         print(f"\n{failpoint}: {running.hits(failpoint)} kills, {len(people)} updates, all answered once")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.test_crashes import judge, report, settled
+from tests.processes.test_crashes import judge, report
 from tests.support.databases import migrate
 from tests.support.installation import Installation, wait_for
 from tests.support.servers import EmbeddedPostgres, EmbeddedValkey
@@ -60,7 +60,7 @@ def test_valkey_emptied_and_restarted_costs_no_message(
     wait_for(lambda: running.box.transcript(person)[1:], 40, "an answer while Valkey is away")
     valkey.start()
     names.append(report(running, 4))
-    wait_for(lambda: settled(running), 40, "everything to be said")
+    wait_for(running.settled, 40, "everything to be said")
     verdict = judge(running, names)
     assert (verdict.lost, verdict.doubled, verdict.unexplained) == ([], [], [])
 
@@ -84,7 +84,7 @@ def test_postgres_restarted_costs_no_message(
     )
     names += [report(running, number) for number in (1, 2)]
     wait_for(lambda: running.box.transcript(person)[1:], 60, "the answer to what arrived meanwhile")
-    wait_for(lambda: settled(running), 40, "everything to be said")
+    wait_for(running.settled, 40, "everything to be said")
     verdict = judge(running, names)
     assert verdict.lost == []
     assert verdict.unexplained == []

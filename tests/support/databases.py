@@ -14,7 +14,6 @@ import psycopg
 import redis
 from psycopg import sql
 
-
 ROOT = Path(__file__).resolve().parents[2]
 
 

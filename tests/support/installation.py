@@ -183,6 +183,10 @@ class Installation:
         path = Path(f"{self.failpoints}.hits")
         return sum(line.startswith(f"{name} ") for line in path.read_text().splitlines()) if path.exists() else 0
 
+    def wait_for_hit(self, name: str, before: int) -> None:
+        """Waits until a failpoint has acted more often than `before`."""
+        wait_for(lambda: self.hits(name) > before, 20, f"a hit of {name}")
+
     # --- the API ---
 
     def api(self, method: str, path: str, body: Any = None, *, status: int | None = None, **options: Any) -> Any:
@@ -213,14 +217,20 @@ class Installation:
         person = self.box.person(first_name)
         self.box.open_link(person, address)
         wait_for(lambda: self.api("GET", "/api/telegram/status")["telegram_enabled"], 30, "the link")
+        wait_for(self.settled, 20, "the bot's words on it")
         return person
+
+    def settled(self) -> bool:
+        """Whether nothing waits to be processed or said."""
+        waiting = "SELECT (SELECT count(*) FROM deliveries), (SELECT count(*) FROM webhook_events WHERE state = 'new')"
+        return self.rows(waiting) == [(0, 0)]
 
     # --- the database ---
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """Reads from the database directly."""
         with psycopg.connect(self.environment["DATABASE_URL"], autocommit=True) as connection:
-            return connection.execute(query, values).fetchall()  # type: ignore[arg-type]
+            return connection.execute(query, values).fetchall()
 
 
 def wait_for(condition: Callable[[], Value], seconds: float, what: str) -> Value:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from backend.http.schemas.base import Input, Instant, Output
 
@@ -42,11 +42,18 @@ class LinkAddress(Output):
     qr: str | None = Field(default=None, description="`linking_url` as an SVG picture, with `qr=1`")
 
 
+def _as_text(value: object) -> object:
+    """Chat ids are strings here, and numbers in everything that Telegram itself says."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 class VerifyIn(Input):
     """A token, and the chat that is said to have redeemed it."""
 
     token: str = Field(min_length=1, max_length=200)
-    chat_id: str = Field(pattern=r"^-?[1-9][0-9]{0,17}$", examples=["123456789"], strict=True)
+    chat_id: Annotated[str, BeforeValidator(_as_text)] = Field(
+        pattern=r"^-?[1-9][0-9]{0,17}$", examples=["123456789"], description="A string; a number is taken as one"
+    )
 
 
 class Verified(Output):

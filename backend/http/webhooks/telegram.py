@@ -15,7 +15,7 @@ from backend.services import intake, senders
 
 bp = APIBlueprint("telegram_webhooks", __name__, enable_openapi=False)
 
-MOST_BYTES = 1_000_000
+MOST_BYTES = 1024 * 1024
 
 
 @bp.post("/telegram/webhook", strict_slashes=False)
@@ -39,7 +39,7 @@ def _take(sender: Sender | None) -> ResponseReturnValue:
         raise NotFound("no_such_bot", "There is no such bot here.")
     secret = senders.webhook_secret_of(sender)
     # The secret stands in a header: a wrong one is refused before any of the body is read.
-    if not registry.get(sender.channel).verify(request.headers, b"", secret or ""):
+    if not registry.get(sender.channel).verify(dict(request.headers), b"", secret or ""):
         raise Unauthorized("wrong_secret", "The webhook secret is missing or wrong.")
     if request.content_length is not None and request.content_length > MOST_BYTES:
         raise TooLarge("body_too_large", f"An update holds at most {MOST_BYTES} bytes.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -15,7 +16,7 @@ from backend.services.delivery.pacing import ChatPace, slots
 REASON = "chat_pace"
 
 
-def _big(name: str) -> object:
+def _big(name: str) -> Any:
     return bindparam(name, type_=ARRAY(BigInteger))
 
 

@@ -1,7 +1,8 @@
 """Claiming: one statement takes what may start now for all of a process's senders, and is the last gate.
 
 It requires the lease's epoch, keeps one operation a chat in flight and the parts of a message in order, and passes
-over blocked chats and suppressed people. What it returns is committed as `sending` with its attempt before a byte is written.
+over blocked chats and suppressed people. What it returns is committed as `sending`, with its attempt, before a byte is
+written.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Decision:
 
 def backoff(attempts: int, *, first: float = 1.0, most: float = 300.0) -> float:
     """Seconds to wait after the given number of tries: 1, 2, 4 … up to five minutes."""
-    return min(most, first * 2 ** min(max(attempts - 1, 0), 20))
+    return min(most, first * 2.0 ** min(max(attempts - 1, 0), 20))
 
 
 def decide(error: ChannelError, *, attempts: int, at_most_once: bool, failures_in_row: int = 1) -> Decision:

@@ -185,7 +185,9 @@ class Dispatcher:
 
     def _claim_and_submit(self) -> float:
         now, moment = clock.now(), time.monotonic()
-        wants, cooling, waits = [], {}, []
+        wants: list[claiming.Want] = []
+        cooling: dict[int, float] = {}
+        waits: list[float] = []
         for sender_id, lease in self.keeper.held().items():
             served = self._served.get(sender_id)
             if served is None or sender_id in self._leaving:

@@ -50,6 +50,12 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         "DELETE FROM job_runs WHERE id IN (SELECT id FROM job_runs WHERE started_at < :before LIMIT :most)",
     ),
     (
+        "password resets",
+        timedelta(days=7),
+        "DELETE FROM password_resets WHERE id IN"
+        " (SELECT id FROM password_resets WHERE expires_at < :before LIMIT :most)",
+    ),
+    (
         "ended sign-ins",
         timedelta(days=30),
         "DELETE FROM sign_ins WHERE id IN (SELECT id FROM sign_ins WHERE expires_at < :before LIMIT :most)",

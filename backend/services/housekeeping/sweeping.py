@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from backend.core import config, failpoints, queue
 from backend.core.database import db
-from backend.services import intake
+from backend.services import intake, senders
 from backend.services.delivery import recovery
 from backend.services.housekeeping.locking import beat, only_one
 from backend.services.notifications import attachments
@@ -30,6 +30,8 @@ def sweep() -> bool:
         if lock is None:
             return False
         failpoints.hit("sweep.started")
+        senders.ensure_environment_bot()
+        db.session.commit()
         recovery.expire()
         recovery.cancel_blocked()
         recovery.explain_disabled()

@@ -1,7 +1,7 @@
 """The intake: what providers say is stored before it is acknowledged, and processed from the store.
 
-Events of one conversation are processed in order, conversations independently. An event's `attempts` is committed before
-it is processed, so that one that kills its worker is parked, and parks nobody else.
+Events of one conversation are processed in order, conversations independently. An event's `attempts` is committed
+before it is processed, so that one that kills its worker is parked, and parks nobody else.
 """
 
 from backend.services.intake.draining import drain, waiting

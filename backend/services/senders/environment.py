@@ -11,7 +11,7 @@ from backend.core import clock, config
 from backend.core.database import db, system_scope
 from backend.models import Sender, Workspace
 from backend.services.senders.access import CHANNEL
-from backend.services.senders.credentials import set_token
+from backend.services.senders.credentials import set_token, token_hash
 from backend.services.senders.standing import NOT_CONFIGURED, disable, enable
 
 NAME: Final = "default"
@@ -19,12 +19,16 @@ _WHY = "the default bot serves every workspace"
 
 
 def default_bot() -> Sender | None:
-    """The default bot's row as the last start-up left it; None where the environment names no bot.
+    """The default bot's row; None where the environment names no bot.
 
-    It may be inactive: its provider refused the token.
+    A row that is not in step with the environment is brought there first, in the caller's transaction, so that the
+    first request of a new instance already finds it. It may be inactive: its provider refused the token.
     """
+    token = config.get().telegram_bot_token
     with system_scope(_WHY):
         row = _row()
+        if token and (row is None or row.credentials_hash != token_hash(token)):
+            row = ensure_environment_bot()
     return None if row is None or row.disabled_code == NOT_CONFIGURED else row
 
 

@@ -152,7 +152,7 @@ def test_verify_link_is_for_the_token_s_owner(client: FlaskClient, me: Headers, 
 
 
 @pytest.mark.parametrize(
-    "chat_id", [5001, None, "", "abc", "@name", "0", "-0", "--5", "5001 ", "٣", "9" * 30, ["5001"], {"id": 1}, True]
+    "chat_id", [50.5, None, "", "abc", "@name", "0", "-0", "--5", "5001 ", "٣", "9" * 30, ["5001"], {"id": 1}, True]
 )
 def test_a_malformed_chat_id_is_invalid(client: FlaskClient, me: Headers, ada: User, bot: Bot, chat_id: Any) -> None:
     wish = {"token": token_for(ada, bot.sender), "chat_id": chat_id}

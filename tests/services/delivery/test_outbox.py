@@ -34,7 +34,8 @@ def deliveries(message):
 
 
 def test_a_message_is_stored_with_one_delivery_a_part_and_says_that_it_is_queued(chat):
-    message = delivery.send(chat, Content("x" * 250, buttons=((Button("Open", url="https://example.com"),),)), kind="test")
+    content = Content("x" * 250, buttons=((Button("Open", url="https://example.com"),),))
+    message = delivery.send(chat, content, kind="test")
     rows = deliveries(message)
     assert [(row.part, row.operation, row.state, row.reason) for row in rows] == [
         (0, "send", "due", "queued"),

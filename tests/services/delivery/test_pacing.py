@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from backend.channels.base import Rate
@@ -29,7 +31,7 @@ def test_a_window_opens_when_the_oldest_counted_use_leaves_it(history, rates, no
 def test_slots_of_a_long_backlog_keep_every_rate():
     moments = slots([], (SECOND, MINUTE), 100.0, 50)
     assert moments == sorted(moments)
-    for first, second in zip(moments, moments[1:], strict=False):
+    for first, second in pairwise(moments):
         assert second - first >= 1.0
     for index in range(len(moments) - 20):
         assert moments[index + 20] - moments[index] >= 60.0
@@ -37,7 +39,8 @@ def test_slots_of_a_long_backlog_keep_every_rate():
 
 def test_a_sender_starts_evenly_and_below_its_limit():
     pace = SenderPace((Rate(30, 1.0),))
-    now, starts = 0.0, []
+    now = 0.0
+    starts: list[float] = []
     while len(starts) < 60:
         now = pace.opens(now)
         assert pace.budget(now, 10) == 1

@@ -169,6 +169,7 @@ def test_what_a_failing_handler_wrote_is_rolled_back(bot, monkeypatch):
 def test_the_body_is_encrypted_at_rest(bot, handled):
     arrive(bot, update(1, "a", "a private sentence"))
     stored = db.session.execute(select(WebhookEvent.body_encrypted)).scalar_one()
+    assert stored is not None
     assert b"private" not in stored
 
 
