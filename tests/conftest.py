@@ -15,6 +15,7 @@ import redis
 from flask import Flask
 from flask.testing import FlaskClient
 
+from backend.channels import registry
 from backend.core import clock, config
 from backend.core.database import db
 from tests.support import factories
@@ -76,12 +77,19 @@ def app(_application: Flask, databases: Databases) -> Iterator[Flask]:
     """The application in an app context, over an empty database and an empty Valkey, the clock unmoved."""
     databases.clean()
     clock.reset()
+    registry.clear()
     factories.reset()
     with _application.app_context():
         yield _application
         db.session.rollback()
         db.session.remove()
     clock.reset()
+
+
+@pytest.fixture
+def no_bot(settings: config.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An instance whose environment names no bot."""
+    monkeypatch.setattr(config, "_current", settings.model_copy(update={"telegram_bot_token": ""}))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import pytest
 from launcher.dev import _forget
 from tests.bin.conftest import ROOT, eventually, is_gone
 
-COPIED = ("backend", "bin", "migrations", "simulator", "Procfile", "wsgi.py", "worker.py")
+COPIED = (".flaskenv", "backend", "bin", "migrations", "simulator", "Procfile", "wsgi.py", "worker.py")
 
 #: Everything that a person may have set, which would lead the copy elsewhere.
 LEFT_OUT = re.compile(

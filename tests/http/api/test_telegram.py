@@ -99,7 +99,7 @@ def test_a_refused_bot_is_unavailable(client: FlaskClient, me: Headers, bot: Bot
     assert disabled == "token_refused"
 
 
-def test_without_a_bot_nothing_can_be_linked(client: FlaskClient) -> None:
+def test_without_a_bot_nothing_can_be_linked(client: FlaskClient, no_bot: None) -> None:
     person = callers.member(factories.workspace())
     answer = client.get("/api/telegram/link-account", headers=callers.signed_in(person))
     assert callers.error_of(answer, 503)["code"] == "bot_not_configured"

@@ -163,7 +163,7 @@ def test_diagnostics_while_telegram_is_away(client: FlaskClient, me: Headers) ->
     assert found["webhook_address"][0] is None
 
 
-def test_diagnostics_without_a_bot(client: FlaskClient) -> None:
+def test_diagnostics_without_a_bot(client: FlaskClient, no_bot: None) -> None:
     person = callers.member(factories.workspace())
     found = checks(client, callers.signed_in(person))
     assert list(found) == ["bot_configured"]

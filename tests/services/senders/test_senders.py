@@ -43,8 +43,14 @@ def ensure() -> Sender | None:
 # --- the environment's bot ---
 
 
-def test_there_is_none_before_the_first_start(app: Flask) -> None:
+def test_there_is_none_where_the_environment_names_none(app: Flask, no_bot: None) -> None:
     assert senders.default_bot() is None
+
+
+def test_the_first_who_asks_finds_it_made(app: Flask) -> None:
+    found = senders.default_bot()
+    assert found is not None
+    assert (found.source, found.workspace_id, found.credentials) == ("environment", None, BOT_TOKEN)
 
 
 def test_it_is_made_once_and_belongs_to_the_first_workspace(app: Flask) -> None:
