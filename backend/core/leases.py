@@ -59,7 +59,8 @@ _ACQUIRE = text(
     SELECT id, :owner, 1, clock_timestamp() + make_interval(secs => :seconds)
     FROM unnest(:ids) AS wanted(id) ORDER BY id
     ON CONFLICT (sender_id) DO UPDATE
-       SET owner = excluded.owner, epoch = l.epoch + 1, until = excluded.until
+       SET owner = excluded.owner, until = excluded.until,
+           epoch = CASE WHEN l.owner = excluded.owner THEN l.epoch ELSE l.epoch + 1 END
      WHERE l.until < clock_timestamp()
     RETURNING l.sender_id, l.epoch, l.paused_until
     """
@@ -68,13 +69,18 @@ _ACQUIRE = text(
 _RENEW = text(
     """
     UPDATE sender_leases SET until = clock_timestamp() + make_interval(secs => :seconds)
-     WHERE sender_id = ANY(:ids) AND owner = :owner
+     WHERE sender_id IN (SELECT sender_id FROM sender_leases WHERE sender_id = ANY(:ids) AND owner = :owner
+                          ORDER BY sender_id FOR UPDATE)
     RETURNING sender_id, epoch, paused_until
     """
 ).bindparams(_IDS)
 
 _RELEASE = text(
-    "UPDATE sender_leases SET until = clock_timestamp() WHERE sender_id = ANY(:ids) AND owner = :owner"
+    """
+    UPDATE sender_leases SET until = clock_timestamp(), owner = ''
+     WHERE sender_id IN (SELECT sender_id FROM sender_leases WHERE sender_id = ANY(:ids) AND owner = :owner
+                          ORDER BY sender_id FOR UPDATE)
+    """
 ).bindparams(_IDS)
 
 
@@ -93,7 +99,10 @@ class LeaseKeeper:
             return {sender_id: lease for sender_id, lease in self._held.items() if lease.holds()}
 
     def acquire(self, sender_ids: Iterable[int]) -> list[Lease]:
-        """Takes the free ones of these senders. Raises what the database raises."""
+        """Takes the free ones of these senders. Raises what the database raises.
+
+        An own lease that ran out while nobody took it comes back with its epoch, for its work in flight is still ours.
+        """
         ids = sorted(set(sender_ids))
         if not ids:
             return []

@@ -31,6 +31,8 @@ class Message(HasId, Tenant, Base):
     error: Mapped[str | None]
     """Why it ended: a reason code."""
     error_detail: Mapped[str | None]
+    at_most_once: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Said once at most: an unknown outcome is shown to an operator and never tried again."""
     body: Mapped[dict[str, Any]]
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     external_id: Mapped[str | None]
@@ -42,6 +44,8 @@ class Message(HasId, Tenant, Base):
     sent_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
     read_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    """When it was taken back at the provider."""
 
     __table_args__ = (
         UniqueConstraint("workspace_id", "id"),

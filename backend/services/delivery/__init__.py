@@ -3,6 +3,7 @@
 Services call the functions exported below and nothing else; `dispatcher` is the resident loop that says it.
 """
 
+from backend.services.delivery.editing import delete, edit
 from backend.services.delivery.outbox import (
     NOTIFICATION_LIFE,
     REPLY_LIFE,
@@ -12,8 +13,6 @@ from backend.services.delivery.outbox import (
     cancel,
     cancel_pending,
     chat_action,
-    delete,
-    edit,
     release,
     send,
     unblock,

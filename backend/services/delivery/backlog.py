@@ -1,8 +1,12 @@
-"""Slots: a chat with more waiting than its pace allows gets a moment for each row, once, with the reason."""
+"""Slots: a chat with more waiting than its pace allows gets a moment for each row, once, with the reason.
+
+Higher lanes get the earlier moments: a reply never waits behind a chat's bulk. At most `_MOST` rows of a chat are given
+moments at a time; the others come back at the last of these.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +18,7 @@ from backend.core.database import UtcDateTime
 from backend.services.delivery.pacing import ChatPace, slots
 
 REASON = "chat_pace"
+_MOST = 200
 
 
 def _big(name: str) -> Any:
@@ -22,17 +27,23 @@ def _big(name: str) -> Any:
 
 _WAITING = text(
     """
-    SELECT id, chat_key, lane FROM deliveries
-     WHERE chat_key = ANY(:chats) AND state = 'due' AND due_at <= :now
-     ORDER BY chat_key, lane, due_at, id
-       FOR UPDATE SKIP LOCKED
+    SELECT d.id, w.chat_key, d.lane
+      FROM unnest(:senders, :chats) AS w(sender_id, chat_key)
+     CROSS JOIN LATERAL (
+        SELECT id, lane FROM deliveries
+         WHERE sender_id = w.sender_id AND chat_key = w.chat_key AND state = 'due' AND due_at <= :now
+         ORDER BY lane, due_at, id LIMIT :most
+           FOR UPDATE SKIP LOCKED
+     ) d
+     ORDER BY w.chat_key, d.lane, d.id
     """
-).bindparams(_big("chats"))
+).bindparams(_big("senders"), _big("chats"))
 
 _LAST_SLOT = text(
     """
     SELECT max(due_at) FROM deliveries
-     WHERE chat_key = :chat AND state = 'due' AND reason = :reason AND lane <= :lane AND due_at > :now
+     WHERE sender_id = :sender AND chat_key = :chat AND state = 'due' AND reason = :reason AND lane <= :lane
+       AND due_at > :now
     """
 )
 
@@ -44,30 +55,61 @@ _ASSIGN = text(
     """
 ).bindparams(_big("ids"), bindparam("moments", type_=ARRAY(UtcDateTime)))
 
-
-def assign_slots(connection: Connection, chats: Mapping[int, ChatPace], moment: float, now: datetime) -> int:
-    """Gives every due row of these chats a later `due_at` that keeps the chat's pace; returns how many rows.
-
-    Rows keep their order by lane and time, and come after slots that were given before in the same or a higher lane.
+_REST = text(
     """
-    rows = connection.execute(_WAITING, {"chats": list(chats), "now": now}).all()
-    ids: list[int] = []
-    moments: list[datetime] = []
-    for chat_key in {row.chat_key for row in rows}:
-        waiting = [row for row in rows if row.chat_key == chat_key]
-        pace = chats[chat_key]
+    UPDATE deliveries SET due_at = :later, reason = :reason
+     WHERE sender_id = :sender AND chat_key = :chat AND state = 'due' AND due_at <= :now AND id <> ALL(:ids)
+    """
+).bindparams(_big("ids"))
+
+
+def assign_slots(
+    connection: Connection, chats: Mapping[int, tuple[int, ChatPace]], moment: float, now: datetime
+) -> int:
+    """Gives due rows of these chats (key to sender and pace) later moments that keep the chat's pace; returns how many.
+
+    `moment` is the monotonic reading of the business time `now`. Rows keep their order by lane and time, and come after
+    the moments given before in the same or a higher lane.
+    """
+    parameters = {"senders": [sender for sender, _ in chats.values()], "chats": list(chats), "now": now, "most": _MOST}
+    rows = connection.execute(_WAITING, parameters).all()
+    count = 0
+    for chat_key in dict.fromkeys(row.chat_key for row in rows):
+        sender_id, pace = chats[chat_key]
+        mine = [row for row in rows if row.chat_key == chat_key]
+        moments = _moments(connection, sender_id, chat_key, pace, mine, moment, now)
+        values = {"ids": [row.id for row in mine], "moments": moments, "reason": REASON}
+        connection.execute(_ASSIGN, values)
+        if len(mine) == _MOST:
+            whole = {"later": moments[-1], "sender": sender_id, "chat": chat_key, "now": now}
+            connection.execute(_REST, values | whole)
+        count += len(mine)
+    return count
+
+
+def _moments(
+    connection: Connection,
+    sender_id: int,
+    chat_key: int,
+    pace: ChatPace,
+    rows: Sequence[Any],
+    moment: float,
+    now: datetime,
+) -> list[datetime]:
+    """A moment for each row, lane by lane, each lane after its own and the higher ones."""
+    history = list(pace.history)
+    found: list[datetime] = []
+    start = pace.opens(moment)
+    for lane in dict.fromkeys(row.lane for row in rows):
         last = connection.execute(
-            _LAST_SLOT, {"chat": chat_key, "reason": REASON, "lane": max(row.lane for row in waiting), "now": now}
+            _LAST_SLOT, {"sender": sender_id, "chat": chat_key, "reason": REASON, "lane": lane, "now": now}
         ).scalar()
-        start = pace.opens(moment)
-        history = list(pace.history)
         if last is not None:
             taken = moment + (last - now).total_seconds()
             history.append(taken)
             start = max(start, taken)
-        for row, slot in zip(waiting, slots(history, pace.rates, start, len(waiting)), strict=True):
-            ids.append(row.id)
-            moments.append(now + timedelta(seconds=slot - moment))
-    if ids:
-        connection.execute(_ASSIGN, {"ids": ids, "moments": moments, "reason": REASON})
-    return len(ids)
+        given = slots(history, pace.rates, start, sum(row.lane == lane for row in rows))
+        history += given
+        start = given[-1]
+        found += [now + timedelta(seconds=slot - moment) for slot in given]
+    return found

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import BigInteger
+from sqlalchemy.types import BigInteger, Text
 
 from backend.core.leases import FENCING
 
@@ -69,6 +69,7 @@ _CLAIM = text(
           JOIN sender_leases l ON l.sender_id = w.sender_id AND (l.epoch = w.epoch OR NOT :fencing)
          WHERE (l.until > clock_timestamp() OR NOT :fencing)
            AND (l.paused_until IS NULL OR l.paused_until <= :now)
+         ORDER BY l.sender_id
            FOR SHARE OF l
     ), locked AS MATERIALIZED (
         SELECT h.sender_id, h.budget, h.bulk, d.id, d.chat_key, d.lane, d.due_at
@@ -82,8 +83,11 @@ _CLAIM = text(
                AND (d.chat_key IS NULL OR d.chat_key <> ALL(:cooling))
                AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.sender_id = d.sender_id
                                 AND o.chat_key = d.chat_key AND o.state = 'sending')
-               AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.message_id = d.message_id AND p.operation = 'send'
-                                AND p.id <> d.id AND (d.operation <> 'send' OR p.part < d.part))
+               AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.message_id = d.message_id AND p.id <> d.id AND (
+                                   (p.operation = 'send' AND d.operation = 'send' AND p.part < d.part)
+                                OR (p.operation = 'send' AND d.operation <> 'send' AND p.id < d.id)
+                                OR (p.operation = 'delete' AND d.operation = 'send' AND p.part = d.part
+                                    AND p.id < d.id)))
                AND NOT EXISTS (SELECT 1 FROM conversations c
                                  LEFT JOIN identities i ON i.id = c.identity_id
                                  LEFT JOIN suppressions s ON s.workspace_id = c.workspace_id
@@ -178,17 +182,38 @@ _IN_NEED = text(
     SELECT s.id
       FROM senders s
       LEFT JOIN sender_leases l ON l.sender_id = s.id
-     WHERE s.is_active AND s.id <> ALL(:held) AND (l.until IS NULL OR l.until < clock_timestamp())
+     WHERE s.is_active AND s.id <> ALL(:held) AND s.channel = ANY(:channels)
+       AND (l.until IS NULL OR l.until < clock_timestamp())
        AND (EXISTS (SELECT 1 FROM deliveries d WHERE d.sender_id = s.id AND d.state = 'due' AND d.due_at <= :now)
             OR EXISTS (SELECT 1 FROM deliveries d WHERE d.sender_id = s.id AND d.state = 'sending'))
-     ORDER BY s.id
+     ORDER BY s.id LIMIT :most
     """
-).bindparams(_big("held"))
+).bindparams(_big("held"), bindparam("channels", type_=ARRAY(Text)))
 
 
-def senders_in_need(connection: Connection, held: Sequence[int], now: datetime) -> list[int]:
-    """The senders with work that nobody serves: due rows, or rows a dead process left `sending`."""
-    return list(connection.execute(_IN_NEED, {"held": list(held), "now": now}).scalars())
+def senders_in_need(
+    connection: Connection, held: Sequence[int], channels: Sequence[str], now: datetime, *, most: int = 50
+) -> list[int]:
+    """The senders with work that nobody serves: due rows, or rows a dead process left `sending`.
+
+    `held` are passed over; only `channels` that this process knows are looked at.
+    """
+    values = {"held": list(held), "channels": list(channels), "now": now, "most": most}
+    return list(connection.execute(_IN_NEED, values).scalars())
+
+
+_IN_FLIGHT = text(
+    """
+    SELECT d.id FROM unnest(:senders, :epochs) AS w(sender_id, epoch)
+      JOIN deliveries d ON d.sender_id = w.sender_id AND d.state = 'sending' AND d.epoch = w.epoch
+    """
+).bindparams(_big("senders"), _big("epochs"))
+
+
+def in_flight(connection: Connection, epochs: Mapping[int, int]) -> set[int]:
+    """The deliveries that are `sending` under these leases, given as sender and epoch."""
+    values = {"senders": list(epochs), "epochs": list(epochs.values())}
+    return set(connection.execute(_IN_FLIGHT, values).scalars())
 
 
 _NEXT_DUE = text(

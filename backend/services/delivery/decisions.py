@@ -69,7 +69,9 @@ def decide(error: ChannelError, *, attempts: int, at_most_once: bool, failures_i
 
 def _later(error: RetryLater, attempts: int, failures_in_row: int) -> Decision:
     if error.moved_to is not None:
-        return Decision(Next.AGAIN, "chat_moved", "retry", moved_to=error.moved_to)
+        # At once to the new id; a provider that moves a chat again and again is not followed in a tight loop.
+        seconds = 0.0 if attempts <= 2 else backoff(attempts)
+        return Decision(Next.AGAIN, "chat_moved", "retry", seconds=seconds, moved_to=error.moved_to)
     if error.code == "deadline_passed":
         # Our own lease ran out before the write: the next holder sends it.
         return Decision(Next.AGAIN, error.code, "retry", seconds=1.0)

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.channels import registry
 from backend.channels.base import Credentials
@@ -28,7 +29,7 @@ from backend.core.queue import NudgeListener
 from backend.models import Sender
 from backend.services.delivery import backlog, claiming, recovery
 from backend.services.delivery.pacing import SenderPace
-from backend.services.delivery.recording import Outcome, record
+from backend.services.delivery.recording import Outcome, record, without_detail
 from backend.services.delivery.transmission import Served, transmit
 
 log = get_logger(__name__)
@@ -37,6 +38,7 @@ _IDLE_RELEASE_SECONDS = 10.0
 _MEMORY_SECONDS = 61.0
 _BULK_SHARE = 10
 _STOP_SECONDS = 20.0
+_AVOID_SECONDS = 60.0
 
 
 class Dispatcher:
@@ -61,6 +63,9 @@ class Dispatcher:
         self._in_flight: dict[int, int] = {}
         self._unrecorded: dict[int, int] = {}
         self._leaving: set[int] = set()
+        self._avoided: dict[int, float] = {}
+        self._flying: set[int] = set()
+        self._checked_at = 0.0
         self._flight_lock = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -69,7 +74,10 @@ class Dispatcher:
         self._pool = ThreadPoolExecutor(connections, thread_name_prefix="send")
 
     def run(self) -> None:
-        """Runs until `stop`; then finishes what is in flight, records it, and gives its leases back."""
+        """Runs until `stop`; then finishes what is in flight, records it, and gives its leases back.
+
+        Raises RuntimeError when one of its threads ended by a defect: the process is then better started anew.
+        """
         listener = NudgeListener(self._wake.set)
         recorder = threading.Thread(target=self._record_outcomes, name="record")
         renewer = threading.Thread(target=self._renew_leases, name="renew", daemon=True)
@@ -77,14 +85,18 @@ class Dispatcher:
             thread.start()
         try:
             while not self._stop.is_set():
+                if not (renewer.is_alive() and recorder.is_alive()):
+                    raise RuntimeError("a thread of the dispatch loop ended")
                 self._wake.wait(self._turn())
                 self._wake.clear()
         finally:
+            # Leases are renewed until the last outcome is recorded: a successor must not take what is in flight.
             self._pool.shutdown(wait=True)
             self._done.put(None)
             recorder.join(_STOP_SECONDS)
-            listener.stop()
             self._ended.set()
+            listener.stop()
+            renewer.join(RENEW_SECONDS)
             self._give_back(list(self._served))
 
     def stop(self) -> None:
@@ -97,8 +109,9 @@ class Dispatcher:
         try:
             with self._app_context():
                 self._take_leases()
+                self._settle_orphans()
                 return self._claim_and_submit()
-        except (OperationalError, DBAPIError) as error:
+        except (DBAPIError, PoolTimeout) as error:
             log.warning("database_away", error=type(error).__name__)
             return _LOOK_SECONDS
 
@@ -108,17 +121,44 @@ class Dispatcher:
         held = self.keeper.held()
         for sender_id in [one for one in self._served if one not in held]:
             self._forget(sender_id)
+        moment = time.monotonic()
+        self._avoided = {one: until for one, until in self._avoided.items() if until > moment}
         with self._engine.connect() as connection:
-            needed = claiming.senders_in_need(connection, list(held), clock.now())
+            passed = [*held, *self._avoided]
+            needed = claiming.senders_in_need(connection, passed, registry.names(), clock.now())
         self.keeper.acquire(needed)
         for sender_id, lease in self.keeper.held().items():
             # Also one that ran out while the database was away and was renewed before anybody else took it.
             if sender_id not in self._served:
-                recovery.take_over(lease)
-                self._serve(lease)
-        moment = time.monotonic()
+                self._begin_serving(lease)
         over = {one for one, used in self._used_at.items() if moment - used > _IDLE_RELEASE_SECONDS}
         self._give_back([one for one in over | self._leaving if not self._unrecorded.get(one)])
+
+    def _begin_serving(self, lease: Lease) -> None:
+        """Settles what is left of earlier holders and serves the sender; one that cannot be served ends no other's."""
+        try:
+            recovery.take_over(lease)
+            self._serve(lease)
+        except (DBAPIError, PoolTimeout):
+            raise
+        except Exception as error:
+            db.session.rollback()
+            log.exception("sender_defect", sender_id=lease.sender_id, error=type(error).__name__)
+            self._avoided[lease.sender_id] = time.monotonic() + _AVOID_SECONDS
+            self._give_back([lease.sender_id])
+
+    def _settle_orphans(self) -> None:
+        """Each second: rows that are `sending` under our leases though no thread of ours has them."""
+        if time.monotonic() - self._checked_at < _LOOK_SECONDS:
+            return
+        self._checked_at = time.monotonic()
+        leases = {one: lease for one, lease in self.keeper.held().items() if one in self._served}
+        # Read before the query: only this thread adds to it, so a row that is claimed later cannot be in the answer.
+        known = set(self._flying)
+        with self._engine.connect() as connection:
+            orphans = claiming.in_flight(connection, {one: lease.epoch for one, lease in leases.items()}) - known
+        for lease in leases.values() if orphans else ():
+            recovery.settle_orphans(lease, sorted(orphans))
 
     def _serve(self, lease: Lease) -> None:
         with system_scope("the dispatch loop serves all workspaces"):
@@ -132,7 +172,7 @@ class Dispatcher:
             channel = registry.get(sender.channel)
             pace = SenderPace(channel.limits.per_sender)
             credentials = Credentials(token=sender.credentials or "", external_id=sender.external_id)
-            self._served[lease.sender_id] = Served(lease, sender.channel, credentials, pace)
+            self._served[lease.sender_id] = Served(lease, sender.channel, credentials, sender.credentials_hash, pace)
             self._used_at[lease.sender_id] = time.monotonic()
             db.session.rollback()
         self._remember(lease.sender_id)
@@ -162,22 +202,25 @@ class Dispatcher:
             log.warning("lease_not_released", error=type(error).__name__)
 
     def _renew_leases(self) -> None:
-        while not self._stop.wait(RENEW_SECONDS):
+        while not self._ended.wait(RENEW_SECONDS):
             try:
                 self.keeper.renew()
                 with self._app_context():
                     self._refresh_senders()
-            except DBAPIError as error:
+            except (DBAPIError, PoolTimeout) as error:
                 log.warning("lease_not_renewed", error=type(error).__name__)
 
     def _refresh_senders(self) -> None:
         """Notices a token that was changed and a sender that was switched off."""
-        for sender_id, served in list(self._served.items()):
-            with system_scope("the dispatch loop serves all workspaces"):
-                sender = db.session.get(Sender, sender_id, populate_existing=True)
-                token = sender.credentials if sender is not None and sender.is_active else None
-                db.session.rollback()
-            if token != served.credentials.token:
+        served = dict(self._served)
+        with system_scope("the dispatch loop serves all workspaces"):
+            rows = db.session.execute(
+                select(Sender.id, Sender.is_active, Sender.credentials_hash).where(Sender.id.in_(served))
+            ).all()
+            db.session.rollback()
+        usable = {row.id: row.credentials_hash for row in rows if row.is_active}
+        for sender_id, one in served.items():
+            if sender_id not in usable or usable[sender_id] != one.credentials_hash:
                 # Given back once what is in flight is recorded: a new epoch would make its outcome unknown.
                 self._leaving.add(sender_id)
 
@@ -235,6 +278,7 @@ class Dispatcher:
             served = self._served[row.sender_id]
             served.pace.started(moment)
             self._used_at[row.sender_id] = moment
+            self._flying.add(row.id)
             with self._flight_lock:
                 self._in_flight[row.sender_id] = self._in_flight.get(row.sender_id, 0) + 1
                 self._unrecorded[row.sender_id] = self._unrecorded.get(row.sender_id, 0) + 1
@@ -251,18 +295,23 @@ class Dispatcher:
                 pace.rests_until = time.monotonic() + outcome.decision.rest_chat
         if outcome.decision is not None and outcome.decision.pause > 0:
             served.pace.rest(time.monotonic() + outcome.decision.pause)
+        if outcome.decision is not None and outcome.decision.disables_sender:
+            self._leaving.add(row.sender_id)
         with self._flight_lock:
             self._in_flight[row.sender_id] -= 1
         self._done.put(outcome)
 
     def _slot_backlogs(self, cooling: dict[int, float], moment: float) -> None:
-        """Gives the waiting rows of chats that rest their own moments, once, instead of passing over them each time."""
-        if not cooling:
-            return
-        paces = [(served.pace.known(key), key) for served in self._served.values() for key in cooling]
-        known = {key: pace for pace, key in paces if pace is not None}
-        with self._engine.begin() as connection:
-            backlog.assign_slots(connection, known, moment, clock.now())
+        """Gives waiting rows of chats that rest their own moments, once, instead of passing over them each time."""
+        chats = {
+            key: (sender_id, pace)
+            for sender_id, served in self._served.items()
+            for key in cooling
+            if (pace := served.pace.known(key)) is not None
+        }
+        if chats:
+            with self._engine.begin() as connection:
+                backlog.assign_slots(connection, chats, moment, clock.now())
 
     def _until_next(self, waits: list[float]) -> float:
         held = list(self._served)
@@ -284,26 +333,33 @@ class Dispatcher:
             outcomes = [one for one in batch if one is not None]
             if outcomes:
                 self._record(outcomes)
+                self._flying.difference_update(one.claimed.id for one in outcomes)
                 with self._flight_lock:
                     for one in outcomes:
                         self._unrecorded[one.claimed.sender_id] -= 1
                 self._wake.set()
 
     def _record(self, outcomes: list[Outcome]) -> None:
-        """Records until the database takes it; a batch that it refuses is recorded one by one."""
+        """Records until the database takes it; a batch that it refuses is recorded one by one, and one at its least.
+
+        What cannot be recorded at all stays `sending` and is settled as an orphan.
+        """
         while True:
             try:
                 with self._app_context():
                     record(outcomes)
                 return
-            except OperationalError as error:
+            except (OperationalError, PoolTimeout) as error:
                 log.warning("database_away", error=type(error).__name__, outcomes=len(outcomes))
                 if self._ended.wait(0.5):
                     return  # The process ends: the rows stay `sending` and are settled by the next holder.
             except Exception as error:
                 log.exception("outcome_defect", error=type(error).__name__, outcomes=len(outcomes))
-                if len(outcomes) == 1:
-                    return  # Stays `sending`; settled as unknown when the sender is taken over.
-                for one in outcomes:
-                    self._record([one])
-                return
+                if len(outcomes) > 1:
+                    for one in outcomes:
+                        self._record([one])
+                    return
+                least = without_detail(outcomes[0])
+                if least == outcomes[0]:
+                    return
+                outcomes = [least]

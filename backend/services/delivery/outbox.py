@@ -18,7 +18,7 @@ from backend.channels import registry
 from backend.channels.base import Content
 from backend.core import clock, queue
 from backend.core.database import db, system_scope
-from backend.models import Conversation, Delivery, Message, MessageKey, MessagePart, Sender
+from backend.models import Conversation, Delivery, Message, MessageKey, Sender
 from backend.services.delivery.events import message_ended
 
 REPLY_LIFE = timedelta(hours=1)
@@ -66,6 +66,7 @@ def send(
         direction="out",
         kind=kind,
         lane=int(lane),
+        at_most_once=at_most_once,
         state="queued",
         body={"parts": [part.to_json() for part in parts]},
         user_id=user_id,
@@ -86,9 +87,9 @@ def send(
         db.session.flush()
         return message
     due_at = max(now, not_before) if not_before else now
-    _insert_deliveries(
+    insert_deliveries(
         [
-            _row(message, conversation, "send", part, due_at=due_at, reason=reason, at_most_once=at_most_once)
+            row_of(message, conversation, "send", part, due_at=due_at, reason=reason)
             | {"expires_at": due_at + expires_in if expires_in else None}
             for part in range(len(parts))
         ]
@@ -106,6 +107,7 @@ def release(
     With `not_before` (aware) it goes on waiting until then, with `reason`. A message that was canceled or has already
     begun stays as it is: False.
     """
+    lock(message)
     known = (
         db.session.execute(
             select(Delivery)
@@ -129,60 +131,6 @@ def release(
     )
     queue.nudge()
     return True
-
-
-def edit(message: Message, content: Content) -> None:
-    """Has the message say `content` from now on; edits are rendered when they start, so only the newest is sent.
-
-    Parts that were never sent are simply sent as they are now; parts that fall away are deleted. A message that failed
-    or was canceled stays so.
-    """
-    _lock(message)
-    if message.state in ("failed", "canceled"):
-        return
-    parts = registry.get(_channel(message)).split(content)
-    sent = set(db.session.execute(select(MessagePart.part).where(MessagePart.message_id == message.id)).scalars())
-    # Locked: a claim skips these rows until we have committed, and then reads the body we are about to write.
-    locked = db.session.execute(
-        select(Delivery.part, Delivery.state)
-        .where(Delivery.message_id == message.id, Delivery.operation == "send")
-        .with_for_update()
-    )
-    waiting: dict[int, str] = {row.part: row.state for row in locked}
-    message.version += 1
-    message.body = {"parts": [part.to_json() for part in parts]}
-    db.session.flush()
-    db.session.execute(
-        sql_delete(Delivery)
-        .where(Delivery.message_id == message.id, Delivery.operation == "send")
-        .where(Delivery.part >= len(parts), Delivery.state == "due")
-        .execution_options(synchronize_session=False)
-    )
-    conversation = _conversation_of(message)
-    rows = []
-    for part in range(max(len(parts), max(sent | set(waiting), default=0) + 1)):
-        operation = _edit_operation(part, len(parts), sent, waiting)
-        if operation:
-            rows.append(_row(message, conversation, operation, part, due_at=clock.now()))
-    _insert_deliveries(rows)
-    queue.nudge()
-
-
-def delete(message: Message) -> None:
-    """Takes the message back at the provider; parts that were not sent yet are not sent."""
-    _lock(message)
-    conversation = _conversation_of(message)
-    db.session.execute(
-        sql_delete(Delivery)
-        .where(Delivery.message_id == message.id, Delivery.state == "due")
-        .execution_options(synchronize_session=False)
-    )
-    sent = db.session.execute(select(MessagePart.part).where(MessagePart.message_id == message.id)).scalars().all()
-    if not sent and message.state == "queued":
-        message.state, message.error = "canceled", "deleted"
-    _insert_deliveries([_row(message, conversation, "delete", part, due_at=clock.now()) for part in sent])
-    db.session.flush()
-    queue.nudge()
 
 
 def answer_callback(
@@ -238,20 +186,8 @@ def unblock(sender_id: int, chat_hash: bytes) -> None:
         )
 
 
-def _edit_operation(part: int, wanted: int, sent: set[int], waiting: dict[int, str]) -> str | None:
-    if part >= wanted:
-        return "delete" if part in sent or waiting.get(part) == "sending" else None
-    if part in sent:
-        return "edit"
-    if part not in waiting:
-        return "send"
-    # A part that waits is rendered when it starts. One that is being sent now may still say the old text: its edit is
-    # held back by the claim until the send is recorded, and falls away if the send said the newest.
-    return "edit" if waiting[part] == "sending" else None
-
-
 def _replace_parts(message: Message, content: Content, like: Delivery) -> None:
-    parts = registry.get(_channel(message)).split(content)
+    parts = registry.get(channel_of(message)).split(content)
     message.body = {"parts": [part.to_json() for part in parts]}
     db.session.flush()
     db.session.execute(
@@ -259,11 +195,10 @@ def _replace_parts(message: Message, content: Content, like: Delivery) -> None:
         .where(Delivery.message_id == message.id, Delivery.operation == "send")
         .execution_options(synchronize_session="fetch")
     )
-    conversation = _conversation_of(message)
-    _insert_deliveries(
+    conversation = conversation_of(message)
+    insert_deliveries(
         [
-            _row(message, conversation, "send", part, due_at=clock.now(), at_most_once=like.at_most_once)
-            | {"expires_at": like.expires_at}
+            row_of(message, conversation, "send", part, due_at=clock.now()) | {"expires_at": like.expires_at}
             for part in range(len(parts))
         ]
     )
@@ -298,7 +233,7 @@ def _cancel(which: Any, code: str) -> int:
         return len(canceled)
 
 
-def _row(
+def row_of(
     message: Message,
     conversation: Conversation,
     operation: str,
@@ -306,8 +241,8 @@ def _row(
     *,
     due_at: datetime,
     reason: str = "queued",
-    at_most_once: bool = False,
 ) -> dict[str, Any]:
+    """The delivery of one part's operation, as plain values."""
     return {
         "workspace_id": message.workspace_id,
         "sender_id": message.sender_id,
@@ -323,13 +258,13 @@ def _row(
         "epoch": 0,
         "attempts": 0,
         "reason": reason,
-        "at_most_once": at_most_once,
+        "at_most_once": message.at_most_once and operation == "send",
     }
 
 
-def _insert_deliveries(rows: list[dict[str, Any]]) -> None:
+def insert_deliveries(rows: list[dict[str, Any]]) -> None:
+    """Stores operations; one that is open already is not opened twice, as it renders the newest version anyway."""
     if rows:
-        # An operation that is open already is not opened twice: it renders the newest version when it starts.
         db.session.execute(insert(Delivery).on_conflict_do_nothing(), rows)
 
 
@@ -358,15 +293,18 @@ def _insert_ephemeral(
     queue.nudge()
 
 
-def _lock(message: Message) -> None:
+def lock(message: Message) -> None:
+    """Locks a message and reads it anew; whoever locks deliveries too locks the message first."""
     db.session.refresh(message, with_for_update=True)
 
 
-def _channel(message: Message) -> str:
-    return _conversation_of(message).channel
+def channel_of(message: Message) -> str:
+    """The name of the message's channel."""
+    return conversation_of(message).channel
 
 
-def _conversation_of(message: Message) -> Conversation:
+def conversation_of(message: Message) -> Conversation:
+    """The message's conversation."""
     found = db.session.get(Conversation, message.conversation_id)
     if found is None:
         raise RuntimeError("a message without its conversation")

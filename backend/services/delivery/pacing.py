@@ -39,14 +39,15 @@ def slots(
 
     `margin` is added to every slot for the time an operation takes to be answered.
     """
-    known = sorted(history)
+    known = deque(sorted(history), maxlen=max((rate.count for rate in rates), default=1))
     found: list[float] = []
     moment = start
     for _ in range(count):
-        moment = window_opens(known, rates, moment)
+        for rate in rates:
+            if len(known) >= rate.count:
+                moment = max(moment, known[-rate.count] + rate.seconds)
         found.append(moment)
-        moment += margin
-        known.append(moment)
+        known.append(moment + margin)
     return found
 
 

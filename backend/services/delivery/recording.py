@@ -6,8 +6,8 @@ message before delivery, as in `outbox.edit`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy import delete, func, select, update
@@ -39,18 +39,27 @@ class Outcome:
 def record(outcomes: Sequence[Outcome]) -> None:
     """Records a batch and commits. Raises what the database raises; nothing is recorded then."""
     with system_scope("the outbox serves all workspaces"):
-        # One order of locks for everybody who locks several messages.
-        for outcome in sorted(outcomes, key=lambda one: (one.claimed.message_id or 0, one.claimed.id)):
-            _record_one(outcome)
+        messages = _lock_messages({one.claimed.message_id for one in outcomes} - {None})
+        for outcome in sorted(outcomes, key=lambda one: one.claimed.id):
+            _record_one(outcome, messages.get(outcome.claimed.message_id or 0))
         db.session.flush()
+        _pause_senders(outcomes)
         failpoints.hit("delivery.recorded_not_committed")
         db.session.commit()
     failpoints.hit("delivery.committed")
 
 
-def _record_one(outcome: Outcome) -> None:
+def without_detail(outcome: Outcome) -> Outcome:
+    """The least that can be recorded of an outcome whose full record was refused: that it was a defect of ours."""
+    if outcome.decision is None:
+        decision = Decision(Next.UNKNOWN if outcome.claimed.at_most_once else Next.FAILED, "internal_error", "unknown")
+    else:
+        decision = replace(outcome.decision, detail="")
+    return Outcome(outcome.claimed, decision=decision)
+
+
+def _record_one(outcome: Outcome, message: Message | None) -> None:
     claimed = outcome.claimed
-    message = _locked_message(claimed.message_id)
     row = db.session.execute(
         select(Delivery)
         .where(Delivery.id == claimed.id, Delivery.state == "sending")
@@ -67,12 +76,16 @@ def _record_one(outcome: Outcome) -> None:
         _record_failure(row, message, claimed, outcome.decision)
 
 
-def _locked_message(message_id: int | None) -> Message | None:
-    if message_id is None:
-        return None
-    return db.session.execute(
-        select(Message).where(Message.id == message_id).with_for_update().execution_options(populate_existing=True)
-    ).scalar_one_or_none()
+def _lock_messages(ids: Set[int | None]) -> dict[int, Message]:
+    """All of a batch's messages at once, in order of id: everybody locks messages so, and before deliveries."""
+    rows = db.session.execute(
+        select(Message)
+        .where(Message.id.in_(ids))
+        .order_by(Message.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalars()
+    return {message.id: message for message in rows}
 
 
 def _record_success(row: Delivery, message: Message | None, claimed: Claimed, receipt: Receipt) -> None:
@@ -157,9 +170,11 @@ def _record_failure(row: Delivery, message: Message | None, claimed: Claimed, de
             at=now,
         )
     )
-    if decision.pause > 0:
-        _pause_sender(claimed, decision)
-    if decision.next is Next.AGAIN:
+    refused_edit = claimed.operation == "edit" and decision.phase == "rejected" and message is not None
+    if refused_edit and message is not None and message.version > claimed.version:
+        # What was refused is not what it should say any more.
+        row.state, row.reason, row.due_at, row.attempts = "due", "queued", now, 0
+    elif decision.next is Next.AGAIN:
         row.state, row.reason = "due", decision.code
         row.due_at = now + timedelta(seconds=decision.seconds)
     else:
@@ -175,20 +190,23 @@ def end(row: Delivery, message: Message | None, decision: Decision) -> None:
         return
     message.state = "unknown" if decision.next is Next.UNKNOWN else "failed"
     message.error = decision.code
-    message.error_detail = decision.detail[:500] or None
+    message.error_detail = decision.detail.replace("\x00", "")[:500] or None
     db.session.flush()
     db.session.execute(delete(Delivery).where(Delivery.message_id == message.id, Delivery.state == "due"))
     message_ended(message.id, message.state, decision.code)
 
 
-def _pause_sender(claimed: Claimed, decision: Decision) -> None:
-    until = clock.now() + timedelta(seconds=decision.pause)
-    db.session.execute(
-        update(SenderLease)
-        .where(SenderLease.sender_id == claimed.sender_id, SenderLease.epoch == claimed.epoch)
-        .where((SenderLease.paused_until.is_(None)) | (SenderLease.paused_until < until))
-        .values(paused_until=until, pause_reason=decision.code)
-    )
+def _pause_senders(outcomes: Sequence[Outcome]) -> None:
+    """Rests senders whose provider asked for it; last and in order, because claims and renewals lock leases too."""
+    pauses = [(one.claimed, one.decision) for one in outcomes if one.decision is not None and one.decision.pause > 0]
+    for claimed, decision in sorted(pauses, key=lambda pair: pair[0].sender_id):
+        until = clock.now() + timedelta(seconds=decision.pause)
+        db.session.execute(
+            update(SenderLease)
+            .where(SenderLease.sender_id == claimed.sender_id, SenderLease.epoch == claimed.epoch)
+            .where((SenderLease.paused_until.is_(None)) | (SenderLease.paused_until < until))
+            .values(paused_until=until, pause_reason=decision.code)
+        )
 
 
 def _tell_others(claimed: Claimed, decision: Decision) -> None:

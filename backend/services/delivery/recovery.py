@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import delete, select, text, update
 
@@ -10,7 +10,7 @@ from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.core.leases import Lease
 from backend.core.logging import get_logger
-from backend.models import Attempt, Conversation, Delivery, Message, Sender
+from backend.models import Attempt, Conversation, Delivery, Message, Sender, SenderLease
 from backend.services.delivery import outbox
 from backend.services.delivery.decisions import MOST_ATTEMPTS, Decision, Next
 from backend.services.delivery.events import message_ended
@@ -26,30 +26,59 @@ def take_over(lease: Lease) -> int:
     Where a repeat is allowed the row is due again; where it is not, the message ends as `unknown` and is shown to an
     operator.
     """
+    left = select(Delivery.id).where(
+        Delivery.sender_id == lease.sender_id, Delivery.state == "sending", Delivery.epoch < lease.epoch
+    )
     with system_scope("a lease serves all workspaces of its sender"):
-        left = (
-            db.session.execute(
-                select(Delivery)
-                .where(Delivery.sender_id == lease.sender_id, Delivery.state == "sending", Delivery.epoch < lease.epoch)
-                .order_by(Delivery.message_id, Delivery.id)
-            )
-            .scalars()
-            .all()
-        )
-        for row in left:
-            message = None
-            if row.message_id is not None:
-                message = db.session.execute(
-                    select(Message).where(Message.id == row.message_id).with_for_update()
-                ).scalar_one_or_none()
-            _settle(row, message)
-        db.session.commit()
-    if left:
-        log.warning("outcomes_unknown_after_crash", sender_id=lease.sender_id, count=len(left))
-    return len(left)
+        ids = list(db.session.execute(left.order_by(Delivery.id)).scalars())
+        db.session.rollback()
+        count = sum(_settle(lease, delivery_id) for delivery_id in ids)
+    if count:
+        log.warning("outcomes_unknown_after_crash", sender_id=lease.sender_id, count=count)
+    return count
 
 
-def _settle(row: Delivery, message: Message | None) -> None:
+def settle_orphans(lease: Lease, delivery_ids: Iterable[int]) -> int:
+    """Settles rows that are `sending` under this very lease though nobody transmits them. Commits; returns how many.
+
+    So it happens when a claim was committed and its answer lost, or when an outcome could not be recorded.
+    """
+    with system_scope("a lease serves all workspaces of its sender"):
+        count = sum(_settle(lease, delivery_id, own=True) for delivery_id in delivery_ids)
+    if count:
+        log.warning("orphaned_operations_settled", sender_id=lease.sender_id, count=count)
+    return count
+
+
+def _settle(lease: Lease, delivery_id: int, *, own: bool = False) -> bool:
+    """Settles one row under locks, in a transaction of its own; False when somebody else did, or may."""
+    held = db.session.execute(
+        select(SenderLease.sender_id)
+        .where(SenderLease.sender_id == lease.sender_id, SenderLease.epoch == lease.epoch)
+        .with_for_update(read=True)
+    ).scalar()
+    message_id = db.session.execute(select(Delivery.message_id).where(Delivery.id == delivery_id)).scalar()
+    message = None
+    if message_id is not None:
+        message = db.session.execute(
+            select(Message).where(Message.id == message_id).with_for_update().execution_options(populate_existing=True)
+        ).scalar_one_or_none()
+    row = db.session.execute(
+        select(Delivery)
+        .where(Delivery.id == delivery_id, Delivery.state == "sending")
+        .where(Delivery.epoch == lease.epoch if own else Delivery.epoch < lease.epoch)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+    if held is None or row is None:
+        db.session.rollback()
+        return False
+    _end_or_repeat(row, message)
+    db.session.commit()
+    return True
+
+
+def _end_or_repeat(row: Delivery, message: Message | None) -> None:
     now = clock.now()
     db.session.add(
         Attempt(
@@ -159,6 +188,7 @@ def _end_batch(which: object, state: str, code: str) -> int:
                 .limit(_BATCH)
             ).all()
             if not rows:
+                db.session.rollback()
                 return total
             total += _end_rows(
                 [row.message_id for row in rows if row.operation == "send"], [r.id for r in rows], state, code

@@ -30,6 +30,7 @@ class Served:
     lease: Lease
     channel_name: str
     credentials: Credentials
+    credentials_hash: bytes | None
     pace: SenderPace
 
     @property

@@ -11,79 +11,16 @@ from sqlalchemy import select, text
 from backend.channels.base import Content, Limits, Rate, Receipt
 from backend.channels.errors import OutcomeUnknown, RecipientUnreachable, Rejected, RetryLater, SenderDisabled
 from backend.core import clock
-from backend.core.database import db, system_scope
+from backend.core.database import db
 from backend.core.leases import LeaseKeeper
-from backend.models import Attempt, Delivery, Message, MessagePart, Sender, SenderLease
+from backend.models import Attempt, Message, MessagePart, Sender, SenderLease
 from backend.services import delivery
 from backend.services.delivery import recovery
 from backend.services.delivery.claiming import Want, claim
-from backend.services.delivery.dispatcher import Dispatcher
 from tests.support import factories
-from tests.support.fake_channel import FakeChannel
+from tests.support.engine import dispatching, fresh, idle, left, run_until, say
 
-
-@pytest.fixture(autouse=True)
-def everything(app):
-    """These tests look from the side of the engine, which serves all workspaces."""
-    with system_scope("test of the engine"):
-        yield
-
-
-@pytest.fixture
-def channel(app):
-    return FakeChannel().install()
-
-
-@pytest.fixture
-def home(app):
-    return factories.workspace()
-
-
-@pytest.fixture
-def bot(home):
-    return factories.bot(home)
-
-
-def say(chat, text, **options):
-    message = delivery.send(chat, Content(text), kind="test", **options)
-    db.session.commit()
-    return message
-
-
-def fresh(message):
-    db.session.rollback()
-    return db.session.get_one(Message, message.id, populate_existing=True)
-
-
-def no_files(key):
-    raise AssertionError("these messages carry no files")
-
-
-def run_until(app, condition, seconds=10.0):
-    """Runs a dispatcher in a thread until the condition holds, then stops it in good order."""
-    dispatcher = Dispatcher(app.app_context, open_file=no_files, connections=8)
-    loop = threading.Thread(target=dispatcher.run)
-    loop.start()
-    try:
-        deadline = threading.Event()
-        for _ in range(int(seconds / 0.02)):
-            db.session.rollback()
-            if condition():
-                break
-            deadline.wait(0.02)
-        else:
-            raise AssertionError("the condition did not come true")
-    finally:
-        dispatcher.stop()
-        loop.join(20)
-
-
-def left():
-    return db.session.execute(select(Delivery)).scalars().all()
-
-
-def idle():
-    return not left()
+pytestmark = pytest.mark.usefixtures("everything")
 
 
 def test_a_message_is_sent_once_recorded_and_leaves_the_queue(app, channel, home, bot):
@@ -331,12 +268,6 @@ def test_two_processes_share_the_work_and_send_nothing_twice(app, channel, home)
     bots = [factories.bot(home) for _ in range(4)]
     for number in range(40):
         say(factories.conversation(home, bots[number % 4], str(number)), str(number))
-    rival = Dispatcher(app.app_context, open_file=no_files, connections=4)
-    loop = threading.Thread(target=rival.run)
-    loop.start()
-    try:
+    with dispatching(app, connections=4):
         run_until(app, idle)
-    finally:
-        rival.stop()
-        loop.join(20)
     assert sorted(channel.texts(), key=int) == [str(number) for number in range(40)]

@@ -1,0 +1,105 @@
+"""Changing and taking back what was said: edits are level-triggered, part by part.
+
+An edit is rendered when it starts, so only the newest version is sent, and at most one is open for each part. The claim
+holds an edit or a deletion back until the sends before it are recorded. Nothing here ever says a thing again that is
+of a kind that must be said once at most.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import select
+
+from backend.channels import registry
+from backend.channels.base import Content
+from backend.core import clock, queue
+from backend.core.database import db
+from backend.models import Delivery, Message, MessagePart
+from backend.services.delivery.outbox import channel_of, conversation_of, insert_deliveries, lock, row_of
+
+_ENDED = ("failed", "canceled")
+
+
+def edit(message: Message, content: Content) -> None:
+    """Has the message say `content` from now on.
+
+    Parts that wait are simply sent as they are now, further parts are sent, parts that fall away are deleted. A message
+    that failed, was canceled or taken back stays as it is. Of one whose outcome is unknown only what the provider
+    certainly holds is edited.
+    """
+    lock(message)
+    if message.state in _ENDED or message.deleted_at is not None:
+        return
+    parts = registry.get(channel_of(message)).split(content)
+    sent, waiting = _sent_parts(message), _open_operations(message)
+    message.version += 1
+    message.body = {"parts": [part.to_json() for part in parts]}
+    db.session.flush()
+    known = sent | {part for part, _ in waiting}
+    for part in range(max(len(parts), max(known, default=0) + 1)):
+        opened = {operation: state for (one, operation), state in waiting.items() if one == part}
+        _change_part(message, part, part < len(parts), part in sent, opened)
+    queue.nudge()
+
+
+def delete(message: Message) -> None:
+    """Takes the message back at the provider; parts that were not sent yet are not sent. It cannot be edited again."""
+    lock(message)
+    sent, waiting = _sent_parts(message), _open_operations(message)
+    _drop(message, *{operation for _, operation in waiting})
+    sending = {part for (part, operation), state in waiting.items() if operation == "send" and state == "sending"}
+    message.deleted_at = clock.now()
+    if not sent and not sending and message.state == "queued":
+        message.state, message.error = "canceled", "deleted"
+    for part in sorted(sent | sending):
+        _open(message, part, "delete")
+    db.session.flush()
+    queue.nudge()
+
+
+def _change_part(message: Message, part: int, wanted: bool, sent: bool, opened: dict[str, str]) -> None:
+    """Opens and drops the operations of one part. `opened` holds its open operations with their states."""
+    if not wanted:
+        _drop(message, "send", "edit", part=part)
+        if sent or opened.get("send") == "sending":
+            _open(message, part, "delete")
+        return
+    _drop(message, "delete", part=part)
+    if sent and opened.get("delete") != "sending":
+        _open(message, part, "edit")
+    elif opened.get("send") == "sending":
+        # It may still say the old text; if it said the newest, the edit falls away when it is recorded.
+        _open(message, part, "edit")
+    elif "send" not in opened and message.state != "unknown":
+        _open(message, part, "send")
+
+
+def _sent_parts(message: Message) -> set[int]:
+    return set(db.session.execute(select(MessagePart.part).where(MessagePart.message_id == message.id)).scalars())
+
+
+def _open_operations(message: Message) -> dict[tuple[int, str], str]:
+    """The message's open operations by (part, operation), with their states.
+
+    Locked: a claim skips these rows until we have committed, and then reads the body we are about to write.
+    """
+    rows = db.session.execute(
+        select(Delivery.part, Delivery.operation, Delivery.state)
+        .where(Delivery.message_id == message.id)
+        .order_by(Delivery.id)
+        .with_for_update()
+    )
+    return {(row.part, row.operation): row.state for row in rows}
+
+
+def _open(message: Message, part: int, operation: str) -> None:
+    insert_deliveries([row_of(message, conversation_of(message), operation, part, due_at=clock.now())])
+
+
+def _drop(message: Message, *operations: str, part: int | None = None) -> None:
+    query = sql_delete(Delivery).where(
+        Delivery.message_id == message.id, Delivery.state == "due", Delivery.operation.in_(operations)
+    )
+    if part is not None:
+        query = query.where(Delivery.part == part)
+    db.session.execute(query.execution_options(synchronize_session=False))
