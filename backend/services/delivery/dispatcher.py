@@ -1,12 +1,11 @@
 """The dispatch loop: takes senders under lease, claims what may start now, and has a thread pool transmit it.
 
 The loop wakes by a nudge, by the next pace token or due row, and each second anyway, so that it keeps sending while
-Redis is away. Three more threads: one renews leases, one records outcomes in batches, one hears the nudges.
+Redis is away. Three more threads: one renews leases, one records outcomes (`recorder`), one hears the nudges.
 """
 
 from __future__ import annotations
 
-import queue as std_queue
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from datetime import timedelta
 from typing import BinaryIO
 
 from sqlalchemy import Engine, select
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.channels import registry
@@ -29,7 +28,8 @@ from backend.core.queue import NudgeListener
 from backend.models import Sender
 from backend.services.delivery import backlog, claiming, recovery
 from backend.services.delivery.pacing import SenderPace
-from backend.services.delivery.recording import Outcome, record, without_detail
+from backend.services.delivery.recorder import Recorder
+from backend.services.delivery.recording import Outcome
 from backend.services.delivery.transmission import Served, transmit
 
 log = get_logger(__name__)
@@ -37,7 +37,6 @@ _LOOK_SECONDS = 1.0
 _IDLE_RELEASE_SECONDS = 10.0
 _MEMORY_SECONDS = 61.0
 _BULK_SHARE = 10
-_STOP_SECONDS = 20.0
 _AVOID_SECONDS = 60.0
 
 
@@ -70,7 +69,7 @@ class Dispatcher:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._ended = threading.Event()
-        self._done: std_queue.SimpleQueue[Outcome | None] = std_queue.SimpleQueue()
+        self._recorder = Recorder(app_context, self._recorded)
         self._pool = ThreadPoolExecutor(connections, thread_name_prefix="send")
 
     def run(self) -> None:
@@ -79,21 +78,19 @@ class Dispatcher:
         Raises RuntimeError when one of its threads ended by a defect: the process is then better started anew.
         """
         listener = NudgeListener(self._wake.set)
-        recorder = threading.Thread(target=self._record_outcomes, name="record")
         renewer = threading.Thread(target=self._renew_leases, name="renew", daemon=True)
-        for thread in (listener, recorder, renewer):
+        for thread in (listener, self._recorder, renewer):
             thread.start()
         try:
             while not self._stop.is_set():
-                if not (renewer.is_alive() and recorder.is_alive()):
+                if not (renewer.is_alive() and self._recorder.is_alive()):
                     raise RuntimeError("a thread of the dispatch loop ended")
                 self._wake.wait(self._turn())
                 self._wake.clear()
         finally:
             # Leases are renewed until the last outcome is recorded: a successor must not take what is in flight.
             self._pool.shutdown(wait=True)
-            self._done.put(None)
-            recorder.join(_STOP_SECONDS)
+            self._recorder.finish()
             self._ended.set()
             listener.stop()
             renewer.join(RENEW_SECONDS)
@@ -299,7 +296,7 @@ class Dispatcher:
             self._leaving.add(row.sender_id)
         with self._flight_lock:
             self._in_flight[row.sender_id] -= 1
-        self._done.put(outcome)
+        self._recorder.put(outcome)
 
     def _slot_backlogs(self, cooling: dict[int, float], moment: float) -> None:
         """Gives waiting rows of chats that rest their own moments, once, instead of passing over them each time."""
@@ -321,45 +318,10 @@ class Dispatcher:
             waits = [*waits, (due - clock.now()).total_seconds()]
         return max(0.001, min([_LOOK_SECONDS, *waits]))
 
-    # --- outcomes ---
-
-    def _record_outcomes(self) -> None:
-        ending = False
-        while not ending:
-            batch = [self._done.get()]
-            while len(batch) < 100 and not self._done.empty():
-                batch.append(self._done.get())
-            ending = None in batch
-            outcomes = [one for one in batch if one is not None]
-            if outcomes:
-                self._record(outcomes)
-                self._flying.difference_update(one.claimed.id for one in outcomes)
-                with self._flight_lock:
-                    for one in outcomes:
-                        self._unrecorded[one.claimed.sender_id] -= 1
-                self._wake.set()
-
-    def _record(self, outcomes: list[Outcome]) -> None:
-        """Records until the database takes it; a batch that it refuses is recorded one by one, and one at its least.
-
-        What cannot be recorded at all stays `sending` and is settled as an orphan.
-        """
-        while True:
-            try:
-                with self._app_context():
-                    record(outcomes)
-                return
-            except (OperationalError, PoolTimeout) as error:
-                log.warning("database_away", error=type(error).__name__, outcomes=len(outcomes))
-                if self._ended.wait(0.5):
-                    return  # The process ends: the rows stay `sending` and are settled by the next holder.
-            except Exception as error:
-                log.exception("outcome_defect", error=type(error).__name__, outcomes=len(outcomes))
-                if len(outcomes) > 1:
-                    for one in outcomes:
-                        self._record([one])
-                    return
-                least = without_detail(outcomes[0])
-                if least == outcomes[0]:
-                    return
-                outcomes = [least]
+    def _recorded(self, outcomes: list[Outcome]) -> None:
+        """A batch has been recorded, or given up: its operations are no longer in flight."""
+        self._flying.difference_update(one.claimed.id for one in outcomes)
+        with self._flight_lock:
+            for one in outcomes:
+                self._unrecorded[one.claimed.sender_id] -= 1
+        self._wake.set()

@@ -155,21 +155,7 @@ def _record_sent(row: Delivery, message: Message, claimed: Claimed, receipt: Rec
 
 def _record_failure(row: Delivery, message: Message | None, claimed: Claimed, decision: Decision) -> None:
     now = clock.now()
-    db.session.add(
-        Attempt(
-            workspace_id=claimed.workspace_id,
-            sender_id=claimed.sender_id,
-            chat_key=claimed.chat_key,
-            message_id=claimed.message_id,
-            delivery_id=claimed.id,
-            part=claimed.part,
-            operation=claimed.operation,
-            phase=decision.phase,
-            code=decision.code,
-            epoch=claimed.epoch,
-            at=now,
-        )
-    )
+    note_failure(claimed, decision.phase, decision.code)
     refused_edit = claimed.operation == "edit" and decision.phase == "rejected" and message is not None
     if refused_edit and message is not None and message.version > claimed.version:
         # What was refused is not what it should say any more.
@@ -181,6 +167,25 @@ def _record_failure(row: Delivery, message: Message | None, claimed: Claimed, de
         end(row, message, decision)
     db.session.flush()
     _tell_others(claimed, decision)
+
+
+def note_failure(of: Claimed | Delivery, phase: str, code: str) -> None:
+    """Adds to the attempts how an operation that was started came out."""
+    db.session.add(
+        Attempt(
+            workspace_id=of.workspace_id,
+            sender_id=of.sender_id,
+            chat_key=of.chat_key,
+            message_id=of.message_id,
+            delivery_id=of.id,
+            part=of.part,
+            operation=of.operation,
+            phase=phase,
+            code=code,
+            epoch=of.epoch,
+            at=clock.now(),
+        )
+    )
 
 
 def end(row: Delivery, message: Message | None, decision: Decision) -> None:

@@ -10,11 +10,11 @@ from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.core.leases import Lease
 from backend.core.logging import get_logger
-from backend.models import Attempt, Conversation, Delivery, Message, Sender, SenderLease
+from backend.models import Conversation, Delivery, Message, Sender, SenderLease
 from backend.services.delivery import outbox
 from backend.services.delivery.decisions import MOST_ATTEMPTS, Decision, Next
 from backend.services.delivery.events import message_ended
-from backend.services.delivery.recording import end
+from backend.services.delivery.recording import end, note_failure
 
 log = get_logger(__name__)
 _BATCH = 200
@@ -79,28 +79,13 @@ def _settle(lease: Lease, delivery_id: int, *, own: bool = False) -> bool:
 
 
 def _end_or_repeat(row: Delivery, message: Message | None) -> None:
-    now = clock.now()
-    db.session.add(
-        Attempt(
-            workspace_id=row.workspace_id,
-            sender_id=row.sender_id,
-            chat_key=row.chat_key,
-            message_id=row.message_id,
-            delivery_id=row.id,
-            part=row.part,
-            operation=row.operation,
-            phase="unknown",
-            code="process_died",
-            epoch=row.epoch,
-            at=now,
-        )
-    )
+    note_failure(row, "unknown", "process_died")
     if row.at_most_once:
         end(row, message, Decision(Next.UNKNOWN, "process_died", "unknown"))
     elif row.attempts >= MOST_ATTEMPTS:
         end(row, message, Decision(Next.FAILED, "gave_up", "unknown"))
     else:
-        row.state, row.reason, row.due_at = "due", "outcome_unknown", now
+        row.state, row.reason, row.due_at = "due", "outcome_unknown", clock.now()
     db.session.flush()
 
 

@@ -170,6 +170,7 @@ def test_a_huge_backlog_gets_its_moments_a_piece_at_a_time(app, channel, home, b
         delivery.send(chat, fresh_content(number), kind="test")
     db.session.commit()
     pace = ChatPace((Rate(1, 1.0),))
+    pace.used(1000.0)
     now = clock.now()
     with db.engine.begin() as connection:
         assert assign_slots(connection, {chat.chat_key: (bot.id, pace)}, 1000.0, now) == 200
