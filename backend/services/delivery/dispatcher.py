@@ -30,7 +30,7 @@ from backend.services.delivery import backlog, claiming, recovery
 from backend.services.delivery.pacing import SenderPace
 from backend.services.delivery.recorder import Recorder
 from backend.services.delivery.recording import Outcome
-from backend.services.delivery.transmission import Served, transmit
+from backend.services.delivery.transmission import Served, limits_of, transmit
 
 log = get_logger(__name__)
 _LOOK_SECONDS = 1.0
@@ -167,7 +167,7 @@ class Dispatcher:
                 self._give_back([lease.sender_id])
                 return
             channel = registry.get(sender.channel)
-            pace = SenderPace(channel.limits.per_sender)
+            pace = SenderPace(limits_of(channel).per_sender)
             credentials = Credentials(token=sender.credentials or "", external_id=sender.external_id)
             self._served[lease.sender_id] = Served(lease, sender.channel, credentials, sender.credentials_hash, pace)
             self._used_at[lease.sender_id] = time.monotonic()
@@ -180,7 +180,7 @@ class Dispatcher:
         with self._engine.connect() as connection:
             rows = claiming.recent_attempts(connection, [sender_id], now - timedelta(seconds=_MEMORY_SECONDS))
         for row in sorted(rows, key=lambda one: one.at):
-            rates = served.channel.limits.for_chat(is_group=bool(row.is_group))
+            rates = limits_of(served.channel).for_chat(is_group=bool(row.is_group))
             served.pace.chat(row.chat_key, rates).used(time.monotonic() - (now - row.at).total_seconds())
         if rows:
             served.pace.rest(time.monotonic() + 0.05)
@@ -285,7 +285,7 @@ class Dispatcher:
     def _transmit(self, served: Served, row: claiming.Claimed) -> None:
         outcome = transmit(served, row, self._open_file)
         if row.chat_key is not None:
-            rates = served.channel.limits.for_chat(is_group=row.chat_kind not in (None, "private"))
+            rates = limits_of(served.channel).for_chat(is_group=row.chat_kind not in (None, "private"))
             pace = served.pace.chat(row.chat_key, rates)
             pace.used(time.monotonic())
             if outcome.decision is not None and outcome.decision.rest_chat > 0:

@@ -10,12 +10,12 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, Text, bindparam, delete, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from backend.channels.base import Receipt
 from backend.core import clock, events, failpoints
-from backend.core.database import db, system_scope
+from backend.core.database import UtcDateTime, db, system_scope
 from backend.core.leases import FENCING
 from backend.core.logging import get_logger
 from backend.models import Attempt, Conversation, Delivery, Message, MessagePart, SenderLease
@@ -38,21 +38,96 @@ class Outcome:
 
 def record(outcomes: Sequence[Outcome]) -> None:
     """Records a batch and commits. Raises what the database raises; nothing is recorded then."""
+    sent = [one for one in outcomes if one.receipt is not None and one.claimed.operation == "send"]
+    others = [one for one in outcomes if one.receipt is None or one.claimed.operation != "send"]
+    ids = {one.claimed.message_id for one in outcomes} - {None}
     with system_scope("the outbox serves all workspaces"):
-        messages = _lock_messages({one.claimed.message_id for one in outcomes} - {None})
-        for outcome in sorted(outcomes, key=lambda one: one.claimed.id):
+        messages: dict[int, Message] = {}
+        if others:
+            messages = _lock_messages(ids)
+        elif ids:
+            # All of a batch's messages at once, in order of id: everybody locks messages so, and before deliveries.
+            db.session.execute(select(Message.id).where(Message.id.in_(ids)).order_by(Message.id).with_for_update())
+        _record_sent(sent)
+        for outcome in sorted(others, key=lambda one: one.claimed.id):
             _record_one(outcome, messages.get(outcome.claimed.message_id or 0))
         db.session.flush()
-        _pause_senders(outcomes)
+        _pause_senders(others)
         failpoints.hit("delivery.recorded_not_committed")
         db.session.commit()
     failpoints.hit("delivery.committed")
 
 
+# The common case in one statement, for it decides what a message costs. The snapshot is taken after the messages are
+# locked, so an edit that committed before is seen, and one that comes later waits.
+_SENT = text(
+    """
+    WITH o AS (
+        SELECT * FROM unnest(:ids, :epochs, :versions, :externals) AS o(id, epoch, version, external_id)
+    ), gone AS (
+        DELETE FROM deliveries d USING o
+         WHERE d.id = o.id AND d.state = 'sending' AND (d.epoch = o.epoch OR NOT :fencing)
+        RETURNING d.id, d.workspace_id, d.message_id, d.part, d.sender_id, d.chat_key, o.version, o.external_id
+    ), kept AS (
+        INSERT INTO message_parts
+               (workspace_id, message_id, part, sender_id, chat_key, external_id, sent_version, sent_at)
+        SELECT workspace_id, message_id, part, sender_id, coalesce(chat_key, 0), external_id, version, :now FROM gone
+        ON CONFLICT (message_id, part) DO UPDATE
+           SET external_id = excluded.external_id, sent_version = excluded.sent_version, sent_at = excluded.sent_at
+    ), moot AS (
+        DELETE FROM deliveries e USING gone g JOIN messages m ON m.id = g.message_id AND m.version = g.version
+         WHERE e.message_id = g.message_id AND e.part = g.part AND e.operation = 'edit' AND e.state = 'due'
+    ), said AS (
+        UPDATE messages m
+           SET external_id = CASE WHEN g.part = 0 THEN g.external_id ELSE m.external_id END,
+               state = CASE WHEN m.state = 'queued' AND g.is_last THEN 'sent' ELSE m.state END,
+               sent_at = CASE WHEN m.state = 'queued' AND g.is_last THEN :now ELSE m.sent_at END
+          FROM (SELECT gone.*, NOT EXISTS (SELECT 1 FROM deliveries r WHERE r.message_id = gone.message_id
+                                              AND r.operation = 'send' AND r.id <> gone.id) AS is_last
+                  FROM gone) g
+         WHERE m.id = g.message_id AND (g.part = 0 OR g.is_last)
+    )
+    SELECT id FROM gone
+    """
+).bindparams(
+    bindparam("ids", type_=ARRAY(BigInteger)),
+    bindparam("epochs", type_=ARRAY(BigInteger)),
+    bindparam("versions", type_=ARRAY(BigInteger)),
+    bindparam("externals", type_=ARRAY(Text)),
+    bindparam("now", type_=UtcDateTime),
+)
+
+
+def _record_sent(outcomes: Sequence[Outcome]) -> None:
+    """Records accepted sends: at most one of each message, because a message's parts go one after the other."""
+    if not outcomes:
+        return
+    recorded = set(
+        db.session.execute(
+            _SENT,
+            {
+                "ids": [one.claimed.id for one in outcomes],
+                "epochs": [one.claimed.epoch for one in outcomes],
+                "versions": [one.claimed.version for one in outcomes],
+                "externals": [next(iter(one.receipt.external_ids if one.receipt else ()), "") for one in outcomes],
+                "now": clock.now(),
+                "fencing": FENCING,
+            },
+        ).scalars()
+    )
+    for one in outcomes:
+        if one.claimed.id not in recorded:
+            _refuse(one.claimed)
+
+
+def _refuse(claimed: Claimed) -> None:
+    log.warning("late_outcome_refused", delivery_id=claimed.id, epoch=claimed.epoch)
+
+
 def without_detail(outcome: Outcome) -> Outcome:
     """The least that can be recorded of an outcome whose full record was refused: that it was a defect of ours."""
     if outcome.decision is None:
-        decision = Decision(Next.UNKNOWN if outcome.claimed.at_most_once else Next.FAILED, "internal_error", "unknown")
+        decision = Decision(Next.UNKNOWN, "internal_error", "unknown")
     else:
         decision = replace(outcome.decision, detail="")
     return Outcome(outcome.claimed, decision=decision)
@@ -68,16 +143,16 @@ def _record_one(outcome: Outcome, message: Message | None) -> None:
         .execution_options(populate_existing=True)
     ).scalar_one_or_none()
     if row is None:
-        log.warning("late_outcome_refused", delivery_id=claimed.id, epoch=claimed.epoch)
+        _refuse(claimed)
         return
     if outcome.receipt is not None:
-        _record_success(row, message, claimed, outcome.receipt)
+        _record_success(row, message, claimed)
     elif outcome.decision is not None:
         _record_failure(row, message, claimed, outcome.decision)
 
 
 def _lock_messages(ids: Set[int | None]) -> dict[int, Message]:
-    """All of a batch's messages at once, in order of id: everybody locks messages so, and before deliveries."""
+    """Locks and reads all of a batch's messages."""
     rows = db.session.execute(
         select(Message)
         .where(Message.id.in_(ids))
@@ -88,7 +163,7 @@ def _lock_messages(ids: Set[int | None]) -> dict[int, Message]:
     return {message.id: message for message in rows}
 
 
-def _record_success(row: Delivery, message: Message | None, claimed: Claimed, receipt: Receipt) -> None:
+def _record_success(row: Delivery, message: Message | None, claimed: Claimed) -> None:
     now = clock.now()
     if message is None or claimed.operation in ("answer_callback", "chat_action"):
         db.session.delete(row)
@@ -109,48 +184,6 @@ def _record_success(row: Delivery, message: Message | None, claimed: Claimed, re
             row.state, row.due_at, row.reason, row.attempts = "due", now, "queued", 0
         else:
             db.session.delete(row)
-        return
-    _record_sent(row, message, claimed, receipt)
-
-
-def _record_sent(row: Delivery, message: Message, claimed: Claimed, receipt: Receipt) -> None:
-    now = clock.now()
-    external_id = receipt.external_ids[0] if receipt.external_ids else ""
-    values = {
-        "workspace_id": message.workspace_id,
-        "message_id": message.id,
-        "part": claimed.part,
-        "sender_id": claimed.sender_id,
-        "chat_key": claimed.chat_key or 0,
-        "external_id": external_id,
-        "sent_version": claimed.version,
-        "sent_at": now,
-    }
-    db.session.execute(
-        insert(MessagePart)
-        .values(values)
-        .on_conflict_do_update(index_elements=["message_id", "part"], set_={"external_id": external_id, "sent_at": now})
-    )
-    db.session.delete(row)
-    db.session.flush()
-    if message.version == claimed.version:
-        db.session.execute(
-            delete(Delivery).where(
-                Delivery.message_id == message.id,
-                Delivery.part == claimed.part,
-                Delivery.operation == "edit",
-                Delivery.state == "due",
-            )
-        )
-    if claimed.part == 0:
-        message.external_id = external_id
-    waiting = db.session.execute(
-        select(func.count())
-        .select_from(Delivery)
-        .where(Delivery.message_id == message.id, Delivery.operation == "send")
-    ).scalar_one()
-    if waiting == 0 and message.state == "queued":
-        message.state, message.sent_at = "sent", now
 
 
 def _record_failure(row: Delivery, message: Message | None, claimed: Claimed, decision: Decision) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 from backend.channels import registry
-from backend.channels.base import Channel, Content, Credentials, Operation
+from backend.channels.base import Channel, Content, Credentials, Limits, Operation
 from backend.channels.errors import ChannelError, Rejected
-from backend.core import failpoints
+from backend.core import config, failpoints
 from backend.core.leases import FENCING, Lease
 from backend.core.logging import get_logger
 from backend.core.sealed import keyring
@@ -37,6 +38,15 @@ class Served:
     def channel(self) -> Channel:
         """The sender's channel."""
         return registry.get(self.channel_name)
+
+
+def limits_of(channel: Channel) -> Limits:
+    """The channel's rates; none where a benchmark against a provider on this machine switched them off."""
+    if config.test_hook("TEST_SENDER_RATES") == "off":
+        provider = urlsplit(config.get().telegram_api_url).hostname
+        if provider in ("127.0.0.1", "localhost", "::1"):
+            return Limits()
+    return channel.limits
 
 
 def transmit(served: Served, claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Outcome:
