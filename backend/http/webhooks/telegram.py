@@ -10,7 +10,6 @@ from backend.channels import registry
 from backend.core.database import db, system_scope
 from backend.core.errors import NotFound, TooLarge, Unauthorized
 from backend.http.guards import public
-from backend.models import Sender
 from backend.services import intake, senders
 
 bp = APIBlueprint("telegram_webhooks", __name__, enable_openapi=False)
@@ -23,7 +22,7 @@ MOST_BYTES = 1024 * 1024
 def default_bot() -> ResponseReturnValue:
     """Takes an update for the environment's default bot."""
     with system_scope("the bot's workspace is not known to the provider"):
-        return _take(senders.default_bot())
+        return _take(senders.door())
 
 
 @bp.post("/api/telegram/webhook/<int:bot_id>", strict_slashes=False)
@@ -31,19 +30,18 @@ def default_bot() -> ResponseReturnValue:
 def any_bot(bot_id: int) -> ResponseReturnValue:
     """Takes an update for one bot."""
     with system_scope("the bot's workspace is not known to the provider"):
-        return _take(senders.by_id(bot_id, channel="telegram_bot"))
+        return _take(senders.door(bot_id))
 
 
-def _take(sender: Sender | None) -> ResponseReturnValue:
-    if sender is None:
+def _take(door: senders.Door | None) -> ResponseReturnValue:
+    if door is None:
         raise NotFound("no_such_bot", "There is no such bot here.")
-    secret = senders.webhook_secret_of(sender)
     # The secret stands in a header: a wrong one is refused before any of the body is read.
-    if not registry.get(sender.channel).verify(dict(request.headers), b"", secret or ""):
+    if not registry.get(door.channel).verify(dict(request.headers), b"", door.secret):
         raise Unauthorized("wrong_secret", "The webhook secret is missing or wrong.")
     if request.content_length is not None and request.content_length > MOST_BYTES:
         raise TooLarge("body_too_large", f"An update holds at most {MOST_BYTES} bytes.")
     request.max_content_length = MOST_BYTES
-    intake.store(sender, request.get_data(cache=False))
+    intake.store(door, request.get_data(cache=False))
     db.session.commit()
     return jsonify(ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from sqlalchemy import bindparam, text
 from sqlalchemy.types import LargeBinary
 
@@ -10,7 +12,6 @@ from backend.core import clock, failpoints, queue
 from backend.core.crypto import digest
 from backend.core.database import UtcDateTime, db, system_scope
 from backend.core.sealed import keyring
-from backend.models import Sender
 
 _STORE = text(
     """
@@ -36,7 +37,21 @@ def conversation_key(sender_id: int, name: str) -> int:
     return int.from_bytes(keyring().lookup("conversation-order", f"{sender_id}:{name}")[:8], "big", signed=True)
 
 
-def store(sender: Sender, raw: bytes) -> bool:
+class Receiver(Protocol):
+    """Whose update it is: a sender, or what a webhook remembers of one."""
+
+    @property
+    def id(self) -> int:
+        """The sender's id."""
+        ...
+
+    @property
+    def channel(self) -> str:
+        """Its channel's name."""
+        ...
+
+
+def store(sender: Receiver, raw: bytes) -> bool:
     """Stores a webhook body whose secret was verified; False for one that is known already.
 
     The caller commits, and may acknowledge only then. A body that cannot be read is stored as parked. Raises only what

@@ -8,6 +8,7 @@ transaction first: no transaction is open during a network call.
 from backend.services.senders import reactions as reactions
 from backend.services.senders.access import CHANNEL, by_id, find, named
 from backend.services.senders.credentials import bot_id_of, credentials_of, set_token
+from backend.services.senders.doors import Door, door
 from backend.services.senders.environment import default_bot, ensure_environment_bot
 from backend.services.senders.members import is_chat_admin
 from backend.services.senders.probing import probe, username_of
@@ -26,11 +27,13 @@ __all__ = [
     "CHANNEL",
     "REFUSED",
     "BotCommandText",
+    "Door",
     "bot_id_of",
     "by_id",
     "credentials_of",
     "default_bot",
     "disable",
+    "door",
     "enable",
     "ensure_environment_bot",
     "find",

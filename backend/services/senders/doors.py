@@ -1,0 +1,58 @@
+"""Webhook doors: what a webhook request needs of its sender, remembered for two seconds.
+
+A request must be verified and stored within a millisecond or two, and a third of that was looking up a row that hardly
+ever changes. A changed secret therefore holds in other processes after at most two seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from backend.core import config
+from backend.core.database import db
+from backend.models import Sender
+from backend.services.senders.access import CHANNEL, by_id
+from backend.services.senders.environment import default_bot
+from backend.services.senders.webhook import webhook_secret_of
+
+_SECONDS: Final = 2.0
+_known: dict[int | None, tuple[float, int, Door]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A sender as its webhook sees it. An empty secret refuses everything."""
+
+    id: int
+    channel: str
+    secret: str = field(repr=False)
+
+
+def door(bot_id: int | None = None) -> Door | None:
+    """The door of a bot, by default of the environment's; None where there is no such bot.
+
+    Commits what looking it up may have made (the environment bot's row): a refused request must not take it back.
+    """
+    settings = config.get()
+    known = _known.get(bot_id)
+    if known is not None and known[0] > time.monotonic() and known[1] == id(settings):
+        return known[2]
+    sender = default_bot() if bot_id is None else by_id(bot_id, channel=CHANNEL)
+    db.session.commit()
+    if sender is None:
+        _known.pop(bot_id, None)
+        return None
+    return _remember(bot_id, sender, id(settings))
+
+
+def forget() -> None:
+    """Looks everything up anew: a secret has changed in this process."""
+    _known.clear()
+
+
+def _remember(bot_id: int | None, sender: Sender, settings: int) -> Door:
+    made = Door(sender.id, sender.channel, webhook_secret_of(sender))
+    _known[bot_id] = (time.monotonic() + _SECONDS, settings, made)
+    return made
