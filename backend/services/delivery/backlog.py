@@ -1,7 +1,8 @@
 """Slots: a chat with more waiting than its pace allows gets a moment for each row, once, with the reason.
 
-Higher lanes get the earlier moments: a reply never waits behind a chat's bulk. At most `_MOST` rows of a chat are given
-moments at a time; the others come back at the last of these.
+Higher lanes get the earlier moments: a reply never waits behind a chat's bulk. A row gets a moment once; when the chat
+is slower than that, its rows wait in line, due, until it opens. At most `_MOST` rows of a chat are given moments at a
+time; the others come back at the last of these.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _WAITING = text(
      CROSS JOIN LATERAL (
         SELECT id, lane FROM deliveries
          WHERE sender_id = w.sender_id AND chat_key = w.chat_key AND state = 'due' AND due_at <= :now
+           AND reason <> :reason
          ORDER BY lane, due_at, id LIMIT :most
            FOR UPDATE SKIP LOCKED
      ) d
@@ -57,10 +59,10 @@ _ASSIGN = text(
 
 _REST = text(
     """
-    UPDATE deliveries SET due_at = :later, reason = :reason
-     WHERE sender_id = :sender AND chat_key = :chat AND state = 'due' AND due_at <= :now AND id <> ALL(:ids)
+    UPDATE deliveries SET due_at = :later
+     WHERE sender_id = :sender AND chat_key = :chat AND state = 'due' AND due_at <= :now AND reason <> :reason
     """
-).bindparams(_big("ids"))
+)
 
 
 def assign_slots(
@@ -71,7 +73,8 @@ def assign_slots(
     `moment` is the monotonic reading of the business time `now`. Rows keep their order by lane and time, and come after
     the moments given before in the same or a higher lane.
     """
-    parameters = {"senders": [sender for sender, _ in chats.values()], "chats": list(chats), "now": now, "most": _MOST}
+    senders = [sender for sender, _ in chats.values()]
+    parameters = {"senders": senders, "chats": list(chats), "now": now, "most": _MOST, "reason": REASON}
     rows = connection.execute(_WAITING, parameters).all()
     count = 0
     for chat_key in dict.fromkeys(row.chat_key for row in rows):
@@ -81,8 +84,8 @@ def assign_slots(
         values = {"ids": [row.id for row in mine], "moments": moments, "reason": REASON}
         connection.execute(_ASSIGN, values)
         if len(mine) == _MOST:
-            whole = {"later": moments[-1], "sender": sender_id, "chat": chat_key, "now": now}
-            connection.execute(_REST, values | whole)
+            whole = {"later": moments[-1], "sender": sender_id, "chat": chat_key, "now": now, "reason": REASON}
+            connection.execute(_REST, whole)
         count += len(mine)
     return count
 

@@ -99,7 +99,7 @@ _CLAIM = text(
          ) d
     ), firsts AS (
         SELECT DISTINCT ON (sender_id, coalesce(chat_key, -id)) *
-          FROM locked ORDER BY sender_id, coalesce(chat_key, -id), lane, due_at, id
+          FROM locked ORDER BY sender_id, coalesce(chat_key, -id), lane, id
     ), ranked AS (
         SELECT id, sender_id, lane, due_at, budget, bulk,
                row_number() OVER (PARTITION BY sender_id, lane ORDER BY due_at, id) AS in_lane

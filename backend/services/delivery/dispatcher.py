@@ -250,6 +250,7 @@ class Dispatcher:
         self._slot_backlogs(cooling, moment)
         if full:
             return 0.0
+        waits += [opens - moment for opens in cooling.values()]
         return self._until_next(waits)
 
     def _free_connections(self, sender_id: int) -> int:

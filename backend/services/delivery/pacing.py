@@ -32,12 +32,11 @@ def window_opens(history: Iterable[float], rates: Sequence[Rate], now: float) ->
     return opens
 
 
-def slots(
-    history: Iterable[float], rates: Sequence[Rate], start: float, count: int, *, margin: float = 0.02
-) -> list[float]:
-    """The moments at which the next `count` operations of a chat may go, each counted for those after it.
+def slots(history: Iterable[float], rates: Sequence[Rate], start: float, count: int) -> list[float]:
+    """The earliest moments at which the next `count` operations of a chat could go, each counted for those after it.
 
-    `margin` is added to every slot for the time an operation takes to be answered.
+    Earliest on purpose: an operation counts only when it is answered, so a chat never opens before its next slot, and
+    the row that is first in line is always due by then. A later slot would let a newer message overtake it.
     """
     known = deque(sorted(history), maxlen=max((rate.count for rate in rates), default=1))
     found: list[float] = []
@@ -47,7 +46,7 @@ def slots(
             if len(known) >= rate.count:
                 moment = max(moment, known[-rate.count] + rate.seconds)
         found.append(moment)
-        known.append(moment + margin)
+        known.append(moment)
     return found
 
 

@@ -18,7 +18,7 @@ from backend.services import delivery
 from backend.services.delivery import recovery
 from backend.services.delivery.claiming import Want, claim
 from tests.support import factories
-from tests.support.engine import dispatching, fresh, idle, left, run_until, say
+from tests.support.engine import dispatching, fresh, idle, left, run_until, say, until
 
 pytestmark = pytest.mark.usefixtures("everything")
 
@@ -201,6 +201,19 @@ def test_a_chat_with_a_backlog_gets_slots_once_and_each_row_says_why(app, channe
     assert 50 < dues[0] < 61
     assert 59 < dues[1] - dues[0] < 61
     assert 59 < dues[2] - dues[1] < 61
+
+
+def test_a_chats_messages_keep_their_order_when_the_provider_is_slower_than_the_pace(app, channel, home, bot):
+    channel.limits = Limits(per_chat=(Rate(1, 0.1),))
+    slow = threading.Event()
+    channel.script = lambda op: slow.wait(0.03) or None
+    chat = factories.conversation(home, bot)
+    with dispatching(app):
+        for number in range(12):
+            say(chat, str(number))
+            slow.wait(0.03 if number % 3 else 0.15)
+        until(idle)
+    assert channel.texts() == [str(number) for number in range(12)]
 
 
 def test_a_claim_needs_the_epoch_of_the_lease(app, channel, home, bot):
