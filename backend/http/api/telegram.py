@@ -16,6 +16,7 @@ from backend.http.schemas.telegram import (
     Done,
     LinkAddress,
     LinkQuery,
+    PersonQuery,
     StatusOut,
     Verified,
     VerifyIn,
@@ -36,10 +37,10 @@ def link_account(query_data: LinkQuery) -> Any:
     """Get an address for linking one's Telegram
 
     Open it on the device where Telegram is used and tap Start. Each call makes a new token; `token` can also be sent
-    to the bot as text.
+    to the bot as text. A host application names its own person by `user_id` or `external_user_id`.
     """
     caller = guards.actor()
-    return linking.invite(caller.label, _me(), bot=query_data.bot, picture=query_data.qr)
+    return linking.invite(caller.label, _person(query_data), bot=query_data.bot, picture=query_data.qr)
 
 
 @bp.post("/verify-link")
@@ -58,7 +59,7 @@ def verify_link(json_data: VerifyIn) -> dict[str, Any] | Response:
     Not needed after opening the address. Succeeds if the bot received this token from that chat; otherwise it asks
     there, once.
     """
-    outcome = linking.verify(guards.actor().label, _me(), json_data.token, json_data.chat_id)
+    outcome = linking.verify(guards.actor().label, _person(json_data), json_data.token, json_data.chat_id)
     if not outcome.linked:
         # Answered and not raised: the question that was stored has to stay.
         return errors.answer(
@@ -74,7 +75,7 @@ def verify_link(json_data: VerifyIn) -> dict[str, Any] | Response:
 def status(query_data: BotQuery) -> Response | dict[str, Any]:
     """Show one's link"""
     sender = linking.bot_for(guards.actor().workspace_id, query_data.bot)
-    found = linking.status_of(_me(), sender)
+    found = linking.status_of(_person(query_data), sender)
     shown: dict[str, Any] = {"telegram_enabled": found.enabled, "state": found.state}
     optional = {
         "telegram_chat_id": found.chat_id,
@@ -89,14 +90,15 @@ def status(query_data: BotQuery) -> Response | dict[str, Any]:
 
 @bp.post("/send-test-message")
 @access(idempotent=True)
+@bp.input(PersonQuery, location="query")
 @bp.output(Done)
 @bp.doc(responses={409: "`not_linked`, or `blocked` while the bot is blocked there"})
-def send_test_message() -> dict[str, Any]:
+def send_test_message(query_data: PersonQuery) -> dict[str, Any]:
     """Send oneself a test message
 
     Answers once it is stored; mutes and quiet hours do not hold it back.
     """
-    notifications.send_test_message(guards.actor().label, _me())
+    notifications.send_test_message(guards.actor().label, _person(query_data))
     return {"message": "Test message queued"}
 
 
@@ -111,7 +113,7 @@ def unlink_account(query_data: BotQuery) -> dict[str, Any]:
     """
     caller = guards.actor()
     sender = linking.bot_for(caller.workspace_id, query_data.bot)
-    ended = sender is not None and linking.unlink_account(caller.label, _me(), sender)
+    ended = sender is not None and linking.unlink_account(caller.label, _person(query_data), sender)
     return {"message": "Telegram account unlinked" if ended else "No Telegram account was linked"}
 
 
@@ -125,9 +127,9 @@ def diagnostics(query_data: BotQuery) -> dict[str, Any]:
     Asks Telegram, so it takes some seconds where Telegram is slow.
     """
     sender = linking.bot_for(guards.actor().workspace_id, query_data.bot)
-    checks = linking.diagnose(_me(), sender)
+    checks = linking.diagnose(_person(query_data), sender)
     return {"ok": all(check.ok is not False for check in checks), "checks": checks}
 
 
-def _me() -> User:
-    return people.get(guards.actor().user_id)
+def _person(named: PersonQuery) -> User:
+    return people.person_by(guards.actor(), named.user_id, named.external_user_id)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from backend.http.schemas.base import Input, Instant, Output
+from backend.http.schemas.base import Id, Input, Instant, Output
 
 Success = Literal["success"]
 _BOT = Field(
@@ -17,16 +17,24 @@ _BOT = Field(
 )
 
 
-class BotQuery(Input):
-    """Which bot is meant."""
+class PersonQuery(Input):
+    """Whom it is about: the caller, unless somebody else is named. That takes the scope `people:act`."""
+
+    user_id: Id | None = Field(default=None, description="A person of the workspace")
+    external_user_id: str | None = Field(
+        default=None, min_length=1, max_length=200, description="The host application's own id of a person"
+    )
+
+
+class BotQuery(PersonQuery):
+    """Which bot is meant, and whose link."""
 
     bot: str | None = _BOT
 
 
-class LinkQuery(Input):
-    """Which bot, and whether the address is wanted as a picture too."""
+class LinkQuery(BotQuery):
+    """Also whether the address is wanted as a picture."""
 
-    bot: str | None = _BOT
     qr: bool = Field(default=False, description="Also answer the address as a QR code, in SVG")
 
 
@@ -47,7 +55,7 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class VerifyIn(Input):
+class VerifyIn(PersonQuery):
     """A token, and the chat that is said to have redeemed it."""
 
     token: str = Field(min_length=1, max_length=200)
