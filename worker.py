@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from backend.workers.supervisor import main
+from backend.workers.command import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

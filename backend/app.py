@@ -11,7 +11,7 @@ from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from backend import cli
-from backend.core import config, logging
+from backend.core import config, logging, startup
 from backend.core.config import Settings
 from backend.core.database import db
 from backend.http import bodies, envelope, errors, guards, jwt, openapi, routing
@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     Raises ConfigurationError naming a missing variable, and RuntimeError for a route without a guard.
     """
     settings = settings or config.load()
-    config.use(settings)
+    startup.begin(settings)
     logging.configure(settings.log_level, secrets=_secrets(settings))
     app = APIFlask(
         __name__, title="Switchboard", version="1", spec_path=None, docs_path=None, json_errors=False, **_NO_STATIC

@@ -10,7 +10,7 @@ from flask import current_app
 from sqlalchemy import Connection, text
 
 import backend.models  # noqa: F401 - registers the tables
-from backend.core.database import Base, db
+from backend.core.database import Base, UtcDateTime, db
 
 _LOCK = 0x5B0A_5EED
 
@@ -18,6 +18,11 @@ _LOCK = 0x5B0A_5EED
 def include_name(name: str | None, kind: str, parents: object) -> bool:
     """Everything but Alembic's own table is ours."""
     return not (kind == "table" and name == "alembic_version")
+
+
+def render_item(kind: str, item: object, context: object) -> str | bool:
+    """Instants are written as what PostgreSQL makes of them: a migration does not import the product."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
 
 
 def run(connection: Connection) -> None:
@@ -29,6 +34,7 @@ def run(connection: Connection) -> None:
         connection=connection,
         target_metadata=Base.metadata,
         include_name=include_name,
+        render_item=render_item,
         transaction_per_migration=True,
         **options,
     )

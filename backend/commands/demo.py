@@ -33,4 +33,4 @@ def create(as_json: bool) -> None:
     elif owner is not None:
         click.echo(f"Sign in at   {site}/api/auth/login")
         click.echo(f"E-mail       {owner.email}")
-        click.echo(f"Password     {password}  (shown this once; `flask user set-password` sets another)")
+        click.echo(f"Password     {password}  (shown this once; `bin/run flask user set-password` sets another)")

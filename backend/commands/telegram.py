@@ -35,8 +35,12 @@ def register_webhook(bot_id: int | None, base_url: str | None, drop_pending: boo
         sender = _sender(bot_id)
         facts = senders.probe(sender)
         address = senders.register_webhook(sender, base_url=base_url, drop_pending=drop_pending)
-        senders.register_commands(sender, menus())
         _commit()
+        try:
+            senders.register_commands(sender, menus())
+            _commit()
+        except ChannelError as error:
+            click.echo(f"The menu of commands was not registered: {error.code}", err=True)
     click.echo(f"Telegram delivers the updates of @{facts.username} to {address}")
 
 

@@ -29,7 +29,7 @@ _KEY_ID_BYTES = 4
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _HEADER_BYTES = 1 + _KEY_ID_BYTES
-_MIN_SECRET_KEY_CHARS = 16
+_MIN_SECRET_KEY_CHARS = 8
 
 
 class MalformedKey(ValueError):
@@ -67,9 +67,7 @@ class Keyring:
         self._signing_key = signing_key
 
     @classmethod
-    def from_settings(
-        cls, encryption_keys: str, lookup_key: str | bytes | None, secret_key: str
-    ) -> Keyring:
+    def from_settings(cls, encryption_keys: str, lookup_key: str | bytes | None, secret_key: str) -> Keyring:
         """Reads `ENCRYPTION_KEYS`, `LOOKUP_KEY` (derived from `SECRET_KEY` when unset) and `SECRET_KEY`.
 
         Raises `MalformedKey`, which names the variable at fault.
@@ -113,9 +111,7 @@ class Keyring:
             raise DecryptionFailed(f"{table}.{column}: its key {header[1:].hex()} is not in ENCRYPTION_KEYS.")
         nonce = blob[_HEADER_BYTES : _HEADER_BYTES + _NONCE_BYTES]
         try:
-            return cipher.decrypt(
-                nonce, blob[_HEADER_BYTES + _NONCE_BYTES :], _context(header, table, column, row)
-            )
+            return cipher.decrypt(nonce, blob[_HEADER_BYTES + _NONCE_BYTES :], _context(header, table, column, row))
         except InvalidTag:
             raise DecryptionFailed(f"{table}.{column}: altered, or sealed for another place.") from None
 

@@ -1,145 +1,102 @@
-"""The database: one `db`, one column type for instants, and workspace isolation below the services.
+"""The database: one `db`, and workspace isolation below the services.
 
 Tenant tables carry `workspace_id`. Code runs either in a workspace's scope, in which the session adds that
 workspace to every statement, or in the system scope, which is entered by name for what serves all workspaces
 (sign-in, intake, delivery). Outside a scope a statement on a tenant table is refused, so that a forgotten
-guard shows as an error and not as another workspace's data.
+guard shows as an error and not as another workspace's data. What cannot be kept to one workspace (SQL as text,
+unions, changes by key: see `tenancy`) needs the system scope.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
-from sqlalchemy import (
-    BigInteger,
-    DateTime,
-    Dialect,
-    ForeignKey,
-    ForeignKeyConstraint,
-    Identity,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    TypeDecorator,
-    event,
-    text,
+from sqlalchemy import Connection, Delete, Insert, Select, Update, event, text
+from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.sql import ClauseElement
+
+from backend.core.tables import NAMING, Base, HasId, UtcDateTime, within_workspace
+from backend.core.tenancy import (
+    COLUMN,
+    TenancyError,
+    Tenant,
+    check_change,
+    check_insert,
+    examine,
+    insert_reads,
+    reads,
 )
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import (
-    DeclarativeBase,
-    Mapped,
-    ORMExecuteState,
-    mapped_column,
-    with_loader_criteria,
-)
-from sqlalchemy.orm import (
-    registry as Registry,
-)
-from sqlalchemy.sql import Select, visitors
-from sqlalchemy.sql.dml import Insert
-from sqlalchemy.sql.elements import TextClause
 
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-
-class TenancyError(RuntimeError):
-    """A statement would have touched a workspace other than the one in scope, or none was in scope."""
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An instant, stored as `timestamptz`; refuses naive values instead of guessing their zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            raise ValueError("a datetime without a zone cannot be stored")
-        return value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC)
-
-
-class Base(DeclarativeBase):
-    """Base of all models: column types by annotation, names of constraints by convention."""
-
-    # On a registry and not as class attributes: Flask-SQLAlchemy derives from this class and may not repeat them.
-    registry = Registry(
-        metadata=MetaData(naming_convention=NAMING),
-        type_annotation_map={
-            int: BigInteger,
-            str: Text,
-            bytes: LargeBinary,
-            datetime: UtcDateTime,
-            dict[str, Any]: JSONB,
-            list[Any]: JSONB,
-        },
-    )
-
-
-class HasId:
-    """A bigint key from PostgreSQL."""
-
-    id: Mapped[int] = mapped_column(Identity(always=False), primary_key=True, sort_order=-2)
-
-
-class Tenant:
-    """A table whose rows belong to one workspace; the session keeps workspaces apart."""
-
-    workspace_id: Mapped[int] = mapped_column(
-        ForeignKey("workspaces.id", ondelete="CASCADE"), index=False, sort_order=-1
-    )
-
-
-def within_workspace(column: str, table: str, *, ondelete: str = "CASCADE") -> ForeignKeyConstraint:
-    """A composite foreign key: `column` may only point to a row of the same workspace.
-
-    The target needs a unique constraint over (workspace_id, id). With `SET NULL` only `column` is cleared.
-    """
-    clear = f"SET NULL ({column})" if ondelete == "SET NULL" else ondelete
-    return ForeignKeyConstraint(["workspace_id", column], [f"{table}.workspace_id", f"{table}.id"], ondelete=clear)
-
+__all__ = [
+    "NAMING",
+    "Base",
+    "HasId",
+    "TenancyError",
+    "Tenant",
+    "TenantSession",
+    "UtcDateTime",
+    "current_workspace_id",
+    "db",
+    "next_id",
+    "system_scope",
+    "within_workspace",
+    "workspace_scope",
+]
 
 # --- scopes -----------------------------------------------------------------------------------------------
 
 _SYSTEM: Final = "system"
 _scope: ContextVar[int | str | None] = ContextVar("workspace_scope", default=None)
+# What was waiting to be stored when the scope was entered: it answers to the scope around.
+_waiting: ContextVar[tuple[object, ...]] = ContextVar("waiting_before_the_scope", default=())
 
 
 @contextmanager
 def workspace_scope(workspace_id: int) -> Iterator[None]:
-    """Everything inside reads and writes this workspace's rows only."""
-    token = _scope.set(int(workspace_id))
-    try:
+    """Everything inside reads and writes this workspace's rows only.
+
+    Also what is stored only later: leaving for another scope raises TenancyError for a pending object of
+    another workspace, as a flush inside would.
+    """
+    with _inside(int(workspace_id)):
         yield
-    finally:
-        _scope.reset(token)
 
 
 @contextmanager
 def system_scope(why: str) -> Iterator[None]:
-    """Everything inside may see all workspaces; `why` says to a reader what needs that."""
+    """Everything inside may see all workspaces; `why` says to a reader what needs that.
+
+    What a workspace's scope around left pending is checked against that workspace first (TenancyError).
+    """
     if not why:
         raise ValueError("the system scope is entered with a reason")
-    token = _scope.set(_SYSTEM)
+    with _inside(_SYSTEM):
+        yield
+
+
+@contextmanager
+def _inside(scope: int | str) -> Iterator[None]:
+    outer = _scope.get()
+    if outer == scope:
+        yield
+        return
+    _check_waiting(outer)
+    waiting = _waiting.set(_pending_objects())
+    token = _scope.set(scope)
     try:
         yield
+        if outer is not None:
+            _check_waiting(scope)
     finally:
         _scope.reset(token)
+        _waiting.reset(waiting)
 
 
 def current_workspace_id() -> int | None:
@@ -159,6 +116,48 @@ class TenantSession(FlaskSession):
             return None
         return found
 
+    def connection(self, *arguments: Any, **options: Any) -> Connection:
+        """The connection itself, which knows no workspace: in the system scope only."""
+        _only_in_the_system_scope("a connection")
+        return super().connection(*arguments, **options)
+
+    def bulk_save_objects(self, *arguments: Any, **options: Any) -> None:
+        """Goes past every check: in the system scope only."""
+        _only_in_the_system_scope("bulk_save_objects")
+        super().bulk_save_objects(*arguments, **options)
+
+    def bulk_insert_mappings(self, *arguments: Any, **options: Any) -> None:
+        """Goes past every check: in the system scope only."""
+        _only_in_the_system_scope("bulk_insert_mappings")
+        super().bulk_insert_mappings(*arguments, **options)
+
+    def bulk_update_mappings(self, *arguments: Any, **options: Any) -> None:
+        """Goes past every check: in the system scope only."""
+        _only_in_the_system_scope("bulk_update_mappings")
+        super().bulk_update_mappings(*arguments, **options)
+
+
+def _only_in_the_system_scope(what: str) -> None:
+    if _scope.get() != _SYSTEM:
+        raise TenancyError(f"{what} needs the system scope")
+
+
+def _connection_options() -> dict[str, str | int]:
+    """How libpq connects. A server that vanishes without a word is noticed within seconds, not after TCP's minutes."""
+    options: dict[str, str | int] = {
+        "application_name": "switchboard",
+        "connect_timeout": 5,
+        "options": "-c timezone=UTC",
+        "keepalives": 1,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+    }
+    if sys.platform == "linux":
+        # In milliseconds; libpq refuses it where the system does not have it.
+        options["tcp_user_timeout"] = 8000
+    return options
+
 
 db = SQLAlchemy(
     model_class=Base,
@@ -167,85 +166,119 @@ db = SQLAlchemy(
         "pool_pre_ping": True,
         "pool_size": 10,
         "max_overflow": 20,
-        "connect_args": {"application_name": "switchboard", "connect_timeout": 5, "options": "-c timezone=UTC"},
+        "connect_args": _connection_options(),
     },
 )
-
-
-def _tenant_tables(statement: Any) -> list[str]:
-    found = []
-    for element in visitors.iterate(statement):
-        if isinstance(element, Table) and "workspace_id" in element.c:
-            found.append(element.name)
-        elif isinstance(element, TextClause) and element is statement:
-            found.append("a text statement")
-    return found
-
-
-def _check_insert(statement: Insert, parameters: Any, workspace_id: int) -> None:
-    """Refuses a bulk insert into a tenant table that does not name the workspace in scope in every row."""
-    if "workspace_id" not in statement.table.c:
-        return
-    rows: list[Any] = []
-    if isinstance(parameters, dict):
-        rows = [parameters]
-    elif parameters:
-        rows = list(parameters)
-    values = getattr(statement, "_values", None)
-    if values:
-        rows = [{getattr(key, "name", key): getattr(value, "value", value) for key, value in values.items()}]
-    for many in getattr(statement, "_multi_values", ()):
-        rows.extend({getattr(k, "name", k): v for k, v in row.items()} for row in many)
-    if not rows or any(row.get("workspace_id") != workspace_id for row in rows):
-        raise TenancyError(f"insert into {statement.table.name} outside workspace {workspace_id}")
 
 
 @event.listens_for(TenantSession, "do_orm_execute")
 def _keep_to_workspace(state: ORMExecuteState) -> None:
     scope = _scope.get()
-    if scope == _SYSTEM or state.is_column_load or state.is_relationship_load:
+    # A column load completes an object that was handed out before.
+    if scope == _SYSTEM or state.is_column_load:
         return
-    if scope is None:
-        tables = _tenant_tables(state.statement)
-        if tables:
-            raise TenancyError(f"no workspace in scope for {', '.join(sorted(set(tables)))}")
+    statement = state.statement
+    if isinstance(scope, int):
+        _keep_to(scope, state)
         return
-    workspace_id = int(scope)
-    if isinstance(state.statement, Insert):
-        _check_insert(state.statement, state.parameters, workspace_id)
+    if isinstance(statement, Insert):
+        if COLUMN in statement.table.c or insert_reads(statement, state.parameters):
+            raise TenancyError(f"no workspace in scope for {statement.table.name}")
         return
+    verdict = examine(statement)
+    if verdict.tables or verdict.faults:
+        raise TenancyError(f"no workspace in scope for {_listed(verdict.tables or verdict.faults)}")
+
+
+def _keep_to(workspace_id: int, state: ORMExecuteState) -> None:
+    """Refuses a statement, or adds the workspace to it."""
+    statement = state.statement
+    if isinstance(statement, Insert):
+        check_insert(statement, state.parameters, workspace_id)
+        return
+    if not isinstance(statement, Select | Update | Delete):
+        raise TenancyError(f"a {type(statement).__name__} needs the system scope")
+    verdict = examine(statement)
+    if verdict.faults:
+        raise TenancyError(f"{_listed(verdict.faults)}: this needs the system scope")
+    if isinstance(statement, Update | Delete):
+        check_change(statement, state.parameters, state.execution_options, workspace_id)
     if not state.is_orm_statement:
-        tables = _tenant_tables(state.statement)
-        if tables:
-            raise TenancyError(f"a plain statement on {', '.join(sorted(set(tables)))} needs the system scope")
+        if verdict.tables:
+            raise TenancyError(f"a plain statement on {_listed(verdict.tables)} needs the system scope")
         return
-    if isinstance(state.statement, Select) or state.is_update or state.is_delete:
-        state.statement = state.statement.options(
-            with_loader_criteria(Tenant, lambda cls: cls.workspace_id == workspace_id, include_aliases=True)
-        )
+    if verdict.unnamed:
+        statement = statement.where(*verdict.criteria(workspace_id))
+    # Also for what the statement loads along relationships, at once or later.
+    state.statement = statement.options(
+        with_loader_criteria(Tenant, lambda cls: cls.workspace_id == workspace_id, include_aliases=True)
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(set(names)))
 
 
 @event.listens_for(TenantSession, "before_flush")
 def _check_flush(session: TenantSession, _context: Any, _instances: Any) -> None:
-    scope = _scope.get()
+    for item in (*session.new, *session.dirty, *session.deleted):
+        _check_object(session, item, _scope.get())
+
+
+def _check_object(session: Session, item: object, scope: int | str | None) -> None:
     if scope == _SYSTEM:
         return
+    name = type(item).__name__
+    if any(isinstance(value, ClauseElement) and reads(value) for value in vars(item).values()):
+        raise TenancyError(f"a {name} with a value read from tables needs the system scope")
+    if not isinstance(item, Tenant):
+        return
+    if scope is None:
+        raise TenancyError(f"no workspace in scope for a {name}")
+    new = item in session.new
+    if item.workspace_id is None and new:
+        item.workspace_id = int(scope)
+    stored = item.workspace_id if new else instance_state(item).committed_state.get(COLUMN, item.workspace_id)
+    if item.workspace_id != scope or stored != scope:
+        raise TenancyError(f"a {name} of workspace {item.workspace_id} in the scope of {scope}")
+
+
+def _pending_session() -> Session | None:
+    """This context's session, if there is one that has something to store; None without an app context."""
+    try:
+        session = db.session() if db.session.registry.has() else None
+    except RuntimeError:  # there is no app context, hence no session
+        return None
+    return session if session is not None and (session.new or session.dirty or session.deleted) else None
+
+
+def _pending_objects() -> tuple[object, ...]:
+    session = _pending_session()
+    return () if session is None else (*session.new, *session.dirty, *session.deleted)
+
+
+def _check_waiting(scope: int | str | None) -> None:
+    """Checks what waits to be stored against the scope it came from, before another one would store it."""
+    if not isinstance(scope, int):
+        return
+    session = _pending_session()
+    if session is None:
+        return
+    before = {id(item) for item in _waiting.get()}
     for item in (*session.new, *session.dirty, *session.deleted):
-        if not isinstance(item, Tenant):
-            continue
-        if scope is None:
-            raise TenancyError(f"no workspace in scope for a {type(item).__name__}")
-        if item.workspace_id is None and item in session.new:
-            item.workspace_id = int(scope)
-        if item.workspace_id != scope:
-            raise TenancyError(f"a {type(item).__name__} of workspace {item.workspace_id} in the scope of {scope}")
+        if id(item) not in before:
+            _check_object(session, item, scope)
 
 
 def next_id(table: str) -> int:
     """Takes a row's id before its insert: encrypted columns are bound to it. Costs one short round trip."""
-    # Without autoflush: what is pending in the session is not checked against the system scope.
-    with db.session.no_autoflush, system_scope("a sequence belongs to no workspace"):
-        value: int = db.session.execute(
-            text("SELECT nextval(pg_get_serial_sequence(:table, 'id'))"), {"table": table}
-        ).scalar_one()
+    # Without autoflush, so that nothing pending is stored in this scope: it needs no look at what is.
+    token = _scope.set(_SYSTEM)
+    try:
+        with db.session.no_autoflush:
+            value: int = db.session.execute(
+                text("SELECT nextval(pg_get_serial_sequence(:table, 'id'))"), {"table": table}
+            ).scalar_one()
+    finally:
+        _scope.reset(token)
     return value

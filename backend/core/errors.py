@@ -48,9 +48,7 @@ class AppError(Exception):
         return {"error": {"code": self.code, "message": self.message, "detail": self.detail}}
 
 
-def _rebuild(
-    kind: type[AppError], code: str, message: str, detail: object, retry_after: int | None
-) -> AppError:
+def _rebuild(kind: type[AppError], code: str, message: str, detail: object, retry_after: int | None) -> AppError:
     return kind(code, message, detail=detail, retry_after=retry_after)
 
 

@@ -1,7 +1,8 @@
 """Wake-ups: after a commit, one RQ job for a lane however many rows wait, and a nudge for the dispatch loop.
 
-Both are hints. The rows in PostgreSQL are the work; the sweep repeats every wake-up and the dispatch loop looks each
-second by itself, so a wake-up that is lost with Redis costs a moment and never a message.
+A lane's flag bounds how often Redis is asked for a job, the length of its queue how many wait: one, also where no
+worker takes them. Both kinds are hints. The rows in PostgreSQL are the work; the sweep repeats every wake-up and the
+dispatch loop looks each second by itself, so a wake-up that is lost with Redis costs a moment and never a message.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy import event
+from sqlalchemy.orm import SessionTransaction
 
 from backend.core import config, failpoints
 from backend.core.database import TenantSession, db
@@ -31,6 +33,8 @@ LANES = ("intake", "notifications", "background")
 
 NUDGE_CHANNEL = "switchboard:nudge"
 _FLAG_SECONDS = 5
+_JOB_SECONDS = 86_400
+"""How long a waiting job's data are kept. A worker that comes later finds the name only and passes over it."""
 _PENDING = "wake_ups"
 _REST_SECONDS = 1.0
 
@@ -80,7 +84,7 @@ def wake_now(*lanes: str) -> bool:
         for lane in sorted(lanes):
             if lane == "dispatch":
                 store.publish(NUDGE_CHANNEL, b"1")
-            elif store.set(_flag(lane), b"1", nx=True, ex=_FLAG_SECONDS):
+            else:
                 _enqueue(store, lane)
     except redis.RedisError as error:
         _away_until = time.monotonic() + _REST_SECONDS
@@ -98,10 +102,21 @@ def clear_flag(lane: str) -> None:
 
 
 def _enqueue(store: redis.Redis, lane: str) -> None:
+    """Adds a job unless one was added moments ago or still waits: a waiting one reads after this commit anyway."""
     queue = Queue(lane, connection=store, serializer=JSONSerializer)
-    queue.enqueue_call(
-        f"backend.jobs.{lane}.drain", timeout=120, result_ttl=0, failure_ttl=86400, ttl=60, description=lane
-    )
+    with store.pipeline(transaction=True) as both:
+        both.set(_flag(lane), b"1", nx=True, ex=_FLAG_SECONDS)
+        both.llen(queue.key)
+        raised, waiting = both.execute()
+    if raised and not waiting:
+        queue.enqueue_call(
+            f"backend.jobs.{lane}.drain",
+            timeout=120,
+            result_ttl=0,
+            failure_ttl=86400,
+            ttl=_JOB_SECONDS,
+            description=lane,
+        )
 
 
 def _flag(lane: str) -> str:
@@ -118,9 +133,12 @@ def _after_commit(session: FlaskSession) -> None:
     wake_now(*lanes)
 
 
-@event.listens_for(TenantSession, "after_rollback")
-def _after_rollback(session: FlaskSession) -> None:
-    session.info.pop(_PENDING, None)
+@event.listens_for(TenantSession, "after_soft_rollback")
+def _after_rollback(session: FlaskSession, ended: SessionTransaction) -> None:
+    # A savepoint's end leaves the transaction around it, and whom that one wakes. What the savepoint itself would have
+    # woken is woken in vain then, which costs a look.
+    if not ended.nested:
+        session.info.pop(_PENDING, None)
 
 
 class NudgeListener:

@@ -174,9 +174,7 @@ def _is_text(head: bytes) -> bool:
     return True
 
 
-def _receive(
-    stream: BinaryIO, path: Path, max_bytes: int, accept: Collection[str] | None
-) -> tuple[int, str, str]:
+def _receive(stream: BinaryIO, path: Path, max_bytes: int, accept: Collection[str] | None) -> tuple[int, str, str]:
     digest = hashlib.sha256()
     size = 0
     mime = ""

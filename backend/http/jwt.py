@@ -6,6 +6,7 @@ the machine's, so the library's own check of it holds.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from apiflask import APIFlask
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWTError
+from jwt.utils import base64url_decode
 
 from backend.core import clock
 from backend.core.config import Settings
@@ -79,7 +81,9 @@ def read(token: str, kind: Kind) -> Claims:
         user_id, sign_in_id, jti, expires = int(claims["sub"]), claims["sid"], claims["jti"], claims["exp"]
     except (PyJWTError, JWTExtendedException, ValueError, KeyError, TypeError, RecursionError):
         raise refusal from None
-    whole = type(sign_in_id) is int and type(expires) is int and isinstance(jti, str) and bool(jti)
+    # The library takes a token without a type for an access token; ours always say what they are.
+    typed = "type" in json.loads(base64url_decode(token.split(".")[1]))
+    whole = typed and type(sign_in_id) is int and type(expires) is int and isinstance(jti, str) and bool(jti)
     if not whole or claims.get("type") != kind or not 0 < user_id <= _MAX_ID or not 0 < sign_in_id <= _MAX_ID:
         raise refusal
     if expires <= clock.unix():

@@ -95,4 +95,5 @@ class Attempt(Base):
     __table_args__ = (
         Index("ix_attempts_sender_id_at", "sender_id", "at"),
         Index("ix_attempts_message_id", "message_id"),
+        Index("ix_attempts_at", "at"),
     )

@@ -23,7 +23,7 @@ class WebhookEvent(HasId, Base):
     channel: Mapped[str]
     key: Mapped[bytes]
     """The digest that makes it unique within its sender; the body's ciphertext is bound to it."""
-    conversation_key: Mapped[int | None]
+    conversation_key: Mapped[int]
     body_encrypted: Mapped[bytes | None]
     """Gone 30 days after `received_at`."""
     state: Mapped[str] = mapped_column(default="new")
@@ -43,7 +43,7 @@ class WebhookEvent(HasId, Base):
             postgresql_where=text("state = 'new'"),
         ),
         Index("ix_webhook_events_parked", "sender_id", postgresql_where=text("state = 'parked'")),
-        Index("ix_webhook_events_received_at", "received_at"),
+        Index("ix_webhook_events_received_at", "received_at", postgresql_where=text("body_encrypted IS NOT NULL")),
         {"postgresql_with": {"fillfactor": "80", "autovacuum_vacuum_scale_factor": "0.02"}},
     )
 

@@ -18,7 +18,7 @@ class JobRun(HasId, Base):
     workspace_id: Mapped[int | None]
     job: Mapped[str]
     state: Mapped[str]
-    """`succeeded` or `failed`."""
+    """`running`, `succeeded` or `failed`."""
     code: Mapped[str | None]
     detail: Mapped[str | None]
     subject: Mapped[str | None]

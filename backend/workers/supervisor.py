@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import subprocess
@@ -11,38 +10,18 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from backend.core.config import ConfigurationError, load
-from backend.core.logging import configure, get_logger
+from backend.core.logging import get_logger
 from backend.core.queue import LANES
-from backend.workers import child
 
 SENSIBLE = ("dispatch", "jobs")
 ROLES = ("dispatch", "jobs", *LANES)
-_LOOK_SECONDS = 0.2
-_RESTART_SECONDS = 0.5
+CANNOT_START = 78
+"""A child's exit status (sysexits.h: EX_CONFIG) when a new start would not help; it has said why."""
+_LOOK_SECONDS = 0.1
+_RESTART_SECONDS = 0.4
 _STOP_SECONDS = 25.0
 
 log = get_logger(__name__)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Runs the named roles until SIGTERM or SIGINT; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="worker.py", description="Runs Switchboard's workers.")
-    parser.add_argument("roles", nargs="*", metavar="role", help=f"any of: {' '.join(ROLES)}")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
-    options = parser.parse_args(list(arguments))
-    unknown = [role for role in options.roles if role not in ROLES]
-    if unknown:
-        parser.error(f"unknown role {', '.join(unknown)}; there are: {' '.join(ROLES)}")
-    try:
-        settings = load()
-    except ConfigurationError as error:
-        print(f"worker.py: {error}", file=sys.stderr)
-        return 2
-    configure(settings.log_level, sys.stderr)
-    if options.child:
-        return child.run(options.child, settings)
-    return Supervisor(options.roles or SENSIBLE).run()
 
 
 class Supervisor:
@@ -53,25 +32,29 @@ class Supervisor:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._died_at: dict[str, float] = {}
         self._stopping = False
+        self._status = 0
 
     def run(self) -> int:
-        """Starts the children and watches them until told to stop."""
+        """Starts the children and watches them until told to stop. Returns the exit status: 0 for an orderly end."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         for role in self._roles:
             self._start(role)
         while not self._stopping:
             self._look()
-            _pause(_LOOK_SECONDS)
-        return self._end()
+            time.sleep(_LOOK_SECONDS)
+        self._end()
+        return self._status
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        # A plain assignment: there is no lock here that the interrupted code could hold.
         self._stopping = True
 
     def _start(self, role: str) -> None:
         script = os.path.abspath(sys.argv[0])
+        command = [sys.executable, script, "--child", role, "--parent", str(os.getpid())]
         # Our own script under our own interpreter.
-        self._children[role] = subprocess.Popen([sys.executable, script, "--child", role])  # noqa: S603
+        self._children[role] = subprocess.Popen(command)  # noqa: S603
         log.info("worker_started", role=role, pid=self._children[role].pid)
 
     def _look(self) -> None:
@@ -79,14 +62,19 @@ class Supervisor:
             process = self._children[role]
             if process.poll() is None:
                 continue
-            died_at = self._died_at.setdefault(role, time.monotonic())
-            # Not at once: a child that cannot start would otherwise be started hundreds of times a second.
-            if time.monotonic() - died_at >= _RESTART_SECONDS:
+            if process.returncode == CANNOT_START:
+                log.error("worker_cannot_start", role=role, pid=process.pid)
+                self._stopping, self._status = True, 1
+                return
+            if role not in self._died_at:
                 log.error("worker_died", role=role, pid=process.pid, status=process.returncode)
+                self._died_at[role] = time.monotonic()
+            # Not at once: one that dies as soon as it is started would take a processor for itself.
+            if time.monotonic() - self._died_at[role] >= _RESTART_SECONDS:
                 del self._died_at[role]
                 self._start(role)
 
-    def _end(self) -> int:
+    def _end(self) -> None:
         for process in self._children.values():
             if process.poll() is None:
                 process.terminate()
@@ -98,9 +86,3 @@ class Supervisor:
                 log.error("worker_killed", role=role, pid=process.pid)
                 process.kill()
                 process.wait()
-        return 0
-
-
-def _pause(seconds: float) -> None:
-    """Waits; a signal's handler runs meanwhile."""
-    time.sleep(seconds)

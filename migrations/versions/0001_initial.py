@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
     )
     with op.batch_alter_table("attempts", schema=None) as batch_op:
+        batch_op.create_index("ix_attempts_at", ["at"], unique=False)
         batch_op.create_index("ix_attempts_message_id", ["message_id"], unique=False)
         batch_op.create_index("ix_attempts_sender_id_at", ["sender_id", "at"], unique=False)
 
@@ -419,7 +420,7 @@ def upgrade() -> None:
         sa.Column("sender_id", sa.BigInteger(), nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("key", sa.LargeBinary(), nullable=False),
-        sa.Column("conversation_key", sa.BigInteger(), nullable=True),
+        sa.Column("conversation_key", sa.BigInteger(), nullable=False),
         sa.Column("body_encrypted", sa.LargeBinary(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempts", sa.SmallInteger(), nullable=False),
@@ -444,7 +445,12 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_webhook_events_parked", ["sender_id"], unique=False, postgresql_where=sa.text("state = 'parked'")
         )
-        batch_op.create_index("ix_webhook_events_received_at", ["received_at"], unique=False)
+        batch_op.create_index(
+            "ix_webhook_events_received_at",
+            ["received_at"],
+            unique=False,
+            postgresql_where=sa.text("body_encrypted IS NOT NULL"),
+        )
 
     op.create_table(
         "conversations",
@@ -828,7 +834,7 @@ def downgrade() -> None:
 
     op.drop_table("conversations")
     with op.batch_alter_table("webhook_events", schema=None) as batch_op:
-        batch_op.drop_index("ix_webhook_events_received_at")
+        batch_op.drop_index("ix_webhook_events_received_at", postgresql_where=sa.text("body_encrypted IS NOT NULL"))
         batch_op.drop_index("ix_webhook_events_parked", postgresql_where=sa.text("state = 'parked'"))
         batch_op.drop_index("ix_webhook_events_new", postgresql_where=sa.text("state = 'new'"))
         batch_op.drop_index("ix_webhook_events_conversation", postgresql_where=sa.text("state = 'new'"))
@@ -888,5 +894,6 @@ def downgrade() -> None:
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.drop_index("ix_attempts_sender_id_at")
         batch_op.drop_index("ix_attempts_message_id")
+        batch_op.drop_index("ix_attempts_at")
 
     op.drop_table("attempts")

@@ -164,9 +164,3 @@ def test_reset_forgets_all_but_the_lock(tmp_path: Path) -> None:
     _forget(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["dev.lock"]
     assert tmp_path.parent.exists()
-
-
-def test_there_is_nothing_to_measure_without_benchmarks(project: Project) -> None:
-    refused = project.run("bench")
-    assert refused.returncode == 2
-    assert "there are no benchmarks yet" in refused.stderr

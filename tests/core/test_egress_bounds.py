@@ -180,7 +180,7 @@ def test_a_bomb_never_unpacks_beyond_the_bound() -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "connection_lost"),
         (CHUNKED + b"a\r\nhalf", "connection_lost"),
         (CHUNKED + b"zz\r\nhalf", "connection_lost"),
-        (answer(body=gzip.compress(b"x" * 1000)[:-9], Content_Encoding="gzip"), "connection_lost"),
+        (answer(body=gzip.compress(b"x" * 1000, mtime=0)[:-9], Content_Encoding="gzip"), "connection_lost"),
         (answer(body=b"not packed at all", Content_Encoding="gzip"), "bad_response"),
         (answer(body=b"x", Content_Encoding="br"), "unsupported_encoding"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "bad_response"),

@@ -52,8 +52,30 @@ redactor = Redactor()
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----!", "***!"),
         ("[SQL: INSERT]\n[parameters: {'t': 'hi [you]', 'n': 1}]\n(B", "[SQL: INSERT]\n[parameters: ***]\n(B"),
         ("DETAIL:  Key (email)=(a@b.example) already exists.", "DETAIL:  Key (email)=(***) already exists."),
+        ("Key (a, b)=(1, my (own)\nwords) already exists.", "Key (a, b)=(***) already exists."),
         ("DETAIL:  Failing row contains (1, hello (you), null).", "DETAIL:  Failing row contains (***)."),
         ("CONTEXT:  unnamed portal parameter $2 = 'hi there'", "CONTEXT:  unnamed portal parameter $2 = ***"),
+        ("unnamed portal parameter $1 = 'hi\nit''s me'\n[SQL: S]", "unnamed portal parameter $1 = ***\n[SQL: S]"),
+        ("Failing row contains (1, hello\nyou), null).\n[SQL: S]", "Failing row contains (***).\n[SQL: S]"),
+        (
+            "Failing row contains (1, bye).\nhello, null).\n\nThe above exception was the direct cause",
+            "Failing row contains (***).\n\nThe above exception was the direct cause",
+        ),
+        ("Failing row contains (1, hello\nyou", "Failing row contains (***)."),
+        ("E('Failing row contains (1, a).\\n b).\\n[SQL: S]')", "E('Failing row contains (***).\\n[SQL: S]')"),
+        ("invalid literal for int() with base 10: 'my words'", "invalid literal for int() with base 10: '***'"),
+        ("E(\"invalid literal for int() with base 2: 'x'\")", "E(\"invalid literal for int() with base 2: '***'\")"),
+        ("invalid literal for int() with base 10: 'my", "invalid literal for int() with base 10: '***'"),
+        ("could not convert string to float: \"it's\"", "could not convert string to float: '***'"),
+        ("Invalid isoformat string: 'my words'", "Invalid isoformat string: '***'"),
+        ("time data 'my words' does not match format '%Y'", "time data '***' does not match format '%Y'"),
+        ('invalid input syntax for type bigint: "my words"', 'invalid input syntax for type bigint: "***"'),
+        (
+            'invalid input syntax for type bigint: "say "hi"\nto me"\nCONTEXT:  unnamed portal parameter $1 = \'x\'',
+            'invalid input syntax for type bigint: "***"\nCONTEXT:  unnamed portal parameter $1 = ***',
+        ),
+        ('invalid input value for enum state: "mine', 'invalid input value for enum state: "***"'),
+        ('value "99999999999\n9" is out of range for type bigint', 'value "***" is out of range for type bigint'),
         ("[type=int, input_value='hi', input_type=str]", "[type=int, input_value=***, input_type=str]"),
     ],
 )  # fmt: skip
@@ -174,7 +196,28 @@ def test_known_secrets_are_masked_the_longest_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["a-", "a.", "a://", "://b:", "eyJ-", "1-", "[parameters: ", "Key (", "user_1_", "123456:", "token", "'a\\"]
+    "unit",
+    [
+        "a-",
+        "a.",
+        "a://",
+        "://b:",
+        "eyJ-",
+        "1-",
+        "[parameters: ",
+        "Key (",
+        "Key (a)=(",
+        "user_1_",
+        "123456:",
+        "token",
+        "'a\\",
+        "Failing row contains (",
+        ").",
+        "). \n",
+        'value "',
+        "unnamed portal parameter $1 = '",
+        'invalid input syntax for type a: "',
+    ],
 )
 def test_hostile_texts_take_no_unreasonable_work(unit: str) -> None:
     text = (unit * MAX_TEXT)[:MAX_TEXT]

@@ -21,6 +21,12 @@ def jobs(valkey, lane):
     return valkey.llen(f"rq:queue:{lane}")
 
 
+def begin_a_job(valkey, lane):
+    """What a worker does: takes the job, which begins by clearing the flag."""
+    valkey.lpop(f"rq:queue:{lane}")
+    queue.clear_flag(lane)
+
+
 def test_a_wake_up_leaves_only_after_the_commit(valkey):
     queue.wake("intake")
     db.session.execute(text("SELECT 1"))
@@ -47,13 +53,51 @@ def test_a_released_savepoint_wakes_nobody_yet(valkey):
     assert jobs(valkey, "intake") == 1
 
 
+def test_a_savepoint_rolled_back_leaves_the_outer_transactions_wake_ups(valkey):
+    queue.wake("intake")
+    savepoint = db.session.begin_nested()
+    queue.wake("background")
+    db.session.execute(text("SELECT 1"))
+    savepoint.rollback()
+    db.session.commit()
+    assert jobs(valkey, "intake") == 1
+
+
+def test_a_rollback_of_everything_drops_what_was_woken_around_a_savepoint(valkey):
+    queue.wake("intake")
+    db.session.begin_nested()
+    queue.wake("background")
+    db.session.rollback()
+    db.session.rollback()
+    db.session.execute(text("SELECT 1"))
+    db.session.commit()
+    assert (jobs(valkey, "intake"), jobs(valkey, "background")) == (0, 0)
+
+
 def test_many_wake_ups_make_one_job_until_the_job_has_begun(valkey):
     for _ in range(5):
         assert queue.wake_now("intake")
     assert jobs(valkey, "intake") == 1
-    queue.clear_flag("intake")
+    begin_a_job(valkey, "intake")
     queue.wake_now("intake")
-    assert jobs(valkey, "intake") == 2
+    assert jobs(valkey, "intake") == 1
+
+
+def test_jobs_do_not_heap_up_while_no_worker_takes_them(valkey):
+    for _ in range(5):
+        queue.wake_now("intake")
+        valkey.delete("switchboard:wake:intake")  # what five seconds do
+    assert jobs(valkey, "intake") == 1
+
+
+def test_a_job_that_a_worker_took_and_lost_is_replaced_once_its_flag_is_over(valkey):
+    queue.wake_now("intake")
+    valkey.lpop("rq:queue:intake")
+    queue.wake_now("intake")
+    assert jobs(valkey, "intake") == 0
+    valkey.delete("switchboard:wake:intake")
+    queue.wake_now("intake")
+    assert jobs(valkey, "intake") == 1
 
 
 def test_an_unknown_lane_is_a_mistake_of_ours():

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from backend.channels.base import Content, Credentials, Envelope, Limits, Operation, Receipt, SenderFacts
-from backend.channels.errors import Rejected
+from backend.channels.errors import OutcomeUnknown, Rejected, RetryLater, SenderDisabled
 from backend.channels.inbound import InboundEvent
 from backend.channels.telegram_bot import formatting, limits, operations, webhook
 from backend.channels.telegram_bot.administration import Administration
 from backend.channels.telegram_bot.client import BotClient
+from backend.channels.telegram_bot.errors import BARE_NOT_FOUND, GATEWAY_WAIT
 
 
 class TelegramBot:
@@ -41,6 +42,8 @@ class TelegramBot:
                 result = self.client.call(
                     credentials.token, request.method, request.params, request.uploads, deadline=deadline
                 )
+            except SenderDisabled as refusal:
+                raise self._confirmed(credentials, refusal) from None
             except Rejected as refusal:
                 if (settled := _settled(op, refusal.code)) is not None:
                     return replace(settled, as_plain_text=plain)
@@ -53,6 +56,20 @@ class TelegramBot:
                 continue
             receipt = operations.receipt_of(op, result)
             return replace(receipt, as_plain_text=plain, facts={**receipt.facts, **facts})
+
+    def _confirmed(self, credentials: Credentials, refusal: SenderDisabled) -> SenderDisabled | Rejected:
+        """A bare 404 is what Telegram says to an unknown token, and other servers to a method they do not have:
+        getMe tells which, so that one missing method does not stop a bot. Raises what getMe raises, and that
+        certainly sent nothing either."""
+        if refusal.code != BARE_NOT_FOUND:
+            return refusal
+        try:
+            self.administration.get_me(credentials.token)
+        except OutcomeUnknown as unknown:
+            raise RetryLater(GATEWAY_WAIT, unknown.code) from None
+        except SenderDisabled as confirmed:
+            return confirmed
+        return Rejected("method_unknown")
 
     def split(self, content: Content) -> list[Content]:
         """The contents that are one operation each."""

@@ -96,6 +96,10 @@ _DESCRIPTIONS: tuple[tuple[str, _Class, str], ...] = (
 _QUOTES_CONTENT = frozenset({"formatting_refused", "button_address_refused", "buttons_refused", "media_source_refused"})
 
 
+BARE_NOT_FOUND = "token_unknown"
+"""Telegram's answer to a token it does not know; other servers say the same to a method they do not have."""
+
+
 def from_answer(status: int, body: object, retry_after: str | None = None) -> ChannelError:
     """The error that an answer other than `ok` stands for. `status` is the HTTP status, `body` the parsed
     JSON or None, `retry_after` the header of that name."""
@@ -139,7 +143,7 @@ def _from_telegram(code: int, description: str, parameters: Mapping[str, Any], r
         return SenderDisabled("token_refused", _shown(description))
     if code == 404:
         if text.strip() in ("not found", ""):
-            return SenderDisabled("token_refused", _shown(description))
+            return SenderDisabled(BARE_NOT_FOUND, _shown(description))
         return Rejected("method_unknown" if "method" in text else "not_found", _shown(description))
     if code == 409:
         if "other getupdates" in text:

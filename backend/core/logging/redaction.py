@@ -29,9 +29,7 @@ _SECRET_NAME = re.compile(
 # Counts and ids are named after what they count: `tokens=350` is no secret, and no token is a number.
 _COUNTABLE_NAME = re.compile(r"token|session", re.IGNORECASE)
 # A person's ids with a provider are encrypted where they are stored; a log must not undo that.
-_PERSONAL_NAME = re.compile(
-    r"^(phone|phone_number|email|e_mail|chat_id|wa_id|psid|telegram_user_id)$", re.IGNORECASE
-)
+_PERSONAL_NAME = re.compile(r"^(phone|phone_number|email|e_mail|chat_id|wa_id|psid|telegram_user_id)$", re.IGNORECASE)
 _BODY_NAME = re.compile(
     r"^(text|body|raw_body|content|caption|html|message_text|message_body|prompt|completion|answer|payload)$",
     re.IGNORECASE,
@@ -42,6 +40,13 @@ _NAMED_IN_TEXT = (
     r"|signature|phone_code|password_hash)[\w.-]{0,40}"
 )
 _VALUE = r"""(?:b?"(?:[^"\\]|\\.)*"|b?'(?:[^'\\]|\\.)*'|[^\s,;&)}\]<>"']+)"""
+_QUOTED = r"""(?:b?"(?:[^"\\]|\\.)*"|b?'(?:[^'\\]|\\.)*'|[^\n]+)"""
+# PostgreSQL does not escape what it repeats: a value may hold brackets, quotes and lines. It ends where the
+# message goes on with something known, else with the text. The lines may be those of a repr.
+_MESSAGE_ENDS = (
+    r"(?=(?:[\s|]|\\n){0,40}(?:LINE \d|DETAIL: |HINT: |CONTEXT: |\[SQL: |The above exception|During handling"
+    r"|['\")]{0,4}\s{0,4}\Z))"
+)
 
 
 def _named(match: re.Match[str]) -> str:
@@ -56,12 +61,31 @@ _Replacement = str | Callable[[re.Match[str]], str]
 _RULES: Final[tuple[tuple[re.Pattern[str], _Replacement], ...]] = (
     # What databases and validators repeat of the values they were given.
     (re.compile(r"\[parameters: .*?\](?=\n|$)", re.DOTALL), "[parameters: ***]"),
-    (re.compile(r"(Failing row contains \().*(\))"), rf"\1{MASK}\2"),
+    (re.compile(rf"(Failing row contains \().*?(?:\)\.?{_MESSAGE_ENDS}|\Z)", re.DOTALL), rf"\1{MASK})."),
     (
-        re.compile(r"(Key \([^\n]*?\)=\()[^\n]*(\) (?:already exists|is not present|is still|conflicts))"),
+        re.compile(
+            r"(invalid input (?:syntax|value) for [^:\n]{1,80}: |date/time field value out of range: )"
+            rf"\".*?(?:\"{_MESSAGE_ENDS}|\Z)",
+            re.DOTALL,
+        ),
+        rf'\1"{MASK}"',
+    ),
+    (re.compile(r"(\bvalue \")[^\"]*(\" is out of range for type )"), rf"\1{MASK}\2"),
+    (
+        re.compile(
+            r"(Key \([^\n]*?\)=\().{0,4000}?(\) (?:already exists|is not present|is still|conflicts))", re.DOTALL
+        ),
         rf"\1{MASK}\2",
     ),
-    (re.compile(r"(unnamed portal parameter \$\d+ = )[^\n]*"), rf"\1{MASK}"),
+    (re.compile(r"(unnamed portal parameter \$\d+ = )(?:'(?:[^']|'')*(?:'|\Z)[^\n]*|[^\n]*)"), rf"\1{MASK}"),
+    # What Python repeats of a text that is no number and no time.
+    (
+        re.compile(
+            r"(invalid literal for int\(\) with base \d+: |could not convert string to float: "
+            rf"|Invalid isoformat string: |time data ){_QUOTED}"
+        ),
+        rf"\1'{MASK}'",
+    ),
     (re.compile(r"(input_value=)[^\n]*?(, input_type=)"), rf"\1{MASK}\2"),
     # user:password@ in an address, and a lone key before the @.
     (

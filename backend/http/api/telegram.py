@@ -7,7 +7,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response
 
-from backend.core.errors import Conflict
+from backend.core.errors import Conflict, Forbidden
 from backend.http import errors, guards
 from backend.http.guards import access
 from backend.http.schemas.telegram import (
@@ -24,12 +24,13 @@ from backend.http.schemas.telegram import (
 from backend.models import User
 from backend.services import linking, notifications
 from backend.services.auth import people
+from backend.services.auth.actor import WRITE
 
 bp = APIBlueprint("telegram", __name__, url_prefix="/api/telegram", tag="Telegram")
 
 
 @bp.get("/link-account")
-@access()
+@access(scope=WRITE)
 @bp.input(LinkQuery, location="query")
 @bp.output(LinkAddress)
 @bp.doc(responses={404: "There is no such bot", 503: "The bot cannot be reached, or none is configured"})
@@ -75,7 +76,7 @@ def verify_link(json_data: VerifyIn) -> dict[str, Any] | Response:
 def status(query_data: BotQuery) -> Response | dict[str, Any]:
     """Show one's link"""
     sender = linking.bot_for(guards.actor().workspace_id, query_data.bot)
-    found = linking.status_of(_person(query_data), sender)
+    found = linking.status_of(_known_person(query_data), sender)
     shown: dict[str, Any] = {"telegram_enabled": found.enabled, "state": found.state}
     optional = {
         "telegram_chat_id": found.chat_id,
@@ -127,9 +128,22 @@ def diagnostics(query_data: BotQuery) -> dict[str, Any]:
     Asks Telegram, so it takes some seconds where Telegram is slow.
     """
     sender = linking.bot_for(guards.actor().workspace_id, query_data.bot)
-    checks = linking.diagnose(_person(query_data), sender)
+    checks = linking.diagnose(_known_person(query_data), sender)
     return {"ok": all(check.ok is not False for check in checks), "checks": checks}
 
 
 def _person(named: PersonQuery) -> User:
-    return people.person_by(guards.actor(), named.user_id, named.external_user_id)
+    """Whose link is changed. Nobody but themselves changes the link of a person who signs in here.
+
+    Raises Forbidden(`person_signs_in`): a link is where a person proves who they are to the bot.
+    """
+    caller = guards.actor()
+    person = people.person_by(caller, named.user_id, named.external_user_id)
+    if person.id != caller.user_id and (person.password_hash is not None or person.is_owner):
+        raise Forbidden("person_signs_in", "Who signs in here links their Telegram themselves.")
+    return person
+
+
+def _known_person(named: PersonQuery) -> User:
+    """Whose link is shown; nobody is made by looking."""
+    return people.person_by(guards.actor(), named.user_id, named.external_user_id, make=False)

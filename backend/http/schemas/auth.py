@@ -22,7 +22,7 @@ Locale = Literal["en", "ko"]
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones() - {"Factory", "localtime"})
 
 
 def _known_zone(name: str) -> str:

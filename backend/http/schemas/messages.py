@@ -19,7 +19,7 @@ class MessageOut(Output):
     next_attempt_at: Instant | None
     attempts: int
     external_id: str | None = Field(description="The provider's id")
-    error: str | None = Field(description="Why it failed", examples=["bot_blocked"])
+    error: str | None = Field(description="Why it failed", examples=["blocked"])
     created_at: Instant
     sent_at: Instant | None
     delivered_at: Instant | None

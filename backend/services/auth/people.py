@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from backend.core import clock, passwords
+from backend.core import clock, events, passwords
 from backend.core.database import db
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from backend.models import User, Workspace
@@ -20,24 +20,27 @@ MAX_EXTERNAL_ID = 200
 """Characters of a host application's own id for a person."""
 
 
-def person_by(actor: Actor, user_id: int | None = None, external_user_id: str | None = None) -> User:
+def person_by(
+    actor: Actor, user_id: int | None = None, external_user_id: str | None = None, *, make: bool = True
+) -> User:
     """The person a request is about: the caller, unless it names somebody by our id or by the host application's.
 
     Naming somebody else takes the scope `people:act`. An unknown `external_user_id` makes a person without a
-    password. Runs in the actor's workspace. Raises Invalid (both named, or an unusable id), Forbidden
+    password; with `make=False` it is NotFound.
+    Runs in the actor's workspace. Raises Invalid (both named, or an unusable id), Forbidden
     (`scope_missing`), NotFound (`person_not_found`).
     """
     if user_id is not None and external_user_id is not None:
         raise Invalid("person_ambiguous", "Name a person by user_id or by external_user_id, not by both.")
     if external_user_id is not None:
-        return _by_external_id(actor, external_user_id)
+        return _by_external_id(actor, external_user_id, make)
     if user_id is None or user_id == actor.user_id:
         return get(actor.user_id)
     _require_people_act(actor)
     return get(user_id)
 
 
-def _by_external_id(actor: Actor, external_user_id: str) -> User:
+def _by_external_id(actor: Actor, external_user_id: str, make: bool) -> User:
     name = external_user_id.strip()
     if not name or len(name) > MAX_EXTERNAL_ID:
         message = f"An external_user_id has 1 to {MAX_EXTERNAL_ID} characters."
@@ -50,6 +53,8 @@ def _by_external_id(actor: Actor, external_user_id: str) -> User:
     _require_people_act(actor)
     if person is not None:
         return person
+    if not make:
+        raise NotFound("person_not_found", "There is no such person here.")
     made = (
         insert(User)
         .values(
@@ -168,6 +173,7 @@ def _set_disabled(actor: Actor, person: User, at: datetime | None) -> None:
     person.disabled_at = at
     if at is not None:
         sign_in.end_all(person.id, "disabled")
+        events.publish("person_disabled", user_id=person.id)
     audit.record(actor.label, "person.disabled" if at else "person.enabled", f"user:{person.id}")
 
 

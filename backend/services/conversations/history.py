@@ -64,9 +64,10 @@ def record_inbound(
             "sent_at": event.date or now,
         }
         db.session.execute(insert(MessagePart).values(values))
-        moment = event.date or now
-        if conversation.last_inbound_at is None or conversation.last_inbound_at < moment:
-            conversation.last_inbound_at = moment
+        # Only the provider's own time: it is compared with the time of a block, which comes through another queue.
+        seen = conversation.last_inbound_at
+        if event.date is not None and (seen is None or seen < event.date):
+            conversation.last_inbound_at = event.date
         conversation.last_message_at = now
         db.session.flush()
         return message

@@ -95,6 +95,8 @@ def send(
         ]
     )
     conversation.last_message_at = now
+    # Flushed in the scope it was made in: the caller may go on in another.
+    db.session.flush()
     queue.nudge()
     return message
 

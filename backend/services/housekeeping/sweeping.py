@@ -1,4 +1,7 @@
-"""The sweep: whatever was stored but not woken, expired, or must not be sent any more."""
+"""The sweep: whatever was stored but not woken, expired, or must not be sent any more.
+
+While Redis is away it does the work itself, in short turns, and beats after each: readiness counts on it.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,22 @@ SWEEP_SECONDS = 2.0
 ENABLED = "sweep" not in (config.test_hook("TEST_DISABLE") or "")
 """Only a test that proves the tests would notice switches it off."""
 
+_TURN_SECONDS = 3.0
+
+
+def _drain_intake() -> int:
+    return intake.drain(_TURN_SECONDS)
+
+
+def _fetch_attachments() -> int:
+    # One, and not for long. A file that takes longer is tried again; in the end its address goes out in its place.
+    return attachments.fetch_waiting(0.0, timeout=_TURN_SECONDS)
+
+
 # A lane's wake-up, whether something waits for it, and how to do the work here when Redis is away.
 _LANES: tuple[tuple[str, Callable[[], int], Callable[[], int]], ...] = (
-    ("intake", intake.waiting, intake.drain),
-    ("notifications", attachments.waiting, attachments.fetch_waiting),
+    ("intake", intake.waiting, _drain_intake),
+    ("notifications", attachments.waiting, _fetch_attachments),
 )
 
 
@@ -39,6 +54,8 @@ def sweep() -> bool:
             if waiting() and not queue.wake_now(lane):
                 # Redis only runs the work; without it the sweep does.
                 work()
+                beat(db.engine, "sweep")
+        senders.recheck_refused()
         queue.wake_now("dispatch")
         db.session.remove()
         beat(db.engine, "sweep")

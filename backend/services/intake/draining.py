@@ -1,17 +1,21 @@
-"""Processing stored events: heads of conversations first, each in a transaction of its own."""
+"""Processing stored events: conversations in turn, each event in a transaction of its own, in its conversation's order.
+
+Several processes drain at once. What one of them has found may be another's meanwhile, so an event is begun, and ended,
+only under its lock, when it is due and no earlier one of its conversation is still new.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import BigInteger, bindparam, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from backend.channels import registry
-from backend.channels.inbound import InboundEvent
+from backend.channels.inbound import Ignored, InboundEvent, Parked
 from backend.core import clock, failpoints, queue
 from backend.core.database import db, system_scope
 from backend.core.logging import get_logger
@@ -26,42 +30,66 @@ MOST_FAILURES = 5
 """An event whose handler raises is parked after so many tries, about 15 seconds; its conversation waits that long."""
 MOST_ATTEMPTS = 8
 """One whose process dies is given more time, about four minutes: perhaps it was not the event that killed it."""
-_BATCH = 50
+_PAGE = 200
+"""How many conversations are looked at in one query."""
 _RUN = 20
 """How many events of one conversation are processed before the others get their turn."""
+
+Place = tuple[int, int]
+"""A conversation in the order of the index: its sender, and its key."""
+_BEGINNING: Place = (0, -(2**63))
 
 Prepare = Callable[[Sender, InboundEvent], Any]
 Handle = Callable[[Sender, InboundEvent, Any], None]
 _HANDLERS: dict[str, tuple[Prepare, Handle]] = {"telegram_bot": (telegram.prepare, telegram.handle)}
 
+# One step of the index for a conversation, however many events it holds.
 _HEADS = text(
     """
-    SELECT e.id FROM webhook_events e
-     WHERE e.state = 'new' AND e.due_at <= :now
-       AND NOT EXISTS (SELECT 1 FROM webhook_events b
-                        WHERE b.sender_id = e.sender_id AND b.conversation_key = e.conversation_key
-                          AND b.state = 'new' AND b.id < e.id)
-     ORDER BY e.id LIMIT :most
+    WITH RECURSIVE heads AS (
+        (SELECT sender_id, conversation_key, due_at, 1 AS number FROM webhook_events
+          WHERE state = 'new' AND (sender_id, conversation_key, id) > (:sender_id, :key, :id)
+          ORDER BY sender_id, conversation_key, id LIMIT 1)
+        UNION ALL
+        SELECT e.sender_id, e.conversation_key, e.due_at, h.number + 1
+          FROM heads h CROSS JOIN LATERAL (
+               SELECT sender_id, conversation_key, due_at FROM webhook_events
+                WHERE state = 'new'
+                  AND (sender_id, conversation_key, id) > (h.sender_id, h.conversation_key, :greatest)
+                ORDER BY sender_id, conversation_key, id LIMIT 1) e
+         WHERE h.number < :most
+    )
+    SELECT sender_id, conversation_key, due_at <= :now AS due FROM heads ORDER BY number
     """
-)
+).bindparams(bindparam("id", type_=BigInteger), bindparam("greatest", 2**63 - 1, type_=BigInteger))
 
 
 def drain(seconds: float = 10.0) -> int:
-    """Processes what waits, for at most about `seconds`; returns how many events ended. Wakes itself for the rest."""
+    """Processes what waits, for at most about `seconds`; returns how many events ended. Wakes itself for the rest.
+
+    The conversation of the oldest event goes first, the others follow in turn.
+    """
     queue.clear_flag("intake")
-    started, ended = time.monotonic(), 0
+    deadline, ended = time.monotonic() + seconds, 0
     with system_scope("events belong to senders; each handler enters its workspace"):
-        while heads := _heads():
-            progressed = 0
-            for event_id in heads:
-                progressed += _run_conversation(event_id)
-                if time.monotonic() - started > seconds:
+        oldest = _oldest()
+        if oldest is None:
+            return 0
+        after, inclusive, whole, progressed = oldest, True, False, 0
+        while True:
+            page = _heads(after, inclusive=inclusive)
+            for place, due in page:
+                progressed += _run_conversation(place, deadline) if due else 0
+                if time.monotonic() > deadline:
                     queue.wake_now("intake")
                     return ended + progressed
+            if len(page) == _PAGE:
+                after, inclusive = page[-1][0], False
+                continue
             ended += progressed
-            if progressed == 0:
-                break
-    return ended
+            if whole and progressed == 0:
+                return ended
+            after, inclusive, whole, progressed = _BEGINNING, True, True, 0
 
 
 def waiting() -> int:
@@ -78,29 +106,55 @@ def waiting() -> int:
     return int(found)
 
 
-def _heads() -> list[int]:
-    found = list(db.session.execute(_HEADS, {"now": clock.now(), "most": _BATCH}).scalars())
+def _oldest() -> Place | None:
+    """The conversation of the oldest event that is due, perhaps behind one that is not."""
+    found = db.session.execute(
+        select(WebhookEvent.sender_id, WebhookEvent.conversation_key)
+        .where(WebhookEvent.state == "new", WebhookEvent.due_at <= clock.now())
+        .order_by(WebhookEvent.id)
+        .limit(1)
+    ).first()
     db.session.rollback()
-    return found
+    return None if found is None else (found.sender_id, found.conversation_key)
 
 
-def _run_conversation(event_id: int) -> int:
-    """Processes an event and those that follow it in its conversation; stops at the first that does not end."""
+def _heads(after: Place = _BEGINNING, *, inclusive: bool = True) -> list[tuple[Place, bool]]:
+    """The next conversations that wait, `after` a place or from it on, and whether the first event of each is due."""
+    rows = db.session.execute(
+        _HEADS,
+        {
+            "sender_id": after[0],
+            "key": after[1],
+            "id": 0 if inclusive else 2**63 - 1,
+            "now": clock.now(),
+            "most": _PAGE,
+        },
+    ).all()
+    db.session.rollback()
+    return [((row.sender_id, row.conversation_key), row.due) for row in rows]
+
+
+def _run_conversation(place: Place, deadline: float) -> int:
+    """Processes a conversation's events in their order; stops at the first that does not end or is not due."""
     ended = 0
-    following: int | None = event_id
-    while following is not None and ended < _RUN:
-        event = _begin(following)
+    while ended < _RUN:
+        first = db.session.execute(
+            select(WebhookEvent.id, WebhookEvent.due_at)
+            .where(WebhookEvent.state == "new", WebhookEvent.sender_id == place[0])
+            .where(WebhookEvent.conversation_key == place[1])
+            .order_by(WebhookEvent.sender_id, WebhookEvent.conversation_key, WebhookEvent.id)
+            .limit(1)
+        ).first()
+        db.session.rollback()
+        # Whatever its time is: one that has to wait holds back those behind it.
+        if first is None or first.due_at > clock.now():
+            break
+        event = _begin(first.id)
         if event is None or not _process(event):
             break
         ended += 1
-        following = db.session.execute(
-            select(WebhookEvent.id)
-            .where(WebhookEvent.sender_id == event.sender_id, WebhookEvent.state == "new")
-            .where(WebhookEvent.conversation_key == event.conversation_key, WebhookEvent.due_at <= clock.now())
-            .order_by(WebhookEvent.id)
-            .limit(1)
-        ).scalar()
-        db.session.rollback()
+        if time.monotonic() > deadline:
+            break
     return ended
 
 
@@ -108,15 +162,11 @@ def _begin(event_id: int) -> WebhookEvent | None:
     """Counts the attempt and commits it, before anything that could end this process.
 
     It also moves the event's next try away: should this process die, others go first and the event is not met by the
-    same killer at once.
+    same killer at once. None, and nothing counted, for an event that is not due or not the first of its conversation:
+    another process may have begun it since it was found.
     """
-    event = db.session.execute(
-        select(WebhookEvent)
-        .where(WebhookEvent.id == event_id, WebhookEvent.state == "new")
-        .with_for_update(skip_locked=True)
-        .execution_options(populate_existing=True)
-    ).scalar_one_or_none()
-    if event is None:
+    event = _lock(event_id)
+    if event is None or event.due_at > clock.now() or _has_earlier(event):
         db.session.rollback()
         return None
     if event.attempts >= MOST_ATTEMPTS:
@@ -128,6 +178,26 @@ def _begin(event_id: int) -> WebhookEvent | None:
     db.session.commit()
     failpoints.hit("intake.stored_not_processed")
     return event
+
+
+def _lock(event_id: int) -> WebhookEvent | None:
+    return db.session.execute(
+        select(WebhookEvent)
+        .where(WebhookEvent.id == event_id, WebhookEvent.state == "new")
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+
+
+def _has_earlier(event: WebhookEvent) -> bool:
+    """Whether one before it in its conversation is new. To be asked under its lock."""
+    found = db.session.execute(
+        select(WebhookEvent.id)
+        .where(WebhookEvent.state == "new", WebhookEvent.sender_id == event.sender_id)
+        .where(WebhookEvent.conversation_key == event.conversation_key, WebhookEvent.id < event.id)
+        .limit(1)
+    ).first()
+    return found is not None
 
 
 def _process(event: WebhookEvent) -> bool:
@@ -147,20 +217,20 @@ def _process(event: WebhookEvent) -> bool:
         db.session.rollback()
         found = [(one, prepare(sender, one)) for one in channel.parse(raw)]
         db.session.rollback()
-        locked = db.session.execute(
-            select(WebhookEvent)
-            .where(WebhookEvent.id == event_id, WebhookEvent.state == "new")
-            .with_for_update(skip_locked=True)
-            .execution_options(populate_existing=True)
-        ).scalar_one_or_none()
+        locked = _lock(event_id)
         if locked is None:
             db.session.rollback()
+            return False
+        if _has_earlier(locked):
+            # Numbers are given out before their rows are committed, so it may only now have come to light.
+            locked.attempts, locked.due_at = locked.attempts - 1, clock.now()
+            db.session.commit()
             return False
         failpoints.hit("intake.claimed")
         sender = db.session.get_one(Sender, sender_id)
         for one, facts in found:
             handle(sender, one, facts)
-        locked.state, locked.processed_at, locked.error = "done", clock.now(), None
+        _end(locked, [one for one, _ in found])
         db.session.flush()
         failpoints.hit("intake.processed_not_committed")
         db.session.commit()
@@ -172,6 +242,16 @@ def _process(event: WebhookEvent) -> bool:
         db.session.rollback()
         log.exception("event_failed", event_id=event_id, error=type(error).__name__)
         return _failed(event_id, type(error).__name__)
+
+
+def _end(event: WebhookEvent, found: Sequence[InboundEvent]) -> None:
+    """Says how an event ended that was handled without a failure."""
+    strange = next((one for one in found if isinstance(one, Parked)), None)
+    if strange is not None:
+        _park(event, strange.reason)
+        return
+    useless = all(isinstance(one, Ignored) for one in found)
+    event.state, event.processed_at, event.error = "ignored" if useless else "done", clock.now(), None
 
 
 def _failed(event_id: int, code: str) -> bool:

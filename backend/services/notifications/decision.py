@@ -9,8 +9,9 @@ from typing import Literal
 from backend.services.notifications.quiet_hours import QuietHours, quiet_until
 
 Verdict = Literal["queued", "deferred", "suppressed"]
-LinkState = Literal["none", "active", "paused", "blocked"]
-"""`paused`: the person told the bot to stop. `blocked`: they block the bot, or the chat cannot be written to."""
+LinkState = Literal["none", "active", "paused", "blocked", "disabled"]
+"""`paused`: the person told the bot to stop. `blocked`: they block the bot, or the chat cannot be written to.
+`disabled`: the person may no longer use this workspace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,12 @@ def decide(
 ) -> Decision:
     """Decides on one event; `told` is None for the first of its subject.
 
-    `critical` passes mutes and quiet hours; it does not pass a person's `/stop` and cannot pass a block.
+    `critical` passes mutes and quiet hours; it does not pass a person's `/stop` and cannot pass a block or a disabling.
     """
     if link == "none":
         return Decision("suppressed", "not_linked")
-    if link == "blocked":
-        return Decision("suppressed", "blocked")
+    if link in ("blocked", "disabled"):
+        return Decision("suppressed", link)
     if is_stale(version, told):
         return Decision("suppressed", "stale_version")
     if link == "paused":

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy import select
+
 from backend.core import clock, events
 from backend.core.database import db
-from backend.models import JobRun, Message
+from backend.models import Delivery, JobRun, Message
+from backend.services import delivery
 
 JOB: Final = "notification"
 KINDS: Final = ("notification", "test")
@@ -37,4 +40,18 @@ def on_message_failed(message_id: int, code: str) -> None:
         remember(message.workspace_id, code, f"messages:{message_id}", message.created_at, message.error_detail)
 
 
+def on_person_disabled(user_id: int) -> None:
+    """Somebody may no longer use the workspace: what waits for them is not sent. In the workspace's scope."""
+    # By the outbox, which is small; the history has no index for it.
+    waiting = db.session.execute(
+        select(Message)
+        .join(Delivery, Delivery.message_id == Message.id)
+        .where(Message.user_id == user_id, Message.state == "queued", Message.kind.in_(KINDS))
+        .distinct()
+    ).scalars()
+    for message in waiting.all():
+        delivery.cancel(message, "disabled")
+
+
 events.subscribe("message_failed", on_message_failed)
+events.subscribe("person_disabled", on_person_disabled)

@@ -80,6 +80,8 @@ def report(
 
 def standing(user: User) -> tuple[LinkState, Conversation | None]:
     """How the person is linked with the default bot, and the chat to write to."""
+    if user.disabled_at is not None:
+        return "disabled", None
     bot = senders.default_bot()
     link = linking.link_of(user.id, bot.id) if bot else None
     if link is None:

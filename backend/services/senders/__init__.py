@@ -11,7 +11,7 @@ from backend.services.senders.credentials import bot_id_of, credentials_of, set_
 from backend.services.senders.doors import Door, door
 from backend.services.senders.environment import default_bot, ensure_environment_bot
 from backend.services.senders.members import is_chat_admin
-from backend.services.senders.probing import probe, username_of
+from backend.services.senders.probing import probe, recheck_refused, username_of
 from backend.services.senders.standing import REFUSED, disable, enable
 from backend.services.senders.webhook import (
     BotCommandText,
@@ -41,6 +41,7 @@ __all__ = [
     "named",
     "new_webhook_secret",
     "probe",
+    "recheck_refused",
     "register_commands",
     "register_webhook",
     "set_token",

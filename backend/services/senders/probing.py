@@ -5,15 +5,20 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from sqlalchemy import select
+
 from backend.channels.base import SenderFacts
 from backend.channels.errors import ChannelError, SenderDisabled
 from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.core.errors import Unavailable
+from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services.senders import provider
 from backend.services.senders.credentials import credentials_of
 from backend.services.senders.standing import REFUSED, disable, enable
+
+log = get_logger(__name__)
 
 FRESH: Final = timedelta(hours=24)
 """How long a bot's name is believed. A name that could not be asked for again is believed longer."""
@@ -56,9 +61,10 @@ def username_of(sender: Sender) -> str:
 
     A name that is known stays good while Telegram is away. Raises Unavailable(`bot_unavailable`).
     """
-    if not sender.is_active:
+    if not sender.is_active and not _may_recover(sender):
         raise _unavailable(60)
-    if sender.username and (_is_recent(sender, "probed_at", FRESH) or _is_recent(sender, "probe_failed_at", _REST)):
+    known = _is_recent(sender, "probed_at", FRESH) or _is_recent(sender, "probe_failed_at", _REST)
+    if sender.is_active and sender.username and known:
         return sender.username
     try:
         probe(sender)
@@ -70,6 +76,37 @@ def username_of(sender: Sender) -> str:
     if not sender.username:
         raise _unavailable(60)
     return sender.username
+
+
+def recheck_refused(most: int = 3) -> int:
+    """Asks again for bots whose token was refused: a provider's slip must not stop a bot for good.
+
+    The rests between the questions grow with the time since the refusal, from a minute to an hour. Commits; returns how
+    many bots are on again.
+    """
+    with system_scope("housekeeping"):
+        refused = db.session.execute(
+            select(Sender).where(Sender.is_active.is_(False), Sender.disabled_code.in_(REFUSED)).order_by(Sender.id)
+        ).scalars()
+        due = [sender for sender in refused if sender.credentials_encrypted and _may_recover(sender)][:most]
+        recovered = 0
+        for sender in due:
+            try:
+                probe(sender)
+                recovered += 1
+            except ChannelError as error:
+                log.info("bot_still_refused", sender_id=sender.id, code=error.code)
+    return recovered
+
+
+def _may_recover(sender: Sender) -> bool:
+    """Whether a bot that its provider refused may be asked for again by now."""
+    if sender.disabled_code not in REFUSED or sender.disabled_at is None:
+        return False
+    asked = sender.facts.get("probe_failed_at")
+    last = max(sender.disabled_at, datetime.fromisoformat(asked)) if isinstance(asked, str) else sender.disabled_at
+    rest = min(max(_REST, (clock.now() - sender.disabled_at) / 10), timedelta(hours=1))
+    return clock.now() - last >= rest
 
 
 def _unavailable(seconds: int) -> Unavailable:

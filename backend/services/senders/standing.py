@@ -18,7 +18,7 @@ log = get_logger(__name__)
 
 NOT_CONFIGURED: Final = "not_configured"
 """The environment no longer names a token."""
-REFUSED: Final = frozenset({"token_refused", "token_malformed", "logged_out"})
+REFUSED: Final = frozenset({"token_refused", "token_unknown", "token_malformed", "logged_out"})
 """Codes by which a provider says that it does not accept the credentials."""
 
 

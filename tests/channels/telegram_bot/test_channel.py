@@ -256,3 +256,16 @@ def test_the_test_environment_is_a_suffix_of_the_token(bot: TelegramBot, server:
     server.script = [SENT]
     bot.perform(Credentials("1:a/test"), Operation("send", chat_id="1", content=Content("x")), deadline=NEVER)
     assert server.received[0].path == "/bot1:a/test/sendMessage"
+
+
+def test_a_bare_404_is_believed_only_when_get_me_says_the_same(bot: TelegramBot, server: ScriptedServer) -> None:
+    """It is what Telegram says to an unknown token, and other servers to a method they do not have."""
+    operation = Operation("send", chat_id="42", content=Content("hi"))
+    me = ok({"id": 1, "is_bot": True, "first_name": "B", "username": "example_bot"})
+    server.script = [refuse(404, "Not Found"), me]
+    missing = failed(bot, operation)
+    assert (type(missing), missing.code) == (Rejected, "method_unknown")
+    server.script = [refuse(404, "Not Found"), refuse(404, "Not Found")]
+    assert isinstance(failed(bot, operation), SenderDisabled)
+    server.script = [refuse(404, "Not Found"), drop]
+    assert isinstance(failed(bot, operation), RetryLater)

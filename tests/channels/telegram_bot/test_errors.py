@@ -99,7 +99,7 @@ def test_refused_operations(code: int, description: str, reason: str) -> None:
     [
         (401, "Unauthorized", "token_refused"),
         (401, "Unauthorized: invalid token specified", "token_refused"),
-        (404, "Not Found", "token_refused"),
+        (404, "Not Found", "token_unknown"),
         (400, "Bad Request: Logged out", "logged_out"),
     ],
 )

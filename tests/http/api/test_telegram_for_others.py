@@ -44,6 +44,26 @@ def test_naming_somebody_else_takes_the_scope(client: FlaskClient, me: Headers, 
         assert callers.error_of(client.get(address, headers=me), 403)["code"] == "scope_missing"
 
 
+def test_who_signs_in_links_only_themselves(client: FlaskClient, host: Headers, ada: User, bot: Bot) -> None:
+    """A link is where a person proves to the bot who they are: not even an admin makes it for them."""
+    named = f"user_id={ada.id}"
+    assert callers.error_of(client.get(f"{LINK}?{named}", headers=host), 403)["code"] == "person_signs_in"
+    for path in ("unlink-account", "send-test-message"):
+        callers.error_of(client.post(f"/api/telegram/{path}?{named}", headers=host), 403)
+    assert client.get(f"/api/telegram/status?{named}", headers=host).status_code == 200
+
+
+def test_a_token_that_only_reads_makes_no_link(client: FlaskClient, home: Workspace, bot: Bot) -> None:
+    reader = callers.with_token(callers.member(home, "operator"), ["read", "people:act"])
+    callers.error_of(client.get(LINK, headers=reader), 403)
+    callers.error_of(client.get(f"{LINK}?external_user_id=shop-42", headers=reader), 403)
+
+
+def test_looking_makes_nobody(client: FlaskClient, host: Headers) -> None:
+    for path in ("status", "diagnostics"):
+        callers.error_of(client.get(f"/api/telegram/{path}?external_user_id=ghost", headers=host), 404)
+
+
 def test_nobody_of_another_workspace_can_be_named(client: FlaskClient, host: Headers, eve: User) -> None:
     for path in ("link-account", "status", "diagnostics"):
         callers.error_of(client.get(f"/api/telegram/{path}?user_id={eve.id}", headers=host), 404)

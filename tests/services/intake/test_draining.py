@@ -154,6 +154,13 @@ def test_an_unreadable_body_is_kept_apart_and_blocks_nobody(bot, handled):
     assert handled == [(501, "fine")]
 
 
+def test_a_malformed_update_is_put_aside_and_an_unknown_kind_ignored(bot, handled, monkeypatch):
+    monkeypatch.setitem(draining._HANDLERS, "telegram_bot", (lambda sender, event: None, lambda *_: None))
+    arrive(bot, b'{"update_id": 5, "message": 7}', b'{"update_id": 6, "new_update_kind": {}}', update(7, "a", "fine"))
+    intake.drain()
+    assert sorted(states()) == ["done", "ignored", "parked"]
+
+
 def test_what_a_failing_handler_wrote_is_rolled_back(bot, monkeypatch):
     def write_and_fail(sender, event, facts):
         db.session.add(JobRun(job="half a change", state="succeeded", started_at=clock.now()))

@@ -1,0 +1,97 @@
+"""RQ's worker as this product uses it: no process per job, signals left to us, and an end within a second."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import redis
+from flask import Flask
+from rq import Queue, SimpleWorker
+from rq.exceptions import DequeueTimeout, StopRequested
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
+
+from backend.core import queue
+from backend.core.logging import get_logger
+
+log = get_logger(__name__)
+_LOOK_SECONDS = 1
+_REST_SECONDS = 1.0
+
+
+def work(app: Flask, lanes: Sequence[str], stopping: threading.Event) -> None:
+    """Runs the lanes' jobs until `stopping` is set, then ends after the current one; outlives Redis being away.
+
+    A job is a wake-up that drains a batch of seconds, and lost ones are repeated by the sweep.
+    """
+    while not stopping.is_set():
+        store = queue.connection(timeout=None)
+        try:
+            queues = [Queue(lane, connection=store, serializer=JSONSerializer) for lane in lanes]
+            worker = _Worker(queues, connection=store, serializer=JSONSerializer, log_job_description=False)
+            worker.app, worker.stopping = app, stopping
+            worker.work(with_scheduler=False, logging_level="WARNING")
+            if not stopping.is_set():
+                log.warning("worker_loop_ended", lanes=list(lanes))
+        except (redis.RedisError, OSError) as error:
+            # The sweep does the work meanwhile; there is nothing to lose here.
+            log.warning("redis_away", error=type(error).__name__, lanes=list(lanes))
+        finally:
+            store.close()
+        stopping.wait(_REST_SECONDS)
+
+
+class _Worker(SimpleWorker):
+    """Runs each job in an app context and looks every second whether it is to end."""
+
+    app: Flask
+    stopping: threading.Event
+
+    def _install_signal_handlers(self) -> None:
+        """RQ's own handlers would replace those of the process."""
+
+    def subscribe(self) -> None:
+        """RQ's remote commands are not used, and their thread would be waited for at the end."""
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Runs one job here, in this process."""
+        with self.app.app_context():
+            super().execute_job(job, queue)
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """Waits for a job. RQ's own would wait for minutes, and sleep for up to one at a time while Redis is away.
+
+        Raises StopRequested, which ends `work`, when this process is to stop or Redis is away.
+        """
+        try:
+            self.set_state(WorkerStatus.IDLE)
+            while not self.stopping.is_set():
+                self.heartbeat()
+                if self.should_run_maintenance_tasks:
+                    self.run_maintenance_tasks()
+                found: tuple[Job, Queue] | None = self._next()
+                if found is not None:
+                    found[0].redis_server_version = self.get_redis_server_version()
+                    self.heartbeat()
+                    return found
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            raise StopRequested from error
+        raise StopRequested
+
+    def _next(self) -> tuple[Job, Queue] | None:
+        try:
+            found: tuple[Job, Queue] | None = self.queue_class.dequeue_any(
+                self._ordered_queues,
+                _LOOK_SECONDS,
+                connection=self.connection,
+                job_class=self.job_class,
+                serializer=self.serializer,
+                death_penalty_class=self.death_penalty_class,
+            )
+        except DequeueTimeout:
+            return None
+        return found

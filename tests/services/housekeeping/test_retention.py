@@ -1,0 +1,272 @@
+"""Retention ends exactly what is older than its age, in turns of a few seconds, as one run of the job history."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
+
+from backend.core import clock
+from backend.core.database import db
+from backend.models import (
+    Attempt,
+    IdempotencyKey,
+    JobRun,
+    LinkToken,
+    PasswordReset,
+    SignIn,
+    WebhookEvent,
+    WebhookEventKey,
+)
+from backend.services import housekeeping
+from backend.services.housekeeping import retention
+from tests.support import factories
+
+MOMENT = timedelta(seconds=30)
+
+
+@pytest.fixture
+def person(app):
+    made = factories.user()
+    db.session.commit()
+    return made
+
+
+@pytest.fixture
+def bot(person):
+    made = factories.bot()
+    db.session.commit()
+    return made
+
+
+def event(bot, person, at: datetime, **values: Any) -> WebhookEvent:
+    given = {
+        "sender_id": bot.id,
+        "channel": "telegram_bot",
+        "key": uuid.uuid4().bytes,
+        "conversation_key": 1,
+        "body_encrypted": b"sealed",
+        "state": "done",
+        "due_at": at,
+        "received_at": at,
+    }
+    return WebhookEvent(**given | values)
+
+
+def event_key(bot, person, at):
+    return WebhookEventKey(sender_id=bot.id, key=uuid.uuid4().bytes, seen_at=at)
+
+
+def idempotency_key(bot, person, at):
+    return IdempotencyKey(
+        workspace_id=person.workspace_id,
+        actor="user:1",
+        route="POST /api/events",
+        key=uuid.uuid4().hex,
+        request_hash=b"x",
+        created_at=at,
+    )
+
+
+def link_token(bot, person, at):
+    return LinkToken(
+        workspace_id=person.workspace_id,
+        user_id=person.id,
+        sender_id=bot.id,
+        token_hash=uuid.uuid4().bytes,
+        created_at=at,
+        expires_at=at,
+    )
+
+
+def attempt(bot, person, at):
+    return Attempt(
+        workspace_id=person.workspace_id,
+        sender_id=bot.id,
+        delivery_id=1,
+        part=0,
+        operation="send",
+        phase="started",
+        epoch=1,
+        at=at,
+    )
+
+
+def job_run(bot, person, at):
+    return JobRun(job="another", state="succeeded", started_at=at)
+
+
+def password_reset(bot, person, at):
+    return PasswordReset(
+        workspace_id=person.workspace_id,
+        user_id=person.id,
+        token_hash=uuid.uuid4().bytes,
+        created_at=at,
+        expires_at=at,
+    )
+
+
+def sign_in(bot, person, at):
+    return SignIn(
+        workspace_id=person.workspace_id,
+        user_id=person.id,
+        current_jti=uuid.uuid4().hex,
+        created_at=at,
+        refreshed_at=at,
+        expires_at=at,
+    )
+
+
+Make = Callable[[Any, Any, datetime], Any]
+DELETING: dict[str, tuple[Make, timedelta]] = {
+    "webhook duplicates' keys": (event_key, timedelta(days=7)),
+    "idempotency keys": (idempotency_key, timedelta(hours=24)),
+    "link tokens": (link_token, timedelta(days=7)),
+    "attempts": (attempt, timedelta(days=90)),
+    "job history": (job_run, timedelta(days=90)),
+    "password resets": (password_reset, timedelta(days=7)),
+    "ended sign-ins": (sign_in, timedelta(days=30)),
+}
+
+
+def put(*made):
+    db.session.add_all(made)
+    db.session.commit()
+
+
+def kept(model):
+    found = db.session.execute(select(model)).scalars().all()
+    return [one for one in found if getattr(one, "job", "") != retention.JOB.name]
+
+
+def the_run() -> JobRun:
+    db.session.rollback()
+    return db.session.execute(select(JobRun).where(JobRun.job == retention.JOB.name)).scalar_one()
+
+
+@pytest.mark.parametrize("rule", DELETING)
+def test_a_rule_deletes_exactly_what_is_older(person, bot, rule):
+    make, age = DELETING[rule]
+    now = clock.now()
+    younger = make(bot, person, now - age + MOMENT)
+    put(make(bot, person, now - age - MOMENT), younger, make(bot, person, now - age - timedelta(days=400)))
+    assert housekeeping.retain() == 2
+    assert kept(type(younger)) == [younger]
+
+
+def test_every_rule_is_tested():
+    assert {name for name, _, _ in retention.RULES} == {*DELETING, "raw webhook bodies"}
+
+
+def test_a_webhook_body_goes_after_thirty_days_and_its_event_stays(person, bot):
+    now = clock.now()
+    older, younger = now - timedelta(days=30) - MOMENT, now - timedelta(days=30) + MOMENT
+    put(event(bot, person, older), event(bot, person, younger), event(bot, person, older, state="new"))
+    assert housekeeping.retain() == 2
+    rows = db.session.execute(
+        select(WebhookEvent.body_encrypted, WebhookEvent.state, WebhookEvent.error).order_by(WebhookEvent.id)
+    ).all()
+    assert rows == [(None, "done", None), (b"sealed", "done", None), (None, "parked", "too_old")]
+
+
+def test_an_event_whose_body_is_gone_is_not_touched_again(person, bot):
+    put(event(bot, person, clock.now() - timedelta(days=31)))
+    assert housekeeping.retain() == 1
+    clock.move(3600)
+    assert housekeeping.retain() == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "predicate"),
+    [("webhook_events", "received_at", "body_encrypted IS NOT NULL"), ("attempts", "at", None)],
+)
+def test_a_large_table_has_the_index_that_its_rule_reads(person, table, column, predicate):
+    found = db.session.execute(
+        text("SELECT indexdef FROM pg_indexes WHERE tablename = :table AND indexdef LIKE :column"),
+        {"table": table, "column": f"%({column})%"},
+    ).scalars()
+    assert any(predicate is None or predicate in definition for definition in found)
+
+
+def test_the_run_is_written_before_anything_is_deleted(person, bot, monkeypatch):
+    seen: list[str] = []
+
+    def apply(*given):
+        seen.append(the_run().state)
+        return 0, True
+
+    monkeypatch.setattr(retention, "_apply", apply)
+    housekeeping.retain()
+    assert seen == ["running"] * len(retention.RULES)
+    run = the_run()
+    assert (run.state, run.detail) == ("succeeded", "0")
+    assert run.finished_at is not None
+
+
+def test_a_turn_is_bounded_and_wakes_the_next_which_goes_on_with_the_same_run(person, bot, valkey, monkeypatch):
+    monkeypatch.setattr(retention, "_BATCH", 2)
+    old = clock.now() - timedelta(days=91)
+    put(*(event_key(bot, person, old) for _ in range(5)), *(attempt(bot, person, old) for _ in range(5)))
+    turns = 0
+    while True:
+        touched = housekeeping.retain(0.0)
+        turns += 1
+        assert touched <= 3, "what is left of one rule and a batch of the next"
+        if the_run().state == "succeeded":
+            break
+        assert the_run().state == "running"
+        assert valkey.lpop("rq:queue:background"), "the rest was woken"
+        assert turns < 50
+    assert the_run().detail == "10"
+    assert (kept(WebhookEventKey), kept(Attempt)) == ([], [])
+
+
+def test_a_second_job_does_nothing_while_one_is_at_work(person, bot, held):
+    put(event_key(bot, person, clock.now() - timedelta(days=8)))
+    with held(retention.JOB.name):
+        assert housekeeping.retain() == 0
+    assert len(kept(WebhookEventKey)) == 1
+    assert housekeeping.retain() == 1
+
+
+def test_a_job_that_is_woken_again_within_the_hour_begins_no_new_run(person, bot):
+    housekeeping.retain()
+    put(event_key(bot, person, clock.now() - timedelta(days=8)))
+    assert housekeeping.retain() == 0
+    assert the_run().state == "succeeded"
+    clock.move(3600)
+    assert housekeeping.retain() == 1
+
+
+def test_a_rule_that_raises_ends_the_run_as_failed_and_names_itself(person, monkeypatch):
+    monkeypatch.setattr(retention, "RULES", (retention.RULES[0], ("a broken rule", timedelta(0), "SELECT 1 / 0")))
+
+    def apply(statement, before, deadline):
+        if "/ 0" in statement:
+            raise ValueError("a defect")
+        return 0, True
+
+    monkeypatch.setattr(retention, "_apply", apply)
+    with pytest.raises(ValueError, match="a defect"):
+        housekeeping.retain()
+    run = the_run()
+    assert (run.state, run.code, run.subject) == ("failed", "ValueError", "a broken rule")
+    assert housekeeping.retain() == 0, "the next is tried an hour later"
+
+
+def test_a_run_that_lost_the_database_is_gone_on_with(person, bot, monkeypatch):
+    def away(*given):
+        raise OperationalError("DELETE", {}, ConnectionError())
+
+    with monkeypatch.context() as patched:
+        patched.setattr(retention, "_apply", away)
+        with pytest.raises(OperationalError):
+            housekeeping.retain()
+    assert the_run().state == "running"
+    housekeeping.retain()
+    assert the_run().state == "succeeded"

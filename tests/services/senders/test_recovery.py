@@ -1,0 +1,61 @@
+"""A provider's slip does not stop a bot for good: a refused token is asked about again, at growing rests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from backend.core import clock
+from backend.core.database import db, system_scope
+from backend.models import Sender
+from backend.services import senders
+from tests.support import factories
+from tests.support.bot_api import BotApi, Refusal, bot_api
+
+
+@pytest.fixture
+def api(app: Flask) -> Iterator[BotApi]:
+    with bot_api() as running:
+        yield running
+
+
+@pytest.fixture
+def refused(api: BotApi) -> Sender:
+    made = factories.bot(factories.workspace())
+    with system_scope("a test"):
+        senders.disable(made, "token_refused")
+        db.session.commit()
+    return made
+
+
+def is_active(sender: Sender) -> bool:
+    db.session.expire_all()
+    with system_scope("a test"):
+        return db.session.get_one(Sender, sender.id).is_active
+
+
+def test_a_bot_that_telegram_accepts_again_goes_on_by_itself(api: BotApi, refused: Sender) -> None:
+    assert senders.recheck_refused() == 0
+    clock.move(61)
+    assert senders.recheck_refused() == 1
+    assert is_active(refused)
+
+
+def test_a_bot_that_is_still_refused_is_asked_about_less_and_less_often(api: BotApi, refused: Sender) -> None:
+    api.answers["getMe"] = Refusal(401, "Unauthorized")
+    for _ in range(60):
+        clock.move(60)
+        senders.recheck_refused()
+    assert not is_active(refused)
+    assert 10 < len(api.called("getMe")) < 40
+
+
+def test_a_bot_that_a_person_switched_off_stays_off(api: BotApi, refused: Sender) -> None:
+    with system_scope("a test"):
+        senders.disable(refused, "switched_off")
+        db.session.commit()
+    clock.move(3600)
+    assert senders.recheck_refused() == 0
+    assert api.called("getMe") == []
