@@ -86,6 +86,8 @@ def _checked(target: Any, name: str, value: Any) -> Any:
             raise invalid(f"{name} must be [count, seconds]")
         if not all(isinstance(part, (int, float)) and part > 0 for part in value):
             raise invalid(f"{name} must be two positive numbers")
+        if value[0] != int(value[0]):
+            raise invalid(f"{name} must have a whole number of messages")
         return int(value[0]), float(value[1])
     if isinstance(present, bool):
         right = isinstance(value, bool)

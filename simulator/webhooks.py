@@ -8,6 +8,7 @@ update comes again at once, then after 2, 4, 8 … up to 60 s, or when a `Retry-
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -136,7 +137,7 @@ class WebhookSender:
         except TimeoutError:
             error = "Read timeout expired"
         except aiohttp.ClientConnectorError as problem:
-            error = problem.os_error.strerror or "Connection failed"
+            error = _reason(problem.os_error)
         except aiohttp.ClientError as problem:
             error = f"Connection closed: {type(problem).__name__}"
         record = {
@@ -154,6 +155,13 @@ class WebhookSender:
             name = method.lower()
             if name not in NOT_IN_AN_ANSWER and not name.startswith("get"):
                 self._execute(self.inbox.bot_id, name, answer)
+
+
+def _reason(problem: OSError) -> str:
+    """Why there was no connection. The event loop puts an address into the text; Telegram does not."""
+    if problem.errno is not None and problem.errno > 0:
+        return os.strerror(problem.errno)
+    return problem.strerror or "Connection failed"
 
 
 def _method_in(content: bytes, content_type: str) -> dict[str, Any]:

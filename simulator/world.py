@@ -103,6 +103,8 @@ class World:
         chat = Chat(chat_id, kind, title, username, is_forum=is_forum)
         if is_forum:
             chat.topics[1] = Topic(1, "General")
+            # A topic has the number of the message that made it: 1 is General's.
+            chat.next_message_id = 2
         if username:
             if self.find_name(username) is not None:
                 raise invalid("this username is taken")
