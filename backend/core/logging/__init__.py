@@ -32,6 +32,8 @@ _FLOORS: Final = {
     "urllib3": logging.INFO,
     "werkzeug": logging.INFO,
     "alembic": logging.INFO,
+    "alembic.runtime.plugins": logging.WARNING,
+    "alembic.ddl": logging.WARNING,
 }
 _FIRST: Final = ("time", "level", "logger", "event")
 
