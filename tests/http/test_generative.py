@@ -33,8 +33,8 @@ PARTS = 4
 """The operations are dealt into so many tests, so that several workers share them."""
 SEED = 20260226
 STORING = {"token_reused", "confirmation_required", "bot_unavailable"}
-"""Refusals that are meant to store something: the family that is revoked, the question that is asked, and when the bot's
-provider could last not be reached."""
+"""Refusals that are meant to store something: the family that is revoked, the question that is asked, and when the
+bot's provider could last not be reached."""
 
 _ODD_TEXT = st.one_of(
     st.text(max_size=30),

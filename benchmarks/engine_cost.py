@@ -1,0 +1,52 @@
+"""What a claim and its completion cost, by the engine's own functions, without a provider: `python -m
+benchmarks.engine_cost SENDER BATCHES` with the product's environment. Prints milliseconds a message for each batch.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+from backend.app import create_app
+from backend.channels.base import Receipt
+from backend.core import clock
+from backend.core.database import db
+from backend.core.leases import LeaseKeeper
+from backend.services.delivery import claiming
+from backend.services.delivery.recording import Outcome, record
+
+BATCH = 25
+
+
+def main(sender_id: int, batches: int) -> None:
+    """Claims and completes that many batches."""
+    app = create_app()
+    claims: list[float] = []
+    completions: list[float] = []
+    with app.app_context():
+        keeper = LeaseKeeper(db.engine)
+        keeper.acquire([sender_id])
+        renewed = time.monotonic()
+        for _ in range(batches):
+            if time.monotonic() - renewed > 1.5:
+                keeper.renew()
+                renewed = time.monotonic()
+            want = claiming.Want(sender_id, keeper.held()[sender_id].epoch, BATCH)
+            begun = time.perf_counter()
+            with db.engine.begin() as connection:
+                claimed = claiming.claim(connection, [want], [], clock.now())
+            taken = time.perf_counter()
+            if len(claimed) != BATCH:
+                raise SystemExit(f"claimed {len(claimed)} instead of {BATCH}")
+            record([Outcome(one, receipt=Receipt((f"{one.id}",))) for one in claimed])
+            db.session.remove()
+            ended = time.perf_counter()
+            claims.append((taken - begun) * 1000 / BATCH)
+            completions.append((ended - taken) * 1000 / BATCH)
+        keeper.release([sender_id])
+    sys.stdout.write(json.dumps({"claim": claims, "complete": completions}))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

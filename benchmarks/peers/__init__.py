@@ -1,0 +1,1 @@
+"""What is measured beside the product: programs of their own, run by the interpreter of var/bench-venv."""
