@@ -73,7 +73,10 @@ _RULES: Final[tuple[tuple[re.Pattern[str], _Replacement], ...]] = (
     (re.compile(r"(\bvalue \")[^\"]*(\" is out of range for type )"), rf"\1{MASK}\2"),
     (
         re.compile(
-            r"(Key \([^\n]*?\)=\().{0,4000}?(\) (?:already exists|is not present|is still|conflicts))", re.DOTALL
+            # Bounded on both sides: an index holds no key of more than 2,700 bytes.
+            r"(Key \((?:[^\n()]|\([^\n()]{0,100}\)){0,200}\)=\().{0,3000}?"
+            r"(\) (?:already exists|is not present|is still|conflicts))",
+            re.DOTALL,
         ),
         rf"\1{MASK}\2",
     ),
