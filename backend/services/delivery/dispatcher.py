@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -65,6 +65,8 @@ class Dispatcher:
         self._avoided: dict[int, float] = {}
         self._flying: set[int] = set()
         self._checked_at = 0.0
+        self._looked_at = 0.0
+        self._nudged = threading.Event()
         self._flight_lock = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -77,7 +79,7 @@ class Dispatcher:
 
         Raises RuntimeError when one of its threads ended by a defect: the process is then better started anew.
         """
-        listener = NudgeListener(self._wake.set)
+        listener = NudgeListener(self._on_nudge)
         renewer = threading.Thread(target=self._renew_leases, name="renew", daemon=True)
         for thread in (listener, self._recorder, renewer):
             thread.start()
@@ -119,17 +121,29 @@ class Dispatcher:
         for sender_id in [one for one in self._served if one not in held]:
             self._forget(sender_id)
         moment = time.monotonic()
-        self._avoided = {one: until for one, until in self._avoided.items() if until > moment}
-        with self._engine.connect() as connection:
-            passed = [*held, *self._avoided]
-            needed = claiming.senders_in_need(connection, passed, registry.names(), clock.now())
-        self.keeper.acquire(needed)
+        if self._nudged.is_set() or moment - self._looked_at >= _LOOK_SECONDS:
+            # Not at every turn: most turns only wait for the next pace token of a sender that is served already.
+            self._nudged.clear()
+            self._looked_at = moment
+            self._acquire(held, moment)
         for sender_id, lease in self.keeper.held().items():
             # Also one that ran out while the database was away and was renewed before anybody else took it.
             if sender_id not in self._served:
                 self._begin_serving(lease)
         over = {one for one, used in self._used_at.items() if moment - used > _IDLE_RELEASE_SECONDS}
         self._give_back([one for one in over | self._leaving if not self._unrecorded.get(one)])
+
+    def _acquire(self, held: Iterable[int], moment: float) -> None:
+        """Takes the senders with work that nobody serves."""
+        self._avoided = {one: until for one, until in self._avoided.items() if until > moment}
+        with self._engine.connect() as connection:
+            passed = [*held, *self._avoided]
+            needed = claiming.senders_in_need(connection, passed, registry.names(), clock.now())
+        self.keeper.acquire(needed)
+
+    def _on_nudge(self) -> None:
+        self._nudged.set()
+        self._wake.set()
 
     def _begin_serving(self, lease: Lease) -> None:
         """Settles what is left of earlier holders and serves the sender; one that cannot be served ends no other's."""
