@@ -34,6 +34,7 @@ from backend.services.delivery.transmission import Served, limits_of, transmit
 
 log = get_logger(__name__)
 _LOOK_SECONDS = 1.0
+_SHORTEST_WAIT = 0.01
 _IDLE_RELEASE_SECONDS = 10.0
 _MEMORY_SECONDS = 61.0
 _BULK_SHARE = 10
@@ -331,7 +332,8 @@ class Dispatcher:
             due = claiming.next_due(connection, held, clock.now()) if held else None
         if due is not None:
             waits = [*waits, (due - clock.now()).total_seconds()]
-        return max(0.001, min([_LOOK_SECONDS, *waits]))
+        # Pace tokens are collected for a moment: a turn that comes a little late starts several at once.
+        return max(_SHORTEST_WAIT, min([_LOOK_SECONDS, *waits]))
 
     def _recorded(self, outcomes: list[Outcome]) -> None:
         """A batch has been recorded, or given up: its operations are no longer in flight."""

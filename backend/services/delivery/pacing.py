@@ -15,6 +15,8 @@ from backend.channels.base import Rate
 
 _SPACING = 1.02
 """29.4 a second for a limit of 30: measured to meet a strict sliding window where 29.7 does not."""
+_CATCH_UP = 0.3
+"""How many seconds of starts that were missed may be made up for."""
 
 
 def spacing(rates: Sequence[Rate]) -> float:
@@ -71,31 +73,48 @@ class ChatPace:
 
 
 class SenderPace:
-    """The pace of one sender under lease: its own spacing and the chats it lately used."""
+    """The pace of one sender under lease: its own rates and the chats it lately used.
+
+    Starts are spaced evenly. A turn of the loop that came late may catch up a little, but never beyond what the rates
+    allow in a sliding window over the starts themselves.
+    """
 
     def __init__(self, rates: Sequence[Rate]) -> None:
         self._spacing = spacing(rates)
+        self._rates = tuple(Rate(rate.count, rate.seconds * _SPACING) for rate in rates)
+        self._starts: deque[float] = deque(maxlen=max((rate.count for rate in rates), default=1))
         self._next = 0.0
+        self._rests_until = 0.0
         self._chats: dict[int, ChatPace] = {}
         self._failures = 0
 
     def budget(self, now: float, most: int) -> int:
-        """How many operations may start now: one at a time where there is a rate, else `most`."""
+        """How many operations may start now, at most `most`."""
+        if now < self._rests_until:
+            return 0
         if self._spacing == 0.0:
             return most
-        return min(most, 1) if now >= self._next else 0
+        owed = int((now - max(self._next, now - _CATCH_UP)) / self._spacing) + 1 if now >= self._next else 0
+        return min(most, owed, self._window_leaves(now))
 
     def opens(self, now: float) -> float:
         """When the sender's next operation may start."""
-        return max(now, self._next)
+        if self._spacing == 0.0:
+            return max(now, self._rests_until)
+        return max(now, self._next, self._rests_until, window_opens(self._starts, self._rates, now))
 
-    def started(self, now: float, count: int = 1) -> None:
-        """Counts operations that start now."""
-        self._next = max(self._next, now) + self._spacing * count
+    def started(self, now: float) -> None:
+        """Counts an operation that starts now."""
+        self._next = max(self._next, now - _CATCH_UP) + self._spacing
+        self._starts.append(now)
+
+    def _window_leaves(self, now: float) -> int:
+        used = ((rate, sum(start > now - rate.seconds for start in self._starts)) for rate in self._rates)
+        return max(0, min(rate.count - count for rate, count in used))
 
     def rest(self, until: float) -> None:
         """Nothing before `until`."""
-        self._next = max(self._next, until)
+        self._rests_until = max(self._rests_until, until)
 
     def chat(self, chat_key: int, rates: tuple[Rate, ...]) -> ChatPace:
         """The memory of one chat, made when it is first used."""

@@ -37,17 +37,41 @@ def test_slots_of_a_long_backlog_keep_every_rate():
         assert moments[index + 20] - moments[index] >= 60.0
 
 
-def test_a_sender_starts_evenly_and_below_its_limit():
-    pace = SenderPace((Rate(30, 1.0),))
-    now = 0.0
+def starts_of(pace, turns):
+    """The moments at which operations start when the loop comes by at `turns`."""
     starts: list[float] = []
-    while len(starts) < 60:
-        now = pace.opens(now)
-        assert pace.budget(now, 10) == 1
-        starts.append(now)
-        pace.started(now)
-    assert all(starts[i + 30] - starts[i] > 1.0 for i in range(30))
+    for now in turns:
+        for _ in range(pace.budget(now, 10)):
+            starts.append(now)
+            pace.started(now)
+    return starts
+
+
+def most_in_a_second(starts):
+    return max(sum(first <= other < first + 1.0 for other in starts) for first in starts)
+
+
+def test_a_sender_starts_evenly_and_below_its_limit():
+    starts = starts_of(SenderPace((Rate(30, 1.0),)), [turn * 0.001 for turn in range(4000)])
+    assert most_in_a_second(starts) <= 30
+    assert len(starts) >= 4 * 30 * 0.97
     assert spacing((Rate(30, 1.0),)) == pytest.approx(0.034)
+
+
+def test_a_loop_that_comes_late_catches_up_and_never_exceeds_the_limit():
+    late = [turn * 0.05 + (0.2 if turn % 7 == 0 else 0.0) for turn in range(120)]
+    starts = starts_of(SenderPace((Rate(30, 1.0),)), sorted(late))
+    assert most_in_a_second(starts) <= 30
+    assert len(starts) >= 6 * 30 * 0.95
+
+
+def test_after_a_rest_the_window_still_holds():
+    pace = SenderPace((Rate(30, 1.0),))
+    pace.started(0.0)
+    pace.rest(5.0)
+    assert pace.budget(4.9, 10) == 0
+    assert pace.opens(1.0) == 5.0
+    assert most_in_a_second(starts_of(pace, [5.0 + turn * 0.01 for turn in range(300)])) <= 30
 
 
 def test_without_a_rate_the_connections_are_the_budget():
