@@ -24,27 +24,17 @@ def arguments(given: list[str]) -> argparse.Namespace:
     port = int(os.environ.get("SIMULATOR_PORT", "8081"))
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, default=port, help="port (SIMULATOR_PORT, default 8081; 0: any)")
-    parser.add_argument(
-        "--bot", action="append", default=[], metavar="TOKEN:USERNAME", help="a bot; may be repeated"
-    )
-    parser.add_argument(
-        "--data", metavar="FILE", help="append the accepted log to this file, a JSON object per line"
-    )
-    parser.add_argument(
-        "--state", metavar="FILE", type=Path, help="keep people, chats and messages in this file"
-    )
+    parser.add_argument("--bot", action="append", default=[], metavar="TOKEN:USERNAME", help="a bot; may be repeated")
+    parser.add_argument("--data", metavar="FILE", help="append the accepted log to this file, a JSON object per line")
+    parser.add_argument("--state", metavar="FILE", type=Path, help="keep people, chats and messages in this file")
     parser.add_argument(
         "--rates", choices=POLICIES, default="strict", help="policy of the limits (default %(default)s)"
     )
-    parser.add_argument(
-        "--webhook-speed", type=float, default=1.0, help="divides the waits between webhook retries"
-    )
+    parser.add_argument("--webhook-speed", type=float, default=1.0, help="divides the waits between webhook retries")
     parser.add_argument("--strict-webhooks", action="store_true", help="want https and Telegram's ports")
     parser.add_argument("--seed", type=int, help="make generated ids repeatable")
     parser.add_argument("--empty", action="store_true", help="without the demo people and groups")
-    parser.add_argument(
-        "--ready-file", metavar="FILE", type=Path, help="write the address there once it listens"
-    )
+    parser.add_argument("--ready-file", metavar="FILE", type=Path, help="write the address there once it listens")
     return parser.parse_args(given)
 
 

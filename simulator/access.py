@@ -6,7 +6,7 @@ import re
 
 from simulator.errors import bad_request, forbidden
 from simulator.model import Bot, Chat, Record
-from simulator.parameters import Call
+from simulator.parameters import Call, whole_number
 from simulator.world import World
 
 
@@ -15,8 +15,8 @@ def chat_of(world: World, call: Call, name: str = "chat_id") -> Chat:
     value = call.string(name).strip()
     if not value:
         raise bad_request("chat_id is empty")
-    if re.fullmatch(r"-?\d{1,19}", value):
-        chat_id = int(value)
+    if re.fullmatch(r"-?[0-9]{1,19}", value):
+        chat_id = whole_number(value)
     else:
         found = world.find_name(value) if value.startswith("@") else None
         if found is None or found > 0:
@@ -101,10 +101,10 @@ def replied_to(chat: Chat, call: Call) -> Record | None:
     parameters = call.structure("reply_parameters", "reply parameters") or {}
     if not isinstance(parameters, dict):
         raise bad_request("object expected as reply parameters")
-    message_id = parameters.get("message_id") or call.integer("reply_to_message_id")
+    message_id = whole_number(parameters.get("message_id")) or call.integer("reply_to_message_id")
     if not message_id:
         return None
-    record = record_of(chat, int(message_id))
+    record = record_of(chat, message_id)
     lenient = parameters.get("allow_sending_without_reply") or call.boolean("allow_sending_without_reply")
     if record is None and not lenient:
         raise bad_request("message to be replied not found")
@@ -113,8 +113,4 @@ def replied_to(chat: Chat, call: Call) -> Record | None:
 
 def quoted(record: Record) -> dict[str, object]:
     """A message as it stands inside the one that answers it."""
-    return {
-        name: value
-        for name, value in record.message.items()
-        if name not in ("reply_to_message", "reply_markup")
-    }
+    return {name: value for name, value in record.message.items() if name not in ("reply_to_message", "reply_markup")}

@@ -16,9 +16,7 @@ def populate(world: World) -> None:
         return
     mina = world.add_person("Mina", last_name="Park", username="mina_park", language_code="ko")
     jonas = world.add_person("Jonas", last_name="Weber", username="jonas_weber", language_code="en")
-    aiko = world.add_person(
-        "Aiko", last_name="Mori", username="aiko_mori", language_code="en", is_premium=True
-    )
+    aiko = world.add_person("Aiko", last_name="Mori", username="aiko_mori", language_code="en", is_premium=True)
     create_chat(
         world,
         {"type": "group", "title": "Launch team", "creator": mina.id, "members": [jonas.id, aiko.id]},

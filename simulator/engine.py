@@ -29,7 +29,7 @@ from simulator.parameters import Call
 from simulator.rates import Limiter
 from simulator.settings import Settings
 from simulator.webhooks import WebhookSender
-from simulator.world import World
+from simulator.world import TOKEN, World
 
 WAITING = frozenset({"getupdates", "setwebhook", "deletewebhook", "getwebhookinfo", "logout", "close"})
 LIMITED = frozenset({"sendmessage", "sendphoto", "senddocument", "sendmediagroup"})
@@ -38,9 +38,7 @@ LIMITED = frozenset({"sendmessage", "sendphoto", "senddocument", "sendmediagroup
 class Engine:
     """One simulator. Made and used on one event loop; `open` and `close` bracket its life."""
 
-    def __init__(
-        self, settings: Settings | None = None, log_path: str | None = None, seed: int | None = None
-    ) -> None:
+    def __init__(self, settings: Settings | None = None, log_path: str | None = None, seed: int | None = None) -> None:
         self.settings = settings or Settings()
         self.journal = Journal(log_path)
         self.faults = Faults()
@@ -82,7 +80,7 @@ class Engine:
         self.world = World(self.settings, self._seed)
         self.world.events = old.events
         self.files.world = self.world
-        for bot in old.bots.values():
+        for bot in old.bots_by_id.values():
             self.world.add_bot(bot.token, bot.username, bot.first_name, bot.privacy)
         self.journal.clear()
         self.faults = Faults()
@@ -187,10 +185,7 @@ class Engine:
         """The bot. Raises ApiError 401 for an unknown or revoked token, 404 for what is none."""
         bot = self.world.bots.get(token)
         if bot is None:
-            left, colon, right = token.partition(":")
-            if not (colon and left.isdecimal() and right):
-                raise ApiError(404, "Not Found")
-            raise ApiError(401, "Unauthorized")
+            raise ApiError(401, "Unauthorized") if TOKEN.fullmatch(token) else ApiError(404, "Not Found")
         return bot
 
     def check_utf8(self, values: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ chance and seed.
 from __future__ import annotations
 
 import random
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from simulator.errors import invalid
@@ -79,6 +79,9 @@ class Fault:
         return _TEXTS.get(self.error_code, "Internal Server Error")
 
 
+_FIELDS = frozenset(known.name for known in fields(Fault)) - {"id", "kind", "struck", "random"}
+
+
 class Faults:
     """The rules in force, in the order in which they were made."""
 
@@ -90,21 +93,25 @@ class Faults:
         """Make a rule. Raises ControlError 422 for an unknown kind, field or type of value."""
         wish = dict(wish)
         kind = wish.pop("kind", None)
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise invalid(f"kind must be one of {', '.join(KINDS)}")
         fault = Fault(id=self._last + 1, kind=kind)
         for name, value in wish.items():
-            present = getattr(fault, name, None)
-            if name in ("id", "kind", "struck", "random") or present is None or callable(present):
+            if name not in _FIELDS:
                 raise invalid(f"a fault has no {name}")
+            present = getattr(fault, name)
             if isinstance(present, float) and isinstance(value, int) and not isinstance(value, bool):
                 value = float(value)
             if type(value) is not type(present):
                 raise invalid(f"{name} has a value of the wrong kind")
+            if isinstance(value, (int, float)) and value < 0 and name not in ("chat_id", "migrate_to_chat_id"):
+                raise invalid(f"{name} cannot be negative")
             setattr(fault, name, value)
         fault.method = fault.method.lower()
         if fault.accept not in ("before", "after", "never"):
             raise invalid("accept must be before, after or never")
+        if not (400 <= fault.error_code <= 599 and 200 <= fault.status <= 599):
+            raise invalid("error_code must be 400 to 599, status 200 to 599")
         fault.random = random.Random(fault.seed)  # noqa: S311 - a repeatable choice, nothing secret
         self._last += 1
         self.rules.append(fault)
@@ -120,11 +127,7 @@ class Faults:
     def strike(self, bot_id: int, method: str, chat_id: int) -> Fault | None:
         """The first rule that strikes this call, or None."""
         for rule in self.rules:
-            if (
-                rule.bot not in (0, bot_id)
-                or rule.method not in ("", method)
-                or rule.chat_id not in (0, chat_id)
-            ):
+            if rule.bot not in (0, bot_id) or rule.method not in ("", method) or rule.chat_id not in (0, chat_id):
                 continue
             if rule.count and rule.struck >= rule.count:
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 import struct
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ MOST_PHOTO_BY_URL = 5 * MEGABYTE
 MOST_PIXELS = 10_000
 FETCH_SECONDS = 10
 THUMBNAIL = 90
+BYTES = "application/octet-stream"
 PREFIX = {"photo": "AgACAgI", "document": "BQACAgI"}
 
 
@@ -35,6 +37,8 @@ class FileStore:
     def store(self, upload: Upload, kind: str) -> StoredFile:
         """Keep a file. Raises ApiError 400 for a picture that is none, or too large."""
         width = height = 0
+        if not upload.data:
+            raise bad_request("file must be non-empty")
         if kind == "photo":
             if len(upload.data) > MOST_PHOTO:
                 raise bad_request(f"file of size {len(upload.data)} bytes is too big for a photo")
@@ -44,29 +48,36 @@ class FileStore:
             width, height = size
             if width + height > MOST_PIXELS or max(width, height) > 20 * min(width, height):
                 raise bad_request("PHOTO_INVALID_DIMENSIONS")
-        if not upload.data:
-            raise bad_request("file must be non-empty")
-        token = f"{self.world.random.getrandbits(160):040x}"
-        extension = (
-            upload.name.rpartition(".")[2][:8]
-            if "." in upload.name
-            else ("jpg" if kind == "photo" else "bin")
-        )
+        token = self._token(kind)
+        given = re.fullmatch(r".*\.([A-Za-z0-9]{1,8})", upload.name, re.DOTALL)
+        extension = given[1] if given else ("jpg" if kind == "photo" else "bin")
         folder = "photos" if kind == "photo" else "documents"
-        number = len(self.world.files) + 1
         stored = StoredFile(
             file_id=PREFIX[kind] + token,
             unique_id="AQAD" + token[:11],
             name=upload.name,
-            mime_type=upload.mime_type or mimetypes.guess_type(upload.name)[0] or "application/octet-stream",
+            mime_type=_mime_type(upload),
             data=upload.data,
-            path=f"{folder}/file_{number}.{extension}",
+            path=f"{folder}/file_{self._number()}.{extension}",
             kind=kind,
             width=width,
             height=height,
         )
         self.world.files[stored.file_id] = stored
         return stored
+
+    def _token(self, kind: str) -> str:
+        """What makes a file_id; a free one, as a seed gives the same numbers again over a saved world."""
+        while True:
+            token = f"{self.world.random.getrandbits(160):040x}"
+            if PREFIX[kind] + token not in self.world.files:
+                return token
+
+    def _number(self) -> int:
+        """The number in the next path: above the newest file's, however many were not saved with the world."""
+        newest = next(reversed(self.world.files.values()), None)
+        found = re.search(r"/file_([0-9]+)", newest.path) if newest is not None else None
+        return int(found[1]) + 1 if found else 1
 
     def at_path(self, path: str) -> StoredFile | None:
         """The file that getFile gave this path for."""
@@ -133,9 +144,7 @@ class FileStore:
         if scale < 1:
             small = stored.file_id[:-1] + "s"
             self.world.files[small] = stored
-            sizes.append(
-                _size(small, stored, max(1, int(stored.width * scale)), max(1, int(stored.height * scale)))
-            )
+            sizes.append(_size(small, stored, max(1, int(stored.width * scale)), max(1, int(stored.height * scale))))
         sizes.append(_size(stored.file_id, stored, stored.width, stored.height))
         return {"photo": sizes}
 
@@ -150,6 +159,13 @@ class FileStore:
                 "file_size": len(stored.data),
             }
         }
+
+
+def _mime_type(upload: Upload) -> str:
+    """As sent; where only bytes were promised, what the name says."""
+    if upload.mime_type not in ("", BYTES):
+        return upload.mime_type
+    return mimetypes.guess_type(upload.name)[0] or BYTES
 
 
 def _size(file_id: str, stored: StoredFile, width: int, height: int) -> JSON:

@@ -61,9 +61,7 @@ def _plain(button: Any) -> JSON:
     if isinstance(button, str):
         return {"text": button}
     if not isinstance(button, dict) or not isinstance(button.get("text"), str):
-        raise bad_request(
-            "can't parse keyboard button: KeyboardButton must be a String or an Object with a text"
-        )
+        raise bad_request("can't parse keyboard button: KeyboardButton must be a String or an Object with a text")
     return button
 
 

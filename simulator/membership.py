@@ -126,9 +126,7 @@ def create_chat(world: World, wish: dict[str, Any]) -> Chat:
     if chat.type == "group":
         world.post(chat, creator.id, {"group_chat_created": True}, {"from": creator.user()})
     for bot in bots:
-        change_membership(
-            world, chat, bot.id, "administrator" if chat.type == "channel" else "member", creator.id
-        )
+        change_membership(world, chat, bot.id, "administrator" if chat.type == "channel" else "member", creator.id)
     return chat
 
 
@@ -143,9 +141,7 @@ def migrate(world: World, chat: Chat) -> Chat:
     people = [key for key in chat.members if key in world.people]
     actor = next((key for key in people if chat.members[key].status == "creator"), people[0])
     new = world.add_chat("supergroup", chat.title)
-    new.members = {
-        key: Member(old.status, old.anonymous, old.title, old.can_send) for key, old in chat.members.items()
-    }
+    new.members = {key: Member(old.status, old.anonymous, old.title, old.can_send) for key, old in chat.members.items()}
     _service(world, chat, {"migrate_to_chat_id": new.id}, actor)
     chat.migrated_to = new.id
     head = {"from": ANONYMOUS, "sender_chat": world.chat_info(new)}

@@ -14,7 +14,15 @@ import orjson
 from simulator.errors import ApiError, bad_request
 from simulator.model import Bot
 
-_NUMBER = re.compile(r"\s*([+-]?\d{1,19})")
+_NUMBER = re.compile(r"\s*([+-]?[0-9]{1,19})")
+_BITS = 63
+
+
+def whole_number(value: Any, default: int = 0) -> int:
+    """What a JSON value or a text begins with as a number of 64 bits; the default for anything else."""
+    match = _NUMBER.match(str(value))
+    number = int(match[1]) if match else default
+    return number if -(2**_BITS) <= number < 2**_BITS else default
 
 
 @dataclass(slots=True)
@@ -61,10 +69,7 @@ class Call:
         value = self.values.get(name)
         if isinstance(value, bool) or value is None:
             return default
-        if isinstance(value, int):
-            return value
-        match = _NUMBER.match(str(value))
-        return int(match[1]) if match else default
+        return whole_number(value, default)
 
     def boolean(self, name: str) -> bool:
         """True for true, "true", "yes", "1" and 1."""

@@ -27,7 +27,10 @@ def deep_link(link: str) -> tuple[str, str, str]:
     A payload that Telegram would not pass on is dropped silently, as there. Raises ControlError 422 for
     anything else.
     """
-    parts = urlsplit(link)
+    try:
+        parts = urlsplit(link)
+    except ValueError:
+        raise invalid("this is no link to a bot") from None
     query = parse_qs(parts.query)
     if parts.scheme == "tg" and parts.netloc == "resolve":
         username = query.get("domain", [""])[0]
@@ -76,9 +79,7 @@ def _require_present(world: World, chat: Chat, person: Person) -> None:
         raise invalid("only administrators post in a channel")
 
 
-def _post(
-    world: World, chat: Chat, person: Person, content: JSON, reply_to: int = 0, thread_id: int = 0
-) -> Record:
+def _post(world: World, chat: Chat, person: Person, content: JSON, reply_to: int = 0, thread_id: int = 0) -> Record:
     _require_present(world, chat, person)
     if thread_id:
         if thread_id not in chat.topics or chat.topics[thread_id].deleted:
@@ -161,9 +162,7 @@ def find_button(record: Record, data: str | None, text: str | None) -> JSON:
     raise not_found("this button")
 
 
-def press(
-    world: World, person: Person, chat: Chat, message_id: int, data: str | None, text: str | None
-) -> Callback:
+def press(world: World, person: Person, chat: Chat, message_id: int, data: str | None, text: str | None) -> Callback:
     """Press an inline button that has callback data. The bot's answer will stand in the result's `answer`."""
     record = record_of(chat, message_id)
     if record is None:
@@ -173,9 +172,7 @@ def press(
     if "callback_data" not in button:
         raise invalid("this button opens an address: " + str(button.get("url", "")))
     number = str(world.random.randrange(10**17, 10**18))
-    pressed = Callback(
-        number, record.sender, person.id, chat.id, message_id, button["callback_data"], time.monotonic()
-    )
+    pressed = Callback(number, record.sender, person.id, chat.id, message_id, button["callback_data"], time.monotonic())
     world.callbacks[number] = pressed
     query = {
         "id": number,

@@ -10,6 +10,7 @@ from typing import Any
 from simulator.errors import invalid
 
 POLICIES = ("strict", "blocking", "bucket", "off")
+LARGEST = 10**9
 
 
 @dataclass(slots=True)
@@ -84,8 +85,8 @@ def _checked(target: Any, name: str, value: Any) -> Any:
     if isinstance(present, tuple):
         if not isinstance(value, (list, tuple)) or len(value) != 2:
             raise invalid(f"{name} must be [count, seconds]")
-        if not all(isinstance(part, (int, float)) and part > 0 for part in value):
-            raise invalid(f"{name} must be two positive numbers")
+        if not all(isinstance(part, (int, float)) and 0 < part <= LARGEST for part in value):
+            raise invalid(f"{name} must be two positive numbers, at most {LARGEST}")
         if value[0] != int(value[0]):
             raise invalid(f"{name} must have a whole number of messages")
         return int(value[0]), float(value[1])

@@ -53,7 +53,7 @@ def dump(world: World) -> bytes:
     ]
     state = {
         "version": VERSION,
-        "bots": list(world.bots.values()),
+        "bots": list(world.bots_by_id.values()),
         "people": list(world.people.values()),
         "private": list(world.private.values()),
         "groups": list(world.groups.values()),
@@ -82,9 +82,7 @@ def load(world: World, saved: bytes) -> None:
         person = Person(**fields)
         world.add_person(person.first_name, person.id, **{key: fields[key] for key in _DETAILS})
     for fields in state["groups"]:
-        empty = world.add_chat(
-            fields["type"], fields["title"], fields["username"], fields["id"], fields["is_forum"]
-        )
+        empty = world.add_chat(fields["type"], fields["title"], fields["username"], fields["id"], fields["is_forum"])
         _fill(empty, fields)
     for fields in state["private"]:
         conversation = Chat(fields["id"], "private", bot_id=fields["bot_id"])

@@ -95,14 +95,18 @@ class Inbox:
         """
         if not self.allows(kind):
             return None
-        body = orjson.dumps({"update_id": self.next_id, kind: payload})
+        body = orjson.dumps({"update_id": self.free_id(), kind: payload})
         return self.add_raw(kind, body, queue, lifetime)
 
-    def add_raw(
-        self, kind: str, body: bytes, queue: str, lifetime: float, update_id: int | None = None
-    ) -> Pending:
+    def free_id(self) -> int:
+        """The next id, beyond those that were queued under a number of their own and still wait."""
+        while self.next_id in self.pending:
+            self.next_id += 1
+        return self.next_id
+
+    def add_raw(self, kind: str, body: bytes, queue: str, lifetime: float, update_id: int | None = None) -> Pending:
         """Queue a body as it is, under the next id or a given one."""
-        number = self.next_id if update_id is None else update_id
+        number = self.free_id() if update_id is None else update_id
         if update_id is None:
             self.next_id += 1
         pending = Pending(number, kind, body, queue, time.monotonic() + lifetime)

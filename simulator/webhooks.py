@@ -38,9 +38,7 @@ def wait_after(failures: int, retry_after: int) -> float:
 class WebhookSender:
     """Delivers one bot's inbox to its webhook from `start` to `stop`."""
 
-    def __init__(
-        self, inbox: Inbox, settings: Settings, session: aiohttp.ClientSession, execute: Execute
-    ) -> None:
+    def __init__(self, inbox: Inbox, settings: Settings, session: aiohttp.ClientSession, execute: Execute) -> None:
         self.inbox = inbox
         self.deliveries: deque[dict[str, Any]] = deque(maxlen=KEPT_DELIVERIES)
         self._settings = settings
@@ -124,11 +122,7 @@ class WebhookSender:
             ) as response:
                 status = response.status
                 content = await response.read()
-                error = (
-                    ""
-                    if 200 <= status <= 299
-                    else f"Wrong response from the webhook: {status} {response.reason}"
-                )
+                error = "" if 200 <= status <= 299 else f"Wrong response from the webhook: {status} {response.reason}"
                 if error:
                     given = response.headers.get("Retry-After", "")
                     retry_after = int(given) if given.isdecimal() else 0
@@ -138,6 +132,9 @@ class WebhookSender:
             error = "Read timeout expired"
         except aiohttp.ClientConnectorError as problem:
             error = _reason(problem.os_error)
+        except UnicodeError:
+            # A name that cannot be asked for, such as one with an empty or overlong part.
+            error = "Failed to resolve host: Name or service not known"
         except aiohttp.ClientError as problem:
             error = f"Connection closed: {type(problem).__name__}"
         record = {

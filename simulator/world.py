@@ -19,6 +19,7 @@ from simulator.updates import Inbox
 FIRST_PERSON = 5_100_000_001
 FIRST_GROUP = 4_100_000_001
 FIRST_SUPERGROUP = 2_100_000_001
+LARGEST_ID = 2**52 - 1
 ANONYMOUS = {"id": 1087968824, "is_bot": True, "first_name": "Group", "username": "GroupAnonymousBot"}
 TOKEN = re.compile(r"[1-9][0-9]{0,15}:[A-Za-z0-9_-]{10,60}")
 
@@ -72,8 +73,8 @@ class World:
         """A person with a fresh id (beyond 32 bits, as real ones are), or the given one."""
         if not person_id:
             person_id = max([FIRST_PERSON - 1, *self.people]) + 1
-        if person_id in self.people or person_id in self.bots_by_id or person_id <= 0:
-            raise invalid("this id is taken or not positive")
+        if person_id in self.people or person_id in self.bots_by_id or not 0 < person_id <= LARGEST_ID:
+            raise invalid("this id is taken, not positive or beyond 52 bits")
         person = Person(person_id, first_name, **details)
         if person.username:
             if self.find_name(person.username) is not None:
@@ -83,9 +84,7 @@ class World:
         self.touch()
         return person
 
-    def add_chat(
-        self, kind: str, title: str, username: str = "", chat_id: int = 0, is_forum: bool = False
-    ) -> Chat:
+    def add_chat(self, kind: str, title: str, username: str = "", chat_id: int = 0, is_forum: bool = False) -> Chat:
         """An empty group, supergroup or channel."""
         if kind not in ("group", "supergroup", "channel"):
             raise invalid("type must be group, supergroup or channel")
@@ -95,11 +94,9 @@ class World:
             if kind == "group":
                 chat_id = -FIRST_GROUP - sum(chat.type == "group" for chat in self.groups.values())
             else:
-                chat_id = (
-                    -(10**12) - FIRST_SUPERGROUP - sum(chat.type != "group" for chat in self.groups.values())
-                )
-        if chat_id in self.groups or chat_id >= 0:
-            raise invalid("this id is taken or not negative")
+                chat_id = -(10**12) - FIRST_SUPERGROUP - sum(chat.type != "group" for chat in self.groups.values())
+        if chat_id in self.groups or not -LARGEST_ID <= chat_id < 0:
+            raise invalid("this id is taken, not negative or beyond 52 bits")
         chat = Chat(chat_id, kind, title, username, is_forum=is_forum)
         if is_forum:
             chat.topics[1] = Topic(1, "General")
@@ -125,7 +122,7 @@ class World:
             if reference in self.bots:
                 return self.bots[reference]
             reference = int(reference) if reference.isdecimal() else self.find_name(reference)
-        if reference not in self.bots_by_id:
+        if not isinstance(reference, int) or reference not in self.bots_by_id:
             raise not_found("this bot")
         return self.bots_by_id[reference]
 
@@ -135,7 +132,7 @@ class World:
             found = int(reference) if reference.isdecimal() else self.find_name(reference)
         else:
             found = reference
-        if found not in self.people:
+        if not isinstance(found, int) or found not in self.people:
             raise not_found("this person")
         return self.people[found]
 
@@ -147,7 +144,7 @@ class World:
             found = int(reference) if number else self.find_name(reference)
         else:
             found = reference
-        if found not in self.groups:
+        if not isinstance(found, int) or found not in self.groups:
             raise not_found("this chat")
         return self.groups[found]
 
@@ -243,12 +240,7 @@ class World:
         if chat.type in ("private", "channel") or not bot.privacy or chat.is_admin(bot.id):
             return True
         message = record.message
-        if (
-            "text" not in message
-            and "caption" not in message
-            and "photo" not in message
-            and "document" not in message
-        ):
+        if "text" not in message and "caption" not in message and "photo" not in message and "document" not in message:
             return True
         replied = message.get("reply_to_message")
         if replied and replied.get("from", {}).get("id") == bot.id:

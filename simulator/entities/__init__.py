@@ -55,7 +55,7 @@ def format_text(
 
     Raises ApiError 400 "can't parse entities", "text is too long" (raw bytes) or "unsupported parse_mode".
     """
-    if len(text) * 3 > RAW_BYTES and len(text.encode()) > RAW_BYTES:
+    if len(text) * 4 > RAW_BYTES and len(text.encode()) > RAW_BYTES:
         raise bad_request("text is too long")
     mode = parse_mode.lower()
     try:
@@ -94,16 +94,18 @@ def _trim(text: str, entities: list[JSON]) -> tuple[str, list[JSON]]:
     return left, kept
 
 
-def _explicit(text: str, given: list[Any]) -> list[JSON]:
+def _explicit(text: str, given: Any) -> list[JSON]:
     entities: list[JSON] = []
     size = utf16_length(text)
+    if not isinstance(given, list):
+        raise EntityError("expected an Array of MessageEntity")
     for entity in given:
         if not isinstance(entity, dict):
             raise EntityError("expected an Object")
         offset, length, kind = entity.get("offset"), entity.get("length"), entity.get("type")
         if not isinstance(offset, int) or not isinstance(length, int):
             raise EntityError('field "offset" and field "length" must be of type Number')
-        if kind not in ENTITY_TYPES:
+        if not isinstance(kind, str) or kind not in ENTITY_TYPES:
             raise EntityError("unsupported entity type")
         if kind == "text_link" and not isinstance(entity.get("url"), str):
             raise EntityError('can\'t find field "url"')

@@ -164,9 +164,7 @@ def _argument(name: str, attribute: str, value: str, before: str) -> str:
     return before
 
 
-def _close(
-    source: str, begin: int, opened: list[_Open], output: Output, entities: list[dict[str, Any]]
-) -> int:
+def _close(source: str, begin: int, opened: list[_Open], output: Output, entities: list[dict[str, Any]]) -> int:
     where = byte_offset(source, begin)
     if not opened:
         raise EntityError(f"Unexpected end tag at byte offset {where}")
@@ -177,9 +175,7 @@ def _close(
         raise EntityError(f"Unclosed end tag at byte offset {where}")
     tag = opened.pop()
     if name and name != tag.name:
-        raise EntityError(
-            f'Unmatched end tag at byte offset {where}, expected "</{tag.name}>", found "</{name}>"'
-        )
+        raise EntityError(f'Unmatched end tag at byte offset {where}, expected "</{tag.name}>", found "</{name}>"')
     length = output.units - tag.offset
     if length:
         _emit(tag, length, output, entities)

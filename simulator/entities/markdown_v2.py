@@ -132,9 +132,7 @@ class _Parser:
         elif character == "`":
             kind, argument, width = self._code()
         else:
-            raise EntityError(
-                f"Character '{character}' is reserved and must be escaped with the preceding '\\'"
-            )
+            raise EntityError(f"Character '{character}' is reserved and must be escaped with the preceding '\\'")
         self.opened.append(_Open(kind, argument, self.output.units, begin, len(self.output.pieces)))
         self.position += width
 

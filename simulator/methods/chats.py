@@ -70,8 +70,7 @@ def get_chat_administrators(context: Context, call: Call) -> list[JSON]:
     return [
         member_info(context.world, chat, member_id)
         for member_id in chat.members
-        if chat.is_admin(member_id)
-        and (member_id not in context.world.bots_by_id or member_id == call.bot.id)
+        if chat.is_admin(member_id) and (member_id not in context.world.bots_by_id or member_id == call.bot.id)
     ]
 
 

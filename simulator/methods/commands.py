@@ -27,7 +27,7 @@ MOST_COMMANDS = 100
 
 def _key(call: Call) -> str:
     scope = call.structure("scope", "BotCommandScope") or {"type": "default"}
-    if not isinstance(scope, dict) or scope.get("type") not in SCOPES:
+    if not isinstance(scope, dict) or str(scope.get("type")) not in SCOPES:
         raise bad_request("can't parse BotCommandScope: Unsupported type specified")
     language = call.string("language_code")
     if not re.fullmatch(r"([a-z]{2})?", language):

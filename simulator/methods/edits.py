@@ -11,7 +11,7 @@ from simulator.keyboards import reply_markup
 from simulator.methods import Context
 from simulator.methods.messages import MOST_TEXT, caption_of, take_pace
 from simulator.model import JSON, Chat, Record
-from simulator.parameters import Call
+from simulator.parameters import Call, whole_number
 
 NOT_MODIFIED = (
     "message is not modified: specified new message content and reply markup are exactly the same as"
@@ -124,16 +124,16 @@ def delete_message(context: Context, call: Call) -> bool:
 
 def delete_messages(context: Context, call: Call) -> bool:
     """Delete up to 100 messages; those that cannot be found are skipped."""
-    ids = call.listed("message_ids", "Integer") or []
+    ids = [whole_number(value) for value in call.listed("message_ids", "Integer") or []]
     if not 1 <= len(ids) <= 100:
         raise bad_request("message identifiers are not specified")
     chat = chat_of(context.world, call)
     require_member(chat, call.bot)
     for message_id in ids:
-        record = record_of(chat, int(message_id))
+        record = record_of(chat, message_id)
         if record is not None and _may_delete(chat, call, record):
             record.deleted = True
-            context.world.show("delete", chat, int(message_id))
+            context.world.show("delete", chat, message_id)
     return True
 
 

@@ -38,10 +38,8 @@ def send_media_group(context: Context, call: Call) -> list[JSON]:
     if not items:
         raise bad_request("there are no messages to send")
     if not ALBUM[0] <= len(items) <= ALBUM[1]:
-        raise bad_request(
-            "too many messages to send as an album" if len(items) > 1 else "media group needs 2-10 items"
-        )
-    kinds = {item.get("type") if isinstance(item, dict) else None for item in items}
+        raise bad_request("too many messages to send as an album" if len(items) > 1 else "media group needs 2-10 items")
+    kinds = {str(item.get("type")) if isinstance(item, dict) else "" for item in items}
     if not kinds <= {"photo", "document"}:
         raise bad_request("type of media must be photo or document")
     if len(kinds) > 1:

@@ -38,8 +38,7 @@ async def get_updates(world: World, call: Call) -> bytes:
     inbox = world.inboxes[call.bot.id]
     if inbox.webhook.url:
         raise conflict(
-            "can't use getUpdates method while webhook is active;"
-            " use deleteWebhook to delete the webhook first"
+            "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
         )
     _allowed(call, inbox)
     offset, limit = call.integer("offset"), call.integer("limit", MOST_UPDATES)
@@ -54,7 +53,9 @@ async def get_updates(world: World, call: Call) -> bytes:
             return b"[" + b",".join(pending.body for pending in list(inbox.pending.values())[:limit]) + b"]"
         inbox.arrived.clear()
         try:
-            await asyncio.wait_for(inbox.arrived.wait(), remaining)
+            # Not wait_for: its task may begin to wait after a rival has set and cleared the event again.
+            async with asyncio.timeout(remaining):
+                await inbox.arrived.wait()
         except TimeoutError:
             continue
         if inbox.poll != mine:
@@ -96,8 +97,8 @@ async def set_webhook(world: World, call: Call, restart: Restart) -> tuple[bool,
 
 
 def _check_address(url: str, strict: bool) -> None:
-    parts = urlsplit(url if "://" in url else f"https://{url}")
     try:
+        parts = urlsplit(url if "://" in url else f"https://{url}")
         port = parts.port
     except ValueError:
         raise bad_request("bad webhook: invalid URL specified") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from simulator.web.bot_api import ENGINE
 
 Kind = TypeVar("Kind")
 _MISSING = object()
+NUMBER = re.compile(r"-?[0-9]{1,19}")
 
 
 class Body:
@@ -33,7 +35,7 @@ class Body:
             if default is _MISSING:
                 raise invalid(f"{name} is required")
             return default  # type: ignore[no-any-return]
-        if kind is int and isinstance(value, str) and value.lstrip("-").isdecimal():
+        if kind is int and isinstance(value, str) and NUMBER.fullmatch(value):
             value = int(value)
         if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
             raise invalid(f"{name} must be of type {kind.__name__}")

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from simulator.engine import Engine
 from simulator.errors import ApiError, bad_request
@@ -19,6 +20,8 @@ from simulator.parameters import Call, Upload
 
 ENGINE: web.AppKey[Engine] = web.AppKey("engine", Engine)
 BODY_LIMIT = MOST_UPLOAD + 1024 * 1024
+UNREADABLE = (ValueError, LookupError, RuntimeError, HttpProcessingError)
+"""What aiohttp raises for a form that is none: a broken part, an unknown charset or transfer encoding."""
 
 
 def routes() -> list[web.RouteDef]:
@@ -87,7 +90,7 @@ def _object(body: bytes) -> dict[str, Any]:
 async def _form(request: web.Request, call: Call) -> None:
     try:
         form = await request.post()
-    except ValueError:
+    except UNREADABLE:
         raise bad_request("can't parse the request body") from None
     for name, value in form.items():
         if isinstance(value, web.FileField):

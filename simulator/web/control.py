@@ -13,7 +13,7 @@ from simulator.engine import Engine
 from simulator.errors import invalid, not_found
 from simulator.model import JSON, Bot
 from simulator.settings import change_settings
-from simulator.web.body import Body, answering, reply
+from simulator.web.body import NUMBER, Body, answering, reply
 
 
 def routes() -> list[web.RouteDef]:
@@ -159,7 +159,7 @@ def remove_fault(engine: Engine, body: Body, request: web.Request) -> JSON:
 
 def _number(request: web.Request, name: str) -> int:
     value = request.query.get(name, "0")
-    if not value.lstrip("-").isdecimal():
+    if not NUMBER.fullmatch(value):
         raise invalid(f"{name} must be a number")
     return int(value)
 
@@ -207,7 +207,7 @@ def push_update(engine: Engine, body: Body, request: web.Request) -> web.Respons
         raise invalid("update_id must be a number")
     if number in inbox.pending:
         raise invalid("an update of this number is waiting already")
-    content = orjson.dumps({**update, "update_id": inbox.next_id if number is None else number})
+    content = orjson.dumps({**update, "update_id": inbox.free_id() if number is None else number})
     pending = inbox.add_raw(kind, content, queue, lifetime, update_id=number)
     return reply({"update_id": pending.id}, 201)
 

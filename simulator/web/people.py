@@ -32,10 +32,7 @@ def routes() -> list[web.RouteDef]:
         web.post("/control/people", answering(add_person)),
         web.patch("/control/people/{person}", answering(change_person)),
         web.get("/control/people/{person}/chats", answering(chats_of)),
-        *[
-            web.post(f"/control/people/{{person}}/{name}", answering(action))
-            for name, action in actions.items()
-        ],
+        *[web.post(f"/control/people/{{person}}/{name}", answering(action)) for name, action in actions.items()],
         web.get("/control/chats", answering(list_chats)),
         web.post("/control/chats", answering(add_chat)),
         web.get("/control/chats/{chat}", answering(show_chat)),
@@ -57,11 +54,7 @@ def _chat(engine: Engine, body: Body, person: Person, name: str = "chat") -> Cha
 
 def list_people(engine: Engine, body: Body, request: web.Request) -> JSON:
     """Everybody."""
-    return {
-        "people": [
-            {**person.user(), "deactivated": person.deactivated} for person in engine.world.people.values()
-        ]
-    }
+    return {"people": [{**person.user(), "deactivated": person.deactivated} for person in engine.world.people.values()]}
 
 
 def add_person(engine: Engine, body: Body, request: web.Request) -> web.Response:
@@ -91,9 +84,7 @@ def change_person(engine: Engine, body: Body, request: web.Request) -> JSON:
 def chats_of(engine: Engine, body: Body, request: web.Request) -> JSON:
     """A person's list of chats: each bot, then their groups; with the last message."""
     world, person = engine.world, _person(engine, request)
-    listed = [
-        {**_entry(engine, world.private_chat(bot, person)), "bot": bot.user()} for bot in world.bots.values()
-    ]
+    listed = [{**_entry(engine, world.private_chat(bot, person)), "bot": bot.user()} for bot in world.bots.values()]
     listed += [_entry(engine, chat) for chat in world.groups.values() if chat.is_member(person.id)]
     return {"chats": listed}
 
@@ -148,9 +139,7 @@ def press(engine: Engine, body: Body, request: web.Request) -> JSON:
 
 def block(engine: Engine, body: Body, request: web.Request, *, blocked: bool) -> JSON:
     """Block or unblock `bot`."""
-    people.block(
-        engine.world, _person(engine, request), engine.world.bot(body.reference("bot")), blocked=blocked
-    )
+    people.block(engine.world, _person(engine, request), engine.world.bot(body.reference("bot")), blocked=blocked)
     return {"blocked": blocked}
 
 
@@ -181,9 +170,7 @@ def send_file(engine: Engine, body: Body, request: web.Request, kind: str) -> JS
     person = _person(engine, request)
     chat = _chat(engine, body, person)
     caption = body.get("caption", str, "")
-    record = people.send_file(
-        engine.world, engine.files, person, chat, kind, body.upload(), caption, **_where(body)
-    )
+    record = people.send_file(engine.world, engine.files, person, chat, kind, body.upload(), caption, **_where(body))
     return record.message
 
 
@@ -274,9 +261,7 @@ def set_member(engine: Engine, body: Body, request: web.Request) -> JSON:
 def _somebody(engine: Engine, chat: Chat) -> int:
     """The creator, or anyone present."""
     here = [
-        (member.status != "creator", key)
-        for key, member in chat.members.items()
-        if _is_person(engine, key, member)
+        (member.status != "creator", key) for key, member in chat.members.items() if _is_person(engine, key, member)
     ]
     if not here:
         raise invalid("nobody is in the chat")
@@ -308,6 +293,4 @@ def change_topic(engine: Engine, body: Body, request: web.Request) -> JSON:
     chat, number = _group(engine, request), request.match_info["topic"]
     if not number.isdecimal():
         raise invalid("a topic is named by its number")
-    return _topic(
-        membership.change_topic(engine.world, chat, int(number), _somebody(engine, chat), body.values)
-    )
+    return _topic(membership.change_topic(engine.world, chat, int(number), _somebody(engine, chat), body.values))

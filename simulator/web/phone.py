@@ -32,9 +32,7 @@ def _static(name: str) -> web.Response:
     if not path.is_file():
         raise web.HTTPNotFound
     headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
-    return web.Response(
-        body=path.read_bytes(), content_type=TYPES[path.suffix], charset="utf-8", headers=headers
-    )
+    return web.Response(body=path.read_bytes(), content_type=TYPES[path.suffix], charset="utf-8", headers=headers)
 
 
 async def page(request: web.Request) -> web.Response:

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 
 import pytest
 
 from tests.support.telegram_box import BoxError, TelegramBox
-
-
-@pytest.fixture
-def box() -> Iterator[TelegramBox]:
-    with TelegramBox() as running:
-        yield running
 
 
 def test_the_first_topic_of_a_forum_leaves_general_alone(box: TelegramBox) -> None:
