@@ -20,6 +20,9 @@ from backend.services.delivery.pacing import ChatPace, slots
 
 REASON = "chat_pace"
 _MOST = 200
+_EARLY = timedelta(seconds=0.1)
+"""Rows are due a little before their chat opens. The two are read from two clocks, and the process may be interrupted
+between the readings: a row that is due too early waits in line, one that is due too late is overtaken."""
 
 
 def _big(name: str) -> Any:
@@ -45,7 +48,6 @@ _LAST_SLOT = text(
     """
     SELECT max(due_at) FROM deliveries
      WHERE sender_id = :sender AND chat_key = :chat AND state = 'due' AND reason = :reason AND lane <= :lane
-       AND due_at > :now
     """
 )
 
@@ -105,14 +107,14 @@ def _moments(
     start = pace.opens(moment)
     for lane in dict.fromkeys(row.lane for row in rows):
         last = connection.execute(
-            _LAST_SLOT, {"sender": sender_id, "chat": chat_key, "reason": REASON, "lane": lane, "now": now}
+            _LAST_SLOT, {"sender": sender_id, "chat": chat_key, "reason": REASON, "lane": lane}
         ).scalar()
         if last is not None:
-            taken = moment + (last - now).total_seconds()
+            taken = moment + (last + _EARLY - now).total_seconds()
             history.append(taken)
             start = max(start, taken)
         given = slots(history, pace.rates, start, sum(row.lane == lane for row in rows))
         history += given
         start = given[-1]
-        found += [now + timedelta(seconds=slot - moment) for slot in given]
+        found += [now + timedelta(seconds=slot - moment) - _EARLY for slot in given]
     return found

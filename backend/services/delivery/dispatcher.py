@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import BinaryIO
 
 from sqlalchemy import Engine, select
@@ -262,7 +262,7 @@ class Dispatcher:
         if claimed:
             failpoints.hit("delivery.claimed")
         full = self._submit(claimed, {want.sender_id: want.budget for want in wants})
-        self._slot_backlogs(cooling, moment)
+        self._slot_backlogs(cooling, moment, now)
         if full:
             return 0.0
         waits += [opens - moment for opens in cooling.values()]
@@ -314,7 +314,7 @@ class Dispatcher:
             self._in_flight[row.sender_id] -= 1
         self._recorder.put(outcome)
 
-    def _slot_backlogs(self, cooling: dict[int, float], moment: float) -> None:
+    def _slot_backlogs(self, cooling: dict[int, float], moment: float, now: datetime) -> None:
         """Gives waiting rows of chats that rest their own moments, once, instead of passing over them each time."""
         chats = {
             key: (sender_id, pace)
@@ -324,7 +324,7 @@ class Dispatcher:
         }
         if chats:
             with self._engine.begin() as connection:
-                backlog.assign_slots(connection, chats, moment, clock.now())
+                backlog.assign_slots(connection, chats, moment, now)
 
     def _until_next(self, waits: list[float]) -> float:
         held = list(self._served)
