@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
 
 from benchmarks.result import Options, Result, Scenario, machine, save, table
 
@@ -44,6 +46,15 @@ def main() -> int:
     return 0 if sound and not any(result.void for result in results) else 1
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # whatever was started is ended on the way out
+        signal.signal(stop, _interrupt)
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))  # the embedded servers
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

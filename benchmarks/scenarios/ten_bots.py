@@ -6,8 +6,9 @@ import statistics
 from typing import Any
 
 from benchmarks import checker, cpu
+from benchmarks.profiling import profile
 from benchmarks.result import Options, Result, median_of
-from benchmarks.scenarios.pace import DELAYS
+from benchmarks.scenarios.pace import DELAYS, warm_up
 from benchmarks.seeding import Seeding
 from benchmarks.stage import Stage, stage, wait_for
 
@@ -25,8 +26,10 @@ def run(options: Options) -> Result:
         seeding = Seeding(on)
         workspace_id = seeding.workspace()
         on.start_worker()
-        for _ in range(options.passes):
-            result.passes.append(_pass(on, seeding, workspace_id, each))
+        warm_up(on, seeding, workspace_id)
+        for number in range(options.passes):
+            with profile(options, on.pids("worker")[0], f"ten_bots-{number}"):
+                result.passes.append(_pass(on, seeding, workspace_id, each))
     result.check_ceiling(max(one["rate"] for one in result.passes), ceiling)
     result.add("slowest bot: of its limit", median_of(result.passes, "slowest"), "", 0.95, "more")
     result.add("median bot: of its limit", median_of(result.passes, "median"))
