@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import psutil
 import psycopg
 
 from benchmarks.checker import Entry, Row, read_log
@@ -182,6 +183,14 @@ class Stage:
     def pids(self, *names: str) -> list[int]:
         """The process ids of these."""
         return [self.processes[name].pid for name in names]
+
+    def worker_children(self, role: str) -> list[psutil.Process]:
+        """The worker's processes with this role."""
+        try:
+            found = psutil.Process(self.pids("worker")[0]).children()
+            return [one for one in found if role in one.cmdline()]
+        except psutil.NoSuchProcess:
+            return []
 
     @property
     def postgres_pid(self) -> int:

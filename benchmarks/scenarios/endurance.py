@@ -83,15 +83,8 @@ def _feed(on: Stage, seeding: Seeding, chats: list[Chat], count: int, name: str,
 
 def dispatcher(on: Stage) -> psutil.Process:
     """The process with the dispatch loop."""
-    found: list[psutil.Process] = []
-
-    def looked() -> bool:
-        children = psutil.Process(on.pids("worker")[0]).children()
-        found[:] = [one for one in children if one.cmdline()[-1] == "dispatch"]
-        return bool(found)
-
-    wait_for(looked, 20, "the dispatch loop")
-    return found[0]
+    wait_for(lambda: bool(on.worker_children("dispatch")), 20, "the dispatch loop")
+    return on.worker_children("dispatch")[0]
 
 
 def _verdict(on: Stage, sender_id: int) -> Verdict:

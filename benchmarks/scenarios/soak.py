@@ -96,13 +96,13 @@ def _strike(on: Stage, victim: str) -> bool:
         on.postgres.kill()
         return True
     try:
-        root = psutil.Process(on.pids("web" if victim.startswith("web") else "worker")[0])
         if victim in ("web", "supervisor"):
-            os.kill(root.pid, signal.SIGKILL)
+            os.kill(on.pids("web" if victim == "web" else "worker")[0], signal.SIGKILL)
             return True
-        children = root.children()
-        if victim != "web worker":
-            children = [one for one in children if one.cmdline()[-1:] == [victim]]
+        if victim == "web worker":
+            children = psutil.Process(on.pids("web")[0]).children()
+        else:
+            children = on.worker_children(victim)
         if not children:
             return False
         os.kill(children[0].pid, signal.SIGKILL)
