@@ -27,6 +27,9 @@ NAMES = (
     "delivery.accepted_not_recorded",
     "delivery.recorded_not_committed",
     "delivery.committed",
+    "outgoing.answered_not_recorded",
+    "post.begun_not_published",
+    "post.published_not_recorded",
     "lease.before_renew",
     "sweep.started",
 )
