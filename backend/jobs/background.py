@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from backend.services import housekeeping
+from backend.services import scheduling
 
 
 def drain() -> int:
-    """Runs the retention rules; returns how many rows they ended."""
-    return housekeeping.retain()
+    """Gives each system job of the lane a turn; returns how many things they did."""
+    return scheduling.run_lane("background")

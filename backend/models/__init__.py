@@ -13,7 +13,7 @@ from backend.models.conversation import Conversation, Identity, Suppression
 from backend.models.delivery import Attempt, Delivery
 from backend.models.file import StoredFile
 from backend.models.intake import WebhookEvent, WebhookEventKey
-from backend.models.job import Heartbeat, JobRun
+from backend.models.job import Heartbeat, JobRun, SystemJobState
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
 from backend.models.message import Message, MessageKey, MessagePart
 from backend.models.notification import (
@@ -22,6 +22,8 @@ from backend.models.notification import (
     NotificationSubject,
     NotificationType,
 )
+from backend.models.schedule import Schedule, ScheduleFire
+from backend.models.scheduled_message import ScheduledMessage
 from backend.models.sender import Sender, SenderLease
 
 __all__ = [
@@ -44,11 +46,15 @@ __all__ = [
     "NotificationType",
     "PasswordReset",
     "PersonalToken",
+    "Schedule",
+    "ScheduleFire",
+    "ScheduledMessage",
     "Sender",
     "SenderLease",
     "SignIn",
     "StoredFile",
     "Suppression",
+    "SystemJobState",
     "TelegramLink",
     "User",
     "WebhookEvent",

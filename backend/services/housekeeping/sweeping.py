@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from backend.core import config, failpoints, queue
 from backend.core.database import db
+from backend.core.locking import beat, only_one
 from backend.services import intake, senders
 from backend.services.delivery import recovery
-from backend.services.housekeeping.locking import beat, only_one
 from backend.services.notifications import attachments
 
 SWEEP_SECONDS = 2.0
