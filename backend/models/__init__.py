@@ -15,7 +15,7 @@ from backend.models.daily_summary import DailySummary
 from backend.models.delivery import Attempt, Delivery
 from backend.models.file import StoredFile
 from backend.models.intake import WebhookEvent, WebhookEventKey
-from backend.models.job import Heartbeat, JobRun
+from backend.models.job import Heartbeat, JobRun, SystemJobState
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
 from backend.models.message import Message, MessageKey, MessagePart
 from backend.models.notification import (
@@ -26,6 +26,8 @@ from backend.models.notification import (
 )
 from backend.models.outgoing_webhook import OutgoingAttempt, OutgoingDelivery, OutgoingWebhook
 from backend.models.post import Post, PostAttempt
+from backend.models.schedule import Schedule, ScheduleFire
+from backend.models.scheduled_message import ScheduledMessage
 from backend.models.sender import Sender, SenderLease
 
 __all__ = [
@@ -56,11 +58,15 @@ __all__ = [
     "Post",
     "PostAttempt",
     "RuleRun",
+    "Schedule",
+    "ScheduleFire",
+    "ScheduledMessage",
     "Sender",
     "SenderLease",
     "SignIn",
     "StoredFile",
     "Suppression",
+    "SystemJobState",
     "TelegramLink",
     "User",
     "WebhookEvent",

@@ -12,7 +12,7 @@ from backend.core.database import Base, HasId, Tenant, within_workspace
 
 
 class AutomationRule(HasId, Tenant, Base):
-    """What to post, where, and when. The timing is a schedule's; `schedule_id` names it."""
+    """What to post, where, and when. The timing is its schedule's."""
 
     __tablename__ = "automation_rules"
 
@@ -25,7 +25,6 @@ class AutomationRule(HasId, Tenant, Base):
     content: Mapped[str]
     """A template."""
     media: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'::jsonb"))
-    schedule_id: Mapped[int | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -16,7 +16,7 @@ class OutgoingWebhook(HasId, Tenant, Base):
     """An endpoint of a workspace: where to, which events, and the secret that signs.
 
     `enabled` is what people want; `disabled_code` says that it was switched off because it failed for long. While
-    `failures` is not 0, nothing goes there before `rest_until`. `served_until` is the lease of the thread that sends, on
+    `rest_until` is ahead, nothing goes there. `served_until` is the lease of the thread that sends, on
     the database's clock: one at a time, so that an endpoint that hangs costs one thread.
     """
 

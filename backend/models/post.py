@@ -71,6 +71,7 @@ class Post(HasId, Tenant, Base):
         Index("ix_posts_due", "due_at", "id", postgresql_where=text("state = 'scheduled'")),
         Index("ix_posts_publishing", "id", postgresql_where=text("state = 'publishing'")),
         Index("ix_posts_user_id", "user_id", "ended_at"),
+        Index("ix_posts_message_id", "message_id", postgresql_where=text("message_id IS NOT NULL")),
         Index("ix_posts_rule_run_id", "rule_run_id", postgresql_where=text("rule_run_id IS NOT NULL")),
     )
 

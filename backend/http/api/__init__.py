@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from apiflask import APIBlueprint
 
-from backend.http.api import audit, auth, docs, events, files, health, messages, notifications, people, telegram, tokens
+from backend.http.api import (
+    audit,
+    auth,
+    automation_rules,
+    docs,
+    events,
+    files,
+    health,
+    messages,
+    notifications,
+    outgoing_webhooks,
+    people,
+    posts,
+    telegram,
+    tokens,
+)
 
 BLUEPRINTS: list[APIBlueprint] = [
     auth.bp,
@@ -14,6 +29,9 @@ BLUEPRINTS: list[APIBlueprint] = [
     events.bp,
     messages.bp,
     notifications.bp,
+    posts.bp,
+    automation_rules.bp,
+    outgoing_webhooks.bp,
     telegram.bp,
     files.bp,
     health.bp,

@@ -4,7 +4,7 @@
 with the same event id at each try. What decides is pure (`decisions`, `signing`).
 """
 
-from backend.services.outgoing_webhooks.emitting import EVENTS, declare, emit, listening, states_of
+from backend.services.outgoing_webhooks.emitting import EVENTS, declare, emit, listening
 from backend.services.outgoing_webhooks.endpoints import (
     change,
     create,
@@ -34,6 +34,5 @@ __all__ = [
     "rotate_secret",
     "send_due",
     "send_test",
-    "states_of",
     "waiting",
 ]

@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 WAITS: Final = tuple(
-    timedelta(seconds=seconds)
-    for seconds in (10, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200, 43200, 43200)
+    timedelta(seconds=seconds) for seconds in (10, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200, 43200, 43200)
 )
 """How long a delivery waits after its first, second … failed try; after one more it is given up: some 52 hours."""
 DISABLED_AFTER: Final = timedelta(days=3)
-"""An endpoint that fails for so long without a single success, and at least `DISABLED_FAILURES` times, is switched off."""
+"""An endpoint that fails for so long, and `DISABLED_FAILURES` times, without a single success is switched off."""
 DISABLED_FAILURES: Final = 15
 LONGEST_REST: Final = timedelta(minutes=5)
 _FIRST_REST: Final = timedelta(seconds=5)
@@ -59,7 +58,9 @@ class Decision:
     disable: str | None = None
 
 
-def decide(outcome: Outcome, *, attempts: int, failures: int, failing_since: datetime | None, now: datetime) -> Decision:
+def decide(
+    outcome: Outcome, *, attempts: int, failures: int, failing_since: datetime | None, now: datetime
+) -> Decision:
     """The consequence of a delivery's try number `attempts`.
 
     `failures` counts the endpoint's failed tries in a row, this one included; `failing_since` is when they began.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from backend.core import clock, queue
@@ -49,18 +48,6 @@ def listening(workspace_id: int, event_type: str) -> bool:
     """Whether an endpoint of the workspace would be told this type now."""
     with workspace_scope(workspace_id):
         return bool(_listeners(event_type))
-
-
-def states_of(workspace_id: int, event_type: str, key: str) -> Counter[str]:
-    """How far an event got: how many of its deliveries are `due`, `delivered` and `failed`. Empty if nobody listened."""
-    event_id = event_id_of(workspace_id, event_type, key)
-    with workspace_scope(workspace_id):
-        counted = db.session.execute(
-            select(OutgoingDelivery.state, func.count())
-            .where(OutgoingDelivery.event_id == event_id)
-            .group_by(OutgoingDelivery.state)
-        )
-        return Counter({state: number for state, number in counted})
 
 
 def store(

@@ -5,17 +5,22 @@ it the post is `unknown` and a person is asked. `publish_due` is the job; what d
 """
 
 from backend.services.posts import retrying as retrying
-from backend.services.posts.outcomes import report_result, resolve, retry
+from backend.services.posts.jobs import EXECUTE
+from backend.services.posts.outcomes import RUN_PROGRESSED, report_result, resolve, retry, tell
 from backend.services.posts.publishing import publish_due, waiting
 from backend.services.posts.reading import attempts_of, get, listing, next_attempt_at
-from backend.services.posts.writing import Place, cancel, change, create
+from backend.services.posts.writing import Place, cancel, change, check_media, create, draft_of, schedule
 
 __all__ = [
+    "EXECUTE",
+    "RUN_PROGRESSED",
     "Place",
     "attempts_of",
     "cancel",
     "change",
+    "check_media",
     "create",
+    "draft_of",
     "get",
     "listing",
     "next_attempt_at",
@@ -23,5 +28,7 @@ __all__ = [
     "report_result",
     "resolve",
     "retry",
+    "schedule",
+    "tell",
     "waiting",
 ]

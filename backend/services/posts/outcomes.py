@@ -19,6 +19,8 @@ from backend.services.posts import publishers, reading, states, wording
 
 LANE: Final = "background"
 ACTOR: Final = "system"
+RUN_PROGRESSED: Final = "rule_run_progressed"
+"""Published with `run`, locked, when a post of a rule's run has ended."""
 
 Outcome = Literal["published", "failed", "unknown", "canceled"]
 
@@ -46,7 +48,7 @@ def end(
     db.session.flush()
     run = _run_under_way(post)
     if run is not None:
-        events.publish("rule_run_progressed", run=run)
+        events.publish(RUN_PROGRESSED, run=run)
     elif outcome != "canceled":
         tell(post)
 
@@ -78,9 +80,7 @@ def tell(post: Post) -> None:
     user = db.session.get_one(User, post.user_id)
     post.version += 1
     kind = "post_success" if post.state == "published" else "post_failure"
-    notifications.report(
-        ACTOR, kind, user, data_of(post, user.locale), subject=subject_of(post), version=post.version
-    )
+    notifications.report(ACTOR, kind, user, data_of(post, user.locale), subject=subject_of(post), version=post.version)
 
 
 def data_of(post: Post, locale: str) -> dict[str, Any]:

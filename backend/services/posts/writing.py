@@ -34,21 +34,16 @@ class Place:
     publisher: str | None = None
 
 
-def create(
-    actor_label: str,
+def draft_of(
     user: User,
     place: Place,
     content: str,
     media: Sequence[Mapping[str, Any]] = (),
     *,
     scheduled_at: datetime | None = None,
-    draft: bool = False,
     rule_run_id: int | None = None,
 ) -> Post:
-    """Stores a post of a person of the workspace in scope; without `scheduled_at` it is due now, a draft waits.
-
-    Raises Invalid, NotFound, Conflict or TooLarge for what could not be published, before anything is stored.
-    """
+    """A draft of a person of the workspace in scope, in the caller's transaction; nothing of it is checked."""
     now = clock.now()
     post = Post(
         workspace_id=user.workspace_id,
@@ -61,17 +56,37 @@ def create(
         scheduled_at=scheduled_at,
         state="draft",
         reason="draft",
+        progress={},
         rule_run_id=rule_run_id,
         created_at=now,
         updated_at=now,
     )
-    check_media(post.media)
-    if scheduled_at is not None:
-        _check_time(scheduled_at)
-    if not draft:
-        schedule(post)
     db.session.add(post)
     db.session.flush()
+    return post
+
+
+def create(
+    actor_label: str,
+    user: User,
+    place: Place,
+    content: str,
+    media: Sequence[Mapping[str, Any]] = (),
+    *,
+    scheduled_at: datetime | None = None,
+    draft: bool = False,
+) -> Post:
+    """Stores a post of a person of the workspace in scope; without `scheduled_at` it is due now, a draft waits.
+
+    Raises Invalid, NotFound, Conflict or TooLarge for what could not be published; nothing is to be kept then.
+    """
+    check_media(media)
+    if scheduled_at is not None:
+        _check_time(scheduled_at)
+    post = draft_of(user, place, content, media, scheduled_at=scheduled_at)
+    if not draft:
+        schedule(post)
+        db.session.flush()
     audit.record(actor_label, "post.created", f"post:{post.id}", platform=post.platform, state=post.state)
     return post
 
@@ -99,7 +114,8 @@ def change(actor_label: str, post_id: int, changes: Mapping[str, Any]) -> Post:
         outcomes.end(post, "canceled", code="canceled")
     if moved:
         outcomes.engagement_changed(post)
-    audit.record(actor_label, "post.changed", f"post:{post.id}", fields=sorted({*fields, *moved, *({"state"} & set(changes))}))
+    touched = sorted({*fields, *moved, *({"state"} & set(changes))})
+    audit.record(actor_label, "post.changed", f"post:{post.id}", fields=touched)
     return post
 
 
