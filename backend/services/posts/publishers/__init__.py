@@ -26,8 +26,8 @@ def choose(workspace_id: int, platform: str, wanted: str | None = None) -> str:
 
     Raises Invalid: `wrong_publisher`, and `no_publisher` where nobody can.
     """
-    own = platform.strip().lower()
-    own = own if own in _PUBLISHERS and own != "webhook" else None
+    named = platform.strip().lower()
+    own = named if named in _PUBLISHERS and named != "webhook" else None
     if wanted is not None and wanted not in ("webhook", own):
         raise _invalid("publisher", "wrong_publisher", f"{wanted} does not publish on that platform.")
     for name in (wanted,) if wanted else (own, "webhook"):
