@@ -14,7 +14,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, or_, select, type_coerce
+from sqlalchemy.dialects.postgresql import JSONB
 
 from backend.channels.errors import ChannelError
 from backend.channels.meta_pages import Published
@@ -78,10 +79,10 @@ def _due() -> Any:
 
 def _asks_the_network() -> Any:
     """Whether something outside is asked before or while the post is published."""
-    addresses = func.jsonb_path_exists(Post.media, "$[*].url")
+    addresses = type_coerce(Post.media, JSONB).path_exists("$[*].url")
     return or_(
         Post.publisher.in_(list(publishers.CALLING)),
-        and_(Post.publisher == "telegram", addresses, ~Post.progress.has_key("files")),
+        and_(Post.publisher == "telegram", addresses, ~type_coerce(Post.progress, JSONB).has_key("files")),
     )
 
 

@@ -229,7 +229,10 @@ def test_an_endpoint_that_is_gone_is_switched_off_and_can_be_brought_back(
     send()
     webhook = again(webhook)
     assert (webhook.enabled, webhook.disabled_code) == (True, "gone")
-    assert [(row.state, row.reason) for row in deliveries()] == [("failed", "http_410"), ("failed", "endpoint_disabled")]
+    assert [(row.state, row.reason) for row in deliveries()] == [
+        ("failed", "http_410"),
+        ("failed", "endpoint_disabled"),
+    ]
     actions = db.session.scalars(select(AuditEntry.action).where(AuditEntry.actor == "system")).all()
     assert actions == ["webhook.disabled"]
     assert emit(home, key="3") == 0, "nothing is stored for it meanwhile"
