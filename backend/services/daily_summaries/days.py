@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 
 CAUGHT_UP: Final = 2
-"""How many days back a summary that was missed is still sent: yesterday's, and the day's before while it is less than
-two days late. What is older is left out, so that a long outage does not end in a heap of old news."""
+"""On how many local days a summary may be told: the one on which it is due, and, where nothing ran then, the next. What
+was missed for longer is left out, so that a long outage does not end in a heap of old news."""
 
 
 @dataclass(frozen=True, slots=True)
