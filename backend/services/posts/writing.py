@@ -20,7 +20,7 @@ from backend.services.posts.publishers.base import refuse
 
 GRACE: Final = timedelta(minutes=1)
 """So long past is still "now": clocks differ, and requests take a moment."""
-FARTHEST: Final = timedelta(days=5 * 366)
+FARTHEST: Final = timedelta(days=20 * 366)
 _LOOK_UP_SECONDS: Final = 2.0
 _FIELDS: Final = ("platform", "content", "media", "target", "scheduled_at")
 
@@ -184,4 +184,4 @@ def _check_time(at: datetime) -> None:
     if at < now - GRACE:
         raise refuse("scheduled_at", "past_date", "This time has passed.")
     if at > now + FARTHEST:
-        raise refuse("scheduled_at", "date_too_far", "This time is more than five years away.")
+        raise refuse("scheduled_at", "date_too_far", "This time is more than twenty years away.")
