@@ -9,7 +9,7 @@ from backend.core import clock
 from backend.core.crypto import digest
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import LinkToken, Message, Sender, TelegramLink, User, Workspace
-from backend.services import attachments, notifications, senders
+from backend.services import attachments, notifications, scheduled_messages, senders
 from backend.services.auth import personal_tokens
 from backend.services.notifications import custom_types
 from tests.http import callers
@@ -115,3 +115,11 @@ def file(caller: User) -> int:
     """An uploaded file's id."""
     with workspace_scope(caller.workspace_id):
         return attachments.upload("user:1", caller.id, "notes.txt", io.BytesIO(b"some text\n")).id
+
+
+def scheduled_message(caller: User) -> int:
+    """The id of a message that is planned."""
+    name = bot(home(caller)).name
+    fields = {"bot_name": name, "chat_ids": ["-5001"], "message": "Hello", "kind": "cron", "cron": "0 9 * * *"}
+    with workspace_scope(caller.workspace_id):
+        return scheduled_messages.create("user:1", fields).message.id

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from apiflask import APIBlueprint
 
-from backend.http.api import audit, auth, docs, events, files, health, messages, notifications, people, telegram, tokens
+from backend.http.api import (
+    audit,
+    auth,
+    docs,
+    events,
+    files,
+    health,
+    messages,
+    notifications,
+    people,
+    scheduled_messages,
+    scheduling,
+    telegram,
+    tokens,
+)
 
 BLUEPRINTS: list[APIBlueprint] = [
     auth.bp,
@@ -15,6 +29,8 @@ BLUEPRINTS: list[APIBlueprint] = [
     messages.bp,
     notifications.bp,
     telegram.bp,
+    scheduled_messages.bp,
+    scheduling.bp,
     files.bp,
     health.bp,
     docs.bp,
