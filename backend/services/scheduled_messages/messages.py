@@ -119,7 +119,7 @@ def run_now(by: str, message_id: int) -> ScheduleFire:
 
 def _query() -> Select[Any]:
     of = and_(Schedule.job == JOB, Schedule.subject_id == ScheduledMessage.id)
-    query: Any = select(ScheduledMessage, Schedule).join(Schedule, of)
+    query: Select[Any] = select(ScheduledMessage, Schedule).join(Schedule, of)  # type: ignore[assignment]  # a row of two
     return query
 
 

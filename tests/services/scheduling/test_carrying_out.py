@@ -11,7 +11,7 @@ from backend.core.database import current_workspace_id, db, workspace_scope
 from backend.core.errors import NotFound
 from backend.models import JobRun, ScheduleFire, User
 from backend.services import scheduling
-from backend.services.scheduling import Timing, firing, registry
+from backend.services.scheduling import Fire, Timing, firing, registry
 from tests.services.scheduling.conftest import JOB
 from tests.support import factories
 
@@ -100,7 +100,7 @@ def test_when_the_database_goes_away_the_fire_still_waits(home, work) -> None:
 
 
 def test_one_that_died_at_its_fire_leaves_it_to_the_next(home, work, monkeypatch) -> None:
-    done = []
+    done: list[Fire] = []
     work["it"] = done.append
     due(home)
 
@@ -125,7 +125,7 @@ def test_a_fire_that_another_process_has_is_passed_over(app, home, work) -> None
     number = first.id
 
     with app.app_context():
-        done = []
+        done: list[Fire] = []
         work["it"] = done.append
         scheduling.carry_out_waiting(5)
         assert [fire.id for fire in done] == [number + 1]
@@ -149,7 +149,7 @@ def test_running_it_now_names_who_asked_and_leaves_the_next_time(home, work, val
         db.session.commit()
     assert (fire.state, fire.triggered_by) == ("waiting", "user:7")
     assert valkey.llen("rq:queue:scheduling") == 1
-    seen = []
+    seen: list[Fire] = []
     work["it"] = seen.append
     scheduling.drain()
     assert [(one.id, one.triggered_by) for one in seen] == [(fire.id, "user:7")]

@@ -84,8 +84,13 @@ def test_a_run_of_several_turns_is_one_run(job, valkey) -> None:
 
 def test_a_turn_is_over_after_its_seconds(job) -> None:
     made, doing = job
-    seen = []
-    doing["it"] = lambda turn: seen.append(turn.is_over()) or 0
+    seen: list[bool] = []
+
+    def look(turn: Turn) -> int:
+        seen.append(turn.is_over())
+        return 0
+
+    doing["it"] = look
     system_jobs.work(made, 0.0)
     clock.move(3600)
     system_jobs.work(made, 60.0)
