@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, select, text, update
+from sqlalchemy import BigInteger, bindparam, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from backend.channels import registry
@@ -181,8 +181,13 @@ def _begin(event_id: int) -> WebhookEvent | None:
 
 
 def _lock(event_id: int) -> WebhookEvent | None:
+    """The event under its lock, if nobody else has it. Its transaction's commit does not wait for the disk.
+
+    Nobody is told of it, and a machine that loses its power loses the effects together with the word that the event
+    has ended: it is processed again. Whatever builds on them and is waited for takes them to the disk with itself.
+    """
     return db.session.execute(
-        select(WebhookEvent)
+        select(WebhookEvent, func.set_config("synchronous_commit", "off", True))
         .where(WebhookEvent.id == event_id, WebhookEvent.state == "new")
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)
