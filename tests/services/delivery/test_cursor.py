@@ -53,6 +53,6 @@ def test_a_claim_begins_behind_the_cursor_and_keeps_the_order(everything, channe
         with db.engine.begin() as connection:
             claimed = claiming.claim(connection, [want], [], clock.now())
         cursor.advance(claimed)
-        found.append([one.body["parts"][0]["text"] for one in claimed])
+        found.append([one.body["parts"][0]["text"] for one in claimed if one.body])
     assert found == [["text 0", "text 1"], ["text 2", "text 3"], ["text 4", "text 5"], []]
     keeper.release([bot.id])
