@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from apiflask import APIBlueprint
 
-from backend.http.api import audit, auth, docs, events, files, health, messages, notifications, people, telegram, tokens
+from backend.http.api import (
+    audit,
+    auth,
+    bots,
+    docs,
+    events,
+    files,
+    health,
+    messages,
+    notifications,
+    people,
+    telegram,
+    tokens,
+)
 
 BLUEPRINTS: list[APIBlueprint] = [
     auth.bp,
@@ -15,6 +28,7 @@ BLUEPRINTS: list[APIBlueprint] = [
     messages.bp,
     notifications.bp,
     telegram.bp,
+    bots.bp,
     files.bp,
     health.bp,
     docs.bp,

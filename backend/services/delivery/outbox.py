@@ -167,6 +167,11 @@ def cancel(message: Message, code: str) -> bool:
     return _cancel(Delivery.message_id == message.id, code) > 0
 
 
+def cancel_of_sender(sender_id: int, code: str) -> int:
+    """Cancels everything that a sender has not started, in every workspace. Returns how many messages."""
+    return _cancel(Delivery.sender_id == sender_id, code)
+
+
 def block(sender_id: int, chat_hash: bytes, code: str) -> None:
     """Nothing more goes to this chat, in whichever workspace's conversation; what waits is canceled with `code`."""
     with system_scope("a chat is blocked for every workspace that has it"):
