@@ -1,8 +1,8 @@
 """The scheduled health check: each bot's account and webhook, asked at Telegram, kept at the bot, and told on failure.
 
-What it found stands in the bot's facts. A failure is the event `health_check_failed(workspace_id, sender_id, bot_name,
+What it found stands in the bot's facts. A failure is the event `health_check_failed(workspace_id, subject, name,
 code)`, published again by each check that still fails (who tells people counts repetitions); what ends it is
-`health_check_recovered(workspace_id, sender_id, bot_name)`. Both run in the transaction that keeps the finding.
+`health_check_recovered(workspace_id, subject, name)`. Both run in the transaction that keeps the finding.
 """
 
 from __future__ import annotations
@@ -139,12 +139,14 @@ def _keep(sender_id: int, finding: Finding) -> None:
         events.publish(
             "health_check_failed",
             workspace_id=bot.workspace_id,
-            sender_id=sender_id,
-            bot_name=bot.name,
+            subject=f"sender:{sender_id}",
+            name=bot.name,
             code=finding.code,
         )
     elif kept.get("state") == FAILED:
-        events.publish("health_check_recovered", workspace_id=bot.workspace_id, sender_id=sender_id, bot_name=bot.name)
+        events.publish(
+            "health_check_recovered", workspace_id=bot.workspace_id, subject=f"sender:{sender_id}", name=bot.name
+        )
 
 
 def _due() -> list[int]:
