@@ -51,7 +51,7 @@ def example(*endpoints: str) -> Callable[[Maker], Maker]:
     return register
 
 
-@example("health.alive", "docs.document", "docs.page", "docs.start")
+@example("health.alive", "health.overview", "docs.document", "docs.page", "docs.start")
 def _nothing(_caller: User) -> Example:
     return Example()
 

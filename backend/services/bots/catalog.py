@@ -7,7 +7,7 @@ that account. A removed bot's row stays without its secrets, because messages po
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from sqlalchemy import func, select
@@ -161,14 +161,22 @@ def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
     kind, thread = values.get("chat_type"), values.get("message_thread_id")
     if kind is not None and kind not in CHAT_TYPES:
         faults.append(_fault("chat_type", "unknown_chat_type", f"One of {', '.join(CHAT_TYPES)}."))
-    if thread is not None and not _THREAD.fullmatch(str(thread)):
-        faults.append(_fault("message_thread_id", "bad_thread_id", "A topic's id is a positive number."))
-    elif thread is not None and len(values.get("chat_ids") or ()) != 1:
-        message = "A topic belongs to one chat: with a topic, name exactly that chat."
-        faults.append(_fault("message_thread_id", "thread_needs_one_chat", message))
+    faults += thread_faults(thread, values.get("chat_ids") or ())
     if faults:
         raise Invalid(detail=faults)
     return values
+
+
+def thread_faults(thread_id: object, chat_ids: Collection[str]) -> list[dict[str, str]]:
+    """What is wrong with a topic for these chats."""
+    if thread_id is None:
+        return []
+    if not _THREAD.fullmatch(str(thread_id)):
+        return [_fault("message_thread_id", "bad_thread_id", "A topic's id is a positive number.")]
+    if len(chat_ids) != 1:
+        message = "A topic belongs to one chat: with a topic, name exactly that chat."
+        return [_fault("message_thread_id", "thread_needs_one_chat", message)]
+    return []
 
 
 def _own(workspace_id: int) -> tuple[Any, ...]:

@@ -29,7 +29,8 @@ def send_test(
     """Stores a test message for the bot's chats, or for the one that is named; what becomes of it stands at the
     messages. Expires after an hour.
 
-    Raises NotFound, Conflict(`bot_inactive`), Invalid(`no_chats`, `bad_chat_id`, `bad_thread_id`).
+    Raises NotFound, Conflict(`bot_inactive`), Invalid(`no_chats`, `bad_chat_id`), Invalid naming a topic at
+    fault.
     """
     bot = catalog.get(workspace_id, bot_id)
     if not bot.is_active:
@@ -38,10 +39,8 @@ def send_test(
     if not chats:
         raise levels.no_chats()
     topic = thread_id if thread_id is not None or chat_id is not None else bot.message_thread_id
-    if topic is not None and len(chats) != 1:
-        message = "A topic belongs to one chat: with a topic, name exactly that chat."
-        fault = {"field": "message_thread_id", "code": "thread_needs_one_chat", "message": message}
-        raise Invalid("thread_needs_one_chat", message, detail=[fault])
+    if faults := catalog.thread_faults(topic, chats):
+        raise Invalid(detail=faults)
     made = say(
         Target(bot, chats, topic, "database"),
         Content((text or "").strip() or _TEXT),
