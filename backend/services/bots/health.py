@@ -22,6 +22,7 @@ from backend.core.database import db, system_scope
 from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services import senders
+from backend.services.bots.resolution import still_named
 from backend.services.senders import provider
 
 log = get_logger(__name__)
@@ -159,6 +160,7 @@ def _due() -> list[int]:
                 Sender.channel == senders.CHANNEL,
                 Sender.deleted_at.is_(None),
                 Sender.source != "arguments",
+                still_named(),
                 or_(Sender.is_active, Sender.disabled_code.in_(senders.REFUSED)),
                 or_(at.is_(None), at < before),
             )
