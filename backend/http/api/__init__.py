@@ -7,6 +7,7 @@ from apiflask import APIBlueprint
 from backend.http.api import (
     audit,
     auth,
+    bots,
     docs,
     events,
     files,
@@ -31,6 +32,7 @@ BLUEPRINTS: list[APIBlueprint] = [
     telegram.bp,
     scheduled_messages.bp,
     scheduling.bp,
+    bots.bp,
     files.bp,
     health.bp,
     docs.bp,
