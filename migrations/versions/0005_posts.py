@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0005"
-down_revision = ("0002", "0003")
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

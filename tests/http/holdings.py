@@ -9,7 +9,15 @@ from backend.core import clock
 from backend.core.crypto import digest
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import LinkToken, Message, Sender, TelegramLink, User, Workspace
-from backend.services import attachments, automation_rules, notifications, outgoing_webhooks, posts, senders
+from backend.services import (
+    attachments,
+    automation_rules,
+    notifications,
+    outgoing_webhooks,
+    posts,
+    scheduled_messages,
+    senders,
+)
 from backend.services.auth import personal_tokens
 from backend.services.notifications import custom_types
 from backend.services.posts import Place
@@ -149,3 +157,11 @@ def rule(caller: User) -> int:
     with workspace_scope(caller.workspace_id):
         fields = {"platforms": ["x"], "content": "Hello"}
         return automation_rules.create("user:1", caller, fields, Timing("cron", cron="0 9 * * *")).id
+
+
+def scheduled_message(caller: User) -> int:
+    """The id of a message that is planned."""
+    name = bot(home(caller)).name
+    fields = {"bot_name": name, "chat_ids": ["-5001"], "message": "Hello", "kind": "cron", "cron": "0 9 * * *"}
+    with workspace_scope(caller.workspace_id):
+        return scheduled_messages.create("user:1", fields).message.id

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
-from backend.models import Heartbeat, User
+from backend.models import Heartbeat, SystemJobState, User
 from backend.services.auth import password_resets
 from tests.http import callers, holdings
 
@@ -34,6 +34,8 @@ class Example:
     headers: dict[str, str] = field(default_factory=dict)
     status: int = 200
     foreign: list[dict[str, Any]] = field(default_factory=list)
+    instance_wide: bool = False
+    """`path` names something of the instance, which every owner of it sees."""
 
 
 Maker = Callable[[User], Example]
@@ -51,7 +53,7 @@ def example(*endpoints: str) -> Callable[[Maker], Maker]:
     return register
 
 
-@example("health.alive", "docs.document", "docs.page", "docs.start")
+@example("health.alive", "health.overview", "docs.document", "docs.page", "docs.start")
 def _nothing(_caller: User) -> Example:
     return Example()
 
@@ -118,14 +120,7 @@ def _confirm_reset(caller: User) -> Example:
     return Example(json={"token": link.token, "password": callers.PASSWORD})
 
 
-@example(
-    "people.listing",
-    "tokens.listing",
-    "audit.listing",
-    "notifications.list_types",
-    "automation_rules.listing",
-    "outgoing_webhooks.listing",
-)
+@example("people.listing", "tokens.listing", "audit.listing", "notifications.list_types")
 def _page(_caller: User) -> Example:
     return Example(query={"limit": 2})
 
@@ -253,145 +248,59 @@ def _stored_file(caller: User) -> Example:
     return Example(path={"file_id": holdings.file(caller)})
 
 
-# --- posts, rules, webhooks ------------------------------------------------------------------------------
+# --- schedules -------------------------------------------------------------------------------------------
 
 
-@example("posts.listing")
-def _posts(caller: User) -> Example:
-    rule_id = holdings.rule(caller)
-    return Example(query={"rule_id": rule_id, "state": "draft"}, foreign=[{"query": {"rule_id": rule_id}}])
+@example("scheduled_messages.listing")
+def _scheduled_messages(caller: User) -> Example:
+    holdings.scheduled_message(caller)
+    return Example(query={"limit": 1})
 
 
-@example("posts.create")
-def _create_post(caller: User) -> Example:
-    holdings.webhook(caller)
-    body = {"platform": "x", "content": "Hello", "scheduled_at": "2040-01-01T09:00:00Z"}
-    bot = holdings.bot(holdings.home(caller), chat_ids=("-1001234567890",))
-    foreign: list[dict[str, Any]] = [
-        {"json": body | {"user_id": caller.id}},
-        {"json": body | {"media": [{"kind": "document", "file_id": holdings.file(caller)}]}},
-        {"json": {"platform": "telegram", "content": "Hello", "target": {"bot_id": bot.id}}},
-    ]
-    return Example(json=body, status=201, foreign=foreign)
+@example("scheduled_messages.create")
+def _plan(caller: User) -> Example:
+    name = holdings.bot(holdings.home(caller)).name
+    body = {"bot_name": name, "chat_ids": ["-5001"], "message": "Good morning", "kind": "cron", "cron": "0 9 * * 1-5"}
+    return Example(json=body, status=201, foreign=[{"json": body}])
 
 
-@example("posts.show")
-def _post(caller: User) -> Example:
-    return Example(path={"post_id": holdings.post(caller)})
+@example("scheduled_messages.show", "scheduled_messages.history")
+def _planned(caller: User) -> Example:
+    return Example(path={"message_id": holdings.scheduled_message(caller)})
 
 
-@example("posts.change")
-def _change_post(caller: User) -> Example:
-    return Example(path={"post_id": holdings.post(caller)}, json={"content": "Better", "likes": 1234})
+@example("scheduled_messages.change")
+def _change_planned(caller: User) -> Example:
+    return Example(path={"message_id": holdings.scheduled_message(caller)}, json={"cron": "30 8 * * *"})
 
 
-@example("posts.cancel")
-def _cancel_post(caller: User) -> Example:
-    return Example(path={"post_id": holdings.post(caller)})
+@example("scheduled_messages.delete")
+def _delete_planned(caller: User) -> Example:
+    return Example(path={"message_id": holdings.scheduled_message(caller)}, status=204)
 
 
-@example("posts.retry")
-def _retry_post(caller: User) -> Example:
-    return Example(path={"post_id": holdings.post(caller, state="failed")}, status=202)
+@example("scheduled_messages.run")
+def _run_planned(caller: User) -> Example:
+    return Example(path={"message_id": holdings.scheduled_message(caller)}, status=202)
 
 
-@example("posts.report_result")
-def _post_result(caller: User) -> Example:
-    post_id = holdings.post(caller, state="publishing")
-    return Example(path={"post_id": post_id}, json={"outcome": "published", "post_url": "https://example.com/p/1"})
-
-
-@example("posts.resolve")
-def _resolve_post(caller: User) -> Example:
-    return Example(path={"post_id": holdings.post(caller, state="unknown")}, json={"outcome": "retry"})
-
-
-@example("automation_rules.create")
-def _create_rule(caller: User) -> Example:
-    holdings.webhook(caller)
-    body = {
-        "platforms": ["x"],
-        "content": "Hello on {date}",
-        "timing": {"kind": "cron", "cron": "0 9 * * 1", "timezone": "Asia/Seoul"},
-    }
-    bot = holdings.bot(holdings.home(caller), chat_ids=("-1001234567890",))
-    foreign: list[dict[str, Any]] = [
-        {"json": body | {"user_id": caller.id}},
-        {"json": body | {"platforms": ["telegram"], "targets": {"telegram": {"bot_id": bot.id}}}},
-    ]
-    return Example(json=body, status=201, foreign=foreign)
-
-
-@example("automation_rules.show", "automation_rules.runs")
-def _rule(caller: User) -> Example:
-    return Example(path={"rule_id": holdings.rule(caller)})
-
-
-@example("automation_rules.change")
-def _change_rule(caller: User) -> Example:
-    body = {"name": "Mondays", "timing": {"kind": "interval", "interval_seconds": 3600}, "enabled": False}
-    return Example(path={"rule_id": holdings.rule(caller)}, json=body)
-
-
-@example("automation_rules.remove")
-def _remove_rule(caller: User) -> Example:
-    return Example(path={"rule_id": holdings.rule(caller)}, status=204)
-
-
-@example("automation_rules.run")
-def _run_rule(caller: User) -> Example:
-    return Example(path={"rule_id": holdings.rule(caller)}, status=202)
-
-
-@example("outgoing_webhooks.event_types")
-def _event_types(_caller: User) -> Example:
+@example("scheduling.status")
+def _scheduler(_caller: User) -> Example:
     return Example()
 
 
-@example("outgoing_webhooks.create")
-def _create_webhook(_caller: User) -> Example:
-    return Example(json={"url": "https://93.184.216.34/hooks", "events": ["post.*"]}, status=201)
+@example("scheduling.history", "scheduling.pause", "scheduling.resume")
+def _job(_caller: User) -> Example:
+    return Example(path={"job_id": "retention"}, instance_wide=True)
 
 
-@example("outgoing_webhooks.show")
-def _webhook_shown(caller: User) -> Example:
-    return Example(path={"webhook_id": holdings.webhook(caller)})
-
-
-@example("outgoing_webhooks.change")
-def _change_webhook(caller: User) -> Example:
-    return Example(path={"webhook_id": holdings.webhook(caller)}, json={"name": "The shop", "enabled": False})
-
-
-@example("outgoing_webhooks.remove")
-def _remove_webhook(caller: User) -> Example:
-    return Example(path={"webhook_id": holdings.webhook(caller)}, status=204)
-
-
-@example("outgoing_webhooks.rotate_secret")
-def _rotate_webhook(caller: User) -> Example:
-    return Example(path={"webhook_id": holdings.webhook(caller)})
-
-
-@example("outgoing_webhooks.send_test")
-def _test_webhook(caller: User) -> Example:
-    return Example(path={"webhook_id": holdings.webhook(caller)}, status=202)
-
-
-@example("outgoing_webhooks.deliveries")
-def _deliveries(caller: User) -> Example:
-    webhook_id = holdings.webhook(caller)
-    return Example(query={"webhook_id": webhook_id}, foreign=[{"query": {"webhook_id": webhook_id}}])
-
-
-@example("outgoing_webhooks.show_delivery")
-def _delivery(caller: User) -> Example:
-    return Example(path={"delivery_id": holdings.delivery(caller)})
-
-
-@example("outgoing_webhooks.replay")
-def _replay(caller: User) -> Example:
-    return Example(path={"delivery_id": holdings.delivery(caller)}, status=202)
+@example(
+    "scheduling.trigger", "scheduling.trigger_by_get", "scheduling.trigger_short", "scheduling.trigger_short_by_get"
+)
+def _trigger(_caller: User) -> Example:
+    with system_scope("a test's job, which nobody has triggered of late"):
+        db.session.execute(update(SystemJobState).values(triggered_at=None))
+    return Example(path={"job_id": "retention"}, status=202, instance_wide=True)
 
 
 # --- Telegram --------------------------------------------------------------------------------------------
@@ -434,3 +343,59 @@ def _webhook(caller: User) -> Example:
     bot = holdings.bot(holdings.home(caller), secret="a-secret-of-its-own")
     headers = {"X-Telegram-Bot-Api-Secret-Token": "a-secret-of-its-own"}
     return Example(path={"bot_id": bot.id}, json={"update_id": 1}, headers=headers)
+
+
+# --- bots ------------------------------------------------------------------------------------------------
+
+BOT_TOKEN = "4242:FAKE-TOKEN-visibly-fake-for-examples"
+
+
+@example("bots.listing")
+def _bots(caller: User) -> Example:
+    holdings.bot(holdings.home(caller))
+    return Example(query={"limit": 1})
+
+
+@example("bots.create")
+def _create_bot(_caller: User) -> Example:
+    number = int(clock.unix() * 1e6)
+    body = {"name": f"deploy {number}", "token": f"{number}:FAKE-TOKEN-visibly-fake", "chat_ids": ["-1001234567890"]}
+    return Example(json=body, status=201)
+
+
+@example("bots.show", "bots.validate", "bots.sync_info", "bots.rotate_secret", "bots.webhook_info")
+@example("bots.discover_chats")
+def _bot(caller: User) -> Example:
+    return Example(path={"bot_id": holdings.bot(holdings.home(caller)).id})
+
+
+@example("bots.remove")
+def _remove_bot(caller: User) -> Example:
+    return Example(path={"bot_id": holdings.bot(holdings.home(caller)).id}, status=204)
+
+
+@example("bots.change")
+def _change_bot(caller: User) -> Example:
+    body = {"chat_ids": ["-1001234567890"], "message_thread_id": "42"}
+    return Example(path={"bot_id": holdings.bot(holdings.home(caller)).id}, json=body)
+
+
+@example("bots.send_test")
+def _test_bot(caller: User) -> Example:
+    own = holdings.bot(holdings.home(caller))
+    return Example(path={"bot_id": own.id}, json={"message": "Hello", "chat_id": "5001"}, status=202)
+
+
+@example("bots.register_webhook", "bots.delete_webhook")
+def _bot_webhook(caller: User) -> Example:
+    return Example(path={"bot_id": holdings.bot(holdings.home(caller)).id}, json={})
+
+
+@example("bots.validate_token", "bots.discover_chats_of_token")
+def _token_to_ask(_caller: User) -> Example:
+    return Example(json={"token": BOT_TOKEN})
+
+
+@example("bots.look_up_chat")
+def _chat_to_ask(_caller: User) -> Example:
+    return Example(json={"token": BOT_TOKEN, "chat": "@example"})

@@ -20,6 +20,8 @@ from backend.services.scheduling import system_jobs
 from backend.services.scheduling.system_jobs import SystemJob
 
 BETWEEN_TRIGGERS: Final = timedelta(minutes=1)
+OLDEST_TICK: Final = 15.0
+"""Seconds after which it counts as stopped, as for readiness."""
 _WHY: Final = "system jobs belong to the instance"
 
 
@@ -33,6 +35,7 @@ class JobStatus:
     paused_at: datetime | None
     paused_by: str | None
     last_run: JobRun | None
+    last_ended: JobRun | None
     next_run_at: datetime | None
 
 
@@ -48,6 +51,11 @@ class SchedulerStatus:
     overdue: int
     """How many of them are due now."""
     oldest_due_at: datetime | None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the tick completed of late."""
+        return self.tick_age is not None and self.tick_age <= OLDEST_TICK
 
 
 def status() -> SchedulerStatus:
@@ -161,5 +169,15 @@ def _status(job: SystemJob) -> JobStatus:
         paused_at=paused_at,
         paused_by=state.paused_by if state is not None else None,
         last_run=run,
+        last_ended=_last_ended(job) if run is not None and run.state == system_jobs.RUNNING else run,
         next_run_at=None if paused_at is not None else system_jobs.due_at(job, run),
     )
+
+
+def _last_ended(job: SystemJob) -> JobRun | None:
+    return db.session.execute(
+        select(JobRun)
+        .where(JobRun.job == job.name, JobRun.state.in_(("succeeded", "failed")))
+        .order_by(JobRun.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()

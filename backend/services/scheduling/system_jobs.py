@@ -156,7 +156,8 @@ def work(job: SystemJob, seconds: float = TURN_SECONDS) -> int:
         run = _resume_or_begin(job) if lock is not None else None
         if run is None:
             return 0
-        turn = Turn(run.started_at, seconds)
+        # The job may leave the session in any state: only these two are needed afterwards.
+        run_id, turn = run.id, Turn(run.started_at, seconds)
         try:
             done = job.run(turn)
         except (OperationalError, InterfaceError):
@@ -166,14 +167,14 @@ def work(job: SystemJob, seconds: float = TURN_SECONDS) -> int:
         except Exception as error:
             db.session.rollback()
             log.exception("system_job_failed", job=job.name, at=turn.at, error=type(error).__name__)
-            _end(run.id, "failed", code=type(error).__name__, subject=turn.at)
+            _end(run_id, "failed", code=type(error).__name__, subject=turn.at)
             return 0
         db.session.commit()
-        _progress(run.id, done)
+        _progress(run_id, done)
         if turn.unfinished:
             queue.wake_now(job.lane)
         else:
-            _end(run.id, "succeeded")
+            _end(run_id, "succeeded")
         return done
 
 

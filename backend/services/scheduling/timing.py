@@ -35,7 +35,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class Timing:
     """A cron expression (five fields, local in `timezone`), an interval, or one moment.
 
-    `run_at` (aware) is the moment of a `once`; an interval is counted from it, by default from 1970.
+    `run_at` (aware) is the moment of a `once`; an interval begins there and is counted from it, by default from 1970.
     """
 
     kind: Kind
@@ -57,9 +57,11 @@ def check(timing: Timing, now: datetime) -> None:
     if timing.kind == "interval":
         if timing.interval_seconds is None or not SHORTEST <= timing.interval_seconds <= LONGEST:
             raise _refusal("bad_interval", "interval_seconds", f"An interval has {SHORTEST} to {LONGEST} seconds.")
+        if timing.run_at is not None and timing.run_at > now + _FURTHEST:
+            raise _refusal("date_too_far", "run_at", "This moment is too far away.")
     elif timing.kind == "once":
         if timing.run_at is None or timing.run_at <= now:
-            raise _refusal("past_date", "run_at", "This moment is over.")
+            raise _refusal("past_date", "run_at", "A moment that is still to come is needed.")
         if timing.run_at > now + _FURTHEST:
             raise _refusal("date_too_far", "run_at", "This moment is too far away.")
     else:
@@ -80,7 +82,7 @@ def next_fire(timing: Timing, after: datetime) -> datetime | None:
         return timing.run_at if timing.run_at is not None and timing.run_at > after else None
     if timing.kind == "interval":
         step, origin = _interval(timing)
-        return origin + ((after - origin) // step + 1) * step
+        return origin if after < origin else origin + ((after - origin) // step + 1) * step
     return _next_cron(timing.cron or "", timing.timezone, after.astimezone(UTC))
 
 
@@ -90,7 +92,7 @@ def last_fire(timing: Timing, until: datetime) -> datetime | None:
         return timing.run_at if timing.run_at is not None and timing.run_at <= until else None
     if timing.kind == "interval":
         step, origin = _interval(timing)
-        return origin + ((until - origin) // step) * step
+        return None if until < origin else origin + ((until - origin) // step) * step
     return _last_cron(timing.cron or "", timing.timezone, until.astimezone(UTC))
 
 
