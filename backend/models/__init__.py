@@ -9,7 +9,9 @@ from backend.models.access import (
     User,
     Workspace,
 )
+from backend.models.automation_rule import AutomationRule, RuleRun
 from backend.models.conversation import Conversation, Identity, Suppression
+from backend.models.daily_summary import DailySummary
 from backend.models.delivery import Attempt, Delivery
 from backend.models.file import StoredFile
 from backend.models.intake import WebhookEvent, WebhookEventKey
@@ -22,6 +24,8 @@ from backend.models.notification import (
     NotificationSubject,
     NotificationType,
 )
+from backend.models.outgoing_webhook import OutgoingAttempt, OutgoingDelivery, OutgoingWebhook
+from backend.models.post import Post, PostAttempt
 from backend.models.schedule import Schedule, ScheduleFire
 from backend.models.scheduled_message import ScheduledMessage
 from backend.models.sender import Sender, SenderLease
@@ -29,7 +33,9 @@ from backend.models.sender import Sender, SenderLease
 __all__ = [
     "Attempt",
     "AuditEntry",
+    "AutomationRule",
     "Conversation",
+    "DailySummary",
     "Delivery",
     "Heartbeat",
     "IdempotencyKey",
@@ -44,8 +50,14 @@ __all__ = [
     "NotificationSettings",
     "NotificationSubject",
     "NotificationType",
+    "OutgoingAttempt",
+    "OutgoingDelivery",
+    "OutgoingWebhook",
     "PasswordReset",
     "PersonalToken",
+    "Post",
+    "PostAttempt",
+    "RuleRun",
     "Schedule",
     "ScheduleFire",
     "ScheduledMessage",

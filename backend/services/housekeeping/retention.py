@@ -61,6 +61,19 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         " (SELECT id FROM schedule_fires WHERE fired_at < :before AND state <> 'waiting' LIMIT :most)",
     ),
     (
+        "outgoing webhooks' log",
+        timedelta(days=30),
+        "DELETE FROM outgoing_deliveries WHERE id IN"
+        " (SELECT id FROM outgoing_deliveries WHERE ended_at < :before LIMIT :most)",
+    ),
+    (
+        # Longer than a summary that was missed may be late.
+        "decided daily summaries",
+        timedelta(days=90),
+        "DELETE FROM daily_summaries WHERE (user_id, day) IN"
+        " (SELECT user_id, day FROM daily_summaries WHERE created_at < :before LIMIT :most)",
+    ),
+    (
         "password resets",
         timedelta(days=7),
         "DELETE FROM password_resets WHERE id IN"
