@@ -3,7 +3,8 @@
 Whoever lists or runs jobs imports this module; a feature that registers one adds its line.
 """
 
+from backend.services.bots import health
 from backend.services.housekeeping import retention
 from backend.services.scheduled_messages import saying
 
-MODULES = (retention, saying)
+MODULES = (health, retention, saying)

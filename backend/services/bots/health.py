@@ -23,6 +23,7 @@ from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services import senders
 from backend.services.bots.resolution import still_named
+from backend.services.scheduling import SystemJob, Timing, Turn, register_system_job
 from backend.services.senders import provider
 
 log = get_logger(__name__)
@@ -170,3 +171,12 @@ def _due() -> list[int]:
         ids = list(found)
         db.session.rollback()
     return ids
+
+
+def _turn(turn: Turn) -> int:
+    return check_health(turn.seconds)
+
+
+JOB = register_system_job(
+    SystemJob("bot_health", "background", Timing("interval", interval_seconds=int(EVERY.total_seconds())), _turn)
+)

@@ -18,6 +18,12 @@ from tests.support import factories
 JOB = retention.JOB
 
 
+@pytest.fixture(autouse=True)
+def retention_alone(monkeypatch):
+    """The other jobs of the instance, which never ran here, would all be due."""
+    monkeypatch.setattr(system_jobs, "_registered", {JOB.name: JOB})
+
+
 def queued(valkey):
     return valkey.llen("rq:queue:background")
 
