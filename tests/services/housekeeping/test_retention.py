@@ -15,9 +15,12 @@ from backend.core import clock
 from backend.core.database import db
 from backend.models import (
     Attempt,
+    DailySummary,
     IdempotencyKey,
     JobRun,
     LinkToken,
+    OutgoingDelivery,
+    OutgoingWebhook,
     PasswordReset,
     Schedule,
     ScheduleFire,
@@ -112,6 +115,33 @@ def schedule_fire(bot, person, at):
     )
 
 
+def outgoing_delivery(bot, person, at):
+    webhook = db.session.execute(select(OutgoingWebhook)).scalar()
+    if webhook is None:
+        webhook = OutgoingWebhook(
+            workspace_id=person.workspace_id, url="https://example.com/", events=["*"], created_at=at, updated_at=at
+        )
+        webhook.secret = "EXAMPLE-not-a-secret"
+        put(webhook)
+    return OutgoingDelivery(
+        workspace_id=person.workspace_id,
+        webhook_id=webhook.id,
+        event_id=uuid.uuid4().hex,
+        type="webhook.test",
+        body="{}",
+        state="delivered",
+        due_at=at,
+        created_at=at,
+        ended_at=at,
+    )
+
+
+def daily_summary(bot, person, at):
+    # A day for each, whenever it was decided.
+    day = at.date() + timedelta(days=at.minute)
+    return DailySummary(workspace_id=person.workspace_id, user_id=person.id, day=day, outcome="no_posts", created_at=at)
+
+
 def password_reset(bot, person, at):
     return PasswordReset(
         workspace_id=person.workspace_id,
@@ -141,6 +171,8 @@ DELETING: dict[str, tuple[Make, timedelta]] = {
     "attempts": (attempt, timedelta(days=90)),
     "job history": (job_run, timedelta(days=90)),
     "fires of schedules": (schedule_fire, timedelta(days=90)),
+    "outgoing webhooks' log": (outgoing_delivery, timedelta(days=30)),
+    "decided daily summaries": (daily_summary, timedelta(days=90)),
     "password resets": (password_reset, timedelta(days=7)),
     "ended sign-ins": (sign_in, timedelta(days=30)),
 }
