@@ -9,6 +9,16 @@ from backend.models.access import (
     User,
     Workspace,
 )
+from backend.models.alert import (
+    Alert,
+    AlertEvent,
+    AlertFailure,
+    AlertItem,
+    AlertMessage,
+    AlertPolicy,
+    AlertSilence,
+    AlertTemplate,
+)
 from backend.models.conversation import Conversation, Identity, Suppression
 from backend.models.delivery import Attempt, Delivery
 from backend.models.file import StoredFile
@@ -25,6 +35,14 @@ from backend.models.notification import (
 from backend.models.sender import Sender, SenderLease
 
 __all__ = [
+    "Alert",
+    "AlertEvent",
+    "AlertFailure",
+    "AlertItem",
+    "AlertMessage",
+    "AlertPolicy",
+    "AlertSilence",
+    "AlertTemplate",
     "Attempt",
     "AuditEntry",
     "Conversation",
