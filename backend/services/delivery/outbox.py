@@ -48,12 +48,13 @@ def send(
     expires_in: timedelta | None = NOTIFICATION_LIFE,
     user_id: int | None = None,
     reply_to: str | None = None,
+    thread_id: str | None = None,
 ) -> Message:
     """Stores a message and what it takes to send it; the same `key` in a workspace returns the first message.
 
     `not_before` (aware) keeps it waiting with `reason`; `expires_in` counts from then. With `at_most_once` an unknown
-    outcome is shown to an operator and never tried again. A conversation that is blocked gets a canceled message that
-    says so.
+    outcome is shown to an operator and never tried again. `thread_id` is a topic of the chat. A conversation that is
+    blocked gets a canceled message that says so.
     """
     if key is not None and (known := _by_key(conversation.workspace_id, key)) is not None:
         return known
@@ -68,7 +69,7 @@ def send(
         lane=int(lane),
         at_most_once=at_most_once,
         state="queued",
-        body={"parts": [part.to_json() for part in parts]},
+        body={"parts": [part.to_json() for part in parts]} | ({"thread_id": thread_id} if thread_id else {}),
         user_id=user_id,
         reply_to=reply_to,
         created_at=now,
@@ -190,7 +191,7 @@ def unblock(sender_id: int, chat_hash: bytes) -> None:
 
 def _replace_parts(message: Message, content: Content, like: Delivery) -> None:
     parts = registry.get(channel_of(message)).split(content)
-    message.body = {"parts": [part.to_json() for part in parts]}
+    message.body = {**message.body, "parts": [part.to_json() for part in parts]}
     db.session.flush()
     db.session.execute(
         sql_delete(Delivery)

@@ -102,7 +102,8 @@ def operation_of(claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Oper
         chat_id=chat_id,
         content=content,
         external_id=claimed.external_id if claimed.operation != "send" else None,
-        thread_id=claimed.thread_id,
+        # A message's own topic; two features may use two topics of one group.
+        thread_id=(claimed.body or {}).get("thread_id") or claimed.thread_id,
         reply_to=claimed.reply_to if claimed.part == 0 else None,
         client_ref=f"{claimed.message_id}:{claimed.part}",
     )

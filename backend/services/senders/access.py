@@ -23,9 +23,10 @@ def by_id(sender_id: int, *, channel: str | None = None) -> Sender | None:
 
 
 def find(workspace_id: int, sender_id: int) -> Sender:
-    """A sender that this workspace owns. Raises NotFound, also for another workspace's."""
+    """A bot that this workspace owns. Raises NotFound, also for another workspace's, and for one that was removed."""
     found = by_id(sender_id)
-    if found is None or found.workspace_id != workspace_id:
+    gone = found is None or found.workspace_id != workspace_id or found.deleted_at is not None
+    if found is None or gone or found.source not in ("database", "environment"):
         raise NotFound("bot_not_found", "There is no such bot.")
     return found
 
@@ -39,7 +40,12 @@ def named(workspace_id: int, reference: str) -> Sender:
             db.session.execute(
                 select(Sender)
                 .where(Sender.channel == CHANNEL, Sender.is_active)
-                .where(or_(Sender.workspace_id == workspace_id, Sender.source == "environment"))
+                .where(
+                    or_(
+                        (Sender.workspace_id == workspace_id) & (Sender.source == "database"),
+                        Sender.source == "environment",
+                    )
+                )
                 .where(
                     or_(
                         func.lower(Sender.name) == wanted,
