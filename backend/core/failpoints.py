@@ -29,6 +29,7 @@ NAMES = (
     "delivery.committed",
     "lease.before_renew",
     "sweep.started",
+    "alerts.stepped_not_committed",
 )
 """Every failpoint of the product; `hit` refuses others so that a test cannot wait for one that is gone."""
 

@@ -137,6 +137,8 @@ class AlertMessage(HasId, Tenant, Base):
     """`route` (the bot's chats), `subscriber`, `escalation`, `admin`, `reply` or `attachment`."""
     user_id: Mapped[int | None]
     locale: Mapped[str]
+    note: Mapped[str | None]
+    """Why this message came after others, as a code."""
     failed_code: Mapped[str | None]
     superseded_at: Mapped[datetime | None]
     created_at: Mapped[datetime]

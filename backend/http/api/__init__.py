@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from apiflask import APIBlueprint
 
-from backend.http.api import audit, auth, docs, events, files, health, messages, notifications, people, telegram, tokens
+from backend.http.api import (
+    alert_rules,
+    alerts,
+    audit,
+    auth,
+    docs,
+    events,
+    files,
+    health,
+    messages,
+    notifications,
+    people,
+    telegram,
+    tokens,
+)
 
 BLUEPRINTS: list[APIBlueprint] = [
     auth.bp,
@@ -14,6 +28,8 @@ BLUEPRINTS: list[APIBlueprint] = [
     events.bp,
     messages.bp,
     notifications.bp,
+    alerts.bp,
+    alert_rules.bp,
     telegram.bp,
     files.bp,
     health.bp,

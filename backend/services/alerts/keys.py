@@ -16,7 +16,9 @@ def derived(bot_name: str, severity: str, title: str, message: str) -> bytes:
     return _digest("said", bot_name.lower(), severity, title, message)
 
 
-def group_of(key: bytes, bot_name: str, policy_id: int | None, group_by: Sequence[str], labels: Mapping[str, str]) -> bytes:
+def group_of(
+    key: bytes, bot_name: str, policy_id: int | None, group_by: Sequence[str], labels: Mapping[str, str]
+) -> bytes:
     """What is told in one message: whatever agrees in the labels of `group_by`, else each key by itself.
 
     An alert without any of these labels is not put together with others that lack them too: it stands alone.
@@ -30,6 +32,11 @@ def group_of(key: bytes, bot_name: str, policy_id: int | None, group_by: Sequenc
 def reported_group(source: str, bot_name: str, group_key: str) -> bytes:
     """The group that a monitoring system has already made."""
     return _digest("reported", source, bot_name.lower(), group_key)
+
+
+def continued(group_key: bytes, full_alert_id: int) -> bytes:
+    """The group in which a group goes on that is as large as it may be."""
+    return _digest("continued", group_key.hex(), str(full_alert_id))
 
 
 def _digest(*parts: str) -> bytes:

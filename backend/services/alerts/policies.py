@@ -1,4 +1,4 @@
-"""Policies: what a workspace wants done about which alerts. The first that matches counts; without one, the defaults."""
+"""Policies: what a workspace wants done about which alerts. The first that matches counts; else the defaults."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.models import AlertPolicy, User
-from backend.services import bots
 from backend.services.alerts import checking
 from backend.services.alerts.matching import matches, read
 from backend.services.alerts.timing import Rules
 from backend.services.auth import audit
+from backend.services.bots import resolution
 
 MOST: Final = 50
 FIELDS: Final = (
@@ -24,6 +24,7 @@ FIELDS: Final = (
     "acknowledged_for", "quiet_after", "escalate_after", "escalate_bot_name", "escalate_chat_ids", "escalate_user_ids",
     "quiet_recoveries", "resolve_reply",
 )  # fmt: skip
+_OWN_REPEAT: Final = 3600
 _LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 _DEFAULTS: Final[dict[str, Any]] = {
     "position": 0,
@@ -44,10 +45,13 @@ _DEFAULTS: Final[dict[str, Any]] = {
 }
 
 
-def rules_of(policy: AlertPolicy | None) -> Rules:
-    """The policy as the decisions see it; the defaults for None."""
+def rules_of(policy: AlertPolicy | None, source: str = "api") -> Rules:
+    """The policy as the decisions see it; the defaults for None.
+
+    What the product says of itself comes with every check, and so makes a sound by the clock only.
+    """
     if policy is None:
-        return Rules()
+        return Rules(repeat_interval=_OWN_REPEAT if source == "system" else None)
     return Rules(
         group_by=tuple(policy.group_by),
         group_wait=policy.group_wait,
@@ -156,7 +160,7 @@ def _check(wanted: Mapping[str, Any], own_id: int | None = None) -> None:
         workspace_id = current_workspace_id()
         assert workspace_id is not None, "policies belong to a workspace"
         name = wanted["escalate_bot_name"] or "alerts"
-        bots.resolve(workspace_id, bot_name=name, chat_ids=wanted["escalate_chat_ids"])
+        resolution.resolve(workspace_id, bot_name=name, chat_ids=wanted["escalate_chat_ids"])
     taken = db.session.scalars(select(AlertPolicy.id).where(AlertPolicy.name == wanted["name"])).one_or_none()
     if taken not in (None, own_id):
         raise Conflict("policy_exists", "The workspace has a policy of that name.")

@@ -116,7 +116,9 @@ def on_report(
     return "again"
 
 
-def new_at(*, first_notified_at: datetime | None, notified_at: datetime | None, rules: Rules, now: datetime) -> datetime:
+def new_at(
+    *, first_notified_at: datetime | None, notified_at: datetime | None, rules: Rules, now: datetime
+) -> datetime:
     """When something new in an alert is told: after the group's wait, later at the group's interval."""
     if not rules.group_by:
         return now
