@@ -163,7 +163,7 @@ def _state(view: View, locale: str) -> str | None:
 
 
 def _items(view: View, locale: str) -> list[str]:
-    if len(view.items) == 1:
+    if len(view.items) == 1 and view.items[0].title == view.title:
         only = view.items[0]
         return [tidy(only.body), _labels(only.labels)]
     blocks = [_block(item, locale) for item in view.items[:MOST_LISTED]]

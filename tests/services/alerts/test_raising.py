@@ -140,7 +140,8 @@ def test_what_cannot_be_taken_is_refused_and_nothing_is_stored(room, fields):
 
 def stored() -> tuple[int, ...]:
     return tuple(
-        db.session.execute(select(func.count()).select_from(table)).scalar_one() for table in (Alert, AlertItem, Message)
+        db.session.execute(select(func.count()).select_from(table)).scalar_one()
+        for table in (Alert, AlertItem, Message)
     )
 
 
