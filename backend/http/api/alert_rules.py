@@ -14,21 +14,21 @@ from backend.http import guards
 from backend.http.api.alerts import shown
 from backend.http.guards import access
 from backend.http.schemas.alert_rules import (
-    Policies,
-    PolicyChange,
-    PolicyIn,
-    PolicyOut,
-    PreviewIn,
-    PreviewOut,
-    SilenceChange,
-    SilenceIn,
-    SilenceOut,
+    AlertPolicies,
+    AlertPolicyChange,
+    AlertPolicyIn,
+    AlertPolicyOut,
+    AlertSilenceChange,
+    AlertSilenceIn,
+    AlertSilenceOut,
+    AlertSilences,
+    AlertTemplateChange,
+    AlertTemplateIn,
+    AlertTemplateOut,
+    AlertTemplates,
+    SilencePreview,
+    SilencePreviewIn,
     SilenceQuery,
-    Silences,
-    TemplateChange,
-    TemplateIn,
-    TemplateOut,
-    Templates,
 )
 from backend.http.schemas.base import PageQuery
 from backend.models import AlertPolicy, AlertSilence
@@ -41,7 +41,7 @@ bp = APIBlueprint("alert_rules", __name__, url_prefix="/api/alerts", tag="Alerts
 @bp.get("/silences")
 @access()
 @bp.input(SilenceQuery, location="query")
-@bp.output(Silences)
+@bp.output(AlertSilences)
 def list_silences(query_data: SilenceQuery) -> dict[str, Any]:
     """List silences, the newest first"""
     found, following = silences.listing(state=query_data.state, cursor=query_data.cursor, limit=query_data.limit)
@@ -50,9 +50,9 @@ def list_silences(query_data: SilenceQuery) -> dict[str, Any]:
 
 @bp.post("/silences")
 @access("operator", idempotent=True)
-@bp.input(SilenceIn)
-@bp.output(SilenceOut, status_code=201)
-def create_silence(json_data: SilenceIn) -> dict[str, Any]:
+@bp.input(AlertSilenceIn)
+@bp.output(AlertSilenceOut, status_code=201)
+def create_silence(json_data: AlertSilenceIn) -> dict[str, Any]:
     """Silence what all of some matchers match
 
     Alerts are still counted meanwhile, and come when the silence ends if they still fire.
@@ -69,9 +69,9 @@ def create_silence(json_data: SilenceIn) -> dict[str, Any]:
 
 @bp.post("/silences/preview")
 @access()
-@bp.input(PreviewIn)
-@bp.output(PreviewOut)
-def preview_silence(json_data: PreviewIn) -> dict[str, Any]:
+@bp.input(SilencePreviewIn)
+@bp.output(SilencePreview)
+def preview_silence(json_data: SilencePreviewIn) -> dict[str, Any]:
     """Try matchers: what would they hush now?
 
     Stores nothing.
@@ -88,7 +88,7 @@ def preview_silence(json_data: PreviewIn) -> dict[str, Any]:
 
 @bp.get("/silences/<int:silence_id>")
 @access()
-@bp.output(SilenceOut)
+@bp.output(AlertSilenceOut)
 def show_silence(silence_id: int) -> dict[str, Any]:
     """Show a silence"""
     return _silences([silences.get(silence_id)])[0]
@@ -96,9 +96,9 @@ def show_silence(silence_id: int) -> dict[str, Any]:
 
 @bp.patch("/silences/<int:silence_id>")
 @access("operator")
-@bp.input(SilenceChange)
-@bp.output(SilenceOut)
-def change_silence(silence_id: int, json_data: SilenceChange) -> dict[str, Any]:
+@bp.input(AlertSilenceChange)
+@bp.output(AlertSilenceOut)
+def change_silence(silence_id: int, json_data: AlertSilenceChange) -> dict[str, Any]:
     """Change a silence, or renew one that is over"""
     given = json_data.model_dump(exclude_unset=True)
     fields = {name: value for name, value in given.items() if value is not None or name == "comment"}
@@ -107,7 +107,7 @@ def change_silence(silence_id: int, json_data: SilenceChange) -> dict[str, Any]:
 
 @bp.delete("/silences/<int:silence_id>")
 @access("operator")
-@bp.output(SilenceOut)
+@bp.output(AlertSilenceOut)
 def end_silence(silence_id: int) -> dict[str, Any]:
     """End a silence now
 
@@ -118,7 +118,7 @@ def end_silence(silence_id: int) -> dict[str, Any]:
 
 @bp.get("/policies")
 @access()
-@bp.output(Policies)
+@bp.output(AlertPolicies)
 def list_policies() -> dict[str, Any]:
     """List the policies, in the order in which they are tried"""
     return {
@@ -130,16 +130,16 @@ def list_policies() -> dict[str, Any]:
 
 @bp.post("/policies")
 @access("admin", idempotent=True)
-@bp.input(PolicyIn)
-@bp.output(PolicyOut, status_code=201)
-def create_policy(json_data: PolicyIn) -> dict[str, Any]:
+@bp.input(AlertPolicyIn)
+@bp.output(AlertPolicyOut, status_code=201)
+def create_policy(json_data: AlertPolicyIn) -> dict[str, Any]:
     """Say what is done about which alerts"""
     return _policy(policies.create(guards.actor().label, json_data.model_dump()))
 
 
 @bp.get("/policies/<int:policy_id>")
 @access()
-@bp.output(PolicyOut)
+@bp.output(AlertPolicyOut)
 def show_policy(policy_id: int) -> dict[str, Any]:
     """Show a policy"""
     return _policy(policies.get(policy_id))
@@ -147,9 +147,9 @@ def show_policy(policy_id: int) -> dict[str, Any]:
 
 @bp.patch("/policies/<int:policy_id>")
 @access("admin")
-@bp.input(PolicyChange)
-@bp.output(PolicyOut)
-def change_policy(policy_id: int, json_data: PolicyChange) -> dict[str, Any]:
+@bp.input(AlertPolicyChange)
+@bp.output(AlertPolicyOut)
+def change_policy(policy_id: int, json_data: AlertPolicyChange) -> dict[str, Any]:
     """Change a policy
 
     Open alerts follow it from their next step on.
@@ -169,7 +169,7 @@ def delete_policy(policy_id: int) -> Response:
 @bp.get("/templates")
 @access()
 @bp.input(PageQuery, location="query")
-@bp.output(Templates)
+@bp.output(AlertTemplates)
 def list_templates(query_data: PageQuery) -> dict[str, Any]:
     """List the templates"""
     found, following = templates.listing(cursor=query_data.cursor, limit=query_data.limit)
@@ -178,16 +178,16 @@ def list_templates(query_data: PageQuery) -> dict[str, Any]:
 
 @bp.post("/templates")
 @access("operator", idempotent=True)
-@bp.input(TemplateIn)
-@bp.output(TemplateOut, status_code=201)
-def create_template(json_data: TemplateIn) -> Any:
+@bp.input(AlertTemplateIn)
+@bp.output(AlertTemplateOut, status_code=201)
+def create_template(json_data: AlertTemplateIn) -> Any:
     """Add a text that alerts can name"""
     return templates.create(guards.actor().label, json_data.model_dump())
 
 
 @bp.get("/templates/<int:template_id>")
 @access()
-@bp.output(TemplateOut)
+@bp.output(AlertTemplateOut)
 def show_template(template_id: int) -> Any:
     """Show a template"""
     return templates.get(template_id)
@@ -195,9 +195,9 @@ def show_template(template_id: int) -> Any:
 
 @bp.patch("/templates/<int:template_id>")
 @access("operator")
-@bp.input(TemplateChange)
-@bp.output(TemplateOut)
-def change_template(template_id: int, json_data: TemplateChange) -> Any:
+@bp.input(AlertTemplateChange)
+@bp.output(AlertTemplateOut)
+def change_template(template_id: int, json_data: AlertTemplateChange) -> Any:
     """Change a template; its name stays"""
     return templates.change(guards.actor().label, template_id, json_data.model_dump(exclude_unset=True))
 

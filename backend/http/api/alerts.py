@@ -10,14 +10,14 @@ from backend.core.errors import Invalid
 from backend.http import guards
 from backend.http.guards import access
 from backend.http.schemas.alerts import (
-    Accepted,
+    AlertAccepted,
     AlertDetail,
+    AlertFileIn,
     AlertIn,
+    AlertItems,
     AlertOut,
     AlertQuery,
     Alerts,
-    FileIn,
-    Items,
     ReceivedIn,
     ReceiverQuery,
     ResolveIn,
@@ -37,7 +37,7 @@ bp = APIBlueprint("alerts", __name__, url_prefix="/api/alerts", tag="Alerts")
 @bp.post("")
 @access("operator", idempotent=True, limit="alerts")
 @bp.input(AlertIn)
-@bp.output(Accepted, status_code=202)
+@bp.output(AlertAccepted, status_code=202)
 def raise_alert(json_data: AlertIn) -> dict[str, Any]:
     """Raise an alert, count it once more, or end it
 
@@ -65,7 +65,7 @@ def raise_alert(json_data: AlertIn) -> dict[str, Any]:
 @access("operator", limit="alerts")
 @bp.input(ReceiverQuery, location="query")
 @bp.input(ReceivedIn)
-@bp.output(Accepted, status_code=202)
+@bp.output(AlertAccepted, status_code=202)
 def alertmanager(query_data: ReceiverQuery, json_data: ReceivedIn) -> dict[str, Any]:
     """Take what Alertmanager sends to a webhook
 
@@ -78,7 +78,7 @@ def alertmanager(query_data: ReceiverQuery, json_data: ReceivedIn) -> dict[str, 
 @access("operator", limit="alerts")
 @bp.input(ReceiverQuery, location="query")
 @bp.input(ReceivedIn)
-@bp.output(Accepted, status_code=202)
+@bp.output(AlertAccepted, status_code=202)
 def grafana(query_data: ReceiverQuery, json_data: ReceivedIn) -> dict[str, Any]:
     """Take what Grafana sends to a webhook
 
@@ -125,7 +125,7 @@ def show(alert_id: int) -> dict[str, Any]:
 @bp.get("/<int:alert_id>/items")
 @access()
 @bp.input(PageQuery, location="query")
-@bp.output(Items)
+@bp.output(AlertItems)
 def items(alert_id: int, query_data: PageQuery) -> dict[str, Any]:
     """List what is in an alert"""
     found, following = reading.items(alert_id, cursor=query_data.cursor, limit=query_data.limit)
@@ -255,7 +255,7 @@ def _attachment(json_data: AlertIn) -> Attachment | None:
     given = json_data.photo if json_data.photo is not None else json_data.document
     if given is None:
         return None
-    file = FileIn(url=given[:4000]) if isinstance(given, str) and len(given) <= 2048 else given
+    file = AlertFileIn(url=given[:4000]) if isinstance(given, str) and len(given) <= 2048 else given
     if isinstance(file, str):
         raise Invalid("address_malformed", "The address is too long.")
     return Attachment("photo" if json_data.photo is not None else "document", file.url, file.file_id)

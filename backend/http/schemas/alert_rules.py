@@ -19,7 +19,7 @@ def _left_out(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-class MatcherIn(Input):
+class AlertMatcherIn(Input):
     """A label, an operator and a value."""
 
     label: LabelName = Field(examples=["service"])
@@ -27,7 +27,7 @@ class MatcherIn(Input):
     value: str = Field(max_length=1000, examples=["payments"])
 
 
-class MatcherOut(Output):
+class AlertMatcher(Output):
     """A label, an operator and a value."""
 
     label: str
@@ -35,10 +35,10 @@ class MatcherOut(Output):
     value: str
 
 
-Matchers = Annotated[list[MatcherIn], Field(max_length=50)]
+Matchers = Annotated[list[AlertMatcherIn], Field(max_length=50)]
 
 
-class SilenceIn(Input):
+class AlertSilenceIn(Input):
     """A new silence: from now, or `starts_at`, for `seconds` or until `ends_at`."""
 
     matchers: Matchers
@@ -48,7 +48,7 @@ class SilenceIn(Input):
     comment: str | None = Field(default=None, max_length=500, examples=["Planned work"])
 
 
-class SilenceChange(Input):
+class AlertSilenceChange(Input):
     """The fields to change; what is left out stays."""
 
     matchers: Matchers = Field(default_factory=list, json_schema_extra=_left_out)
@@ -57,12 +57,12 @@ class SilenceChange(Input):
     comment: str | None = Field(default=None, max_length=500, json_schema_extra=_left_out)
 
 
-class SilenceOut(Output):
+class AlertSilenceOut(Output):
     """A silence."""
 
     id: int
     state: str = Field(description="active, pending or expired")
-    matchers: list[MatcherOut]
+    matchers: list[AlertMatcher]
     starts_at: Instant
     ends_at: Instant
     comment: str | None
@@ -73,10 +73,10 @@ class SilenceOut(Output):
     created_at: Instant
 
 
-class Silences(Output):
+class AlertSilences(Output):
     """A page of silences, the newest first."""
 
-    silences: list[SilenceOut]
+    silences: list[AlertSilenceOut]
     next_cursor: str | None
 
 
@@ -86,13 +86,13 @@ class SilenceQuery(PageQuery):
     state: Literal["active", "pending", "expired"] | None = None
 
 
-class PreviewIn(Input):
+class SilencePreviewIn(Input):
     """Matchers to try."""
 
     matchers: Matchers
 
 
-class PreviewOut(Output):
+class SilencePreview(Output):
     """What they would hush now."""
 
     alerts: list[AlertOut] = Field(description="Alerts that would fall silent as a whole, 50 at most")
@@ -102,7 +102,7 @@ class PreviewOut(Output):
     last_week_count: int = Field(description="Things of the last seven days that would have been hushed")
 
 
-class PolicyFields(Input):
+class AlertPolicyFields(Input):
     """What is done about which alerts. Durations are seconds; null means never."""
 
     position: int = Field(default=0, ge=0, le=1000, description="The first that matches counts")
@@ -122,25 +122,25 @@ class PolicyFields(Input):
     resolve_reply: StrictBool = False
 
 
-class PolicyIn(PolicyFields):
+class AlertPolicyIn(AlertPolicyFields):
     """A new policy."""
 
     name: str = Field(min_length=1, max_length=100, examples=["Payments"])
 
 
-class PolicyChange(PolicyFields):
+class AlertPolicyChange(AlertPolicyFields):
     """The fields to change; what is left out stays."""
 
     name: str = Field(default="", min_length=1, max_length=100, json_schema_extra=_left_out)
 
 
-class PolicyOut(Output):
+class AlertPolicyOut(Output):
     """A policy."""
 
     id: int
     name: str
     position: int
-    matchers: list[MatcherOut]
+    matchers: list[AlertMatcher]
     locale: str
     group_by: list[str]
     group_wait: int
@@ -158,35 +158,35 @@ class PolicyOut(Output):
     updated_at: Instant
 
 
-class Policies(Output):
+class AlertPolicies(Output):
     """All policies, in the order in which they are tried."""
 
-    policies: list[PolicyOut]
+    policies: list[AlertPolicyOut]
     throttle_seconds: int = Field(description="Within these, the same key is only counted")
     next_cursor: str | None
 
 
-class TemplateFields(Input):
+class AlertTemplateFields(Input):
     """What a template says, with {placeholders}."""
 
     title: str | None = Field(default=None, max_length=500, examples=["{service} is down"])
     body: str = Field(min_length=1, max_length=3000, examples=["<b>{host}</b> has not answered since {since|a while}."])
 
 
-class TemplateIn(TemplateFields):
+class AlertTemplateIn(AlertTemplateFields):
     """A new template."""
 
     name: str = Field(min_length=1, max_length=48, pattern=r"^[a-z][a-z0-9_-]*$", examples=["host_down"])
 
 
-class TemplateChange(Input):
+class AlertTemplateChange(Input):
     """The fields to change; what is left out stays."""
 
     title: str | None = Field(default=None, max_length=500, json_schema_extra=_left_out)
     body: str = Field(default="", min_length=1, max_length=3000, json_schema_extra=_left_out)
 
 
-class TemplateOut(Output):
+class AlertTemplateOut(Output):
     """A template."""
 
     id: int
@@ -197,8 +197,8 @@ class TemplateOut(Output):
     updated_at: Instant
 
 
-class Templates(Output):
+class AlertTemplates(Output):
     """A page of templates, the oldest first."""
 
-    templates: list[TemplateOut]
+    templates: list[AlertTemplateOut]
     next_cursor: str | None

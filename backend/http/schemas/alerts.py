@@ -14,14 +14,14 @@ BotName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 State = Literal["open", "firing", "acknowledged", "snoozed", "resolved", "undelivered"]
 
 
-class FileIn(Input):
+class AlertFileIn(Input):
     """A picture or document: from a public http(s) address, or an uploaded file."""
 
     url: str | None = Field(default=None, max_length=2048, examples=["https://example.com/graph.png"])
     file_id: Id | None = Field(default=None, description="The id of an uploaded file")
 
 
-class ButtonIn(Input):
+class AlertButtonIn(Input):
     """A button that opens an address."""
 
     text: str = Field(min_length=1, max_length=64, examples=["Runbook"])
@@ -55,9 +55,9 @@ class AlertIn(Input):
         default=None, min_length=1, max_length=3000, description="A template's name, or its text", examples=[None]
     )
     vars: dict[str, Any] = Field(default_factory=dict, max_length=100, description="What the template is filled with")
-    buttons: list[ButtonIn] = Field(default_factory=list, max_length=6)
-    photo: FileIn | str | None = Field(default=None, description="A file, or its address", examples=[None])
-    document: FileIn | str | None = Field(default=None, description="A file, or its address", examples=[None])
+    buttons: list[AlertButtonIn] = Field(default_factory=list, max_length=6)
+    photo: AlertFileIn | str | None = Field(default=None, description="A file, or its address", examples=[None])
+    document: AlertFileIn | str | None = Field(default=None, description="A file, or its address", examples=[None])
     status: Literal["firing", "resolved"] = Field(default="firing", description="resolved ends what has this key")
 
     @field_validator("labels", "vars", mode="before")
@@ -66,7 +66,7 @@ class AlertIn(Input):
         return {} if value is None else value
 
 
-class Accepted(Output):
+class AlertAccepted(Output):
     """What was done with it."""
 
     alert_id: int | None
@@ -81,7 +81,7 @@ class Accepted(Output):
     message_ids: list[int] = Field(description="Follow them with GET /api/messages/<id>")
 
 
-class Step(Output):
+class AlertStep(Output):
     """Something that happens by itself."""
 
     what: str = Field(description="notify, repeat, escalate, wake, unsilence, unacknowledge, resolve, or nothing")
@@ -89,7 +89,7 @@ class Step(Output):
     reason: str = Field(examples=["not_acknowledged"])
 
 
-class Link(Output):
+class AlertLink(Output):
     """A button's words and address."""
 
     text: str
@@ -104,7 +104,7 @@ class AlertOut(Output):
     severity: str
     title: str
     labels: dict[str, str]
-    links: list[Link]
+    links: list[AlertLink]
     source: str
     bot_name: str
     policy_id: int | None
@@ -126,8 +126,8 @@ class AlertOut(Output):
     resolved_code: str | None
     undelivered_code: str | None = Field(description="Why it did not get through by its own way")
     undelivered_at: Instant | None
-    next: Step
-    upcoming: list[Step]
+    next: AlertStep
+    upcoming: list[AlertStep]
 
 
 class Alerts(Output):
@@ -150,7 +150,7 @@ class AlertQuery(PageQuery):
     mine: bool = Field(default=False, description="Those that the caller brought into their state")
 
 
-class ItemOut(Output):
+class AlertItemOut(Output):
     """One distinct thing that is wrong."""
 
     id: int
@@ -158,7 +158,7 @@ class ItemOut(Output):
     title: str
     body: str
     labels: dict[str, str]
-    links: list[Link]
+    links: list[AlertLink]
     count: int
     first_seen_at: Instant
     last_seen_at: Instant
@@ -167,14 +167,14 @@ class ItemOut(Output):
     resolved_at: Instant | None
 
 
-class Items(Output):
+class AlertItems(Output):
     """A page of items, in the order of the message."""
 
-    items: list[ItemOut]
+    items: list[AlertItemOut]
     next_cursor: str | None
 
 
-class SaidOut(Output):
+class AlertMessageOut(Output):
     """One of its messages."""
 
     message_id: int
@@ -187,7 +187,7 @@ class SaidOut(Output):
     created_at: Instant
 
 
-class Happened(Output):
+class AlertHappened(Output):
     """A step of its trace."""
 
     what: str = Field(examples=["acknowledged"])
@@ -201,9 +201,9 @@ class Happened(Output):
 class AlertDetail(AlertOut):
     """An alert with its trace, its messages, and its first items."""
 
-    first_items: list[ItemOut]
-    messages: list[SaidOut]
-    history: list[Happened]
+    first_items: list[AlertItemOut]
+    messages: list[AlertMessageOut]
+    history: list[AlertHappened]
 
 
 class SnoozeIn(Input):

@@ -49,9 +49,8 @@ def test_an_operator_acknowledges_and_the_message_says_who(room, press):
     assert "👀 Acknowledged by Ada" in room.texts()[0]
     assert room.alert().state == "acknowledged"
     alert_id = room.alert().id
-    assert buttons_of(room.messages()[0]) == [
-        f"alert:{name}:{alert_id}" for name in ("unack", "snooze", "silence", "resolve")
-    ]
+    actions = ("unack", "snooze", "silence", "resolve")
+    assert buttons_of(room.messages()[0]) == [f"alert:{name}:{alert_id}" for name in actions]
     entry = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "alert.acknowledged")).one()
     assert (entry.actor, entry.subject, entry.detail["by"][:5]) == ("telegram", f"alert:{alert_id}", "user:")
 

@@ -176,13 +176,10 @@ def test_a_failing_health_check_is_raised_on_the_bot_for_health_and_ends_with_it
     bot = factories.bot(home, name="health")
     bot.chat_ids = ("-4001",)
     db.session.commit()
+    failing = {"workspace_id": home.id, "sender_id": 7, "bot_name": "deploy", "code": "webhook_failing"}
     with system_scope("the check serves all workspaces"):
-        events.publish(
-            "health_check_failed", workspace_id=home.id, sender_id=7, bot_name="deploy", code="webhook_failing"
-        )
-        events.publish(
-            "health_check_failed", workspace_id=home.id, sender_id=7, bot_name="deploy", code="webhook_failing"
-        )
+        events.publish("health_check_failed", **failing)
+        events.publish("health_check_failed", **failing)
         db.session.commit()
     alert = room.alert()
     assert (alert.bot_name, alert.severity, alert.source) == (health.BOT, "critical", "system")
@@ -195,9 +192,8 @@ def test_a_failing_health_check_is_raised_on_the_bot_for_health_and_ends_with_it
 
 def test_without_a_bot_for_health_the_one_for_alerts_says_it(room, home):
     with system_scope("the check serves all workspaces"):
-        events.publish(
-            "health_check_failed", workspace_id=home.id, sender_id=7, bot_name="deploy", code="token_refused"
-        )
+        failing = {"workspace_id": home.id, "sender_id": 7, "bot_name": "deploy", "code": "token_refused"}
+        events.publish("health_check_failed", **failing)
         db.session.commit()
     assert room.alert().bot_name == "alerts"
     assert len(room.messages()) == 1
