@@ -7,14 +7,16 @@ from flask import jsonify, request
 from flask.typing import ResponseReturnValue
 
 from backend.channels import registry
-from backend.core.database import db, system_scope
-from backend.core.errors import NotFound, TooLarge, Unauthorized
+from backend.core.database import system_scope
+from backend.core.errors import NotFound, TooLarge, Unauthorized, Unavailable
 from backend.http.guards import public
 from backend.services import intake, senders
 
 bp = APIBlueprint("telegram_webhooks", __name__, enable_openapi=False)
 
 MOST_BYTES = 1024 * 1024
+MOST_SECONDS = 25.0
+"""How long a provider is kept waiting for the commit; Telegram gives up after a minute, others much sooner."""
 
 
 @bp.post("/telegram/webhook", strict_slashes=False)
@@ -42,6 +44,8 @@ def _take(door: senders.Door | None) -> ResponseReturnValue:
     if request.content_length is not None and request.content_length > MOST_BYTES:
         raise TooLarge("body_too_large", f"An update holds at most {MOST_BYTES} bytes.")
     request.max_content_length = MOST_BYTES
-    intake.store(door, request.get_data(cache=False))
-    db.session.commit()
+    try:
+        intake.accept(door, request.get_data(cache=False)).result(MOST_SECONDS)
+    except TimeoutError:
+        raise Unavailable("database_unavailable", retry_after=2) from None
     return jsonify(ok=True)
