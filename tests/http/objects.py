@@ -51,7 +51,7 @@ def example(*endpoints: str) -> Callable[[Maker], Maker]:
     return register
 
 
-@example("health.alive", "docs.document", "docs.page", "docs.start")
+@example("health.alive", "health.overview", "docs.document", "docs.page", "docs.start")
 def _nothing(_caller: User) -> Example:
     return Example()
 
@@ -392,3 +392,59 @@ def _webhook(caller: User) -> Example:
     bot = holdings.bot(holdings.home(caller), secret="a-secret-of-its-own")
     headers = {"X-Telegram-Bot-Api-Secret-Token": "a-secret-of-its-own"}
     return Example(path={"bot_id": bot.id}, json={"update_id": 1}, headers=headers)
+
+
+# --- bots ------------------------------------------------------------------------------------------------
+
+BOT_TOKEN = "4242:FAKE-TOKEN-visibly-fake-for-examples"
+
+
+@example("bots.listing")
+def _bots(caller: User) -> Example:
+    holdings.bot(holdings.home(caller))
+    return Example(query={"limit": 1})
+
+
+@example("bots.create")
+def _create_bot(_caller: User) -> Example:
+    number = int(clock.unix() * 1e6)
+    body = {"name": f"deploy {number}", "token": f"{number}:FAKE-TOKEN-visibly-fake", "chat_ids": ["-1001234567890"]}
+    return Example(json=body, status=201)
+
+
+@example("bots.show", "bots.validate", "bots.sync_info", "bots.rotate_secret", "bots.webhook_info")
+@example("bots.discover_chats")
+def _bot(caller: User) -> Example:
+    return Example(path={"bot_id": holdings.bot(holdings.home(caller)).id})
+
+
+@example("bots.remove")
+def _remove_bot(caller: User) -> Example:
+    return Example(path={"bot_id": holdings.bot(holdings.home(caller)).id}, status=204)
+
+
+@example("bots.change")
+def _change_bot(caller: User) -> Example:
+    body = {"chat_ids": ["-1001234567890"], "message_thread_id": "42"}
+    return Example(path={"bot_id": holdings.bot(holdings.home(caller)).id}, json=body)
+
+
+@example("bots.send_test")
+def _test_bot(caller: User) -> Example:
+    own = holdings.bot(holdings.home(caller))
+    return Example(path={"bot_id": own.id}, json={"message": "Hello", "chat_id": "5001"}, status=202)
+
+
+@example("bots.register_webhook", "bots.delete_webhook")
+def _bot_webhook(caller: User) -> Example:
+    return Example(path={"bot_id": holdings.bot(holdings.home(caller)).id}, json={})
+
+
+@example("bots.validate_token", "bots.discover_chats_of_token")
+def _token_to_ask(_caller: User) -> Example:
+    return Example(json={"token": BOT_TOKEN})
+
+
+@example("bots.look_up_chat")
+def _chat_to_ask(_caller: User) -> Example:
+    return Example(json={"token": BOT_TOKEN, "chat": "@example"})

@@ -9,9 +9,10 @@ from flask import Response
 
 from backend.core.errors import Unavailable
 from backend.http import errors
-from backend.http.guards import public
-from backend.http.schemas.health import Health, Readiness
+from backend.http.guards import access, public
+from backend.http.schemas.health import Health, Overview, Readiness
 from backend.services import health
+from backend.services.bots import standing
 
 bp = APIBlueprint("health", __name__, tag="Health")
 
@@ -41,3 +42,25 @@ def ready() -> dict[str, Any] | Response:
         return {"status": "ok", "checks": checks}
     failed = ", ".join(str(check["name"]) for check in checks if check["state"] != "ok")
     return errors.answer(Unavailable("not_ready", f"Not ready: {failed}.", detail={"checks": checks}, retry_after=5))
+
+
+@bp.get("/api/admin/health")
+@access("admin", owner=True)
+@bp.output(Overview)
+def overview() -> dict[str, Any]:
+    """How is the instance
+
+    The database, Redis, the periodic parts, what piles up, and each bot.
+    """
+    checks = [*health.readiness(), health.redis_check()]
+    bots = standing.bots()
+    well = all(check.state == "ok" for check in checks) and not any(
+        bot.disabled_code not in (None, "not_configured") or bot.health["state"] == "failed" for bot in bots
+    )
+    return {
+        "status": "ok" if well else "degraded",
+        "configured": standing.is_configured(),
+        "checks": checks,
+        "load": health.load(),
+        "bots": bots,
+    }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from backend.http.schemas.base import Output
+from backend.http.schemas.base import Instant, Output
+from backend.http.schemas.bots import HealthOut
 
 
 class Health(Output):
@@ -26,3 +27,38 @@ class Readiness(Output):
 
     status: str = Field(examples=["ok"])
     checks: list[CheckOut]
+
+
+class LoadOut(Output):
+    """What piles up, and who works."""
+
+    intake_age: float = Field(description="Seconds that the oldest unprocessed update has waited")
+    outbox_age: float = Field(description="Seconds that the oldest due operation is late")
+    workers: int | None = Field(description="Processes that serve the job queues; null while Redis is away")
+    dispatchers: int = Field(description="Processes that hold bots and send for them; none while nothing is to be sent")
+
+
+class BotStandingOut(Output):
+    """A bot of the instance."""
+
+    id: int
+    workspace_id: int | None
+    name: str
+    source: str = Field(description="`database`, `environment` or `configs`")
+    username: str | None
+    is_active: bool
+    disabled_code: str | None
+    health: HealthOut
+    waiting: int = Field(description="Operations that wait; counts to 1000")
+    paused_until: Instant | None = Field(description="A rest that Telegram asked for")
+    last_inbound_at: Instant | None
+
+
+class Overview(Output):
+    """How the instance is."""
+
+    status: str = Field(examples=["ok"], description="`ok`, or `degraded` where anything below is not well")
+    configured: bool = Field(description="Whether there is any bot, from the database or the environment")
+    checks: list[CheckOut]
+    load: LoadOut
+    bots: list[BotStandingOut] = Field(description="Those that do not work come first")

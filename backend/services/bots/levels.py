@@ -69,8 +69,10 @@ class Choice:
 NOTHING: Final = Environment()
 
 
-def choose(asked: Asked, bots: Iterable[KnownBot] = (), environment: Environment = NOTHING) -> Choice:
-    """The bot and the chats that are meant.
+def choose(
+    asked: Asked, bots: Iterable[KnownBot] = (), environment: Environment = NOTHING, *, need_chats: bool = True
+) -> Choice:
+    """The bot and the chats that are meant; without `need_chats` there need be none.
 
     A name means the database's active bot of that name, in any case; else the entry of `TELEGRAM_BOT_CONFIGS`; else
     the environment's own bot where it has chats of its own, which then serves every name. `default`, or no name,
@@ -79,25 +81,32 @@ def choose(asked: Asked, bots: Iterable[KnownBot] = (), environment: Environment
 
     Raises NotFound(`bot_not_found`), Conflict(`bot_inactive`), Invalid(`no_chats`, `bad_chat_id`, `bad_token`).
     """
+    choice = _choice(asked, bots, environment)
+    if need_chats and not choice.chat_ids:
+        raise no_chats()
+    return choice
+
+
+def _choice(asked: Asked, bots: Iterable[KnownBot], environment: Environment) -> Choice:
     chats = parse_chats(asked.chat_ids)
     if asked.token is not None:
-        return _with_chats(Choice("arguments", chats, token=checked_token(asked.token)))
+        return Choice("arguments", chats, token=checked_token(asked.token))
     if asked.bot_id is not None:
-        return _with_chats(_of_database(_by_id(asked.bot_id, bots), chats))
+        return _of_database(_by_id(asked.bot_id, bots), chats)
     wanted = folded(asked.bot_name or "")
     named = next((bot for bot in bots if folded(bot.name) == wanted), None) if wanted else None
     if named is not None and named.is_active:
-        return _with_chats(_of_database(named, chats))
+        return _of_database(named, chats)
     entry = next((one for one in environment.configs if folded(one.name) == wanted), None) if wanted else None
     if entry is not None:
         # Nobody but the operator writes this variable, so what is wrong with it is said where it is used.
         own = chats or parse_chats(split_chats(entry.chat_ids))
-        return _with_chats(Choice("configs", own, token=checked_token(entry.token)))
+        return Choice("configs", own, token=checked_token(entry.token))
     if named is not None:
         raise inactive()
     if environment.token and (wanted in ("", DEFAULT) or environment.chat_ids):
         own = chats or parse_chats(environment.chat_ids)
-        return _with_chats(Choice("environment", own, token=checked_token(environment.token)))
+        return Choice("environment", own, token=checked_token(environment.token))
     raise not_found()
 
 
@@ -160,6 +169,12 @@ def inactive() -> Conflict:
     return Conflict("bot_inactive", "This bot is switched off, or Telegram refuses its token.")
 
 
+def no_chats() -> Invalid:
+    """Nobody has said where."""
+    message = "There is no chat to write to: the bot has none, and none was given."
+    return Invalid("no_chats", message, detail=[{"field": "chat_ids", "code": "no_chats", "message": message}])
+
+
 def _by_id(bot_id: int, bots: Iterable[KnownBot]) -> KnownBot:
     found = next((bot for bot in bots if bot.id == bot_id), None)
     if found is None:
@@ -173,10 +188,3 @@ def _of_database(bot: KnownBot, chats: tuple[str, ...]) -> Choice:
     # A topic belongs to the bot's own chat, not to one that the caller names.
     thread = None if chats else bot.thread_id
     return Choice("database", chats or bot.chat_ids, bot_id=bot.id, thread_id=thread)
-
-
-def _with_chats(choice: Choice) -> Choice:
-    if not choice.chat_ids:
-        message = "There is no chat to write to: the bot has none, and none was given."
-        raise Invalid("no_chats", message, detail=[{"field": "chat_ids", "code": "no_chats", "message": message}])
-    return choice

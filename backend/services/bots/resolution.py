@@ -44,6 +44,7 @@ def resolve(
     bot_id: int | None = None,
     token: str | None = None,
     chat_ids: Sequence[str] = (),
+    need_chats: bool = True,
 ) -> Target:
     """The sender and the chats that are meant, in the caller's transaction; see `levels.choose` for the order.
 
@@ -53,7 +54,9 @@ def resolve(
     asked = Asked(bot_name, bot_id, token, tuple(chat_ids))
     with system_scope(_WHY):
         rows = _rows(workspace_id, asked)
-        choice = levels.choose(asked, [_known(row) for row in rows], environment_of(workspace_id))
+        choice = levels.choose(
+            asked, [_known(row) for row in rows], environment_of(workspace_id), need_chats=need_chats
+        )
         sender = _sender_of(workspace_id, choice, rows)
         if not sender.is_active:
             raise levels.inactive()

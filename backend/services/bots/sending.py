@@ -43,7 +43,7 @@ def say(
                     content,
                     kind=kind,
                     lane=lane,
-                    key=None if key is None else f"{key}:{conversation.chat_key:x}",
+                    key=None if key is None else _key_of(key, conversation),
                     at_most_once=at_most_once,
                     not_before=not_before,
                     reason=reason,
@@ -54,6 +54,25 @@ def say(
                 )
             )
     return made
+
+
+def known(target: Target, *, workspace_id: int, key: str | None) -> list[Message] | None:
+    """The messages that `say` has stored under this key for all of the target's chats; None where one is missing."""
+    if key is None:
+        return None
+    found = []
+    for chat_id in target.chat_ids:
+        conversation = conversations.find(target.sender, chat_id, workspace_id=workspace_id)
+        with workspace_scope(workspace_id):
+            message = delivery.by_key(workspace_id, _key_of(key, conversation)) if conversation is not None else None
+        if message is None:
+            return None
+        found.append(message)
+    return found
+
+
+def _key_of(key: str, conversation: Conversation) -> str:
+    return f"{key}:{conversation.chat_key:x}"
 
 
 def conversation_of(sender: Sender, chat_id: str, *, workspace_id: int) -> Conversation:

@@ -56,7 +56,7 @@ def send(
     outcome is shown to an operator and never tried again. `thread_id` is a topic of the chat. A conversation that is
     blocked gets a canceled message that says so.
     """
-    if key is not None and (known := _by_key(conversation.workspace_id, key)) is not None:
+    if key is not None and (known := by_key(conversation.workspace_id, key)) is not None:
         return known
     now = clock.now()
     parts = registry.get(conversation.channel).split(content)
@@ -79,7 +79,7 @@ def send(
     if key is not None and not _take_key(message, key):
         db.session.delete(message)
         db.session.flush()
-        first = _by_key(conversation.workspace_id, key)
+        first = by_key(conversation.workspace_id, key)
         if first is None:
             raise RuntimeError("an idempotency key without its message")
         return first
@@ -165,6 +165,11 @@ def cancel_pending(conversation: Conversation, code: str) -> int:
 def cancel(message: Message, code: str) -> bool:
     """Cancels one message that has not started; False when it is too late for that."""
     return _cancel(Delivery.message_id == message.id, code) > 0
+
+
+def cancel_of_sender(sender_id: int, code: str) -> int:
+    """Cancels everything that a sender has not started, in every workspace. Returns how many messages."""
+    return _cancel(Delivery.sender_id == sender_id, code)
 
 
 def block(sender_id: int, chat_hash: bytes, code: str) -> None:
@@ -314,7 +319,8 @@ def conversation_of(message: Message) -> Conversation:
     return found
 
 
-def _by_key(workspace_id: int, key: str) -> Message | None:
+def by_key(workspace_id: int, key: str) -> Message | None:
+    """The message that was stored under this key in the workspace."""
     return db.session.execute(
         select(Message)
         .join(MessageKey, (MessageKey.message_id == Message.id) & (MessageKey.workspace_id == Message.workspace_id))

@@ -15,7 +15,7 @@ from backend.core.database import db
 from backend.models import Sender
 from backend.services.senders.access import CHANNEL, by_id
 from backend.services.senders.environment import default_bot
-from backend.services.senders.webhook import webhook_secret_of
+from backend.services.senders.webhook import webhook_secrets_of
 
 _SECONDS: Final = 2.0
 _known: dict[int | None, tuple[float, int, Door]] = {}
@@ -23,11 +23,12 @@ _known: dict[int | None, tuple[float, int, Door]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A sender as its webhook sees it. An empty secret refuses everything."""
+    """A sender as its webhook sees it. Without a secret everything is refused; there are several for the moment in
+    which one replaces another."""
 
     id: int
     channel: str
-    secret: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
 
 
 def door(bot_id: int | None = None) -> Door | None:
@@ -53,6 +54,6 @@ def forget() -> None:
 
 
 def _remember(bot_id: int | None, sender: Sender, settings: int) -> Door:
-    made = Door(sender.id, sender.channel, webhook_secret_of(sender))
+    made = Door(sender.id, sender.channel, webhook_secrets_of(sender))
     _known[bot_id] = (time.monotonic() + _SECONDS, settings, made)
     return made

@@ -42,18 +42,23 @@ def probe(sender: Sender) -> SenderFacts:
             db.session.commit()
         raise
     with system_scope("a sender may serve several workspaces"):
-        sender.external_id, sender.username = facts.external_id, facts.username
-        kept = {name: value for name, value in sender.facts.items() if not name.startswith("probe")}
-        sender.facts = {
-            **kept,
-            "display_name": facts.name,
-            "capabilities": dict(facts.capabilities),
-            "probed_at": clock.now().isoformat(),
-        }
+        keep_facts(sender, facts)
         if sender.disabled_code in REFUSED:
             enable(sender, "probe_succeeded")
         db.session.commit()
     return facts
+
+
+def keep_facts(sender: Sender, facts: SenderFacts) -> None:
+    """Keeps what the provider has just said of the sender, in the caller's transaction."""
+    sender.external_id, sender.username = facts.external_id, facts.username
+    kept = {name: value for name, value in sender.facts.items() if not name.startswith("probe")}
+    sender.facts = {
+        **kept,
+        "display_name": facts.name,
+        "capabilities": dict(facts.capabilities),
+        "probed_at": clock.now().isoformat(),
+    }
 
 
 def username_of(sender: Sender) -> str:
