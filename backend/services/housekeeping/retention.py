@@ -60,6 +60,11 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         "DELETE FROM job_runs WHERE id IN (SELECT id FROM job_runs WHERE started_at < :before LIMIT :most)",
     ),
     (
+        "resolved alerts",
+        timedelta(days=90),
+        "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE resolved_at < :before LIMIT :most)",
+    ),
+    (
         "password resets",
         timedelta(days=7),
         "DELETE FROM password_resets WHERE id IN"

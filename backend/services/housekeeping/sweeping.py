@@ -31,7 +31,7 @@ def _fetch_attachments() -> int:
 
 
 def _step_alerts() -> int:
-    return alerts.run_due(_TURN_SECONDS, timeout=_TURN_SECONDS)
+    return alerts.run_due(_TURN_SECONDS / 2, timeout=_TURN_SECONDS / 2)
 
 
 # A lane's wake-up, whether something waits for it, and how to do the work here when Redis is away.

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from backend.core import clock
 from backend.core.database import db
 from backend.models import (
+    Alert,
     Attempt,
     IdempotencyKey,
     JobRun,
@@ -101,6 +102,21 @@ def job_run(bot, person, at):
     return JobRun(job="another", state="succeeded", started_at=at)
 
 
+def resolved_alert(bot, person, at):
+    return Alert(
+        workspace_id=person.workspace_id,
+        group_key=uuid.uuid4().bytes,
+        source="api",
+        bot_name="alerts",
+        severity="warning",
+        title="Disk full",
+        state="resolved",
+        opened_at=at,
+        last_seen_at=at,
+        resolved_at=at,
+    )
+
+
 def password_reset(bot, person, at):
     return PasswordReset(
         workspace_id=person.workspace_id,
@@ -129,6 +145,7 @@ DELETING: dict[str, tuple[Make, timedelta]] = {
     "link tokens": (link_token, timedelta(days=7)),
     "attempts": (attempt, timedelta(days=90)),
     "job history": (job_run, timedelta(days=90)),
+    "resolved alerts": (resolved_alert, timedelta(days=90)),
     "password resets": (password_reset, timedelta(days=7)),
     "ended sign-ins": (sign_in, timedelta(days=30)),
 }

@@ -82,15 +82,20 @@ def test_while_redis_is_away_a_turn_is_short_and_each_is_followed_by_a_beat(stor
         turns.append(("fetch", seconds + timeout))
         return 1
 
+    def step(seconds, *, timeout):
+        turns.append(("step", seconds + timeout))
+        return 1
+
+    monkeypatch.setattr(sweeping.alerts, "run_due", step)
     monkeypatch.setattr(sweeping.intake, "drain", drain)
     monkeypatch.setattr(sweeping.attachments, "waiting", lambda: 1)
     monkeypatch.setattr(sweeping.attachments, "fetch_waiting", fetch)
     monkeypatch.setattr(sweeping, "beat", lambda engine, name: beats.append((name, len(turns))))
     monkeypatch.setattr(sweeping, "_LANES", tuple((lane, lambda: 1, work) for lane, _, work in sweeping._LANES))
     housekeeping.sweep()
-    assert [what for what, _ in turns] == ["drain", "fetch"]
+    assert [what for what, _ in turns] == ["drain", "fetch", "step"]
     assert all(seconds <= 3.0 for _, seconds in turns)
-    assert beats == [("sweep", 1), ("sweep", 2), ("sweep", 2)]
+    assert beats == [("sweep", 1), ("sweep", 2), ("sweep", 3), ("sweep", 3)]
 
 
 def test_only_one_of_two_processes_sweeps(stored, held, valkey):
