@@ -127,7 +127,15 @@ _CODED = {
 }  # fmt: skip
 _NAMED = frozenset({"code", "reason", "error", "disabled_code", "pause_reason", "blocked_code", "revoked_code"})
 _OUTCOMES = ("channels", "core/egress", "services/conversations", "services/delivery", "services/intake")
-_SERVICES = ("services/bots", "services/housekeeping", "services/linking", "services/notifications", "services/senders")
+_SERVICES = (
+    "services/bots",
+    "services/scheduling",
+    "services/scheduled_messages",
+    "services/housekeeping",
+    "services/linking",
+    "services/notifications",
+    "services/senders",
+)
 
 
 def constants(value: ast.expr | None) -> Iterator[str]:

@@ -27,9 +27,16 @@ NAMES = (
     "delivery.accepted_not_recorded",
     "delivery.recorded_not_committed",
     "delivery.committed",
+    "outgoing.answered_not_recorded",
+    "post.begun_not_published",
+    "post.published_not_recorded",
     "lease.before_renew",
     "sweep.started",
     "alerts.stepped_not_committed",
+    "scheduling.claimed",
+    "scheduling.fired_not_committed",
+    "scheduling.taken",
+    "scheduling.carried_out_not_committed",
 )
 """Every failpoint of the product; `hit` refuses others so that a test cannot wait for one that is gone."""
 

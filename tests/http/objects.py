@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
-from backend.models import Heartbeat, User
+from backend.models import Heartbeat, SystemJobState, User
 from backend.services.auth import password_resets
 from tests.http import callers, holdings
 
@@ -34,6 +34,8 @@ class Example:
     headers: dict[str, str] = field(default_factory=dict)
     status: int = 200
     foreign: list[dict[str, Any]] = field(default_factory=list)
+    instance_wide: bool = False
+    """`path` names something of the instance, which every owner of it sees."""
 
 
 Maker = Callable[[User], Example]
@@ -350,6 +352,61 @@ def _upload(_caller: User) -> Example:
 @example("files.info", "files.download")
 def _stored_file(caller: User) -> Example:
     return Example(path={"file_id": holdings.file(caller)})
+
+
+# --- schedules -------------------------------------------------------------------------------------------
+
+
+@example("scheduled_messages.listing")
+def _scheduled_messages(caller: User) -> Example:
+    holdings.scheduled_message(caller)
+    return Example(query={"limit": 1})
+
+
+@example("scheduled_messages.create")
+def _plan(caller: User) -> Example:
+    name = holdings.bot(holdings.home(caller)).name
+    body = {"bot_name": name, "chat_ids": ["-5001"], "message": "Good morning", "kind": "cron", "cron": "0 9 * * 1-5"}
+    return Example(json=body, status=201, foreign=[{"json": body}])
+
+
+@example("scheduled_messages.show", "scheduled_messages.history")
+def _planned(caller: User) -> Example:
+    return Example(path={"message_id": holdings.scheduled_message(caller)})
+
+
+@example("scheduled_messages.change")
+def _change_planned(caller: User) -> Example:
+    return Example(path={"message_id": holdings.scheduled_message(caller)}, json={"cron": "30 8 * * *"})
+
+
+@example("scheduled_messages.delete")
+def _delete_planned(caller: User) -> Example:
+    return Example(path={"message_id": holdings.scheduled_message(caller)}, status=204)
+
+
+@example("scheduled_messages.run")
+def _run_planned(caller: User) -> Example:
+    return Example(path={"message_id": holdings.scheduled_message(caller)}, status=202)
+
+
+@example("scheduling.status")
+def _scheduler(_caller: User) -> Example:
+    return Example()
+
+
+@example("scheduling.history", "scheduling.pause", "scheduling.resume")
+def _job(_caller: User) -> Example:
+    return Example(path={"job_id": "retention"}, instance_wide=True)
+
+
+@example(
+    "scheduling.trigger", "scheduling.trigger_by_get", "scheduling.trigger_short", "scheduling.trigger_short_by_get"
+)
+def _trigger(_caller: User) -> Example:
+    with system_scope("a test's job, which nobody has triggered of late"):
+        db.session.execute(update(SystemJobState).values(triggered_at=None))
+    return Example(path={"job_id": "retention"}, status=202, instance_wide=True)
 
 
 # --- Telegram --------------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ from backend.core.database import db, system_scope
 from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services import senders
+from backend.services.bots.resolution import still_named
+from backend.services.scheduling import SystemJob, Timing, Turn, register_system_job
 from backend.services.senders import provider
 
 log = get_logger(__name__)
@@ -159,6 +161,7 @@ def _due() -> list[int]:
                 Sender.channel == senders.CHANNEL,
                 Sender.deleted_at.is_(None),
                 Sender.source != "arguments",
+                still_named(),
                 or_(Sender.is_active, Sender.disabled_code.in_(senders.REFUSED)),
                 or_(at.is_(None), at < before),
             )
@@ -168,3 +171,12 @@ def _due() -> list[int]:
         ids = list(found)
         db.session.rollback()
     return ids
+
+
+def _turn(turn: Turn) -> int:
+    return check_health(turn.seconds)
+
+
+JOB = register_system_job(
+    SystemJob("bot_health", "background", Timing("interval", interval_seconds=int(EVERY.total_seconds())), _turn)
+)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from backend.core import clock, config
@@ -81,6 +81,12 @@ def environment_of(workspace_id: int) -> Environment:
     if first != workspace_id:
         return levels.NOTHING
     return Environment(settings.telegram_bot_configs, settings.telegram_bot_token, settings.telegram_chat_ids)
+
+
+def still_named() -> ColumnElement[bool]:
+    """What holds for rows of `TELEGRAM_BOT_CONFIGS` whose token is still there, and for all other senders."""
+    hashes = [token_hash(one.token.strip()) for one in config.get().telegram_bot_configs]
+    return or_(Sender.source != "configs", Sender.credentials_hash.in_(hashes))
 
 
 def _rows(workspace_id: int, asked: Asked) -> list[Sender]:

@@ -13,6 +13,7 @@ from backend.core.database import db, system_scope
 from backend.models import Sender, SenderLease
 from backend.services import senders
 from backend.services.bots import health, usage
+from backend.services.bots.resolution import still_named
 
 MOST: Final = 500
 
@@ -40,7 +41,12 @@ def bots() -> list[BotStanding]:
         rows = db.session.execute(
             select(Sender, SenderLease.paused_until)
             .outerjoin(SenderLease, SenderLease.sender_id == Sender.id)
-            .where(Sender.channel == senders.CHANNEL, Sender.deleted_at.is_(None), Sender.source != "arguments")
+            .where(
+                Sender.channel == senders.CHANNEL,
+                Sender.deleted_at.is_(None),
+                Sender.source != "arguments",
+                still_named(),
+            )
             .order_by(Sender.disabled_code.is_(None), Sender.id)
             .limit(MOST)
         ).all()

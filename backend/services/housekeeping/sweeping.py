@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from backend.core import config, failpoints, queue
 from backend.core.database import db
-from backend.services import alerts, intake, senders
+from backend.core.locking import beat, only_one
+from backend.services import alerts, intake, outgoing_webhooks, posts, senders
 from backend.services.delivery import recovery
-from backend.services.housekeeping.locking import beat, only_one
 from backend.services.notifications import attachments
 
 SWEEP_SECONDS = 2.0
@@ -34,11 +34,21 @@ def _step_alerts() -> int:
     return alerts.run_due(_TURN_SECONDS / 2, timeout=_TURN_SECONDS / 2)
 
 
+def _send_webhooks() -> int:
+    return outgoing_webhooks.send_due(_TURN_SECONDS / 3)
+
+
+def _publish_posts() -> int:
+    return posts.publish_due(_TURN_SECONDS / 3)
+
+
 # A lane's wake-up, whether something waits for it, and how to do the work here when Redis is away.
 _LANES: tuple[tuple[str, Callable[[], int], Callable[[], int]], ...] = (
     ("intake", intake.waiting, _drain_intake),
     ("notifications", attachments.waiting, _fetch_attachments),
     ("notifications", alerts.waiting, _step_alerts),
+    ("background", outgoing_webhooks.waiting, _send_webhooks),
+    ("background", posts.waiting, _publish_posts),
 )
 
 

@@ -7,9 +7,11 @@ ever changes. A changed secret therefore holds in other processes after at most 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from backend.channels import registry
 from backend.core import config
 from backend.core.database import db
 from backend.models import Sender
@@ -23,12 +25,17 @@ _known: dict[int | None, tuple[float, int, Door]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A sender as its webhook sees it. Without a secret everything is refused; there are several for the moment in
-    which one replaces another."""
+    """A sender as its webhook sees it. Without a secret everything is refused; while one replaces another there are
+    several, separated by a space."""
 
     id: int
     channel: str
-    secrets: tuple[str, ...] = field(repr=False)
+    secret: str = field(repr=False)
+
+    def admits(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request with these headers is genuine. Only for channels whose secret stands in a header."""
+        channel = registry.get(self.channel)
+        return any(channel.verify(headers, b"", secret) for secret in self.secret.split())
 
 
 def door(bot_id: int | None = None) -> Door | None:
@@ -54,6 +61,6 @@ def forget() -> None:
 
 
 def _remember(bot_id: int | None, sender: Sender, settings: int) -> Door:
-    made = Door(sender.id, sender.channel, webhook_secrets_of(sender))
+    made = Door(sender.id, sender.channel, " ".join(webhook_secrets_of(sender)))
     _known[bot_id] = (time.monotonic() + _SECONDS, settings, made)
     return made

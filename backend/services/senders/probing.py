@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from backend.channels.base import SenderFacts
 from backend.channels.errors import ChannelError, SenderDisabled
@@ -23,6 +23,7 @@ log = get_logger(__name__)
 FRESH: Final = timedelta(hours=24)
 """How long a bot's name is believed. A name that could not be asked for again is believed longer."""
 _REST: Final = timedelta(seconds=60)
+_LENT: Final = timedelta(days=1)
 
 
 def probe(sender: Sender) -> SenderFacts:
@@ -91,7 +92,11 @@ def recheck_refused(most: int = 3) -> int:
     """
     with system_scope("housekeeping"):
         refused = db.session.execute(
-            select(Sender).where(Sender.is_active.is_(False), Sender.disabled_code.in_(REFUSED)).order_by(Sender.id)
+            select(Sender)
+            .where(Sender.is_active.is_(False), Sender.disabled_code.in_(REFUSED))
+            # A token that came as an argument is nobody's to mend: it is not asked about for ever.
+            .where(or_(Sender.source != "arguments", Sender.disabled_at > clock.now() - _LENT))
+            .order_by(Sender.id)
         ).scalars()
         due = [sender for sender in refused if sender.credentials_encrypted and _may_recover(sender)][:most]
         recovered = 0

@@ -130,6 +130,7 @@ def test_bots_that_a_person_switched_off_were_removed_or_only_lent_are_left_alon
     factories.bot(home, is_active=False)
     factories.bot(home, deleted_at=clock.now(), is_active=False)
     factories.bot(home, source="arguments")
+    factories.bot(home, source="configs")
     commit()
     assert health.check_health() == 0
     assert api.calls == []

@@ -95,7 +95,8 @@ def test_while_redis_is_away_a_turn_is_short_and_each_is_followed_by_a_beat(stor
     housekeeping.sweep()
     assert [what for what, _ in turns] == ["drain", "fetch", "step"]
     assert all(seconds <= 3.0 for _, seconds in turns)
-    assert beats == [("sweep", 1), ("sweep", 2), ("sweep", 3), ("sweep", 3)]
+    assert beats[:3] == [("sweep", 1), ("sweep", 2), ("sweep", 3)]
+    assert len(beats) == len(sweeping._LANES) + 1
 
 
 def test_only_one_of_two_processes_sweeps(stored, held, valkey):
