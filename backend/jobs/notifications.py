@@ -7,5 +7,5 @@ from backend.services.notifications import attachments
 
 
 def drain() -> int:
-    """Does what alerts have due, fetches attachments that wait, then runs the lane's jobs; returns how much was done."""
+    """Does what alerts have due, fetches what waits, then runs the lane's jobs; returns how much was done."""
     return alerts.run_due() + attachments.fetch_waiting(60.0, timeout=30.0) + scheduling.run_lane("notifications")

@@ -128,7 +128,7 @@ def _wish(
     attachment = None
     if source is not None:
         given = {"file_id": source} if isinstance(source, int) else {"url": source}
-        attachment = Attachment(kind, **given)  # type: ignore[arg-type]  # an id or an address, as was just seen
+        attachment = Attachment(kind, **given)
     return Wish(
         title=title,
         message=message,

@@ -75,7 +75,7 @@ def test_one_of_two_chats_that_fails_is_noted_and_disturbs_nobody(room, admin):
     assert room.alert().undelivered_code is None
     assert len(room.messages()) == 2
     assert "message_failed" in room.trace()
-    row = db.session.scalars(select(AlertMessage).order_by(AlertMessage.id)).first()
+    row = db.session.scalars(select(AlertMessage).order_by(AlertMessage.id).limit(1)).one()
     assert row.failed_code == "chat_not_found"
 
 
@@ -115,7 +115,7 @@ def test_a_bot_whose_token_is_refused_later_does_not_keep_the_alert_to_itself(ro
     assert room.messages()[1].user_id == admin.id
     assert room.alert().undelivered_code == "token_refused"
     # It may still go out when the bot is back, and follows the alert.
-    row = db.session.scalars(select(AlertMessage).order_by(AlertMessage.id)).first()
+    row = db.session.scalars(select(AlertMessage).order_by(AlertMessage.id).limit(1)).one()
     assert row.failed_code is None
 
 

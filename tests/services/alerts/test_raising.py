@@ -180,7 +180,7 @@ def test_an_oversized_photo_and_a_private_address_are_refused(room, home):
     with pytest.raises(Invalid) as refused:
         room.raise_("Disk full", attachment=Attachment("photo", url="http://127.0.0.1/a.png"))
     db.session.rollback()
-    assert refused.value.detail[0]["code"] == "private_address"
+    assert "private_address" in str(refused.value.detail)
     assert stored() == (0, 0, 0)
 
 

@@ -126,7 +126,7 @@ def test_an_expired_silence_can_be_renewed(room):
 def test_times_that_make_no_sense_are_refused(room, starts, ends, code):
     with pytest.raises(Invalid) as refused:
         hush(starts=starts, ends=ends)
-    assert refused.value.detail[0]["code"] == code
+    assert code in str(refused.value.detail)
 
 
 def test_there_is_a_most(room, monkeypatch):

@@ -60,6 +60,7 @@ def test_somebody_who_told_the_bot_to_stop_gets_nothing(room, subscribe, default
 
     person = subscribe("5020")
     link = linking.link_of(person.id, default_bot.id)
+    assert link is not None
     link.paused_at = clock.now()
     db.session.commit()
     room.raise_("Disk full")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -47,8 +48,13 @@ def test_a_report_means(changes, verdict):
     assert on_report(**(REPORT | changes)) == verdict
 
 
-def steps(facts: dict[str, object], **rules: object) -> list[tuple[str, float, str]]:
-    known = {"state": "firing", "last_seen_at": NOW, "notified_at": NOW, "first_notified_at": NOW} | facts
+def steps(facts: dict[str, Any], **rules: Any) -> list[tuple[str, float, str]]:
+    known: dict[str, Any] = {
+        "state": "firing",
+        "last_seen_at": NOW,
+        "notified_at": NOW,
+        "first_notified_at": NOW,
+    } | facts
     found = upcoming(Facts(**known), Rules(**({"quiet_after": None} | rules)))
     return [(step.what, (step.at - NOW).total_seconds(), step.reason) for step in found]
 

@@ -6,6 +6,7 @@ import json
 import random
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -16,17 +17,21 @@ from backend.services.alerts.wording import ItemView, View, content, keyboard, s
 NOW = datetime(2026, 11, 21, 13, 4, tzinfo=UTC)
 
 
-def item(number: int = 1, **fields: object) -> ItemView:
+def item(number: int = 1, **fields: Any) -> ItemView:
     name = f"host-{number:04}"
-    given = {"title": f"{name} is down", "body": f"No answer from <b>{name}</b>", "severity": "critical",
-             "labels": {"host": name}, "count": 1}  # fmt: skip
+    given: dict[str, Any] = {
+        "title": f"{name} is down", "body": f"No answer from <b>{name}</b>", "severity": "critical",
+        "labels": {"host": name}, "count": 1,
+    }  # fmt: skip
     return ItemView(**(given | fields))
 
 
-def view(*items: ItemView, **fields: object) -> View:
+def view(*items: ItemView, **fields: Any) -> View:
     title = items[0].title if len(items) == 1 else "Hosts"
-    given = {"id": 7, "title": title, "severity": "critical", "state": "firing", "labels": {}, "items": items,
-             "opened_at": NOW, "grouped": len(items) > 1}  # fmt: skip
+    given: dict[str, Any] = {
+        "id": 7, "title": title, "severity": "critical", "state": "firing", "labels": {}, "items": items,
+        "opened_at": NOW, "grouped": len(items) > 1,
+    }  # fmt: skip
     return View(**(given | fields))
 
 
