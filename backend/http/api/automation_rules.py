@@ -11,7 +11,7 @@ from backend.http import guards
 from backend.http.guards import access
 from backend.http.schemas.automation_rules import RuleChange, RuleIn, RuleOut, Rules, RunAccepted, Runs, TimingIn
 from backend.http.schemas.base import PageQuery
-from backend.models import AutomationRule
+from backend.models import AutomationRule, Schedule
 from backend.services import automation_rules
 from backend.services.auth import people
 from backend.services.scheduling import Timing
@@ -28,7 +28,9 @@ _OWN = ("id", "name", "title", "user_id", "platforms", "targets", "content", "me
 def listing(query_data: PageQuery) -> dict[str, Any]:
     """List the workspace's rules"""
     found, following = automation_rules.listing(cursor=query_data.cursor, limit=query_data.limit)
-    return {"automation_rules": [_shown(rule) for rule in found], "next_cursor": following}
+    schedules = automation_rules.schedules_of(found)
+    shown = [_with_schedule(rule, schedules[rule.id]) for rule in found]
+    return {"automation_rules": shown, "next_cursor": following}
 
 
 @bp.post("")
@@ -124,9 +126,12 @@ def _timing(given: TimingIn, timezone: str) -> Timing:
 
 
 def _shown(rule: AutomationRule) -> dict[str, Any]:
-    timing, schedule = automation_rules.timing_of(rule)
+    return _with_schedule(rule, automation_rules.schedule_of(rule))
+
+
+def _with_schedule(rule: AutomationRule, schedule: Schedule) -> dict[str, Any]:
     return {name: getattr(rule, name) for name in _OWN} | {
-        "timing": timing,
+        "timing": schedule,
         "enabled": schedule.enabled,
         "next_run_at": schedule.next_fire_at,
         "last_run_at": schedule.last_fire_at,

@@ -18,7 +18,6 @@ from backend.services.automation_rules.running import JOB
 from backend.services.posts import publishers
 from backend.services.posts.publishers import Draft
 from backend.services.scheduling import Timing
-from backend.services.scheduling.schedules import timing_of as _timing_of
 
 _FIELDS: Final = ("name", "platforms", "targets", "content", "media")
 
@@ -65,10 +64,10 @@ def schedule_of(rule: AutomationRule) -> Schedule:
     return scheduling.of(JOB, rule.id)
 
 
-def timing_of(rule: AutomationRule) -> tuple[Timing, Schedule]:
-    """The rule's timing as a plain value, and its schedule, which knows what is next."""
-    schedule = schedule_of(rule)
-    return _timing_of(schedule), schedule
+def schedules_of(rules: Sequence[AutomationRule]) -> dict[int, Schedule]:
+    """When these rules run, by their ids."""
+    query = select(Schedule).where(Schedule.job == JOB, Schedule.subject_id.in_([rule.id for rule in rules]))
+    return {schedule.subject_id: schedule for schedule in db.session.scalars(query)}
 
 
 def listing(*, cursor: str | None = None, limit: int = paging.DEFAULT_LIMIT) -> tuple[list[AutomationRule], str | None]:

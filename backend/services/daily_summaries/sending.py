@@ -11,13 +11,17 @@ from typing import Any, Final
 
 from sqlalchemy import Row, text
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
+from backend.core.logging import get_logger
 from backend.models import DailySummary, User
 from backend.services import notifications, senders
 from backend.services.daily_summaries.days import Due, due_days
 from backend.services.notifications import settings
+
+log = get_logger(__name__)
 
 ACTOR: Final = "system"
 _BATCH: Final = 500
@@ -101,7 +105,7 @@ def send_due(seconds: float = 4.0) -> int:
             db.session.rollback()
         for row in rows:
             with workspace_scope(row.workspace_id):
-                decided += _decide(row, counts.get((row.user_id, row.day)))
+                decided += _try(row, counts.get((row.user_id, row.day)))
         if len(rows) < _BATCH or time.monotonic() > deadline:
             return decided
 
@@ -142,6 +146,18 @@ def _count(rows: Sequence[Row[Any]]) -> dict[tuple[int, date], _Day]:
     for row in db.session.execute(_COUNTS, asked):
         found[row.user_id, row.day].add(row)
     return found
+
+
+def _try(row: Row[Any], counted: _Day | None) -> bool:
+    try:
+        return _decide(row, counted)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        # One person's summary does not hold up the others'; it is tried again with the next run.
+        db.session.rollback()
+        log.exception("summary_defect", user_id=row.user_id, error=type(error).__name__)
+        return False
 
 
 def _decide(row: Row[Any], counted: _Day | None) -> bool:

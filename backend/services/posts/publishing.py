@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from sqlalchemy import and_, or_, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from backend.channels.errors import ChannelError
+from backend.channels.errors import ChannelError, RetryLater
 from backend.channels.meta_pages import Published
 from backend.core import clock, failpoints, queue
 from backend.core.crews import Crew
@@ -35,6 +36,7 @@ PREPARING: Final = timedelta(minutes=3)
 """After so long a post whose preparation was not finished is prepared again."""
 _CALL_SECONDS: Final = 30.0
 """How long after a try was begun its request may still begin to be written."""
+_DEFECT_WAIT: Final = 60.0
 _CREW: Final = Crew("posts", 6, finishes=True)
 
 
@@ -133,8 +135,15 @@ def _prepare(post_id: int) -> Plan | None:
         prepared = publishers.get(plan.publisher).prepare(plan)
     except ChannelError as error:
         db.session.rollback()
-        _consequence(plan, error, begun=False)
+        _consequence(plan.post_id, error, begun=False)
         return None
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        # A defect of ours, which the crew logs; it is not to be met again at once, nor for ever.
+        db.session.rollback()
+        _consequence(plan.post_id, RetryLater(_DEFECT_WAIT, "internal_error"), begun=False)
+        raise
     db.session.rollback()
     locked = _unchanged(plan)
     if locked is None:
@@ -176,6 +185,13 @@ def _hand_over(post_id: int, plan: Plan | None = None) -> None:
         post = reading.get(post_id, lock=True)
         if post.state == "scheduled":
             outcomes.end(post, "failed", code=error.code, detail=error.message)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        # It would be first in line the next time too: those behind it go on.
+        db.session.rollback()
+        log.exception("post_defect", post_id=post_id, error=type(error).__name__)
+        _consequence(post_id, RetryLater(_DEFECT_WAIT, "internal_error"), begun=False)
     db.session.commit()
 
 
@@ -205,7 +221,7 @@ def _call(plan: Plan) -> None:
         published = publishers.CALLING[plan.publisher].publish(plan, deadline)
     except ChannelError as error:
         db.session.rollback()
-        _consequence(plan, error, begun=True, number=number)
+        _consequence(plan.post_id, error, begun=True, number=number)
         return
     db.session.rollback()
     failpoints.hit("post.published_not_recorded")
@@ -220,9 +236,9 @@ def _record(plan: Plan, number: int, published: Published) -> None:
     db.session.commit()
 
 
-def _consequence(plan: Plan, error: ChannelError, *, begun: bool, number: int | None = None) -> None:
-    """Records an error, and what follows."""
-    post = reading.get(plan.post_id, lock=True)
+def _consequence(post_id: int, error: ChannelError, *, begun: bool, number: int | None = None) -> None:
+    """Records an error, and what follows. Commits."""
+    post = reading.get(post_id, lock=True)
     expected = "publishing" if begun else "scheduled"
     if post.state != expected or (number is not None and post.attempts != number):
         db.session.rollback()

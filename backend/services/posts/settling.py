@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from sqlalchemy import exists, or_, select
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.locking import only_one
+from backend.core.logging import get_logger
 from backend.models import Conversation, Message, OutgoingDelivery, Post
 from backend.services.posts import outcomes, publishers, reading
 from backend.services.posts.publishers import telegram
+
+log = get_logger(__name__)
 
 _BATCH: Final = 100
 
@@ -38,8 +43,21 @@ def settle() -> int:
     for rows, work in ((said, _end_by_message), (unanswered, _end_unanswered), (called, _end_orphan)):
         for workspace_id, post_id in rows:
             with workspace_scope(workspace_id):
-                done += work(post_id)
-                db.session.commit()
+                done += _settle_one(work, post_id)
+    return done
+
+
+def _settle_one(work: Callable[[int], bool], post_id: int) -> bool:
+    try:
+        done = work(post_id)
+        db.session.commit()
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        # Those behind it go on.
+        db.session.rollback()
+        log.exception("post_defect", post_id=post_id, error=type(error).__name__)
+        return False
     return done
 
 

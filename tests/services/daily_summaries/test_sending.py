@@ -268,16 +268,36 @@ def test_a_crash_before_the_commit_leaves_it_to_the_next(linked: Make, monkeypat
     go_to("2026-02-26T09:00:10")
 
     def die(*_: Any, **__: Any) -> None:
-        raise SystemError("killed")
+        raise SystemExit("killed")
 
     monkeypatch.setattr("backend.services.notifications.report", die)
-    with pytest.raises(SystemError):
+    with pytest.raises(SystemExit):
         send()
     db.session.rollback()
     monkeypatch.undo()
     assert outcomes() == []
     send()
     assert len(told()) == 1
+
+
+def test_one_persons_defect_does_not_hold_up_the_others(linked: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    from backend.services import notifications
+
+    bad, good = linked(when_empty=True), linked(when_empty=True)
+    go_to("2026-02-26T09:00:10")
+    report = notifications.report
+
+    def break_down(actor: str, kind: str, user: User, *rest: Any, **more: Any) -> Any:
+        if user.id == bad.id:
+            raise RuntimeError("a defect")
+        return report(actor, kind, user, *rest, **more)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(notifications, "report", break_down)
+        send()
+    assert [user for user, _ in told()] == [good.id]
+    send()
+    assert [user for user, _ in told()] == [good.id, bad.id]
 
 
 def test_who_is_due_is_one_question_however_many_people(linked: Make) -> None:
