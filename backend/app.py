@@ -16,6 +16,8 @@ from backend.core.config import Settings
 from backend.core.database import db
 from backend.http import bodies, envelope, errors, guards, jwt, openapi, routing
 from backend.http.api import BLUEPRINTS as API
+from backend.http.console import BLUEPRINTS as CONSOLE
+from backend.http.console import pages
 from backend.http.webhooks import BLUEPRINTS as WEBHOOKS
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -58,8 +60,9 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     routing.install(app)
     errors.register(app)
     envelope.install(app, settings)
-    for blueprint in (*API, *WEBHOOKS):
+    for blueprint in (*API, *WEBHOOKS, *CONSOLE):
         app.register_blueprint(blueprint)
+    pages.install(app)
     guards.check_all(app)
     openapi.install(app)
     cli.register(app)

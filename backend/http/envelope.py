@@ -34,7 +34,8 @@ def install(app: APIFlask, settings: Settings) -> None:
         offered = request.headers.get(REQUEST_ID, "")
         g.request_id = offered if _ACCEPTABLE_ID.fullmatch(offered) else uuid.uuid4().hex
         g.started = time.perf_counter()
-        g.pop("actor", None)
+        for name in ("actor", "me", "locale", "timezone"):
+            g.pop(name, None)
         structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
     @app.after_request

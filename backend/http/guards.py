@@ -33,6 +33,8 @@ class Guard:
     owner: bool = False
     idempotent: bool = False
     tokens: bool = True
+    console: bool = False
+    """A page of the console, which goes by its cookie."""
     reason: str | None = None
     """Why the view is open to everybody; None for one that is not."""
 
@@ -141,7 +143,7 @@ def access(
                 raise
             return response
 
-        return _mark(guarded, guard)
+        return mark(guarded, guard)
 
     return decorate
 
@@ -162,7 +164,7 @@ def public(reason: str) -> Callable[[View], View]:
                 raise
             return response
 
-        return _mark(opened, guard)
+        return mark(opened, guard)
 
     return decorate
 
@@ -186,7 +188,8 @@ def check_all(app: APIFlask) -> None:
         )
 
 
-def _mark(view: View, guard: Guard) -> View:
+def mark(view: View, guard: Guard) -> View:
+    """Puts a guard's mark on the view that it made."""
     view._guarded = (view, guard)  # type: ignore[attr-defined]
     return view
 

@@ -32,10 +32,12 @@ class Route:
         return f"{self.method} {self.rule}"
 
 
-def walk(app: Flask) -> list[Route]:
-    """Every route, HEAD and OPTIONS aside."""
+def walk(app: Flask, *, console: bool = False) -> list[Route]:
+    """Every route of the API and the webhooks, or of the console; HEAD and OPTIONS aside."""
     found: list[Route] = []
     for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith("console_") is not console:
+            continue
         guard = guard_of(app.view_functions[rule.endpoint])
         assert guard is not None, f"{rule.rule} has no guard"
         methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})

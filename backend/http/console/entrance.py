@@ -1,0 +1,137 @@
+"""Signing in and out, and a new password by a link."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Response, g, make_response, redirect, request
+
+from backend.core.database import db
+from backend.core.errors import AppError, Invalid, NotFound, TooManyRequests, Unauthorized
+from backend.http import limits
+from backend.http.console import pages, sessions
+from backend.http.console.guards import actor, page
+from backend.http.guards import public
+from backend.services.auth import limits as counting
+from backend.services.auth import password_resets, sign_in
+
+bp = pages.blueprint("entrance")
+
+_HOME = "/console/"
+
+
+@bp.get("/")
+@public("leads to the console")
+def root() -> Response:
+    """The instance's address, typed into a browser."""
+    return pages.protect(make_response(redirect(_HOME, 303)))
+
+
+@bp.get("/console/sign-in")
+@public("this is where people sign in")
+def sign_in_form() -> Response:
+    """The form; somebody who is signed in goes on."""
+    try:
+        sessions.caller(sessions.present())
+    except Unauthorized:
+        return _form()
+    return make_response(redirect(_next(request.args.get("next")), 303))
+
+
+@bp.post("/console/sign-in")
+@public("this is where people sign in")
+def sign_in_now() -> Response:
+    """Takes address and password. A failure says nothing about which was wrong."""
+    sessions.require_own_page(request)
+    email, password = request.form.get("email", ""), request.form.get("password", "")
+    try:
+        begun = sign_in.by_password(email, password, address=limits.address(), user_agent=request.user_agent.string)
+    except (Unauthorized, TooManyRequests) as error:
+        db.session.rollback()
+        return _form(email, error)
+    response = make_response(redirect(_next(request.form.get("next")), 303))
+    sessions.open_session(response, begun)
+    return pages.protect(response)
+
+
+@bp.post("/console/sign-out")
+@page()
+def sign_out() -> Response:
+    """Ends this sign-in, also for whoever may have copied its cookie."""
+    caller = actor()
+    assert caller.sign_in_id is not None, "the console goes by sign-ins"
+    sign_in.end(caller.sign_in_id, caller.user_id)
+    response = make_response(redirect("/console/sign-in", 303))
+    sessions.close_session(response)
+    return pages.protect(response)
+
+
+@bp.get("/reset-password")
+@public("the link's token is the credential")
+def reset_form() -> Response:
+    """Where the link of a password reset leads."""
+    return _reset_page(request.args.get("token", ""))
+
+
+@bp.post("/reset-password")
+@public("the link's token is the credential")
+def reset_now() -> Response:
+    """Sets the new password and ends all sign-ins of the person."""
+    sessions.require_own_page(request)
+    token, password = request.form.get("token", ""), request.form.get("password", "")
+    counting.count_registration(limits.address())
+    try:
+        password_resets.confirm(token, password)
+    except (Invalid, NotFound) as error:
+        db.session.rollback()
+        return _reset_page(token, error)
+    return pages.done("/console/sign-in", pages.t("console.reset.done"))
+
+
+@bp.route("/console/<path:anything>")
+@page()
+def nowhere(anything: str) -> Response:
+    """An address of the console that is none."""
+    raise NotFound
+
+
+def _form(email: str = "", error: AppError | None = None) -> Response:
+    status = error.status if error is not None else 200
+    g.pop("actor", None)
+    response = pages.render(
+        "sign_in.html",
+        "",
+        pages.t("console.sign_in.title"),
+        status,
+        email=email,
+        fault=None if error is None else _words_of(error),
+        next=_next(request.values.get("next")),
+    )
+    if error is not None and error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _reset_page(token: str, error: AppError | None = None) -> Response:
+    status = error.status if error is not None else 200
+    title = pages.t("console.reset.title")
+    gone = isinstance(error, NotFound)
+    fault = error.message if error is not None and not gone else None
+    return pages.render("reset.html", "", title, status, token=token, fault=fault, gone=gone)
+
+
+def _words_of(error: AppError) -> str:
+    if isinstance(error, TooManyRequests):
+        return pages.t("console.sign_in.too_many", count=max(1, (error.retry_after or 60) // 60))
+    if error.code == "account_disabled":
+        return pages.t("console.sign_in.disabled")
+    return pages.t("console.sign_in.refused")
+
+
+def _next(wanted: str | None) -> str:
+    """Only a page of this console: an address from outside would lead away."""
+    parts = urlsplit(wanted or "")
+    inside = (
+        (wanted or "").startswith("/console/") and not parts.netloc and not parts.scheme and "\\" not in (wanted or "")
+    )
+    return wanted if wanted and inside and "sign-in" not in parts.path else _HOME

@@ -1,0 +1,75 @@
+"""Who may open a page: `@page`, the console's counterpart of the API's `@access`, by cookie only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, current_app, g, redirect, request
+
+from backend.core.database import db, workspace_scope
+from backend.core.errors import Forbidden, Unauthorized
+from backend.http import guards, limits
+from backend.http.console import pages, sessions
+from backend.http.guards import Guard, View
+from backend.services.auth.actor import Actor
+
+SIGN_IN = "/console/sign-in"
+
+
+def page(role: str = "viewer", *, owner: bool = False) -> Callable[[View], View]:
+    """Marks a view that somebody signed in may open: the least `role`, or the instance's owner only.
+
+    Runs it in their workspace and in one transaction, committed when it has returned. A write has to come from a page
+    of ours. Who is not signed in is led to the sign-in, and back.
+    """
+    guard = Guard(role=role, owner=owner, console=True)
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Response:
+            try:
+                try:
+                    actor = sessions.caller(sessions.present())
+                except Unauthorized:
+                    db.session.rollback()
+                    return _to_sign_in()
+                g.actor = actor
+                limits.count_call(actor)
+                if request.method not in ("GET", "HEAD"):
+                    sessions.require_own_page(request, actor)
+                _check(guard, actor)
+                with workspace_scope(actor.workspace_id):
+                    pages.remember_person()
+                    response = current_app.make_response(view(*args, **kwargs))
+                    db.session.commit()
+            except BaseException:
+                db.session.rollback()
+                raise
+            return response
+
+        return guards.mark(guarded, guard)
+
+    return decorate
+
+
+def actor() -> Actor:
+    """Who has opened the page; only inside a view under `@page`."""
+    return guards.actor()
+
+
+def _to_sign_in() -> Response:
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else "/console/"
+    address = f"{SIGN_IN}?next={quote(wanted)}"
+    if request.headers.get("HX-Request"):
+        return Response(status=401, headers={"HX-Redirect": address})
+    return current_app.make_response(redirect(address, 303))
+
+
+def _check(guard: Guard, actor: Actor) -> None:
+    if guard.owner and not actor.is_owner:
+        raise Forbidden("owner_required", "Only an owner of this instance may do this.")
+    if guard.role is not None and not actor.reaches(guard.role):
+        raise Forbidden("role_required", f"This needs the role {guard.role}.")

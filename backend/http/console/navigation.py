@@ -1,0 +1,25 @@
+"""The pages in the side bar and the palette, in one list. A page that does not exist is not named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A page: its key (also of its words, `console.nav.<key>`), its endpoint, its icon of the sprite, and the letter
+    that follows `g`."""
+
+    key: str
+    endpoint: str
+    icon: str
+    letter: str
+    role: str = "viewer"
+    owner: bool = False
+
+
+GROUPS: Final[tuple[tuple[str | None, tuple[Entry, ...]], ...]] = (
+    (None, (Entry("overview", "console_overview.overview", "layout-dashboard", "o"),)),
+)
+"""Groups by their key (`console.group.<key>`), None for the first."""
