@@ -15,6 +15,7 @@ from backend.models.file import StoredFile
 from backend.models.intake import WebhookEvent, WebhookEventKey
 from backend.models.job import Heartbeat, JobRun
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
+from backend.models.live import LiveEvent, LiveMark
 from backend.models.message import Message, MessageKey, MessagePart
 from backend.models.notification import (
     NotificationEvent,
@@ -35,6 +36,8 @@ __all__ = [
     "JobRun",
     "LinkConfirmation",
     "LinkToken",
+    "LiveEvent",
+    "LiveMark",
     "Message",
     "MessageKey",
     "MessagePart",
