@@ -89,6 +89,8 @@ class Settings(BaseModel):
     crm_webhook_url: str = ""
     sheets_webhook_url: str = ""
 
+    web_threads: int = Field(default=8, ge=1, le=256)
+    """How many requests one web process computes at a time."""
     # How much of the engine one process takes on.
     dispatch_connections: int = Field(default=32, ge=1, le=512)
     egress_allow_private: bool = False
