@@ -17,6 +17,7 @@ from backend.core.database import db
 from backend.http import bodies, envelope, errors, guards, jwt, openapi, routing
 from backend.http.api import BLUEPRINTS as API
 from backend.http.webhooks import BLUEPRINTS as WEBHOOKS
+from backend.services import live  # noqa: F401 - from its import on, what is stored is noted for live events
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 MAX_BODY = 1024 * 1024

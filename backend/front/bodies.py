@@ -58,7 +58,7 @@ class Bodies:
         self._seconds = min(self._seconds, seconds)
 
     async def read(self, receive: Receive, most: int) -> Body:
-        """Reads up to `most` bytes. Raises TooSlow and Gone."""
+        """Reads up to `most` bytes, and of a larger body one more; the rest is discarded. Raises TooSlow and Gone."""
         started = asyncio.get_running_loop().time()
         file: IO[bytes] = BytesIO()
         size = 0
@@ -73,7 +73,8 @@ class Bodies:
                     if size + len(piece) > most:
                         file.write(piece[: most + 1 - size])
                         file.seek(0)
-                        return Body(file, most + 1, False)
+                        ended = not message.get("more_body", False)
+                        break
                     size += len(piece)
                     if size > IN_MEMORY and isinstance(file, BytesIO):
                         file = _to_disk(file)
@@ -90,6 +91,9 @@ class Bodies:
             raise
         finally:
             self._waiting.discard(timeout)
+        if not ended:
+            await self.discard(receive)
+        return Body(file, most + 1, False)
 
     async def discard(self, receive: Receive) -> None:
         """Reads on and forgets, up to `DISCARDED` bytes and for a few seconds."""

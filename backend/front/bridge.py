@@ -63,12 +63,9 @@ class Bridge:
         if announced is None or announced > most:
             most = max(most, self._bound(scope["method"], scope["path"]))
         if announced is not None and announced > most:
-            body = Body(BytesIO(), 0, False)
-        else:
-            body = await self._bodies.read(receive, most)
-        if not body.whole:
             await self._bodies.discard(receive)
-        return body
+            return Body(BytesIO(), 0, False)
+        return await self._bodies.read(receive, most)
 
     async def _exchange(self, exchange: Exchange, receive: Receive, send: Send, close: bool) -> None:
         try:

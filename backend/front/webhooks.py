@@ -66,7 +66,7 @@ class Webhooks:
             if body.whole:
                 raw = body.file.read()
             body.file.close()
-        if raw is None:
+        else:
             await self._bodies.discard(receive)
         match = _ANY.fullmatch(scope["path"])
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

@@ -236,6 +236,12 @@ def _preview_type(caller: User) -> Example:
     return Example(path={"type_id": holdings.notification_type(caller)}, json={"data": {"order": {"id": 17}}})
 
 
+@example("live.listen")
+def _listen(_caller: User) -> Example:
+    # Under Flask alone; tests/front has the front, which serves it.
+    return Example(query={"topics": "messages"}, status=503)
+
+
 @example("files.upload")
 def _upload(_caller: User) -> Example:
     return Example(files={"file": ("notes.txt", b"some text\n")}, status=201)

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from apiflask import APIBlueprint
 
-from backend.http.api import audit, auth, docs, events, files, health, messages, notifications, people, telegram, tokens
+from backend.http.api import (
+    audit,
+    auth,
+    docs,
+    events,
+    files,
+    health,
+    live,
+    messages,
+    notifications,
+    people,
+    telegram,
+    tokens,
+)
 
 BLUEPRINTS: list[APIBlueprint] = [
     auth.bp,
@@ -16,6 +29,7 @@ BLUEPRINTS: list[APIBlueprint] = [
     notifications.bp,
     telegram.bp,
     files.bp,
+    live.bp,
     health.bp,
     docs.bp,
 ]

@@ -45,34 +45,6 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         " (SELECT id FROM idempotency_keys WHERE created_at < :before LIMIT :most)",
     ),
     (
-        # What has committed by now: an event goes once it had committed before a mark that is an hour old, however long
-        # its transaction had stayed open. A cursor is too old when it lacks something the used mark includes.
-        "live marks",
-        timedelta(0),
-        "INSERT INTO live_marks (snapshot, at) SELECT pg_current_snapshot()::text, :before"
-        " WHERE NOT EXISTS (SELECT 1 FROM live_marks WHERE at > CAST(:before AS timestamptz) - interval '5 minutes')",
-    ),
-    (
-        "live events",
-        timedelta(hours=1),
-        "WITH mark AS (UPDATE live_marks SET used = true WHERE id ="
-        " (SELECT max(id) FROM live_marks WHERE at <= :before) RETURNING CAST(snapshot AS pg_snapshot) AS snapshot)"
-        " DELETE FROM live_events WHERE (xid, id) IN (SELECT e.xid, e.id FROM mark, live_events e"
-        " WHERE e.xid < pg_snapshot_xmax(mark.snapshot) AND pg_visible_in_snapshot(e.xid, mark.snapshot) LIMIT :most)",
-    ),
-    (
-        # A copy restored on another server brings rows of transactions that are still to come here.
-        "live events of another server",
-        timedelta(0),
-        "DELETE FROM live_events WHERE (xid, id) IN"
-        " (SELECT xid, id FROM live_events WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()) LIMIT :most)",
-    ),
-    (
-        "used live marks",
-        timedelta(0),
-        "DELETE FROM live_marks WHERE id < (SELECT max(id) FROM live_marks WHERE used)",
-    ),
-    (
         "link tokens",
         timedelta(days=7),
         "DELETE FROM link_tokens WHERE id IN (SELECT id FROM link_tokens WHERE expires_at < :before LIMIT :most)",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from backend.core import config, failpoints, queue
 from backend.core.database import db
-from backend.services import intake, senders
+from backend.services import intake, live, senders
 from backend.services.delivery import recovery
 from backend.services.housekeeping.locking import beat, only_one
 from backend.services.notifications import attachments
@@ -56,6 +56,7 @@ def sweep() -> bool:
                 work()
                 beat(db.engine, "sweep")
         senders.recheck_refused()
+        live.purge()
         queue.wake_now("dispatch")
         db.session.remove()
         beat(db.engine, "sweep")

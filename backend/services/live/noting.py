@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import BigInteger, Text, bindparam, event, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import SessionTransaction
@@ -67,9 +66,13 @@ def note_many(notes: Iterable[Note]) -> None:
 
 
 @event.listens_for(TenantSession, "before_commit")
-def _write(session: FlaskSession) -> None:
+def _write(session: TenantSession) -> None:
     # Also called when a savepoint is released: everything is written at the end, in one statement.
-    if session.in_nested_transaction() or not session.info.get(_NOTED):
+    if session.in_nested_transaction():
+        return
+    # What is flushed by the commit itself may be noted as well.
+    session.flush()
+    if not session.info.get(_NOTED):
         return
     notes: list[Note] = list(session.info.pop(_NOTED))
     values: dict[str, Any] = {
@@ -85,6 +88,6 @@ def _write(session: FlaskSession) -> None:
 
 
 @event.listens_for(TenantSession, "after_soft_rollback")
-def _forget(session: FlaskSession, ended: SessionTransaction) -> None:
+def _forget(session: TenantSession, ended: SessionTransaction) -> None:
     if not ended.nested:
         session.info.pop(_NOTED, None)

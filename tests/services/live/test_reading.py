@@ -12,7 +12,7 @@ from sqlalchemy import text
 from backend.core import clock, queue
 from backend.core.database import TenancyError, db, system_scope, workspace_scope
 from backend.models import LiveEvent
-from backend.services import housekeeping, live
+from backend.services import live
 from backend.services.live import reading
 from backend.services.live.cursors import Snapshot
 from tests.support import factories
@@ -216,7 +216,7 @@ def test_writers_at_once_lose_nothing_and_double_nothing(home, databases):
     assert sorted(seen) == expected
     for snapshot in looks[:: max(1, len(looks) // 50)]:
         missed = reading.resume(home, snapshot, last.snapshot)
-        heard_before = {number for number in numbers(reading.resume(home, begin, snapshot))}
+        heard_before = set(numbers(reading.resume(home, begin, snapshot)))
         assert heard_before | set(numbers(missed)) == set(expected)
         assert not heard_before & set(numbers(missed))
     db.session.rollback()
@@ -273,7 +273,7 @@ def test_rows_of_a_restored_copy_are_neither_read_nor_kept(home):
     commit()
     assert look(begin).changes == []
     assert reading.resume(home, begin, reading.now()).changes == []
-    housekeeping.retain()
+    live.purge()
     assert rows() == []
 
 
@@ -283,24 +283,24 @@ def test_events_are_kept_for_an_hour_after_they_committed_and_a_cursor_from_befo
     held = others()
     write(held, home, 2)
     commit()
-    housekeeping.retain()
+    live.purge()
     middle = reading.now()
     assert len(rows()) == 1
 
     clock.move(3700)
-    housekeeping.retain()
+    live.purge()
     assert rows() == [], "it had committed more than an hour before"
     assert reading.resume(home, begin, reading.now()).reason == "too_old"
     assert reading.resume(home, middle, reading.now()).changes == [], "it has heard of everything that is gone"
 
     held.commit()
     db.session.rollback()
-    housekeeping.retain()
+    live.purge()
     assert [row.ids["message_id"] for row in rows()] == [2], "written an hour ago, committed just now"
     assert numbers(reading.resume(home, middle, reading.now())) == [2]
     db.session.rollback()
     for _ in range(2):
         clock.move(timedelta(hours=1, minutes=2).total_seconds())
-        housekeeping.retain()
+        live.purge()
     assert rows() == []
     assert reading.resume(home, middle, reading.now()).reason == "too_old"
