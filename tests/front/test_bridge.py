@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from backend.app import create_app
+from backend.core import config
+from backend.core.config import Settings
 from backend.front.bodies import Bodies
 from backend.front.bridge import Bridge
 from backend.front.threads import Threads
@@ -297,3 +300,20 @@ def test_when_the_process_stops_half_sent_bodies_are_not_waited_for() -> None:
         eventually(lambda: "http" in waiting, "the request to be read")
         assert ask(port, path="/hurry").status == 200
         assert hear(half).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize(("proxies", "expected"), [(0, "127.0.0.1"), (1, "9.9.9.9"), (2, "8.8.8.8")])
+def test_only_what_our_own_proxies_added_counts_as_the_address(
+    settings: Settings, app: Any, proxies: int, expected: str
+) -> None:
+    made = create_app(settings.model_copy(update={"trusted_proxies": proxies}))
+    if proxies:
+        made.wsgi_app.app = told  # type: ignore[attr-defined]
+    else:
+        made.wsgi_app = told  # type: ignore[method-assign]
+    config.use(settings)
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: 6.6.6.6, 7.7.7.7\r\n"
+    head += b"X_Forwarded_For: 5.5.5.5\r\nX-Forwarded-For: 8.8.8.8, 9.9.9.9\r\n\r\n"
+    with serving(bridge(made)) as port:
+        environ = json.loads(hear(say(port, head)).partition(b"\r\n\r\n")[2])
+    assert environ["REMOTE_ADDR"] == expected
