@@ -59,6 +59,7 @@ class Settings(BaseModel):
     trusted_proxies: int = 0
     """How many proxies in front of the web process add to `X-Forwarded-For`."""
     smtp_url: str = Field(default="", repr=False)
+    metrics_token: str = Field(default="", repr=False)
     media_url: str = "var/media"
     log_level: str = "INFO"
     rate_limits: str = ""

@@ -27,6 +27,7 @@ NAMES = (
     "delivery.accepted_not_recorded",
     "delivery.recorded_not_committed",
     "delivery.committed",
+    "mail.accepted_not_recorded",
     "lease.before_renew",
     "sweep.started",
 )

@@ -6,7 +6,7 @@ import threading
 
 from flask import Flask
 
-from backend.core import config
+from backend.core import config, presence
 from backend.core.errors import NotFound
 from backend.front.answers import Receive, Scope, Send
 from backend.front.bodies import Bodies
@@ -63,14 +63,17 @@ class Front:
         await self.live.stop()
 
     async def _live_on(self, receive: Receive, send: Send) -> None:
+        there = presence.Reporter("web", self.live.count)
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 tie_to_parent()
                 if threading.current_thread() is threading.main_thread():
                     StopSignals(self.stop).install()
+                there.start()
                 await send({"type": "lifespan.startup.complete"})
             else:
+                there.stop()
                 await self.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return

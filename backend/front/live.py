@@ -51,6 +51,10 @@ class Live:
         self._checking: asyncio.Task[None] | None = None
         self._stopping = False
 
+    def count(self) -> int:
+        """How many connections are open."""
+        return len(self._wires)
+
     async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A stream of server-sent events."""
         await self._serve(scope, EventStream(receive, send, self._allow_origin(scope)))

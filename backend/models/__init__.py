@@ -16,6 +16,7 @@ from backend.models.intake import WebhookEvent, WebhookEventKey
 from backend.models.job import Heartbeat, JobRun
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
 from backend.models.live import LiveEvent, LiveMark
+from backend.models.mail import Mail
 from backend.models.message import Message, MessageKey, MessagePart
 from backend.models.notification import (
     NotificationEvent,
@@ -38,6 +39,7 @@ __all__ = [
     "LinkToken",
     "LiveEvent",
     "LiveMark",
+    "Mail",
     "Message",
     "MessageKey",
     "MessagePart",

@@ -1,4 +1,4 @@
-"""Live events and the marks they are deleted by."""
+"""Live events with the marks they are deleted by, and the mails that wait to be sent."""
 
 from __future__ import annotations
 
@@ -34,8 +34,33 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_live_marks")),
     )
+    op.create_table(
+        "mails",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("workspace_id", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("recipient_encrypted", sa.LargeBinary(), nullable=True),
+        sa.Column("subject_encrypted", sa.LargeBinary(), nullable=True),
+        sa.Column("body_encrypted", sa.LargeBinary(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.SmallInteger(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name=op.f("fk_mails_workspace_id_workspaces"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mails")),
+        sa.UniqueConstraint("workspace_id", "key", name=op.f("uq_mails_workspace_id_key")),
+    )
+    op.create_index("ix_mails_due_at", "mails", ["due_at"], postgresql_where=sa.text("state = 'waiting'"))
+    op.create_index("ix_mails_created_at", "mails", ["created_at"])
 
 
 def downgrade() -> None:
+    op.drop_table("mails")
     op.drop_table("live_marks")
     op.drop_table("live_events")

@@ -13,6 +13,7 @@ from backend.http.api import (
     health,
     live,
     messages,
+    metrics,
     notifications,
     people,
     telegram,
@@ -31,5 +32,6 @@ BLUEPRINTS: list[APIBlueprint] = [
     files.bp,
     live.bp,
     health.bp,
+    metrics.bp,
     docs.bp,
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, Final, NoReturn
 
 from apiflask import APIBlueprint
 
@@ -10,19 +10,22 @@ from backend.core.errors import Unavailable
 from backend.http.guards import access
 from backend.http.schemas.live import LiveQuery
 
+_ANSWERS: Final[dict[Any, Any]] = {
+    200: {
+        "description": "A stream that does not end",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    429: {"description": "Too many connections of one person (`too_many_connections`)"},
+    503: {"description": "Plain WSGI (`live_unavailable`), or the process is full or about to stop"},
+}
+
 bp = APIBlueprint("live", __name__, tag="Live events")
 
 
 @bp.get("/api/live")
 @access()
 @bp.input(LiveQuery, location="query")
-@bp.doc(
-    responses={
-        200: {"description": "A stream that does not end", "content": {"text/event-stream": {}}},
-        429: "Too many connections of one person (`too_many_connections`)",
-        503: "Under a plain WSGI server (`live_unavailable`), or this process is full or about to stop",
-    }
-)
+@bp.doc(responses=_ANSWERS)
 def listen(query_data: LiveQuery) -> NoReturn:
     """Hear what changes
 

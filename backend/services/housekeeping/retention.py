@@ -60,6 +60,11 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         "DELETE FROM job_runs WHERE id IN (SELECT id FROM job_runs WHERE started_at < :before LIMIT :most)",
     ),
     (
+        "mails",
+        timedelta(days=30),
+        "DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE created_at < :before LIMIT :most)",
+    ),
+    (
         "password resets",
         timedelta(days=7),
         "DELETE FROM password_resets WHERE id IN"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from backend.core import config, failpoints, queue
 from backend.core.database import db
-from backend.services import intake, live, senders
+from backend.services import intake, live, mail, senders
 from backend.services.delivery import recovery
 from backend.services.housekeeping.locking import beat, only_one
 from backend.services.notifications import attachments
@@ -30,10 +30,15 @@ def _fetch_attachments() -> int:
     return attachments.fetch_waiting(0.0, timeout=_TURN_SECONDS)
 
 
+def _send_mail() -> int:
+    return mail.drain(0.0, timeout=_TURN_SECONDS)
+
+
 # A lane's wake-up, whether something waits for it, and how to do the work here when Redis is away.
 _LANES: tuple[tuple[str, Callable[[], int], Callable[[], int]], ...] = (
     ("intake", intake.waiting, _drain_intake),
     ("notifications", attachments.waiting, _fetch_attachments),
+    ("background", mail.waiting, _send_mail),
 )
 
 

@@ -34,8 +34,8 @@ _DROP = text(
     """
     DELETE FROM live_events WHERE (xid, id) IN (
         SELECT e.xid, e.id
-          FROM (SELECT CAST(snapshot AS pg_snapshot) FROM live_marks WHERE used ORDER BY id DESC LIMIT 1) mark(snapshot),
-               live_events e
+          FROM (SELECT CAST(snapshot AS pg_snapshot) AS snapshot FROM live_marks
+                 WHERE used ORDER BY id DESC LIMIT 1) mark, live_events e
          WHERE e.xid < pg_snapshot_xmax(mark.snapshot) AND pg_visible_in_snapshot(e.xid, mark.snapshot) LIMIT :most
     )
     """

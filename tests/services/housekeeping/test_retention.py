@@ -18,6 +18,7 @@ from backend.models import (
     IdempotencyKey,
     JobRun,
     LinkToken,
+    Mail,
     PasswordReset,
     SignIn,
     WebhookEvent,
@@ -101,6 +102,10 @@ def job_run(bot, person, at):
     return JobRun(job="another", state="succeeded", started_at=at)
 
 
+def mail(bot, person, at):
+    return Mail(workspace_id=person.workspace_id, kind="notice", due_at=at, expires_at=at, created_at=at)
+
+
 def password_reset(bot, person, at):
     return PasswordReset(
         workspace_id=person.workspace_id,
@@ -129,6 +134,7 @@ DELETING: dict[str, tuple[Make, timedelta]] = {
     "link tokens": (link_token, timedelta(days=7)),
     "attempts": (attempt, timedelta(days=90)),
     "job history": (job_run, timedelta(days=90)),
+    "mails": (mail, timedelta(days=30)),
     "password resets": (password_reset, timedelta(days=7)),
     "ended sign-ins": (sign_in, timedelta(days=30)),
 }

@@ -83,14 +83,19 @@ def test_while_redis_is_away_a_turn_is_short_and_each_is_followed_by_a_beat(stor
         return 1
 
     monkeypatch.setattr(sweeping.intake, "drain", drain)
+    def send(seconds, *, timeout):
+        turns.append(("mail", seconds + timeout))
+        return 1
+
+    monkeypatch.setattr(sweeping.mail, "drain", send)
     monkeypatch.setattr(sweeping.attachments, "waiting", lambda: 1)
     monkeypatch.setattr(sweeping.attachments, "fetch_waiting", fetch)
     monkeypatch.setattr(sweeping, "beat", lambda engine, name: beats.append((name, len(turns))))
     monkeypatch.setattr(sweeping, "_LANES", tuple((lane, lambda: 1, work) for lane, _, work in sweeping._LANES))
     housekeeping.sweep()
-    assert [what for what, _ in turns] == ["drain", "fetch"]
+    assert [what for what, _ in turns] == ["drain", "fetch", "mail"]
     assert all(seconds <= 3.0 for _, seconds in turns)
-    assert beats == [("sweep", 1), ("sweep", 2), ("sweep", 2)]
+    assert beats == [("sweep", 1), ("sweep", 2), ("sweep", 3), ("sweep", 3)]
 
 
 def test_only_one_of_two_processes_sweeps(stored, held, valkey):
