@@ -34,6 +34,7 @@ OPEN = {
     "docs.start",
     "health.alive",
     "health.ready",
+    "metrics.read",
     "telegram_webhooks.any_bot",
     "telegram_webhooks.default_bot",
 }
