@@ -11,7 +11,7 @@ from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from backend import cli
-from backend.core import config, logging, startup
+from backend.core import config, crews, logging, startup
 from backend.core.config import Settings
 from backend.core.database import db
 from backend.http import bodies, envelope, errors, guards, jwt, openapi, routing
@@ -53,6 +53,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=0, x_prefix=0)  # type: ignore[method-assign]
     db.init_app(app)
+    crews.provide(app.app_context)
     Migrate(app, db, directory=str(MIGRATIONS), compare_type=True, compare_server_default=True)
     jwt.configure(app, settings)
     routing.install(app)

@@ -121,12 +121,21 @@ def test_variables_without_an_effect_are_said_to_have_none_and_no_others() -> No
 _CODED = {
     "RetryLater": 1, "RecipientUnreachable": 0, "SenderDisabled": 0, "Rejected": 0, "OutcomeUnknown": 0, "Parked": 0,
     "EgressFailed": 0, "EgressRefused": 0, "FetchFailed": 0, "Decision": 1, "cancel_pending": 1, "cancel": 1,
+    "cancel_of_sender": 1, "unlink_all_of": 2,
     "block": 2, "disable": 1, "disable_chat": 2, "end_all": 1, "_end": 1, "_leave": 2, "_park": 1, "remember": 1,
     "_end_batch": 2, "message_ended": 2, "_fail": 1,
 }  # fmt: skip
 _NAMED = frozenset({"code", "reason", "error", "disabled_code", "pause_reason", "blocked_code", "revoked_code"})
 _OUTCOMES = ("channels", "core/egress", "services/conversations", "services/delivery", "services/intake")
-_SERVICES = ("services/housekeeping", "services/linking", "services/notifications", "services/senders")
+_SERVICES = (
+    "services/bots",
+    "services/scheduling",
+    "services/scheduled_messages",
+    "services/housekeeping",
+    "services/linking",
+    "services/notifications",
+    "services/senders",
+)
 
 
 def constants(value: ast.expr | None) -> Iterator[str]:
@@ -232,7 +241,7 @@ def test_the_commands_exist(path: Path, app: Flask) -> None:
     page_text = path.read_text(encoding="utf-8")
     for script in re.findall(r"\bbin/(dev|test|run|setup|bench)\b", page_text):
         assert os.access(ROOT / "bin" / script, os.X_OK), script
-    for line in re.findall(r"\bflask ((?:user|telegram|keys|demo|db) [a-z-]+[^`\n|]*)", page_text):
+    for line in re.findall(r"\bflask ((?:user|telegram|alert|keys|demo|db) [a-z-]+[^`\n|]*)", page_text):
         group_name, name, *rest = line.split()
         group = app.cli.get_command(click.Context(app.cli), group_name)
         assert isinstance(group, click.Group), line

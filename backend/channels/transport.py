@@ -11,6 +11,7 @@ module, not even as the context of another.
 
 from __future__ import annotations
 
+import json as jsonlib
 import logging
 import re
 import threading
@@ -19,20 +20,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Protocol
 
-import requests
-from requests.adapters import HTTPAdapter
+import certifi
+from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as LibraryTimeout
 from urllib3.poolmanager import PoolManager
 
 from backend.channels.errors import ChannelError, OutcomeUnknown, RetryLater
 
 CONNECT_RETRY_SECONDS = 2.0
 _CHUNK = 64 * 1024
+_USER_AGENT = "Switchboard"
 _SECRET_IN_ADDRESS = re.compile(r"/bot[^/\s\"']+|(?<=access_token=)[^&\s\"']+")
 
 
@@ -46,14 +48,31 @@ class _Stage(IntEnum):
 class _Progress:
     deadline: float
     stage: _Stage = _Stage.NOTHING
+    written_at: float | None = None
 
 
 class _DeadlinePassed(Exception):
     """Raised before the first byte; no library below knows it, so none of them swallows or retries it."""
 
 
-_this_thread = threading.local()
-# A request runs in one thread from its start to its end, so the connection finds its progress here.
+class _ThisThread(threading.local):
+    """A request runs in one thread from its start to its end, so the connection finds its progress here."""
+
+    def __init__(self) -> None:
+        self.progress = _Progress(0.0)
+
+
+_this_thread = _ThisThread()
+
+
+def begin() -> None:
+    """Forgets this thread's last request."""
+    _this_thread.progress = _Progress(0.0)
+
+
+def written_at() -> float | None:
+    """The monotonic moment at which this thread's last request was wholly in the hands of the kernel; None before."""
+    return _this_thread.progress.written_at
 
 
 if TYPE_CHECKING:
@@ -96,7 +115,8 @@ class _Witness(_Base):
         # exception in here means that at least one byte never left, also where urllib3 ignores it to read an
         # early answer.
         super().request(*args, **kwargs)
-        _this_thread.progress.stage = _Stage.WHOLE
+        progress: _Progress = _this_thread.progress
+        progress.stage, progress.written_at = _Stage.WHOLE, time.monotonic()
 
     def getresponse(self) -> Any:
         response = super().getresponse()
@@ -112,21 +132,16 @@ class _TlsConnection(_Witness, HTTPSConnection):
     pass
 
 
-class _Adapter(HTTPAdapter):
-    """requests' adapter with witnessing connections; it never retries (requests' default, stated here)."""
-
-    def __init__(self, pool_size: int, idle_seconds: float) -> None:
-        self._idle_seconds = idle_seconds
-        super().__init__(pool_connections=8, pool_maxsize=pool_size, max_retries=0, pool_block=False)
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
-        plain = type("_Plain", (_PlainConnection,), {"idle_seconds": self._idle_seconds})
-        tls = type("_Tls", (_TlsConnection,), {"idle_seconds": self._idle_seconds})
-        self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **pool_kwargs)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": type("_PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
-            "https": type("_TlsPool", (HTTPSConnectionPool,), {"ConnectionCls": tls}),
-        }
+def _pools(pool_size: int, idle_seconds: float, ca_certs: str) -> PoolManager:
+    """Pools of witnessing connections, for as many hosts as providers have."""
+    plain = type("_Plain", (_PlainConnection,), {"idle_seconds": idle_seconds})
+    tls = type("_Tls", (_TlsConnection,), {"idle_seconds": idle_seconds})
+    manager = PoolManager(num_pools=8, maxsize=pool_size, block=False, cert_reqs="CERT_REQUIRED", ca_certs=ca_certs)
+    manager.pool_classes_by_scheme = {
+        "http": type("_PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("_TlsPool", (HTTPSConnectionPool,), {"ConnectionCls": tls}),
+    }
+    return manager
 
 
 class Body(Protocol):
@@ -168,18 +183,14 @@ class Timeouts:
 
 class Transport:
     """Pooled connections to providers, shared by all threads. No proxies or credentials from the environment,
-    no cookies, no redirects, no retries."""
+    no cookies, no redirects, no retries.
 
-    def __init__(self, *, pool_size: int = 16, idle_seconds: float = 20.0) -> None:
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        # Answers are small; there is nothing to gain from packing them, and a bound on packed bytes would be
-        # none.
-        self._session.headers["Accept-Encoding"] = "identity"
-        adapter = _Adapter(pool_size, idle_seconds)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+    It stands on urllib3 itself, on which requests stands too: what requests adds (sessions, redirects, hooks, cookies)
+    is switched off here, and costs as much as the request (docs/decisions/0028).
+    """
+
+    def __init__(self, *, pool_size: int = 16, idle_seconds: float = 20.0, ca_certs: str | None = None) -> None:
+        self._pools = _pools(pool_size, idle_seconds, ca_certs or certifi.where())
 
     def exchange(
         self,
@@ -221,56 +232,61 @@ class Transport:
     ) -> Iterator[tuple[Answer, Iterator[bytes]]]:
         """The same with the answer's body as an iterator of pieces, for files. `Answer.body` is empty."""
         limits = timeouts or Timeouts()
-        sent = dict(headers or {})
+        # Answers are small; there is nothing to gain from packing them, and a bound on packed bytes would be none.
+        sent = {"Accept-Encoding": "identity", "User-Agent": _USER_AGENT, **(headers or {})}
+        content: Body | bytes | None = body
         if body is not None:
-            sent["Content-Type"] = body.content_type
-        response = self._open(method, url, json, body, sent, limits, deadline)
+            sent |= {"Content-Type": body.content_type, "Content-Length": str(body.len)}
+        elif json is not None:
+            content = jsonlib.dumps(json, allow_nan=False).encode()
+            sent["Content-Type"] = "application/json"
+        response = self._open(method, url, content, sent, limits, deadline)
         try:
             known = {name.lower(): value for name, value in response.headers.items()}
-            yield Answer(response.status_code, known, b""), _read(response, limits.total)
+            yield Answer(response.status, known, b""), _read(response, limits.total)
         finally:
+            # What was read to its end has given its connection back; anything else must not be used again.
             response.close()
 
     def _open(
         self,
         method: str,
         url: str,
-        json: Any,
-        body: Body | None,
+        content: Body | bytes | None,
         headers: dict[str, str],
         limits: Timeouts,
         deadline: float,
-    ) -> requests.Response:
+    ) -> BaseHTTPResponse:
         progress = _this_thread.progress = _Progress(deadline)
         if time.monotonic() >= deadline:
             raise _deadline_passed()
         try:
-            return self._session.request(
+            return self._pools.urlopen(
                 method,
                 url,
-                json=json,
-                data=body,
+                body=content,
                 headers=headers,
-                timeout=(limits.connect, limits.read),
-                allow_redirects=False,
-                stream=True,
+                timeout=Timeout(connect=limits.connect, read=limits.read),
+                retries=False,
+                redirect=False,
+                preload_content=False,
             )
         except _DeadlinePassed:
             failure: ChannelError = _deadline_passed()
-        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+        except (HTTPError, OSError, ValueError) as error:
             failure = _judge(progress.stage, error)
         # Outside of the handler, so that not even the new error's __context__ leads to an address.
         raise failure
 
 
-def _read(response: requests.Response, total: float) -> Iterator[bytes]:
+def _read(response: BaseHTTPResponse, total: float) -> Iterator[bytes]:
     """The body's pieces, at most `total` seconds long. `read1` returns what has come, so a trickle cannot
     outlast the bound by filling a large piece byte by byte."""
     until = time.monotonic() + total
     while True:
         try:
-            chunk = response.raw.read1(_CHUNK, decode_content=True)
-        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            chunk = response.read1(_CHUNK, decode_content=True)
+        except (HTTPError, OSError, ValueError) as error:
             failure = _judge(_Stage.WHOLE, error)
             break
         if not chunk:
@@ -287,7 +303,7 @@ def _judge(stage: _Stage, error: Exception) -> ChannelError:
         return RetryLater(CONNECT_RETRY_SECONDS, "connect_failed")
     if stage is _Stage.PART:
         return RetryLater(CONNECT_RETRY_SECONDS, "request_incomplete")
-    timed_out = isinstance(error, requests.Timeout | TimeoutError) or "timed out" in str(error).lower()
+    timed_out = isinstance(error, LibraryTimeout | TimeoutError) or "timed out" in str(error).lower()
     return OutcomeUnknown("read_timeout" if timed_out else "connection_dropped")
 
 

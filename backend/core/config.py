@@ -128,6 +128,13 @@ class Settings(BaseModel):
             raise ValueError("is not an http(s) address")
         return value.rstrip("/")
 
+    @field_validator("meta_api_version")
+    @classmethod
+    def _graph_version(cls, value: str) -> str:
+        if not re.fullmatch(r"v\d{1,3}\.\d", value):
+            raise ValueError("has not the form v26.0")
+        return value
+
     @field_validator("telegram_webhook_secret")
     @classmethod
     def _webhook_secret(cls, value: str) -> str:

@@ -27,7 +27,7 @@ def unsubscribe(name: str, function: Callable[..., Any]) -> None:
         listening.remove(function)
 
 
-def publish(name: str, **values: Any) -> None:
+def publish(name: str, /, **values: Any) -> None:
     """Tells all subscribers of `name`; whatever one of them raises reaches the caller."""
     for function in tuple(_subscribers.get(name, ())):
         function(**values)

@@ -28,8 +28,15 @@ NAMES = (
     "delivery.recorded_not_committed",
     "delivery.committed",
     "mail.accepted_not_recorded",
+    "outgoing.answered_not_recorded",
+    "post.begun_not_published",
+    "post.published_not_recorded",
     "lease.before_renew",
     "sweep.started",
+    "scheduling.claimed",
+    "scheduling.fired_not_committed",
+    "scheduling.taken",
+    "scheduling.carried_out_not_committed",
 )
 """Every failpoint of the product; `hit` refuses others so that a test cannot wait for one that is gone."""
 

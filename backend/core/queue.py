@@ -28,7 +28,7 @@ from backend.core.logging import get_logger
 
 log = get_logger(__name__)
 
-LANES = ("intake", "notifications", "background")
+LANES = ("intake", "scheduling", "notifications", "background")
 """The RQ queues. Each has a job `backend.jobs.<lane>.drain`."""
 
 NUDGE_CHANNEL = "switchboard:nudge"

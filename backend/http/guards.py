@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from apiflask import APIFlask
 from flask import Flask, Response, current_app, g, request
@@ -23,6 +23,7 @@ from backend.services.auth import credentials
 from backend.services.auth.actor import READ, WRITE, Actor
 
 View = Callable[..., Any]
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,30 @@ class Guard:
 def actor() -> Actor:
     """Who is calling; only inside a view under `@access`."""
     found: Actor = g.actor
+    return found
+
+
+class _Question(Exception):
+    """A view wants something asked before it can go on."""
+
+    def __init__(self, ask: Callable[[], Any]) -> None:
+        super().__init__()
+        self.ask = ask
+
+
+def asked(ask: Callable[[], Answer]) -> Answer:
+    """What `ask` returns; it may be a network call, for no transaction is open while it runs.
+
+    For a view that takes an `Idempotency-Key`, whose row is part of the transaction, and so cannot commit halfway. The
+    view is left, rolled back and run anew with the answer, therefore it asks before it writes, the same each time, and
+    `ask` holds plain values only. What it raises reaches the caller, with nothing stored.
+    """
+    answers: list[Any] = g.answers
+    place = g.answers_used
+    g.answers_used += 1
+    if place == len(answers):
+        raise _Question(ask)
+    found: Answer = answers[place]
     return found
 
 
@@ -101,9 +126,19 @@ def access(
         def guarded(*args: Any, **kwargs: Any) -> Response:
             if max_body is not None:
                 request.max_content_length = max_body
+            g.answers = []
+            while True:
+                try:
+                    return attempt(args, kwargs)
+                except _Question as question:
+                    g.answers.append(question.ask())
+
+        def attempt(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:
+            g.answers_used = 0
             try:
                 caller = authenticate()
-                limits.count_call(caller)
+                if not g.answers:
+                    limits.count_call(caller)
                 _check(guard, caller)
                 g.actor = caller
                 with workspace_scope(caller.workspace_id):

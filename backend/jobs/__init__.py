@@ -1,1 +1,2 @@
-"""RQ entry points: bodies of three lines that call one service. One module a lane, each with `drain`."""
+"""RQ entry points: bodies of three lines that call one service. Lanes have a module each, with `drain`;
+`bots` is for whoever enqueues or schedules messages."""

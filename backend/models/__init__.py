@@ -9,11 +9,13 @@ from backend.models.access import (
     User,
     Workspace,
 )
+from backend.models.automation_rule import AutomationRule, RuleRun
 from backend.models.conversation import Conversation, Identity, Suppression
+from backend.models.daily_summary import DailySummary
 from backend.models.delivery import Attempt, Delivery
 from backend.models.file import StoredFile
 from backend.models.intake import WebhookEvent, WebhookEventKey
-from backend.models.job import Heartbeat, JobRun
+from backend.models.job import Heartbeat, JobRun, SystemJobState
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
 from backend.models.live import LiveEvent, LiveMark
 from backend.models.mail import Mail
@@ -24,12 +26,18 @@ from backend.models.notification import (
     NotificationSubject,
     NotificationType,
 )
+from backend.models.outgoing_webhook import OutgoingAttempt, OutgoingDelivery, OutgoingWebhook
+from backend.models.post import Post, PostAttempt
+from backend.models.schedule import Schedule, ScheduleFire
+from backend.models.scheduled_message import ScheduledMessage
 from backend.models.sender import Sender, SenderLease
 
 __all__ = [
     "Attempt",
     "AuditEntry",
+    "AutomationRule",
     "Conversation",
+    "DailySummary",
     "Delivery",
     "Heartbeat",
     "IdempotencyKey",
@@ -47,13 +55,23 @@ __all__ = [
     "NotificationSettings",
     "NotificationSubject",
     "NotificationType",
+    "OutgoingAttempt",
+    "OutgoingDelivery",
+    "OutgoingWebhook",
     "PasswordReset",
     "PersonalToken",
+    "Post",
+    "PostAttempt",
+    "RuleRun",
+    "Schedule",
+    "ScheduleFire",
+    "ScheduledMessage",
     "Sender",
     "SenderLease",
     "SignIn",
     "StoredFile",
     "Suppression",
+    "SystemJobState",
     "TelegramLink",
     "User",
     "WebhookEvent",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId
@@ -18,15 +18,32 @@ class JobRun(HasId, Base):
     workspace_id: Mapped[int | None]
     job: Mapped[str]
     state: Mapped[str]
-    """`running`, `succeeded` or `failed`."""
+    """`queued` (asked for by hand), `running`, `succeeded` or `failed`."""
     code: Mapped[str | None]
     detail: Mapped[str | None]
     subject: Mapped[str | None]
     """What it was about, as `table:id`."""
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    triggered_by: Mapped[str | None]
+    """Who asked for the run by hand; None for one that was due."""
 
-    __table_args__ = (Index("ix_job_runs_job", "job", "id"), Index("ix_job_runs_started_at", "started_at"))
+    __table_args__ = (
+        Index("ix_job_runs_job", "job", "id"),
+        Index("ix_job_runs_started_at", "started_at"),
+        Index("ix_job_runs_open", "job", "id", postgresql_where=text("state IN ('queued', 'running')")),
+    )
+
+
+class SystemJobState(Base):
+    """What people have said about a job of the instance. One that nobody touched has no row."""
+
+    __tablename__ = "system_jobs"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    paused_at: Mapped[datetime | None]
+    paused_by: Mapped[str | None]
+    triggered_at: Mapped[datetime | None]
 
 
 class Heartbeat(Base):

@@ -15,8 +15,8 @@ class Message(HasId, Tenant, Base):
     """One message. Its state only moves forward; no index mentions it, so receipts stay cheap (HOT) updates.
 
     Outbound: queued → sent → delivered → read, or failed, canceled, unknown. Inbound: received.
-    `body` holds `{"parts": [content, …]}`; `version` counts what it should say, and each part's `sent_version`
-    what the provider was told.
+    `body` holds `{"parts": [content, …]}` and, for what belongs to a topic, `thread_id`; `version` counts what it
+    should say, and each part's `sent_version` what the provider was told.
     """
 
     __tablename__ = "messages"

@@ -83,6 +83,8 @@ class NotificationSettings(Tenant, Base):
 
     user_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     daily_summary_at: Mapped[str] = mapped_column(default="09:00", server_default="09:00")
+    daily_summary_when_empty: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Whether a day without posts is told of too."""
     quiet_start: Mapped[str | None]
     quiet_end: Mapped[str | None]
     types: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from backend.core.database import Base, HasId
 from backend.core.sealed import Sealed
@@ -25,8 +26,11 @@ class Sender(HasId, Base):
     workspace_id: Mapped[int | None] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
     channel: Mapped[str]
     source: Mapped[str] = mapped_column(default="database")
-    """`environment` or `database`."""
+    """`database` (a workspace's own), `environment` (the default bot), or whence the token came of a sender that is no
+    bot of any list: `configs` (`TELEGRAM_BOT_CONFIGS`), `arguments` (a caller gave it)."""
     name: Mapped[str]
+    name_folded: Mapped[str] = mapped_column(server_default="")
+    """The name as names are compared: the database's own `lower` depends on its locale."""
     external_id: Mapped[str | None]
     """The provider's id of the sender itself (a bot's user id): public, not a person's."""
     username: Mapped[str | None]
@@ -38,16 +42,55 @@ class Sender(HasId, Base):
     disabled_at: Mapped[datetime | None]
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))
     """What the provider last said of the sender, and when (`probed_at`); settings of the channel."""
+    chat_ids_encrypted: Mapped[bytes | None]
+    chat_type: Mapped[str | None]
+    """What its only chat is: private, group, supergroup or channel; None where it has several, or nobody knows."""
+    message_thread_id: Mapped[str | None]
+    """A forum topic of its only chat."""
     last_inbound_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+    """When somebody removed it: the row stays for the history that points to it, without token and secret."""
 
     credentials = Sealed[str | None]("credentials_encrypted")
     webhook_secret = Sealed[str | None]("webhook_secret_encrypted")
+    joined_chat_ids = Sealed[str | None]("chat_ids_encrypted")
 
     __table_args__ = (
         Index("uq_senders_environment", "channel", unique=True, postgresql_where=text("source = 'environment'")),
         Index("ix_senders_workspace_id", "workspace_id"),
+        Index(
+            "uq_senders_name",
+            "workspace_id",
+            "channel",
+            "name_folded",
+            unique=True,
+            postgresql_where=text("source = 'database' AND deleted_at IS NULL"),
+        ),
+        Index(
+            "uq_senders_borrowed",
+            "workspace_id",
+            "credentials_hash",
+            unique=True,
+            postgresql_where=text("source IN ('configs', 'arguments')"),
+        ),
+        Index("ix_senders_credentials_hash", "credentials_hash"),
     )
+
+    @property
+    def chat_ids(self) -> tuple[str, ...]:
+        """The chats it writes to unless a caller names others: ids of people among them, hence encrypted."""
+        joined = self.joined_chat_ids
+        return tuple(joined.split(",")) if joined else ()
+
+    @chat_ids.setter
+    def chat_ids(self, given: Sequence[str]) -> None:
+        self.joined_chat_ids = ",".join(given) or None
+
+    @validates("name")
+    def _fold(self, _key: str, name: str) -> str:
+        self.name_folded = name.strip().casefold()
+        return name
 
 
 class SenderLease(Base):

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from backend.models.live import Xid8
 
 revision = "0007"
-down_revision = "0001"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

@@ -23,9 +23,7 @@ COPIED = (
 )  # fmt: skip
 
 #: Everything that a person may have set, which would lead the copy elsewhere.
-LEFT_OUT = re.compile(
-    r"^(TELEGRAM_|META_|AI_|TEST_|FAILPOINTS|FLASK_)|_URL$|^(HOST|PORT|SIMULATOR_PORT)$|_KEYS?$"
-)
+LEFT_OUT = re.compile(r"^(TELEGRAM_|META_|AI_|TEST_|FAILPOINTS|FLASK_)|_URL$|^(HOST|PORT|SIMULATOR_PORT)$|_KEYS?$")
 
 
 def _free_port() -> int:
@@ -62,9 +60,7 @@ class Project:
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
-        eventually(
-            lambda: "Switchboard runs" in self.text or process.poll() is not None, "it runs", seconds=120
-        )
+        eventually(lambda: "Switchboard runs" in self.text or process.poll() is not None, "it runs", seconds=120)
         assert process.poll() is None, self.text
         return process
 
@@ -90,9 +86,7 @@ class Project:
         found = []
         for process in psutil.process_iter():
             try:
-                inside = process.cwd().startswith(str(self.folder)) or str(self.folder) in " ".join(
-                    process.cmdline()
-                )
+                inside = process.cwd().startswith(str(self.folder)) or str(self.folder) in " ".join(process.cmdline())
             except psutil.Error:
                 continue
             if inside and not is_gone(process.pid):

@@ -100,9 +100,7 @@ def test_data_and_address_survive_a_crash(kind: Kind, server: EmbeddedServer) ->
     assert kind.read(url) == ["before"]
 
 
-def test_a_later_owner_finds_the_data_at_the_same_address(
-    kind: Kind, server: EmbeddedServer, tmp_path: Path
-) -> None:
+def test_a_later_owner_finds_the_data_at_the_same_address(kind: Kind, server: EmbeddedServer, tmp_path: Path) -> None:
     url = server.url
     kind.write(url, "before")
     server.stop()
@@ -214,9 +212,7 @@ def test_servers_end_with_a_killed_owner(tmp_path: Path, start: Callable[..., St
     eventually(lambda: all(is_gone(pid) for pid in family), "both have ended")
 
 
-def test_servers_that_outlived_their_owner_are_replaced(
-    tmp_path: Path, start: Callable[..., Started]
-) -> None:
+def test_servers_that_outlived_their_owner_are_replaced(tmp_path: Path, start: Callable[..., Started]) -> None:
     """The owner and its watchdog are gone; the servers still hold the data and the ports."""
     owner = start(OWNER, str(tmp_path))
     eventually(lambda: owner.text.strip(), "both run")

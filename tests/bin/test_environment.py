@@ -32,9 +32,7 @@ def test_only_missing_secrets_are_added_to_a_file_that_is_there(tmp_path: Path) 
     path.chmod(0o640)
     real = {"ENCRYPTION_KEYS": "set elsewhere"}
     assert environment.supply_secrets(path, real) == ["JWT_SECRET_KEY", "TELEGRAM_WEBHOOK_SECRET"]
-    assert path.read_text().startswith(
-        "# mine\nSECRET_KEY=kept\nJWT_SECRET_KEY=\nSITE_URL=https://example.org\n"
-    )
+    assert path.read_text().startswith("# mine\nSECRET_KEY=kept\nJWT_SECRET_KEY=\nSITE_URL=https://example.org\n")
     values = dotenv_values(path)
     assert values["SECRET_KEY"] == "kept"
     assert values["JWT_SECRET_KEY"]
@@ -100,9 +98,7 @@ def test_where_this_machine_reaches_the_web_process(host: str, address: str) -> 
 
 
 def test_the_simulated_product_talks_to_this_machine_past_any_proxy(tmp_path: Path) -> None:
-    read = environment.read(
-        BASE | {"PORT": "8100", "SIMULATOR_PORT": "8101", "NO_PROXY": "corp"}, tmp_path / ".env"
-    )
+    read = environment.read(BASE | {"PORT": "8100", "SIMULATOR_PORT": "8101", "NO_PROXY": "corp"}, tmp_path / ".env")
     simulated = environment.simulated(read)
     assert simulated["TELEGRAM_API_URL"] == "http://127.0.0.1:8101"
     assert simulated["TELEGRAM_WEBHOOK_BASE_URL"] == "http://127.0.0.1:8100"

@@ -15,10 +15,7 @@ def contracts() -> dict[str, dict[str, Any]]:
 
 
 def test_every_providers_folder_is_kept_apart() -> None:
-    folders = {
-        f"backend.channels.{path.parent.name}"
-        for path in (ROOT / "backend" / "channels").glob("*/__init__.py")
-    }
+    folders = {f"backend.channels.{path.parent.name}" for path in (ROOT / "backend" / "channels").glob("*/__init__.py")}
     assert set(contracts()["a provider's folder knows no other provider's"]["modules"]) == folders
 
 

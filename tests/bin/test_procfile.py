@@ -37,9 +37,7 @@ def lasting(name: str) -> str:
 
 
 def test_commands_are_read_in_order_with_comments_left_out() -> None:
-    assert list(
-        parse("# what runs\n\nweb: serve --port ${PORT:-8000}\nworker-2:   work: hard\n").items()
-    ) == [
+    assert list(parse("# what runs\n\nweb: serve --port ${PORT:-8000}\nworker-2:   work: hard\n").items()) == [
         ("web", "serve --port ${PORT:-8000}"),
         ("worker-2", "work: hard"),
     ]
@@ -131,9 +129,7 @@ def test_children_end_when_the_runner_is_killed(tmp_path: Path, start: Start) ->
 
 
 def test_output_is_whole_lines_behind_the_name(tmp_path: Path, start: Start) -> None:
-    (tmp_path / "talk.sh").write_text(
-        "printf 'one\\ntwo'; printf ' halves\\nlast'; touch said; exec sleep 1000"
-    )
+    (tmp_path / "talk.sh").write_text("printf 'one\\ntwo'; printf ' halves\\nlast'; touch said; exec sleep 1000")
     procfile(tmp_path, talker="sh talk.sh", other=lasting("other"))
     runner = start(RUNNER)
     eventually(lambda: (tmp_path / "said").exists() and pids(tmp_path, "other"), "it has spoken")

@@ -96,7 +96,5 @@ def test_the_tests_run_with_the_products_own_pins() -> None:
 def test_pins_name_no_machine() -> None:
     for name in ("requirements.txt", "requirements-dev.txt"):
         text = (ROOT / name).read_text()
-        assert not re.search(r"://|^-(i|f)\b|--(extra-)?index-url|--find-links|--trusted-host", text, re.M), (
-            name
-        )
+        assert not re.search(r"://|^-(i|f)\b|--(extra-)?index-url|--find-links|--trusted-host", text, re.M), name
         assert str(ROOT) not in text

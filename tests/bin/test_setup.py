@@ -142,9 +142,7 @@ def test_an_interrupted_installation_is_finished(tree: Tree) -> None:
 @pytest.mark.slow
 def test_two_at_once_both_succeed(tree: Tree) -> None:
     both = [
-        subprocess.Popen(
-            ["bin/setup"], cwd=tree.folder, env=tree.environment(), stderr=subprocess.PIPE, text=True
-        )
+        subprocess.Popen(["bin/setup"], cwd=tree.folder, env=tree.environment(), stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     said = [process.communicate()[1] for process in both]
@@ -188,7 +186,4 @@ def test_without_any_suitable_python_it_says_which_were_looked_at(tree: Tree, tm
 def test_the_carried_pip_is_the_one_its_readme_names() -> None:
     vendor = ROOT / "bin" / "vendor"
     (wheel,) = vendor.glob("*.whl")
-    assert (
-        f"{hashlib.sha256(wheel.read_bytes()).hexdigest()}  {wheel.name}"
-        in (vendor / "README.md").read_text()
-    )
+    assert f"{hashlib.sha256(wheel.read_bytes()).hexdigest()}  {wheel.name}" in (vendor / "README.md").read_text()

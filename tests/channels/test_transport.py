@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
@@ -132,8 +133,7 @@ def test_a_certificate_nobody_vouches_for_is_certain(tls_server: ScriptedServer)
 
 def test_over_tls_the_same_is_known(tls_server: ScriptedServer, certificate: Path) -> None:
     tls_server.script = [answer(200, {}), answer(200, {}), drop]
-    trusting = Transport()
-    trusting._session.verify = str(certificate)
+    trusting = Transport(ca_certs=str(certificate))
     for _ in range(2):
         assert post(trusting, tls_server).status == 200
     with pytest.raises(OutcomeUnknown) as caught:
@@ -266,3 +266,21 @@ def test_many_threads_share_the_connections(server: ScriptedServer) -> None:
         worker.join()
     assert len(set(bodies)) == total
     assert server.connections <= threads
+
+
+def test_the_moment_of_writing_is_known_once_the_whole_request_left(server: ScriptedServer) -> None:
+    server.script = [answer(200, {})]
+    transport.begin()
+    assert transport.written_at() is None
+    before = time.monotonic()
+    post(Transport(), server)
+    written = transport.written_at()
+    assert written is not None
+    assert before <= written <= time.monotonic()
+
+
+def test_of_a_request_that_never_left_no_moment_is_known() -> None:
+    transport.begin()
+    with pytest.raises(RetryLater):
+        Transport().exchange("POST", "http://127.0.0.1:9/x", json={})
+    assert transport.written_at() is None

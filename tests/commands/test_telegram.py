@@ -127,3 +127,19 @@ def test_polling_that_cannot_go_on_is_one_clear_line(app: Flask, api: BotApi) ->
     assert result.output.splitlines()[-1] == "Error: Telegram refuses the bot's token (token_refused)."
     with system_scope("a test"):
         assert db.session.execute(select(Sender.disabled_code)).scalar_one() == "token_refused"
+
+
+def test_a_bot_of_the_database_shows_its_own_address(app: Flask, home: Workspace, api: BotApi) -> None:
+    bot = factories.bot(home)
+    commit()
+    api.answers["getWebhookInfo"] = {"url": "https://elsewhere.example/", "pending_update_count": 2}
+    line = run(app, "webhook-info", "--bot-id", str(bot.id))
+    assert line.exit_code != 0
+    assert f"/api/telegram/webhook/{bot.id}/" in line.output
+
+
+def test_a_bot_that_was_removed_is_none(app: Flask, home: Workspace, api: BotApi) -> None:
+    bot = factories.bot(home, is_active=False, deleted_at=home.created_at)
+    commit()
+    for command in ("webhook-info", "register-webhook", "poll"):
+        assert failure_of(run(app, command, "--bot-id", str(bot.id))) == f"Error: There is no bot {bot.id}."

@@ -180,9 +180,7 @@ def test_a_malformed_key_names_its_variable_and_hides_its_value(
         assert value not in shown
 
 
-@pytest.mark.parametrize(
-    "form", [KEY_B.rstrip("="), f" {KEY_B} ", base64.b64encode(b"\xffB" * 16).decode()]
-)
+@pytest.mark.parametrize("form", [KEY_B.rstrip("="), f" {KEY_B} ", base64.b64encode(b"\xffB" * 16).decode()])
 def test_keys_are_taken_without_padding_and_in_either_alphabet(form: str) -> None:
     assert ring(KEY_B).decrypt_text(ring(form).encrypt("x", **PLACE), **PLACE) == "x"
 

@@ -25,9 +25,7 @@ STATUSES = [
 
 
 @pytest.mark.parametrize(("kind", "status", "code"), STATUSES)
-def test_each_error_has_its_status_and_default_code(
-    kind: type[errors.AppError], status: int, code: str
-) -> None:
+def test_each_error_has_its_status_and_default_code(kind: type[errors.AppError], status: int, code: str) -> None:
     error = kind()
     assert (error.status, error.code) == (status, code)
     assert kind.code == code

@@ -168,9 +168,7 @@ def test_a_line_that_cannot_be_formatted_is_reported_without_its_content(
     assert "hunter2" not in capsys.readouterr().err
 
 
-def test_a_closed_stream_does_not_break_the_program(
-    stream: io.StringIO, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_closed_stream_does_not_break_the_program(stream: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
     stream.close()
     get_logger("ours").info("nobody hears", password="hunter2")
     assert "hunter2" not in capsys.readouterr().err

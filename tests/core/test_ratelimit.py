@@ -179,9 +179,7 @@ class Absent:
         return run
 
 
-def test_the_limit_holds_while_redis_is_away_and_when_it_comes_back_empty(
-    shared: redis.Redis, moment: Clock
-) -> None:
+def test_the_limit_holds_while_redis_is_away_and_when_it_comes_back_empty(shared: redis.Redis, moment: Clock) -> None:
     link = Absent(shared)
     limiter = RateLimiter(link, clock=moment, retry_redis_after=0)  # type: ignore[arg-type]
     assert limiter.hit("a", THREE_A_MINUTE).allowed
@@ -215,9 +213,7 @@ def test_without_any_server_the_limit_still_holds(moment: Clock) -> None:
     assert limiter.hit("a", THREE_A_MINUTE).allowed
 
 
-def test_from_url_counts_in_the_named_server(
-    shared: redis.Redis, server: EmbeddedValkey, moment: Clock
-) -> None:
+def test_from_url_counts_in_the_named_server(shared: redis.Redis, server: EmbeddedValkey, moment: Clock) -> None:
     assert RateLimiter.from_url(server.url, clock=moment).hit("a", THREE_A_MINUTE).allowed
     assert shared.dbsize() == 1
 

@@ -247,9 +247,7 @@ def test_what_a_crash_left_half_written_is_removed_once_it_is_old(folder: Folder
     assert folder.exists(key)
 
 
-@pytest.mark.parametrize(
-    "setting", ["file:///srv/my%20media", "file://localhost/srv/my%20media", "/srv/my media"]
-)
+@pytest.mark.parametrize("setting", ["file:///srv/my%20media", "file://localhost/srv/my%20media", "/srv/my media"])
 def test_media_url_names_a_folder(setting: str) -> None:
     assert from_url(setting).root == Path("/srv/my media")
 

@@ -173,7 +173,13 @@ def test_a_client_that_comes_and_goes_while_many_write_hears_everything(
     writers = [threading.Thread(target=work, args=(100 * place,)) for place in range(6)]
     for writer in writers:
         writer.start()
-    threading.Thread(target=lambda: ([writer.join() for writer in writers], done.set())).start()
+
+    def wait() -> None:
+        for writer in writers:
+            writer.join()
+        done.set()
+
+    threading.Thread(target=wait).start()
     seen: set[int] = set()
     expected = {100 * place + number for place in range(6) for number in range(40)}
     while not expected <= seen:
@@ -255,7 +261,6 @@ def test_a_client_that_does_not_read_is_dropped_and_the_others_hear_on(
     good, stuck = served.listen(ada), served.listen(ada)
     good.until("ready")
     stuck.until("ready")
-    stuck.answer.fp.raw._sock.setsockopt(1, 8, 1)  # type: ignore[union-attr]
     count = 0
     while len(served.front.live._wires) > 1:
         numbers = range(count, count + 1500)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -12,16 +13,15 @@ from sqlalchemy.exc import OperationalError
 
 from backend.core.database import db, system_scope
 from backend.models import WebhookEvent
-from backend.services import intake
+from backend.services.intake import accepting
+from backend.services.senders import doors
 from tests.front.conftest import Served
 from tests.http import callers
 from tests.support import factories
-from tests.support.serving import ask, hear, say
+from tests.support.serving import ask, eventually, hear, say
 
 SECRET = {"X-Telegram-Bot-Api-Secret-Token": "test-webhook-secret"}
-UPDATE = (
-    b'{"update_id": 1, "message": {"message_id": 5, "date": 1, "chat": {"id": 7, "type": "private"}}}'
-)
+UPDATE = b'{"update_id": 1, "message": {"message_id": 5, "date": 1, "chat": {"id": 7, "type": "private"}}}'
 
 
 def stored() -> list[tuple[str, str | None]]:
@@ -100,17 +100,50 @@ def test_a_database_that_is_away_is_said_so_that_the_provider_repeats(
     def away(*_arguments: object) -> bool:
         raise OperationalError("", {}, Exception("away"))
 
-    monkeypatch.setattr(intake, "store", away)
+    monkeypatch.setattr(accepting, "insert", away)
     answer = ask(served.port, "POST", "/telegram/webhook", UPDATE, **SECRET)
     assert (answer.status, answer.headers["retry-after"]) == (503, "2")
     assert json.loads(answer.content)["error"]["code"] == "database_unavailable"  # type: ignore[attr-defined]
+
+
+def test_a_database_that_is_away_when_the_door_is_not_known_is_said_too(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_arguments: object) -> None:
+        raise OperationalError("", {}, Exception("away"))
+
+    doors.forget()
+    monkeypatch.setattr(doors, "default_bot", away)
+    assert ask(served.port, "POST", "/telegram/webhook", UPDATE, **SECRET).status == 503
+
+
+def test_a_commit_that_does_not_come_is_not_waited_for_for_ever(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+    real = accepting.insert
+
+    def slow(*arguments: Any) -> Any:
+        assert go.wait(20)
+        return real(*arguments)
+
+    assert ask(served.port, "POST", "/telegram/webhook", UPDATE, **SECRET).status == 200
+    monkeypatch.setattr(accepting, "insert", slow)
+    monkeypatch.setattr("backend.front.webhooks.MOST_SECONDS", 0.2)
+    late = UPDATE.replace(b"1,", b"2,", 1)
+    answer = ask(served.port, "POST", "/telegram/webhook", late, **SECRET)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "2")
+    go.set()
+    eventually(lambda: len(stored()) == 2, "what was not acknowledged may be stored all the same")
+    again = ask(served.port, "POST", "/telegram/webhook", late, **SECRET)
+    assert (again.status, len(stored())) == (200, 2)
 
 
 def test_a_defect_is_an_error_without_its_detail(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     def defect(*_arguments: object) -> bool:
         raise ValueError("a secret detail")
 
-    monkeypatch.setattr(intake, "store", defect)
+    monkeypatch.setattr(accepting, "insert", defect)
     answer = ask(served.port, "POST", "/telegram/webhook", UPDATE, **SECRET)
     assert answer.status == 500
     assert b"secret" not in answer.content  # type: ignore[attr-defined]

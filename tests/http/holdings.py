@@ -9,9 +9,19 @@ from backend.core import clock
 from backend.core.crypto import digest
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import LinkToken, Message, Sender, TelegramLink, User, Workspace
-from backend.services import attachments, notifications, senders
+from backend.services import (
+    attachments,
+    automation_rules,
+    notifications,
+    outgoing_webhooks,
+    posts,
+    scheduled_messages,
+    senders,
+)
 from backend.services.auth import personal_tokens
 from backend.services.notifications import custom_types
+from backend.services.posts import Place
+from backend.services.scheduling import Timing
 from tests.http import callers
 from tests.support import factories
 
@@ -115,3 +125,43 @@ def file(caller: User) -> int:
     """An uploaded file's id."""
     with workspace_scope(caller.workspace_id):
         return attachments.upload("user:1", caller.id, "notes.txt", io.BytesIO(b"some text\n")).id
+
+
+def webhook(caller: User) -> int:
+    """The id of an endpoint that listens to everything."""
+    with workspace_scope(caller.workspace_id):
+        return outgoing_webhooks.create("user:1", "https://93.184.216.34/hooks", ["*"])[0].id
+
+
+def delivery(caller: User) -> int:
+    """The id of something that an endpoint is told."""
+    webhook_id = webhook(caller)
+    with workspace_scope(caller.workspace_id):
+        return outgoing_webhooks.send_test("user:1", webhook_id).id
+
+
+def post(caller: User, state: str = "draft") -> int:
+    """The id of a post that a host application publishes, in this state."""
+    webhook(caller)
+    with workspace_scope(caller.workspace_id):
+        made = posts.create("user:1", caller, Place("x", {}), "Hello", draft=True)
+        if state != "draft":
+            made.publisher, made.state, made.reason, made.attempts = "webhook", state, state, 1
+        db.session.flush()
+    return made.id
+
+
+def rule(caller: User) -> int:
+    """The id of a rule."""
+    webhook(caller)
+    with workspace_scope(caller.workspace_id):
+        fields = {"platforms": ["x"], "content": "Hello"}
+        return automation_rules.create("user:1", caller, fields, Timing("cron", cron="0 9 * * *")).id
+
+
+def scheduled_message(caller: User) -> int:
+    """The id of a message that is planned."""
+    name = bot(home(caller)).name
+    fields = {"bot_name": name, "chat_ids": ["-5001"], "message": "Hello", "kind": "cron", "cron": "0 9 * * *"}
+    with workspace_scope(caller.workspace_id):
+        return scheduled_messages.create("user:1", fields).message.id

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
-from backend.models import Heartbeat, User
+from backend.models import Heartbeat, SystemJobState, User
 from backend.services.auth import password_resets
 from tests.http import callers, holdings
 
@@ -34,6 +34,8 @@ class Example:
     headers: dict[str, str] = field(default_factory=dict)
     status: int = 200
     foreign: list[dict[str, Any]] = field(default_factory=list)
+    instance_wide: bool = False
+    """`path` names something of the instance, which every owner of it sees."""
 
 
 Maker = Callable[[User], Example]
@@ -51,7 +53,7 @@ def example(*endpoints: str) -> Callable[[Maker], Maker]:
     return register
 
 
-@example("health.alive", "docs.document", "docs.page", "docs.start")
+@example("health.alive", "health.overview", "docs.document", "docs.page", "docs.start")
 def _nothing(_caller: User) -> Example:
     return Example()
 
@@ -263,6 +265,61 @@ def _stored_file(caller: User) -> Example:
     return Example(path={"file_id": holdings.file(caller)})
 
 
+# --- schedules -------------------------------------------------------------------------------------------
+
+
+@example("scheduled_messages.listing")
+def _scheduled_messages(caller: User) -> Example:
+    holdings.scheduled_message(caller)
+    return Example(query={"limit": 1})
+
+
+@example("scheduled_messages.create")
+def _plan(caller: User) -> Example:
+    name = holdings.bot(holdings.home(caller)).name
+    body = {"bot_name": name, "chat_ids": ["-5001"], "message": "Good morning", "kind": "cron", "cron": "0 9 * * 1-5"}
+    return Example(json=body, status=201, foreign=[{"json": body}])
+
+
+@example("scheduled_messages.show", "scheduled_messages.history")
+def _planned(caller: User) -> Example:
+    return Example(path={"message_id": holdings.scheduled_message(caller)})
+
+
+@example("scheduled_messages.change")
+def _change_planned(caller: User) -> Example:
+    return Example(path={"message_id": holdings.scheduled_message(caller)}, json={"cron": "30 8 * * *"})
+
+
+@example("scheduled_messages.delete")
+def _delete_planned(caller: User) -> Example:
+    return Example(path={"message_id": holdings.scheduled_message(caller)}, status=204)
+
+
+@example("scheduled_messages.run")
+def _run_planned(caller: User) -> Example:
+    return Example(path={"message_id": holdings.scheduled_message(caller)}, status=202)
+
+
+@example("scheduling.status")
+def _scheduler(_caller: User) -> Example:
+    return Example()
+
+
+@example("scheduling.history", "scheduling.pause", "scheduling.resume")
+def _job(_caller: User) -> Example:
+    return Example(path={"job_id": "retention"}, instance_wide=True)
+
+
+@example(
+    "scheduling.trigger", "scheduling.trigger_by_get", "scheduling.trigger_short", "scheduling.trigger_short_by_get"
+)
+def _trigger(_caller: User) -> Example:
+    with system_scope("a test's job, which nobody has triggered of late"):
+        db.session.execute(update(SystemJobState).values(triggered_at=None))
+    return Example(path={"job_id": "retention"}, status=202, instance_wide=True)
+
+
 # --- Telegram --------------------------------------------------------------------------------------------
 
 
@@ -303,3 +360,59 @@ def _webhook(caller: User) -> Example:
     bot = holdings.bot(holdings.home(caller), secret="a-secret-of-its-own")
     headers = {"X-Telegram-Bot-Api-Secret-Token": "a-secret-of-its-own"}
     return Example(path={"bot_id": bot.id}, json={"update_id": 1}, headers=headers)
+
+
+# --- bots ------------------------------------------------------------------------------------------------
+
+BOT_TOKEN = "4242:FAKE-TOKEN-visibly-fake-for-examples"
+
+
+@example("bots.listing")
+def _bots(caller: User) -> Example:
+    holdings.bot(holdings.home(caller))
+    return Example(query={"limit": 1})
+
+
+@example("bots.create")
+def _create_bot(_caller: User) -> Example:
+    number = int(clock.unix() * 1e6)
+    body = {"name": f"deploy {number}", "token": f"{number}:FAKE-TOKEN-visibly-fake", "chat_ids": ["-1001234567890"]}
+    return Example(json=body, status=201)
+
+
+@example("bots.show", "bots.validate", "bots.sync_info", "bots.rotate_secret", "bots.webhook_info")
+@example("bots.discover_chats")
+def _bot(caller: User) -> Example:
+    return Example(path={"bot_id": holdings.bot(holdings.home(caller)).id})
+
+
+@example("bots.remove")
+def _remove_bot(caller: User) -> Example:
+    return Example(path={"bot_id": holdings.bot(holdings.home(caller)).id}, status=204)
+
+
+@example("bots.change")
+def _change_bot(caller: User) -> Example:
+    body = {"chat_ids": ["-1001234567890"], "message_thread_id": "42"}
+    return Example(path={"bot_id": holdings.bot(holdings.home(caller)).id}, json=body)
+
+
+@example("bots.send_test")
+def _test_bot(caller: User) -> Example:
+    own = holdings.bot(holdings.home(caller))
+    return Example(path={"bot_id": own.id}, json={"message": "Hello", "chat_id": "5001"}, status=202)
+
+
+@example("bots.register_webhook", "bots.delete_webhook")
+def _bot_webhook(caller: User) -> Example:
+    return Example(path={"bot_id": holdings.bot(holdings.home(caller)).id}, json={})
+
+
+@example("bots.validate_token", "bots.discover_chats_of_token")
+def _token_to_ask(_caller: User) -> Example:
+    return Example(json={"token": BOT_TOKEN})
+
+
+@example("bots.look_up_chat")
+def _chat_to_ask(_caller: User) -> Example:
+    return Example(json={"token": BOT_TOKEN, "chat": "@example"})

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ from backend.http import guards, openapi
 from tests.http import callers, routes
 from tests.http.objects import Example
 from tests.http.schemas import like, resolved
+from tests.support.bot_api import bot_api
 from tests.support.databases import Databases
 
 EXAMPLES = 50
@@ -58,6 +60,13 @@ _RAW = st.one_of(
     st.binary(max_size=60),
     st.sampled_from([b"", b"{", b"[" * 2000, b'{"a":NaN}', b"\xff", b'"\\ud800"', b"null", b"{}", b"[{}]"]),
 )
+
+
+@pytest.fixture(autouse=True)
+def _telegram(app: Flask) -> Iterator[None]:
+    """A Telegram that answers: some operations ask it before they store anything."""
+    with bot_api():
+        yield
 
 
 def operations(app: Flask) -> list[tuple[routes.Route, dict[str, Any]]]:

@@ -10,7 +10,9 @@ from sqlalchemy import create_engine, text
 
 from backend.core import clock
 from backend.core.database import db, system_scope
+from backend.models import Workspace
 from tests.http import callers
+from tests.support import factories
 
 
 def beat(name: str, seconds_ago: float) -> None:
@@ -72,3 +74,42 @@ def test_not_ready_without_a_database(client: FlaskClient, monkeypatch: pytest.M
     monkeypatch.setitem(db.engines, None, create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none"))
     error = callers.error_of(client.get("/health/ready"), 503)
     assert states(error["detail"])["database"] == "failed"
+
+
+def test_the_owner_sees_how_the_instance_and_each_bot_is(client: FlaskClient) -> None:
+    owner = callers.member(is_owner=True)
+    headers = callers.signed_in(owner)
+    with system_scope("a test"):
+        home = db.session.get_one(Workspace, owner.workspace_id)
+    factories.bot(home, name="well")
+    factories.bot(home, name="refused", is_active=False, disabled_code="token_refused")
+    factories.bot(home, name="removed", is_active=False, deleted_at=clock.now())
+    factories.bot(home, name="lent", source="arguments")
+    callers.commit()
+    shown = client.get("/api/admin/health", headers=headers).get_json()
+    assert (shown["status"], shown["configured"]) == ("degraded", True)
+    assert [bot["name"] for bot in shown["bots"]] == ["refused", "well"]
+    assert shown["bots"][0]["disabled_code"] == "token_refused"
+    assert {check["name"]: check["state"] for check in shown["checks"]} == {
+        "database": "ok",
+        "sweep": "missing",
+        "tick": "missing",
+        "redis": "ok",
+    }
+    assert shown["load"] == {"intake_age": 0.0, "outbox_age": 0.0, "workers": 0, "dispatchers": 0}
+    admin = callers.signed_in(callers.member(home))
+    assert callers.error_of(client.get("/api/admin/health", headers=admin), 403)["code"] == "owner_required"
+
+
+def test_configured_is_an_instance_with_any_bot(client: FlaskClient, no_bot: None) -> None:
+    owner = callers.member(is_owner=True)
+    headers = callers.signed_in(owner)
+    assert client.get("/api/admin/health", headers=headers).get_json()["configured"] is False
+    with system_scope("a test"):
+        home = db.session.get_one(Workspace, owner.workspace_id)
+    factories.bot(home, is_active=False)
+    callers.commit()
+    assert client.get("/api/admin/health", headers=headers).get_json()["configured"] is False
+    factories.bot(home)
+    callers.commit()
+    assert client.get("/api/admin/health", headers=headers).get_json()["configured"] is True

@@ -40,9 +40,7 @@ def test_a_person_links_gets_a_notification_presses_its_button_and_sees_it_chang
     )
     assert shown is not None
     assert "1,234" in shown["text"]
-    wait_for(
-        lambda: running.api("GET", f"/api/messages/{answer['message_id']}")["state"] == "sent", 10, "the record"
-    )
+    wait_for(lambda: running.api("GET", f"/api/messages/{answer['message_id']}")["state"] == "sent", 10, "the record")
 
     more = event | {"version": 2, "data": POST | {"likes": 2000}}
     assert running.api("POST", "/api/events", more, status=202)["message_id"] == answer["message_id"]
@@ -70,9 +68,7 @@ def test_blocking_the_bot_disables_the_link_and_start_restores_it(running: Insta
 
 
 def test_health_tells_that_the_sweep_and_the_tick_run(running: Installation) -> None:
-    wait_for(
-        lambda: running.http.get(f"{running.url}/health/ready", timeout=5).status_code == 200, 20, "readiness"
-    )
+    wait_for(lambda: running.http.get(f"{running.url}/health/ready", timeout=5).status_code == 200, 20, "readiness")
 
 
 def test_a_malformed_update_does_not_block_those_behind_it_and_a_wrong_secret_stores_nothing(

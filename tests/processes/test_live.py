@@ -78,10 +78,10 @@ def test_a_dead_worker_comes_back_and_none_outlives_the_web_process(installation
     def workers() -> set[int]:
         return {child.pid for child in parent.children() if is_worker(child)}
 
-    first = wait_for(lambda: workers() if len(workers()) == 2 else None, 30, "two workers")
+    first = wait_for(lambda: workers() if len(workers()) == 2 else set(), 30, "two workers")
     installation.register()
     os.kill(min(first), signal.SIGKILL)
-    again = wait_for(lambda: workers() if len(workers() - {min(first)}) == 2 else None, 30, "another worker")
+    again = wait_for(lambda: workers() if len(workers() - {min(first)}) == 2 else set(), 30, "another worker")
     assert max(first) in again
     wait_for(lambda: installation.api("GET", "/api/auth/me")["id"], 10, "an answer")
 

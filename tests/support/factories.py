@@ -8,6 +8,7 @@ from typing import Any
 from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.models import Conversation, Sender, TelegramLink, User, Workspace
+from backend.services.senders.credentials import token_hash
 
 _numbers = count(1)
 
@@ -53,6 +54,7 @@ def bot(of: Workspace | None = None, **values: Any) -> Sender:
     secret = values.pop("secret", f"secret-{number}")
     made = Sender(**given | values)
     made.credentials = token
+    made.credentials_hash = token_hash(token) if token else None
     made.webhook_secret = secret
     return _store(made)
 

@@ -39,7 +39,7 @@ class MailServer:
         if self.refuse_data is not None:
             return self.refuse_data
         self.recipients += envelope.rcpt_tos
-        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))  # type: ignore[arg-type]
+        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
         if self.close_after_data:
             server.transport.abort()
         return "250 OK"

@@ -203,9 +203,7 @@ class TelegramBox:
         """Forward a message. The new one."""
         return self._act(person, "forward", message_id=message_id, chat=chat, from_chat=from_chat)
 
-    def send_photo(
-        self, person: Any, content: bytes, chat: Any = None, caption: str = "", **where: Any
-    ) -> JSON:
+    def send_photo(self, person: Any, content: bytes, chat: Any = None, caption: str = "", **where: Any) -> JSON:
         """Send a picture."""
         return self._send_file(person, "photo", content, "photo.png", chat, caption, where)
 
@@ -267,9 +265,7 @@ class TelegramBox:
 
     # ---- what goes wrong
 
-    def push_update(
-        self, update: JSON | None = None, raw: str | None = None, bot: Any = None, **more: Any
-    ) -> int:
+    def push_update(self, update: JSON | None = None, raw: str | None = None, bot: Any = None, **more: Any) -> int:
         """Queue an update as given, or any text as `raw`. Its number."""
         wish = {"update": update, "raw": raw, "bot": None if bot is None else _id(bot), **more}
         return int(self._object("POST", "/updates", wish)["update_id"])

@@ -8,11 +8,10 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from backend.core.errors import Unavailable
-from backend.http import errors, guards
+from backend.http import errors
 from backend.http.guards import access, public
-from backend.http.schemas.health import Health, HealthOverview, Readiness
+from backend.http.schemas.health import Health, Overview, Readiness
 from backend.services import health
-from backend.services.health import Figures
 
 bp = APIBlueprint("health", __name__, tag="Health")
 
@@ -45,42 +44,12 @@ def ready() -> dict[str, Any] | Response:
 
 
 @bp.get("/api/admin/health")
-@access("admin")
-@bp.output(HealthOverview)
-def overview() -> Any:
-    """How every part is
+@access("admin", owner=True)
+@bp.output(Overview)
+def overview() -> health.Overview:
+    """How is the instance
 
-    The database, Redis, the processes, the age of the queues, and each bot. `problems` names what is not well.
+    The database, Redis, the periodic parts, the processes, what piles up, and each bot. `problems` names what is not
+    well.
     """
-    found = health.overview(guards.actor().workspace_id)
-    figures = found.figures
-    return {
-        "status": found.status,
-        "problems": found.problems,
-        "configured": found.configured,
-        "database": found.database,
-        "redis": found.redis,
-        "checks": found.checks,
-        "workers": found.workers,
-        "queues": {
-            "deliveries": {
-                "waiting": sum(one.count for one in figures.deliveries),
-                "oldest_seconds": figures.oldest,
-                "by_reason": _by_reason(figures),
-            },
-            "intake": {
-                "waiting": figures.intake_waiting,
-                "oldest_seconds": figures.intake_oldest,
-                "parked": figures.intake_parked,
-            },
-            "mail": {"waiting": figures.mail_waiting, "oldest_seconds": figures.mail_oldest},
-        },
-        "bots": found.bots,
-    }
-
-
-def _by_reason(figures: Figures) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for one in figures.deliveries:
-        found[one.reason] = found.get(one.reason, 0) + one.count
-    return found
+    return health.overview()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from backend.http.schemas.base import Instant, Output
+from backend.http.schemas.bots import HealthOut
 
 
 class Health(Output):
@@ -28,13 +29,6 @@ class Readiness(Output):
     checks: list[CheckOut]
 
 
-class PartHealth(Output):
-    """A server that the product stands on."""
-
-    state: str = Field(examples=["ok"], description="ok or failed")
-    milliseconds: float | None = Field(description="How long it took to answer")
-
-
 class ProcessOut(Output):
     """A process that has said within seconds that it is there."""
 
@@ -45,59 +39,70 @@ class ProcessOut(Output):
     live: int = Field(description="Open live connections")
 
 
-class DeliveriesHealth(Output):
-    """The outbox of the whole instance."""
+class DeliveriesOut(Output):
+    """The outbox."""
 
     waiting: int
-    oldest_seconds: float = Field(description="Age of the oldest that could go out")
+    oldest: float = Field(description="Age in seconds of the oldest that could go out")
     by_reason: dict[str, int] = Field(examples=[{"queued": 3, "chat_pace": 20}])
 
 
-class IntakeHealth(Output):
+class IntakeOut(Output):
     """What providers have said."""
 
     waiting: int
-    oldest_seconds: float
+    oldest: float
     parked: int
 
 
-class MailHealth(Output):
+class MailOut(Output):
     """E-mails."""
 
     waiting: int
-    oldest_seconds: float
+    oldest: float
 
 
-class QueuesHealth(Output):
-    """What waits."""
+class QueuesOut(Output):
+    """What waits in the whole instance; counts stop at 100,000."""
 
-    deliveries: DeliveriesHealth
-    intake: IntakeHealth
-    mail: MailHealth
+    deliveries: DeliveriesOut
+    intake: IntakeOut
+    mail: MailOut
 
 
-class BotHealthOut(Output):
-    """A bot of the workspace, or the default one."""
+class LoadOut(Output):
+    """What piles up, and who works."""
+
+    intake_age: float = Field(description="Seconds that the oldest unprocessed update has waited")
+    outbox_age: float = Field(description="Seconds that the oldest due operation is late")
+    workers: int | None = Field(description="Processes that serve the job queues; null while Redis is away")
+    dispatchers: int = Field(description="Processes that hold bots and send for them; none while nothing is to be sent")
+
+
+class BotStandingOut(Output):
+    """A bot of the instance."""
 
     id: int
+    workspace_id: int | None
     name: str
+    source: str = Field(description="`database`, `environment` or `configs`")
     username: str | None
-    source: str = Field(examples=["database"])
-    state: str = Field(examples=["active"])
-    code: str | None = Field(description="Why the product has disabled it")
+    is_active: bool
+    disabled_code: str | None
+    health: HealthOut
+    waiting: int = Field(description="Operations that wait; counts to 1000")
+    paused_until: Instant | None = Field(description="A rest that Telegram asked for")
     last_inbound_at: Instant | None
-    paused_until: Instant | None = Field(description="While Telegram has asked for a rest")
 
 
-class HealthOverview(Output):
-    """Every part."""
+class Overview(Output):
+    """How the instance is."""
 
-    status: str = Field(examples=["ok"], description="ok or degraded")
-    problems: list[str] = Field(examples=[["no_worker_dispatch"]])
-    configured: bool = Field(description="Whether any bot is configured, in the database or the environment")
-    database: PartHealth
-    redis: PartHealth
+    status: str = Field(examples=["ok"], description="`ok`, or `degraded` where anything below is not well")
+    configured: bool = Field(description="Whether there is any bot, from the database or the environment")
+    problems: list[str] = Field(examples=[["no_worker_dispatch"]], description="What is not well, by name")
     checks: list[CheckOut]
-    workers: list[ProcessOut] | None = Field(description="null while Redis is away")
-    queues: QueuesHealth
-    bots: list[BotHealthOut]
+    load: LoadOut
+    processes: list[ProcessOut] | None = Field(description="null while Redis is away")
+    queues: QueuesOut
+    bots: list[BotStandingOut] = Field(description="Those that do not work come first")

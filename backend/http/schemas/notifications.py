@@ -35,6 +35,9 @@ class SettingsIn(Input):
         default="UTC", min_length=1, max_length=64, examples=["Asia/Seoul"], json_schema_extra=_left_out
     )
     daily_summary_at: TimeOfDay = Field(default="09:00", json_schema_extra=_left_out)
+    daily_summary_when_empty: StrictBool = Field(
+        default=False, description="Whether a day without posts is told of too", json_schema_extra=_left_out
+    )
     quiet_hours: QuietHours | None = Field(default=None, description="null turns them off", json_schema_extra=_left_out)
     types: dict[TypeName, StrictBool] = Field(
         default_factory=dict,
@@ -57,6 +60,7 @@ class SettingsOut(Output):
     locale: str
     timezone: str
     daily_summary_at: str
+    daily_summary_when_empty: bool
     quiet_hours: QuietHoursOut | None
     types: dict[str, bool]
 

@@ -6,15 +6,16 @@ from apiflask import APIBlueprint
 from flask import jsonify, request
 from flask.typing import ResponseReturnValue
 
-from backend.channels import registry
-from backend.core.database import db, system_scope
-from backend.core.errors import NotFound, TooLarge, Unauthorized
+from backend.core.database import system_scope
+from backend.core.errors import NotFound, TooLarge, Unauthorized, Unavailable
 from backend.http.guards import public
 from backend.services import intake, senders
 
 bp = APIBlueprint("telegram_webhooks", __name__, enable_openapi=False)
 
 MOST_BYTES = 1024 * 1024
+MOST_SECONDS = 25.0
+"""How long a provider is kept waiting for the commit; Telegram gives up after a minute, others much sooner."""
 
 
 @bp.post("/telegram/webhook", strict_slashes=False)
@@ -37,11 +38,13 @@ def _take(door: senders.Door | None) -> ResponseReturnValue:
     if door is None:
         raise NotFound("no_such_bot", "There is no such bot here.")
     # The secret stands in a header: a wrong one is refused before any of the body is read.
-    if not registry.get(door.channel).verify(dict(request.headers), b"", door.secret):
+    if not door.admits(dict(request.headers)):
         raise Unauthorized("wrong_secret", "The webhook secret is missing or wrong.")
     if request.content_length is not None and request.content_length > MOST_BYTES:
         raise TooLarge("body_too_large", f"An update holds at most {MOST_BYTES} bytes.")
     request.max_content_length = MOST_BYTES
-    intake.store(door, request.get_data(cache=False))
-    db.session.commit()
+    try:
+        intake.accept(door, request.get_data(cache=False)).result(MOST_SECONDS)
+    except TimeoutError:
+        raise Unavailable("database_unavailable", retry_after=2) from None
     return jsonify(ok=True)

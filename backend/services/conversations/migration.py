@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import aliased
 
+from backend.core import events
 from backend.core.database import db, system_scope
 from backend.models import Conversation, Delivery, LinkConfirmation, LinkToken, Message, Sender, TelegramLink
 from backend.services.conversations.chats import by_chat
@@ -15,7 +16,8 @@ def rekey(sender_id: int, old_chat_id: str, new_chat_id: str) -> int:
     """Moves conversations, links and waiting deliveries from the old chat to the new one; returns how many
     conversations moved. Reported from both sides and by a failed send, so it may be called several times.
 
-    Where the new chat already has a conversation in the same workspace, its messages join the older one's.
+    Where the new chat already has a conversation in the same workspace, its messages join the older one's. What else
+    knows chats by their ids follows the event `chat_rekeyed(sender_id, old_chat_id, new_chat_id)`.
     """
     with system_scope("a chat moves in every workspace that knows it"):
         sender = db.session.get(Sender, sender_id)
@@ -39,6 +41,7 @@ def rekey(sender_id: int, old_chat_id: str, new_chat_id: str) -> int:
                 .execution_options(synchronize_session="fetch")
             )
         _move_links(sender_id, old, new)
+        events.publish("chat_rekeyed", sender_id=sender_id, old_chat_id=old_chat_id, new_chat_id=new_chat_id)
         return len(moved)
 
 

@@ -1,7 +1,8 @@
-"""The dispatch loop: takes senders under lease, claims what may start now, and has a thread pool transmit it.
+"""The dispatch loop: takes senders under lease, claims what may be written within a tenth of a second, and has threads
+transmit each operation at its moment (`starting`).
 
-The loop wakes by a nudge, by the next pace token or due row, and each second anyway, so that it keeps sending while
-Redis is away. Three more threads: one renews leases, one records outcomes (`recorder`), one hears the nudges.
+The loop wakes by a nudge, by the next moment of a pace or due row, and each second anyway, so that it keeps sending
+while Redis is away. Three more threads: one renews leases, one records outcomes (`recorder`), one hears the nudges.
 """
 
 from __future__ import annotations
@@ -9,12 +10,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -27,14 +27,22 @@ from backend.core.logging import get_logger
 from backend.core.queue import NudgeListener
 from backend.models import Sender
 from backend.services.delivery import backlog, claiming, recovery
-from backend.services.delivery.pacing import SenderPace
+from backend.services.delivery.cursor import DueCursor
+from backend.services.delivery.decisions import Decision, Next
+from backend.services.delivery.pacing import HORIZON, SenderPace
 from backend.services.delivery.recorder import Recorder
 from backend.services.delivery.recording import Outcome
+from backend.services.delivery.starting import Planned, Starter
 from backend.services.delivery.transmission import Served, limits_of, transmit
 
 log = get_logger(__name__)
 _LOOK_SECONDS = 1.0
-_SHORTEST_WAIT = 0.01
+_SHORTEST_WAIT = 0.004
+"""Between two turns: nudges and finished operations that come at once share a claim."""
+_SETTLE_SECONDS = 0.02
+"""Between two turns when the second is only for what recorded outcomes may have let go on."""
+_LEAD = 0.04
+"""How long before a sender's next moment its operation is claimed."""
 _IDLE_RELEASE_SECONDS = 10.0
 _MEMORY_SECONDS = 61.0
 _BULK_SHARE = 10
@@ -60,7 +68,6 @@ class Dispatcher:
         self._served: dict[int, Served] = {}
         self._used_at: dict[int, float] = {}
         self._bulk_turn: dict[int, int] = {}
-        self._in_flight: dict[int, int] = {}
         self._unrecorded: dict[int, int] = {}
         self._leaving: set[int] = set()
         self._avoided: dict[int, float] = {}
@@ -70,10 +77,16 @@ class Dispatcher:
         self._nudged = threading.Event()
         self._flight_lock = threading.Lock()
         self._wake = threading.Event()
+        self._urgent = threading.Event()
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._recorder = Recorder(app_context, self._recorded)
-        self._pool = ThreadPoolExecutor(connections, thread_name_prefix="send")
+        self._starter = Starter(connections, self._transmit, self._give_row_back, self._hurry)
+        self._slotted: set[int] = set()
+        self._cursor = DueCursor()
+        self._look_whole = threading.Event()
+        self._turned_at = 0.0
+        self._first = 0
 
     def run(self) -> None:
         """Runs until `stop`; then finishes what is in flight, records it, and gives its leases back.
@@ -82,17 +95,20 @@ class Dispatcher:
         """
         listener = NudgeListener(self._on_nudge)
         renewer = threading.Thread(target=self._renew_leases, name="renew", daemon=True)
-        for thread in (listener, self._recorder, renewer):
+        for thread in (listener, self._recorder, renewer, self._starter):
             thread.start()
         try:
             while not self._stop.is_set():
-                if not (renewer.is_alive() and self._recorder.is_alive()):
+                if self._starter.broken or not (renewer.is_alive() and self._recorder.is_alive()):
                     raise RuntimeError("a thread of the dispatch loop ended")
                 self._wake.wait(self._turn())
+                self._urgent.wait(max(0.0, self._turned_at + _SETTLE_SECONDS - time.monotonic()))
+                self._stop.wait(max(0.0, self._turned_at + _SHORTEST_WAIT - time.monotonic()))
                 self._wake.clear()
+                self._urgent.clear()
         finally:
             # Leases are renewed until the last outcome is recorded: a successor must not take what is in flight.
-            self._pool.shutdown(wait=True)
+            self._starter.finish()
             self._recorder.finish()
             self._ended.set()
             listener.stop()
@@ -102,10 +118,11 @@ class Dispatcher:
     def stop(self) -> None:
         """Has `run` end; safe in a signal handler and from any thread."""
         self._stop.set()
-        self._wake.set()
+        self._hurry()
 
     def _turn(self) -> float:
         """One round; returns how many seconds nothing needs to be looked at."""
+        self._turned_at = time.monotonic()
         try:
             with self._app_context():
                 self._take_leases()
@@ -125,6 +142,7 @@ class Dispatcher:
         if self._nudged.is_set() or moment - self._looked_at >= _LOOK_SECONDS:
             # Not at every turn: most turns only wait for the next pace token of a sender that is served already.
             self._nudged.clear()
+            self._slotted.clear()
             self._looked_at = moment
             self._acquire(held, moment)
         for sender_id, lease in self.keeper.held().items():
@@ -144,6 +162,12 @@ class Dispatcher:
 
     def _on_nudge(self) -> None:
         self._nudged.set()
+        # What was stored before a later one was claimed may have been committed after it.
+        self._look_whole.set()
+        self._hurry()
+
+    def _hurry(self) -> None:
+        self._urgent.set()
         self._wake.set()
 
     def _begin_serving(self, lease: Lease) -> None:
@@ -194,16 +218,20 @@ class Dispatcher:
         served, now = self._served[sender_id], clock.now()
         with self._engine.connect() as connection:
             rows = claiming.recent_attempts(connection, [sender_id], now - timedelta(seconds=_MEMORY_SECONDS))
+        writes: list[float] = []
         for row in sorted(rows, key=lambda one: one.at):
             rates = limits_of(served.channel).for_chat(is_group=bool(row.is_group))
-            served.pace.chat(row.chat_key, rates).used(time.monotonic() - (now - row.at).total_seconds())
-        if rows:
-            served.pace.rest(time.monotonic() + 0.05)
+            # Noted when it was claimed, and written within the horizon after that.
+            at = time.monotonic() - (now - row.at).total_seconds() + HORIZON
+            writes.append(at)
+            served.pace.used(row.chat_key, rates, at)
+        served.pace.remember(writes)
 
     def _forget(self, sender_id: int) -> None:
         self._leaving.discard(sender_id)
         self._served.pop(sender_id, None)
         self._used_at.pop(sender_id, None)
+        self._starter.forget(sender_id)
 
     def _give_back(self, sender_ids: list[int]) -> None:
         for sender_id in sender_ids:
@@ -241,40 +269,63 @@ class Dispatcher:
     def _claim_and_submit(self) -> float:
         now, moment = clock.now(), time.monotonic()
         wants: list[claiming.Want] = []
+        moments: dict[int, list[float]] = {}
         cooling: dict[int, float] = {}
         waits: list[float] = []
-        for sender_id, lease in self.keeper.held().items():
-            served = self._served.get(sender_id)
-            if served is None or sender_id in self._leaving:
-                continue
+        short_of_room: list[int] = []
+        self._starter.share(len(self._served) > 1)
+        self._cursor.begin(moment)
+        if self._look_whole.is_set():
+            self._look_whole.clear()
+            self._cursor.reset()
+        room_left = self._connections * 2
+        for sender_id, lease in self._in_turn():
+            served = self._served[sender_id]
             if lease.paused_until is not None and lease.paused_until > now:
                 waits.append((lease.paused_until - now).total_seconds())
                 continue
-            free = self._free_connections(sender_id)
-            budget = served.pace.budget(moment, free)
+            room = min(self._starter.room(sender_id), room_left)
+            offered = served.pace.moments(moment, room)
             cooling |= served.pace.cooling(moment)
-            if budget > 0:
-                wants.append(claiming.Want(sender_id, lease.epoch, budget, self._bulk_of(sender_id, budget)))
-            elif free > 0:
-                waits.append(served.pace.opens(moment) - moment)
+            if len(offered) >= room:
+                short_of_room.append(sender_id)
+            if offered:
+                moments[sender_id] = offered
+                room_left -= len(offered)
+                bulk, after = self._bulk_of(sender_id, len(offered)), self._cursor.of(sender_id)
+                wants.append(claiming.Want(sender_id, lease.epoch, len(offered), bulk, after))
+            elif room > 0:
+                waits.append(served.pace.opens(moment) - moment - _LEAD)
         with self._engine.begin() as connection:
             claimed = claiming.claim(connection, wants, list(cooling), now)
+            self._slot_backlogs(connection, cooling, moment, now)
+            due = claiming.next_due(connection, list(self._served), now) if self._served else None
         if claimed:
             failpoints.hit("delivery.claimed")
-        full = self._submit(claimed, {want.sender_id: want.budget for want in wants})
-        self._slot_backlogs(cooling, moment, now)
-        if full:
+        self._cursor.advance(claimed)
+        hungry = self._submit(claimed, moments)
+        again = [want.sender_id for want in wants if want.after and want.sender_id not in hungry]
+        for sender_id in again:
+            # Nothing more behind the cursor: what it passed over has its turn before the loop rests.
+            self._cursor.forget(sender_id)
+        paced = [self._served[one].pace for one in hungry if one not in short_of_room]
+        waits += [pace.opens(moment) - moment - _LEAD for pace in paced]
+        crowded = [one for one in short_of_room if one in hungry or one not in moments]
+        if crowded and self._starter.ask_for_room(crowded):
             return 0.0
         waits += [opens - moment for opens in cooling.values()]
-        return self._until_next(waits)
+        if due is not None:
+            waits.append((due - clock.now()).total_seconds())
+        if again:
+            waits.append(_SETTLE_SECONDS)
+        return max(0.0, min([_LOOK_SECONDS, *waits]))
 
-    def _free_connections(self, sender_id: int) -> int:
-        """What this sender may still have in flight: a provider that hangs cannot take every thread."""
-        with self._flight_lock:
-            total = sum(self._in_flight.values())
-            own = self._in_flight.get(sender_id, 0)
-        most = self._connections if len(self._served) < 2 else max(1, self._connections * 3 // 4)
-        return max(0, min(self._connections - total, most - own))
+    def _in_turn(self) -> list[tuple[int, Lease]]:
+        """The senders that are served, each time with another one first: room that is short goes round."""
+        held = [(one, lease) for one, lease in self.keeper.held().items() if one in self._served]
+        usable = [(one, lease) for one, lease in held if one not in self._leaving]
+        self._first = (self._first + 1) % max(1, len(usable))
+        return usable[self._first :] + usable[: self._first]
 
     def _bulk_of(self, sender_id: int, budget: int) -> int:
         """The share of a budget that bulk gets first: one in ten, also where the budget is one at a time."""
@@ -282,58 +333,59 @@ class Dispatcher:
         share, self._bulk_turn[sender_id] = divmod(turn, _BULK_SHARE)
         return min(share, budget)
 
-    def _submit(self, claimed: list[claiming.Claimed], budgets: dict[int, int]) -> bool:
-        """Hands claimed rows to the pool; True when some sender had as much to do as it was allowed."""
-        moment = time.monotonic()
-        counts: dict[int, int] = {}
+    def _submit(self, claimed: list[claiming.Claimed], moments: dict[int, list[float]]) -> list[int]:
+        """Has claimed rows begin at their moments; returns the senders that had as much to do as they were allowed."""
+        rows: dict[int, list[claiming.Claimed]] = {}
         for row in claimed:
-            counts[row.sender_id] = counts.get(row.sender_id, 0) + 1
-            served = self._served[row.sender_id]
-            served.pace.started(moment)
-            self._used_at[row.sender_id] = moment
+            rows.setdefault(row.sender_id, []).append(row)
             self._flying.add(row.id)
+        now = time.monotonic()
+        planned: list[Planned] = []
+        for sender_id, mine in rows.items():
+            served = self._served[sender_id]
+            self._used_at[sender_id] = now
+            starts = served.pace.take(moments[sender_id][: len(mine)], now)
+            planned += [Planned(served, row, start) for row, start in zip(mine, starts, strict=True)]
             with self._flight_lock:
-                self._in_flight[row.sender_id] = self._in_flight.get(row.sender_id, 0) + 1
-                self._unrecorded[row.sender_id] = self._unrecorded.get(row.sender_id, 0) + 1
-            self._pool.submit(self._transmit, served, row)
-        return any(count >= budgets[sender_id] for sender_id, count in counts.items())
+                self._unrecorded[sender_id] = self._unrecorded.get(sender_id, 0) + len(mine)
+        self._starter.put(planned)
+        return [one for one, mine in rows.items() if len(mine) >= len(moments[one])]
 
-    def _transmit(self, served: Served, row: claiming.Claimed) -> None:
-        outcome = transmit(served, row, self._open_file)
+    def _transmit(self, planned: Planned) -> None:
+        served, row = planned.served, planned.row
+        outcome = transmit(served, row, planned.start, self._open_file)
+        answered = time.monotonic()
         if row.chat_key is not None:
             rates = limits_of(served.channel).for_chat(is_group=row.chat_kind not in (None, "private"))
-            pace = served.pace.chat(row.chat_key, rates)
-            pace.used(time.monotonic())
-            if outcome.decision is not None and outcome.decision.rest_chat > 0:
-                pace.rests_until = time.monotonic() + outcome.decision.rest_chat
+            rest = outcome.decision.rest_chat if outcome.decision is not None else 0.0
+            served.pace.used(row.chat_key, rates, answered, rest=rest)
         if outcome.decision is not None and outcome.decision.pause > 0:
-            served.pace.rest(time.monotonic() + outcome.decision.pause)
+            served.pace.rest(answered + outcome.decision.pause)
+            if outcome.decision.code == "rate_limited":
+                served.pace.refused()
         if outcome.decision is not None and outcome.decision.disables_sender:
             self._leaving.add(row.sender_id)
-        with self._flight_lock:
-            self._in_flight[row.sender_id] -= 1
         self._recorder.put(outcome)
 
-    def _slot_backlogs(self, cooling: dict[int, float], moment: float, now: datetime) -> None:
-        """Gives waiting rows of chats that rest their own moments, once, instead of passing over them each time."""
+    def _give_row_back(self, planned: Planned) -> None:
+        """Its sender's connections were all taken: nothing was written, and it goes again."""
+        self._recorder.put(Outcome(planned.row, decision=Decision(Next.AGAIN, "deadline_passed", "retry")))
+
+    def _slot_backlogs(self, connection: Connection, cooling: dict[int, float], moment: float, now: datetime) -> None:
+        """Gives waiting rows of chats that rest their own moments, once, instead of passing over them each time.
+
+        A chat is looked at when it begins to rest, and again after a nudge or a second: something may have come.
+        """
+        unseen = cooling.keys() - self._slotted
+        self._slotted = (self._slotted | unseen) & cooling.keys()
         chats = {
             key: (sender_id, pace)
             for sender_id, served in self._served.items()
-            for key in cooling
+            for key in unseen
             if (pace := served.pace.known(key)) is not None
         }
         if chats:
-            with self._engine.begin() as connection:
-                backlog.assign_slots(connection, chats, moment, now)
-
-    def _until_next(self, waits: list[float]) -> float:
-        held = list(self._served)
-        with self._engine.connect() as connection:
-            due = claiming.next_due(connection, held, clock.now()) if held else None
-        if due is not None:
-            waits = [*waits, (due - clock.now()).total_seconds()]
-        # Pace tokens are collected for a moment: a turn that comes a little late starts several at once.
-        return max(_SHORTEST_WAIT, min([_LOOK_SECONDS, *waits]))
+            backlog.assign_slots(connection, chats, moment, now)
 
     def _recorded(self, outcomes: list[Outcome]) -> None:
         """A batch has been recorded, or given up: its operations are no longer in flight."""
@@ -341,4 +393,14 @@ class Dispatcher:
         with self._flight_lock:
             for one in outcomes:
                 self._unrecorded[one.claimed.sender_id] -= 1
-        self._wake.set()
+        if any(self._lets_go_on(one) for one in outcomes):
+            self._look_whole.set()
+            self._wake.set()
+
+    def _lets_go_on(self, outcome: Outcome) -> bool:
+        """Whether something may be due at once because of it: not where its chat has to rest first."""
+        served = self._served.get(outcome.claimed.sender_id)
+        if served is None or outcome.decision is not None or outcome.claimed.chat_key is None:
+            return True
+        pace = served.pace.known(outcome.claimed.chat_key)
+        return pace is None or not pace.rates

@@ -33,7 +33,7 @@ def edit(message: Message, content: Content) -> None:
     parts = registry.get(channel_of(message)).split(content)
     sent, waiting = _sent_parts(message), _open_operations(message)
     message.version += 1
-    message.body = {"parts": [part.to_json() for part in parts]}
+    message.body = {**message.body, "parts": [part.to_json() for part in parts]}
     db.session.flush()
     known = sent | {part for part, _ in waiting}
     for part in range(max(len(parts), max(known, default=0) + 1)):

@@ -48,14 +48,15 @@ def send(
     expires_in: timedelta | None = NOTIFICATION_LIFE,
     user_id: int | None = None,
     reply_to: str | None = None,
+    thread_id: str | None = None,
 ) -> Message:
     """Stores a message and what it takes to send it; the same `key` in a workspace returns the first message.
 
     `not_before` (aware) keeps it waiting with `reason`; `expires_in` counts from then. With `at_most_once` an unknown
-    outcome is shown to an operator and never tried again. A conversation that is blocked gets a canceled message that
-    says so.
+    outcome is shown to an operator and never tried again. `thread_id` is a topic of the chat. A conversation that is
+    blocked gets a canceled message that says so.
     """
-    if key is not None and (known := _by_key(conversation.workspace_id, key)) is not None:
+    if key is not None and (known := by_key(conversation.workspace_id, key)) is not None:
         return known
     now = clock.now()
     parts = registry.get(conversation.channel).split(content)
@@ -68,7 +69,7 @@ def send(
         lane=int(lane),
         at_most_once=at_most_once,
         state="queued",
-        body={"parts": [part.to_json() for part in parts]},
+        body={"parts": [part.to_json() for part in parts]} | ({"thread_id": thread_id} if thread_id else {}),
         user_id=user_id,
         reply_to=reply_to,
         created_at=now,
@@ -78,7 +79,7 @@ def send(
     if key is not None and not _take_key(message, key):
         db.session.delete(message)
         db.session.flush()
-        first = _by_key(conversation.workspace_id, key)
+        first = by_key(conversation.workspace_id, key)
         if first is None:
             raise RuntimeError("an idempotency key without its message")
         return first
@@ -166,6 +167,11 @@ def cancel(message: Message, code: str) -> bool:
     return _cancel(Delivery.message_id == message.id, code) > 0
 
 
+def cancel_of_sender(sender_id: int, code: str) -> int:
+    """Cancels everything that a sender has not started, in every workspace. Returns how many messages."""
+    return _cancel(Delivery.sender_id == sender_id, code)
+
+
 def block(sender_id: int, chat_hash: bytes, code: str) -> None:
     """Nothing more goes to this chat, in whichever workspace's conversation; what waits is canceled with `code`."""
     with system_scope("a chat is blocked for every workspace that has it"):
@@ -190,7 +196,7 @@ def unblock(sender_id: int, chat_hash: bytes) -> None:
 
 def _replace_parts(message: Message, content: Content, like: Delivery) -> None:
     parts = registry.get(channel_of(message)).split(content)
-    message.body = {"parts": [part.to_json() for part in parts]}
+    message.body = {**message.body, "parts": [part.to_json() for part in parts]}
     db.session.flush()
     db.session.execute(
         sql_delete(Delivery)
@@ -313,7 +319,8 @@ def conversation_of(message: Message) -> Conversation:
     return found
 
 
-def _by_key(workspace_id: int, key: str) -> Message | None:
+def by_key(workspace_id: int, key: str) -> Message | None:
+    """The message that was stored under this key in the workspace."""
     return db.session.execute(
         select(Message)
         .join(MessageKey, (MessageKey.message_id == Message.id) & (MessageKey.workspace_id == Message.workspace_id))

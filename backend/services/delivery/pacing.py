@@ -1,27 +1,28 @@
 """Pace: when a sender and a chat may next be used. Pure functions and a small memory of the lease holder.
 
-All readings are of one monotonic clock, in seconds. A sender's rate is kept by even spacing, because the provider
-counts arrivals in a sliding window and a burst that is jittered in the network may straddle two of ours. A chat's rates
+All readings are of one monotonic clock, in seconds. A sender's operations get moments of their own, spaced evenly; what
+keeps its rates is a window over the moments at which earlier ones were really written, not over the plan: an operation
+that came late moves the one that follows it a whole window later, so lateness never adds up to a burst. A chat's rates
 are kept as windows over the moments at which the provider had answered: never earlier than it counted.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import threading
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from backend.channels.base import Rate
 
-_SPACING = 1.02
-"""29.4 a second for a limit of 30: measured to meet a strict sliding window where 29.7 does not."""
+HORIZON = 0.1
+"""Seconds ahead for which operations get their moments: what is claimed is written within that time."""
+_MARGIN = 0.02
+"""Seconds by which a sender's window is longer than the provider's: the way there takes not always the same time."""
+_MOST_MARGIN = 0.1
+_MEMORY_SECONDS = 61.0
 _CATCH_UP = 0.3
-"""How many seconds of starts that were missed may be made up for."""
-
-
-def spacing(rates: Sequence[Rate]) -> float:
-    """Seconds between two operations that keep all of these rates."""
-    return max((rate.seconds / rate.count * _SPACING for rate in rates), default=0.0)
+"""How many seconds of missed moments may be made up for, at most at double speed and never beyond the window."""
 
 
 def window_opens(history: Iterable[float], rates: Sequence[Rate], now: float) -> float:
@@ -59,6 +60,7 @@ class ChatPace:
     rates: tuple[Rate, ...]
     history: deque[float] = field(default_factory=deque)
     rests_until: float = 0.0
+    used_at: float = 0.0
 
     def opens(self, now: float) -> float:
         """When the chat may be used next."""
@@ -66,62 +68,98 @@ class ChatPace:
 
     def used(self, at: float) -> None:
         """Counts an operation that the provider had answered by `at`."""
+        self.used_at = at
         self.history.append(at)
         longest = max((rate.seconds for rate in self.rates), default=0.0)
         while self.history and self.history[0] < at - longest:
             self.history.popleft()
 
 
-class SenderPace:
-    """The pace of one sender under lease: its own rates and the chats it lately used.
+@dataclass(slots=True, eq=False)
+class Start:
+    """One operation's moment, and when it was really written, as soon as that is known."""
 
-    Starts are spaced evenly. A turn of the loop that came late may catch up a little, but never beyond what the rates
-    allow in a sliding window over the starts themselves.
-    """
+    planned: float
+    written: float | None = None
+
+    def counted(self, now: float) -> float:
+        """The moment that counts in a window: one that is not written yet is written now at the earliest."""
+        return max(self.planned, now) if self.written is None else self.written
+
+
+class SenderPace:
+    """The pace of one sender under lease: its own rates and the chats it lately used."""
 
     def __init__(self, rates: Sequence[Rate]) -> None:
-        self._spacing = spacing(rates)
-        self._rates = tuple(Rate(rate.count, rate.seconds * _SPACING) for rate in rates)
-        self._starts: deque[float] = deque(maxlen=max((rate.count for rate in rates), default=1))
+        self._rates = tuple(rates)
+        self._spacing = max((rate.seconds / rate.count for rate in rates), default=0.0)
+        self._starts: deque[Start] = deque(maxlen=max((rate.count for rate in rates), default=1))
+        self._margin = _MARGIN
         self._next = 0.0
         self._rests_until = 0.0
-        self._chats: dict[int, ChatPace] = {}
+        self._chats: OrderedDict[int, ChatPace] = OrderedDict()
+        """In the order of their last use."""
+        self._resting: dict[int, float] = {}
+        """The few that may not be used at the moment: all chats are too many to look at in each turn."""
+        self._lock = threading.Lock()
         self._failures = 0
 
-    def budget(self, now: float, most: int) -> int:
-        """How many operations may start now, at most `most`."""
-        if now < self._rests_until:
-            return 0
-        if self._spacing == 0.0:
-            return most
-        owed = int((now - max(self._next, now - _CATCH_UP)) / self._spacing) + 1 if now >= self._next else 0
-        return min(most, owed, self._window_leaves(now))
+    def moments(self, now: float, most: int, *, within: float = HORIZON) -> list[float]:
+        """The next moments at which operations may be written, at most `most`, none later than `within` from now."""
+        opens = max(now, self._rests_until)
+        if opens > now + within:
+            return []
+        if not self._rates:
+            return [opens] * most
+        past = [start.counted(now) for start in self._starts]
+        last = self._starts[-1].planned if self._starts else opens - self._spacing
+        following = self._next
+        found: list[float] = []
+        while len(found) < most:
+            following = max(following, now - _CATCH_UP)
+            at = max(opens, following, last + self._spacing / 2, self._leaves(past))
+            if at > now + within:
+                break
+            found.append(at)
+            past.append(at)
+            last = at
+            following += self._spacing
+        return found
 
     def opens(self, now: float) -> float:
-        """When the sender's next operation may start."""
-        if self._spacing == 0.0:
-            return max(now, self._rests_until)
-        return max(now, self._next, self._rests_until, window_opens(self._starts, self._rates, now))
+        """When the sender's next operation may be written."""
+        return self.moments(now, 1, within=float("inf"))[0]
 
-    def started(self, now: float) -> None:
-        """Counts an operation that starts now."""
-        self._next = max(self._next, now - _CATCH_UP) + self._spacing
-        self._starts.append(now)
+    def take(self, moments: Sequence[float], now: float) -> list[Start]:
+        """Reserves moments that `moments` gave, in their order."""
+        made = [Start(moment) for moment in moments]
+        self._starts.extend(made)
+        self._next = max(self._next, now - _CATCH_UP) + self._spacing * len(made)
+        return made
 
-    def _window_leaves(self, now: float) -> int:
-        used = ((rate, sum(start > now - rate.seconds for start in self._starts)) for rate in self._rates)
-        return max(0, min(rate.count - count for rate, count in used))
+    def remember(self, written: Iterable[float]) -> None:
+        """Counts operations that an earlier holder of the lease wrote, at the latest at these moments."""
+        self._starts.extend(Start(moment, moment) for moment in sorted(written))
 
     def rest(self, until: float) -> None:
         """Nothing before `until`."""
         self._rests_until = max(self._rests_until, until)
 
-    def chat(self, chat_key: int, rates: tuple[Rate, ...]) -> ChatPace:
-        """The memory of one chat, made when it is first used."""
-        found = self._chats.get(chat_key)
-        if found is None:
-            found = self._chats[chat_key] = ChatPace(rates)
-        return found
+    def rests_for(self, now: float) -> float:
+        """Seconds for which nothing may be written, 0 where something may."""
+        return max(0.0, self._rests_until - now)
+
+    def used(self, chat_key: int, rates: tuple[Rate, ...], at: float, *, rest: float = 0.0) -> None:
+        """Counts an operation in a chat, answered by `at`; the provider asked for `rest` seconds of quiet there."""
+        with self._lock:
+            chat = self._chats.setdefault(chat_key, ChatPace(rates))
+            self._chats.move_to_end(chat_key)
+            chat.used(at)
+            if rest > 0:
+                chat.rests_until = at + rest
+            opens = chat.opens(at)
+            if opens > at:
+                self._resting[chat_key] = opens
 
     def known(self, chat_key: int) -> ChatPace | None:
         """The memory of a chat, if there is any."""
@@ -129,14 +167,15 @@ class SenderPace:
 
     def cooling(self, now: float) -> dict[int, float]:
         """The chats that may not be used now, with the moment they may; forgets those that long could."""
-        waiting: dict[int, float] = {}
-        for chat_key, pace in list(self._chats.items()):
-            opens = pace.opens(now)
-            if opens > now:
-                waiting[chat_key] = opens
-            elif not pace.history or now - pace.history[-1] > 61:
-                del self._chats[chat_key]
-        return waiting
+        with self._lock:
+            for chat_key in [one for one, opens in self._resting.items() if opens <= now]:
+                del self._resting[chat_key]
+            while self._chats:
+                oldest = next(iter(self._chats))
+                if oldest in self._resting or now - self._chats[oldest].used_at <= _MEMORY_SECONDS:
+                    break
+                del self._chats[oldest]
+            return dict(self._resting)
 
     def failed(self) -> int:
         """Counts a failure to reach the provider at all; returns how many came in a row."""
@@ -146,3 +185,12 @@ class SenderPace:
     def answered(self) -> None:
         """The provider answered: it can be reached."""
         self._failures = 0
+
+    def refused(self) -> None:
+        """The provider counted more than we did: the way there varies by more than was allowed for."""
+        self._margin = min(_MOST_MARGIN, self._margin * 1.5)
+
+    def _leaves(self, past: Sequence[float]) -> float:
+        """When the windows over `past`, which is in order of writing, let one more in."""
+        full = [rate for rate in self._rates if len(past) >= rate.count]
+        return max((past[-rate.count] + rate.seconds + self._margin for rate in full), default=float("-inf"))

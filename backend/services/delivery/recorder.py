@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -17,6 +18,8 @@ log = get_logger(__name__)
 _BATCH = 100
 _RETRY_SECONDS = 0.5
 _FINISH_SECONDS = 20.0
+_GATHER_SECONDS = 0.015
+"""Between two batches: what comes in quick succession shares a transaction, what comes alone does not wait."""
 
 
 class Recorder:
@@ -52,8 +55,12 @@ class Recorder:
 
     def _run(self) -> None:
         ending = False
+        begun = 0.0
         while not ending:
             batch = [self._waiting.get()]
+            if batch[0] is not None:
+                self._hurry.wait(max(0.0, begun + _GATHER_SECONDS - time.monotonic()))
+            begun = time.monotonic()
             while len(batch) < _BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get())
             ending = None in batch

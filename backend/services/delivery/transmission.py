@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from backend.channels import registry
+from backend.channels import registry, transport
 from backend.channels.base import Channel, Content, Credentials, Limits, Operation
 from backend.channels.errors import ChannelError, Rejected
 from backend.core import config, failpoints
@@ -16,7 +17,7 @@ from backend.core.logging import get_logger
 from backend.core.sealed import keyring
 from backend.services.delivery.claiming import Claimed
 from backend.services.delivery.decisions import Decision, Next, backoff, decide
-from backend.services.delivery.pacing import SenderPace
+from backend.services.delivery.pacing import SenderPace, Start
 from backend.services.delivery.recording import Outcome
 
 log = get_logger(__name__)
@@ -49,8 +50,22 @@ def limits_of(channel: Channel) -> Limits:
     return channel.limits
 
 
-def transmit(served: Served, claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Outcome:
-    """Carries out one operation. Never raises: a defect of ours ends in the row's history as `internal_error`."""
+def transmit(served: Served, claimed: Claimed, start: Start, open_file: Callable[[str], BinaryIO]) -> Outcome:
+    """Carries out one operation and notes in `start` when it was written.
+
+    Never raises: a defect of ours ends in the row's history as `internal_error`.
+    """
+    transport.begin()
+    outcome = _outcome_of(served, claimed, open_file)
+    # Other libraries than our transport do not tell: then when it had been answered.
+    start.written = transport.written_at() or time.monotonic()
+    return outcome
+
+
+def _outcome_of(served: Served, claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Outcome:
+    if (rest := served.pace.rests_for(time.monotonic())) > 0:
+        # The provider asked for a pause after this was claimed: nothing is written meanwhile.
+        return Outcome(claimed, decision=Decision(Next.AGAIN, "sender_resting", "retry", seconds=rest))
     try:
         operation = operation_of(claimed, open_file)
         failpoints.hit("delivery.before_write")
@@ -102,7 +117,8 @@ def operation_of(claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Oper
         chat_id=chat_id,
         content=content,
         external_id=claimed.external_id if claimed.operation != "send" else None,
-        thread_id=claimed.thread_id,
+        # A message's own topic; two features may use two topics of one group.
+        thread_id=(claimed.body or {}).get("thread_id") or claimed.thread_id,
         reply_to=claimed.reply_to if claimed.part == 0 else None,
         client_ref=f"{claimed.message_id}:{claimed.part}",
     )

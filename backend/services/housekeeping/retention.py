@@ -6,19 +6,13 @@ of a few seconds and in batches, so that it can be stopped at any time and holds
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 
-from backend.core import queue
-from backend.core.database import db, system_scope
-from backend.services.housekeeping import runs
-from backend.services.housekeeping.locking import only_one
+from backend.core.database import db
+from backend.services.scheduling import SystemJob, Timing, Turn, register_system_job, system_jobs
 
-JOB = runs.SystemJob("retention", "background", timedelta(hours=1))
-_SECONDS = 5.0
 _BATCH = 5_000
 
 # Each rule ends at most a batch of rows older than its age and says how many.
@@ -65,6 +59,26 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         "DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE created_at < :before LIMIT :most)",
     ),
     (
+        # A fire's key is needed no longer: its schedule has gone on to later ones.
+        "fires of schedules",
+        timedelta(days=90),
+        "DELETE FROM schedule_fires WHERE id IN"
+        " (SELECT id FROM schedule_fires WHERE fired_at < :before AND state <> 'waiting' LIMIT :most)",
+    ),
+    (
+        "outgoing webhooks' log",
+        timedelta(days=30),
+        "DELETE FROM outgoing_deliveries WHERE id IN"
+        " (SELECT id FROM outgoing_deliveries WHERE ended_at < :before LIMIT :most)",
+    ),
+    (
+        # Longer than a summary that was missed may be late.
+        "decided daily summaries",
+        timedelta(days=90),
+        "DELETE FROM daily_summaries WHERE (user_id, day) IN"
+        " (SELECT user_id, day FROM daily_summaries WHERE created_at < :before LIMIT :most)",
+    ),
+    (
         "password resets",
         timedelta(days=7),
         "DELETE FROM password_resets WHERE id IN"
@@ -78,43 +92,25 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
 )
 
 
-def retain(seconds: float = _SECONDS) -> int:
-    """Goes on with the run under way, or begins one when the last began an hour ago; returns the rows it touched.
+def retain(seconds: float = system_jobs.TURN_SECONDS) -> int:
+    """Gives retention a turn, if it is due or under way; returns how many rows it touched."""
+    return system_jobs.work(JOB, seconds)
 
-    Works for about `seconds` and wakes itself for the rest. Does nothing while another process is at it. Commits after
-    each batch. A rule that raises ends the run as failed, and the next is tried an hour later.
-    """
-    queue.clear_flag(JOB.lane)
-    deadline = time.monotonic() + seconds
-    with only_one(db.engine, JOB.name) as lock, system_scope("retention is the instance's"):
-        if lock is None:
-            return 0
-        run = runs.resume_or_begin(JOB)
-        if run is None:
-            return 0
-        touched, began = 0, run.started_at
-        for name, age, statement in RULES:
-            try:
-                ended, finished = _apply(statement, began - age, deadline)
-            except OperationalError:
-                # The database went away: the run is still under way, and the tick wakes it again.
-                db.session.rollback()
-                raise
-            except Exception as error:
-                db.session.rollback()
-                runs.fail(run, type(error).__name__, name)
-                raise
-            touched += ended
-            if not finished:
-                runs.progress(run, touched)
-                queue.wake_now(JOB.lane)
-                return touched
-        runs.progress(run, touched)
-        runs.succeed(run)
+
+def _apply_rules(turn: Turn) -> int:
+    """Goes through the rules until the turn is over. Commits after each batch."""
+    touched = 0
+    for name, age, statement in RULES:
+        turn.at = name
+        ended, finished = _apply(statement, turn.began - age, turn)
+        touched += ended
+        if not finished:
+            turn.go_on_later()
+            break
     return touched
 
 
-def _apply(statement: str, before: datetime, deadline: float) -> tuple[int, bool]:
+def _apply(statement: str, before: datetime, turn: Turn) -> tuple[int, bool]:
     """Applies one rule in batches, one at least; returns how many rows it ended and whether it is done."""
     total = 0
     while True:
@@ -123,5 +119,8 @@ def _apply(statement: str, before: datetime, deadline: float) -> tuple[int, bool
         total += ended
         if ended < _BATCH:
             return total, True
-        if time.monotonic() > deadline:
+        if turn.is_over():
             return total, False
+
+
+JOB = register_system_job(SystemJob("retention", "background", Timing("interval", interval_seconds=3600), _apply_rules))

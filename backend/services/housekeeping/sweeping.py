@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from backend.core import config, failpoints, queue
 from backend.core.database import db
-from backend.services import intake, live, mail, senders
+from backend.core.locking import beat, only_one
+from backend.services import intake, live, mail, outgoing_webhooks, posts, senders
 from backend.services.delivery import recovery
-from backend.services.housekeeping.locking import beat, only_one
 from backend.services.notifications import attachments
 
 SWEEP_SECONDS = 2.0
@@ -34,11 +34,21 @@ def _send_mail() -> int:
     return mail.drain(0.0, timeout=_TURN_SECONDS)
 
 
+def _send_webhooks() -> int:
+    return outgoing_webhooks.send_due(_TURN_SECONDS / 3)
+
+
+def _publish_posts() -> int:
+    return posts.publish_due(_TURN_SECONDS / 3)
+
+
 # A lane's wake-up, whether something waits for it, and how to do the work here when Redis is away.
 _LANES: tuple[tuple[str, Callable[[], int], Callable[[], int]], ...] = (
     ("intake", intake.waiting, _drain_intake),
     ("notifications", attachments.waiting, _fetch_attachments),
     ("background", mail.waiting, _send_mail),
+    ("background", outgoing_webhooks.waiting, _send_webhooks),
+    ("background", posts.waiting, _publish_posts),
 )
 
 

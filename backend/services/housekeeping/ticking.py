@@ -1,31 +1,39 @@
-"""The tick: wakes the instance's own jobs when they are due, and those whose run was interrupted."""
+"""The tick: wakes the scheduler when something is due by time, and the instance's own jobs.
+
+While Redis is away it does the work itself, in short turns, and beats after each: readiness counts on it.
+"""
 
 from __future__ import annotations
 
 from backend.core import queue
 from backend.core.database import db, system_scope
-from backend.services.housekeeping import retention, runs
-from backend.services.housekeeping.locking import beat, only_one
+from backend.core.locking import beat, only_one
+from backend.services import registered_jobs as registered_jobs
+from backend.services import scheduling
+from backend.services.scheduling import system_jobs
 
-SYSTEM_JOBS = (retention.JOB,)
+_TURN_SECONDS = 3.0
 
 
 def tick() -> bool:
-    """Wakes the system jobs that are due and that no process works at now; False when another process ticks."""
+    """Wakes what is due and not at work, or does it here when nobody can be woken; False when another process ticks."""
     with only_one(db.engine, "tick") as lock:
         if lock is None:
             return False
-        with system_scope("system jobs belong to the instance"):
-            for job in SYSTEM_JOBS:
-                if runs.is_due(job, runs.last(job)) and not _is_at_work(job):
-                    queue.wake_now(job.lane)
-            db.session.rollback()
+        if scheduling.waiting() and not queue.wake_now(scheduling.LANE):
+            scheduling.drain(_TURN_SECONDS)
+            beat(db.engine, "tick")
+        for job in _jobs_to_wake():
+            if not queue.wake_now(job.lane):
+                system_jobs.work(job, _TURN_SECONDS)
+                beat(db.engine, "tick")
         db.session.remove()
         beat(db.engine, "tick")
     return True
 
 
-def _is_at_work(job: runs.SystemJob) -> bool:
-    # Taken for a moment only. A job that begins in it finds the lock taken and is woken by a later tick.
-    with only_one(db.engine, job.name) as lock:
-        return lock is None
+def _jobs_to_wake() -> list[system_jobs.SystemJob]:
+    with system_scope("system jobs belong to the instance"):
+        due = [job for job in system_jobs.registered() if system_jobs.has_work(job)]
+        db.session.rollback()
+    return [job for job in due if not system_jobs.is_at_work(job)]

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, select, text, update
+from sqlalchemy import BigInteger, bindparam, func, select, text, update
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import aliased
 
 from backend.channels import registry
 from backend.channels.inbound import Ignored, InboundEvent, Parked
 from backend.core import clock, failpoints, queue
-from backend.core.database import db, system_scope
+from backend.core.database import UtcDateTime, db, system_scope
 from backend.core.logging import get_logger
 from backend.core.sealed import keyring
 from backend.models import JobRun, Sender, WebhookEvent
@@ -138,77 +140,118 @@ def _run_conversation(place: Place, deadline: float) -> int:
     """Processes a conversation's events in their order; stops at the first that does not end or is not due."""
     ended = 0
     while ended < _RUN:
-        first = db.session.execute(
-            select(WebhookEvent.id, WebhookEvent.due_at)
-            .where(WebhookEvent.state == "new", WebhookEvent.sender_id == place[0])
-            .where(WebhookEvent.conversation_key == place[1])
-            .order_by(WebhookEvent.sender_id, WebhookEvent.conversation_key, WebhookEvent.id)
-            .limit(1)
-        ).first()
-        db.session.rollback()
-        # Whatever its time is: one that has to wait holds back those behind it.
-        if first is None or first.due_at > clock.now():
-            break
-        event = _begin(first.id)
+        event = _begin(place)
         if event is None or not _process(event):
             break
         ended += 1
-        if time.monotonic() > deadline:
+        if not event.has_next or time.monotonic() > deadline:
             break
     return ended
 
 
-def _begin(event_id: int) -> WebhookEvent | None:
-    """Counts the attempt and commits it, before anything that could end this process.
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """An event whose attempt has been counted."""
+
+    id: int
+    sender_id: int
+    channel: str
+    key: bytes
+    body: bytes | None
+    has_next: bool
+
+
+# The first of the conversation whatever its time is: one that has to wait holds back those behind it. Another process
+# may have begun or ended it since it was found, and then nothing is counted.
+_BEGIN = text(
+    """
+    WITH first AS (
+        SELECT id FROM webhook_events
+         WHERE state = 'new' AND sender_id = :sender_id AND conversation_key = :key
+         ORDER BY sender_id, conversation_key, id LIMIT 1
+    ), mine AS (
+        SELECT e.id, set_config('synchronous_commit', 'off', true) AS unhurried
+          FROM webhook_events e JOIN first f ON f.id = e.id
+         WHERE e.state = 'new' AND e.due_at <= :now AND e.attempts < :most
+           FOR UPDATE OF e SKIP LOCKED
+    )
+    UPDATE webhook_events e
+       SET attempts = e.attempts + 1,
+           due_at = cast(:now AS timestamptz) + make_interval(secs => power(2, e.attempts + 1))
+      FROM mine WHERE e.id = mine.id
+    RETURNING e.id, e.sender_id, e.channel, e.key, e.body_encrypted AS body,
+              EXISTS (SELECT 1 FROM webhook_events n WHERE n.state = 'new' AND n.sender_id = e.sender_id
+                         AND n.conversation_key = e.conversation_key AND n.id > e.id) AS has_next
+    """
+).bindparams(bindparam("now", type_=UtcDateTime))
+
+
+def _begin(place: Place) -> _Begun | None:
+    """Counts the attempt of the conversation's first event and commits it, before anything that could end this process.
 
     It also moves the event's next try away: should this process die, others go first and the event is not met by the
-    same killer at once. None, and nothing counted, for an event that is not due or not the first of its conversation:
-    another process may have begun it since it was found.
+    same killer at once. None, and nothing counted, where the first is not due or somebody else's.
     """
-    event = _lock(event_id)
-    if event is None or event.due_at > clock.now() or _has_earlier(event):
-        db.session.rollback()
+    values = {"sender_id": place[0], "key": place[1], "now": clock.now(), "most": MOST_ATTEMPTS}
+    row = db.session.execute(_BEGIN, values).first()
+    if row is None:
+        _park_hopeless(place)
         return None
-    if event.attempts >= MOST_ATTEMPTS:
-        _park(event, event.error or "process_died")
-        db.session.commit()
-        return None
-    event.attempts += 1
-    event.due_at = clock.now() + timedelta(seconds=2.0**event.attempts)
     db.session.commit()
     failpoints.hit("intake.stored_not_processed")
-    return event
+    return _Begun(**row._mapping)
 
 
-def _lock(event_id: int) -> WebhookEvent | None:
-    return db.session.execute(
-        select(WebhookEvent)
-        .where(WebhookEvent.id == event_id, WebhookEvent.state == "new")
-        .with_for_update(skip_locked=True)
-        .execution_options(populate_existing=True)
-    ).scalar_one_or_none()
-
-
-def _has_earlier(event: WebhookEvent) -> bool:
-    """Whether one before it in its conversation is new. To be asked under its lock."""
-    found = db.session.execute(
+def _park_hopeless(place: Place) -> None:
+    """Puts the conversation's first event aside if it was tried too often."""
+    first = db.session.execute(
         select(WebhookEvent.id)
-        .where(WebhookEvent.state == "new", WebhookEvent.sender_id == event.sender_id)
-        .where(WebhookEvent.conversation_key == event.conversation_key, WebhookEvent.id < event.id)
+        .where(WebhookEvent.state == "new", WebhookEvent.sender_id == place[0])
+        .where(WebhookEvent.conversation_key == place[1], WebhookEvent.due_at <= clock.now())
+        .where(WebhookEvent.attempts >= MOST_ATTEMPTS)
+        .order_by(WebhookEvent.id)
         .limit(1)
+    ).scalar()
+    event, has_earlier = (None, False) if first is None else _lock(first)
+    if event is not None and not has_earlier:
+        _park(event, event.error or "process_died")
+        db.session.commit()
+    else:
+        db.session.rollback()
+
+
+def _lock(event_id: int) -> tuple[WebhookEvent | None, bool]:
+    """The event under its lock, if nobody else has it, and whether one before it in its conversation is new.
+
+    The transaction's commit does not wait for the disk. Nobody is told of it, and a machine that loses its power loses
+    the effects together with the word that the event has ended: it is processed again. Whatever builds on them and is
+    waited for takes them to the disk with itself.
+    """
+    earlier = aliased(WebhookEvent)
+    has_earlier = (
+        select(earlier.id)
+        .where(earlier.state == "new", earlier.sender_id == WebhookEvent.sender_id)
+        .where(earlier.conversation_key == WebhookEvent.conversation_key, earlier.id < WebhookEvent.id)
+        .exists()
+    )
+    row = db.session.execute(
+        select(WebhookEvent, has_earlier, func.set_config("synchronous_commit", "off", True))
+        .where(WebhookEvent.id == event_id, WebhookEvent.state == "new")
+        .with_for_update(of=WebhookEvent, skip_locked=True)
+        .execution_options(populate_existing=True)
     ).first()
-    return found is not None
+    return (None, False) if row is None else (row[0], bool(row[1]))
 
 
-def _process(event: WebhookEvent) -> bool:
+def _process(event: _Begun) -> bool:
     """Processes one event; True when it ended (also when parked), False when it has to wait or is somebody else's."""
-    event_id, sender_id, key = event.id, event.sender_id, event.key
+    event_id, sender_id = event.id, event.sender_id
     try:
         sender = db.session.get(Sender, sender_id)
-        if sender is None or event.body_encrypted is None:
+        if sender is None or event.body is None:
             return _finish_empty(event_id)
         raw = keyring().decrypt(
-            event.body_encrypted, table="webhook_events", column="body_encrypted", row=row_name(sender_id, key)
+            event.body, table="webhook_events", column="body_encrypted", row=row_name(sender_id, event.key)
         )
         channel = registry.get(event.channel)
         prepare, handle = _HANDLERS[event.channel]
@@ -217,11 +260,11 @@ def _process(event: WebhookEvent) -> bool:
         db.session.rollback()
         found = [(one, prepare(sender, one)) for one in channel.parse(raw)]
         db.session.rollback()
-        locked = _lock(event_id)
+        locked, has_earlier = _lock(event_id)
         if locked is None:
             db.session.rollback()
             return False
-        if _has_earlier(locked):
+        if has_earlier:
             # Numbers are given out before their rows are committed, so it may only now have come to light.
             locked.attempts, locked.due_at = locked.attempts - 1, clock.now()
             db.session.commit()

@@ -1,11 +1,15 @@
-"""Storing a body: one statement, a no-op for a duplicate."""
+"""Storing bodies: one statement for as many as there are, a no-op for each that is known."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.types import LargeBinary
+from sqlalchemy import Connection, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger, LargeBinary, Text
 
 from backend.channels import registry
 from backend.core import clock, failpoints, queue
@@ -13,28 +17,36 @@ from backend.core.crypto import digest
 from backend.core.database import UtcDateTime, db, system_scope
 from backend.core.sealed import keyring
 
+# Keys in their order, so that two processes that store the same bodies never wait for each other in a ring; events in
+# the order they came, because their ids are the order of their conversation.
 _STORE = text(
     """
-    WITH first AS (
-        INSERT INTO webhook_event_keys (sender_id, key, seen_at) VALUES (:sender_id, :key, :now)
-        ON CONFLICT DO NOTHING RETURNING key
+    WITH given AS (
+        SELECT * FROM unnest(:senders, :channels, :keys, :conversations, :bodies, :states, :errors)
+          WITH ORDINALITY AS g(sender_id, channel, key, conversation_key, body, state, error, place)
+    ), first AS (
+        INSERT INTO webhook_event_keys (sender_id, key, seen_at)
+        SELECT sender_id, key, :now FROM given ORDER BY sender_id, key
+        ON CONFLICT DO NOTHING RETURNING sender_id, key
     )
     INSERT INTO webhook_events (sender_id, channel, key, conversation_key, body_encrypted, state, attempts, error,
                                 due_at, received_at, processed_at)
-    SELECT :sender_id, :channel, key, :conversation_key, :body, :state, 0, :error, :now, :now, :processed_at FROM first
-    RETURNING id
+    SELECT g.sender_id, g.channel, g.key, g.conversation_key, g.body, g.state, 0, g.error, :now, :now,
+           CASE WHEN g.state = 'parked' THEN :now END
+      FROM given g JOIN first f ON f.sender_id = g.sender_id AND f.key = g.key
+     ORDER BY g.place
+    RETURNING sender_id, key
     """
 ).bindparams(
-    bindparam("key", type_=LargeBinary),
-    bindparam("body", type_=LargeBinary),
+    bindparam("senders", type_=ARRAY(BigInteger)),
+    bindparam("channels", type_=ARRAY(Text)),
+    bindparam("keys", type_=ARRAY(LargeBinary)),
+    bindparam("conversations", type_=ARRAY(BigInteger)),
+    bindparam("bodies", type_=ARRAY(LargeBinary)),
+    bindparam("states", type_=ARRAY(Text)),
+    bindparam("errors", type_=ARRAY(Text)),
     bindparam("now", type_=UtcDateTime),
-    bindparam("processed_at", type_=UtcDateTime),
 )
-
-
-def conversation_key(sender_id: int, name: str) -> int:
-    """The number under which events of one conversation are kept in order: a keyed hash, for it stems from an id."""
-    return int.from_bytes(keyring().lookup("conversation-order", f"{sender_id}:{name}")[:8], "big", signed=True)
 
 
 class Receiver(Protocol):
@@ -51,40 +63,79 @@ class Receiver(Protocol):
         ...
 
 
-def store(sender: Receiver, raw: bytes) -> bool:
-    """Stores a webhook body whose secret was verified; False for one that is known already.
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A body as it will be stored; one that cannot be read is parked."""
 
-    The caller commits, and may acknowledge only then. A body that cannot be read is stored as parked. Raises only what
-    the database raises.
-    """
+    sender_id: int
+    channel: str
+    key: bytes
+    conversation_key: int
+    body: bytes
+    parked: bool
+
+    @property
+    def name(self) -> tuple[int, bytes]:
+        """What makes it unique."""
+        return self.sender_id, self.key
+
+
+def arrived(sender: Receiver, raw: bytes) -> Arrived:
+    """A body, with its keys, encrypted. Reads and writes nothing."""
     envelope = registry.get(sender.channel).envelope(raw)
     key = digest(envelope.dedupe_key)
-    now = clock.now()
-    parked = envelope.kind == "unparsable"
-    body = keyring().encrypt(raw, table="webhook_events", column="body_encrypted", row=row_name(sender.id, key))
-    with system_scope("an event's workspace is found out by processing it"):
-        stored = db.session.execute(
-            _STORE,
-            {
-                "sender_id": sender.id,
-                "key": key,
-                "channel": sender.channel,
-                "conversation_key": conversation_key(sender.id, envelope.conversation_key),
-                "body": body,
-                "state": "parked" if parked else "new",
-                "error": "unparsable" if parked else None,
-                "now": now,
-                "processed_at": now if parked else None,
-            },
-        ).first()
+    return Arrived(
+        sender.id,
+        sender.channel,
+        key,
+        conversation_key(sender.id, envelope.conversation_key),
+        keyring().encrypt(raw, table="webhook_events", column="body_encrypted", row=row_name(sender.id, key)),
+        envelope.kind == "unparsable",
+    )
+
+
+def insert(connection: Connection, events: Sequence[Arrived]) -> set[tuple[int, bytes]]:
+    """Stores bodies in the connection's transaction; returns the names of those that were new.
+
+    Raises what the database raises, and then nothing is stored.
+    """
+    distinct = {event.name: event for event in events}
+    rows = connection.execute(_STORE, _values(list(distinct.values()), clock.now())).all()
     failpoints.hit("webhook.stored_not_committed")
-    if stored is None:
-        return False
-    if not parked:
+    return {(row.sender_id, bytes(row.key)) for row in rows}
+
+
+def store(sender: Receiver, raw: bytes) -> bool:
+    """Stores a webhook body whose secret was verified in the session's transaction; False for one that is known.
+
+    The caller commits, and may acknowledge only then. Raises only what the database raises.
+    """
+    event = arrived(sender, raw)
+    with system_scope("an event's workspace is found out by processing it"):
+        new = insert(db.session.connection(), [event])
+    if new and not event.parked:
         queue.wake("intake")
-    return True
+    return bool(new)
+
+
+def conversation_key(sender_id: int, name: str) -> int:
+    """The number under which events of one conversation are kept in order: a keyed hash, for it stems from an id."""
+    return int.from_bytes(keyring().lookup("conversation-order", f"{sender_id}:{name}")[:8], "big", signed=True)
 
 
 def row_name(sender_id: int, key: bytes) -> str:
     """What a body's ciphertext is bound to: unique like the row's id, and known before the insert."""
     return f"{sender_id}:{key.hex()}"
+
+
+def _values(events: Sequence[Arrived], now: datetime) -> Mapping[str, Any]:
+    return {
+        "senders": [event.sender_id for event in events],
+        "channels": [event.channel for event in events],
+        "keys": [event.key for event in events],
+        "conversations": [event.conversation_key for event in events],
+        "bodies": [event.body for event in events],
+        "states": ["parked" if event.parked else "new" for event in events],
+        "errors": ["unparsable" if event.parked else None for event in events],
+        "now": now,
+    }

@@ -25,6 +25,7 @@ from backend.services.linking.links import (
     restore_chat,
     resume,
     unlink,
+    unlink_all_of,
 )
 from backend.services.linking.overview import Status, status_of, unlink_account
 from backend.services.linking.redeeming import Redemption, redeem
@@ -64,5 +65,6 @@ __all__ = [
     "status_of",
     "unlink",
     "unlink_account",
+    "unlink_all_of",
     "verify",
 ]

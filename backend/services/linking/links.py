@@ -104,6 +104,13 @@ def unlink(actor_label: str, link: TelegramLink, *, code: str = "unlinked", tell
     return True
 
 
+def unlink_all_of(actor_label: str, sender_id: int, code: str) -> int:
+    """Ends every link with a sender that is removed; nobody can be told by it any more. Returns how many."""
+    with system_scope(_WHY):
+        query = select(TelegramLink).where(TelegramLink.sender_id == sender_id).order_by(TelegramLink.id)
+        return sum(unlink(actor_label, link, code=code, tell=False) for link in db.session.scalars(query).all())
+
+
 def refuse(actor_label: str, link: TelegramLink) -> None:
     """Somebody in the chat says that they did not want this link: it ends, every open token of the person is void, and
     the account's owner learns of it (their status says so; the event `link_refused` is for other ways to tell them)."""

@@ -11,6 +11,7 @@ from backend.services.notifications.reporting import KIND, plain_data, report, s
 from backend.services.notifications.retry import Way, retry_available
 from backend.services.notifications.retry import register as register_retry
 from backend.services.notifications.settings import Preferences, change, preferences_of
+from backend.services.notifications.subjects import was_told
 from backend.services.notifications.testing import send_test_message
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "retry_available",
     "send_test_message",
     "standing",
+    "was_told",
 ]

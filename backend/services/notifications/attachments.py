@@ -151,7 +151,7 @@ def _attach(claimed: _Claimed, stored: storage.StoredFile) -> bool:
     event = _locked(claimed)
     if event is None:
         return False
-    file = attachments.record(_name_of(claimed.url), stored)
+    file = attachments.record(name_of(claimed.url), stored)
     media = attachments.as_media(file, event.attachment["kind"])  # type: ignore[index]
     if _release(event, media):
         event.attachment = attaching.requested(event.attachment or {}) | {"state": "stored", "file_id": file.id}
@@ -223,7 +223,8 @@ def _fail(event: NotificationEvent, code: str) -> None:
     )
 
 
-def _name_of(url: str) -> str:
+def name_of(url: str) -> str:
+    """The file's name in an address; empty where there is none."""
     with suppress(ValueError):
         return unquote(urlsplit(url).path.rsplit("/", 1)[-1])
     return ""

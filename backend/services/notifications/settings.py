@@ -30,6 +30,7 @@ class Preferences:
     locale: str
     timezone: str
     daily_summary_at: str
+    daily_summary_when_empty: bool
     quiet_hours: dict[str, str] | None
     types: dict[str, bool]
 
@@ -44,6 +45,7 @@ def preferences_of(user: User) -> Preferences:
         locale=user.locale,
         timezone=user.timezone,
         daily_summary_at=row.daily_summary_at if row else DEFAULT_SUMMARY_AT,
+        daily_summary_when_empty=row.daily_summary_when_empty if row else False,
         quiet_hours=quiet,
         types={name: bool(chosen.get(name, default)) for name, default in defaults.items()},
     )
@@ -62,6 +64,8 @@ def change(actor_label: str, user: User, changes: Mapping[str, Any]) -> Preferen
         user.timezone = changes["timezone"]
     if "daily_summary_at" in changes:
         row.daily_summary_at = changes["daily_summary_at"]
+    if "daily_summary_when_empty" in changes:
+        row.daily_summary_when_empty = changes["daily_summary_when_empty"]
     if "quiet_hours" in changes:
         quiet = changes["quiet_hours"] or {}
         row.quiet_start, row.quiet_end = quiet.get("start"), quiet.get("end")

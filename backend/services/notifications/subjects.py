@@ -58,3 +58,13 @@ def lock(user: User, subject: str, conversation: Conversation | None) -> Living:
     if message and (message.state in _ENDED or conversation is None or message.conversation_id != conversation.id):
         message = None
     return Living(row, message)
+
+
+def was_told(user: User, subject: str) -> bool:
+    """Whether a message about this subject was made for the person, so that news of it has something to edit."""
+    told = select(NotificationSubject.id).where(
+        NotificationSubject.user_id == user.id,
+        NotificationSubject.subject == subject,
+        NotificationSubject.message_id.is_not(None),
+    )
+    return db.session.execute(told).first() is not None

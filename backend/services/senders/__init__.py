@@ -11,20 +11,23 @@ from backend.services.senders.credentials import bot_id_of, credentials_of, set_
 from backend.services.senders.doors import Door, door
 from backend.services.senders.environment import default_bot, ensure_environment_bot
 from backend.services.senders.members import is_chat_admin
-from backend.services.senders.probing import probe, recheck_refused, username_of
-from backend.services.senders.standing import REFUSED, disable, enable
+from backend.services.senders.probing import keep_facts, probe, recheck_refused, username_of
+from backend.services.senders.standing import NOT_CONFIGURED, REFUSED, disable, enable
 from backend.services.senders.webhook import (
     BotCommandText,
     new_webhook_secret,
     register_commands,
     register_webhook,
+    settle_webhook_secret,
     webhook_address,
     webhook_info,
     webhook_secret_of,
+    webhook_secrets_of,
 )
 
 __all__ = [
     "CHANNEL",
+    "NOT_CONFIGURED",
     "REFUSED",
     "BotCommandText",
     "Door",
@@ -38,6 +41,7 @@ __all__ = [
     "ensure_environment_bot",
     "find",
     "is_chat_admin",
+    "keep_facts",
     "named",
     "new_webhook_secret",
     "probe",
@@ -45,8 +49,10 @@ __all__ = [
     "register_commands",
     "register_webhook",
     "set_token",
+    "settle_webhook_secret",
     "username_of",
     "webhook_address",
     "webhook_info",
     "webhook_secret_of",
+    "webhook_secrets_of",
 ]

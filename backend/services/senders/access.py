@@ -16,16 +16,18 @@ _WHY = "senders are kept apart by their owner, below"
 
 def by_id(sender_id: int, *, channel: str | None = None) -> Sender | None:
     """The sender of that id, whoever owns it: for webhooks, jobs and the command line; None where there is none, or
-    none of this channel."""
+    none of this channel, and for one that was removed."""
     with system_scope(_WHY):
         found = db.session.get(Sender, sender_id)
-    return None if found is None or channel not in (None, found.channel) else found
+    if found is None or found.deleted_at is not None or channel not in (None, found.channel):
+        return None
+    return found
 
 
 def find(workspace_id: int, sender_id: int) -> Sender:
-    """A sender that this workspace owns. Raises NotFound, also for another workspace's."""
+    """A bot that this workspace owns. Raises NotFound, also for another workspace's, and for one that was removed."""
     found = by_id(sender_id)
-    if found is None or found.workspace_id != workspace_id:
+    if found is None or found.workspace_id != workspace_id or found.source not in ("database", "environment"):
         raise NotFound("bot_not_found", "There is no such bot.")
     return found
 
@@ -39,7 +41,12 @@ def named(workspace_id: int, reference: str) -> Sender:
             db.session.execute(
                 select(Sender)
                 .where(Sender.channel == CHANNEL, Sender.is_active)
-                .where(or_(Sender.workspace_id == workspace_id, Sender.source == "environment"))
+                .where(
+                    or_(
+                        (Sender.workspace_id == workspace_id) & (Sender.source == "database"),
+                        Sender.source == "environment",
+                    )
+                )
                 .where(
                     or_(
                         func.lower(Sender.name) == wanted,

@@ -7,15 +7,17 @@ ever changes. A changed secret therefore holds in other processes after at most 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from backend.channels import registry
 from backend.core import config
 from backend.core.database import db
 from backend.models import Sender
 from backend.services.senders.access import CHANNEL, by_id
 from backend.services.senders.environment import default_bot
-from backend.services.senders.webhook import webhook_secret_of
+from backend.services.senders.webhook import webhook_secrets_of
 
 _SECONDS: Final = 2.0
 _known: dict[int | None, tuple[float, int, Door]] = {}
@@ -23,11 +25,17 @@ _known: dict[int | None, tuple[float, int, Door]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A sender as its webhook sees it. An empty secret refuses everything."""
+    """A sender as its webhook sees it. Without a secret everything is refused; while one replaces another there are
+    several, separated by a space."""
 
     id: int
     channel: str
     secret: str = field(repr=False)
+
+    def admits(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request with these headers is genuine. Only for channels whose secret stands in a header."""
+        channel = registry.get(self.channel)
+        return any(channel.verify(headers, b"", secret) for secret in self.secret.split())
 
 
 def door(bot_id: int | None = None) -> Door | None:
@@ -35,10 +43,10 @@ def door(bot_id: int | None = None) -> Door | None:
 
     Commits what looking it up may have made (the environment bot's row): a refused request must not take it back.
     """
+    known = remembered(bot_id)
+    if known is not None:
+        return known
     settings = config.get()
-    known = _known.get(bot_id)
-    if known is not None and known[0] > time.monotonic() and known[1] == id(settings):
-        return known[2]
     sender = default_bot() if bot_id is None else by_id(bot_id, channel=CHANNEL)
     db.session.commit()
     if sender is None:
@@ -47,12 +55,20 @@ def door(bot_id: int | None = None) -> Door | None:
     return _remember(bot_id, sender, id(settings))
 
 
+def remembered(bot_id: int | None = None) -> Door | None:
+    """The same without asking the database: None where it would have to be asked."""
+    known = _known.get(bot_id)
+    if known is not None and known[0] > time.monotonic() and known[1] == id(config.get()):
+        return known[2]
+    return None
+
+
 def forget() -> None:
     """Looks everything up anew: a secret has changed in this process."""
     _known.clear()
 
 
 def _remember(bot_id: int | None, sender: Sender, settings: int) -> Door:
-    made = Door(sender.id, sender.channel, webhook_secret_of(sender))
+    made = Door(sender.id, sender.channel, " ".join(webhook_secrets_of(sender)))
     _known[bot_id] = (time.monotonic() + _SECONDS, settings, made)
     return made

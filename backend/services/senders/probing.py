@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from backend.channels.base import SenderFacts
 from backend.channels.errors import ChannelError, SenderDisabled
@@ -23,6 +23,7 @@ log = get_logger(__name__)
 FRESH: Final = timedelta(hours=24)
 """How long a bot's name is believed. A name that could not be asked for again is believed longer."""
 _REST: Final = timedelta(seconds=60)
+_LENT: Final = timedelta(days=1)
 
 
 def probe(sender: Sender) -> SenderFacts:
@@ -42,18 +43,23 @@ def probe(sender: Sender) -> SenderFacts:
             db.session.commit()
         raise
     with system_scope("a sender may serve several workspaces"):
-        sender.external_id, sender.username = facts.external_id, facts.username
-        kept = {name: value for name, value in sender.facts.items() if not name.startswith("probe")}
-        sender.facts = {
-            **kept,
-            "display_name": facts.name,
-            "capabilities": dict(facts.capabilities),
-            "probed_at": clock.now().isoformat(),
-        }
+        keep_facts(sender, facts)
         if sender.disabled_code in REFUSED:
             enable(sender, "probe_succeeded")
         db.session.commit()
     return facts
+
+
+def keep_facts(sender: Sender, facts: SenderFacts) -> None:
+    """Keeps what the provider has just said of the sender, in the caller's transaction."""
+    sender.external_id, sender.username = facts.external_id, facts.username
+    kept = {name: value for name, value in sender.facts.items() if not name.startswith("probe")}
+    sender.facts = {
+        **kept,
+        "display_name": facts.name,
+        "capabilities": dict(facts.capabilities),
+        "probed_at": clock.now().isoformat(),
+    }
 
 
 def username_of(sender: Sender) -> str:
@@ -86,7 +92,11 @@ def recheck_refused(most: int = 3) -> int:
     """
     with system_scope("housekeeping"):
         refused = db.session.execute(
-            select(Sender).where(Sender.is_active.is_(False), Sender.disabled_code.in_(REFUSED)).order_by(Sender.id)
+            select(Sender)
+            .where(Sender.is_active.is_(False), Sender.disabled_code.in_(REFUSED))
+            # A token that came as an argument is nobody's to mend: it is not asked about for ever.
+            .where(or_(Sender.source != "arguments", Sender.disabled_at > clock.now() - _LENT))
+            .order_by(Sender.id)
         ).scalars()
         due = [sender for sender in refused if sender.credentials_encrypted and _may_recover(sender)][:most]
         recovered = 0

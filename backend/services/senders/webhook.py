@@ -28,19 +28,39 @@ class BotCommandText:
     description: str
 
 
-def webhook_secret_of(sender: Sender) -> str:
-    """The secret that a genuine update carries; empty where there is none, and then the webhook refuses everything."""
+_MOST_SECRETS: Final = 3
+"""While a secret changes, the ones before it are good as well: nobody knows which of them Telegram has."""
+
+
+def webhook_secrets_of(sender: Sender) -> tuple[str, ...]:
+    """The secrets that a genuine update may carry, the newest first; none where the webhook refuses everything."""
     if sender.source == "environment":
-        return config.get().telegram_webhook_secret
-    return sender.webhook_secret or ""
+        return tuple(filter(None, (config.get().telegram_webhook_secret,)))
+    return tuple((sender.webhook_secret or "").split())
 
 
-def new_webhook_secret(sender: Sender) -> str:
-    """Gives a bot of the database a new secret; it holds once the webhook is registered again."""
+def webhook_secret_of(sender: Sender) -> str:
+    """The secret that Telegram is given; empty where there is none, and then the webhook refuses everything."""
+    return next(iter(webhook_secrets_of(sender)), "")
+
+
+def new_webhook_secret(sender: Sender, *, keep: bool = False) -> str:
+    """Gives a bot of the database a new secret. With `keep` the ones before stay good until `settle_webhook_secret`:
+    Telegram does not know the new one yet."""
+    fresh = secrets.token_urlsafe(32)
     with system_scope("a sender is no tenant table"):
-        sender.webhook_secret = secrets.token_urlsafe(32)
+        known = webhook_secrets_of(sender) if keep else ()
+        sender.webhook_secret = " ".join((fresh, *known)[:_MOST_SECRETS])
         db.session.flush()
-    return sender.webhook_secret or ""
+    return fresh
+
+
+def settle_webhook_secret(sender: Sender, secret: str) -> None:
+    """Telegram has taken this secret: those before it are no longer good. Another one that came meanwhile stays."""
+    with system_scope("a sender is no tenant table"):
+        if webhook_secret_of(sender) == secret:
+            sender.webhook_secret = secret
+            db.session.flush()
 
 
 def webhook_address(sender: Sender, base_url: str | None = None) -> str:

@@ -153,7 +153,12 @@ def test_a_part_that_is_away_is_said_and_the_rest_is_told(client: FlaskClient, m
 def test_a_look_is_kept_for_some_seconds(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
     real = figures._read
-    monkeypatch.setattr(figures, "_read", lambda: looks.append(1) or real())
+
+    def counted() -> figures.Figures:
+        looks.append(1)
+        return real()
+
+    monkeypatch.setattr(figures, "_read", counted)
     scrape(client)
     client.get("/metrics", headers=callers.bearer(TOKEN))
     assert len(looks) == 1

@@ -39,6 +39,7 @@ def test_the_defaults_have_the_contracts_shape(client: FlaskClient, viewer: User
         "locale": "en",
         "timezone": "UTC",
         "daily_summary_at": "09:00",
+        "daily_summary_when_empty": False,
         "quiet_hours": None,
         "types": {
             "post_success": True,

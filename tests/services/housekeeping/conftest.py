@@ -10,7 +10,7 @@ from flask import Flask
 
 from backend.core import config, queue
 from backend.core.database import db, system_scope
-from backend.services.housekeeping.locking import only_one
+from backend.core.locking import only_one
 from tests.support.installation import free_port
 
 

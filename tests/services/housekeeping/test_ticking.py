@@ -10,10 +10,18 @@ from sqlalchemy import select
 from backend.core import clock, queue
 from backend.core.database import db
 from backend.models import Heartbeat, JobRun
-from backend.services import housekeeping
-from backend.services.housekeeping import retention, runs, ticking
+from backend.services import housekeeping, scheduling
+from backend.services.housekeeping import retention
+from backend.services.scheduling import Timing, registry, system_jobs
+from tests.support import factories
 
 JOB = retention.JOB
+
+
+@pytest.fixture(autouse=True)
+def retention_alone(monkeypatch):
+    """The other jobs of the instance, which never ran here, would all be due."""
+    monkeypatch.setattr(system_jobs, "_registered", {JOB.name: JOB})
 
 
 def queued(valkey):
@@ -89,20 +97,41 @@ def test_a_tick_beats_while_redis_is_away(redis_away):
     assert db.session.execute(select(Heartbeat.name)).scalars().all() == ["tick"]
 
 
+def test_while_redis_is_away_the_tick_runs_the_jobs_itself_and_beats(redis_away):
+    housekeeping.tick()
+    found = db.session.execute(select(JobRun.state).where(JobRun.job == JOB.name)).scalars().all()
+    assert found == ["succeeded"]
+    assert db.session.execute(select(Heartbeat.name)).scalars().all() == ["tick"]
+
+
+def test_while_redis_is_away_the_tick_fires_what_is_due(redis_away, fires):
+    scheduling.create(factories.workspace().id, "a test", 7, Timing("interval", interval_seconds=60))
+    db.session.commit()
+    clock.move(60)
+    housekeeping.tick()
+    assert [fire.subject_id for fire in fires] == [7]
+
+
+def test_the_tick_wakes_the_scheduler_only_for_what_is_due(valkey, fires):
+    scheduling.create(factories.workspace().id, "a test", 7, Timing("interval", interval_seconds=60))
+    db.session.commit()
+    housekeeping.tick()
+    assert valkey.llen("rq:queue:scheduling") == 0
+    clock.move(60)
+    housekeeping.tick()
+    assert valkey.llen("rq:queue:scheduling") == 1
+    assert fires == []
+
+
+@pytest.fixture
+def fires():
+    """The fires of the job `a test`."""
+    seen: list[scheduling.Fire] = []
+    scheduling.register("a test", seen.extend)
+    yield seen
+    registry.unregister("a test")
+
+
 def test_every_system_job_runs_in_a_lane_that_exists():
-    assert {job.lane for job in ticking.SYSTEM_JOBS} <= set(queue.LANES)
-    assert len({job.name for job in ticking.SYSTEM_JOBS}) == len(ticking.SYSTEM_JOBS)
-
-
-def test_a_run_begins_only_when_one_is_due():
-    assert runs.resume_or_begin(JOB) is not None
-    interrupted = runs.resume_or_begin(JOB)
-    assert interrupted is not None
-    runs.succeed(interrupted)
-    assert runs.resume_or_begin(JOB) is None
-    clock.move(3600)
-    assert runs.resume_or_begin(JOB) is not None
-    assert [run.state for run in db.session.execute(select(JobRun).order_by(JobRun.id)).scalars()] == [
-        "succeeded",
-        "running",
-    ]
+    assert {job.lane for job in system_jobs.registered()} <= set(queue.LANES)
+    assert JOB in system_jobs.registered()

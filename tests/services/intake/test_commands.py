@@ -7,13 +7,15 @@ from sqlalchemy import select
 
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
-from backend.models import AuditEntry, Message, NotificationSettings, User
+from backend.models import AuditEntry, Message, NotificationSettings, User, Workspace
 from backend.services import notifications
 from backend.services.intake.commands import menus
+from tests.support import factories
 from tests.support.bot_api import BotApi
 from tests.support.talking import (
     Bot,
     buttons_of,
+    commit,
     deliver,
     group,
     private,
@@ -275,3 +277,21 @@ def test_settings_are_not_shown_in_a_group(ada: User, bot: Bot, api: BotApi) -> 
     assert "private chat" in bot.said(group())[-1]
     bot.press("settings:type:post_success", chat=group())
     assert bot.answers() == ["That is not yours to decide."]
+
+
+def test_a_bot_of_the_database_answers_in_a_group_where_it_is_named(ada: User, api: BotApi) -> None:
+    with system_scope("a test"):
+        home = db.session.get_one(Workspace, ada.workspace_id)
+    own = Bot(factories.bot(home, username="deploy_example_bot"))
+    commit()
+    team = group()
+    own.says("/help@deploy_example_bot", chat=team, message_id="77")
+    own.says("/help", chat=team)
+    own.says("/help@example_bot", chat=team)
+    (answer,) = own.messages(team)
+    assert "/settings – " in text_of(answer)
+    # As a reply it stays in its topic.
+    assert (answer.reply_to, answer.workspace_id) == ("77", home.id)
+    api.admin(5001)
+    own.says(f"/start@Deploy_Example_Bot {token_for(ada, own.sender)}", chat=team)
+    assert "Linked successfully" in own.said(team)[-1]

@@ -156,11 +156,12 @@ def test_an_event_that_is_not_due_holds_back_those_behind_it(bot, handled):
 
 def test_a_stale_list_begins_nothing_and_burns_no_try(bot, handled):
     arrive(bot, 1, 2)
-    assert draining._begin(2) is None, "its predecessor is new"
-    assert draining._begin(1) is not None
+    place = place_of(1)
+    begun = draining._begin(place)
+    assert begun is not None
+    assert begun.id == 1
     for _ in range(draining.MOST_ATTEMPTS + 1):
-        assert draining._begin(1) is None, "it was begun moments ago"
-        assert draining._begin(2) is None
+        assert draining._begin(place) is None, "its first was begun moments ago, and holds back the second"
     assert rows() == [(1, "new", 1), (2, "new", 0)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from backend.channels.base import Content
 from backend.core.database import db, system_scope, workspace_scope
@@ -31,7 +31,7 @@ def quiet() -> None:
     """Stores what a test has made, and forgets what was noted of it."""
     callers.commit()
     with system_scope("test"):
-        db.session.execute(LiveEvent.__table__.delete())
+        db.session.execute(delete(LiveEvent))
         db.session.commit()
 
 
@@ -64,6 +64,7 @@ def test_a_message_is_noted_when_it_is_made_and_whenever_its_state_changes(perso
 
 def test_an_event_and_its_message_are_noted_together(person):
     bot = senders.default_bot()
+    assert bot is not None
     factories.link(person, bot)
     quiet()
     with workspace_scope(person.workspace_id):

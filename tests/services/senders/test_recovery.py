@@ -59,3 +59,16 @@ def test_a_bot_that_a_person_switched_off_stays_off(api: BotApi, refused: Sender
     clock.move(3600)
     assert senders.recheck_refused() == 0
     assert api.called("getMe") == []
+
+
+def test_a_token_that_came_as_an_argument_is_asked_about_for_a_day(api: BotApi, refused: Sender) -> None:
+    api.answers["getMe"] = Refusal(401, "Unauthorized")
+    with system_scope("a test"):
+        refused.source = "arguments"
+        db.session.commit()
+    clock.move(61)
+    senders.recheck_refused()
+    assert len(api.called("getMe")) == 1
+    clock.move(2 * 86_400)
+    senders.recheck_refused()
+    assert len(api.called("getMe")) == 1

@@ -1,29 +1,14 @@
-"""Notifications from Python: for host applications that run in the same process.
-
-Inside an app context of the product (`create_app().app_context()`), each call is a transaction of its own: it neither
-sees nor commits what the caller has open.
-
-    from backend.services.telegram_service import send_sns_notification
-
-    sent = send_sns_notification(user.id, "post_success", {"platform": "instagram", "content": "…", "likes": 12})
-    if not sent:
-        log.info("not notified: %s", sent.reason)
-"""
+"""Notifications for people, by the id of the person in this product."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from backend.core.database import db, system_scope, workspace_scope
-from backend.core.errors import NotFound
-from backend.models import User
 from backend.services import linking, notifications, senders
-
-ACTOR = "python"
+from backend.services.telegram_service.transactions import ACTOR, of_person
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +57,7 @@ class TelegramService:
 
         `data` may hold any Python values; what is no JSON becomes text. Raises Invalid for an unknown type.
         """
-        with _own_transaction(user_id) as user:
+        with of_person(user_id) as user:
             event = notifications.report(
                 ACTOR,
                 type,
@@ -86,7 +71,7 @@ class TelegramService:
 
     def send_test_message(self, user_id: int) -> int:
         """Stores a test message and returns its id. Raises Conflict (`not_linked`, `blocked`)."""
-        with _own_transaction(user_id) as user:
+        with of_person(user_id) as user:
             return notifications.send_test_message(ACTOR, user).id
 
     def is_linked(self, user_id: int) -> bool:
@@ -96,7 +81,7 @@ class TelegramService:
 
     def link_status(self, user_id: int) -> LinkStatus:
         """How the person is linked; `reason` is `blocked`, `paused` or None."""
-        with _own_transaction(user_id) as user:
+        with of_person(user_id) as user:
             bot = senders.default_bot()
             link = linking.link_of(user.id, bot.id) if bot else None
             if link is None:
@@ -112,28 +97,3 @@ def send_sns_notification(
 ) -> NotificationResult:
     """Reports an event about a person in a transaction of its own; see `TelegramService.send_sns_notification`."""
     return TelegramService().send_sns_notification(user_id, type, data)
-
-
-@contextmanager
-def _own_transaction(user_id: int) -> Iterator[User]:
-    """The person, in their workspace's scope; commits at the end, rolls back on any error.
-
-    The app context gets another session for the while, so what the caller has open stays as it is.
-    """
-    callers = db.session()
-    own = db.session.session_factory()
-    db.session.registry.set(own)
-    try:
-        with system_scope("the caller names a person; the workspace follows"):
-            user = own.get(User, user_id)
-        if user is None:
-            raise NotFound("person_not_found", "There is no such person.")
-        with workspace_scope(user.workspace_id):
-            yield user
-            own.commit()
-    except BaseException:
-        own.rollback()
-        raise
-    finally:
-        own.close()
-        db.session.registry.set(callers)

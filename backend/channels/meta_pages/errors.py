@@ -1,0 +1,107 @@
+"""What a Graph API answer means: a pure function of status, `error.code` and `error.error_subcode`, with one table.
+
+The HTTP status says little: rate errors may come as 403, so the code decides (Graph API, "Handling errors"; Instagram
+Platform, "Error codes").
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, Literal
+
+from backend.channels.errors import ChannelError, OutcomeUnknown, Rejected, RetryLater, SenderDisabled
+
+_Class = Literal["later", "disabled", "rejected", "transient"]
+
+RATE_WAIT: Final = 300.0
+TRANSIENT_WAIT: Final = 30.0
+MEDIA_WAIT: Final = 10.0
+_MOST_WAIT: Final = 86_400.0
+
+_SUBCODES: Final[dict[int, tuple[_Class, str]]] = {
+    2207027: ("later", "media_processing"),  # the container is not ready to be published
+    2207042: ("later", "quota_reached"),  # Instagram: posts in 24 hours
+    2207050: ("disabled", "account_restricted"),
+    2207051: ("rejected", "blocked_as_spam"),
+    2207052: ("rejected", "media_not_fetched"),
+    2207003: ("rejected", "media_not_fetched"),  # took too long to download
+    2207004: ("rejected", "picture_too_large"),
+    2207005: ("rejected", "picture_refused"),
+    2207009: ("rejected", "picture_refused"),  # aspect ratio
+    2207010: ("rejected", "text_too_long"),
+    2207020: ("later", "container_expired"),
+    2207008: ("later", "container_expired"),
+    463: ("disabled", "token_expired"),
+    467: ("disabled", "token_expired"),
+}
+_CODES: Final[dict[int, tuple[_Class, str]]] = {
+    1: ("transient", "platform_failed"),
+    2: ("transient", "platform_failed"),
+    4: ("later", "rate_limited"),
+    17: ("later", "rate_limited"),
+    32: ("later", "rate_limited"),
+    341: ("later", "rate_limited"),
+    368: ("later", "temporarily_blocked"),
+    613: ("later", "rate_limited"),
+    80001: ("later", "rate_limited"),
+    80002: ("later", "rate_limited"),
+    10: ("rejected", "permission_missing"),
+    100: ("rejected", "refused"),
+    102: ("disabled", "token_refused"),
+    190: ("disabled", "token_refused"),
+    506: ("rejected", "duplicate_post"),
+    1609005: ("rejected", "link_refused_by_platform"),
+    9004: ("rejected", "media_not_fetched"),
+    9007: ("later", "media_processing"),
+    36003: ("rejected", "picture_refused"),
+}
+
+
+def from_answer(status: int, body: Any, *, publishes: bool, retry_after: str | None = None) -> ChannelError:
+    """The error that a refusal stands for. `publishes`: the call would have shown something, so what the platform
+    itself is unsure of is unknown."""
+    error = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(error, dict):
+        if status >= 500:
+            return _transient("platform_failed", publishes, "")
+        return Rejected(f"http_{status}")
+    code, subcode = _number(error.get("code")), _number(error.get("error_subcode"))
+    detail = _detail(error)
+    found = _SUBCODES.get(subcode) or _CODES.get(code)
+    if found is None and 200 <= code < 300:
+        found = ("rejected", "permission_missing")
+    if found is None and (status >= 500 or error.get("is_transient") is True):
+        found = ("transient", "platform_failed")
+    if found is None:
+        return Rejected("refused", detail)
+    kind, word = found
+    if kind == "later":
+        wait = MEDIA_WAIT if word in ("media_processing", "container_expired") else RATE_WAIT
+        return RetryLater(_asked(retry_after) or wait, word, detail=detail)
+    if kind == "disabled":
+        return SenderDisabled(word, detail)
+    if kind == "transient":
+        return _transient(word, publishes, detail)
+    return Rejected(word, detail)
+
+
+def _transient(word: str, publishes: bool, detail: str) -> ChannelError:
+    return OutcomeUnknown(word, detail) if publishes else RetryLater(TRANSIENT_WAIT, word, detail=detail)
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _detail(error: dict[str, Any]) -> str:
+    """The platform's own words for a person, without what might be an address or an id of ours."""
+    said = error.get("error_user_msg") or error.get("message")
+    return said.replace("\x00", "")[:300] if isinstance(said, str) else ""
+
+
+def _asked(retry_after: str | None) -> float | None:
+    try:
+        seconds = float(retry_after or "")
+    except ValueError:
+        return None
+    return min(max(seconds, 1.0), _MOST_WAIT) if math.isfinite(seconds) else None

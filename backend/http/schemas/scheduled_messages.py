@@ -1,0 +1,133 @@
+"""Scheduled messages as they are planned and looked at."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, StrictBool, StrictInt, StringConstraints
+
+from backend.http.schemas.base import Input, Instant, Output
+
+MAX_MESSAGE = 20_000
+Kind = Literal["cron", "interval", "once"]
+
+
+def _left_out(schema: dict[str, Any]) -> None:
+    """A field that stays as it is when left out: the value it has in Python then is nobody's business."""
+    schema.pop("default", None)
+
+
+def _listed(value: Any) -> Any:
+    """Chats also as text with commas, and as numbers."""
+    if isinstance(value, str):
+        value = [part for part in (piece.strip() for piece in value.split(",")) if part]
+    if isinstance(value, list):
+        return [str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in value]
+    return value
+
+
+ChatId = Annotated[str, StringConstraints(min_length=1, max_length=80)]
+ChatIds = Annotated[list[ChatId] | None, BeforeValidator(_listed)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_MESSAGE, pattern=r"\S")]
+BotName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Zone = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Cron = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+_BOT = "Its name; null means the default bot"
+_CHATS = "Left out or null: the bot's own chats"
+_CRON = "Five fields, in local time, for kind cron"
+_INTERVAL = "For kind interval; at least 10"
+_RUN_AT = "The moment of kind once; where kind interval begins. Without an offset it is local in `timezone`"
+
+
+class ScheduledMessageIn(Input):
+    """A message to plan."""
+
+    bot_name: BotName | None = Field(default=None, description=_BOT, examples=["alerts"])
+    chat_ids: ChatIds = Field(default=None, max_length=100, description=_CHATS, examples=[["-1001234567890"]])
+    message: Text = Field(examples=["Good morning!"])
+    kind: Kind
+    cron: Cron | None = Field(default=None, description=_CRON, examples=["0 9 * * 1-5"])
+    interval_seconds: StrictInt | None = Field(default=None, description=_INTERVAL, examples=[3600])
+    run_at: datetime | None = Field(default=None, description=_RUN_AT, examples=["2026-12-24T18:00:00Z"])
+    timezone: Zone = Field(default="UTC", examples=["Asia/Seoul"])
+    enabled: StrictBool = True
+
+
+class ScheduledMessageChange(Input):
+    """The fields to change; what is left out stays."""
+
+    bot_name: BotName | None = Field(default=None, description=_BOT, examples=["alerts"], json_schema_extra=_left_out)
+    chat_ids: ChatIds = Field(
+        default=None, max_length=100, description=_CHATS, examples=[["-1001234567890"]], json_schema_extra=_left_out
+    )
+    message: Text = Field(default="-", examples=["Good morning!"], json_schema_extra=_left_out)
+    kind: Kind = Field(default="cron", json_schema_extra=_left_out)
+    cron: Cron | None = Field(default=None, description=_CRON, examples=["0 9 * * 1-5"], json_schema_extra=_left_out)
+    interval_seconds: StrictInt | None = Field(
+        default=None, description=_INTERVAL, examples=[3600], json_schema_extra=_left_out
+    )
+    run_at: datetime | None = Field(
+        default=None, description=_RUN_AT, examples=["2026-12-24T18:00:00Z"], json_schema_extra=_left_out
+    )
+    timezone: Zone = Field(default="UTC", examples=["Asia/Seoul"], json_schema_extra=_left_out)
+    enabled: StrictBool = Field(default=True, json_schema_extra=_left_out)
+
+
+class ScheduledMessageOut(Output):
+    """A planned message."""
+
+    id: int
+    bot_name: str | None
+    chat_ids: list[str] | None = Field(description="null: the bot's own chats")
+    message: str
+    kind: str = Field(description="cron, interval or once", examples=["cron"])
+    cron: str | None
+    interval_seconds: int | None
+    run_at: Instant | None
+    timezone: str
+    enabled: bool
+    next_run_at: Instant | None = Field(description="null while it is switched off, and once it is over")
+    last_run_at: Instant | None
+    created_at: Instant
+    updated_at: Instant
+
+
+class ScheduledMessages(Output):
+    """A page of planned messages, newest first."""
+
+    scheduled_messages: list[ScheduledMessageOut]
+    next_cursor: str | None
+
+
+class SaidOut(Output):
+    """One of the messages; `GET /api/messages/<id>` has more of it."""
+
+    id: int
+    conversation_id: int
+    state: str = Field(description="queued, sent, delivered, read, failed, canceled or unknown", examples=["sent"])
+    reason: str | None = Field(description="Why it is not sent yet, or never was")
+
+
+class RunOut(Output):
+    """One time that it was due."""
+
+    id: int
+    due_at: Instant
+    missed_since: Instant | None = Field(
+        description="The first of the times missed while nothing ran, which this one makes up for"
+    )
+    state: str = Field(description="waiting, done, failed or skipped", examples=["done"])
+    reason: str | None = Field(description="Why it failed or was skipped", examples=["bot_not_found"])
+    triggered_by: str | None = Field(description="Who asked for it; null for one that was due")
+    started_at: Instant
+    finished_at: Instant | None
+    messages: list[SaidOut]
+
+
+class Runs(Output):
+    """A page of the history, newest first."""
+
+    runs: list[RunOut]
+    next_cursor: str | None

@@ -1,0 +1,19 @@
+"""Automation rules: posts that are made on a schedule, and one message about each run.
+
+A run's posts are made in the transaction that fires the schedule; it is told in the one in which its last post ends.
+"""
+
+from backend.services.automation_rules.rules import (
+    change,
+    create,
+    get,
+    listing,
+    remove,
+    run_now,
+    runs,
+    schedule_of,
+    schedules_of,
+)
+from backend.services.automation_rules.running import JOB
+
+__all__ = ["JOB", "change", "create", "get", "listing", "remove", "run_now", "runs", "schedule_of", "schedules_of"]

@@ -1,0 +1,152 @@
+"""Making, changing and looking at rules; each has one schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from backend.core import clock
+from backend.core.database import db
+from backend.core.errors import Invalid, NotFound
+from backend.models import AutomationRule, RuleRun, Schedule, User
+from backend.services import paging, posts, scheduling
+from backend.services.auth import audit
+from backend.services.automation_rules import wording
+from backend.services.automation_rules.running import JOB
+from backend.services.posts import publishers
+from backend.services.posts.publishers import Draft
+from backend.services.scheduling import Timing
+
+_FIELDS: Final = ("name", "platforms", "targets", "content", "media")
+
+
+def create(
+    actor_label: str, user: User, fields: Mapping[str, Any], timing: Timing, *, enabled: bool = True
+) -> AutomationRule:
+    """Adds a rule of a person of the workspace in scope.
+
+    Raises Invalid (the template, the timing, a platform that nobody publishes on), and what a post of it would.
+    """
+    now = clock.now()
+    rule = AutomationRule(
+        workspace_id=user.workspace_id,
+        user_id=user.id,
+        name=fields.get("name"),
+        platforms=list(fields["platforms"]),
+        targets=dict(fields.get("targets") or {}),
+        content=fields["content"],
+        media=[dict(item) for item in fields.get("media") or ()],
+        created_at=now,
+        updated_at=now,
+    )
+    _check(rule)
+    db.session.add(rule)
+    db.session.flush()
+    scheduling.create(rule.workspace_id, JOB, rule.id, timing, enabled)
+    audit.record(actor_label, "automation_rule.created", f"automation_rule:{rule.id}")
+    return rule
+
+
+def get(rule_id: int, *, lock: bool = False) -> AutomationRule:
+    """A rule of the workspace in scope. Raises NotFound."""
+    found: AutomationRule | None = db.session.get(
+        AutomationRule, rule_id, with_for_update=lock or None, populate_existing=lock
+    )
+    if found is None:
+        raise NotFound("rule_not_found", "There is no such rule.")
+    return found
+
+
+def schedule_of(rule: AutomationRule) -> Schedule:
+    """When the rule runs."""
+    return scheduling.of(JOB, rule.id)
+
+
+def schedules_of(rules: Sequence[AutomationRule]) -> dict[int, Schedule]:
+    """When these rules run, by their ids."""
+    query = select(Schedule).where(Schedule.job == JOB, Schedule.subject_id.in_([rule.id for rule in rules]))
+    return {schedule.subject_id: schedule for schedule in db.session.scalars(query)}
+
+
+def listing(*, cursor: str | None = None, limit: int = paging.DEFAULT_LIMIT) -> tuple[list[AutomationRule], str | None]:
+    """The workspace's rules, oldest first."""
+    return paging.page(select(AutomationRule), AutomationRule.id, cursor=cursor, limit=limit, descending=False)
+
+
+def runs(
+    rule_id: int, *, cursor: str | None = None, limit: int = paging.DEFAULT_LIMIT
+) -> tuple[list[RuleRun], str | None]:
+    """A rule's runs, newest first. Raises NotFound."""
+    query = select(RuleRun).where(RuleRun.rule_id == get(rule_id).id)
+    return paging.page(query, RuleRun.id, cursor=cursor, limit=limit)
+
+
+def change(
+    actor_label: str,
+    rule_id: int,
+    changes: Mapping[str, Any],
+    *,
+    timing: Timing | None = None,
+    enabled: bool | None = None,
+) -> AutomationRule:
+    """Changes the fields that are named, the timing, and whether it runs; posts already made stay as they are.
+
+    Raises what `create` does, and NotFound.
+    """
+    rule = get(rule_id, lock=True)
+    for name in _FIELDS:
+        if name in changes:
+            setattr(rule, name, changes[name])
+    if changes:
+        _check(rule)
+    schedule = schedule_of(rule)
+    if enabled is False:
+        scheduling.pause(schedule)
+    if timing is not None:
+        scheduling.change(schedule, timing)
+    if enabled is True:
+        scheduling.resume(schedule)
+    rule.updated_at = clock.now()
+    db.session.flush()
+    touched = sorted({*changes, *(["timing"] if timing else []), *(["enabled"] if enabled is not None else [])})
+    audit.record(actor_label, "automation_rule.changed", f"automation_rule:{rule.id}", fields=touched)
+    return rule
+
+
+def remove(actor_label: str, rule_id: int) -> None:
+    """Ends a rule and forgets its schedule; posts and runs already made go on. Raises NotFound."""
+    rule = get(rule_id, lock=True)
+    scheduling.remove(schedule_of(rule))
+    db.session.delete(rule)
+    db.session.flush()
+    audit.record(actor_label, "automation_rule.deleted", f"automation_rule:{rule_id}")
+
+
+def run_now(actor_label: str, rule_id: int) -> None:
+    """Runs a rule once, also one that is switched off; its next time stays. Raises NotFound."""
+    rule = get(rule_id)
+    scheduling.run_now(schedule_of(rule), actor_label)
+    audit.record(actor_label, "automation_rule.run", f"automation_rule:{rule.id}")
+
+
+def _check(rule: AutomationRule) -> None:
+    problem = wording.problem(rule.content)
+    if problem:
+        raise Invalid(
+            "bad_template", problem, detail=[{"field": "content", "code": "bad_template", "message": problem}]
+        )
+    posts.check_media(rule.media)
+    _check_platforms(rule.workspace_id, rule.platforms, rule.targets, rule.content, rule.media)
+
+
+def _check_platforms(
+    workspace_id: int, platforms: Sequence[str], targets: Mapping[str, Any], content: str, media: Sequence[Any]
+) -> None:
+    if not content.strip() and not media:
+        message = "A rule has a text, a picture, or both."
+        raise Invalid("post_empty", message, detail=[{"field": "content", "code": "post_empty", "message": message}])
+    for platform in platforms:
+        name = publishers.choose(workspace_id, platform)
+        publishers.get(name).check(Draft(workspace_id, content, media, targets.get(platform) or {}))

@@ -1,0 +1,109 @@
+"""What Telegram says of a bot and of its chats, asked now and kept: `validate` and `sync`.
+
+Both commit before they ask, so that no transaction is open meanwhile, and leave what they found to the caller's.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from backend.channels.base import SenderFacts
+from backend.channels.errors import SenderDisabled
+from backend.channels.inbound import Chat
+from backend.core import clock
+from backend.core.database import db, system_scope
+from backend.core.errors import AppError
+from backend.models import Sender
+from backend.services import senders
+from backend.services.auth import audit
+from backend.services.bots import asking, catalog
+from backend.services.senders import provider
+
+_SECONDS: Final = 10.0
+"""How long `sync` asks about chats: somebody waits for it."""
+_WHY: Final = "bots are kept apart by their owner, below"
+_TITLE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """Whether Telegram accepts a bot's token; `code` says why not, `facts` whose it is."""
+
+    valid: bool
+    code: str | None = None
+    facts: SenderFacts | None = None
+
+
+def validate(actor_label: str, workspace_id: int, bot_id: int) -> Validity:
+    """Asks Telegram about a bot's token and keeps the answer. A refused token disables the bot, an accepted one ends
+    such a disabling. Raises NotFound, and Unavailable(`bot_unavailable`) when Telegram cannot be asked."""
+    bot = catalog.get(workspace_id, bot_id)
+    with asking.clear_errors():
+        try:
+            found = Validity(True, facts=senders.probe(bot))
+        except SenderDisabled as error:
+            found = Validity(False, error.code)
+    audit.record(actor_label, "bot.validated", f"sender:{bot.id}", workspace_id, valid=found.valid)
+    return found
+
+
+def validate_token(token: str) -> Validity:
+    """Asks Telegram about a token that belongs to no bot here. Keeps nothing. No transaction may be open."""
+    with asking.clear_errors():
+        try:
+            return Validity(True, facts=provider.quick().get_me(token))
+        except SenderDisabled as error:
+            return Validity(False, error.code)
+
+
+def sync(actor_label: str, workspace_id: int, bot_id: int) -> tuple[Sender, bool]:
+    """Asks Telegram about a bot and each of its chats, and keeps the answers; False where there was not the time for
+    all chats, which keep what was known. A chat that Telegram does not show has its reason kept in its place.
+
+    Raises NotFound, Invalid(`token_refused`), Unavailable(`bot_unavailable`).
+    """
+    bot = catalog.get(workspace_id, bot_id)
+    with asking.clear_errors():
+        senders.probe(bot)
+    chats, known, token = bot.chat_ids, known_chats(bot), senders.credentials_of(bot).token
+    db.session.commit()
+    found, began = list(known), time.monotonic()
+    complete = True
+    for place, chat_id in enumerate(chats):
+        if time.monotonic() - began > _SECONDS:
+            complete = False
+            break
+        found[place] = _chat_facts(token, chat_id)
+    with system_scope(_WHY):
+        bot = catalog.get(workspace_id, bot_id, lock=True)
+        if bot.chat_ids == chats:
+            bot.facts = {**bot.facts, "chats": found}
+            only = found[0].get("type") if len(found) == 1 else None
+            bot.chat_type = only or bot.chat_type
+        audit.record(actor_label, "bot.synced", f"sender:{bot.id}", workspace_id, chats=len(chats), complete=complete)
+        db.session.flush()
+    return bot, complete
+
+
+def known_chats(bot: Sender) -> list[dict[str, Any]]:
+    """What is known of each of the bot's chats, in their order; empty for one that was never asked about."""
+    kept = bot.facts.get("chats")
+    count = len(bot.chat_ids)
+    return list(kept) if isinstance(kept, list) and len(kept) == count else [{} for _ in range(count)]
+
+
+def _chat_facts(token: str, chat_id: str) -> dict[str, Any]:
+    """Without the chat's id: the ids of people are kept encrypted, beside this."""
+    now = clock.now().isoformat()
+    try:
+        chat = asking.look_up(token, chat_id)
+    except AppError as error:
+        return {"error": error.code, "checked_at": now}
+    return _facts_of(chat) | {"checked_at": now}
+
+
+def _facts_of(chat: Chat) -> dict[str, Any]:
+    title = (chat.title or chat.name or "")[:_TITLE] or None
+    return {"type": chat.type, "title": title, "username": chat.username, "is_forum": chat.is_forum}

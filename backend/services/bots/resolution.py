@@ -1,0 +1,178 @@
+"""From a name, an id or a token to a sender and its chats; which level that came from is part of the answer.
+
+Every target is a row of `senders`, because a sender is what a lease, a pace and a history belong to. A token that came
+as an argument or from `TELEGRAM_BOT_CONFIGS` uses the row of the workspace that already has it, so that one bot is
+never served at twice its pace; else it gets a row of its own, which no list of bots shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy.exc import IntegrityError
+
+from backend.core import clock, config
+from backend.core.database import db, system_scope
+from backend.models import Sender, Workspace
+from backend.services import senders
+from backend.services.bots import levels
+from backend.services.bots.levels import Asked, Choice, Environment, KnownBot, Level
+from backend.services.senders.credentials import token_hash
+
+_WHY: Final = "senders are kept apart by their owner, below"
+_SOURCES: Final = {"database": 0, "environment": 1, "configs": 2, "arguments": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where something is to be said, and as whom. `level` is `arguments`, `database`, `configs` or `environment`;
+    `thread_id` a forum topic of the chat."""
+
+    sender: Sender
+    chat_ids: tuple[str, ...]
+    thread_id: str | None
+    level: Level
+
+
+def resolve(
+    workspace_id: int,
+    *,
+    bot_name: str | None = None,
+    bot_id: int | None = None,
+    token: str | None = None,
+    chat_ids: Sequence[str] = (),
+    need_chats: bool = True,
+) -> Target:
+    """The sender and the chats that are meant, in the caller's transaction; see `levels.choose` for the order.
+
+    The environment serves the instance's first workspace only. May store a row for a token that is used for the first
+    time. Raises NotFound(`bot_not_found`), Conflict(`bot_inactive`), Invalid(`no_chats`, `bad_chat_id`, `bad_token`).
+    """
+    asked = Asked(bot_name, bot_id, token, tuple(chat_ids))
+    with system_scope(_WHY):
+        rows = _rows(workspace_id, asked)
+        choice = levels.choose(
+            asked, [_known(row) for row in rows], environment_of(workspace_id), need_chats=need_chats
+        )
+        sender = _sender_of(workspace_id, choice, rows)
+        if not sender.is_active:
+            raise levels.inactive()
+        return Target(sender, choice.chat_ids, choice.thread_id, choice.level)
+
+
+def knows(workspace_id: int, name: str) -> bool:
+    """Whether this very name is a working bot with chats; the environment's own bot, which serves every name where
+    it has chats, does not count."""
+    with system_scope(_WHY):
+        rows = _rows(workspace_id, Asked(bot_name=name))
+        return levels.knows(name, [_known(row) for row in rows], environment_of(workspace_id))
+
+
+def environment_of(workspace_id: int) -> Environment:
+    """What the environment offers this workspace: everything to the instance's first, nothing to any other."""
+    settings = config.get()
+    if not settings.telegram_bot_token and not settings.telegram_bot_configs:
+        return levels.NOTHING
+    with system_scope(_WHY):
+        first = db.session.execute(select(func.min(Workspace.id))).scalar()
+    if first != workspace_id:
+        return levels.NOTHING
+    return Environment(settings.telegram_bot_configs, settings.telegram_bot_token, settings.telegram_chat_ids)
+
+
+def still_named() -> ColumnElement[bool]:
+    """What holds for rows of `TELEGRAM_BOT_CONFIGS` whose token is still there, and for all other senders."""
+    hashes = [token_hash(one.token.strip()) for one in config.get().telegram_bot_configs]
+    return or_(Sender.source != "configs", Sender.credentials_hash.in_(hashes))
+
+
+def _rows(workspace_id: int, asked: Asked) -> list[Sender]:
+    """The workspace's bots of that id or name: one, or none."""
+    if asked.token is not None or (asked.bot_id is None and not (asked.bot_name or "").strip()):
+        return []
+    which = (
+        Sender.id == asked.bot_id
+        if asked.bot_id is not None
+        else Sender.name_folded == levels.folded(asked.bot_name or "")
+    )
+    query = select(Sender).where(
+        Sender.workspace_id == workspace_id,
+        Sender.channel == senders.CHANNEL,
+        Sender.source == "database",
+        Sender.deleted_at.is_(None),
+        which,
+    )
+    return list(db.session.execute(query).scalars())
+
+
+def _known(row: Sender) -> KnownBot:
+    return KnownBot(row.id, row.name, row.chat_ids, row.message_thread_id, row.is_active)
+
+
+def _sender_of(workspace_id: int, choice: Choice, rows: Sequence[Sender]) -> Sender:
+    if choice.bot_id is not None:
+        return next(row for row in rows if row.id == choice.bot_id)
+    if choice.level == "environment":
+        default = senders.default_bot()
+        if default is None:
+            raise levels.not_found()
+        return default
+    if choice.token is None:
+        raise RuntimeError("a choice with neither a bot nor a token")
+    return _of_token(workspace_id, choice.token, choice.level)
+
+
+def _of_token(workspace_id: int, token: str, source: Level) -> Sender:
+    """The workspace's row with this token, made where there is none.
+
+    A bot that a person has switched off is not used: it is the bot that was switched off, and not its token.
+    """
+    found = _by_token(workspace_id, token)
+    if found is None:
+        found = _make(workspace_id, token, source)
+    elif found.source == "arguments" and source == "configs":
+        found.source = source
+        db.session.flush()
+    return found
+
+
+def _by_token(workspace_id: int, token: str) -> Sender | None:
+    query = (
+        select(Sender)
+        .where(
+            Sender.workspace_id == workspace_id,
+            Sender.channel == senders.CHANNEL,
+            Sender.credentials_hash == token_hash(token),
+            Sender.deleted_at.is_(None),
+            Sender.is_active | Sender.disabled_code.is_not(None),
+        )
+        .order_by(case(_SOURCES, value=Sender.source), Sender.id)
+        .limit(1)
+    )
+    return db.session.execute(query).scalar_one_or_none()
+
+
+def _make(workspace_id: int, token: str, source: Level) -> Sender:
+    made = Sender(
+        workspace_id=workspace_id,
+        channel=senders.CHANNEL,
+        source=source,
+        name=f"bot {senders.bot_id_of(token)}",
+        is_active=True,
+        facts={},
+        created_at=clock.now(),
+    )
+    try:
+        with db.session.begin_nested():
+            senders.set_token(made, token)
+            db.session.add(made)
+    except IntegrityError:
+        # Another process that uses the token for the first time was first.
+        known = _by_token(workspace_id, token)
+        if known is None:
+            raise
+        return known
+    return made

@@ -1,0 +1,84 @@
+"""Every bot of the instance at a glance, for who runs it: whether it works, and since when it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from backend.core import config
+from backend.core.database import db, system_scope
+from backend.models import Sender, SenderLease
+from backend.services import senders
+from backend.services.bots import health, usage
+from backend.services.bots.resolution import still_named
+
+MOST: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class BotStanding:
+    """A bot. `paused_until` is a rest that Telegram asked for; `waiting` counts operations, to 1000 at most."""
+
+    id: int
+    workspace_id: int | None
+    name: str
+    source: str
+    username: str | None
+    is_active: bool
+    disabled_code: str | None
+    health: dict[str, Any]
+    waiting: int
+    paused_until: datetime | None
+    last_inbound_at: datetime | None
+
+
+def bots() -> list[BotStanding]:
+    """The bots of all workspaces and of the environment, at most 500; those that do not work come first."""
+    with system_scope("the instance's owner looks at all bots"):
+        rows = db.session.execute(
+            select(Sender, SenderLease.paused_until)
+            .outerjoin(SenderLease, SenderLease.sender_id == Sender.id)
+            .where(
+                Sender.channel == senders.CHANNEL,
+                Sender.deleted_at.is_(None),
+                Sender.source != "arguments",
+                still_named(),
+            )
+            .order_by(Sender.disabled_code.is_(None), Sender.id)
+            .limit(MOST)
+        ).all()
+        used = usage.of([sender.id for sender, _ in rows])
+        return [
+            BotStanding(
+                id=sender.id,
+                workspace_id=sender.workspace_id,
+                name=sender.name,
+                source=sender.source,
+                username=sender.username,
+                is_active=sender.is_active,
+                disabled_code=sender.disabled_code,
+                health=health.last_of(sender),
+                waiting=used[sender.id].waiting,
+                paused_until=paused_until,
+                last_inbound_at=sender.last_inbound_at,
+            )
+            for sender, paused_until in rows
+        ]
+
+
+def is_configured() -> bool:
+    """Whether there is any bot at all, in the environment or switched on in the database."""
+    settings = config.get()
+    if settings.telegram_bot_token or settings.telegram_bot_configs:
+        return True
+    with system_scope("the instance's owner looks at all bots"):
+        query = select(Sender.id).where(
+            Sender.channel == senders.CHANNEL,
+            Sender.source == "database",
+            Sender.is_active,
+            Sender.deleted_at.is_(None),
+        )
+        return db.session.execute(query.limit(1)).first() is not None

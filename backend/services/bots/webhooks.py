@@ -1,0 +1,118 @@
+"""A bot's webhook from a person's side: registered, looked at, deleted, its secret changed.
+
+Everything here commits before it asks Telegram. A new secret is stored beside the one in force before Telegram is told,
+and alone after: whatever happens in between, the updates that Telegram sends are accepted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from backend.channels.errors import ChannelError
+from backend.core.database import db, system_scope
+from backend.core.logging import get_logger
+from backend.models import Sender
+from backend.services import senders
+from backend.services.auth import audit
+from backend.services.bots import asking, catalog
+from backend.services.intake.commands import menus
+from backend.services.senders import doors, provider
+
+log = get_logger(__name__)
+_WHY: Final = "bots are kept apart by their owner, below"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What Telegram says of a webhook. `ours`: whether it leads here; `url` is empty where there is none, and
+    `expected_url` what it would be."""
+
+    url: str
+    expected_url: str
+    ours: bool
+    pending: int
+    last_error: str | None
+    last_error_at: datetime | None
+
+
+def info(workspace_id: int, bot_id: int) -> Standing:
+    """What Telegram says. Raises NotFound, Invalid(`token_refused`), Unavailable(`bot_unavailable`)."""
+    bot = catalog.get(workspace_id, bot_id)
+    return standing_of(bot)
+
+
+def standing_of(bot: Sender) -> Standing:
+    """The same for any bot; commits before it asks."""
+    with asking.clear_errors():
+        said = senders.webhook_info(bot)
+    expected = senders.webhook_address(bot)
+    return Standing(said.url, expected, said.url == expected, said.pending, said.last_error, said.last_error_at)
+
+
+def register(actor_label: str, workspace_id: int, bot_id: int, *, drop_pending: bool = False) -> str:
+    """Has Telegram deliver the bot's updates here, and show its menu of commands; returns the address.
+
+    Raises NotFound, Invalid (`webhook_address_refused`, `token_refused`, Telegram's reason), Unavailable.
+    """
+    bot = catalog.get(workspace_id, bot_id)
+    with asking.clear_errors():
+        address = senders.register_webhook(bot, drop_pending=drop_pending)
+        try:
+            senders.register_commands(bot, menus())
+        except ChannelError as error:
+            # Updates arrive all the same, and commands are answered without a menu.
+            log.warning("menu_not_registered", sender_id=bot_id, code=error.code)
+    audit.record(actor_label, "bot.webhook_registered", f"sender:{bot_id}", workspace_id, drop_pending=drop_pending)
+    doors.forget()
+    return address
+
+
+def delete(actor_label: str, workspace_id: int, bot_id: int, *, drop_pending: bool = False) -> None:
+    """Has Telegram keep the bot's updates, so that they can be polled. Raises what `info` raises."""
+    bot = catalog.get(workspace_id, bot_id)
+    token = senders.credentials_of(bot).token
+    db.session.commit()
+    with asking.clear_errors():
+        provider.quick().delete_webhook(token, drop_pending=drop_pending)
+    audit.record(actor_label, "bot.webhook_deleted", f"sender:{bot_id}", workspace_id, drop_pending=drop_pending)
+
+
+def rotate_secret(actor_label: str, workspace_id: int, bot_id: int) -> bool:
+    """Gives the bot's webhook a new secret, and tells Telegram where the webhook leads here; whether it does.
+
+    Where Telegram cannot be told the old secret stays good, and a repetition tries again. Raises what `info` raises.
+    """
+    bot = catalog.get(workspace_id, bot_id)
+    registered = standing_of(bot).ours
+    with system_scope(_WHY):
+        bot = catalog.get(workspace_id, bot_id, lock=True)
+        fresh = senders.new_webhook_secret(bot, keep=registered)
+        audit.record(actor_label, "bot.secret_rotated", f"sender:{bot.id}", workspace_id, registered=registered)
+        db.session.commit()
+    doors.forget()
+    if registered:
+        with asking.clear_errors():
+            senders.register_webhook(bot)
+        with system_scope(_WHY):
+            bot = catalog.get(workspace_id, bot_id, lock=True)
+            senders.settle_webhook_secret(bot, fresh)
+        doors.forget()
+    return registered
+
+
+def forget(bot: Sender) -> None:
+    """Has Telegram stop delivering to a bot that is about to be removed, where it delivers here. Commits first.
+
+    Best effort: what still comes finds no bot, and whoever uses the account next sets a webhook of their own.
+    """
+    token, expected = bot.credentials, senders.webhook_address(bot)
+    db.session.commit()
+    if not token:
+        return
+    try:
+        if provider.quick().get_webhook_info(token).url == expected:
+            provider.quick().delete_webhook(token)
+    except ChannelError as error:
+        log.warning("webhook_not_deleted", sender_id=bot.id, code=error.code)

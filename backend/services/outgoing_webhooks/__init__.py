@@ -1,0 +1,38 @@
+"""Outgoing webhooks: what happens here is told to addresses that a workspace adds.
+
+`emit` stores an event for every endpoint that listens, in the caller's transaction; a job sends, signed, at least once,
+with the same event id at each try. What decides is pure (`decisions`, `signing`).
+"""
+
+from backend.services.outgoing_webhooks.emitting import EVENTS, declare, emit, listening
+from backend.services.outgoing_webhooks.endpoints import (
+    change,
+    create,
+    get,
+    listing,
+    remove,
+    rotate_secret,
+    send_test,
+)
+from backend.services.outgoing_webhooks.history import attempts_of, deliveries, delivery, replay
+from backend.services.outgoing_webhooks.sending import send_due, waiting
+
+__all__ = [
+    "EVENTS",
+    "attempts_of",
+    "change",
+    "create",
+    "declare",
+    "deliveries",
+    "delivery",
+    "emit",
+    "get",
+    "listening",
+    "listing",
+    "remove",
+    "replay",
+    "rotate_secret",
+    "send_due",
+    "send_test",
+    "waiting",
+]

@@ -1,0 +1,91 @@
+"""What follows from a try to tell an endpoint: a pure function of its outcome and what went before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+WAITS: Final = tuple(
+    timedelta(seconds=seconds) for seconds in (10, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200, 43200, 43200)
+)
+"""How long a delivery waits after its first, second … failed try; after one more it is given up: some 52 hours."""
+DISABLED_AFTER: Final = timedelta(days=3)
+"""An endpoint that fails for so long, and `DISABLED_FAILURES` times, without a single success is switched off."""
+DISABLED_FAILURES: Final = 15
+LONGEST_REST: Final = timedelta(minutes=5)
+_FIRST_REST: Final = timedelta(seconds=5)
+_MOST_RETRY_AFTER: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One try: the status that was answered, or the code of why there is none. `retry_after` in seconds."""
+
+    status: int | None = None
+    code: str | None = None
+    retry_after: float | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the endpoint took the event."""
+        return self.code is None and self.status is not None and 200 <= self.status < 300
+
+    @property
+    def fault(self) -> str | None:
+        """The code of what went wrong; None for a success."""
+        if self.succeeded:
+            return None
+        return self.code or ("redirected" if 300 <= (self.status or 0) < 400 else f"http_{self.status}")
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the endpoint as a whole seems to be away, and not only this event to be unwelcome."""
+        return self.status is None or self.status >= 500 or self.status == 429
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`wait` until the delivery's next try, None when it has ended; `rest` holds back the whole endpoint meanwhile.
+
+    `disable` is the code with which the endpoint is switched off.
+    """
+
+    state: Literal["due", "delivered", "failed"]
+    reason: str | None = None
+    wait: timedelta | None = None
+    rest: timedelta | None = None
+    disable: str | None = None
+
+
+def decide(
+    outcome: Outcome, *, attempts: int, failures: int, failing_since: datetime | None, now: datetime
+) -> Decision:
+    """The consequence of a delivery's try number `attempts`.
+
+    `failures` counts the endpoint's failed tries in a row, this one included; `failing_since` is when they began.
+    """
+    if outcome.succeeded:
+        return Decision("delivered")
+    if outcome.status == 410:
+        return Decision("failed", outcome.fault, disable="gone")
+    long = failing_since is not None and now - failing_since >= DISABLED_AFTER
+    if long and failures >= DISABLED_FAILURES:
+        return Decision("failed", outcome.fault, disable="failing_for_long")
+    rest = min(_FIRST_REST * 2 ** min(failures - 1, 10), LONGEST_REST) if outcome.is_away else None
+    if attempts > len(WAITS):
+        return Decision("failed", outcome.fault, rest=rest)
+    wait = WAITS[attempts - 1]
+    if outcome.retry_after is not None and outcome.status in (429, 503):
+        asked = min(timedelta(seconds=outcome.retry_after), _MOST_RETRY_AFTER)
+        wait, rest = max(wait, asked), max(rest or asked, asked)
+    return Decision("due", outcome.fault, wait=wait, rest=rest)
+
+
+def matches(pattern: str, event_type: str) -> bool:
+    """Whether an endpoint's pattern (a type, a family `post.*`, or `*`) names this type."""
+    if pattern == "*":
+        return True
+    if pattern.endswith(".*"):
+        return event_type.startswith(pattern[:-1])
+    return pattern == event_type

@@ -1,0 +1,179 @@
+"""The endpoints a workspace adds."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import func, select, update
+
+from backend.core import clock, config, events, queue
+from backend.core.database import current_workspace_id, db
+from backend.core.egress import Egress, EgressFailed, EgressRefused
+from backend.core.errors import Conflict, Invalid, NotFound
+from backend.models import OutgoingDelivery, OutgoingWebhook
+from backend.services import paging
+from backend.services.auth import audit
+from backend.services.outgoing_webhooks import emitting, signing
+from backend.services.outgoing_webhooks.decisions import matches
+
+MOST: Final = 20
+"""Endpoints of one workspace."""
+OVERLAP: Final = timedelta(hours=24)
+"""How long the secret before a rotation signs as well."""
+_LOOK_UP_SECONDS: Final = 2.0
+
+
+def create(
+    actor_label: str, url: str, wanted: Sequence[str], *, name: str | None = None, enabled: bool = True
+) -> tuple[OutgoingWebhook, str]:
+    """Adds an endpoint to the workspace in scope; with its secret, which is shown this once.
+
+    Raises Invalid for an address that is not http(s) or not public and for events that do not exist, Conflict
+    (`too_many_webhooks`).
+    """
+    _check_url(url)
+    known = _checked_events(wanted)
+    if db.session.execute(select(func.count()).select_from(OutgoingWebhook)).scalar_one() >= MOST:
+        raise Conflict("too_many_webhooks", f"A workspace has at most {MOST} endpoints.")
+    now = clock.now()
+    made = OutgoingWebhook(
+        workspace_id=current_workspace_id(),
+        name=name,
+        url=url,
+        events=known,
+        enabled=enabled,
+        created_at=now,
+        updated_at=now,
+    )
+    secret = made.secret = signing.new_secret()
+    db.session.add(made)
+    db.session.flush()
+    audit.record(actor_label, "webhook.created", f"webhook:{made.id}", events=known)
+    return made, secret
+
+
+def get(webhook_id: int, *, lock: bool = False) -> OutgoingWebhook:
+    """An endpoint of the workspace in scope. Raises NotFound."""
+    found: OutgoingWebhook | None = db.session.get(
+        OutgoingWebhook, webhook_id, with_for_update=lock or None, populate_existing=lock
+    )
+    if found is None:
+        raise NotFound("webhook_not_found", "There is no such endpoint.")
+    return found
+
+
+def listing(
+    *, cursor: str | None = None, limit: int = paging.DEFAULT_LIMIT
+) -> tuple[list[OutgoingWebhook], str | None]:
+    """The workspace's endpoints, oldest first."""
+    return paging.page(select(OutgoingWebhook), OutgoingWebhook.id, cursor=cursor, limit=limit, descending=False)
+
+
+def change(actor_label: str, webhook_id: int, changes: Mapping[str, Any]) -> OutgoingWebhook:
+    """Changes `name`, `url`, `events` and `enabled` where they are named. Raises what `create` does, and NotFound.
+
+    Switching on also takes back a disabling after long failure. What waits goes to the new address.
+    """
+    if "url" in changes:
+        _check_url(changes["url"])
+    known = _checked_events(changes["events"]) if "events" in changes else None
+    webhook = get(webhook_id, lock=True)
+    if "name" in changes:
+        webhook.name = changes["name"]
+    if "url" in changes and changes["url"] != webhook.url:
+        webhook.url = changes["url"]
+        webhook.failures, webhook.failing_since, webhook.rest_until = 0, None, None
+    if known is not None:
+        webhook.events = known
+    if "enabled" in changes:
+        webhook.enabled = changes["enabled"]
+        if webhook.enabled:
+            webhook.disabled_code = webhook.disabled_at = None
+            webhook.failures, webhook.failing_since, webhook.rest_until = 0, None, None
+            queue.wake(emitting.LANE)
+        else:
+            end_waiting(webhook, "endpoint_off")
+    webhook.updated_at = clock.now()
+    db.session.flush()
+    audit.record(actor_label, "webhook.changed", f"webhook:{webhook.id}", fields=sorted(changes))
+    return webhook
+
+
+def remove(actor_label: str, webhook_id: int) -> None:
+    """Takes an endpoint away with what waits for it and its log. Raises NotFound."""
+    webhook = get(webhook_id, lock=True)
+    db.session.delete(webhook)
+    db.session.flush()
+    audit.record(actor_label, "webhook.deleted", f"webhook:{webhook_id}")
+
+
+def rotate_secret(actor_label: str, webhook_id: int) -> tuple[OutgoingWebhook, str]:
+    """Gives the endpoint a new secret, shown this once; the old one signs as well for a day. Raises NotFound."""
+    webhook = get(webhook_id, lock=True)
+    webhook.previous_secret = webhook.secret
+    webhook.previous_until = clock.now() + OVERLAP
+    secret = webhook.secret = signing.new_secret()
+    webhook.updated_at = clock.now()
+    db.session.flush()
+    audit.record(actor_label, "webhook.secret_rotated", f"webhook:{webhook.id}")
+    return webhook, secret
+
+
+def send_test(actor_label: str, webhook_id: int) -> OutgoingDelivery:
+    """Stores a test event for this endpoint, whatever it listens to. Raises NotFound, Conflict (`webhook_off`)."""
+    webhook = get(webhook_id)
+    if not webhook.is_served:
+        raise Conflict("webhook_off", "The endpoint is switched off.")
+    key = uuid.uuid4().hex
+    made = emitting.store(
+        webhook.workspace_id, emitting.TEST, {"webhook_id": webhook.id}, key=key, webhook_ids=[webhook.id]
+    )
+    audit.record(actor_label, "webhook.tested", f"webhook:{webhook.id}")
+    return db.session.get_one(OutgoingDelivery, made[0])
+
+
+def disable(webhook: OutgoingWebhook, code: str) -> None:
+    """Switches an endpoint off that failed for long; its waiting deliveries end, and can be replayed."""
+    webhook.disabled_code, webhook.disabled_at = code, clock.now()
+    end_waiting(webhook, "endpoint_disabled")
+    audit.record("system", "webhook.disabled", f"webhook:{webhook.id}", code=code)
+    events.publish("outgoing_webhook_disabled", webhook_id=webhook.id, workspace_id=webhook.workspace_id, code=code)
+
+
+def end_waiting(webhook: OutgoingWebhook, code: str) -> None:
+    """Ends what waits for the endpoint, with this reason."""
+    db.session.execute(
+        update(OutgoingDelivery)
+        .where(OutgoingDelivery.webhook_id == webhook.id, OutgoingDelivery.state == "due")
+        .values(state="failed", reason=code, ended_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _check_url(url: str) -> None:
+    try:
+        Egress(allow_private=config.get().egress_allow_private).judge(url, timeout=_LOOK_UP_SECONDS)
+    except EgressRefused as error:
+        raise Invalid(error.code, error.message, detail=[_fault("url", error.code, error.message)]) from None
+    except EgressFailed:
+        # A name that cannot be looked up now is judged when something is sent there.
+        return
+
+
+def _checked_events(wanted: Sequence[str]) -> list[str]:
+    kept = list(dict.fromkeys(wanted))
+    faults = [
+        _fault(f"events.{position}", "unknown_event_type", "No event has that type.")
+        for position, pattern in enumerate(kept)
+        if not any(matches(pattern, known) for known in emitting.EVENTS)
+    ]
+    if faults:
+        raise Invalid("unknown_event_type", "No event has that type.", detail=faults)
+    return kept
+
+
+def _fault(field: str, code: str, message: str) -> dict[str, str]:
+    return {"field": field, "code": code, "message": message}

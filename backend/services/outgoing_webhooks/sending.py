@@ -1,0 +1,271 @@
+"""Sending to endpoints: one thread an endpoint, one event after the other, in the order in which they became due.
+
+The thread that serves an endpoint holds its lease (`served_until`, on the database's clock), so two processes do not
+send the same thing at once; a process that dies leaves it to the next one when the lease is over. No transaction is
+open while an endpoint is asked. A try that was not recorded is made again: at least once.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import exists, func, or_, select, update
+
+from backend.core import clock, config, failpoints, queue
+from backend.core.crews import Crew
+from backend.core.database import db, system_scope, workspace_scope
+from backend.core.egress import Egress, EgressFailed, EgressRefused
+from backend.core.logging import get_logger
+from backend.models import OutgoingAttempt, OutgoingDelivery, OutgoingWebhook
+from backend.services.outgoing_webhooks import emitting, endpoints, signing
+from backend.services.outgoing_webhooks.decisions import Outcome, decide
+
+log = get_logger(__name__)
+
+TIMEOUT: Final = 10.0
+"""Seconds that an endpoint has for its whole answer."""
+_LEASE: Final = timedelta(seconds=30)
+_TURN_SECONDS: Final = 20.0
+"""After so long a thread leaves its endpoint to whoever comes next, so that the others get their turn."""
+_MOST_ANSWER: Final = 1024 * 1024
+_CREW: Final = Crew("outgoing-webhooks", 16)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """One delivery, read for sending."""
+
+    delivery_id: int
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+def waiting() -> int:
+    """How many endpoints have something due that nobody sends; counts to 1,000 at most."""
+    with system_scope("housekeeping"):
+        found = len(db.session.scalars(_idle().limit(1000)).all())
+        db.session.rollback()
+    return found
+
+
+def send_due(seconds: float = 2.0) -> int:
+    """Starts a thread for each endpoint that has something due, and waits for them for at most about `seconds`.
+
+    Returns how many were started. An endpoint that hangs goes on in its thread and holds nothing else.
+    """
+    queue.clear_flag(emitting.LANE)
+    deadline = time.monotonic() + seconds
+    started = 0
+    while True:
+        taken = _take(_CREW.free())
+        started += sum(_CREW.start(partial(_serve, *place)) for place in taken)
+        left = deadline - time.monotonic()
+        if left <= 0 or (_CREW.wait(min(left, 0.05 if taken else left)) and not taken):
+            return started
+
+
+def _idle() -> Any:
+    """Ids of the endpoints that could be served now."""
+    now = clock.now()
+    due = exists().where(
+        OutgoingDelivery.webhook_id == OutgoingWebhook.id,
+        OutgoingDelivery.state == "due",
+        OutgoingDelivery.due_at <= now,
+    )
+    return select(OutgoingWebhook.id).where(
+        OutgoingWebhook.enabled,
+        OutgoingWebhook.disabled_code.is_(None),
+        or_(OutgoingWebhook.rest_until.is_(None), OutgoingWebhook.rest_until <= now),
+        or_(OutgoingWebhook.served_until.is_(None), OutgoingWebhook.served_until <= func.clock_timestamp()),
+        due,
+    )
+
+
+def _take(most: int) -> list[tuple[int, int]]:
+    """Takes the leases of up to `most` endpoints: (workspace, endpoint). Commits."""
+    if most <= 0:
+        return []
+    with system_scope("endpoints of all workspaces are served here"):
+        # Whoever was served longest ago comes first.
+        order = OutgoingWebhook.served_until.asc().nulls_first()
+        free = _idle().order_by(order).limit(most).with_for_update(skip_locked=True, of=OutgoingWebhook)
+        ids = list(db.session.scalars(free))
+        taken = db.session.execute(
+            update(OutgoingWebhook)
+            .where(OutgoingWebhook.id.in_(ids))
+            .values(served_until=func.clock_timestamp() + _LEASE)
+            .returning(OutgoingWebhook.workspace_id, OutgoingWebhook.id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        db.session.commit()
+    return [(workspace_id, webhook_id) for workspace_id, webhook_id in taken]
+
+
+def _serve(workspace_id: int, webhook_id: int) -> None:
+    """Sends what is due to one endpoint, until nothing is, it fails, or the turn is over."""
+    until = time.monotonic() + _TURN_SECONDS
+    with workspace_scope(workspace_id):
+        try:
+            while time.monotonic() < until and (ready := _next(webhook_id)) is not None:
+                began = time.monotonic()
+                outcome = _ask(ready)
+                failpoints.hit("outgoing.answered_not_recorded")
+                if not _record(webhook_id, ready, outcome, round((time.monotonic() - began) * 1000)):
+                    break
+        finally:
+            _give_back(webhook_id)
+
+
+def _next(webhook_id: int) -> _Ready | None:
+    """The oldest due delivery, and the lease renewed for it. Commits."""
+    now = clock.now()
+    webhook = db.session.scalars(
+        select(OutgoingWebhook)
+        .where(OutgoingWebhook.id == webhook_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if webhook is None or not webhook.is_served or (webhook.rest_until and webhook.rest_until > now):
+        db.session.rollback()
+        return None
+    found = db.session.scalars(
+        select(OutgoingDelivery)
+        .where(
+            OutgoingDelivery.webhook_id == webhook_id, OutgoingDelivery.state == "due", OutgoingDelivery.due_at <= now
+        )
+        .order_by(OutgoingDelivery.due_at, OutgoingDelivery.id)
+        .limit(1)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if found is None:
+        db.session.rollback()
+        return None
+    known = [webhook.secret]
+    if webhook.previous_secret and webhook.previous_until and webhook.previous_until > now:
+        known.append(webhook.previous_secret)
+    ready = _Ready(found.id, webhook.url, _headers(found, known), found.body.encode())
+    _lease(webhook_id, func.clock_timestamp() + _LEASE)
+    db.session.commit()
+    return ready
+
+
+def _headers(found: OutgoingDelivery, known: list[str]) -> dict[str, str]:
+    return {
+        "Content-Type": "application/json",
+        "Switchboard-Event-Id": found.event_id,
+        "Switchboard-Event-Type": found.type,
+        signing.HEADER: signing.header(known, int(clock.unix()), found.body.encode()),
+    }
+
+
+def _ask(ready: _Ready) -> Outcome:
+    client = Egress(allow_private=config.get().egress_allow_private)
+    try:
+        # Not redirected: what is signed is for the address that the workspace named.
+        answer = client.fetch(
+            "POST",
+            ready.url,
+            headers=ready.headers,
+            body=ready.body,
+            timeout=TIMEOUT,
+            max_bytes=_MOST_ANSWER,
+            max_redirects=0,
+        )
+    except (EgressRefused, EgressFailed) as error:
+        return Outcome(code=error.code)
+    retry_after = None
+    with suppress(ValueError):
+        retry_after = float(answer.headers.get("retry-after", ""))
+    return Outcome(answer.status, retry_after=max(0.0, retry_after) if retry_after is not None else None)
+
+
+def _record(webhook_id: int, ready: _Ready, outcome: Outcome, duration_ms: int) -> bool:
+    """Writes down what came of a try; whether the endpoint can be asked again at once. Commits."""
+    now = clock.now()
+    webhook = db.session.get(OutgoingWebhook, webhook_id, with_for_update=True, populate_existing=True)
+    found = db.session.get(OutgoingDelivery, ready.delivery_id, with_for_update=True, populate_existing=True)
+    if webhook is None or found is None:
+        # Taken away meanwhile.
+        db.session.rollback()
+        return webhook is not None
+    db.session.add(
+        OutgoingAttempt(
+            workspace_id=found.workspace_id,
+            delivery_id=found.id,
+            at=now,
+            status=outcome.status,
+            code=outcome.fault,
+            duration_ms=duration_ms,
+        )
+    )
+    found.status = outcome.status
+    if found.state == "due":
+        found.attempts += 1
+    recovered = outcome.succeeded and webhook.rest_until is not None
+    if outcome.succeeded:
+        webhook.failures, webhook.failing_since, webhook.rest_until, webhook.last_success_at = 0, None, None, now
+    else:
+        webhook.failures += 1
+        webhook.failing_since = webhook.failing_since or now
+    decided = decide(
+        outcome, attempts=found.attempts, failures=webhook.failures, failing_since=webhook.failing_since, now=now
+    )
+    if found.state == "due":
+        found.state, found.reason = decided.state, decided.reason
+        if decided.wait is not None:
+            found.due_at = now + decided.wait
+        else:
+            found.ended_at = now
+    if decided.rest is not None:
+        webhook.rest_until = now + decided.rest
+    db.session.flush()
+    if decided.disable:
+        endpoints.disable(webhook, decided.disable)
+    if recovered:
+        _hurry(webhook_id)
+    _log(webhook_id, ready.delivery_id, outcome, duration_ms)
+    db.session.commit()
+    return decided.rest is None and decided.disable is None
+
+
+def _hurry(webhook_id: int) -> None:
+    """The endpoint is back: what waited for it need not wait for the end of its own patience."""
+    db.session.execute(
+        update(OutgoingDelivery)
+        .where(OutgoingDelivery.webhook_id == webhook_id, OutgoingDelivery.state == "due")
+        .where(OutgoingDelivery.due_at > clock.now())
+        .values(due_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _give_back(webhook_id: int) -> None:
+    db.session.rollback()
+    _lease(webhook_id, func.clock_timestamp())
+    db.session.commit()
+
+
+def _lease(webhook_id: int, until: Any) -> None:
+    db.session.execute(
+        update(OutgoingWebhook)
+        .where(OutgoingWebhook.id == webhook_id)
+        .values(served_until=until)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _log(webhook_id: int, delivery_id: int, outcome: Outcome, duration_ms: int) -> None:
+    log.info(
+        "outgoing_webhook",
+        webhook_id=webhook_id,
+        delivery_id=delivery_id,
+        status=outcome.status,
+        code=outcome.fault,
+        duration_ms=duration_ms,
+    )

@@ -1,0 +1,34 @@
+"""Posts: what people publish on social platforms, from here or by a host application that is asked to.
+
+Each try is begun at most once: a row is committed before the call that publishes, and where nobody knows what came of
+it the post is `unknown` and a person is asked. `publish_due` is the job; what decides is pure (`decisions`, `states`).
+"""
+
+from backend.services.posts import retrying as retrying
+from backend.services.posts.jobs import EXECUTE
+from backend.services.posts.outcomes import RUN_PROGRESSED, report_result, resolve, retry, tell
+from backend.services.posts.publishing import publish_due, waiting
+from backend.services.posts.reading import attempts_of, get, listing, next_attempt_at
+from backend.services.posts.writing import Place, cancel, change, check_media, create, draft_of, schedule
+
+__all__ = [
+    "EXECUTE",
+    "RUN_PROGRESSED",
+    "Place",
+    "attempts_of",
+    "cancel",
+    "change",
+    "check_media",
+    "create",
+    "draft_of",
+    "get",
+    "listing",
+    "next_attempt_at",
+    "publish_due",
+    "report_result",
+    "resolve",
+    "retry",
+    "schedule",
+    "tell",
+    "waiting",
+]

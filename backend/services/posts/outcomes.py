@@ -1,0 +1,184 @@
+"""How a post ends, who is told, and what a person or a host application says about it.
+
+A post ends in the transaction that also stores what its person is told. While a rule's run is under way its posts tell
+nothing themselves: the run does, once all have ended.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+from backend.core import clock, events, queue
+from backend.core.database import db
+from backend.core.errors import Conflict
+from backend.models import Post, PostAttempt, RuleRun, User
+from backend.services import notifications
+from backend.services.auth import audit
+from backend.services.posts import publishers, reading, states, wording
+
+LANE: Final = "background"
+ACTOR: Final = "system"
+RUN_PROGRESSED: Final = "rule_run_progressed"
+"""Published with `run`, locked, when a post of a rule's run has ended."""
+
+Outcome = Literal["published", "failed", "unknown", "canceled"]
+
+
+def end(
+    post: Post,
+    outcome: Outcome,
+    *,
+    code: str | None = None,
+    detail: str | None = None,
+    external_id: str | None = None,
+    post_url: str | None = None,
+) -> None:
+    """Ends a locked post in the caller's transaction and has its person told."""
+    now = clock.now()
+    post.state, post.reason, post.error = outcome, code, (detail or None) and str(detail)[:500]
+    post.due_at = None
+    post.ended_at = post.updated_at = now
+    if outcome == "published":
+        post.published_at, post.error = now, None
+        post.external_id = external_id or post.external_id
+        post.post_url = post_url or post.post_url
+    if outcome != "canceled":
+        note(post, outcome, code)
+    db.session.flush()
+    run = _run_under_way(post)
+    if run is not None:
+        events.publish(RUN_PROGRESSED, run=run)
+    elif outcome != "canceled":
+        tell(post)
+
+
+def put_off(post: Post, code: str, wait: timedelta, *, begun: bool) -> None:
+    """Has a locked post wait, with the reason, in the caller's transaction."""
+    if begun:
+        note(post, "again", code)
+    post.state, post.reason, post.due_at = "scheduled", code, clock.now() + wait
+    db.session.flush()
+
+
+def note(post: Post, phase: str, code: str | None = None) -> None:
+    """Adds to the post's attempts."""
+    db.session.add(
+        PostAttempt(
+            workspace_id=post.workspace_id,
+            post_id=post.id,
+            number=post.attempts,
+            phase=phase,
+            code=code,
+            at=clock.now(),
+        )
+    )
+
+
+def tell(post: Post) -> None:
+    """Tells the post's person how it ended, in the message that told of it before if there is one."""
+    user = db.session.get_one(User, post.user_id)
+    post.version += 1
+    kind = "post_success" if post.state == "published" else "post_failure"
+    notifications.report(ACTOR, kind, user, data_of(post, user.locale), subject=subject_of(post), version=post.version)
+
+
+def data_of(post: Post, locale: str) -> dict[str, Any]:
+    """What the notification is made of."""
+    known: dict[str, Any] = {"post_id": post.id, "platform": post.platform}
+    if post.state == "published":
+        counts = {"likes": post.likes, "comments": post.comments}
+        known |= {"content": post.content, "post_url": post.post_url, **counts}
+    else:
+        known |= {"error": wording.explain(post.state, post.reason, post.error, locale)}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def subject_of(post: Post) -> str:
+    """Under which subject its person is told; host applications use names of their own, such as `post:17`."""
+    return f"posts/{post.id}"
+
+
+def engagement_changed(post: Post) -> None:
+    """Edits the `post_success` that was sent with the new counts; says nothing where none was."""
+    user = db.session.get_one(User, post.user_id)
+    if post.state == "published" and notifications.was_told(user, subject_of(post)):
+        tell(post)
+
+
+def report_result(
+    actor_label: str,
+    post_id: int,
+    outcome: Literal["published", "failed"],
+    *,
+    attempt: int | None = None,
+    external_id: str | None = None,
+    post_url: str | None = None,
+    error: str | None = None,
+) -> Post:
+    """A host application says what became of a post it was asked to publish; the same again changes nothing.
+
+    Raises NotFound, Conflict (`post_state`; `stale_attempt`: it speaks of an earlier request).
+    """
+    post = reading.get(post_id, lock=True)
+    if post.publisher != "webhook":
+        raise Conflict("not_the_hosts", "This post is not published by the host application.")
+    if attempt is not None and attempt != post.attempts:
+        raise Conflict("stale_attempt", "That request is not the last one.", detail={"attempt": post.attempts})
+    if post.state == outcome:
+        return post
+    states.require(post.state, "result")
+    code = "host_reported" if outcome == "failed" else None
+    end(post, outcome, code=code, detail=error, external_id=external_id, post_url=post_url)
+    audit.record(actor_label, "post.result_reported", f"post:{post.id}", outcome=outcome)
+    return post
+
+
+def resolve(
+    actor_label: str,
+    post_id: int,
+    outcome: Literal["published", "failed", "retry"],
+    *,
+    external_id: str | None = None,
+    post_url: str | None = None,
+) -> Post:
+    """A person answers what became of a post whose outcome is unknown. `retry` publishes it again: they have seen
+    that it is not there. Raises NotFound, Conflict (`post_state`), and for `retry` what `publishers.choose` does.
+    """
+    post = reading.get(post_id, lock=True)
+    states.require(post.state, "resolve")
+    if outcome == "retry":
+        _again(post)
+    else:
+        code = "resolved_by_person" if outcome == "failed" else None
+        end(post, outcome, code=code, external_id=external_id, post_url=post_url)
+    audit.record(actor_label, "post.resolved", f"post:{post.id}", outcome=outcome)
+    return post
+
+
+def retry(actor_label: str, post_id: int) -> Post:
+    """Publishes a failed post again. Raises NotFound, Conflict (`post_state`), and what `publishers.choose` does."""
+    post = reading.get(post_id, lock=True)
+    states.require(post.state, "retry")
+    _again(post)
+    audit.record(actor_label, "post.retried", f"post:{post.id}")
+    return post
+
+
+def _again(post: Post) -> None:
+    post.publisher = publishers.choose(post.workspace_id, post.platform, post.publisher)
+    now = clock.now()
+    post.state, post.reason, post.error = "scheduled", "queued", None
+    post.due_at, post.ended_at, post.tries, post.updated_at = now, None, 0, now
+    post.message_id = post.request_id = None
+    db.session.flush()
+    queue.wake(LANE)
+
+
+def _run_under_way(post: Post) -> RuleRun | None:
+    """The rule's run that tells of this post, locked; None where nobody waits for it (any more)."""
+    if post.rule_run_id is None:
+        return None
+    # Posts are locked before their run, everywhere; of two posts that end at once the second finds the first ended.
+    run: RuleRun | None = db.session.get(RuleRun, post.rule_run_id, with_for_update=True, populate_existing=True)
+    return run if run is not None and run.state == "running" else None

@@ -1,0 +1,52 @@
+"""A Facebook Page's feed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from backend.channels.meta_pages import Picture, Published, facebook, is_id
+from backend.core.database import db
+from backend.models import StoredFile
+from backend.services import attachments
+from backend.services.posts.publishers import meta
+from backend.services.posts.publishers.base import Draft, Plan, Prepared, refuse, require_text
+
+MOST_TEXT: Final = 63_206
+
+
+class _Facebook:
+    def is_available(self, workspace_id: int) -> bool:
+        return meta.has_token(workspace_id)
+
+    def check(self, draft: Draft) -> None:
+        require_text(draft, MOST_TEXT)
+        page_id = draft.target.get("page_id")
+        if page_id is not None and not is_id(page_id):
+            raise refuse("target.page_id", "bad_page_id", "A page's id is made of digits.")
+        if any(item["kind"] != "photo" for item in draft.media):
+            raise refuse("media", "photos_only", "Facebook takes pictures only.")
+
+    def prepare(self, plan: Plan) -> Prepared:
+        asked = meta.client()
+        page_id = plan.progress.get("page_id") or plan.target.get("page_id") or meta.account(asked).page_id
+        done = plan.progress | {"page_id": page_id}
+        if "pictures" not in done:
+            pictures = [_picture(item) for item in plan.media]
+            db.session.rollback()
+            done["pictures"] = facebook.upload(asked, page_id, pictures)
+        return Prepared(done)
+
+    def publish(self, plan: Plan, deadline: float) -> Published:
+        done = plan.progress
+        return facebook.publish(meta.client(), done["page_id"], plan.content, done["pictures"], deadline)
+
+
+def _picture(item: dict[str, Any]) -> Picture:
+    if item.get("url"):
+        return Picture(url=item["url"])
+    file: StoredFile = attachments.get(item["file_id"])
+    return Picture(filename=file.filename, mime=file.mime, opener=partial(attachments.files().open, file.key))
+
+
+PUBLISHER: Final = _Facebook()

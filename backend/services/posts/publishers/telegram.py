@@ -1,0 +1,103 @@
+"""A Telegram channel (or group), through the outbox: said at most once, by the bot that the target names."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from backend.channels.base import Content, Media
+from backend.channels.errors import Rejected, RetryLater
+from backend.core.database import db
+from backend.core.errors import AppError
+from backend.models import Post
+from backend.services import attachments
+from backend.services.bots import resolution, sending
+from backend.services.notifications.attachments import FetchFailed, fetch
+from backend.services.posts.publishers.base import Draft, Plan, Prepared, refuse, require_text
+
+KIND: Final = "post"
+MOST_TEXT: Final = 20_000
+FETCH_SECONDS: Final = 30.0
+_FETCH_WAIT: Final = 30.0
+
+
+class _Telegram:
+    def is_available(self, workspace_id: int) -> bool:
+        # Whether the bot exists is a question of the target.
+        return True
+
+    def check(self, draft: Draft) -> None:
+        require_text(draft, MOST_TEXT)
+        _resolve(draft.workspace_id, draft.target)
+
+    def prepare(self, plan: Plan) -> Prepared:
+        """Fetches the media that are given as addresses, each once."""
+        files = dict(plan.progress.get("files", {}))
+        for item in plan.media:
+            address = item.get("url")
+            if address is None or address in files:
+                continue
+            try:
+                stored = fetch(address, item["kind"], FETCH_SECONDS)
+            except FetchFailed as error:
+                raise RetryLater(_FETCH_WAIT, error.code) if error.again else Rejected(error.code) from None
+            try:
+                files[address] = attachments.record(None, stored).id
+                db.session.commit()
+            except BaseException:
+                db.session.rollback()
+                attachments.files().delete(stored.key)
+                raise
+        return Prepared(plan.progress | {"files": files})
+
+    def hand_over(self, post: Post) -> None:
+        target = _resolve(post.workspace_id, post.target)
+        said = sending.say(
+            target,
+            Content(text=post.content, format="plain", media=_media(post)),
+            workspace_id=post.workspace_id,
+            kind=KIND,
+            key=f"post:{post.id}:{post.attempts}",
+            at_most_once=True,
+            user_id=post.user_id,
+        )
+        post.message_id, post.reason = said[0].id, "queued"
+
+
+def address_of(chat_id: str, external_id: str | None) -> str | None:
+    """Where people see a message of a channel, by Telegram's rule; None for what has no address."""
+    if not external_id:
+        return None
+    if chat_id.startswith("@"):
+        return f"https://t.me/{chat_id[1:]}/{external_id}"
+    if chat_id.startswith("-100") and len(chat_id) > 12:
+        return f"https://t.me/c/{chat_id[4:]}/{external_id}"
+    return None
+
+
+def _resolve(workspace_id: int, target: Any) -> resolution.Target:
+    """The bot and its one chat. Raises what resolution does, and Invalid (`one_chat`)."""
+    chat_id = target.get("chat_id")
+    found = resolution.resolve(
+        workspace_id,
+        bot_name=target.get("bot_name"),
+        bot_id=target.get("bot_id"),
+        chat_ids=(chat_id,) if chat_id else (),
+    )
+    if len(found.chat_ids) != 1:
+        message = "This bot has several chats: name the one to post in. A post for several is several posts."
+        raise refuse("target.chat_id", "one_chat", message)
+    return found
+
+
+def _media(post: Post) -> tuple[Media, ...]:
+    fetched = post.progress.get("files", {})
+    found = []
+    for item in post.media:
+        file_id = item.get("file_id") or fetched.get(item.get("url"))
+        if file_id is None:
+            raise AppError("media_not_fetched", "A picture or file could not be fetched.")
+        found.append(attachments.as_media(attachments.get(file_id), item["kind"]))
+    return tuple(found)
+
+
+PUBLISHER: Final = _Telegram()

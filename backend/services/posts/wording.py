@@ -1,0 +1,16 @@
+"""Why a post is not published, in words for its person."""
+
+from __future__ import annotations
+
+from backend.core import i18n
+
+
+def explain(state: str, code: str | None, detail: str | None, locale: str) -> str:
+    """The reason in the person's language, followed by what the platform itself said of it."""
+    name = "unknown" if state == "unknown" else code or "failed"
+    key = f"posts.error.{name}"
+    known = i18n.catalog(i18n.negotiate(locale))
+    said = i18n.text(key if key in known else "posts.error.failed", locale)
+    if key not in known and code:
+        said = f"{said} ({code})"
+    return f"{said} {detail}" if detail else said

@@ -1,0 +1,19 @@
+"""Scheduled messages: what a bot says to its chats by a schedule, each time at most once."""
+
+from backend.services.scheduled_messages.messages import Planned, change, create, get, listing, remove, run_now
+from backend.services.scheduled_messages.reading import Occasion, history
+from backend.services.scheduled_messages.saying import JOB, KIND
+
+__all__ = [
+    "JOB",
+    "KIND",
+    "Occasion",
+    "Planned",
+    "change",
+    "create",
+    "get",
+    "history",
+    "listing",
+    "remove",
+    "run_now",
+]

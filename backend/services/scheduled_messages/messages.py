@@ -1,0 +1,163 @@
+"""A workspace's scheduled messages: planned, changed, taken back, said now.
+
+Whom a message goes to is found out when it is planned, so that a mistake shows at once, and again each time it is said.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import Select, and_, select
+
+from backend.core import clock
+from backend.core.database import current_workspace_id, db
+from backend.core.errors import Invalid, NotFound
+from backend.models import Schedule, ScheduledMessage, ScheduleFire
+from backend.services import paging, scheduling
+from backend.services.auth import audit
+from backend.services.scheduled_messages.saying import JOB, target_of
+from backend.services.scheduling import Timing, schedules, timing
+
+_TIMING: Final = ("kind", "cron", "interval_seconds", "run_at", "timezone")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A message with its schedule."""
+
+    message: ScheduledMessage
+    schedule: Schedule
+
+
+def create(by: str, fields: Mapping[str, Any]) -> Planned:
+    """Plans a message in the workspace in scope.
+
+    `fields`: `bot_name` (None: the default bot), `chat_ids` (None: the bot's own), `message`, `kind`, `cron`,
+    `interval_seconds`, `run_at` (without an offset: local in `timezone`), `timezone`, `enabled`. Raises NotFound,
+    Conflict and Invalid as `bots.resolution.resolve` and `scheduling.check` do.
+    """
+    workspace_id = current_workspace_id()
+    assert workspace_id is not None
+    planned = _timing(fields, Timing(fields["kind"]))
+    scheduling.check(planned, clock.now())
+    now = clock.now()
+    made = ScheduledMessage(
+        workspace_id=workspace_id,
+        bot_name=fields.get("bot_name"),
+        message=fields["message"],
+        created_at=now,
+        updated_at=now,
+    )
+    _set_chats(made, fields.get("chat_ids"))
+    target_of(made)
+    db.session.add(made)
+    db.session.flush()
+    schedule = scheduling.create(workspace_id, JOB, made.id, planned, enabled=fields.get("enabled", True))
+    audit.record(by, "scheduled_message.created", f"scheduled_message:{made.id}", kind=planned.kind)
+    return Planned(made, schedule)
+
+
+def get(message_id: int) -> Planned:
+    """A message of the workspace in scope. Raises NotFound."""
+    found = db.session.execute(_query().where(ScheduledMessage.id == message_id)).first()
+    if found is None:
+        raise NotFound()
+    return Planned(found[0], found[1])
+
+
+def listing(*, cursor: str | None = None, limit: int = paging.DEFAULT_LIMIT) -> tuple[list[Planned], str | None]:
+    """The workspace's messages, the newest first."""
+    rows, following = paging.page(_query(), ScheduledMessage.id, cursor=cursor, limit=limit)
+    return [Planned(row[0], row[1]) for row in rows], following
+
+
+def change(by: str, message_id: int, fields: Mapping[str, Any]) -> Planned:
+    """Changes the fields that are given (see `create`), from now on. Raises as `create` does, and NotFound.
+
+    Another `kind` forgets the timing of the one before. What has been stored for sending already is said as it is.
+    """
+    planned = get(message_id)
+    message, schedule = planned.message, planned.schedule
+    if {"bot_name", "chat_ids"} & fields.keys():
+        message.bot_name = fields.get("bot_name", message.bot_name)
+        if "chat_ids" in fields:
+            _set_chats(message, fields["chat_ids"])
+        target_of(message)
+    message.message = fields.get("message", message.message)
+    if fields.keys() & set(_TIMING):
+        scheduling.change(schedule, _timing(fields, schedules.timing_of(schedule)))
+    if "enabled" in fields:
+        (scheduling.resume if fields["enabled"] else scheduling.pause)(schedule)
+    message.updated_at = clock.now()
+    audit.record(by, "scheduled_message.changed", f"scheduled_message:{message.id}", fields=sorted(fields))
+    db.session.flush()
+    return planned
+
+
+def remove(by: str, message_id: int) -> None:
+    """Takes a message back, with its history. What was stored for sending is still sent. Raises NotFound."""
+    planned = get(message_id)
+    scheduling.remove(planned.schedule)
+    db.session.delete(planned.message)
+    audit.record(by, "scheduled_message.deleted", f"scheduled_message:{message_id}")
+    db.session.flush()
+
+
+def run_now(by: str, message_id: int) -> ScheduleFire:
+    """Has it said now, also one that is switched off; its next time stays. Raises NotFound, Conflict and Invalid."""
+    planned = get(message_id)
+    target_of(planned.message)
+    fire = scheduling.run_now(planned.schedule, by)
+    audit.record(by, "scheduled_message.run", f"scheduled_message:{message_id}")
+    db.session.flush()
+    return fire
+
+
+def _query() -> Select[Any]:
+    of = and_(Schedule.job == JOB, Schedule.subject_id == ScheduledMessage.id)
+    query: Select[Any] = select(ScheduledMessage, Schedule).join(Schedule, of)  # type: ignore[assignment]  # a row of two
+    return query
+
+
+def _set_chats(message: ScheduledMessage, chat_ids: list[str] | None) -> None:
+    if chat_ids is not None and not chat_ids:
+        text = "Name a chat, or leave the list out for the bot's own chats."
+        raise Invalid("no_chats", text, detail=[{"field": "chat_ids", "code": "no_chats", "message": text}])
+    message.chat_list = None if chat_ids is None else json.dumps(chat_ids)
+
+
+def _timing(fields: Mapping[str, Any], before: Timing) -> Timing:
+    """The timing with the fields that are given; those that its kind has no use for are None."""
+    kind = fields.get("kind", before.kind)
+    zone = fields.get("timezone", before.timezone)
+    kept = before if kind == before.kind else Timing(kind)
+    given = {name: fields[name] for name in ("cron", "interval_seconds", "run_at") if name in fields}
+    made = replace(kept, **given, timezone=zone)
+    return replace(
+        made,
+        cron=made.cron if kind == "cron" else None,
+        interval_seconds=made.interval_seconds if kind == "interval" else None,
+        run_at=None if kind == "cron" else _moment(made.run_at, zone),
+    )
+
+
+def _moment(value: datetime | None, zone: str) -> datetime | None:
+    """A moment in UTC; a time without an offset is local. Raises Invalid for what no clock shows."""
+    if value is None:
+        return None
+    try:
+        return value.astimezone(UTC) if value.tzinfo is not None else timing.instant(value, timing.zone_of(zone))
+    except OverflowError:
+        text = "This moment is too far away."
+        raise Invalid(
+            "date_too_far", text, detail=[{"field": "run_at", "code": "date_too_far", "message": text}]
+        ) from None
+    except ValueError:
+        text = "This is not the name of a time zone."
+        raise Invalid(
+            "unknown_timezone", text, detail=[{"field": "timezone", "code": "unknown_timezone", "message": text}]
+        ) from None

@@ -1,0 +1,125 @@
+"""Firing: what is due is claimed, and what waits is carried out."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from sqlalchemy import Select, select
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from backend.core import clock, failpoints, queue
+from backend.core.database import db, system_scope, workspace_scope
+from backend.core.errors import AppError
+from backend.core.logging import get_logger
+from backend.models import Schedule, ScheduleFire
+from backend.services.scheduling import claiming, registry
+from backend.services.scheduling.failures import DEFECT, fail
+from backend.services.scheduling.registry import Fire
+
+log = get_logger(__name__)
+
+LANE: Final = "scheduling"
+
+
+def waiting() -> bool:
+    """Whether a schedule is due or a fire waits to be carried out."""
+    with system_scope("schedules of all workspaces are fired by one loop"):
+        found = claiming.is_due() or db.session.execute(_waiting_fires()).first() is not None
+        db.session.rollback()
+    return found
+
+
+def drain(seconds: float = 20.0) -> int:
+    """Fires what is due and carries it out, for about `seconds`; returns how many fires. Wakes itself for the rest."""
+    queue.clear_flag(LANE)
+    deadline = time.monotonic() + seconds
+    fired = 0
+    while time.monotonic() < deadline and (batch := claiming.claim()) > 0:
+        fired += batch
+    carry_out_waiting(max(deadline - time.monotonic(), 0.0))
+    if time.monotonic() > deadline:
+        # Not whenever something waits: another process may have it.
+        queue.wake_now(LANE)
+    return fired
+
+
+def run_now(schedule: Schedule, by: str) -> ScheduleFire:
+    """Fires a schedule once at this moment, also one that is switched off; its next fire stays. `by` is recorded.
+
+    In the caller's transaction and workspace scope; what the job raises is raised here.
+    """
+    job = registry.job_of(schedule.job)
+    now = clock.now()
+    made = ScheduleFire(
+        workspace_id=schedule.workspace_id,
+        schedule_id=schedule.id,
+        fire_at=now,
+        state="waiting" if job.carry_out else "done",
+        triggered_by=by,
+        fired_at=now,
+        finished_at=None if job.carry_out else now,
+    )
+    db.session.add(made)
+    db.session.flush()
+    if job.fire is not None:
+        with system_scope("a job's fires may be of any workspace"):
+            job.fire([_fire(made, schedule)])
+            db.session.flush()
+    queue.wake(LANE)
+    return made
+
+
+def carry_out_waiting(seconds: float) -> int:
+    """Carries out the fires that wait, the oldest first, for about `seconds` and one at least; returns how many."""
+    deadline, ended = time.monotonic() + seconds, 0
+    with system_scope("fires of all workspaces are carried out by one loop"):
+        while True:
+            found = db.session.execute(_waiting_fires().with_for_update(of=ScheduleFire, skip_locked=True)).first()
+            if found is None:
+                db.session.rollback()
+                return ended
+            failpoints.hit("scheduling.taken")
+            _carry_out(found[0], found[1])
+            ended += 1
+            if time.monotonic() > deadline:
+                return ended
+
+
+def _carry_out(row: ScheduleFire, schedule: Schedule) -> None:
+    """Ends one fire that is locked; commits."""
+    carry_out = registry.job_of(schedule.job).carry_out
+    assert carry_out is not None
+    fire = _fire(row, schedule)
+    try:
+        with db.session.begin_nested(), workspace_scope(fire.workspace_id):
+            row.result = carry_out(fire)
+            db.session.flush()
+        row.state, row.finished_at = "done", clock.now()
+    except (OperationalError, InterfaceError):
+        # The database went away: the fire still waits.
+        db.session.rollback()
+        raise
+    except AppError as error:
+        fail(row, schedule.job, error.code)
+    except Exception as error:
+        log.exception("fire_failed", job=schedule.job, fire=fire.id, error=type(error).__name__)
+        fail(row, schedule.job, DEFECT, type(error).__name__)
+    failpoints.hit("scheduling.carried_out_not_committed")
+    db.session.commit()
+
+
+def _waiting_fires() -> Select[ScheduleFire, Schedule]:
+    """The fire that has waited longest."""
+    return (
+        select(ScheduleFire, Schedule)
+        .join(Schedule, Schedule.id == ScheduleFire.schedule_id)
+        .where(ScheduleFire.state == "waiting", Schedule.job.in_(registry.names_of_each()))
+        .order_by(ScheduleFire.id)
+        .limit(1)
+        .execution_options(populate_existing=True)
+    )
+
+
+def _fire(row: ScheduleFire, schedule: Schedule) -> Fire:
+    return Fire(row.id, schedule.id, schedule.workspace_id, schedule.subject_id, row.fire_at, row.triggered_by)

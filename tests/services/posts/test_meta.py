@@ -1,0 +1,158 @@
+"""Posts on Facebook and Instagram: called at most once."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import Any
+
+import pytest
+
+from backend.core import clock
+from backend.core.database import db
+from backend.core.errors import Conflict
+from backend.models import Sender, TelegramLink
+from backend.services import attachments, posts
+from backend.services.posts import publishing
+from tests.channels.scripted_server import ScriptedServer, answer, drop, hang
+from tests.services.posts.conftest import PUBLIC, Author
+
+PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452") + b"\0" * 32
+
+
+def ok(**values: object) -> Any:
+    return answer(200, values)
+
+
+def test_a_post_on_facebook(author: Author, meta: ScriptedServer, link: TelegramLink) -> None:
+    meta.script = [ok(id="11"), ok(id="11_22"), ok(permalink_url="https://example.com/22")]
+    post = author.post("facebook")
+    author.publish()
+    found = author.fresh(post)
+    assert (found.state, found.external_id, found.post_url) == ("published", "11_22", "https://example.com/22")
+    assert [got.path.partition("?")[0] for got in meta.received] == ["/v26.0/me", "/v26.0/11/feed", "/v26.0/11_22"]
+    assert [kind for kind, _, _ in author.told()] == ["post_success"]
+
+
+def test_pictures_on_facebook_are_uploaded_once(author: Author, meta: ScriptedServer) -> None:
+    file_id = attachments.upload("user:1", None, "b.png", io.BytesIO(PNG)).id
+    media = [{"kind": "photo", "url": PUBLIC}, {"kind": "photo", "file_id": file_id}]
+    meta.script = [ok(id="31"), ok(id="32"), answer(403, {"error": {"code": 4, "message": "slow down"}})]
+    post = author.post("facebook", "Hello", media, target={"page_id": "11"})
+    author.publish()
+    assert author.state(post) == ("scheduled", "rate_limited")
+    assert author.phases(post) == [(1, "begun", None), (1, "again", "rate_limited")]
+    clock.move(301)
+    meta.script = [ok(id="11_22"), ok()]
+    author.publish()
+    assert author.state(post)[0] == "published"
+    assert [got.path for got in meta.received].count("/v26.0/11/photos") == 2, "uploaded once each"
+    assert meta.received[3].json["attached_media"] == [{"media_fbid": "31"}, {"media_fbid": "32"}]
+
+
+def test_a_post_on_instagram_waits_for_its_container(author: Author, meta: ScriptedServer) -> None:
+    meta.script = [ok(id="11", instagram_business_account={"id": "17"}), ok(id="55")]
+    post = author.post("instagram", "Hello", [{"kind": "photo", "url": PUBLIC}])
+    author.publish()
+    assert author.state(post) == ("scheduled", "media_processing")
+    meta.script = [ok(status_code="IN_PROGRESS")]
+    clock.move(6)
+    author.publish()
+    assert author.state(post) == ("scheduled", "media_processing")
+    assert author.phases(post) == []
+    meta.script = [ok(status_code="FINISHED")] * 2 + [ok(id="77"), ok(permalink="https://example.com/77")]
+    clock.move(6)
+    author.publish()
+    found = author.fresh(post)
+    assert (found.state, found.external_id, found.post_url) == ("published", "77", "https://example.com/77")
+    assert [got.path for got in meta.received].count("/v26.0/17/media") == 1
+
+
+@pytest.mark.parametrize("step", [drop, answer(500, {"error": {"code": 1, "message": "x"}}), answer(200, b"?")])
+def test_an_unknown_outcome_is_never_published_again_by_itself(
+    author: Author, meta: ScriptedServer, link: TelegramLink, step: Any
+) -> None:
+    meta.script = [step]
+    post = author.post("facebook", target={"page_id": "11"})
+    author.publish()
+    assert author.state(post)[0] == "unknown"
+    clock.move(7 * 24 * 3600)
+    for _ in range(3):
+        author.publish()
+    assert len(meta.received) == 1
+    with pytest.raises(Conflict):
+        posts.retry("user:1", post.id)
+    db.session.rollback()
+    meta.script = [ok(id="11_22"), ok()]
+    posts.resolve("user:1", post.id, "retry")
+    author.publish()
+    assert author.state(post)[0] == "published"
+    assert author.fresh(post).attempts == 2
+    assert [kind for kind, _, _ in author.told()] == ["post_failure", "post_success"]
+
+
+def test_an_unknown_outcome_on_instagram_is_asked_of_its_container(author: Author, meta: ScriptedServer) -> None:
+    meta.script = [ok(id="55")]
+    post = author.post("instagram", "Hello", [{"kind": "photo", "url": PUBLIC}], target={"ig_user_id": "17"})
+    author.publish()
+    clock.move(6)
+    meta.script = [ok(status_code="FINISHED"), ok(status_code="FINISHED"), drop, ok(status_code="PUBLISHED")]
+    author.publish()
+    assert author.state(post)[0] == "published"
+
+
+def test_a_retry_finds_what_an_earlier_try_had_published_after_all(author: Author, meta: ScriptedServer) -> None:
+    meta.script = [ok(id="55")]
+    post = author.post("instagram", "Hello", [{"kind": "photo", "url": PUBLIC}], target={"ig_user_id": "17"})
+    author.publish()
+    clock.move(6)
+    meta.script = [ok(status_code="FINISHED"), ok(status_code="FINISHED"), drop, drop]
+    author.publish()
+    assert author.state(post)[0] == "unknown"
+    meta.script = [ok(status_code="PUBLISHED"), ok(status_code="PUBLISHED")]
+    posts.resolve("user:1", post.id, "retry")
+    author.publish()
+    assert author.state(post)[0] == "published"
+    assert [got.path for got in meta.received].count("/v26.0/17/media_publish") == 1
+
+
+@pytest.mark.parametrize(("outcome", "state"), [("published", "published"), ("failed", "failed")])
+def test_a_person_answers_what_nobody_knew(
+    author: Author, meta: ScriptedServer, link: TelegramLink, outcome: Any, state: str
+) -> None:
+    meta.script = [drop]
+    post = author.post("facebook", target={"page_id": "11"})
+    author.publish()
+    posts.resolve("user:1", post.id, outcome, post_url="https://example.com/p")
+    db.session.commit()
+    assert author.state(post)[0] == state
+    assert len(author.messages("notification")) == 1, "the question became the answer"
+    with pytest.raises(Conflict):
+        posts.resolve("user:1", post.id, outcome)
+
+
+def test_a_token_that_is_refused_fails_the_post(author: Author, meta: ScriptedServer, link: TelegramLink) -> None:
+    meta.script = [answer(400, {"error": {"code": 190, "message": "Expired"}})]
+    post = author.post("facebook")
+    author.publish()
+    assert author.state(post) == ("failed", "token_refused")
+    assert "Expired" in author.told()[0][1]["error"]
+
+
+def test_a_platform_that_hangs_holds_neither_the_job_nor_other_posts(
+    author: Author, meta: ScriptedServer, news: Sender
+) -> None:
+    meta.script = [hang]
+    stuck = author.post("facebook", target={"page_id": "11"})
+    fine = author.post()
+    began = time.monotonic()
+    author.publish(1.0)
+    assert time.monotonic() - began < 5
+    assert author.state(fine)[0] == "publishing"
+    assert author.state(stuck) == ("publishing", "sending")
+    author.publish(0.2)
+    assert author.state(stuck) == ("publishing", "sending"), "somebody is at it"
+    meta.close = lambda: None  # type: ignore[method-assign]
+    ScriptedServer.close(meta)
+    assert publishing._CREW.wait(10)
+    assert author.state(stuck)[0] == "unknown"
