@@ -24,7 +24,6 @@ from backend.front.bodies import Bodies, Gone, TooSlow, declared
 from backend.front.threads import Threads, complete
 from backend.http.webhooks.telegram import MOST_BYTES, MOST_SECONDS
 from backend.services import intake, senders
-from backend.services.senders import doors
 from backend.services.senders.doors import Door
 
 log = get_logger(__name__)
@@ -102,7 +101,7 @@ class Webhooks:
 
         Raises NotFound, Unauthorized, TooLarge, Unavailable, and what the database raises.
         """
-        door = doors.remembered(bot_id)
+        door = senders.remembered_door(bot_id)
         if door is None:
             door = await complete(self._threads.run(self._look, bot_id))
         if door is None:

@@ -3,8 +3,11 @@
 Whoever lists or runs jobs imports this module; a feature that registers one adds its line.
 """
 
+from backend.services.automation_rules import running
 from backend.services.bots import health
+from backend.services.daily_summaries import jobs as daily_summaries
 from backend.services.housekeeping import retention
+from backend.services.posts import jobs as posts
 from backend.services.scheduled_messages import saying
 
-MODULES = (health, retention, saying)
+MODULES = (daily_summaries, health, posts, retention, running, saying)

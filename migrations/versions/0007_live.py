@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from backend.models.live import Xid8
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

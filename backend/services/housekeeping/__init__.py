@@ -3,9 +3,6 @@
 Every long-lived worker process tries both every two seconds; an advisory lock lets one do it.
 """
 
-# These register what the tick starts.
-from backend.services import automation_rules as automation_rules
-from backend.services import daily_summaries as daily_summaries
 from backend.services.housekeeping.retention import retain
 from backend.services.housekeeping.sweeping import SWEEP_SECONDS, sweep
 from backend.services.housekeeping.ticking import tick

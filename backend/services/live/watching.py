@@ -14,7 +14,23 @@ from sqlalchemy import event
 from sqlalchemy.orm.attributes import instance_state
 
 from backend.core.database import TenantSession
-from backend.models import JobRun, Message, NotificationEvent, Sender, StoredFile, TelegramLink, User
+from backend.models import (
+    Alert,
+    AlertSilence,
+    AutomationRule,
+    JobRun,
+    Message,
+    NotificationEvent,
+    OutgoingDelivery,
+    OutgoingWebhook,
+    Post,
+    RuleRun,
+    ScheduledMessage,
+    Sender,
+    StoredFile,
+    TelegramLink,
+    User,
+)
 from backend.services.live.noting import Note, note_many
 
 
@@ -77,5 +93,29 @@ watch(NotificationEvent, "events", ids={"event_id": "id", "user_id": "user_id"})
 watch(TelegramLink, "links", ids={"user_id": "user_id", "bot_id": "sender_id"})
 watch(Sender, "bots", ids={"bot_id": "id"}, fields=("is_active", "disabled_code", "name", "username", "facts"))
 watch(JobRun, "jobs", ids={"run_id": "id"})
+watch(
+    Alert,
+    "alerts",
+    ids={"alert_id": "id"},
+    fields=(
+        "state",
+        "severity",
+        "title",
+        "acknowledged_at",
+        "snoozed_until",
+        "silenced_until",
+        "resolved_at",
+        "level",
+        "edited_at",
+        "undelivered_code",
+    ),
+)
+watch(AlertSilence, "silences", ids={"silence_id": "id"})
+watch(Post, "posts", ids={"post_id": "id"}, fields=("state", "reason", "scheduled_at", "content", "likes", "comments"))
+watch(AutomationRule, "rules", ids={"rule_id": "id"})
+watch(RuleRun, "rules", ids={"rule_id": "rule_id"})
+watch(ScheduledMessage, "scheduled_messages", ids={"scheduled_message_id": "id"})
+watch(OutgoingWebhook, "webhooks", ids={"webhook_id": "id"})
+watch(OutgoingDelivery, "webhooks", ids={"webhook_id": "webhook_id", "delivery_id": "id"}, fields=("state",))
 watch(User, "people", ids={"user_id": "id"}, fields=("name", "role", "disabled_at"))
 watch(StoredFile, "files", ids={"file_id": "id"})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import select
 
-from backend.core import clock, config, queue
+from backend.core import clock, config, i18n, queue
 from backend.core.database import db, workspace_scope
 from backend.models import Mail, User
 from backend.services.auth import emails
@@ -70,18 +71,35 @@ def send(
 
 def to_admins(workspace_id: int, subject: str, text: str, *, kind: str = "alert", key: str | None = None) -> int:
     """Mails every admin of the workspace who has an address; returns how many. 0 where mail is not configured."""
+    return _to_each(workspace_id, lambda _locale: (subject, text), kind, key)
+
+
+def tell_admins(workspace_id: int, what: str, *, key: str | None = None, **values: object) -> int:
+    """The same with the texts `mail.<what>.subject` and `mail.<what>.text`, each admin in their own language."""
+
+    def words(locale: str) -> tuple[str, str]:
+        return (
+            i18n.text(f"mail.{what}.subject", locale, **values),
+            i18n.text(f"mail.{what}.text", locale, **values),
+        )
+
+    return _to_each(workspace_id, words, what, key)
+
+
+def _to_each(workspace_id: int, words: Callable[[str], tuple[str, str]], kind: str, key: str | None) -> int:
     if not is_configured():
         return 0
     admins = (
-        select(User.id, User.email)
+        select(User.id, User.email, User.locale)
         .where(User.role == ADMIN, User.email.is_not(None), User.disabled_at.is_(None))
         .order_by(User.id)
         .limit(_MOST_ADMINS)
     )
     with workspace_scope(workspace_id):
         found = db.session.execute(admins).all()
-    for user_id, address in found:
+    for user_id, address, locale in found:
         assert address is not None, "the query says so"
         own_key = f"{key}:{user_id}" if key is not None else None
+        subject, text = words(locale)
         send(address, subject, text, workspace_id=workspace_id, kind=kind, key=own_key)
     return len(found)

@@ -43,7 +43,7 @@ def door(bot_id: int | None = None) -> Door | None:
 
     Commits what looking it up may have made (the environment bot's row): a refused request must not take it back.
     """
-    known = remembered(bot_id)
+    known = remembered_door(bot_id)
     if known is not None:
         return known
     settings = config.get()
@@ -55,8 +55,8 @@ def door(bot_id: int | None = None) -> Door | None:
     return _remember(bot_id, sender, id(settings))
 
 
-def remembered(bot_id: int | None = None) -> Door | None:
-    """The same without asking the database: None where it would have to be asked."""
+def remembered_door(bot_id: int | None = None) -> Door | None:
+    """The door of a bot if it is remembered: no database is asked."""
     known = _known.get(bot_id)
     if known is not None and known[0] > time.monotonic() and known[1] == id(config.get()):
         return known[2]

@@ -81,7 +81,7 @@ def test_redis_that_is_away_is_a_problem_and_no_error(
 
     headers = callers.signed_in(owner)
     monkeypatch.setattr(queue, "connection", away)
-    monkeypatch.setattr("backend.http.limits.count_call", lambda caller: None)
+    monkeypatch.setattr("backend.http.limits.count_call", lambda *_arguments: None)
     figures.forget()
     found = client.get("/api/admin/health", headers=headers).get_json()
     assert found["processes"] is None

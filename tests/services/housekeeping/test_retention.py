@@ -14,11 +14,15 @@ from sqlalchemy.exc import OperationalError
 from backend.core import clock
 from backend.core.database import db
 from backend.models import (
+    Alert,
     Attempt,
+    DailySummary,
     IdempotencyKey,
     JobRun,
     LinkToken,
     Mail,
+    OutgoingDelivery,
+    OutgoingWebhook,
     PasswordReset,
     Schedule,
     ScheduleFire,
@@ -108,6 +112,21 @@ def mail(bot, person, at):
     return Mail(workspace_id=person.workspace_id, kind="notice", due_at=at, expires_at=at, created_at=at)
 
 
+def resolved_alert(bot, person, at):
+    return Alert(
+        workspace_id=person.workspace_id,
+        group_key=uuid.uuid4().bytes,
+        source="api",
+        bot_name="alerts",
+        severity="warning",
+        title="Disk full",
+        state="resolved",
+        opened_at=at,
+        last_seen_at=at,
+        resolved_at=at,
+    )
+
+
 def schedule_fire(bot, person, at):
     schedule = db.session.execute(select(Schedule)).scalar() or scheduling.create(
         person.workspace_id, "a test", 1, scheduling.Timing("interval", interval_seconds=3600)
@@ -115,6 +134,33 @@ def schedule_fire(bot, person, at):
     return ScheduleFire(
         workspace_id=person.workspace_id, schedule_id=schedule.id, fire_at=at, state="done", fired_at=at
     )
+
+
+def outgoing_delivery(bot, person, at):
+    webhook = db.session.execute(select(OutgoingWebhook)).scalar()
+    if webhook is None:
+        webhook = OutgoingWebhook(
+            workspace_id=person.workspace_id, url="https://example.com/", events=["*"], created_at=at, updated_at=at
+        )
+        webhook.secret = "EXAMPLE-not-a-secret"
+        put(webhook)
+    return OutgoingDelivery(
+        workspace_id=person.workspace_id,
+        webhook_id=webhook.id,
+        event_id=uuid.uuid4().hex,
+        type="webhook.test",
+        body="{}",
+        state="delivered",
+        due_at=at,
+        created_at=at,
+        ended_at=at,
+    )
+
+
+def daily_summary(bot, person, at):
+    # A day for each, whenever it was decided.
+    day = at.date() + timedelta(days=at.minute)
+    return DailySummary(workspace_id=person.workspace_id, user_id=person.id, day=day, outcome="no_posts", created_at=at)
 
 
 def password_reset(bot, person, at):
@@ -146,7 +192,10 @@ DELETING: dict[str, tuple[Make, timedelta]] = {
     "attempts": (attempt, timedelta(days=90)),
     "job history": (job_run, timedelta(days=90)),
     "mails": (mail, timedelta(days=30)),
+    "resolved alerts": (resolved_alert, timedelta(days=90)),
     "fires of schedules": (schedule_fire, timedelta(days=90)),
+    "outgoing webhooks' log": (outgoing_delivery, timedelta(days=30)),
+    "decided daily summaries": (daily_summary, timedelta(days=90)),
     "password resets": (password_reset, timedelta(days=7)),
     "ended sign-ins": (sign_in, timedelta(days=30)),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,3 +113,11 @@ def test_a_feature_may_keep_its_rows_to_one_person(person, monkeypatch):
         db.session.commit()
         row = db.session.execute(select(LiveEvent)).scalar_one()
     assert (row.topic, row.only_for) == ("people", person.id)
+
+
+@pytest.mark.parametrize("model", watching._watched, ids=lambda model: model.__name__)
+def test_what_is_watched_exists(model):
+    watched = watching._watched[model]
+    columns = set(model.__mapper__.column_attrs.keys())
+    assert {attribute for _, attribute in watched.ids} | watched.fields <= columns
+    assert f"`{watched.topic}`" in (Path(__file__).parents[3] / "docs" / "live.md").read_text(encoding="utf-8")

@@ -14,10 +14,12 @@ from backend.core import clock, config, queue
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.egress.smtp import MailFailed
 from backend.core.errors import Invalid
-from backend.models import JobRun, Mail
+from backend.models import JobRun, Mail, Workspace
 from backend.services import housekeeping, mail
 from backend.services.mail import sending
+from backend.services.senders import standing
 from tests.http import callers
+from tests.support import factories
 from tests.support.mail_server import MailServer, mail_server
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -136,6 +138,21 @@ def test_admins_with_an_address_are_told_and_nobody_else(home: int, server: Mail
     callers.commit()
     mail.drain()
     assert sorted(server.recipients) == [TO, "kim@example.com"]
+
+
+def test_admins_are_told_in_their_own_language_when_a_bot_is_refused(home: int, server: MailServer) -> None:
+    callers.member(workspace_id=home, email="kim@example.com", locale="ko")
+    with system_scope("test"):
+        bot = factories.bot(db.session.get_one(Workspace, home), name="deploy")
+        standing.disable(bot, "token_refused")
+        standing.disable(bot, "token_refused")
+        db.session.commit()
+    mail.drain()
+    told = {one["To"]: one for one in server.mails}
+    assert set(told) == {TO, "kim@example.com"}
+    assert told[TO]["Subject"] == "The bot deploy was switched off"
+    assert "deploy" in told["kim@example.com"]["Subject"]
+    assert "꺼졌습니다" in told["kim@example.com"].get_content()
 
 
 # --- failures ---
