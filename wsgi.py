@@ -1,4 +1,4 @@
-"""The entry for WSGI servers: `granian --interface wsgi wsgi:app`."""
+"""The entry for plain WSGI servers, without live events. The Procfile's web process runs `asgi.py`."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from backend.http.api import BLUEPRINTS as API
 from backend.http.console import BLUEPRINTS as CONSOLE
 from backend.http.console import pages
 from backend.http.webhooks import BLUEPRINTS as WEBHOOKS
+from backend.services import live  # noqa: F401 - from its import on, what is stored is noted for live events
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 MAX_BODY = 1024 * 1024

@@ -59,6 +59,7 @@ class Settings(BaseModel):
     trusted_proxies: int = 0
     """How many proxies in front of the web process add to `X-Forwarded-For`."""
     smtp_url: str = Field(default="", repr=False)
+    metrics_token: str = Field(default="", repr=False)
     media_url: str = "var/media"
     log_level: str = "INFO"
     rate_limits: str = ""
@@ -89,6 +90,8 @@ class Settings(BaseModel):
     crm_webhook_url: str = ""
     sheets_webhook_url: str = ""
 
+    web_threads: int = Field(default=8, ge=1, le=256)
+    """How many requests one web process computes at a time."""
     # How much of the engine one process takes on.
     dispatch_connections: int = Field(default=32, ge=1, le=512)
     egress_allow_private: bool = False

@@ -27,6 +27,7 @@ NAMES = (
     "delivery.accepted_not_recorded",
     "delivery.recorded_not_committed",
     "delivery.committed",
+    "mail.accepted_not_recorded",
     "outgoing.answered_not_recorded",
     "post.begun_not_published",
     "post.published_not_recorded",

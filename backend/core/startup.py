@@ -5,6 +5,7 @@ from __future__ import annotations
 from backend.core import config, ratelimit, storage
 from backend.core.config import ConfigurationError, Settings
 from backend.core.crypto import MalformedKey
+from backend.core.egress import smtp
 from backend.core.sealed import keyring
 
 
@@ -15,5 +16,9 @@ def begin(settings: Settings) -> None:
         keyring()
         storage.from_url(settings.media_url)
         ratelimit.parse(settings.rate_limits)
+        if settings.smtp_url:
+            smtp.parse(settings.smtp_url)
+    except smtp.SmtpUrlError as error:
+        raise ConfigurationError(f"SMTP_URL {error}") from None
     except (MalformedKey, storage.MediaUrlError, ValueError) as error:
         raise ConfigurationError(str(error)) from None

@@ -12,7 +12,9 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from apiflask import APIFlask
-from flask import Response, current_app, g, request
+from flask import Flask, Response, current_app, g, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import Forbidden, Unauthorized
@@ -35,6 +37,8 @@ class Guard:
     tokens: bool = True
     console: bool = False
     """A page of the console, which goes by its cookie."""
+    max_body: int | None = None
+    """The largest body in bytes, where it differs from the application's bound."""
     reason: str | None = None
     """Why the view is open to everybody; None for one that is not."""
 
@@ -75,8 +79,13 @@ def asked(ask: Callable[[], Answer]) -> Answer:
 
 
 def bearer() -> str:
-    """The token of the Authorization header. Raises Unauthorized."""
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    """The token of the request's Authorization header. Raises Unauthorized."""
+    return token_of(request.headers.get("Authorization", ""))
+
+
+def token_of(header: str) -> str:
+    """The token of an Authorization header. Raises Unauthorized."""
+    kind, _, token = header.partition(" ")
     if kind.lower() != "bearer" or not token.strip():
         raise Unauthorized()
     return token.strip()
@@ -84,7 +93,11 @@ def bearer() -> str:
 
 def authenticate() -> Actor:
     """Who the request's bearer token, of a sign-in or a personal one, speaks for. Raises Unauthorized."""
-    token = bearer()
+    return by_token(bearer())
+
+
+def by_token(token: str) -> Actor:
+    """Who a bearer token speaks for, outside of a request as well. Raises Unauthorized."""
     if token.startswith(credentials.TOKEN_PREFIX):
         return credentials.by_personal_token(token)
     claims = jwt.read(token, "access")
@@ -110,7 +123,7 @@ def access(
     `max_body`: the largest body in bytes, where it differs from the application's bound. `limit`: the rate limit that
     counts the call.
     """
-    guard = Guard(role=role, scope=scope, owner=owner, idempotent=idempotent, tokens=tokens)
+    guard = Guard(role=role, scope=scope, owner=owner, idempotent=idempotent, tokens=tokens, max_body=max_body)
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -173,6 +186,17 @@ def guard_of(view: View) -> Guard | None:
     """The guard of a registered view; None where it has none, or something was put in front of it."""
     marked: tuple[View, Guard] | None = getattr(view, "_guarded", None)
     return marked[1] if marked is not None and marked[0] is view else None
+
+
+def largest_body(app: Flask, method: str, path: str) -> int:
+    """How many bytes the body of such a request may have, by the view that answers it."""
+    usual: int = app.config["MAX_CONTENT_LENGTH"]
+    try:
+        endpoint, _ = app.url_map.bind("").match(path, method=method)
+    except (HTTPException, RequestRedirect):
+        return usual
+    guard = guard_of(app.view_functions[endpoint])
+    return guard.max_body if guard is not None and guard.max_body is not None else usual
 
 
 def check_all(app: APIFlask) -> None:

@@ -27,6 +27,8 @@ from backend.models.file import StoredFile
 from backend.models.intake import WebhookEvent, WebhookEventKey
 from backend.models.job import Heartbeat, JobRun, SystemJobState
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
+from backend.models.live import LiveEvent, LiveMark
+from backend.models.mail import Mail
 from backend.models.message import Message, MessageKey, MessagePart
 from backend.models.notification import (
     NotificationEvent,
@@ -61,6 +63,9 @@ __all__ = [
     "JobRun",
     "LinkConfirmation",
     "LinkToken",
+    "LiveEvent",
+    "LiveMark",
+    "Mail",
     "Message",
     "MessageKey",
     "MessagePart",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
-from backend.core import queue
+from backend.core import presence, queue
 from backend.core.config import Settings
 from backend.core.logging import configure, get_logger
 from backend.services import housekeeping
@@ -40,8 +40,11 @@ def run(role: str, settings: Settings, signals: StopSignals) -> int:
     signals.tell(stop_all)
     keeper = threading.Thread(target=_keep_house, args=(app, ending), name="housekeeping", daemon=True)
     keeper.start()
+    there = presence.Reporter(role)
+    there.start()
     work()
     ending.set()
+    there.stop()
     keeper.join(5)
     return 0
 

@@ -34,7 +34,7 @@ def main() -> int:
                     python,
                     "-m",
                     "mypy",
-                    *_existing("backend", "simulator", "bin", "tests", "worker.py", "wsgi.py"),
+                    *_existing("backend", "simulator", "bin", "tests", "worker.py", "wsgi.py", "asgi.py"),
                 ],
             ),
             ("import layers", [f"{ROOT}/.venv/bin/lint-imports", "--no-cache"]),

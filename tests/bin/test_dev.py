@@ -18,7 +18,9 @@ import pytest
 from launcher.dev import _forget
 from tests.bin.conftest import ROOT, eventually, is_gone
 
-COPIED = (".flaskenv", "backend", "bin", "migrations", "simulator", "Procfile", "wsgi.py", "worker.py")
+COPIED = (
+    ".flaskenv", "backend", "bin", "migrations", "simulator", "Procfile", "asgi.py", "wsgi.py", "worker.py"
+)  # fmt: skip
 
 #: Everything that a person may have set, which would lead the copy elsewhere.
 LEFT_OUT = re.compile(r"^(TELEGRAM_|META_|AI_|TEST_|FAILPOINTS|FLASK_)|_URL$|^(HOST|PORT|SIMULATOR_PORT)$|_KEYS?$")

@@ -170,17 +170,17 @@ def test_a_closed_output_stops_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
-        ({}, "--host 0.0.0.0 --port 8000 --workers 1 --blocking-threads 8"),
+        ({}, "asgi:app --host 0.0.0.0 --port 8000 --workers 1 "),
         (
-            {"HOST": "127.0.0.1", "PORT": "5000", "WEB_CONCURRENCY": "3", "WEB_THREADS": "4"},
-            "--host 127.0.0.1 --port 5000 --workers 3 --blocking-threads 4",
+            {"HOST": "127.0.0.1", "PORT": "5000", "WEB_CONCURRENCY": "3"},
+            "asgi:app --host 127.0.0.1 --port 5000 --workers 3 ",
         ),
     ],
 )
 def test_the_projects_web_line_listens_where_it_is_told(variables: dict[str, str], expected: str) -> None:
     line = parse((ROOT / "Procfile").read_text())["web"]
     said = subprocess.run(
-        ["/bin/sh", "-c", f'granian() {{ echo "$@"; }}; {line}'],
+        ["/bin/sh", "-c", f'uvicorn() {{ echo "$@"; }}; {line}'],
         env={"PATH": os.defpath} | variables,
         capture_output=True,
         text=True,

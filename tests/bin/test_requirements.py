@@ -25,7 +25,7 @@ OURS = {
     "worker",
     "migrations",
 }
-PRODUCT = ("backend", "bin", "migrations", "simulator", "wsgi.py", "worker.py")
+PRODUCT = ("backend", "bin", "migrations", "simulator", "asgi.py", "wsgi.py", "worker.py")
 
 
 def named(path: Path) -> set[str]:

@@ -238,6 +238,23 @@ def _preview_type(caller: User) -> Example:
     return Example(path={"type_id": holdings.notification_type(caller)}, json={"data": {"order": {"id": 17}}})
 
 
+@example("health.overview")
+def _overview(_caller: User) -> Example:
+    return Example()
+
+
+@example("metrics.read")
+def _metrics(_caller: User) -> Example:
+    # Without METRICS_TOKEN there are none; tests/http/api/test_metrics.py has one.
+    return Example(headers=callers.bearer("a-token"), status=404)
+
+
+@example("live.listen")
+def _listen(_caller: User) -> Example:
+    # Under Flask alone; tests/front has the front, which serves it.
+    return Example(query={"topics": "messages"}, status=503)
+
+
 # --- alerts ----------------------------------------------------------------------------------------------
 
 

@@ -35,6 +35,7 @@ OPEN = {
     "docs.start",
     "health.alive",
     "health.ready",
+    "metrics.read",
     "telegram_webhooks.any_bot",
     "telegram_webhooks.default_bot",
 }

@@ -15,7 +15,9 @@ from backend.http.api import (
     events,
     files,
     health,
+    live,
     messages,
+    metrics,
     notifications,
     outgoing_webhooks,
     people,
@@ -44,6 +46,8 @@ BLUEPRINTS: list[APIBlueprint] = [
     scheduling.bp,
     bots.bp,
     files.bp,
+    live.bp,
     health.bp,
+    metrics.bp,
     docs.bp,
 ]

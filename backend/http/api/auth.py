@@ -24,6 +24,7 @@ from backend.http.schemas.auth import (
     TokenPair,
 )
 from backend.models import SignIn
+from backend.services import mail
 from backend.services.auth import limits as counting
 from backend.services.auth import password_resets, people, registration, sign_in
 
@@ -137,7 +138,8 @@ def request_password_reset(json_data: PasswordResetRequest) -> dict[str, str]:
     Answers the same whether the account exists or not.
     """
     password_resets.request(json_data.email, address=limits.address())
-    return {"status": "accepted", "message": "If this account exists, a reset link can be had; ask your admin."}
+    way = "a link is on its way to its address." if mail.is_configured() else "a reset link can be had; ask your admin."
+    return {"status": "accepted", "message": f"If this account exists, {way}"}
 
 
 @bp.post("/password-reset/confirm")

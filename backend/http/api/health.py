@@ -12,7 +12,6 @@ from backend.http import errors
 from backend.http.guards import access, public
 from backend.http.schemas.health import Health, Overview, Readiness
 from backend.services import health
-from backend.services.bots import standing
 
 bp = APIBlueprint("health", __name__, tag="Health")
 
@@ -47,20 +46,10 @@ def ready() -> dict[str, Any] | Response:
 @bp.get("/api/admin/health")
 @access("admin", owner=True)
 @bp.output(Overview)
-def overview() -> dict[str, Any]:
+def overview() -> health.Overview:
     """How is the instance
 
-    The database, Redis, the periodic parts, what piles up, and each bot.
+    The database, Redis, the periodic parts, the processes, what piles up, and each bot. `problems` names what is not
+    well.
     """
-    checks = [*health.readiness(), health.redis_check()]
-    bots = standing.bots()
-    well = all(check.state == "ok" for check in checks) and not any(
-        bot.disabled_code not in (None, "not_configured") or bot.health["state"] == "failed" for bot in bots
-    )
-    return {
-        "status": "ok" if well else "degraded",
-        "configured": standing.is_configured(),
-        "checks": checks,
-        "load": health.load(),
-        "bots": bots,
-    }
+    return health.overview()

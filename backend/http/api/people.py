@@ -62,6 +62,7 @@ def change(person_id: int, json_data: PersonChange) -> User:
 def reset_password(person_id: int) -> ResetLink:
     """Make a password reset link for somebody
 
-    The link is shown this once, works once and for 24 hours; an earlier one stops working.
+    It works once and for 24 hours; an earlier one stops working. With a mail server it is sent to the person; without
+    one it is shown this once.
     """
     return password_resets.issue(guards.actor(), person_id)

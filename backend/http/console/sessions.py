@@ -72,6 +72,12 @@ def caller(cookie: str | None) -> Actor:
     return actor
 
 
+def caller_by(cookies: dict[str, str]) -> Actor | None:
+    """The same for who opens a live connection; None without our cookie. Raises Unauthorized."""
+    value = cookies.get(cookie_name())
+    return None if value is None else caller(value)
+
+
 def csrf_token(actor: Actor) -> str:
     """What every form of this sign-in carries."""
     return _encode(keyring().sign(_CSRF, f"{actor.user_id}.{actor.sign_in_id}".encode()))

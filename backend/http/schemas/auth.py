@@ -119,8 +119,9 @@ class Status(Output):
 
 
 class ResetLinkOut(Output):
-    """A link to hand to the person; shown once."""
+    """A link to hand to the person, shown once; with a mail server it goes to the person and is not shown."""
 
-    link: str | None = Field(description="Null in the replay of an `Idempotency-Key`")
+    mailed: bool = Field(description="It was sent to the person's address")
+    link: str | None = Field(description="Null where it was mailed, and in the replay of an `Idempotency-Key`")
     token: str | None
     expires_at: Instant

@@ -29,6 +29,47 @@ class Readiness(Output):
     checks: list[CheckOut]
 
 
+class ProcessOut(Output):
+    """A process that has said within seconds that it is there."""
+
+    role: str = Field(examples=["dispatch"], description="web, dispatch, jobs, or a single queue")
+    name: str = Field(examples=["app-1:4711"], description="Host and process id")
+    cpu: float = Field(description="Processor seconds used")
+    memory: int = Field(description="Bytes resident")
+    live: int = Field(description="Open live connections")
+
+
+class DeliveriesOut(Output):
+    """The outbox."""
+
+    waiting: int
+    oldest: float = Field(description="Age in seconds of the oldest that could go out")
+    by_reason: dict[str, int] = Field(examples=[{"queued": 3, "chat_pace": 20}])
+
+
+class IntakeOut(Output):
+    """What providers have said."""
+
+    waiting: int
+    oldest: float
+    parked: int
+
+
+class MailOut(Output):
+    """E-mails."""
+
+    waiting: int
+    oldest: float
+
+
+class QueuesOut(Output):
+    """What waits in the whole instance; counts stop at 100,000."""
+
+    deliveries: DeliveriesOut
+    intake: IntakeOut
+    mail: MailOut
+
+
 class LoadOut(Output):
     """What piles up, and who works."""
 
@@ -59,6 +100,9 @@ class Overview(Output):
 
     status: str = Field(examples=["ok"], description="`ok`, or `degraded` where anything below is not well")
     configured: bool = Field(description="Whether there is any bot, from the database or the environment")
+    problems: list[str] = Field(examples=[["no_worker_dispatch"]], description="What is not well, by name")
     checks: list[CheckOut]
     load: LoadOut
+    processes: list[ProcessOut] | None = Field(description="null while Redis is away")
+    queues: QueuesOut
     bots: list[BotStandingOut] = Field(description="Those that do not work come first")

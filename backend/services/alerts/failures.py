@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from backend.core import clock, events, queue
+from backend.core import clock, config, events, queue
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.logging import get_logger
 from backend.models import Alert, AlertFailure, AlertMessage, Conversation, JobRun, Message
-from backend.services import senders
+from backend.services import mail, senders
 from backend.services.alerts import cases, history, saying, targets
 from backend.services.alerts.cases import Case
 
@@ -63,8 +63,20 @@ def _tell_admins(case: Case) -> None:
     taken = {*db.session.scalars(failed), *db.session.scalars(has_it)}
     places = [place for place in targets.admins(taken) if _may_work(place.conversation)]
     messages = saying.say(case, places, None)
+    count = len(messages)
+    if not count:
+        # The default bot is the trouble, or nobody is linked with it: by mail, where there is a server for it.
+        count = mail.tell_admins(
+            case.alert.workspace_id,
+            "alert",
+            bot=case.alert.bot_name,
+            reason=case.alert.undelivered_code,
+            severity=case.alert.severity,
+            title=case.alert.title,
+            site=config.get().site_url,
+        )
     case.alert.admins_told_at = clock.now()
-    history.note(case.alert, "admins_told", count=len(messages))
+    history.note(case.alert, "admins_told", count=count)
 
 
 def _may_work(conversation: Conversation) -> bool:

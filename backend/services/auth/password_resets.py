@@ -9,11 +9,12 @@ from typing import Final
 
 from sqlalchemy import func, select, update
 
-from backend.core import clock, config
+from backend.core import clock, config, i18n
 from backend.core.crypto import digest
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import Conflict, NotFound
 from backend.models import PasswordReset, User
+from backend.services import mail
 from backend.services.auth import audit, emails, limits, people, sign_in
 from backend.services.auth.actor import Actor
 from backend.services.auth.registration import password_hash
@@ -21,30 +22,47 @@ from backend.services.auth.registration import password_hash
 LIFE: Final = timedelta(hours=24)
 
 
+_PAUSE: Final = timedelta(minutes=5)
+"""Who has forgotten their password gets one mail in this time, however often they say so."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResetLink:
-    """What the person needs; shown once, only its hash is kept."""
+    """What the person needs; shown once, only its hash is kept. Where it was mailed, nobody else is shown it."""
 
-    link: str
-    token: str
+    link: str | None
+    token: str | None
     expires_at: datetime
+    mailed: bool = False
 
 
 def issue(actor: Actor, user_id: int) -> ResetLink:
     """An admin makes a link for somebody of their workspace; an earlier one stops working.
 
-    Raises NotFound, Forbidden (`owner_required`), Conflict (`no_email`: this person cannot sign in by password).
+    With a mail server it is mailed to the person, and not shown. Raises NotFound, Forbidden (`owner_required`),
+    Conflict (`no_email`: this person cannot sign in by password).
     """
     person = people.get(user_id)
     people.protect_owner(actor, person)
     if person.email is None:
         raise Conflict("no_email", "This person has no e-mail address to sign in with.")
-    now = clock.now()
+    _void(person.id)
+    made = _make(person)
+    audit.record(actor.label, "password.reset_issued", f"user:{person.id}")
+    return _mail(person, made) if mail.is_configured() else made
+
+
+def _void(user_id: int) -> None:
+    """Every open link of the person stops working."""
     db.session.execute(
         update(PasswordReset)
-        .where(PasswordReset.user_id == person.id, PasswordReset.used_at.is_(None))
-        .values(used_at=now)
+        .where(PasswordReset.user_id == user_id, PasswordReset.used_at.is_(None))
+        .values(used_at=clock.now())
     )
+
+
+def _make(person: User) -> ResetLink:
+    now = clock.now()
     token = secrets.token_urlsafe(32)
     db.session.add(
         PasswordReset(
@@ -55,14 +73,23 @@ def issue(actor: Actor, user_id: int) -> ResetLink:
             expires_at=now + LIFE,
         )
     )
-    audit.record(actor.label, "password.reset_issued", f"user:{person.id}")
     return ResetLink(f"{config.get().site_url}/reset-password?token={token}", token, now + LIFE)
+
+
+def _mail(person: User, made: ResetLink) -> ResetLink:
+    """Sends the link to the person's own address; what is returned does not show it."""
+    assert person.email is not None, "whoever has no address got no link"
+    subject = i18n.text("mail.reset.subject", person.locale)
+    body = i18n.text("mail.reset.text", person.locale, name=person.name, link=made.link)
+    mail.send(person.email, subject, body, workspace_id=person.workspace_id, kind="password_reset", expires_in=LIFE)
+    return ResetLink(None, None, made.expires_at, mailed=True)
 
 
 def request(email: str, *, address: str) -> None:
     """Somebody has forgotten the password of this account; the caller answers the same whether it exists or not.
 
-    The workspace's audit shows the request to its admins, who can make a link. Raises Invalid, TooManyRequests.
+    With a mail server they get a link by mail. The workspace's audit shows the request to its admins, who can make one.
+    Raises Invalid, TooManyRequests.
     """
     wanted = emails.normalized(email)
     limits.count_registration(address)
@@ -71,6 +98,21 @@ def request(email: str, *, address: str) -> None:
         if person is not None:
             audit.record("system", "password.reset_requested", f"user:{person.id}", person.workspace_id)
             db.session.flush()
+    if person is not None and mail.is_configured():
+        with workspace_scope(person.workspace_id):
+            _mail_once(person)
+
+
+def _mail_once(person: User) -> None:
+    """A link for who asked for it, unless one is on its way. Earlier links go on working: others may ask as well."""
+    recent = select(PasswordReset.id).where(
+        PasswordReset.user_id == person.id,
+        PasswordReset.used_at.is_(None),
+        PasswordReset.created_at > clock.now() - _PAUSE,
+    )
+    if db.session.scalar(recent.limit(1)) is None:
+        _mail(person, _make(person))
+        db.session.flush()
 
 
 def confirm(token: str, password: str) -> None:
@@ -98,6 +140,7 @@ def confirm(token: str, password: str) -> None:
         person = people.get(found.user_id)
         if person.disabled_at is not None:
             raise NotFound("reset_token_unknown", "This link is unknown, used or expired; ask for a new one.")
+        _void(person.id)
         set_password(person, hashed)
         audit.record(f"user:{person.id}", "password.reset", f"user:{person.id}")
 

@@ -54,6 +54,11 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         "DELETE FROM job_runs WHERE id IN (SELECT id FROM job_runs WHERE started_at < :before LIMIT :most)",
     ),
     (
+        "mails",
+        timedelta(days=30),
+        "DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE created_at < :before LIMIT :most)",
+    ),
+    (
         "resolved alerts",
         timedelta(days=90),
         "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE resolved_at < :before LIMIT :most)",

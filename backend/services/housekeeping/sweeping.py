@@ -10,7 +10,7 @@ from collections.abc import Callable
 from backend.core import config, failpoints, queue
 from backend.core.database import db
 from backend.core.locking import beat, only_one
-from backend.services import alerts, intake, outgoing_webhooks, posts, senders
+from backend.services import alerts, intake, live, mail, outgoing_webhooks, posts, senders
 from backend.services.delivery import recovery
 from backend.services.notifications import attachments
 
@@ -34,6 +34,10 @@ def _step_alerts() -> int:
     return alerts.run_due(_TURN_SECONDS / 2, timeout=_TURN_SECONDS / 2)
 
 
+def _send_mail() -> int:
+    return mail.drain(0.0, timeout=_TURN_SECONDS)
+
+
 def _send_webhooks() -> int:
     return outgoing_webhooks.send_due(_TURN_SECONDS / 3)
 
@@ -47,6 +51,7 @@ _LANES: tuple[tuple[str, Callable[[], int], Callable[[], int]], ...] = (
     ("intake", intake.waiting, _drain_intake),
     ("notifications", attachments.waiting, _fetch_attachments),
     ("notifications", alerts.waiting, _step_alerts),
+    ("background", mail.waiting, _send_mail),
     ("background", outgoing_webhooks.waiting, _send_webhooks),
     ("background", posts.waiting, _publish_posts),
 )
@@ -71,6 +76,7 @@ def sweep() -> bool:
                 work()
                 beat(db.engine, "sweep")
         senders.recheck_refused()
+        live.purge()
         queue.wake_now("dispatch")
         db.session.remove()
         beat(db.engine, "sweep")

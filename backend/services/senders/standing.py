@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from backend.core import clock
+from backend.core import clock, config
 from backend.core.database import db
 from backend.core.logging import get_logger
 from backend.models import JobRun, Sender
+from backend.services import mail
 from backend.services.auth import audit
 
 log = get_logger(__name__)
@@ -23,7 +24,7 @@ REFUSED: Final = frozenset({"token_refused", "token_unknown", "token_malformed",
 
 
 def disable(sender: Sender, code: str) -> None:
-    """Stops a sender whose provider refuses it, and tells the admins by the audit and the job history.
+    """Stops a sender whose provider refuses it, and tells the admins by mail, the audit and the job history.
 
     Telegram cannot be asked to carry that news: it is what has just refused. Once disabled, nothing is said again.
     """
@@ -47,6 +48,8 @@ def disable(sender: Sender, code: str) -> None:
             )
         )
     db.session.flush()
+    if code != NOT_CONFIGURED and sender.workspace_id is not None:
+        mail.tell_admins(sender.workspace_id, "bot_disabled", name=sender.name, reason=code, site=config.get().site_url)
     log.warning("sender_disabled", sender_id=sender.id, code=code)
 
 

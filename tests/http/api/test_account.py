@@ -67,6 +67,7 @@ def reset_link(person: User) -> str:
     admin = callers.member(workspace_id=person.workspace_id)
     with workspace_scope(person.workspace_id):
         token = password_resets.issue(callers.acting(admin), person.id).token
+    assert token is not None
     callers.commit()
     return token
 

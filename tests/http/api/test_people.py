@@ -164,7 +164,7 @@ def test_a_reset_link_is_shown_once(client: FlaskClient, admin: User, headers: d
     assert first["link"].endswith(f"/reset-password?token={first['token']}")
     again = client.post(address, headers=headers | {"Idempotency-Key": "k"})
     assert again.status_code == 201
-    assert again.get_json() == {"link": None, "token": None, "expires_at": first["expires_at"]}
+    assert again.get_json() == {"mailed": False, "link": None, "token": None, "expires_at": first["expires_at"]}
 
 
 # --- personal tokens ----------------------------------------------------------------------------------------

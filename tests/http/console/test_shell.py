@@ -226,6 +226,7 @@ def test_a_password_is_set_by_a_link(app, person, stranger):
     with workspace_scope(person.workspace_id):
         link = password_resets.issue(credentials.by_sign_in(person.id, begun.id), person.id)
     callers.commit()
+    assert link.link is not None
     address = link.link.split("8000", 1)[1]
     assert stranger.get(address).status_code == 200
     assert stranger.post("/reset-password", {"token": link.token, "password": "short"}).status_code == 422

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from backend.core import clock, events
+from backend.core import clock, config, events
 from backend.core.database import db, system_scope
 from backend.models import AlertFailure, AlertMessage, JobRun, Message
-from backend.services import delivery
+from backend.services import delivery, mail
 from backend.services.alerts import health, reading
 from backend.services.delivery import recovery
 from tests.services.alerts.conftest import linked, run_timers, text_of
 from tests.support import factories
+from tests.support.mail_server import mail_server
 
 
 @pytest.fixture
@@ -197,3 +198,20 @@ def test_without_a_bot_for_health_the_one_for_alerts_says_it(room, home):
         db.session.commit()
     assert room.alert().bot_name == "alerts"
     assert len(room.messages()) == 1
+
+
+def test_an_alert_that_no_bot_can_tell_the_admins_is_mailed(room, home, settings, monkeypatch):
+    """Nobody is linked with the default bot."""
+    admin = factories.user(home, role="admin", locale="en")
+    db.session.commit()
+    with mail_server() as server:
+        monkeypatch.setattr(config, "_current", settings.model_copy(update={"smtp_url": server.url}))
+        room.raise_("Disk full")
+        fail(room.messages()[0])
+        run_timers()
+        mail.drain()
+        run_timers()
+        mail.drain()
+    to_admin = [one for one in server.mails if one["To"] == admin.email]
+    assert [one["Subject"] for one in to_admin] == ["Alert not delivered: Disk full"]
+    assert "chat_not_found" in to_admin[0].get_content()

@@ -20,6 +20,7 @@ from backend.models import (
     IdempotencyKey,
     JobRun,
     LinkToken,
+    Mail,
     OutgoingDelivery,
     OutgoingWebhook,
     PasswordReset,
@@ -107,6 +108,10 @@ def job_run(bot, person, at):
     return JobRun(job="another", state="succeeded", started_at=at)
 
 
+def mail(bot, person, at):
+    return Mail(workspace_id=person.workspace_id, kind="notice", due_at=at, expires_at=at, created_at=at)
+
+
 def resolved_alert(bot, person, at):
     return Alert(
         workspace_id=person.workspace_id,
@@ -186,6 +191,7 @@ DELETING: dict[str, tuple[Make, timedelta]] = {
     "link tokens": (link_token, timedelta(days=7)),
     "attempts": (attempt, timedelta(days=90)),
     "job history": (job_run, timedelta(days=90)),
+    "mails": (mail, timedelta(days=30)),
     "resolved alerts": (resolved_alert, timedelta(days=90)),
     "fires of schedules": (schedule_fire, timedelta(days=90)),
     "outgoing webhooks' log": (outgoing_delivery, timedelta(days=30)),

@@ -94,6 +94,11 @@ def test_while_redis_is_away_a_turn_is_short_and_each_is_followed_by_a_beat(stor
         turns.append(("step", seconds + timeout))
         return 1
 
+    def post(seconds, *, timeout):
+        turns.append(("mail", seconds + timeout))
+        return 1
+
+    monkeypatch.setattr(sweeping.mail, "drain", post)
     monkeypatch.setattr(sweeping.alerts, "run_due", step)
     monkeypatch.setattr(sweeping.intake, "drain", drain)
     monkeypatch.setattr(sweeping.outgoing_webhooks, "send_due", send)
@@ -103,7 +108,7 @@ def test_while_redis_is_away_a_turn_is_short_and_each_is_followed_by_a_beat(stor
     monkeypatch.setattr(sweeping, "beat", lambda engine, name: beats.append((name, len(turns))))
     monkeypatch.setattr(sweeping, "_LANES", tuple((lane, lambda: 1, work) for lane, _, work in sweeping._LANES))
     housekeeping.sweep()
-    assert [what for what, _ in turns] == ["drain", "fetch", "step", "send", "publish"]
+    assert [what for what, _ in turns] == ["drain", "fetch", "step", "mail", "send", "publish"]
     assert all(seconds <= 3.0 for _, seconds in turns)
     assert beats == [("sweep", turn) for turn in range(1, len(turns) + 1)] + [("sweep", len(turns))]
 

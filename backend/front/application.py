@@ -1,0 +1,82 @@
+"""The ASGI application: who serves which request, and how the process begins and ends."""
+
+from __future__ import annotations
+
+import threading
+
+from flask import Flask
+
+from backend.core import config, presence
+from backend.core.errors import NotFound
+from backend.front.answers import Receive, Scope, Send
+from backend.front.bodies import Bodies
+from backend.front.bridge import Bridge
+from backend.front.live import PATHS, Live
+from backend.front.stopping import StopSignals, tie_to_parent
+from backend.front.threads import Threads
+from backend.front.visitors import read_cookies_with
+from backend.front.webhooks import Webhooks
+from backend.front.wires import Socket
+from backend.http import guards
+from backend.http.console import sessions
+
+_HURRY = 0.8
+
+
+class Front:
+    """Serves live events and webhooks itself, and hands everything else to Flask."""
+
+    def __init__(self, app: Flask, *, body_seconds: float = 20.0) -> None:
+        settings = config.get()
+        read_cookies_with(sessions.caller_by)
+        threads = Threads(settings.web_threads)
+        self._bodies = Bodies(body_seconds)
+        self.live = Live(app, threads, settings)
+        self._webhooks = Webhooks(app, threads, self._bodies)
+        self._bridge = Bridge(
+            app,
+            threads,
+            self._bodies,
+            usual=app.config["MAX_CONTENT_LENGTH"],
+            bound=lambda method, path: guards.largest_body(app, method, path),
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI 3."""
+        kind = scope["type"]
+        if kind == "http":
+            if scope["path"] in PATHS and scope["method"] == "GET":
+                await self.live.http(scope, receive, send)
+            elif self._webhooks.takes(scope):
+                await self._webhooks(scope, receive, send)
+            else:
+                await self._bridge(scope, receive, send)
+        elif kind == "websocket":
+            if scope["path"] in PATHS:
+                await self.live.websocket(scope, receive, send)
+            else:
+                await receive()
+                await Socket(receive, send, scope.get("extensions") or {}).refuse(NotFound())
+        elif kind == "lifespan":
+            await self._live_on(receive, send)
+
+    async def stop(self) -> None:
+        """Ends what would keep a server from stopping: streams, and bodies that are half sent."""
+        self._bodies.hurry(_HURRY)
+        await self.live.stop()
+
+    async def _live_on(self, receive: Receive, send: Send) -> None:
+        there = presence.Reporter("web", self.live.count)
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                tie_to_parent()
+                if threading.current_thread() is threading.main_thread():
+                    StopSignals(self.stop).install()
+                there.start()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                there.stop()
+                await self.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return

@@ -1,0 +1,104 @@
+"""Who opens a live connection: a program by its bearer token, a page of ours by its cookie from the same origin.
+
+Called in threads, without a request: the credentials are read once and looked at again while the connection lasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import urlsplit
+
+from flask import Flask
+
+from backend.core.database import db, system_scope
+from backend.core.errors import Forbidden, Unauthorized
+from backend.http import guards, limits
+from backend.services.auth.actor import READ, Actor
+
+CookieReader = Callable[[dict[str, str]], Actor | None]
+_cookie_reader: CookieReader | None = None
+
+
+def read_cookies_with(reader: CookieReader | None) -> None:
+    """Has `reader` find the person of a page's cookies: their actor, None without a sign-in of its kind; it raises
+    Unauthorized for one that is over. It is called in an app context, in no scope, and again every minute."""
+    global _cookie_reader
+    _cookie_reader = reader
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request says it comes from, and whom it asks."""
+
+    origin: str | None
+    fetch_site: str | None
+    host: str
+    websocket: bool
+
+    @property
+    def is_same(self) -> bool:
+        """Whether a page of this very origin asks, as far as browsers say.
+
+        A browser names the origin of every WebSocket. Of other requests an old one, or one on plain http, may say
+        nothing at all; a cookie that is kept to the site does not come from elsewhere then, and nobody elsewhere could
+        read the answer.
+        """
+        if self.origin is not None:
+            named = urlsplit(self.origin)
+            # `Origin: null` has no host; a default port is left out by browsers in both headers.
+            return named.scheme in ("http", "https") and bool(named.netloc) and named.netloc == self.host
+        if self.websocket:
+            return False
+        return self.fetch_site in (None, "same-origin")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a connection came with. Never logged."""
+
+    authorization: str | None = field(repr=False)
+    cookie: str | None = field(repr=False)
+    origin: Origin
+
+
+_NEEDS: Final = "A personal access token needs the scope read for this."
+
+
+def identify(app: Flask, given: Credentials, *, count: bool) -> Actor:
+    """Who this is. Raises Unauthorized, Forbidden and, when the call is to be counted, TooManyRequests."""
+    with app.app_context():
+        try:
+            actor = _identify(given)
+            if not actor.may(READ):
+                raise Forbidden("scope_missing", _NEEDS)
+            if count:
+                limits.count_call(actor)
+            with system_scope("a token's last use"):
+                db.session.commit()
+        except BaseException:
+            db.session.rollback()
+            raise
+        return actor
+
+
+def _identify(given: Credentials) -> Actor:
+    if given.authorization is not None:
+        return guards.by_token(guards.token_of(given.authorization))
+    if given.cookie is None or _cookie_reader is None:
+        raise Unauthorized()
+    if not given.origin.is_same:
+        raise Forbidden("other_origin", "A page of another origin cannot listen here.")
+    actor = _cookie_reader(_cookies(given.cookie))
+    if actor is None:
+        raise Unauthorized()
+    return actor
+
+
+def _cookies(header: str) -> dict[str, str]:
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
+    except CookieError:
+        return {}

@@ -1,0 +1,127 @@
+"""Webhooks without the way through Flask, and in the ordinary case without a thread: the same door, the same acceptor.
+
+Only what a provider really sends is taken here: a POST to a webhook's address. Everything else at these addresses goes
+to Flask, which answers as it always did (`backend/http/webhooks`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import uuid
+from typing import Final
+
+from flask import Flask
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from backend.core.database import db, system_scope
+from backend.core.errors import AppError, NotFound, TooLarge, Unauthorized, Unavailable
+from backend.core.logging import get_logger
+from backend.front.answers import PROTECTION, Headers, Receive, RequestTimeout, Scope, Send, answer, error_body, refuse
+from backend.front.bodies import Bodies, Gone, TooSlow, declared
+from backend.front.threads import Threads, complete
+from backend.http.webhooks.telegram import MOST_BYTES, MOST_SECONDS
+from backend.services import intake, senders
+from backend.services.senders.doors import Door
+
+log = get_logger(__name__)
+
+_DEFAULT: Final = frozenset({"/telegram/webhook", "/telegram/webhook/"})
+_ANY: Final = re.compile(r"/api/telegram/webhook/([0-9]{1,18})/?")
+_TAKEN: Final = b'{"ok":true}\n'
+_HEADERS: Final[Headers] = [(b"content-type", b"application/json"), *PROTECTION]
+
+
+class Webhooks:
+    """Takes the updates of the bots."""
+
+    def __init__(self, app: Flask, threads: Threads, bodies: Bodies) -> None:
+        self._app = app
+        self._threads = threads
+        self._bodies = bodies
+        with app.app_context():
+            self._acceptor = intake.acceptor(db.engine)
+
+    def takes(self, scope: Scope) -> bool:
+        """Whether this request is a provider's."""
+        path: str = scope["path"]
+        if scope["method"] != "POST" or not path.startswith(("/telegram/", "/api/telegram/webhook/")):
+            return False
+        return path in _DEFAULT or _ANY.fullmatch(path) is not None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers 200 once the update is committed."""
+        started = time.perf_counter()
+        raw: bytes | None = None
+        announced = declared(scope)
+        if announced is None or announced <= MOST_BYTES:
+            try:
+                body = await self._bodies.read(receive, MOST_BYTES)
+            except Gone:
+                return
+            except TooSlow:
+                await refuse(send, RequestTimeout(), close=True)
+                return
+            if body.whole:
+                raw = body.file.read()
+            body.file.close()
+        else:
+            await self._bodies.discard(receive)
+        match = _ANY.fullmatch(scope["path"])
+        bot_id = int(match[1]) if match else None
+        status, headers, said = await self._judge(bot_id, scope, raw)
+        request_id = uuid.uuid4().hex
+        log.info(
+            "request",
+            method="POST",
+            route="/telegram/webhook" if bot_id is None else "/api/telegram/webhook/<int:bot_id>",
+            status=status,
+            milliseconds=round((time.perf_counter() - started) * 1000, 1),
+            request_id=request_id,
+        )
+        await answer(send, status, [*headers, (b"x-request-id", request_id.encode())], said, close=raw is None)
+
+    async def _judge(self, bot_id: int | None, scope: Scope, raw: bytes | None) -> tuple[int, Headers, bytes]:
+        try:
+            await self._accept(bot_id, scope, raw)
+        except AppError as error:
+            return error_body(error)
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            log.error("database_unavailable", kind=type(error).__name__, exc_info=error)
+            return error_body(Unavailable("database_unavailable", retry_after=2))
+        except Exception as error:
+            log.error("unexpected_error", kind=type(error).__name__, exc_info=error)
+            return error_body(AppError())
+        return 200, _HEADERS, _TAKEN
+
+    async def _accept(self, bot_id: int | None, scope: Scope, raw: bytes | None) -> None:
+        """Returns once it is committed. `raw` is None for a body over the bound.
+
+        Raises NotFound, Unauthorized, TooLarge, Unavailable, and what the database raises.
+        """
+        door = senders.remembered_door(bot_id)
+        if door is None:
+            door = await complete(self._threads.run(self._look, bot_id))
+        if door is None:
+            raise NotFound("no_such_bot", "There is no such bot here.")
+        if not door.admits({name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}):
+            raise Unauthorized("wrong_secret", "The webhook secret is missing or wrong.")
+        if raw is None:
+            raise TooLarge("body_too_large", f"An update holds at most {MOST_BYTES} bytes.")
+        stored = asyncio.wrap_future(self._acceptor.accept(door, raw))
+        # Not `wait_for`, which would cancel what the acceptor is about to settle.
+        done, _ = await asyncio.wait({stored}, timeout=MOST_SECONDS)
+        if not done:
+            stored.add_done_callback(lambda late: late.exception())
+            raise Unavailable("database_unavailable", retry_after=2)
+        stored.result()
+
+    def _look(self, bot_id: int | None) -> Door | None:
+        with self._app.app_context(), system_scope("the bot's workspace is not known to the provider"):
+            try:
+                return senders.door(bot_id)
+            except BaseException:
+                db.session.rollback()
+                raise

@@ -1,0 +1,97 @@
+"""For whoever runs the instance: every part, the processes, what waits, and the bots, with what is wrong named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from backend.core import presence, queue
+from backend.core.presence import Process
+from backend.services.bots import standing
+from backend.services.bots.standing import BotStanding
+from backend.services.health.figures import Figures, gather
+from backend.services.health.readiness import Check, Load, load, readiness, redis_check
+
+OLD: Final = 60.0
+"""Seconds after which something that could go on and does not is a problem; mail servers get ten times that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """`status` is `ok` or `degraded`; `problems` are codes. `processes` is None while Redis is away."""
+
+    status: str
+    problems: list[str]
+    configured: bool
+    checks: list[Check]
+    load: Load
+    processes: list[Process] | None
+    queues: dict[str, Any]
+    bots: list[BotStanding]
+
+
+def overview() -> Overview:
+    """Everything at a glance. Raises what the database raises."""
+    checks = [*readiness(), redis_check()]
+    weight = load()
+    figures = gather()
+    assert figures is not None, "the database has just answered"
+    processes = presence.everybody()
+    bots = standing.bots()
+    found = sorted(problems(checks, processes, figures, bots))
+    return Overview(
+        "degraded" if found else "ok",
+        found,
+        standing.is_configured(),
+        checks,
+        weight,
+        processes,
+        _queues(figures),
+        bots,
+    )
+
+
+def problems(
+    checks: list[Check], processes: list[Process] | None, figures: Figures, bots: list[BotStanding]
+) -> set[str]:
+    """The names of what is not well."""
+    found = {f"{check.name}_{check.state}" for check in checks if check.state != "ok"}
+    if processes is not None:
+        found.update(f"no_worker_{role}" for role in missing_roles(processes))
+    if figures.oldest > OLD:
+        found.add("deliveries_old")
+    if figures.intake_oldest > OLD:
+        found.add("intake_old")
+    if figures.mail_oldest > 10 * OLD:
+        found.add("mail_old")
+    if any(bot.disabled_code not in (None, "not_configured") for bot in bots):
+        found.add("bot_disabled")
+    if any(bot.health["state"] == "failed" for bot in bots):
+        found.add("bot_unhealthy")
+    return found
+
+
+def missing_roles(processes: list[Process]) -> list[str]:
+    """What nobody does: `dispatch`, or a queue without a worker."""
+    there = {process.role for process in processes}
+    lanes = [] if "jobs" in there else [lane for lane in queue.LANES if lane not in there]
+    return lanes if "dispatch" in there else ["dispatch", *lanes]
+
+
+def _queues(figures: Figures) -> dict[str, Any]:
+    by_reason: dict[str, int] = {}
+    for one in figures.deliveries:
+        by_reason[one.reason] = by_reason.get(one.reason, 0) + one.count
+    return {
+        "deliveries": {
+            "waiting": sum(by_reason.values()),
+            "oldest": round(figures.oldest, 1),
+            "by_reason": by_reason,
+        },
+        "intake": {
+            "waiting": figures.intake_waiting,
+            "oldest": round(figures.intake_oldest, 1),
+            "parked": figures.intake_parked,
+        },
+        "mail": {"waiting": figures.mail_waiting, "oldest": round(figures.mail_oldest, 1)},
+    }

@@ -1,0 +1,93 @@
+"""Noting what changed: kept with the session, and written in one statement when its transaction commits."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Text, bindparam, event, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import SessionTransaction
+
+from backend.core import clock, queue
+from backend.core.database import TenantSession, UtcDateTime, db, system_scope
+
+TOPIC: Final = re.compile(r"[a-z][a-z_]{0,39}")
+_NOTED: Final = "live_events"
+
+_INSERT = text(
+    """
+    INSERT INTO live_events (workspace_id, topic, only_for, ids, at)
+    SELECT workspace_id, topic, only_for, ids::jsonb, :now
+      FROM unnest(:workspace_ids, :topics, :only_for, :ids) AS n(workspace_id, topic, only_for, ids)
+    """
+).bindparams(
+    bindparam("workspace_ids", type_=ARRAY(BigInteger)),
+    bindparam("topics", type_=ARRAY(Text)),
+    bindparam("only_for", type_=ARRAY(BigInteger)),
+    bindparam("ids", type_=ARRAY(Text)),
+    bindparam("now", type_=UtcDateTime),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something of a workspace has changed: of which topic, and its ids."""
+
+    workspace_id: int
+    topic: str
+    ids: tuple[tuple[str, int], ...]
+    only_for: int | None = None
+
+
+def note(workspace_id: int, topic: str, *, only_for: int | None = None, **ids: int | None) -> None:
+    """Tells the workspace's live connections, once the present transaction has committed, that something changed.
+
+    `ids` name what changed (`message_id=7`); None is left out. With `only_for` only that person hears of it. It costs
+    no statement here: all notes of a transaction are written in one when it commits, equal ones once. Of a savepoint
+    that is rolled back they stay, which costs a client a look in vain. Raises ValueError for a topic that is no name.
+    """
+    if TOPIC.fullmatch(topic) is None:
+        raise ValueError(f"{topic!r} is no topic")
+    named = tuple((name, int(value)) for name, value in ids.items() if value is not None)
+    note_many([Note(workspace_id, topic, named, only_for)])
+
+
+def note_many(notes: Iterable[Note]) -> None:
+    """The same for many at once, for transactions that settle a batch."""
+    session = db.session()
+    if not session.in_transaction():
+        # A rollback is only told of a transaction that has begun.
+        session.begin()
+    session.info.setdefault(_NOTED, {}).update(dict.fromkeys(notes))
+
+
+@event.listens_for(TenantSession, "before_commit")
+def _write(session: TenantSession) -> None:
+    # Also called when a savepoint is released: everything is written at the end, in one statement.
+    if session.in_nested_transaction():
+        return
+    # What is flushed by the commit itself may be noted as well.
+    session.flush()
+    if not session.info.get(_NOTED):
+        return
+    notes: list[Note] = list(session.info.pop(_NOTED))
+    values: dict[str, Any] = {
+        "workspace_ids": [one.workspace_id for one in notes],
+        "topics": [one.topic for one in notes],
+        "only_for": [one.only_for for one in notes],
+        "ids": [json.dumps(dict(one.ids), separators=(",", ":")) for one in notes],
+        "now": clock.now(),
+    }
+    with system_scope("a transaction may have changed things of several workspaces"):
+        session.execute(_INSERT, values)
+    queue.announce()
+
+
+@event.listens_for(TenantSession, "after_soft_rollback")
+def _forget(session: TenantSession, ended: SessionTransaction) -> None:
+    if not ended.nested:
+        session.info.pop(_NOTED, None)

@@ -1,0 +1,187 @@
+"""Sending what waits: each mail is claimed and committed, sent without a transaction, and its outcome committed.
+
+A mail that is claimed is due again after a while. So one whose process died is sent by another.
+"""
+
+from __future__ import annotations
+
+import smtplib
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from sqlalchemy import func, select, update
+
+from backend.core import clock, config, failpoints, queue
+from backend.core.database import db, system_scope
+from backend.core.egress import smtp
+from backend.core.egress.smtp import MailFailed, Server
+from backend.core.logging import get_logger
+from backend.models import JobRun, Mail
+
+log = get_logger(__name__)
+
+CLAIMED: Final = timedelta(minutes=5)
+_FIRST: Final = 30.0
+_LONGEST: Final = 1800.0
+
+
+def waiting() -> int:
+    """How many mails are due now; counts to 100 at most."""
+    if not config.get().smtp_url:
+        return 0
+    with system_scope("housekeeping"):
+        due = select(Mail.id).where(Mail.state == "waiting", Mail.due_at <= clock.now()).limit(100).subquery()
+        found: int = db.session.execute(select(func.count()).select_from(due)).scalar_one()
+        db.session.rollback()
+    return found
+
+
+def drain(seconds: float = 30.0, *, timeout: float = smtp.SECONDS) -> int:
+    """Sends what is due, one mail at least and for about `seconds`; `timeout` bounds each step with the server.
+
+    Returns how many ended. A server that cannot be used ends the turn: the others would fare no better now.
+    """
+    settings = config.get()
+    if not settings.smtp_url or (claimed := _claim()) is None:
+        return 0
+    server = smtp.parse(settings.smtp_url, site_url=settings.site_url)
+    deadline = time.monotonic() + seconds
+    ended = 0
+    try:
+        with smtp.session(server, seconds=timeout) as connection:
+            while claimed is not None:
+                failed = _transmit(connection, claimed, server)
+                ended += _record(claimed, failed)
+                if failed is not None and failed.code == "mail_server_away":
+                    return ended
+                if time.monotonic() >= deadline:
+                    queue.wake_now("background")
+                    return ended
+                claimed = _claim()
+    except MailFailed as error:
+        # Raised by connecting alone: the first one is still in hand.
+        assert claimed is not None
+        ended += _record(claimed, error)
+    return ended
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    id: int
+    workspace_id: int
+    attempts: int
+    expires_at: datetime
+    recipient: str
+    subject: str
+    body: str
+
+
+def _claim() -> _Claimed | None:
+    """Takes the mail that has been due longest, for a while. Commits."""
+    now = clock.now()
+    with system_scope("one job sends the mails of all workspaces"):
+        mail = db.session.scalar(
+            select(Mail)
+            .where(Mail.state == "waiting", Mail.due_at <= now)
+            .order_by(Mail.due_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        if mail is None:
+            db.session.rollback()
+            return None
+        mail.attempts += 1
+        mail.due_at = now + CLAIMED
+        claimed = _Claimed(
+            mail.id,
+            mail.workspace_id,
+            mail.attempts,
+            mail.expires_at,
+            mail.recipient or "",
+            mail.subject or "",
+            mail.body or "",
+        )
+        db.session.commit()
+    return claimed
+
+
+def _transmit(connection: smtplib.SMTP, claimed: _Claimed, server: Server) -> MailFailed | None:
+    """Sends one mail; why it was not sent, or None."""
+    try:
+        smtp.send(connection, _message(claimed, server))
+    except MailFailed as error:
+        return error
+    failpoints.hit("mail.accepted_not_recorded")
+    return None
+
+
+Outcome = Literal["sent", "failed", "waiting"]
+
+
+def decide(failed: MailFailed | None, attempts: int, now: datetime, expires_at: datetime) -> tuple[Outcome, datetime]:
+    """What becomes of a mail after a try, and when it is tried again.
+
+    Pauses double from half a minute to half an hour.
+    """
+    if failed is None:
+        return "sent", now
+    pause = timedelta(seconds=min(_FIRST * 2 ** (attempts - 1), _LONGEST))
+    if not failed.again or now + pause >= expires_at:
+        return "failed", now
+    return "waiting", now + pause
+
+
+def _record(claimed: _Claimed, failed: MailFailed | None) -> int:
+    """Notes the outcome of the try, unless another process has tried since. Commits; returns 1 when the mail ended."""
+    now = clock.now()
+    state, due_at = decide(failed, claimed.attempts, now, claimed.expires_at)
+    values: dict[str, object] = {"state": state, "due_at": due_at, "error": failed.code if failed else None}
+    if state != "waiting":
+        # What it said may open an account, and whom it went to is nobody's business any more.
+        values |= {"ended_at": now, "body_encrypted": None, "subject_encrypted": None, "recipient_encrypted": None}
+    with system_scope("one job sends the mails of all workspaces"):
+        changed = db.session.execute(
+            update(Mail)
+            .where(Mail.id == claimed.id, Mail.state == "waiting", Mail.attempts == claimed.attempts)
+            .values(values)
+            .returning(Mail.id)
+            .execution_options(synchronize_session=False)
+        ).first()
+        if changed is not None and failed is not None and state == "failed":
+            db.session.add(
+                JobRun(
+                    workspace_id=claimed.workspace_id,
+                    job="mail",
+                    state="failed",
+                    code=failed.code,
+                    subject=f"mails:{claimed.id}",
+                    started_at=now,
+                    finished_at=now,
+                )
+            )
+        db.session.commit()
+    if failed is not None:
+        log.warning("mail_not_sent", mail_id=claimed.id, code=failed.code, state=state, attempts=claimed.attempts)
+    return int(changed is not None and state != "waiting")
+
+
+def _message(claimed: _Claimed, server: Server) -> EmailMessage:
+    host = urlsplit(config.get().site_url).hostname or "localhost"
+    message = EmailMessage()
+    try:
+        message["From"] = Address("Switchboard", addr_spec=server.sender)
+        message["To"] = Address(addr_spec=claimed.recipient)
+        message["Subject"] = claimed.subject
+    except (ValueError, IndexError):
+        raise MailFailed("mail_unsupported", again=False) from None
+    message["Date"] = format_datetime(clock.now())
+    message["Message-ID"] = f"<mail-{claimed.id}-{claimed.workspace_id}@{host}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(claimed.body)
+    return message
