@@ -205,8 +205,9 @@ def take(runs: Sequence[Run], start: int, end: int) -> list[Run]:
 
 def split(runs: Sequence[Run], limit: int) -> list[list[Run]]:
     """Parts of at most `limit` UTF-16 units of visible text, none of them blank, all characters but blanks at
-    the cuts kept in order. Cuts come, as far as possible: after a line; else, in a line longer than a part,
-    after a word; else between grapheme clusters; and inside one only when it alone is longer than a part."""
+    the cuts kept in order. Cuts come, as far as possible: at an empty line; else, in a paragraph longer than a
+    part, after a line; else, in a line longer than a part, after a word; else between grapheme clusters; and
+    inside one only when it alone is longer than a part."""
     text = visible(runs)
     parts: list[list[Run]] = []
     start = _skip_blank(text, 0)
@@ -238,6 +239,9 @@ def _cut(text: str, start: int, limit: int) -> int:
     furthest = _fitting(text, start, limit)
     if furthest >= len(text):
         return len(text)
+    paragraph = _paragraph_end(text, start, furthest, limit)
+    if paragraph is not None:
+        return paragraph
     if text[furthest] == "\n":
         return furthest
     line = text.rfind("\n", start, furthest)
@@ -252,6 +256,18 @@ def _cut(text: str, start: int, limit: int) -> int:
         if text[position].isspace() and text[start:position].strip():
             return position + 1
     return furthest
+
+
+def _paragraph_end(text: str, start: int, furthest: int, limit: int) -> int | None:
+    """The last empty line up to `furthest` behind which a paragraph stands that fits into a part; None where
+    there is none, so that a paragraph is only cut where it is longer than a part."""
+    end = text.rfind("\n\n", start, furthest + 2)
+    if end <= start or not text[start:end].strip():
+        return None
+    following = _skip_blank(text, end)
+    next_end = text.find("\n\n", following, following + limit + 2)
+    stop = next_end if next_end >= 0 else min(len(text), following + limit + 1)
+    return end if utf16_length(text[following:stop]) <= limit else None
 
 
 def _fitting(text: str, start: int, limit: int) -> int:

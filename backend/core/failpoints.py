@@ -32,6 +32,7 @@ NAMES = (
     "post.published_not_recorded",
     "lease.before_renew",
     "sweep.started",
+    "alerts.stepped_not_committed",
     "scheduling.claimed",
     "scheduling.fired_not_committed",
     "scheduling.taken",

@@ -46,8 +46,10 @@ DEFAULTS: Final[Mapping[str, Limit]] = {
     "login_address": Limit(200, 15 * 60),
     "register": Limit(600, 60),
     "api": Limit(3000, 60),
+    "alerts": Limit(20_000, 60),
 }
-"""Failed logins per account and per address; registrations per address; calls per token or person."""
+"""Failed logins per account and per address; registrations per address; calls per token or person; reported alerts,
+which come in storms and must not be turned away when they are needed most."""
 
 
 def parse(setting: str, defaults: Mapping[str, Limit] = DEFAULTS) -> dict[str, Limit]:

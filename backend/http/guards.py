@@ -98,13 +98,15 @@ def access(
     tokens: bool = True,
     redact: tuple[str, ...] = (),
     max_body: int | None = None,
+    limit: str = "api",
 ) -> Callable[[View], View]:
     """Marks a view that needs credentials.
 
     `role`: the least role. `owner`: the instance owner only. `scope`: what a personal token must carry; by default
     `read` for GET and `write` for everything else. `tokens=False` refuses personal tokens altogether. `idempotent`:
     the view takes an `Idempotency-Key`; the answer's fields named in `redact` are not kept for the replay.
-    `max_body`: the largest body in bytes, where it differs from the application's bound.
+    `max_body`: the largest body in bytes, where it differs from the application's bound. `limit`: the rate limit that
+    counts the call.
     """
     guard = Guard(role=role, scope=scope, owner=owner, idempotent=idempotent, tokens=tokens)
 
@@ -125,7 +127,7 @@ def access(
             try:
                 caller = authenticate()
                 if not g.answers:
-                    limits.count_call(caller)
+                    limits.count_call(caller, limit)
                 _check(guard, caller)
                 g.actor = caller
                 with workspace_scope(caller.workspace_id):

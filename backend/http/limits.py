@@ -8,9 +8,9 @@ from backend.services.auth import limits
 from backend.services.auth.actor import Actor
 
 
-def count_call(caller: Actor) -> None:
+def count_call(caller: Actor, limit: str = "api") -> None:
     """Counts the request for the person or token that makes it. Raises TooManyRequests."""
-    limits.count_call(caller.label)
+    limits.count_call(caller.label, limit)
 
 
 def address() -> str:

@@ -9,6 +9,16 @@ from backend.models.access import (
     User,
     Workspace,
 )
+from backend.models.alert import (
+    Alert,
+    AlertEvent,
+    AlertFailure,
+    AlertItem,
+    AlertMessage,
+    AlertPolicy,
+    AlertSilence,
+    AlertTemplate,
+)
 from backend.models.automation_rule import AutomationRule, RuleRun
 from backend.models.conversation import Conversation, Identity, Suppression
 from backend.models.daily_summary import DailySummary
@@ -31,6 +41,14 @@ from backend.models.scheduled_message import ScheduledMessage
 from backend.models.sender import Sender, SenderLease
 
 __all__ = [
+    "Alert",
+    "AlertEvent",
+    "AlertFailure",
+    "AlertItem",
+    "AlertMessage",
+    "AlertPolicy",
+    "AlertSilence",
+    "AlertTemplate",
     "Attempt",
     "AuditEntry",
     "AutomationRule",

@@ -212,3 +212,18 @@ def test_a_character_longer_than_a_part_is_cut_all_the_same() -> None:
 def test_shortening_keeps_characters_whole(text: str, limit: int, short: str) -> None:
     assert richtext.shorten(text, limit) == short
     assert richtext.utf16_length(short) <= limit
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "parts"),
+    [
+        ("one\ntwo\n\nthree\nfour", 14, ["one\ntwo", "three\nfour"]),
+        ("one\ntwo\n\nthree\nfour", 18, ["one\ntwo", "three\nfour"]),
+        ("one\ntwo\n\nthree\nfour", 19, ["one\ntwo\n\nthree\nfour"]),
+        ("head\n\n" + "x" * 30, 20, ["head", "x" * 20, "x" * 10]),
+        ("a\n\nb\n\nc\n\nd", 4, ["a\n\nb", "c\n\nd"]),
+        ("a\n\n\n\nb", 3, ["a", "b"]),
+    ],
+)
+def test_a_text_is_cut_at_empty_lines_where_what_follows_fits(text, limit, parts):
+    assert [richtext.visible(part) for part in richtext.split(richtext.plain(text), limit)] == parts

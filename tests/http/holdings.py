@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from typing import Any
 
 from backend.core import clock
@@ -10,6 +11,7 @@ from backend.core.crypto import digest
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import LinkToken, Message, Sender, TelegramLink, User, Workspace
 from backend.services import (
+    alerts,
     attachments,
     automation_rules,
     notifications,
@@ -18,6 +20,8 @@ from backend.services import (
     scheduled_messages,
     senders,
 )
+from backend.services.alerts import acting, policies, silences
+from backend.services.alerts import templates as alert_templates
 from backend.services.auth import personal_tokens
 from backend.services.notifications import custom_types
 from backend.services.posts import Place
@@ -119,6 +123,40 @@ def notification_type(caller: User) -> int:
     fields = {"name": f"order_{int(clock.unix() * 1e6)}", "templates": {"en": "Order {order.id}"}}
     with workspace_scope(caller.workspace_id):
         return custom_types.create("user:1", fields).id
+
+
+def alert(caller: User, state: str = "firing") -> int:
+    """The id of an alert of the workspace."""
+    by = alerts.By("api", "user:1")
+    with workspace_scope(caller.workspace_id):
+        wish = alerts.Wish(title=f"Disk full {clock.unix()}", labels={"service": "db"})
+        raised = alerts.raise_wish(caller.workspace_id, wish, by).alert_id
+        assert raised is not None
+        if state == "resolved":
+            acting.act(raised, "resolve", by)
+    return raised
+
+
+def silence(caller: User) -> int:
+    """The id of a silence in force."""
+    now = clock.now()
+    matchers = [{"label": "service", "op": "=", "value": "edge"}]
+    with workspace_scope(caller.workspace_id):
+        by = alerts.By("api", "user:1")
+        return silences.make(by, matchers, now, now + timedelta(hours=1), comment=None).id
+
+
+def alert_policy(caller: User) -> int:
+    """The id of a policy."""
+    with workspace_scope(caller.workspace_id):
+        return policies.create("user:1", {"name": f"Policy {clock.unix()}", "group_by": ["service"]}).id
+
+
+def alert_template(caller: User) -> int:
+    """The id of a template for alerts."""
+    fields = {"name": f"down_{int(clock.unix() * 1e6)}", "body": "{host} is down"}
+    with workspace_scope(caller.workspace_id):
+        return alert_templates.create("user:1", fields).id
 
 
 def file(caller: User) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 
 from backend.http.api import (
+    alert_rules,
+    alerts,
     audit,
     auth,
     automation_rules,
@@ -32,6 +34,8 @@ BLUEPRINTS: list[APIBlueprint] = [
     events.bp,
     messages.bp,
     notifications.bp,
+    alerts.bp,
+    alert_rules.bp,
     posts.bp,
     automation_rules.bp,
     outgoing_webhooks.bp,

@@ -18,9 +18,9 @@ def _limiter() -> tuple[RateLimiter, dict[str, Limit]]:
     return _current[1], _current[2]
 
 
-def count_call(caller: str) -> None:
-    """Counts an API call of `caller`. Raises TooManyRequests."""
-    _hit("api", caller)
+def count_call(caller: str, limit: str = "api") -> None:
+    """Counts an API call of `caller` towards the limit of that name. Raises TooManyRequests."""
+    _hit(limit, caller)
 
 
 def count_registration(address: str) -> None:

@@ -23,21 +23,26 @@ _ENDED = ("failed", "canceled")
 def edit(message: Message, content: Content) -> None:
     """Has the message say `content` from now on.
 
-    Parts that wait are simply sent as they are now, further parts are sent, parts that fall away are deleted. A message
+    Parts that wait are simply sent as they are now, further parts are sent, parts that fall away are deleted; one that
+    says the same as before is left alone. A message
     that failed, was canceled or taken back stays as it is. Of one whose outcome is unknown only what the provider
     certainly holds is edited.
     """
     lock(message)
     if message.state in _ENDED or message.deleted_at is not None:
         return
-    parts = registry.get(channel_of(message)).split(content)
+    parts = [part.to_json() for part in registry.get(channel_of(message)).split(content)]
+    before = message.body["parts"]
     sent, waiting = _sent_parts(message), _open_operations(message)
     message.version += 1
-    message.body = {**message.body, "parts": [part.to_json() for part in parts]}
+    message.body = {**message.body, "parts": parts}
     db.session.flush()
     known = sent | {part for part, _ in waiting}
     for part in range(max(len(parts), max(known, default=0) + 1)):
         opened = {operation: state for (one, operation), state in waiting.items() if one == part}
+        if part in sent and not opened and part < min(len(parts), len(before)) and parts[part] == before[part]:
+            # The provider holds just this: of a long message only the parts that change cost an operation.
+            continue
         _change_part(message, part, part < len(parts), part in sent, opened)
     queue.nudge()
 

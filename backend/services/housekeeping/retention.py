@@ -54,6 +54,11 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         "DELETE FROM job_runs WHERE id IN (SELECT id FROM job_runs WHERE started_at < :before LIMIT :most)",
     ),
     (
+        "resolved alerts",
+        timedelta(days=90),
+        "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE resolved_at < :before LIMIT :most)",
+    ),
+    (
         # A fire's key is needed no longer: its schedule has gone on to later ones.
         "fires of schedules",
         timedelta(days=90),

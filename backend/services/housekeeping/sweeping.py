@@ -10,7 +10,7 @@ from collections.abc import Callable
 from backend.core import config, failpoints, queue
 from backend.core.database import db
 from backend.core.locking import beat, only_one
-from backend.services import intake, outgoing_webhooks, posts, senders
+from backend.services import alerts, intake, outgoing_webhooks, posts, senders
 from backend.services.delivery import recovery
 from backend.services.notifications import attachments
 
@@ -30,6 +30,10 @@ def _fetch_attachments() -> int:
     return attachments.fetch_waiting(0.0, timeout=_TURN_SECONDS)
 
 
+def _step_alerts() -> int:
+    return alerts.run_due(_TURN_SECONDS / 2, timeout=_TURN_SECONDS / 2)
+
+
 def _send_webhooks() -> int:
     return outgoing_webhooks.send_due(_TURN_SECONDS / 3)
 
@@ -42,6 +46,7 @@ def _publish_posts() -> int:
 _LANES: tuple[tuple[str, Callable[[], int], Callable[[], int]], ...] = (
     ("intake", intake.waiting, _drain_intake),
     ("notifications", attachments.waiting, _fetch_attachments),
+    ("notifications", alerts.waiting, _step_alerts),
     ("background", outgoing_webhooks.waiting, _send_webhooks),
     ("background", posts.waiting, _publish_posts),
 )

@@ -47,6 +47,7 @@ class Acceptor:
         """Has a body stored whose secret was verified. The future ends after the commit: True, False for one that is
         known, or what the database raised. Nothing may be acknowledged before."""
         handed = _Handed(sender, raw)
+        handed.stored.set_running_or_notify_cancel()  # nobody can take it back from here on
         self._waiting.put(handed)
         return handed.stored
 

@@ -18,7 +18,7 @@ from backend.channels.inbound import (
 from backend.core import clock
 from backend.core.database import db, workspace_scope
 from backend.models import Sender
-from backend.services import conversations, delivery, linking, notifications, senders
+from backend.services import alerts, conversations, delivery, linking, notifications, senders
 from backend.services.intake import commands
 from backend.services.intake.commands.exchange import Exchange, Facts
 
@@ -107,6 +107,8 @@ def _press(sender: Sender, event: ButtonPressed, facts: Facts) -> None:
     if event.person.is_bot:
         return
     if event.data.startswith("notify:") and notifications.press(sender, event):
+        return
+    if event.data.startswith("alert:") and alerts.press(sender, event):
         return
     exchange = None
     if event.chat is not None:

@@ -43,16 +43,24 @@ def door(bot_id: int | None = None) -> Door | None:
 
     Commits what looking it up may have made (the environment bot's row): a refused request must not take it back.
     """
+    known = remembered_door(bot_id)
+    if known is not None:
+        return known
     settings = config.get()
-    known = _known.get(bot_id)
-    if known is not None and known[0] > time.monotonic() and known[1] == id(settings):
-        return known[2]
     sender = default_bot() if bot_id is None else by_id(bot_id, channel=CHANNEL)
     db.session.commit()
     if sender is None:
         _known.pop(bot_id, None)
         return None
     return _remember(bot_id, sender, id(settings))
+
+
+def remembered_door(bot_id: int | None = None) -> Door | None:
+    """The door of a bot if it is remembered: no database is asked."""
+    known = _known.get(bot_id)
+    if known is not None and known[0] > time.monotonic() and known[1] == id(config.get()):
+        return known[2]
+    return None
 
 
 def forget() -> None:

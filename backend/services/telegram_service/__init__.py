@@ -13,6 +13,7 @@ and delivered by the workers.
     send_message("Release 4.2 is out", bot_name="deploy", key="release-4.2")
 """
 
+from backend.services.telegram_service.alerting import AlertResult, format_alert, send_alert, send_alert_templated
 from backend.services.telegram_service.messages import (
     Sent,
     answer_callback,
@@ -30,6 +31,7 @@ from backend.services.telegram_service.notifying import (
 from backend.services.telegram_service.webhook import TelegramWebhook
 
 __all__ = [
+    "AlertResult",
     "LinkStatus",
     "NotificationResult",
     "Sent",
@@ -37,6 +39,9 @@ __all__ = [
     "TelegramWebhook",
     "answer_callback",
     "build_keyboard",
+    "format_alert",
+    "send_alert",
+    "send_alert_templated",
     "send_document",
     "send_message",
     "send_photo",

@@ -145,3 +145,46 @@ def test_editing_a_canceled_message_says_nothing(app, channel, home, bot):
     change(message, "still never")
     assert idle()
     assert db.session.get_one(Message, message.id).state == "canceled"
+
+
+def test_an_edit_leaves_the_parts_alone_that_say_the_same(app, channel, home, bot):
+    message = say(factories.conversation(home, bot), "a" * 100 + "b" * 100 + "c")
+    run_until(app, idle)
+    change(message, "a" * 100 + "B" * 100 + "c")
+    assert [(row.part, row.operation) for row in left()] == [(1, "edit")]
+    run_until(app, idle)
+    assert channel.texts("edit") == ["B" * 100]
+    change(message, "a" * 100 + "B" * 100 + "c")
+    assert idle()
+
+
+def test_a_part_whose_edit_still_waits_is_not_taken_for_unchanged(app, channel, home, bot):
+    message = say(factories.conversation(home, bot), "a" * 100 + "b")
+    run_until(app, idle)
+    change(message, "A" * 100 + "b")
+    change(message, "A" * 100 + "c")
+    assert sorted((row.part, row.operation) for row in left()) == [(0, "edit"), (1, "edit")]
+    run_until(app, idle)
+    assert sorted(channel.texts("edit")) == ["A" * 100, "c"]
+
+
+def test_a_message_that_goes_back_to_what_it_said_while_an_edit_is_in_flight_says_it_in_the_end(
+    app, channel, home, bot
+):
+    message = say(factories.conversation(home, bot), "v1")
+    run_until(app, idle)
+    started, go_on = threading.Event(), threading.Event()
+
+    def script(op):
+        if op.kind == "edit" and not started.is_set():
+            started.set()
+            assert go_on.wait(5)
+
+    channel.script = script
+    change(message, "v2")
+    with dispatching(app):
+        assert started.wait(5)
+        change(message, "v1")
+        go_on.set()
+        until(idle)
+    assert channel.texts("edit") == ["v2", "v1"]

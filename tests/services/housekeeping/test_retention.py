@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from backend.core import clock
 from backend.core.database import db
 from backend.models import (
+    Alert,
     Attempt,
     DailySummary,
     IdempotencyKey,
@@ -106,6 +107,21 @@ def job_run(bot, person, at):
     return JobRun(job="another", state="succeeded", started_at=at)
 
 
+def resolved_alert(bot, person, at):
+    return Alert(
+        workspace_id=person.workspace_id,
+        group_key=uuid.uuid4().bytes,
+        source="api",
+        bot_name="alerts",
+        severity="warning",
+        title="Disk full",
+        state="resolved",
+        opened_at=at,
+        last_seen_at=at,
+        resolved_at=at,
+    )
+
+
 def schedule_fire(bot, person, at):
     schedule = db.session.execute(select(Schedule)).scalar() or scheduling.create(
         person.workspace_id, "a test", 1, scheduling.Timing("interval", interval_seconds=3600)
@@ -170,6 +186,7 @@ DELETING: dict[str, tuple[Make, timedelta]] = {
     "link tokens": (link_token, timedelta(days=7)),
     "attempts": (attempt, timedelta(days=90)),
     "job history": (job_run, timedelta(days=90)),
+    "resolved alerts": (resolved_alert, timedelta(days=90)),
     "fires of schedules": (schedule_fire, timedelta(days=90)),
     "outgoing webhooks' log": (outgoing_delivery, timedelta(days=30)),
     "decided daily summaries": (daily_summary, timedelta(days=90)),

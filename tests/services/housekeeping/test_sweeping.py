@@ -90,6 +90,11 @@ def test_while_redis_is_away_a_turn_is_short_and_each_is_followed_by_a_beat(stor
         turns.append(("publish", seconds))
         return 1
 
+    def step(seconds, *, timeout):
+        turns.append(("step", seconds + timeout))
+        return 1
+
+    monkeypatch.setattr(sweeping.alerts, "run_due", step)
     monkeypatch.setattr(sweeping.intake, "drain", drain)
     monkeypatch.setattr(sweeping.outgoing_webhooks, "send_due", send)
     monkeypatch.setattr(sweeping.posts, "publish_due", publish)
@@ -98,9 +103,9 @@ def test_while_redis_is_away_a_turn_is_short_and_each_is_followed_by_a_beat(stor
     monkeypatch.setattr(sweeping, "beat", lambda engine, name: beats.append((name, len(turns))))
     monkeypatch.setattr(sweeping, "_LANES", tuple((lane, lambda: 1, work) for lane, _, work in sweeping._LANES))
     housekeeping.sweep()
-    assert [what for what, _ in turns] == ["drain", "fetch", "send", "publish"]
+    assert [what for what, _ in turns] == ["drain", "fetch", "step", "send", "publish"]
     assert all(seconds <= 3.0 for _, seconds in turns)
-    assert beats == [("sweep", 1), ("sweep", 2), ("sweep", 3), ("sweep", 4), ("sweep", 4)]
+    assert beats == [("sweep", turn) for turn in range(1, len(turns) + 1)] + [("sweep", len(turns))]
 
 
 def test_only_one_of_two_processes_sweeps(stored, held, valkey):

@@ -1,0 +1,204 @@
+"""What a workspace wants done about alerts: silences, policies, templates."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, Field, StrictBool, StringConstraints
+
+from backend.http.schemas.alerts import AlertOut, BotName, ChatId
+from backend.http.schemas.base import Id, Input, Instant, Output, PageQuery
+
+Seconds = Annotated[int, Field(ge=0, le=30 * 86_400)]
+SomeSeconds = Annotated[int, Field(ge=60, le=30 * 86_400)]
+LabelName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+def _left_out(schema: dict[str, Any]) -> None:
+    """A field that stays as it is when left out."""
+    schema.pop("default", None)
+
+
+class AlertMatcherIn(Input):
+    """A label, an operator and a value."""
+
+    label: LabelName = Field(examples=["service"])
+    op: str = Field(default="=", max_length=2, description="=, !=, =~ or !~", examples=["="])
+    value: str = Field(max_length=1000, examples=["payments"])
+
+
+class AlertMatcher(Output):
+    """A label, an operator and a value."""
+
+    label: str
+    op: str
+    value: str
+
+
+Matchers = Annotated[list[AlertMatcherIn], Field(max_length=50)]
+
+
+class AlertSilenceIn(Input):
+    """A new silence: from now, or `starts_at`, for `seconds` or until `ends_at`."""
+
+    matchers: Matchers
+    starts_at: AwareDatetime | None = Field(default=None, examples=[None])
+    ends_at: AwareDatetime | None = Field(default=None, examples=[None])
+    seconds: int | None = Field(default=None, ge=60, le=366 * 86_400, examples=[7200])
+    comment: str | None = Field(default=None, max_length=500, examples=["Planned work"])
+
+
+class AlertSilenceChange(Input):
+    """The fields to change; what is left out stays."""
+
+    matchers: Matchers = Field(default_factory=list, json_schema_extra=_left_out)
+    starts_at: AwareDatetime | None = Field(default=None, json_schema_extra=_left_out)
+    ends_at: AwareDatetime | None = Field(default=None, json_schema_extra=_left_out)
+    comment: str | None = Field(default=None, max_length=500, json_schema_extra=_left_out)
+
+
+class AlertSilenceOut(Output):
+    """A silence."""
+
+    id: int
+    state: str = Field(description="active, pending or expired")
+    matchers: list[AlertMatcher]
+    starts_at: Instant
+    ends_at: Instant
+    comment: str | None
+    by_user_id: int | None
+    by_name: str | None
+    hushing: int = Field(description="Things it hushes now")
+    hushed: int = Field(description="Distinct things it has hushed")
+    created_at: Instant
+
+
+class AlertSilences(Output):
+    """A page of silences, the newest first."""
+
+    silences: list[AlertSilenceOut]
+    next_cursor: str | None
+
+
+class SilenceQuery(PageQuery):
+    """Which silences."""
+
+    state: Literal["active", "pending", "expired"] | None = None
+
+
+class SilencePreviewIn(Input):
+    """Matchers to try."""
+
+    matchers: Matchers
+
+
+class SilencePreview(Output):
+    """What they would hush now."""
+
+    alerts: list[AlertOut] = Field(description="Alerts that would fall silent as a whole, 50 at most")
+    alert_count: int
+    item_count: int
+    untouched_count: int = Field(description="Things that fire and would not be hushed")
+    last_week_count: int = Field(description="Things of the last seven days that would have been hushed")
+
+
+class AlertPolicyFields(Input):
+    """What is done about which alerts. Durations are seconds; null means never."""
+
+    position: int = Field(default=0, ge=0, le=1000, description="The first that matches counts")
+    matchers: Matchers = Field(default_factory=list)
+    locale: Literal["en", "ko"] = "en"
+    group_by: list[LabelName] = Field(default_factory=list, max_length=10, examples=[["service"]])
+    group_wait: Seconds = 30
+    group_interval: Seconds = 300
+    repeat_interval: SomeSeconds | None = Field(default=None, examples=[3000])
+    acknowledged_for: SomeSeconds | None = 86_400
+    quiet_after: SomeSeconds | None = 86_400
+    escalate_after: SomeSeconds | None = Field(default=None, examples=[None])
+    escalate_bot_name: BotName | None = Field(default=None, examples=[None])
+    escalate_chat_ids: list[ChatId] = Field(default_factory=list, max_length=50, examples=[[]])
+    escalate_user_ids: list[Id] = Field(default_factory=list, max_length=50, examples=[[]])
+    quiet_recoveries: StrictBool = True
+    resolve_reply: StrictBool = False
+
+
+class AlertPolicyIn(AlertPolicyFields):
+    """A new policy."""
+
+    name: str = Field(min_length=1, max_length=100, examples=["Payments"])
+
+
+class AlertPolicyChange(AlertPolicyFields):
+    """The fields to change; what is left out stays."""
+
+    name: str = Field(default="", min_length=1, max_length=100, json_schema_extra=_left_out)
+
+
+class AlertPolicyOut(Output):
+    """A policy."""
+
+    id: int
+    name: str
+    position: int
+    matchers: list[AlertMatcher]
+    locale: str
+    group_by: list[str]
+    group_wait: int
+    group_interval: int
+    repeat_interval: int | None
+    acknowledged_for: int | None
+    quiet_after: int | None
+    escalate_after: int | None
+    escalate_bot_name: str | None
+    escalate_chat_ids: list[str]
+    escalate_user_ids: list[int]
+    quiet_recoveries: bool
+    resolve_reply: bool
+    created_at: Instant
+    updated_at: Instant
+
+
+class AlertPolicies(Output):
+    """All policies, in the order in which they are tried."""
+
+    policies: list[AlertPolicyOut]
+    throttle_seconds: int = Field(description="Within these, the same key is only counted")
+    next_cursor: str | None
+
+
+class AlertTemplateFields(Input):
+    """What a template says, with {placeholders}."""
+
+    title: str | None = Field(default=None, max_length=500, examples=["{service} is down"])
+    body: str = Field(min_length=1, max_length=3000, examples=["<b>{host}</b> has not answered since {since|a while}."])
+
+
+class AlertTemplateIn(AlertTemplateFields):
+    """A new template."""
+
+    name: str = Field(min_length=1, max_length=48, pattern=r"^[a-z][a-z0-9_-]*$", examples=["host_down"])
+
+
+class AlertTemplateChange(Input):
+    """The fields to change; what is left out stays."""
+
+    title: str | None = Field(default=None, max_length=500, json_schema_extra=_left_out)
+    body: str = Field(default="", min_length=1, max_length=3000, json_schema_extra=_left_out)
+
+
+class AlertTemplateOut(Output):
+    """A template."""
+
+    id: int
+    name: str
+    title: str | None
+    body: str
+    created_at: Instant
+    updated_at: Instant
+
+
+class AlertTemplates(Output):
+    """A page of templates, the oldest first."""
+
+    templates: list[AlertTemplateOut]
+    next_cursor: str | None

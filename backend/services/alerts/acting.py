@@ -1,0 +1,127 @@
+"""What people do with an alert: acknowledge, snooze, wake, resolve, reopen, silence. Each in the caller's transaction.
+
+The new state, the messages' edits, the trace and the audit are stored together: none of them is lost without the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from backend.core import clock
+from backend.core.database import db
+from backend.core.errors import Conflict, Invalid
+from backend.models import Alert, AlertSilence
+from backend.services.alerts import cases, checking, closing, history, saying, silences, states
+from backend.services.alerts.cases import Case
+from backend.services.alerts.history import By
+from backend.services.alerts.states import Action
+from backend.services.auth import audit
+
+SNOOZE_SECONDS: Final = 3600
+SILENCE_SECONDS: Final = 2 * 3600
+MOST_SECONDS: Final = 30 * 86_400
+
+
+def act(alert_id: int, action: Action, by: By, *, seconds: int = SNOOZE_SECONDS) -> tuple[Case, bool]:
+    """Does it, and has the messages say so; False where it was so already. `seconds` is for how long to snooze.
+
+    Raises NotFound, Conflict(`alert_resolved`; `alert_open`: another alert of the same group is open).
+    """
+    if action == "reopen":
+        _lock_group(alert_id)
+    case = cases.by_id(alert_id)
+    following = states.after(case.alert.state, action)  # type: ignore[arg-type]  # a text column holding exactly these
+    if following is None:
+        if states.too_late(case.alert.state, action):  # type: ignore[arg-type]
+            raise Conflict("alert_resolved", "This alert is resolved already.")
+        return case, False
+    _change(case, action, following, by, seconds)
+    audit.record(by.label, f"alert.{states.DONE[action]}", f"alert:{alert_id}", **_whom(by))
+    if action != "resolve":
+        history.note(case.alert, states.DONE[action], by)
+        case.look_at_silences()
+        saying.bring_up_to_date(case)
+    case.reschedule()
+    return case, True
+
+
+def resolve_items(alert_id: int, item_ids: Sequence[int], by: By) -> Case:
+    """Resolves some of an alert's items, and the alert with the last of them. Raises NotFound, Invalid."""
+    case = cases.by_id(alert_id)
+    chosen = [item for item in case.items if item.id in set(item_ids)]
+    if len(chosen) != len(set(item_ids)):
+        fault = checking.fault("item_ids", "item_not_found", "The alert has no such item.")
+        raise Invalid("item_not_found", "The alert has no such item.", detail=[fault])
+    now = clock.now()
+    for item in chosen:
+        item.resolved_at = item.resolved_at or now
+    audit.record(by.label, "alert.items_resolved", f"alert:{alert_id}", count=len(chosen), **_whom(by))
+    if case.firing:
+        history.note(case.alert, "items_resolved", by, count=len(chosen))
+        case.look_at_severity()
+        case.look_at_silences()
+        saying.bring_up_to_date(case)
+    elif case.alert.state != "resolved":
+        closing.resolve(case, by, "person")
+    case.reschedule()
+    return case
+
+
+def silence(alert_id: int, by: By, *, seconds: int = SILENCE_SECONDS) -> AlertSilence:
+    """Silences exactly what this alert is about. Raises NotFound, Conflict."""
+    case = cases.by_id(alert_id)
+    alert = case.alert
+    if alert.state == "resolved":
+        raise Conflict("alert_resolved", "This alert is resolved already.")
+    now = clock.now()
+    made = silences.make(by, _matchers(case), now, now + timedelta(seconds=seconds), comment=None)
+    case.look_at_silences()
+    history.note(alert, "silenced", by, until=made.ends_at.isoformat())
+    saying.bring_up_to_date(case)
+    case.reschedule()
+    return made
+
+
+def _change(case: Case, action: Action, following: str, by: By, seconds: int) -> None:
+    alert, now = case.alert, clock.now()
+    if action == "resolve":
+        closing.resolve(case, by, "person")
+    elif action == "reopen":
+        ended = alert.resolved_at
+        closing.reopen(case, by)
+        for item in case.items:
+            if item.resolved_at == ended:
+                item.resolved_at = None
+    elif action in ("unack", "wake"):
+        closing.take_up(case)
+    else:
+        alert.state, alert.by_user_id, alert.by_name = following, by.user_id, by.name
+        alert.acknowledged_at = now
+        alert.snoozed_until = now + timedelta(seconds=seconds) if action == "snooze" else None
+
+
+def _lock_group(alert_id: int) -> None:
+    """Before the alert's own row, like everybody; refuses where another alert took the group over meanwhile."""
+    key = db.session.scalars(select(Alert.group_key).where(Alert.id == alert_id)).one_or_none()
+    if key is None:
+        return
+    cases.lock_group(key)
+    other = select(Alert.id).where(Alert.group_key == key, Alert.resolved_at.is_(None), Alert.id != alert_id)
+    if db.session.execute(other).first() is not None:
+        raise Conflict("alert_open", "It fires already, in a newer alert.")
+
+
+def _matchers(case: Case) -> list[dict[str, str]]:
+    """What makes this alert the one it is: its labels, else its title; always with its bot."""
+    alert = case.alert
+    labels = {name: value for name, value in alert.labels.items() if value} or {"title": alert.title}
+    pairs = list(labels.items())[:15]
+    return [{"label": name, "op": "=", "value": value} for name, value in [*pairs, ("bot_name", alert.bot_name)]]
+
+
+def _whom(by: By) -> dict[str, Any]:
+    return {"by": f"user:{by.user_id}"} if by.user_id is not None and by.via == "telegram" else {}

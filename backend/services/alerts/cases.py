@@ -1,0 +1,208 @@
+"""A case: an alert with its items and its policy, locked, as one piece of work sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, cast
+
+from sqlalchemy import func, select
+
+from backend.core import clock
+from backend.core.database import current_workspace_id, db
+from backend.core.errors import NotFound
+from backend.models import Alert, AlertItem, AlertPolicy, AlertSilence
+from backend.services.alerts import matching, policies, timing
+from backend.services.alerts.matching import Silence
+from backend.services.alerts.timing import Facts, Rules, State
+from backend.services.alerts.wording import ItemView, View
+
+_LOCKS: Final = 0x414C5254
+"""The class of this feature's advisory locks."""
+_RANKS: Final = {"critical": 4, "error": 3, "warning": 2, "info": 1, "debug": 0}
+
+
+@dataclass(slots=True)
+class Case:
+    """The rows of one alert. Its own row is locked until the transaction ends; items change under that lock only."""
+
+    alert: Alert
+    items: list[AlertItem]
+    policy: AlertPolicy | None
+
+    @property
+    def rules(self) -> Rules:
+        """The policy's, or the defaults."""
+        return policies.rules_of(self.policy, self.alert.source)
+
+    @property
+    def locale(self) -> str:
+        """The language of the alert's chats."""
+        return self.policy.locale if self.policy is not None else "en"
+
+    @property
+    def firing(self) -> list[AlertItem]:
+        """What is still wrong."""
+        return [item for item in self.items if item.resolved_at is None]
+
+    def facts(self) -> Facts:
+        """The alert as the decisions see it."""
+        return facts_of(self.alert, self.policy)
+
+    def view(self, *, note: str | None = None, code: str | None = None) -> View:
+        """The alert as its readers see it."""
+        return view_of(self.alert, self.items, note=note, code=code)
+
+    def look_at_silences(self) -> None:
+        """Brings items and alert in step with the silences in force."""
+        now, silences = clock.now(), in_force()
+        for item in self.firing:
+            labels = matching.visible(
+                item.labels, severity=item.severity, title=item.title, bot_name=self.alert.bot_name
+            )
+            found = matching.silencing(silences, labels, now)
+            if found is not None and item.silence_id != found.id:
+                count_hushed(found.id)
+            item.silence_id = found.id if found else None
+            item.silenced_until = found.ends_at if found else None
+        ends = [item.silenced_until for item in self.firing]
+        self.alert.silenced_until = min(one for one in ends if one) if ends and all(ends) else None
+
+    def catch_up(self) -> None:
+        """Takes over what was only counted at the items."""
+        self.alert.last_seen_at = max([self.alert.last_seen_at, *(item.last_seen_at for item in self.items)])
+        self.look_at_severity()
+
+    def look_at_severity(self) -> None:
+        """The alert is as bad as the worst that fires in it."""
+        severities = [item.severity for item in (self.firing or self.items)]
+        self.alert.severity = max(severities, key=lambda one: _RANKS.get(one, 2))
+        if len(self.items) == 1 and not self.rules.group_by and self.alert.source not in ("alertmanager", "grafana"):
+            self.alert.title = self.items[0].title
+
+    def want_edit(self) -> None:
+        """Has the messages brought up to date soon; an edit that is wanted already stands."""
+        if self.alert.edit_at is None and self.alert.notifications:
+            self.alert.edit_at = timing.edit_due(self.alert.edited_at, self.alert.parts, clock.now())
+
+    def reschedule(self) -> None:
+        """Notes when something happens next by itself, and stores everything."""
+        self.alert.due_at = timing.due_at(self.facts(), self.rules)
+        db.session.flush()
+
+
+def lock_group(group_key: bytes) -> None:
+    """Keeps others from opening or closing alerts of this group until the transaction ends. Before any row's lock."""
+    number = int.from_bytes(group_key[:4], "big", signed=True)
+    db.session.execute(select(func.pg_advisory_xact_lock(_LOCKS, number)))
+
+
+def by_id(alert_id: int) -> Case:
+    """The alert of the workspace in scope, locked. Raises NotFound."""
+    found = db.session.get(Alert, alert_id, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise NotFound("alert_not_found", "There is no such alert.")
+    return of(found)
+
+
+def of(alert: Alert) -> Case:
+    """The case of an alert that the caller has locked."""
+    items = db.session.scalars(
+        select(AlertItem)
+        .where(AlertItem.alert_id == alert.id)
+        .order_by(AlertItem.id)
+        .execution_options(populate_existing=True)
+    ).all()
+    policy = db.session.get(AlertPolicy, alert.policy_id) if alert.policy_id else None
+    case = Case(alert, list(items), policy)
+    if items:
+        case.catch_up()
+    return case
+
+
+def in_force() -> list[Silence]:
+    """The silences of the workspace that hold now."""
+    now = clock.now()
+    rows = db.session.scalars(
+        select(AlertSilence).where(AlertSilence.starts_at <= now, AlertSilence.ends_at > now)
+    ).all()
+    return [Silence(row.id, matching.read(row.matchers), row.starts_at, row.ends_at) for row in rows]
+
+
+def count_hushed(silence_id: int) -> None:
+    """One more thing is hushed by it. The count is for people, so a silence that somebody holds is not waited for."""
+    row = db.session.scalars(
+        select(AlertSilence).where(AlertSilence.id == silence_id).with_for_update(skip_locked=True)
+    ).one_or_none()
+    if row is not None:
+        row.hushed += 1
+
+
+def facts_of(alert: Alert, policy: AlertPolicy | None) -> Facts:
+    """The alert's row as the decisions see it."""
+    return Facts(
+        state=cast(State, alert.state),
+        last_seen_at=alert.last_seen_at,
+        notified_at=alert.notified_at,
+        first_notified_at=alert.first_notified_at,
+        notify_at=alert.notify_at,
+        edit_at=alert.edit_at,
+        acknowledged_at=alert.acknowledged_at,
+        snoozed_until=alert.snoozed_until,
+        silenced_until=alert.silenced_until,
+        escalated_at=alert.escalated_at,
+        escalates=policies.escalates(policy),
+    )
+
+
+def view_of(alert: Alert, items: Sequence[AlertItem], *, note: str | None = None, code: str | None = None) -> View:
+    """The alert's rows as its readers see them."""
+    return View(
+        id=alert.id,
+        title=alert.title,
+        severity=alert.severity,
+        state=alert.state,
+        labels=alert.labels,
+        items=[_item_view(item) for item in items],
+        opened_at=alert.opened_at,
+        grouped=len(items) > 1,
+        by_name=alert.by_name,
+        since=_since(alert),
+        snoozed_until=alert.snoozed_until,
+        silenced_until=alert.silenced_until,
+        resolved_code=alert.resolved_code,
+        more=alert.more,
+        links=[*alert.links, *(items[0].links if len(items) == 1 else [])][:_MOST_LINKS],
+        note=note,
+        bot_name=alert.bot_name,
+        code=code,
+    )
+
+
+_MOST_LINKS: Final = 8
+
+
+def _since(alert: Alert) -> datetime | None:
+    return alert.resolved_at if alert.state == "resolved" else alert.acknowledged_at
+
+
+def _item_view(item: AlertItem) -> ItemView:
+    return ItemView(
+        title=item.title,
+        body=item.body,
+        severity=item.severity,
+        labels=item.labels,
+        count=item.count,
+        resolved=item.resolved_at is not None,
+        silenced_until=item.silenced_until if item.resolved_at is None else None,
+        url=next((link["url"] for link in item.links), None),
+    )
+
+
+def workspace_id() -> int:
+    """The workspace in scope."""
+    found = current_workspace_id()
+    if found is None:
+        raise RuntimeError("alerts are handled within a workspace")
+    return found

@@ -1,0 +1,33 @@
+"""What keeps given values from being stored, as the list of faults that a 422 shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from backend.services.alerts import matching
+from backend.services.alerts.matching import Matcher
+
+_WORDS = {"unknown_operator": "One of =, !=, =~, !~.", "bad_pattern": "Not a regular expression."}
+
+
+def fault(field: str, code: str, message: str) -> dict[str, Any]:
+    """One fault."""
+    return {"field": field, "code": code, "message": message}
+
+
+def matcher_faults(rows: Sequence[Mapping[str, str]], *, may_be_empty: bool = False) -> list[dict[str, Any]]:
+    """The faults of a list of matchers. A list that would match everything is one, unless it may be empty."""
+    if not rows:
+        return [] if may_be_empty else [fault("matchers", "no_matchers", "At least one matcher.")]
+    if len(rows) > matching.MOST_MATCHERS:
+        return [fault("matchers", "too_many_matchers", f"At most {matching.MOST_MATCHERS} matchers.")]
+    found = []
+    for index, row in enumerate(rows):
+        code = matching.problem(Matcher(row["label"], row["op"], row["value"]))
+        if code is not None:
+            found.append(fault(f"matchers.{index}", code, _WORDS[code]))
+    if not found and not may_be_empty and matching.matches(matching.read(rows), {}):
+        message = "These matchers also match what has no labels at all; add one that asks for a value."
+        found.append(fault("matchers", "matches_everything", message))
+    return found

@@ -1,0 +1,53 @@
+"""An alert's trace: what happened to it, who did it, and by which way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from backend.core import clock, events
+from backend.core.database import db
+from backend.models import Alert, AlertEvent
+from backend.services import paging
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who does something: a person by id and name, or nobody. `label` is the audit's word for the actor."""
+
+    via: str
+    label: str
+    user_id: int | None = None
+    name: str | None = None
+
+
+ITSELF: Final = By("system", "system")
+"""Nobody: time has passed."""
+
+
+def note(alert: Alert, what: str, by: By = ITSELF, **detail: Any) -> None:
+    """Adds to the trace in the caller's transaction, and tells other features by the event `alert_changed`.
+
+    `detail` holds codes, counts and moments as text; never what the alert says.
+    """
+    db.session.add(
+        AlertEvent(
+            workspace_id=alert.workspace_id,
+            alert_id=alert.id,
+            what=what,
+            user_id=by.user_id,
+            name=by.name,
+            via=by.via,
+            detail=detail,
+            at=clock.now(),
+        )
+    )
+    events.publish("alert_changed", workspace_id=alert.workspace_id, alert_id=alert.id, what=what)
+
+
+def of(alert_id: int, *, cursor: str | None = None, limit: int = 100) -> tuple[list[AlertEvent], str | None]:
+    """The trace, the newest first."""
+    query = select(AlertEvent).where(AlertEvent.alert_id == alert_id)
+    return paging.page(query, AlertEvent.id, cursor=cursor, limit=limit)

@@ -1,0 +1,279 @@
+"""Reports: what somebody or something says is wrong, or is over, becomes an alert in one transaction.
+
+A repetition takes one statement (`counting`). Everything else goes through here, one group after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from backend.core import clock, config, queue
+from backend.core.database import db
+from backend.models import Alert, AlertItem, AlertPolicy, Message
+from backend.services.alerts import cases, closing, history, keys, matching, policies, saying, telling, timing
+from backend.services.alerts.cases import Case
+from backend.services.alerts.history import By
+from backend.services.auth import audit
+
+MOST_ITEMS: Final = 1_000
+"""Distinct things that single reports bring into one alert; what comes beyond goes into a further one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One thing that is wrong, or over. `body` is neutral rich text; `links` are `{"text", "url"}`."""
+
+    key: bytes
+    severity: str
+    title: str
+    body: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    links: Sequence[Mapping[str, str]] = ()
+    firing: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What is reported together. `key` and `title` are given where the reporting system groups by itself."""
+
+    source: str
+    bot_name: str
+    reports: Sequence[Report]
+    key: bytes | None = None
+    title: str | None = None
+    labels: Mapping[str, str] | None = None
+    links: Sequence[Mapping[str, str]] = ()
+    chat_ids: Sequence[str] = ()
+    attachment: Mapping[str, Any] | None = None
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a report did: `decision` is sent, grouped, counted, silenced, undelivered, resolved or ignored."""
+
+    decision: str
+    reason: str | None = None
+    alert_id: int | None = None
+    level: str | None = None
+    message_ids: tuple[int, ...] = ()
+    count: int = 0
+
+
+def report(group: Group, by: By) -> Outcome:
+    """Takes the reports of one group, in the workspace in scope and the caller's transaction.
+
+    `ignored`: it only said that something is over that was not open.
+    """
+    first = group.reports[0]
+    seen = matching.visible(
+        group.labels or first.labels, severity=first.severity, title=group.title or first.title, bot_name=group.bot_name
+    )
+    policy = policies.choose(seen)
+    key = group.key or keys.group_of(
+        first.key, group.bot_name, policy.id if policy else None, policy.group_by if policy else (), first.labels
+    )
+    case, found = _find(key, first.key)
+    while case is not None and found == "full":
+        key = keys.continued(key, case.alert.id)
+        case, found = _find(key, first.key)
+    if case is None:
+        if not any(one.firing for one in group.reports):
+            return Outcome("ignored", "not_open")
+        case = _open(group, key, policy)
+        found = "opened"
+        audit.record(by.label, "alert.opened", f"alert:{case.alert.id}", source=group.source)
+        history.note(case.alert, "opened", by)
+    elif found == "reopened":
+        if not any(one.firing for one in group.reports):
+            return Outcome("ignored", "not_open", case.alert.id, case.alert.level)
+        closing.reopen(case, by)
+        audit.record(by.label, "alert.reopened", f"alert:{case.alert.id}", source=group.source)
+    return _take(case, group, found, by)
+
+
+def _take(case: Case, group: Group, found: str, by: By) -> Outcome:
+    alert, now = case.alert, clock.now()
+    known = {item.key: item for item in case.items}
+    joined = ended = repeated = 0
+    for one in group.reports:
+        item = known.get(one.key)
+        if not one.firing:
+            ended += _end(item, now)
+        elif item is None:
+            known[one.key] = _add(case, one, now)
+            joined += 1
+        else:
+            refired = item.resolved_at is not None and found != "reopened"
+            _repeat(item, one, now)
+            joined += refired and not _recent(alert, now)
+            repeated += 1
+    alert.more, alert.last_seen_at = group.more, now
+    case.look_at_severity()
+    case.look_at_silences()
+    if not case.firing:
+        sent = closing.resolve(case, by, "told")
+        audit.record(by.label, "alert.resolved", f"alert:{alert.id}", source=group.source)
+        case.reschedule()
+        return _outcome(case, "resolved", None, sent)
+    return _decide(case, joined, ended, repeated, found, by)
+
+
+def _decide(case: Case, joined: int, ended: int, repeated: int, found: str, by: By) -> Outcome:
+    """What follows for the alert from what its items went through."""
+    alert, now, rules = case.alert, clock.now(), case.rules
+    if joined:
+        if found != "opened":
+            history.note(alert, "joined", by, count=joined)
+            audit.record(by.label, "alert.joined", f"alert:{alert.id}", count=joined)
+        if alert.state == "acknowledged":
+            # What somebody acknowledged was not this.
+            closing.take_up(case)
+        wanted = timing.new_at(
+            first_notified_at=alert.first_notified_at, notified_at=alert.notified_at, rules=rules, now=now
+        )
+        alert.notify_at = min(wanted, alert.notify_at) if alert.notify_at else wanted
+    verdict = timing.on_report(
+        known=not joined,
+        open_alert=found != "reopened",
+        state=alert.state,  # type: ignore[arg-type]  # a text column holding exactly these
+        notified_at=alert.notified_at,
+        waiting=alert.notify_at is not None,
+        silenced=alert.silenced_until is not None,
+        now=now,
+        throttle=config.get().telegram_alert_throttle_seconds,
+        repeat_interval=rules.repeat_interval,
+    )
+    case.want_edit()
+    if found == "reopened":
+        saying.bring_up_to_date(case)
+    if alert.state == "firing" and alert.silenced_until is None:
+        if alert.notify_at is not None and alert.notify_at <= now:
+            note = "joined" if alert.first_notified_at is not None else None
+            return _told(case, telling.tell(case, note))
+        # A monitoring system that reports a change lists what has not changed as well; that is no repetition.
+        if verdict == "again" and repeated and not ended:
+            return _told(case, telling.tell(case, "again"))
+    decision, reason = _kept(case, joined)
+    case.reschedule()
+    if alert.due_at is not None and alert.due_at <= now:
+        queue.wake("notifications")
+    return _outcome(case, decision, reason)
+
+
+def _told(case: Case, sent: Sequence[Message]) -> Outcome:
+    case.reschedule()
+    code = case.alert.undelivered_code
+    if code is not None:
+        return _outcome(case, "undelivered", code, sent)
+    if case.alert.silenced_until is not None:
+        return _outcome(case, "silenced", "silence")
+    return _outcome(case, "sent", None, sent)
+
+
+def _kept(case: Case, joined: int) -> tuple[str, str | None]:
+    """Why it makes no sound now."""
+    alert = case.alert
+    if alert.silenced_until is not None:
+        return "silenced", "silence"
+    if alert.state != "firing":
+        return "counted", alert.state
+    if joined or alert.notify_at is not None:
+        return "grouped", "group_wait" if alert.first_notified_at is None else "group_interval"
+    return "counted", "throttled"
+
+
+def _find(group_key: bytes, item_key: bytes) -> tuple[Case | None, str]:
+    """The open alert of the group, or the one that was resolved so lately that it is the same trouble still."""
+    cases.lock_group(group_key)
+    query = select(Alert).where(Alert.group_key == group_key).order_by(Alert.id.desc()).limit(1)
+    locked = query.with_for_update().execution_options(populate_existing=True)
+    alert = db.session.scalars(locked.where(Alert.resolved_at.is_(None))).one_or_none()
+    if alert is not None:
+        case = cases.of(alert)
+        full = len(case.items) >= MOST_ITEMS and all(item.key != item_key for item in case.items)
+        return case, "full" if full else "open"
+    last = db.session.scalars(locked).one_or_none()
+    if last is None or not _recent(last, clock.now()):
+        return None, "opened"
+    case = cases.of(last)
+    return (case, "reopened") if any(item.key == item_key for item in case.items) else (None, "opened")
+
+
+def _recent(alert: Alert, now: datetime) -> bool:
+    throttle = timedelta(seconds=config.get().telegram_alert_throttle_seconds)
+    return alert.notified_at is not None and now - alert.notified_at < throttle
+
+
+def _open(group: Group, key: bytes, policy: AlertPolicy | None) -> Case:
+    first, now = group.reports[0], clock.now()
+    grouped = group.key is None and policy is not None and any(first.labels.get(name) for name in policy.group_by)
+    shared = {name: first.labels.get(name, "") for name in policy.group_by} if policy and grouped else {}
+    title = group.title or (", ".join(value for value in shared.values() if value) if grouped else first.title)
+    alert = Alert(
+        workspace_id=cases.workspace_id(),
+        group_key=key,
+        source=group.source,
+        bot_name=group.bot_name,
+        policy_id=policy.id if policy else None,
+        severity=first.severity,
+        title=title,
+        labels=dict(group.labels) if group.labels is not None else (shared or dict(first.labels)),
+        links=[dict(link) for link in group.links],
+        attachment=dict(group.attachment) if group.attachment else None,
+        opened_at=now,
+        last_seen_at=now,
+        notifications=0,
+        parts=1,
+        more=0,
+        state="firing",
+    )
+    alert.chat_ids = ",".join(group.chat_ids) or None
+    db.session.add(alert)
+    db.session.flush()
+    return Case(alert, [], policy)
+
+
+def _add(case: Case, one: Report, now: datetime) -> AlertItem:
+    item = AlertItem(
+        workspace_id=case.alert.workspace_id,
+        alert_id=case.alert.id,
+        key=one.key,
+        severity=one.severity,
+        title=one.title,
+        body=one.body,
+        labels=dict(one.labels),
+        links=[dict(link) for link in one.links],
+        count=1,
+        first_seen_at=now,
+        last_seen_at=now,
+    )
+    db.session.add(item)
+    case.items.append(item)
+    return item
+
+
+def _repeat(item: AlertItem, one: Report, now: datetime) -> None:
+    item.count += 1
+    item.last_seen_at, item.resolved_at = now, None
+    item.severity, item.title, item.body = one.severity, one.title, one.body
+    item.labels, item.links = dict(one.labels), [dict(link) for link in one.links]
+
+
+def _end(item: AlertItem | None, now: datetime) -> int:
+    if item is None or item.resolved_at is not None:
+        return 0
+    item.resolved_at = now
+    item.silenced_until = item.silence_id = None
+    return 1
+
+
+def _outcome(case: Case, decision: str, reason: str | None, sent: Sequence[Message] = ()) -> Outcome:
+    alert = case.alert
+    count = sum(item.count for item in case.items)
+    return Outcome(decision, reason, alert.id, alert.level, tuple(message.id for message in sent), count)

@@ -1,0 +1,157 @@
+"""The messages of an alert: sent, kept in step with it, replaced by newer ones. Each in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from sqlalchemy import select
+
+from backend.channels.base import Content, Media
+from backend.core import clock
+from backend.core.database import db
+from backend.models import AlertMessage, Conversation, Message
+from backend.services import delivery
+from backend.services.alerts import wording
+from backend.services.alerts.cases import Case
+from backend.services.alerts.targets import Destination
+from backend.services.delivery import Lane
+
+KIND: Final = "alert"
+LIVING: Final = ("route", "subscriber", "escalation", "admin")
+"""Roles whose newest message in a chat follows the alert."""
+_ENDED: Final = ("failed", "canceled", "unknown")
+
+
+def say(case: Case, destinations: Sequence[Destination], note: str | None) -> list[Message]:
+    """Says the alert as it is now in each of these chats; returns the messages, also those that cannot be sent.
+
+    An earlier message there points to the new one. One that still waits is not followed by another: it says this.
+    """
+    alert = case.alert
+    made: list[Message] = []
+    known = {row.conversation_id: (row, message) for row, message in living(case)}
+    for place in destinations:
+        content = content_of(case, place.role, place.locale, note)
+        earlier = known.get(place.conversation.id)
+        if earlier is not None and earlier[1].state == "queued":
+            earlier[0].note = note or earlier[0].note
+            delivery.edit(earlier[1], content)
+            made.append(earlier[1])
+            continue
+        message = delivery.send(
+            place.conversation,
+            content,
+            kind=KIND,
+            lane=Lane.NOTIFICATION,
+            not_before=place.not_before,
+            reason="quiet_hours" if place.not_before else "queued",
+            user_id=place.user_id,
+            thread_id=place.thread_id,
+        )
+        if earlier is not None:
+            earlier[0].superseded_at = clock.now()
+            delivery.edit(earlier[1], wording.superseded(case.view(note=earlier[0].note), earlier[0].locale))
+        _remember(case, message, place, note)
+        made.append(message)
+    alert.parts = max([alert.parts, *(len(message.body["parts"]) for message in made)])
+    db.session.flush()
+    return made
+
+
+def bring_up_to_date(case: Case) -> int:
+    """Has every living message say the alert as it is now; returns how many there are."""
+    found = living(case)
+    for row, message in found:
+        delivery.edit(message, content_of(case, row.role, row.locale, row.note))
+    case.alert.parts = max([1, *(len(message.body["parts"]) for _, message in found)])
+    case.alert.edit_at, case.alert.edited_at = None, clock.now()
+    db.session.flush()
+    return len(found)
+
+
+def answer_resolved(case: Case) -> None:
+    """Answers the living messages of the alert's own chats: it is over."""
+    view, silent = case.view(), case.rules.quiet_recoveries
+    for row, message in living(case):
+        if row.role not in ("route", "escalation"):
+            continue
+        place = Destination(_chat_of(message), "reply", row.locale, row.user_id)
+        sent = delivery.send(
+            place.conversation,
+            wording.reply(view, row.locale, silent=silent),
+            kind=KIND,
+            reply_to=message.external_id,
+            thread_id=message.body.get("thread_id"),
+        )
+        _remember(case, sent, place, None)
+
+
+def attach(case: Case, media: Media) -> None:
+    """Sends the alert's picture or document after its messages, to each chat that has one."""
+    for row, message in living(case):
+        words = wording.attachment(case.view(), row.locale)
+        place = Destination(_chat_of(message), "attachment", row.locale, row.user_id)
+        sent = delivery.send(
+            place.conversation,
+            Content(words, media=(media,), silent=True),
+            kind=KIND,
+            user_id=row.user_id,
+            reply_to=message.external_id,
+            thread_id=message.body.get("thread_id"),
+        )
+        _remember(case, sent, place, None)
+
+
+def content_of(case: Case, role: str, locale: str, note: str | None) -> Content:
+    """What a message of this role says."""
+    code = case.alert.undelivered_code if role == "admin" else None
+    content = wording.content(case.view(note=note, code=code), locale)
+    return replace(content, silent=case.alert.severity in ("info", "debug"))
+
+
+def living(case: Case) -> list[tuple[AlertMessage, Message]]:
+    """The messages that follow the alert, oldest first."""
+    rows = db.session.execute(
+        select(AlertMessage, Message)
+        .join(Message, Message.id == AlertMessage.message_id)
+        .where(
+            AlertMessage.alert_id == case.alert.id,
+            AlertMessage.superseded_at.is_(None),
+            AlertMessage.failed_code.is_(None),
+            AlertMessage.role.in_(LIVING),
+        )
+        .order_by(AlertMessage.id)
+        .execution_options(populate_existing=True)
+    ).all()
+    return [(row, message) for row, message in rows if message.state not in _ENDED]
+
+
+def failed(messages: Sequence[Message]) -> str | None:
+    """Why none of these messages can be delivered; None if one can."""
+    if any(message.state not in _ENDED for message in messages):
+        return None
+    return next((message.error or message.state for message in messages), None)
+
+
+def _chat_of(message: Message) -> Conversation:
+    return db.session.get_one(Conversation, message.conversation_id)
+
+
+def _remember(case: Case, message: Message, place: Destination, note: str | None) -> None:
+    db.session.add(
+        AlertMessage(
+            workspace_id=case.alert.workspace_id,
+            alert_id=case.alert.id,
+            message_id=message.id,
+            conversation_id=place.conversation.id,
+            role=place.role,
+            user_id=place.user_id,
+            locale=place.locale,
+            note=note,
+            failed_code=message.error if message.state in _ENDED else None,
+            created_at=clock.now(),
+        )
+    )
+    db.session.flush()

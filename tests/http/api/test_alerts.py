@@ -1,0 +1,245 @@
+"""Alerts over HTTP: what a program gets to know, and what it is told when it asks for something that cannot be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from backend.core import clock
+from backend.core.database import db, system_scope
+from backend.models import User
+from tests.http import callers, holdings, routes
+from tests.support import factories
+from tests.support.fake_channel import FakeChannel
+
+PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
+
+
+@pytest.fixture
+def operator(app) -> User:
+    FakeChannel(part_chars=4096).install()
+    person = callers.member(role="operator", name="Ada")
+    holdings.default_bot(person)
+    bot = factories.bot(holdings.home(person), name="alerts")
+    bot.chat_ids = ("-2001",)
+    callers.commit()
+    return person
+
+
+@pytest.fixture
+def call(client: FlaskClient, operator: User):
+    headers = callers.signed_in(operator)
+
+    def send(method: str, path: str, body: Any = None, **query: Any) -> Any:
+        return client.open(path, method=method, json=body, query_string=query, headers=headers)
+
+    return send
+
+
+DISK = {"title": "Disk full", "message": "84 %", "severity": "critical", "labels": {"host": "db-1"}}
+
+
+def test_an_alert_from_the_first_report_to_its_end(call):
+    answer = call("POST", "/api/alerts", DISK)
+    assert answer.status_code == 202
+    accepted = answer.get_json()
+    assert (accepted["decision"], accepted["level"], accepted["count"]) == ("sent", "database", 1)
+    again = call("POST", "/api/alerts/", DISK).get_json()
+    assert (again["decision"], again["reason"], again["count"]) == ("counted", "throttled", 2)
+    alert_id = accepted["alert_id"]
+    shown = call("GET", f"/api/alerts/{alert_id}").get_json()
+    assert (shown["state"], shown["count"], shown["next"]["what"]) == ("firing", 2, "resolve")
+    assert [said["role"] for said in shown["messages"]] == ["route"]
+    assert [step["what"] for step in shown["history"]] == ["notified", "opened"]
+    acked = call("POST", f"/api/alerts/{alert_id}/ack").get_json()
+    assert (acked["state"], acked["by_name"]) == ("acknowledged", "Ada")
+    assert "unacknowledge" in [step["what"] for step in acked["upcoming"]]
+    snoozed = call("POST", f"/api/alerts/{alert_id}/snooze", {"seconds": 600}).get_json()
+    assert (snoozed["next"]["what"], snoozed["next"]["reason"]) == ("wake", "snooze_ends")
+    ended = call("POST", f"/api/alerts/{alert_id}/resolve", {}).get_json()
+    assert ended["next"] == {"what": "nothing", "at": None, "reason": "resolved"}
+    error = callers.error_of(call("POST", f"/api/alerts/{alert_id}/ack"), 409)
+    assert error["code"] == "alert_resolved"
+    assert call("POST", f"/api/alerts/{alert_id}/reopen").get_json()["state"] == "firing"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"bot_name": "nobody"}, 404, "bot_not_found"),
+        ({"bot_name": "mute"}, 422, "no_chats"),
+        ({"bot_name": "theirs"}, 404, "bot_not_found"),
+        ({"photo": {"file_id": 99}}, 404, "file_not_found"),
+        ({"photo": "http://10.0.0.1/graph.png"}, 422, "invalid"),
+        ({"photo": "ftp://example.com/a"}, 422, "invalid"),
+        ({"photo": "https://example.com/a.png", "document": "https://example.com/b"}, 422, "attachment_ambiguous"),
+        ({"severity": "!"}, 422, "invalid"),
+        ({"chat_ids": ["nobody at all"]}, 422, "invalid"),
+        ({"labels": {"a b": "c"}}, 422, "invalid"),
+        ({"title": "", "message": ""}, 422, "invalid"),
+    ],
+)
+def test_what_cannot_be_done_is_a_clear_refusal_that_changes_nothing(call, operator, changes, status, code):
+    factories.bot(holdings.home(operator), name="mute")
+    factories.bot(factories.workspace(), name="theirs").chat_ids = ("-9",)
+    callers.commit()
+    call("GET", "/api/alerts")
+    before = routes.fingerprint()
+    error = callers.error_of(call("POST", "/api/alerts", DISK | changes), status)
+    assert error["code"] == code
+    assert routes.fingerprint() == before
+
+
+def test_an_oversized_photo_is_refused(call, operator):
+    from backend.models import StoredFile
+
+    file = StoredFile(
+        workspace_id=operator.workspace_id, key="k", filename="a.png", mime="image/png", size=11 * 1024 * 1024,
+        sha256="0", created_at=clock.now(),
+    )  # fmt: skip
+    with system_scope("a test's file"):
+        db.session.add(file)
+        db.session.commit()
+    error = callers.error_of(call("POST", "/api/alerts", DISK | {"photo": {"file_id": file.id}}), 413)
+    assert error["code"] == "file_too_large"
+    assert call("GET", "/api/alerts").get_json()["alerts"] == []
+
+
+def test_a_file_follows_the_alert(call, operator):
+    file_id = holdings.file(operator)
+    callers.commit()
+    accepted = call("POST", "/api/alerts", DISK | {"document": {"file_id": file_id}}).get_json()
+    said = call("GET", f"/api/alerts/{accepted['alert_id']}").get_json()["messages"]
+    assert [one["role"] for one in said] == ["attachment", "route"]
+
+
+@pytest.mark.parametrize(
+    ("query", "titles"),
+    [
+        ({}, ["Deploy finished", "Disk full"]),
+        ({"state": "open"}, ["Deploy finished", "Disk full"]),
+        ({"state": "resolved"}, []),
+        ({"state": "undelivered"}, []),
+        ({"severity": "critical"}, ["Disk full"]),
+        ({"label": "host=db-1"}, ["Disk full"]),
+        ({"label": "host=db-2"}, []),
+        ({"q": "deploy"}, ["Deploy finished"]),
+        ({"q": "84 %"}, ["Disk full"]),
+        ({"q": "%"}, ["Disk full"]),
+        ({"mine": "true"}, []),
+        ({"bot_name": "ALERTS"}, ["Deploy finished", "Disk full"]),
+    ],
+)
+def test_filters(call, query, titles):
+    call("POST", "/api/alerts", DISK)
+    call("POST", "/api/alerts", {"title": "Deploy finished", "severity": "info"})
+    found = call("GET", "/api/alerts", **query).get_json()["alerts"]
+    assert [alert["title"] for alert in found] == titles
+
+
+def test_pages(call):
+    for number in range(3):
+        call("POST", "/api/alerts", {"title": f"Alert {number}"})
+    first = call("GET", "/api/alerts", limit=2).get_json()
+    rest = call("GET", "/api/alerts", limit=2, cursor=first["next_cursor"]).get_json()
+    assert [alert["title"] for alert in [*first["alerts"], *rest["alerts"]]] == ["Alert 2", "Alert 1", "Alert 0"]
+    assert rest["next_cursor"] is None
+
+
+@pytest.mark.parametrize("source", ["alertmanager", "grafana"])
+def test_a_monitoring_system_sends_with_a_personal_token(client, operator, source):
+    headers = callers.with_token(operator, ["write"])
+    for name, decision in (("firing", "sent"), ("firing", "counted"), ("resolved", "resolved")):
+        body = json.loads((PAYLOADS / source / f"{name}.json").read_text(encoding="utf-8"))
+        answer = client.post(f"/api/alerts/{source}?bot_name=alerts", json=body, headers=headers)
+        assert (answer.status_code, answer.get_json()["decision"]) == (202, decision)
+
+
+def test_a_monitoring_system_without_credentials_is_refused(client, operator):
+    callers.error_of(client.post("/api/alerts/alertmanager", json={"alerts": [{}]}), 401)
+
+
+def test_silences_are_made_previewed_changed_and_ended(call):
+    call("POST", "/api/alerts", DISK)
+    matchers = [{"label": "host", "op": "=~", "value": "db-.*"}]
+    preview = call("POST", "/api/alerts/silences/preview", {"matchers": matchers}).get_json()
+    assert (preview["alert_count"], preview["item_count"], preview["untouched_count"]) == (1, 1, 0)
+    assert preview["alerts"][0]["title"] == "Disk full"
+    made = call("POST", "/api/alerts/silences", {"matchers": matchers, "seconds": 3600, "comment": "Planned"})
+    assert made.status_code == 201
+    silence = made.get_json()
+    assert (silence["state"], silence["by_name"]) == ("active", "Ada")
+    assert (
+        call("POST", "/api/alerts", {"title": "Disk full", "labels": {"host": "db-7"}}).get_json()["decision"]
+        == "silenced"
+    )
+    changed = call("PATCH", f"/api/alerts/silences/{silence['id']}", {"comment": None}).get_json()
+    assert (changed["comment"], changed["ends_at"]) == (None, silence["ends_at"])
+    assert call("DELETE", f"/api/alerts/silences/{silence['id']}").get_json()["state"] == "expired"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"matchers": []}, "no_matchers"),
+        ({"matchers": [{"label": "a", "op": "=~", "value": "("}]}, "bad_pattern"),
+        ({"matchers": [{"label": "a", "op": "~", "value": "b"}]}, "unknown_operator"),
+        ({"matchers": [{"label": "a", "op": "!=", "value": "b"}]}, "matches_everything"),
+        ({"seconds": None}, "end_missing"),
+        ({"seconds": None, "ends_at": "2020-01-01T00:00:00Z"}, "past_date"),
+    ],
+)
+def test_a_silence_that_makes_no_sense_is_refused(call, changes, code):
+    body = {"matchers": [{"label": "host", "op": "=", "value": "db-1"}], "seconds": 3600} | changes
+    error = callers.error_of(call("POST", "/api/alerts/silences", body), 422)
+    assert code in [fault["code"] for fault in error["detail"]]
+
+
+def test_policies_are_for_admins_and_name_only_whom_there_is(client, call, operator):
+    callers.error_of(call("POST", "/api/alerts/policies", {"name": "All"}), 403)
+    admin = callers.signed_in(callers.member(holdings.home(operator)))
+    body = {"name": "All", "group_by": ["service"], "escalate_after": 600, "escalate_user_ids": [operator.id]}
+    made = client.post("/api/alerts/policies", json=body, headers=admin)
+    assert made.status_code == 201
+    again = client.post("/api/alerts/policies", json=body, headers=admin)
+    assert callers.error_of(again, 409)["code"] == "policy_exists"
+    for changes, status, code in (
+        ({"escalate_user_ids": [99_999]}, 404, "person_not_found"),
+        ({"escalate_bot_name": "nobody"}, 404, "bot_not_found"),
+        ({"escalate_user_ids": []}, 422, "invalid"),
+        ({"group_by": ["no label"]}, 422, "invalid"),
+    ):
+        answer = client.post("/api/alerts/policies", json=body | {"name": "Other"} | changes, headers=admin)
+        assert callers.error_of(answer, status)["code"] == code
+    listed = call("GET", "/api/alerts/policies").get_json()
+    assert (len(listed["policies"]), listed["throttle_seconds"]) == (1, 60)
+
+
+def test_a_template_is_used_by_its_name(call):
+    made = call("POST", "/api/alerts/templates", {"name": "host_down", "title": "{host} is down", "body": "Since {at}"})
+    assert made.status_code == 201
+    taken = call("POST", "/api/alerts/templates", {"name": "host_down", "body": "x"})
+    assert callers.error_of(taken, 409)["code"] == "template_exists"
+    call("POST", "/api/alerts", {"template": "host_down", "vars": {"host": "db-1", "at": "13:04"}})
+    assert call("GET", "/api/alerts").get_json()["alerts"][0]["title"] == "db-1 is down"
+
+
+def test_the_same_request_twice_with_a_key_counts_once(client, operator):
+    headers = callers.signed_in(operator) | {"Idempotency-Key": "k1"}
+    first = client.post("/api/alerts", json=DISK, headers=headers)
+    second = client.post("/api/alerts", json=DISK, headers=headers)
+    assert first.get_json() == second.get_json()
+    assert second.headers["Idempotent-Replayed"] == "true"
+
+
+def test_alerts_have_a_limit_of_their_own(client, operator, settings, monkeypatch):
+    from backend.core import config
+
+    monkeypatch.setattr(config, "_current", settings.model_copy(update={"rate_limits": "api=1/m,alerts=3/m"}))
+    headers = callers.signed_in(operator)
+    answers = [client.post("/api/alerts", json=DISK, headers=headers).status_code for _ in range(4)]
+    assert answers == [202, 202, 202, 429]

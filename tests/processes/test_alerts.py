@@ -1,0 +1,204 @@
+"""Alerts through real processes: storms, groups, races and kills, judged by what Telegram shows in the end."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+
+from tests.support.installation import Installation, wait_for
+from tests.support.telegram_box import DEMO_TOKEN
+
+pytestmark = pytest.mark.slow
+
+STORM = 10_000
+GROUP = 500
+
+
+@pytest.fixture
+def running(installation: Installation) -> Installation:
+    """An installation whose environment's bot says alerts in a group, in which the admin is linked."""
+    box = installation.box
+    group = box.group("Ops", creator=box.person("Olu"), bots=[DEMO_TOKEN])
+    installation.environment |= {"TELEGRAM_CHAT_IDS": str(group["id"])}
+    installation.start_web()
+    installation.start_worker("dispatch", "jobs")
+    installation.register()
+    installation.register_webhook()
+    person = installation.link()
+    box.member(group, person, "member")
+    installation.group, installation.person = group, person  # type: ignore[attr-defined]
+    return installation
+
+
+def said(running: Installation) -> list[dict[str, Any]]:
+    """What stands in the group, as its members see it."""
+    found: list[dict[str, Any]] = running.box.transcript(running.group)  # type: ignore[attr-defined]
+    return [message for message in found if message.get("text")]
+
+
+def text_of(running: Installation) -> str:
+    return "\n".join(message["text"] for message in said(running))
+
+
+def in_threads(work: Callable[[int, requests.Session], None], count: int, threads: int = 4) -> None:
+    """Calls `work(number, session)` for each number, in several threads."""
+    failures: list[BaseException] = []
+
+    def run(first: int) -> None:
+        session = requests.Session()
+        session.trust_env = False
+        try:
+            for number in range(first, count, threads):
+                work(number, session)
+        except BaseException as error:
+            failures.append(error)
+            raise
+        finally:
+            session.close()
+
+    running = [threading.Thread(target=run, args=(first,)) for first in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    assert failures == []
+
+
+def test_ten_thousand_identical_alerts_are_one_message_with_the_right_count(
+    running: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    headers = {"Authorization": f"Bearer {running.token}"}
+    body = {"title": "Queue is stuck", "message": "Nothing moves", "severity": "critical"}
+    decisions: dict[str, int] = {}
+    guard = threading.Lock()
+
+    def post(_number: int, session: requests.Session) -> None:
+        answer = session.post(f"{running.url}/api/alerts", json=body, headers=headers, timeout=30)
+        assert answer.status_code == 202, answer.text
+        with guard:
+            decision = answer.json()["decision"]
+            decisions[decision] = decisions.get(decision, 0) + 1
+
+    started = time.monotonic()
+    in_threads(post, STORM)
+    took = time.monotonic() - started
+    wait_for(lambda: "×10,000" in text_of(running), 60, "the right count")
+    wait_for(running.settled, 30, "the records")
+    edits = len(running.box.accepted("editMessageText"))
+    with capsys.disabled():
+        print(f"\n{STORM} identical alerts in {took:.1f} s ({STORM / took:.0f}/s), {edits} edits, {decisions}")
+    # A machine that takes longer than the throttle's minute says it once more, as it should.
+    assert decisions == {"sent": 1 + int(took // 60), "counted": STORM - 1 - int(took // 60)}
+    assert running.rows("SELECT count, (SELECT count(*) FROM alerts) FROM alert_items") == [(STORM, 1)]
+    assert edits < took / 2 + 10
+    if took < 60:
+        assert len(said(running)) == 1
+
+
+def test_five_hundred_in_a_group_are_all_listed_whatever_dies(
+    running: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = {"name": "All", "group_by": ["service"], "group_wait": 2}
+    running.api("POST", "/api/alerts/policies", policy, status=201)
+    headers = {"Authorization": f"Bearer {running.token}"}
+
+    def post(number: int, session: requests.Session) -> None:
+        name = f"host-{number:03}"
+        body = {
+            "title": f"«{name}» is down",
+            "message": f"No answer.\nمرحبا 👨‍👩‍👧 <b>{name}",
+            "labels": {"service": "web"},
+        }
+        answer = session.post(f"{running.url}/api/alerts", json=body, headers=headers, timeout=30)
+        assert answer.status_code == 202, answer.text
+
+    step = "alerts.stepped_not_committed"
+    kills = ("delivery.accepted_not_recorded", "delivery.recorded_not_committed")
+    dying = [f"{name}@0.2 kill" for name in kills]
+    running.set_failpoints(f"{step} kill", *dying)
+    in_threads(post, GROUP)
+    running.wait_for_hit(step, 0)
+    running.set_failpoints(*dying)
+    wait_for(lambda: running.rows("SELECT count(*) FROM alerts WHERE notifications > 0") == [(1,)], 60, "the group")
+    wait_for(lambda: sum(map(running.hits, kills)) >= 3, 60, "the dispatcher to die three times")
+    running.set_failpoints()
+    wait_for(lambda: f"{GROUP} of {GROUP} still firing" in text_of(running), 120, "the newest text")
+    wait_for(running.settled, 120, "everything to be said")
+    # What a kill doubled is an older copy of a part; the newest message of each part is the one that is edited.
+    parts = dict(running.rows("SELECT part, external_id FROM message_parts ORDER BY part"))
+    newest = {str(message["message_id"]): message["text"] for message in said(running)}
+    whole = "\n".join(newest[external] for external in parts.values())
+    names = [f"host-{number:03}" for number in range(GROUP)]
+    with capsys.disabled():
+        print(f"\n{GROUP} in {len(parts)} parts, {sum(map(running.hits, kills))} kills of the dispatcher")
+    assert [name for name in names if whole.count(f"«{name}» is down") != 1] == []
+    assert [name for name in names if not re.search(rf"«{name}» is down[^«]*No answer\.[^«]*{name}", whole)] == []
+
+
+@pytest.mark.parametrize(
+    "failpoint", ["intake.processed_not_committed", "delivery.accepted_not_recorded", "delivery.claimed"]
+)
+def test_a_press_survives_a_kill_between_the_button_and_the_edit(running: Installation, failpoint: str) -> None:
+    running.api("POST", "/api/alerts", {"title": "Disk full", "severity": "critical"}, status=202)
+    wait_for(lambda: said(running), 30, "the alert")
+    wait_for(running.settled, 20, "the record")
+    running.set_failpoints(f"{failpoint} kill")
+    message = said(running)[0]
+    button = next(
+        one["callback_data"]
+        for row in message["reply_markup"]["inline_keyboard"]
+        for one in row
+        if one.get("callback_data", "").startswith("alert:ack:")
+    )
+    before = running.hits(failpoint)
+    running.box.press(running.person, message, data=button, chat=running.group["id"])  # type: ignore[attr-defined]
+    running.wait_for_hit(failpoint, before)
+    running.set_failpoints()
+    wait_for(lambda: "Acknowledged by Ada" in text_of(running), 60, "the message to say it")
+    wait_for(running.settled, 40, "the records")
+    (state,) = running.rows("SELECT state, by_name FROM alerts")
+    assert state == ("acknowledged", "Ada")
+    traced = running.rows("SELECT count(*) FROM alert_events WHERE what = 'acknowledged'")
+    assert traced == [(1,)], "it happened once"
+    assert len(said(running)) == 1
+
+
+def test_when_presses_and_reports_race_the_message_shows_the_final_state(running: Installation) -> None:
+    running.api("POST", "/api/alerts", {"title": "Disk full"}, status=202)
+    wait_for(lambda: said(running), 30, "the alert")
+    alert_id = running.rows("SELECT id FROM alerts")[0][0]
+    headers = {"Authorization": f"Bearer {running.token}"}
+    actions = ("ack", "unack", "snooze", "wake")
+
+    def act(number: int, session: requests.Session) -> None:
+        if number % 2:
+            address, body = "/api/alerts", {"title": "Disk full"}
+        else:
+            address, body = f"/api/alerts/{alert_id}/{actions[number // 2 % 4]}", {}
+        answer = session.post(f"{running.url}{address}", json=body, headers=headers, timeout=30)
+        assert answer.status_code in (200, 202), answer.text
+
+    in_threads(act, 120)
+    running.api("POST", f"/api/alerts/{alert_id}/ack")
+    wait_for(lambda: "×61" in text_of(running) and "Acknowledged by Ada" in text_of(running), 60, "the final state")
+    wait_for(running.settled, 30, "the records")
+    assert len(said(running)) == 1
+
+
+def test_alerts_get_through_while_redis_is_away(running: Installation) -> None:
+    """Waits, counts and edits are rows: the sweep steps them where no job can be enqueued."""
+    running.kill("worker")
+    running.environment["REDIS_URL"] = "redis://127.0.0.1:1/0"
+    running.start_worker("dispatch", "jobs")
+    policy = {"name": "All", "group_by": ["service"], "group_wait": 1}
+    running.api("POST", "/api/alerts/policies", policy, status=201)
+    for name in ("a", "b"):
+        body = {"title": f"{name} is down", "labels": {"service": "web"}}
+        running.api("POST", "/api/alerts", body, status=202)
+    wait_for(lambda: "2 of 2 still firing" in text_of(running), 60, "the group")

@@ -1,0 +1,199 @@
+"""An alert whose channel fails: the admins get it another way, and it is never silently dropped."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from backend.core import clock, events
+from backend.core.database import db, system_scope
+from backend.models import AlertFailure, AlertMessage, JobRun, Message
+from backend.services import delivery
+from backend.services.alerts import health, reading
+from backend.services.delivery import recovery
+from tests.services.alerts.conftest import linked, run_timers, text_of
+from tests.support import factories
+
+
+@pytest.fixture
+def admin(home, default_bot):
+    return linked(home, default_bot, "5010", name="Grace", role="admin")
+
+
+def fail(message: Message, code: str = "chat_not_found") -> None:
+    """What the recorder does when Telegram refuses a message for good."""
+    with system_scope("the recorder serves all workspaces"):
+        message.state, message.error = "failed", code
+        db.session.flush()
+        events.publish("message_ended", message_id=message.id, state="failed", code=code)
+        db.session.commit()
+
+
+def job_runs() -> list[tuple[str, str | None, str | None]]:
+    rows = db.session.scalars(select(JobRun).order_by(JobRun.id))
+    return [(row.job, row.code, row.subject) for row in rows]
+
+
+def test_a_message_that_failed_goes_to_the_admins(room, admin):
+    room.raise_("Disk full")
+    fail(room.messages()[0])
+    run_timers()
+    alert = room.alert()
+    assert alert.undelivered_code == "chat_not_found"
+    assert ("alert", "chat_not_found", f"alerts:{alert.id}") in job_runs()
+    told = room.messages()[1]
+    assert told.user_id == admin.id
+    assert "could not be delivered by the bot “alerts” (chat_not_found)" in text_of(told)
+    assert "Disk full" in text_of(told)
+    (found, _) = reading.listing(state="undelivered")
+    assert [one.alert.id for one in found] == [alert.id]
+
+
+def test_a_failure_is_dealt_with_once(room, admin):
+    room.raise_("Disk full")
+    fail(room.messages()[0])
+    run_timers()
+    run_timers()
+    assert len(room.messages()) == 2
+    assert db.session.scalars(select(AlertFailure)).all() == []
+
+
+def test_the_admins_message_follows_the_alert(room, admin, sent):
+    room.raise_("Disk full")
+    fail(room.messages()[0])
+    run_timers()
+    sent(room.messages()[1])
+    room.raise_("Disk full", status="resolved")
+    assert "✅ <b>Disk full</b>" in room.texts()[1]
+
+
+def test_one_of_two_chats_that_fails_is_noted_and_disturbs_nobody(room, admin):
+    room.sender.chat_ids = ("-2001", "-2002")
+    room.raise_("Disk full")
+    fail(room.messages()[0])
+    run_timers()
+    assert room.alert().undelivered_code is None
+    assert len(room.messages()) == 2
+    assert "message_failed" in room.trace()
+    row = db.session.scalars(select(AlertMessage).order_by(AlertMessage.id).limit(1)).one()
+    assert row.failed_code == "chat_not_found"
+
+
+def test_a_bot_that_is_switched_off_is_no_error_of_the_callers(room, admin):
+    room.sender.is_active = False
+    db.session.commit()
+    outcome = room.raise_("Disk full", bot_name="alerts")
+    assert (outcome.decision, outcome.reason) == ("undelivered", "bot_inactive")
+    assert room.messages()[0].user_id == admin.id
+
+
+def test_no_bot_and_no_chats_at_all_still_stores_the_alert(home, admin):
+    from tests.services.alerts.conftest import Room
+
+    room = Room(home, factories.bot(home, name="unused"))
+    outcome = room.raise_("Disk full")
+    assert (outcome.decision, outcome.reason) == ("undelivered", "bot_not_found")
+    assert room.messages()[0].user_id == admin.id
+
+
+def test_without_any_admin_in_reach_it_stays_on_record(room):
+    room.sender.is_active = False
+    db.session.commit()
+    room.raise_("Disk full")
+    assert room.messages() == []
+    assert room.alert().undelivered_code == "bot_inactive"
+    assert ("alert", "bot_inactive", f"alerts:{room.alert().id}") in job_runs()
+    assert "undelivered" in room.trace()
+
+
+def test_a_bot_whose_token_is_refused_later_does_not_keep_the_alert_to_itself(room, admin):
+    room.raise_("Disk full")
+    with system_scope("the recorder serves all workspaces"):
+        events.publish("sender_disabled", sender_id=room.sender.id, code="token_refused")
+        db.session.commit()
+    run_timers()
+    assert room.messages()[1].user_id == admin.id
+    assert room.alert().undelivered_code == "token_refused"
+    # It may still go out when the bot is back, and follows the alert.
+    row = db.session.scalars(select(AlertMessage).order_by(AlertMessage.id).limit(1)).one()
+    assert row.failed_code is None
+
+
+def test_an_alert_that_waited_too_long_is_no_longer_waited_for(room, admin):
+    room.raise_("Disk full")
+    clock.move(24 * 3600 + 1)
+    db.session.commit()
+    recovery.expire()
+    run_timers()
+    assert room.alert().undelivered_code == "expired"
+    assert room.messages()[1].user_id == admin.id
+
+
+def test_a_chat_that_is_blocked_before_the_alert_is_said(room, admin):
+    room.raise_("First")
+    from backend.models import Conversation
+
+    chat = db.session.scalars(select(Conversation).where(Conversation.sender_id == room.sender.id)).one()
+    delivery.block(room.sender.id, chat.chat_hash, "kicked")
+    db.session.commit()
+    run_timers()
+    outcome = room.raise_("Second")
+    assert (outcome.decision, outcome.reason) == ("undelivered", "kicked")
+    assert [message.user_id for message in room.messages() if message.state == "queued"] == [admin.id, admin.id]
+
+
+def test_the_admins_are_told_once_for_each_sound(room, admin):
+    room.sender.chat_ids = ("-2001", "-2002")
+    room.raise_("Disk full")
+    for message in room.messages():
+        fail(message)
+    run_timers()
+    assert [message.user_id for message in room.messages()[2:]] == [admin.id]
+
+
+def test_a_delivery_that_works_again_clears_the_record(room, admin, sent):
+    room.sender.is_active = False
+    db.session.commit()
+    room.raise_("Disk full")
+    room.sender.is_active = True
+    db.session.commit()
+    clock.move(61)
+    assert room.raise_("Disk full").decision == "sent"
+    assert room.alert().undelivered_code is None
+
+
+def test_a_subscriber_who_blocks_the_bot_is_no_failed_channel(room, ada, admin):
+    from backend.services.notifications import settings
+
+    settings.change("user:1", ada, {"types": {"alerts": True}})
+    room.raise_("Disk full")
+    fail(next(message for message in room.messages() if message.user_id == ada.id), "blocked")
+    run_timers()
+    assert room.alert().undelivered_code is None
+
+
+def test_a_failing_health_check_is_raised_on_the_bot_for_health_and_ends_with_its_recovery(room, home):
+    bot = factories.bot(home, name="health")
+    bot.chat_ids = ("-4001",)
+    db.session.commit()
+    failing = {"workspace_id": home.id, "sender_id": 7, "bot_name": "deploy", "code": "webhook_failing"}
+    with system_scope("the check serves all workspaces"):
+        events.publish("health_check_failed", **failing)
+        events.publish("health_check_failed", **failing)
+        db.session.commit()
+    alert = room.alert()
+    assert (alert.bot_name, alert.severity, alert.source) == (health.BOT, "critical", "system")
+    assert room.items()[0].count == 2
+    with system_scope("the check serves all workspaces"):
+        events.publish("health_check_recovered", workspace_id=home.id, sender_id=7, bot_name="deploy")
+        db.session.commit()
+    assert room.alert().state == "resolved"
+
+
+def test_without_a_bot_for_health_the_one_for_alerts_says_it(room, home):
+    with system_scope("the check serves all workspaces"):
+        failing = {"workspace_id": home.id, "sender_id": 7, "bot_name": "deploy", "code": "token_refused"}
+        events.publish("health_check_failed", **failing)
+        db.session.commit()
+    assert room.alert().bot_name == "alerts"
+    assert len(room.messages()) == 1
