@@ -9,7 +9,15 @@ from flask import Response
 
 from backend.http import guards
 from backend.http.guards import access
-from backend.http.schemas.automation_rules import RuleChange, RuleIn, RuleOut, Rules, RunAccepted, Runs, TimingIn
+from backend.http.schemas.automation_rules import (
+    RuleChange,
+    RuleIn,
+    RuleOut,
+    RuleRunAccepted,
+    RuleRuns,
+    Rules,
+    TimingIn,
+)
 from backend.http.schemas.base import PageQuery
 from backend.models import AutomationRule, Schedule
 from backend.services import automation_rules
@@ -87,7 +95,7 @@ def remove(rule_id: int) -> Response:
 
 @bp.post("/<int:rule_id>/run")
 @access("operator", idempotent=True)
-@bp.output(RunAccepted, status_code=202)
+@bp.output(RuleRunAccepted, status_code=202)
 def run(rule_id: int) -> dict[str, str]:
     """Run a rule now
 
@@ -100,7 +108,7 @@ def run(rule_id: int) -> dict[str, str]:
 @bp.get("/<int:rule_id>/runs")
 @access()
 @bp.input(PageQuery, location="query")
-@bp.output(Runs)
+@bp.output(RuleRuns)
 def runs(rule_id: int, query_data: PageQuery) -> dict[str, Any]:
     """List a rule's runs, the newest first"""
     found, following = automation_rules.runs(rule_id, cursor=query_data.cursor, limit=query_data.limit)

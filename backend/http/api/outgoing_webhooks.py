@@ -15,12 +15,12 @@ from backend.http.schemas.outgoing_webhooks import (
     DeliveryDetail,
     DeliveryOut,
     DeliveryQuery,
+    EndpointChange,
+    EndpointIn,
+    EndpointOut,
+    Endpoints,
+    EndpointWithSecret,
     EventTypes,
-    WebhookChange,
-    WebhookIn,
-    WebhookOut,
-    Webhooks,
-    WebhookWithSecret,
 )
 from backend.models import OutgoingDelivery, OutgoingWebhook
 from backend.services import outgoing_webhooks
@@ -31,7 +31,7 @@ bp = APIBlueprint("outgoing_webhooks", __name__, url_prefix="/api/webhooks", tag
 @bp.get("")
 @access("admin")
 @bp.input(PageQuery, location="query")
-@bp.output(Webhooks)
+@bp.output(Endpoints)
 def listing(query_data: PageQuery) -> dict[str, Any]:
     """List the workspace's endpoints"""
     found, following = outgoing_webhooks.listing(cursor=query_data.cursor, limit=query_data.limit)
@@ -40,9 +40,9 @@ def listing(query_data: PageQuery) -> dict[str, Any]:
 
 @bp.post("")
 @access("admin", idempotent=True, redact=("secret",))
-@bp.input(WebhookIn)
-@bp.output(WebhookWithSecret, status_code=201)
-def create(json_data: WebhookIn) -> dict[str, Any]:
+@bp.input(EndpointIn)
+@bp.output(EndpointWithSecret, status_code=201)
+def create(json_data: EndpointIn) -> dict[str, Any]:
     """Add an endpoint
 
     The secret that signs is in `secret`, this once.
@@ -100,7 +100,7 @@ def replay(delivery_id: int) -> dict[str, Any]:
 
 @bp.get("/<int:webhook_id>")
 @access("admin")
-@bp.output(WebhookOut)
+@bp.output(EndpointOut)
 def show(webhook_id: int) -> OutgoingWebhook:
     """Show an endpoint"""
     return outgoing_webhooks.get(webhook_id)
@@ -108,9 +108,9 @@ def show(webhook_id: int) -> OutgoingWebhook:
 
 @bp.patch("/<int:webhook_id>")
 @access("admin")
-@bp.input(WebhookChange)
-@bp.output(WebhookOut)
-def change(webhook_id: int, json_data: WebhookChange) -> OutgoingWebhook:
+@bp.input(EndpointChange)
+@bp.output(EndpointOut)
+def change(webhook_id: int, json_data: EndpointChange) -> OutgoingWebhook:
     """Change an endpoint
 
     `enabled: true` also takes back that it was switched off after failing for long.
@@ -132,7 +132,7 @@ def remove(webhook_id: int) -> Response:
 
 @bp.post("/<int:webhook_id>/rotate-secret")
 @access("admin", idempotent=True, redact=("secret",))
-@bp.output(WebhookWithSecret)
+@bp.output(EndpointWithSecret)
 def rotate_secret(webhook_id: int) -> dict[str, Any]:
     """Give an endpoint a new secret
 
@@ -154,7 +154,7 @@ def send_test(webhook_id: int) -> dict[str, Any]:
 
 
 def _with_secret(webhook: OutgoingWebhook, secret: str) -> dict[str, Any]:
-    return {**WebhookOut.model_validate(webhook).model_dump(), "secret": secret}
+    return {**EndpointOut.model_validate(webhook).model_dump(), "secret": secret}
 
 
 def _shown(delivery: OutgoingDelivery) -> dict[str, Any]:

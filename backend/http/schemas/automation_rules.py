@@ -96,7 +96,7 @@ class Rules(Output):
     next_cursor: str | None
 
 
-class RunOut(Output):
+class RuleRunOut(Output):
     """One run of a rule."""
 
     id: int
@@ -107,14 +107,14 @@ class RunOut(Output):
     finished_at: Instant | None
 
 
-class Runs(Output):
+class RuleRuns(Output):
     """A page of runs, newest first."""
 
-    runs: list[RunOut]
+    runs: list[RuleRunOut]
     next_cursor: str | None
 
 
-class RunAccepted(Output):
+class RuleRunAccepted(Output):
     """That it will run in a moment."""
 
     status: str = Field(examples=["queued"])

@@ -18,7 +18,7 @@ def _left_out(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-class WebhookIn(Input):
+class EndpointIn(Input):
     """An endpoint to add."""
 
     url: str = Field(
@@ -31,7 +31,7 @@ class WebhookIn(Input):
     enabled: StrictBool = True
 
 
-class WebhookChange(Input):
+class EndpointChange(Input):
     """The fields to change; what is left out stays."""
 
     url: str = Field(
@@ -46,7 +46,7 @@ class WebhookChange(Input):
     )
 
 
-class WebhookOut(Output):
+class EndpointOut(Output):
     """An endpoint, without its secret."""
 
     id: int
@@ -64,16 +64,16 @@ class WebhookOut(Output):
     updated_at: Instant
 
 
-class WebhookWithSecret(WebhookOut):
+class EndpointWithSecret(EndpointOut):
     """An endpoint and its secret, shown this once."""
 
     secret: str | None = Field(description="Signs what is sent; null in the replay of an `Idempotency-Key`")
 
 
-class Webhooks(Output):
+class Endpoints(Output):
     """A page of endpoints, oldest first."""
 
-    webhooks: list[WebhookOut]
+    webhooks: list[EndpointOut]
     next_cursor: str | None
 
 
