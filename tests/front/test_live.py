@@ -291,10 +291,17 @@ def test_without_credentials_there_is_nothing_to_hear(served: Served, app: Any) 
     answer = ask(served.port, path="/api/live", Accept="text/event-stream")
     assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert json.loads(answer.content)["error"]["code"] == "unauthorized"  # type: ignore[attr-defined]
-    for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Cookie": "session=x"}):
+    own = {"Origin": f"http://127.0.0.1:{served.port}"}
+    for headers, status in (
+        ({}, 401),
+        ({"Authorization": "Bearer nonsense"}, 401),
+        ({"Cookie": "session=x", **own}, 401),
+        ({"Cookie": "switchboard=1.1.x", **own}, 401),
+        ({"Cookie": "switchboard=1.1.x"}, 403),
+    ):
         with pytest.raises(InvalidStatus) as refused, socket(served, **headers):
             pass
-        assert refused.value.response.status_code == 401
+        assert refused.value.response.status_code == status, headers
 
 
 def test_a_personal_token_needs_the_scope_read(served: Served, ada: User) -> None:
