@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from apiflask import APIBlueprint
 
-from backend.http.console import assets, entrance, overview, preferences, search
+from backend.http.console import (
+    assets,
+    entrance,
+    notification_types,
+    notifications,
+    overview,
+    preferences,
+    search,
+    telegram,
+)
 
 BLUEPRINTS: list[APIBlueprint] = [
     assets.bp,
@@ -16,4 +25,7 @@ BLUEPRINTS: list[APIBlueprint] = [
     preferences.bp,
     search.bp,
     overview.bp,
+    telegram.bp,
+    notification_types.bp,
+    notifications.bp,
 ]
