@@ -10,11 +10,14 @@ from apiflask import APIBlueprint
 
 from backend.http.console import (
     assets,
+    bots,
     entrance,
     notification_types,
     notifications,
     overview,
     preferences,
+    scheduled_messages,
+    scheduler,
     search,
     telegram,
 )
@@ -25,6 +28,9 @@ BLUEPRINTS: list[APIBlueprint] = [
     preferences.bp,
     search.bp,
     overview.bp,
+    bots.bp,
+    scheduler.bp,
+    scheduled_messages.bp,
     telegram.bp,
     notification_types.bp,
     notifications.bp,

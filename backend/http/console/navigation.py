@@ -26,7 +26,9 @@ GROUPS: Final[tuple[tuple[str | None, tuple[Entry, ...]], ...]] = (
         (
             Entry("notifications", "console_notifications.log", "bell", "n"),
             Entry("telegram", "console_telegram.telegram", "send", "t"),
+            Entry("scheduler", "console_scheduler.overview", "calendar-clock", "s"),
         ),
     ),
+    ("connections", (Entry("bots", "console_bots.listing", "bot", "b"),)),
 )
 """Groups by their key (`console.group.<key>`), None for the first."""
