@@ -269,7 +269,7 @@ def _part(bot_id: int, template: str, **values: Any) -> Response:
     """A part of the bot's page for the script, or the page with that part in it."""
     if request.headers.get("HX-Request"):
         return pages.fragment(template, bot_id=bot_id, **values)
-    return _show(bot_id, part=template, bot_id=bot_id, **values)
+    return _show(bot_id, part=template, **values)
 
 
 def _new_form(typed: dict[str, str], error: AppError | None = None) -> Response:

@@ -77,8 +77,8 @@ def resolve(
 
 
 def meaning(workspace_id: int, bot_name: str) -> Meaning:
-    """What a name means at this moment, and nothing is stored for it. Raises what `resolve` raises, but no `no_chats`:
-    that there are none is part of the answer."""
+    """What a name means at this moment; a token that was never used gets no row by this. Raises what `resolve` raises,
+    but no `no_chats`: that there are none is part of the answer."""
     asked = Asked(bot_name)
     with system_scope(_WHY):
         rows = _rows(workspace_id, asked)

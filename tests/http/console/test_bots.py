@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import func, select
 
+from backend.core.config import BotConfig
 from backend.core.database import db, system_scope
 from backend.models import AuditEntry, Message, Sender, User, Workspace
 from tests.http import callers, holdings, routes
@@ -305,11 +306,20 @@ def test_a_name_tells_its_level_and_chats(browser, bot_id, name, words):
         assert "-1001234567890" in part
 
 
-def test_what_a_name_means_stores_nothing_and_shows_no_token(browser, bot_id):
+def test_what_a_name_means_makes_no_bot_and_shows_no_token(browser, bot_id):
     before = counted(Sender)
+    entry = BotConfig(name="night", token="98:FAKE-TOKEN-of-an-entry", chat_ids="-8")
+    with settings_with(telegram_bot_token="", telegram_bot_configs=(entry,)):
+        page = browser.get("/console/bots/meaning?name=Night").text
+    assert "TELEGRAM_BOT_CONFIGS" in page
+    assert "-8" in page
+    assert "FAKE-TOKEN" not in page
+    assert counted(Sender) == before
+
+
+def test_the_environments_bot_serves_every_name(browser, bot_id):
     with settings_with(telegram_bot_token="99:FAKE-TOKEN-of-the-environment", telegram_chat_ids=("-9",)):
         page = browser.get("/console/bots/meaning?name=whatever").text
     assert "TELEGRAM_BOT_TOKEN" in page
     assert "-9" in page
     assert "FAKE-TOKEN" not in page
-    assert counted(Sender) == before

@@ -192,9 +192,8 @@ def of_browser():
 def test_it_is_said_now_and_the_history_shows_its_messages(browser, person, message_id):
     assert browser.post(f"{PATH}/{message_id}/run").status_code == 303
     assert "Waiting" in browser.get(f"{PATH}/{message_id}").text
-    with system_scope("a test"):
-        scheduling.carry_out_waiting()
-        db.session.commit()
+    assert scheduling.carry_out_waiting(1) == 1
+    callers.commit()
     page = browser.get(f"{PATH}/{message_id}").text
     assert "Handed over" in page
     assert "Queued" in page
