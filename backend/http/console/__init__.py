@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from apiflask import APIBlueprint
 
-from backend.http.console import assets, entrance, overview, preferences, search
+from backend.http.console import alert_policies, alert_silences, alerts, assets, entrance, overview, preferences, search
 
 BLUEPRINTS: list[APIBlueprint] = [
     assets.bp,
@@ -16,4 +16,7 @@ BLUEPRINTS: list[APIBlueprint] = [
     preferences.bp,
     search.bp,
     overview.bp,
+    alerts.bp,
+    alert_silences.bp,
+    alert_policies.bp,
 ]

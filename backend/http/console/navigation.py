@@ -21,5 +21,6 @@ class Entry:
 
 GROUPS: Final[tuple[tuple[str | None, tuple[Entry, ...]], ...]] = (
     (None, (Entry("overview", "console_overview.overview", "layout-dashboard", "o"),)),
+    ("signals", (Entry("alerts", "console_alerts.listing", "siren", "a"),)),
 )
 """Groups by their key (`console.group.<key>`), None for the first."""
