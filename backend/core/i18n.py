@@ -32,7 +32,7 @@ class CatalogError(Exception):
     """A catalog cannot be used: not an object of texts, or a code in the wrong file. Names the file and the code."""
 
 
-def text(code: str, locale: str, **values: object) -> str:
+def text(code: str, locale: str, /, **values: object) -> str:
     """The text of `code` with its placeholders filled, as plain text.
 
     Whole numbers get thousands separators (give an id as a string); everything else is `str(value)`. A locale that
@@ -41,7 +41,7 @@ def text(code: str, locale: str, **values: object) -> str:
     return _fill(code, locale, values, escape=False)
 
 
-def html(code: str, locale: str, **values: object) -> str:
+def html(code: str, locale: str, /, **values: object) -> str:
     """Like `text`, for the neutral HTML subset: values are escaped, the catalog's own markup stays."""
     return _fill(code, locale, values, escape=True)
 

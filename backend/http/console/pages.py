@@ -60,7 +60,7 @@ def zone() -> ZoneInfo:
     return ZoneInfo(g.get("timezone") or "UTC")
 
 
-def t(code: str, **values: object) -> str:
+def t(code: str, /, **values: object) -> str:
     """A text in the language of this answer."""
     return i18n.text(code, locale(), **values)
 

@@ -151,6 +151,15 @@ def test_an_alert_has_a_page_with_everything_about_it(home, browser):
     assert "It began" in part
 
 
+def test_an_alert_that_did_not_get_through_says_so_with_the_reason(person, browser):
+    FakeChannel(part_chars=4096).install()
+    alert_id = raised(person)
+    assert alert(alert_id).undelivered_code
+    reason = f"Not delivered ({alert(alert_id).undelivered_code})"
+    assert reason in browser.get("/console/alerts?state=undelivered").text
+    assert reason in browser.get(f"/console/alerts/{alert_id}").text
+
+
 def test_addresses_that_are_none_of_the_web_are_no_links(home, browser):
     alert_id = raised(home)
     links = [{"text": "Evil", "url": "javascript:alert(1)"}, {"text": "Good", "url": "https://wiki.example.com/"}]
