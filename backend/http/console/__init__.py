@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from apiflask import APIBlueprint
 
-from backend.http.console import alert_policies, alert_silences, alerts, assets, entrance, overview, preferences, search
+from backend.http.console import (
+    alert_policies,
+    alert_silences,
+    alerts,
+    assets,
+    entrance,
+    notification_types,
+    notifications,
+    overview,
+    preferences,
+    search,
+    telegram,
+)
 
 BLUEPRINTS: list[APIBlueprint] = [
     assets.bp,
@@ -19,4 +31,7 @@ BLUEPRINTS: list[APIBlueprint] = [
     alerts.bp,
     alert_silences.bp,
     alert_policies.bp,
+    telegram.bp,
+    notification_types.bp,
+    notifications.bp,
 ]

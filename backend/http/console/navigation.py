@@ -21,6 +21,13 @@ class Entry:
 
 GROUPS: Final[tuple[tuple[str | None, tuple[Entry, ...]], ...]] = (
     (None, (Entry("overview", "console_overview.overview", "layout-dashboard", "o"),)),
-    ("signals", (Entry("alerts", "console_alerts.listing", "siren", "a"),)),
+    (
+        "signals",
+        (
+            Entry("alerts", "console_alerts.listing", "siren", "a"),
+            Entry("notifications", "console_notifications.log", "bell", "n"),
+            Entry("telegram", "console_telegram.telegram", "send", "t"),
+        ),
+    ),
 )
 """Groups by their key (`console.group.<key>`), None for the first."""

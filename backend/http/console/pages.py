@@ -132,8 +132,17 @@ def _unexpected(error: Exception) -> Response:
 def faults(error: Invalid) -> dict[str, str]:
     """The messages of an Invalid by field, for a form; under the empty name what belongs to no field."""
     listed = error.detail if isinstance(error.detail, list) else []
-    found = {str(one.get("field", "")): str(one.get("message", "")) for one in listed if isinstance(one, Mapping)}
+    found = {str(one.get("field", "")): _said(one) for one in listed if isinstance(one, Mapping)}
     return found or {"": error.message}
+
+
+def _said(fault: Mapping[str, Any]) -> str:
+    """In the person's language where there are words for the code, and where in the text it is."""
+    code = f"console.fault.{fault.get('code')}"
+    words = t(code) if code in i18n.catalog(locale()) else str(fault.get("message", ""))
+    if "line" in fault:
+        return t("console.fault.place", message=words, line=fault["line"], column=fault["column"])
+    return words
 
 
 def when(value: datetime | None, *, ago: bool = False, left: bool = False, style: str = "short") -> Markup:

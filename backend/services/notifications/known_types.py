@@ -50,3 +50,10 @@ def title(name: str, locale: str) -> str:
         return i18n.text(f"notifications.type.{name}", locale)
     found = find(name)
     return found.title if found else name
+
+
+def titles(locale: str) -> dict[str, str]:
+    """What people call every type a person can switch, by name, in a stable order. One query."""
+    own = db.session.execute(select(NotificationType.name, NotificationType.title).order_by(NotificationType.name))
+    built_in = {name: i18n.text(f"notifications.type.{name}", locale) for name in (*BUILT_IN, *SUBSCRIPTIONS)}
+    return built_in | {row.name: row.title for row in own}

@@ -22,6 +22,7 @@ def events(
     *,
     type_name: str | None = None,
     user_id: int | None = None,
+    decision: str | None = None,
     cursor: str | None = None,
     limit: int = paging.DEFAULT_LIMIT,
 ) -> tuple[list[NotificationEvent], str | None]:
@@ -31,6 +32,8 @@ def events(
         query = query.where(NotificationEvent.type == type_name)
     if user_id is not None:
         query = query.where(NotificationEvent.user_id == user_id)
+    if decision is not None:
+        query = query.where(NotificationEvent.decision == decision)
     return paging.page(query, NotificationEvent.id, cursor=cursor, limit=limit)
 
 

@@ -108,6 +108,11 @@ def is_zone(name: str) -> bool:
     return name in _zones()
 
 
+def zones() -> list[str]:
+    """The names of all IANA zones, in order."""
+    return sorted(_zones())
+
+
 @cache
 def _zones() -> frozenset[str]:
     # These two are files beside the zones, not zones of the database.

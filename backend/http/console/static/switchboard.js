@@ -114,7 +114,18 @@
   document.addEventListener("change", (e) => { if (e.target.id === "keys-on") try { localStorage.keys = e.target.checked ? "on" : "off"; } catch {} });
   { const k = $("#keys-on"); if (k) k.checked = letters(); if (/Mac|iPhone|iPad/.test(navigator.platform)) root.dataset.mac = ""; else $$("[data-mod]").forEach((m) => (m.textContent = m.textContent.replace("⌘", "Ctrl "))); }
 
-  /* live: say so when the line drops; what was swapped in flashes once */
+  /* live: each topic that changed becomes an event on body, live:<topic>, once a second at most and none is lost */
+  if (window.htmx) {
+    let timer; const changed = new Set();
+    const tell = (topics) => { topics.forEach((topic) => changed.add(topic)); timer ||= setTimeout(() => { timer = undefined; const now = [...changed]; changed.clear(); now.forEach((topic) => window.htmx.trigger(document.body, topic)); }, 1000); };
+    window.htmx.createEventSource = (url) => {
+      const source = new EventSource(url, { withCredentials: true });
+      source.addEventListener("message", (e) => tell((JSON.parse(e.data).changes || []).map((one) => `live:${one.topic}`)));
+      source.addEventListener("reset", () => tell($$("[hx-trigger]").flatMap((el) => el.getAttribute("hx-trigger").match(/live:\w+/g) || []))); // the line was down too long: everything anew
+      return source;
+    };
+  }
+  /* say so when the line drops; what was swapped in flashes once */
   const live = (tone, words) => { const el = $("#live"); if (el) { $(".dot", el).dataset.tone = tone; $(".live-text", el).textContent = words; } };
   document.addEventListener("htmx:sseOpen", () => live("ok", text("Live"))); document.addEventListener("htmx:sseError", () => live("warn", text("Reconnecting")));
   document.addEventListener("htmx:afterSwap", tick); document.addEventListener("htmx:sseMessage", tick);
