@@ -41,6 +41,7 @@ def test_an_alert_is_taken_by_the_keyboard_and_the_page_says_by_whom(site: Insta
     expect(row).to_contain_text("Nobody yet")
     page.keyboard.press("h")
     expect(row).to_contain_text("Snoozed by Ada")
+    page.keyboard.press("k")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(rf"/console/alerts/{alert_id}$"))
     drawer = page.locator("#alert")

@@ -115,7 +115,7 @@ def _save(policy: AlertPolicy | None) -> Response:
 
 def _fields(given: dict[str, Any]) -> dict[str, Any]:
     """The form's values as the API's schema has them. Raises Invalid for what is no span of time."""
-    fields = {name: given[name] for name in (*_TEXTS, *_SWITCHES, "escalate_user_ids") if name in given}
+    fields: dict[str, Any] = {name: given[name] for name in (*_TEXTS, *_SWITCHES, "escalate_user_ids") if name in given}
     for name in _LISTS:
         fields[name] = [part for part in given.get(name, "").replace(",", " ").split() if part]
     faults = []

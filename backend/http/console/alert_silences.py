@@ -20,8 +20,8 @@ bp = pages.blueprint("alert_silences")
 SPANS: Final = (1800, 7200, 8 * 3600, 86_400, 7 * 86_400)
 """For how long one can silence without naming an end, in seconds."""
 _STATES: Final = ("active", "pending", "expired")
-_SPARE_LINES: Final = 2
-_LEAST_LINES: Final = 3
+_SPARE_LINES: Final = 1
+_LEAST_LINES: Final = 2
 
 
 @bp.get("/console/alerts/silences")
@@ -30,6 +30,7 @@ def listing() -> Response:
     """The silences, the newest first."""
     given = forms.asked("state", "cursor")
     state = given.get("state") if given.get("state") in _STATES else None
+    kept: dict[str, Any] = {"state": state} if state else {}
     found, following = silences.listing(state=state, cursor=given.get("cursor"), limit=50)
     return pages.render(
         "alert_silences.html",
@@ -39,7 +40,7 @@ def listing() -> Response:
         hushing=silences.hushing(found),
         state=state,
         states=_STATES,
-        older=url_for(".listing", cursor=following, **({"state": state} if state else {})) if following else None,
+        older=url_for(".listing", cursor=following, **kept) if following else None,
     )
 
 

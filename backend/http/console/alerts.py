@@ -129,7 +129,7 @@ def _listed(given: dict[str, str]) -> dict[str, Any]:
         more = count - len(found)
     items = reading.first_items([one.alert.id for one in found])
     bots, severities = reading.bots_and_severities()
-    chosen = {name: text for name, text in given.items() if name != "cursor"}
+    chosen: dict[str, Any] = {name: text for name, text in given.items() if name != "cursor"}
     return {
         "rows": [_row(one, reading.words(items[one.alert.id]) if one.alert.id in items else "") for one in found],
         "more": more,
@@ -139,7 +139,7 @@ def _listed(given: dict[str, str]) -> dict[str, Any]:
         "severities": severities,
         "chosen": chosen,
         "state": state,
-        "address": url_for(".listing", **given),
+        "address": url_for(".listing", **dict[str, Any](given)),
     }
 
 

@@ -79,7 +79,7 @@ def render(template: str, page: str, title: str, status: int = 200, **values: An
         theme=request.cookies.get("theme") if request.cookies.get("theme") in THEMES else None,
         toast=_taken_toast(),
         path=request.full_path.rstrip("?"),
-        server_now=moment.isoformat(timespec="seconds"),
+        server_now=moment.isoformat(timespec="milliseconds"),
         **values,
     )
     response = make_response(shown, status)

@@ -196,7 +196,7 @@ def _filtered(
     labels: Mapping[str, str] | None,
     text: str | None,
     by_user_id: int | None,
-) -> Select[tuple[Alert]]:
+) -> Select[Alert]:
     query = select(Alert)
     if state == "open":
         query = query.where(Alert.resolved_at.is_(None))
