@@ -47,14 +47,15 @@ class Seeding:
         sender_id = self._one("SELECT nextval(pg_get_serial_sequence('senders', 'id'))")
         token = f"{number}:BENCH-not-a-real-token"
         self.connection.execute(
-            "INSERT INTO senders (id, workspace_id, channel, source, name, external_id, username,"
+            "INSERT INTO senders (id, workspace_id, channel, source, name, name_folded, external_id, username,"
             " credentials_encrypted, credentials_hash, is_active, facts, created_at)"
-            " VALUES (%s, %s, %s, 'database', %s, %s, %s, %s, %s, true, '{}', now())",
+            " VALUES (%s, %s, %s, 'database', %s, %s, %s, %s, %s, %s, true, '{}', now())",
             (
                 sender_id,
                 workspace_id,
                 CHANNEL,
-                f"bot {number}",
+                f"bot {sender_id}",
+                f"bot {sender_id}",
                 str(number),
                 f"bench_{number}_bot",
                 self._sealed(token, "senders", "credentials_encrypted", sender_id),

@@ -17,10 +17,10 @@ from backend.http.schemas.alerts import (
     AlertItems,
     AlertOut,
     AlertQuery,
+    AlertResolveIn,
     Alerts,
     ReceivedIn,
     ReceiverQuery,
-    ResolveIn,
     SnoozeIn,
 )
 from backend.http.schemas.base import PageQuery
@@ -170,9 +170,9 @@ def wake(alert_id: int) -> dict[str, Any]:
 
 @bp.post("/<int:alert_id>/resolve")
 @access("operator")
-@bp.input(ResolveIn)
+@bp.input(AlertResolveIn)
 @bp.output(AlertOut)
-def resolve(alert_id: int, json_data: ResolveIn) -> dict[str, Any]:
+def resolve(alert_id: int, json_data: AlertResolveIn) -> dict[str, Any]:
     """Resolve an alert, or some of its items"""
     if json_data.item_ids:
         case = acting.resolve_items(alert_id, json_data.item_ids, _by("api"))

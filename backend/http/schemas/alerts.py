@@ -212,7 +212,7 @@ class SnoozeIn(Input):
     seconds: int = Field(default=3600, ge=60, le=30 * 86_400)
 
 
-class ResolveIn(Input):
+class AlertResolveIn(Input):
     """What is over: some items, or everything."""
 
     item_ids: list[Id] = Field(default_factory=list, max_length=1000)

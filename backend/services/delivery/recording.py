@@ -19,12 +19,15 @@ from backend.core.database import UtcDateTime, db, system_scope
 from backend.core.leases import FENCING
 from backend.core.logging import get_logger
 from backend.models import Attempt, Conversation, Delivery, Message, MessagePart, SenderLease
+from backend.services import live
 from backend.services.delivery import outbox
 from backend.services.delivery.claiming import Claimed
 from backend.services.delivery.decisions import Decision, Next
 from backend.services.delivery.events import message_ended
 
 log = get_logger(__name__)
+_MOST_NOTED = 10
+"""Messages of one workspace that a batch names to live connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,20 @@ def _record_sent(outcomes: Sequence[Outcome]) -> None:
     for one in outcomes:
         if one.claimed.id not in recorded:
             _refuse(one.claimed)
+    _note([one.claimed for one in outcomes if one.claimed.id in recorded])
+
+
+def _note(sent: Sequence[Claimed]) -> None:
+    """Tells live connections. Of many at once only that there were: whoever shows messages reads a list anyway."""
+    by_workspace: dict[int, list[Claimed]] = {}
+    for one in sent:
+        by_workspace.setdefault(one.workspace_id, []).append(one)
+    for workspace_id, some in by_workspace.items():
+        if len(some) > _MOST_NOTED:
+            live.note(workspace_id, "messages")
+            continue
+        for one in some:
+            live.note(workspace_id, "messages", message_id=one.message_id, conversation_id=one.conversation_id)
 
 
 def _refuse(claimed: Claimed) -> None:
