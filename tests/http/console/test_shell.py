@@ -11,6 +11,7 @@ from backend.http.console import assets, navigation, pages, sessions
 from backend.models import AuditEntry, SignIn, User
 from tests.http import callers, routes
 from tests.http.console.conftest import OWN, Browser
+from tests.support import factories
 
 OPEN = {
     "console_assets.asset",
@@ -216,6 +217,15 @@ def person_workspace(person):
 
     with system_scope("a test"):
         return db.session.get(Workspace, person.workspace_id)
+
+
+def test_the_overview_names_a_bot_that_was_refused_with_the_reason(app, person, browser):
+    of = person_workspace(person)
+    factories.bot(of, name="harbour row", is_active=False, disabled_code="unauthorized")
+    callers.commit()
+    page = browser.get("/console/")
+    assert page.status_code == 200
+    assert "unauthorized" in page.text
 
 
 def test_a_password_is_set_by_a_link(app, person, stranger):
