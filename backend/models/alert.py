@@ -176,7 +176,7 @@ class AlertEvent(HasId, Tenant, Base):
     name: Mapped[str | None]
     """Who did it, as they were called then."""
     via: Mapped[str]
-    """`telegram`, `api`, `python`, `system` or the receiver that told."""
+    """`telegram`, `api`, `console`, `python`, `system` or the receiver that told."""
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))
     at: Mapped[datetime]
 

@@ -101,7 +101,9 @@ def open_browser(chromium: Browser, site: Installation) -> Iterator[Callable[...
     contexts: list[BrowserContext] = []
     watch = Watch()
 
-    def opened(viewport: ViewportSize | None = None, email: str | None = EMAIL, password: str = PASSWORD, **options: Any) -> Page:
+    def opened(
+        viewport: ViewportSize | None = None, email: str | None = EMAIL, password: str = PASSWORD, **options: Any
+    ) -> Page:
         context = chromium.new_context(base_url=site.url, viewport=viewport or DESKTOP, locale="en-GB", **options)
         contexts.append(context)
         context.set_default_timeout(10_000)

@@ -9,6 +9,9 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 
 from backend.http.console import (
+    alert_policies,
+    alert_silences,
+    alerts,
     assets,
     bots,
     entrance,
@@ -31,6 +34,9 @@ BLUEPRINTS: list[APIBlueprint] = [
     bots.bp,
     scheduler.bp,
     scheduled_messages.bp,
+    alerts.bp,
+    alert_silences.bp,
+    alert_policies.bp,
     telegram.bp,
     notification_types.bp,
     notifications.bp,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ValidationError
+from werkzeug.datastructures import MultiDict
 
 from backend.core.errors import Invalid
 from backend.http import bodies
@@ -27,3 +29,22 @@ def checked(schema: type[Model], given: Mapping[str, Any]) -> Model:
         return schema.model_validate(dict(given))
     except ValidationError as error:
         raise Invalid(detail=field_errors(error)) from None
+
+
+def asked(*names: str) -> dict[str, str]:
+    """The address's parameters of these names that are not empty. Raises Invalid for text that cannot be stored."""
+    bodies.check_pairs(request.args.items(multi=True))
+    return {name: value for name in names if (value := request.args.get(name, "").strip())}
+
+
+def rows(source: MultiDict[str, str], *names: str) -> list[dict[str, str]]:
+    """Fields that stand in the form several times, line by line; lines without anything in them are left out."""
+    bodies.check_pairs(source.items(multi=True))
+    lines = zip_longest(*(source.getlist(name) for name in names), fillvalue="")
+    return [dict(zip(names, line, strict=True)) for line in lines if line[0].strip() or line[-1].strip()]
+
+
+def back(otherwise: str) -> str:
+    """Where the form was, for after the act; `otherwise` where it names no page of ours."""
+    wanted = request.form.get("back", "")
+    return wanted if wanted.startswith("/console/") and "//" not in wanted and "\\" not in wanted else otherwise

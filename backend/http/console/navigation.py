@@ -24,6 +24,7 @@ GROUPS: Final[tuple[tuple[str | None, tuple[Entry, ...]], ...]] = (
     (
         "signals",
         (
+            Entry("alerts", "console_alerts.listing", "siren", "a"),
             Entry("notifications", "console_notifications.log", "bell", "n"),
             Entry("telegram", "console_telegram.telegram", "send", "t"),
             Entry("scheduler", "console_scheduler.overview", "calendar-clock", "s"),

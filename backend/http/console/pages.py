@@ -79,7 +79,7 @@ def render(template: str, page: str, title: str, status: int = 200, **values: An
         theme=request.cookies.get("theme") if request.cookies.get("theme") in THEMES else None,
         toast=_taken_toast(),
         path=request.full_path.rstrip("?"),
-        server_now=moment.isoformat(timespec="seconds"),
+        server_now=moment.isoformat(timespec="milliseconds"),
         **values,
     )
     response = make_response(shown, status)
@@ -169,8 +169,19 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         t=t, when=when, asset=assets.address, number=lambda value: i18n.number(value, locale()), lang=locale
     )
-    app.jinja_env.globals["_"] = _own_words
+    app.jinja_env.globals.update(_=_own_words, has_page=has_page, may=may)
     app.jinja_env.trim_blocks = True
+
+
+def has_page(endpoint: str) -> bool:
+    """Whether this instance has the page, so that one links to another only where it exists."""
+    return endpoint in current_app.view_functions
+
+
+def may(role: str) -> bool:
+    """Whether who has opened the page has at least this role: what they may not do is not offered."""
+    actor: Actor | None = g.get("actor")
+    return actor is not None and reaches(actor.role, role)
 
 
 def _own_words(words: str) -> str:

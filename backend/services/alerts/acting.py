@@ -78,7 +78,7 @@ def silence(alert_id: int, by: By, *, seconds: int = SILENCE_SECONDS) -> AlertSi
     if alert.state == "resolved":
         raise Conflict("alert_resolved", "This alert is resolved already.")
     now = clock.now()
-    made = silences.make(by, _matchers(case), now, now + timedelta(seconds=seconds), comment=None)
+    made = silences.make(by, matchers_of(alert), now, now + timedelta(seconds=seconds), comment=None)
     case.look_at_silences()
     history.note(alert, "silenced", by, until=made.ends_at.isoformat())
     saying.bring_up_to_date(case)
@@ -115,9 +115,8 @@ def _lock_group(alert_id: int) -> None:
         raise Conflict("alert_open", "It fires already, in a newer alert.")
 
 
-def _matchers(case: Case) -> list[dict[str, str]]:
+def matchers_of(alert: Alert) -> list[dict[str, str]]:
     """What makes this alert the one it is: its labels, else its title; always with its bot."""
-    alert = case.alert
     labels = {name: value for name, value in alert.labels.items() if value} or {"title": alert.title}
     pairs = list(labels.items())[:15]
     return [{"label": name, "op": "=", "value": value} for name, value in [*pairs, ("bot_name", alert.bot_name)]]

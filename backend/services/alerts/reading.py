@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, and_, case, func, or_, select
 
+from backend.channels import richtext
+from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import NotFound
 from backend.models import Alert, AlertItem, AlertMessage, AlertPolicy, Message
@@ -17,6 +20,10 @@ from backend.services.alerts.timing import Step
 from backend.services.delivery import MessageStatus
 
 OPEN = ("firing", "acknowledged", "snoozed")
+GRAVITY: Final = ("critical", "error", "warning", "info", "debug")
+"""Severities from the gravest on; words of one's own come after them."""
+_WEEK: Final = timedelta(days=7)
+_CHOICES: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +65,80 @@ def listing(
     limit: int = paging.DEFAULT_LIMIT,
 ) -> tuple[list[Overview], str | None]:
     """The workspace's alerts, the newest first. `state` is one of the states, `open`, or `undelivered`."""
-    query = select(Alert)
-    if state == "open":
-        query = query.where(Alert.resolved_at.is_(None))
-    elif state == "undelivered":
-        query = query.where(Alert.undelivered_code.is_not(None))
-    elif state is not None:
-        query = query.where(Alert.state == state)
-    if severity is not None:
-        query = query.where(Alert.severity == severity)
-    if bot_name is not None:
-        query = query.where(func.lower(Alert.bot_name) == bot_name.lower())
-    if by_user_id is not None:
-        query = query.where(Alert.by_user_id == by_user_id)
-    if labels:
-        inside = select(AlertItem.id).where(AlertItem.alert_id == Alert.id, AlertItem.labels.contains(dict(labels)))
-        query = query.where(inside.exists())
-    if text:
-        like = f"%{_escaped(text)}%"
-        said = select(AlertItem.id).where(
-            AlertItem.alert_id == Alert.id, or_(AlertItem.title.ilike(like), AlertItem.body.ilike(like))
-        )
-        query = query.where(or_(Alert.title.ilike(like), said.exists()))
+    query = _filtered(state, severity, bot_name, labels, text, by_user_id)
     found, following = paging.page(query, Alert.id, cursor=cursor, limit=limit)
     return overviews(found), following
+
+
+def worst(
+    *,
+    severity: str | None = None,
+    bot_name: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    text: str | None = None,
+    by_user_id: int | None = None,
+    state: str | None = None,
+    most: int = 100,
+) -> tuple[list[Overview], int]:
+    """The open alerts, worst first, and how many there are: what nobody has taken before the rest, then by severity,
+    then the oldest. `state` is one of `OPEN`, or all of them."""
+    query = _filtered(state or "open", severity, bot_name, labels, text, by_user_id)
+    hushed = Alert.silenced_until > clock.now()
+    taken = case((and_(Alert.state == "firing", hushed.is_not(True)), 0), else_=1)
+    grave = case({word: place for place, word in enumerate(GRAVITY)}, value=Alert.severity, else_=len(GRAVITY))
+    found = db.session.scalars(query.order_by(taken, grave, Alert.opened_at, Alert.id).limit(most)).all()
+    count = len(found)
+    if count == most:
+        count = db.session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+    return overviews(found), count
+
+
+def tallies() -> dict[str, int]:
+    """How many alerts are in each of the open states, how many of those are `undelivered`, and how many were
+    `resolved` in the last seven days."""
+    known: dict[str, int] = dict.fromkeys((*OPEN, "undelivered"), 0)
+    counted = (
+        select(Alert.state, func.count(), func.count(Alert.undelivered_code))
+        .where(Alert.resolved_at.is_(None))
+        .group_by(Alert.state)
+    )
+    for state, count, undelivered in db.session.execute(counted):
+        known[state] = count
+        known["undelivered"] += undelivered
+    lately = select(func.count(Alert.id)).where(Alert.resolved_at > clock.now() - _WEEK)
+    return known | {"resolved": db.session.execute(lately).scalar_one()}
+
+
+def bots_and_severities() -> tuple[list[str], list[str]]:
+    """What the open alerts can be filtered by: names of bots, and severities, the gravest first."""
+    rows = db.session.execute(
+        select(Alert.bot_name, Alert.severity).where(Alert.resolved_at.is_(None)).distinct().limit(_CHOICES)
+    ).all()
+    place = {word: at for at, word in enumerate(GRAVITY)}
+    severities = sorted({row[1] for row in rows}, key=lambda word: (place.get(word, len(place)), word))
+    return sorted({row[0] for row in rows}), severities
+
+
+def first_items(alert_ids: Sequence[int]) -> dict[int, AlertItem]:
+    """The first item of each of these alerts, by the alert's id."""
+    first = (
+        select(func.min(AlertItem.id))
+        .select_from(AlertItem)
+        .where(AlertItem.alert_id.in_(alert_ids))
+        .group_by(AlertItem.alert_id)
+    )
+    rows = db.session.scalars(select(AlertItem).where(AlertItem.id.in_(first)))
+    return {item.alert_id: item for item in rows}
+
+
+def words(item: AlertItem) -> str:
+    """What an item says, without its markup."""
+    return richtext.visible(richtext.read(item.body)).strip()
+
+
+def safe_links(alert: Alert) -> list[dict[str, str]]:
+    """Its buttons that open an address of the web; whatever else a program called an address is no link."""
+    return [link for link in alert.links if richtext.is_web_address(str(link.get("url", "")))]
 
 
 def overviews(found: Sequence[Alert]) -> list[Overview]:
@@ -130,6 +187,39 @@ def messages(alert_id: int, *, most: int = 50) -> list[Said]:
         .limit(most)
     ).all()
     return [Said(row, delivery.status_of(message)) for row, message in rows]
+
+
+def _filtered(
+    state: str | None,
+    severity: str | None,
+    bot_name: str | None,
+    labels: Mapping[str, str] | None,
+    text: str | None,
+    by_user_id: int | None,
+) -> Select[Alert]:
+    query = select(Alert)
+    if state == "open":
+        query = query.where(Alert.resolved_at.is_(None))
+    elif state == "undelivered":
+        query = query.where(Alert.undelivered_code.is_not(None))
+    elif state is not None:
+        query = query.where(Alert.state == state)
+    if severity is not None:
+        query = query.where(Alert.severity == severity)
+    if bot_name is not None:
+        query = query.where(func.lower(Alert.bot_name) == bot_name.lower())
+    if by_user_id is not None:
+        query = query.where(Alert.by_user_id == by_user_id)
+    if labels:
+        inside = select(AlertItem.id).where(AlertItem.alert_id == Alert.id, AlertItem.labels.contains(dict(labels)))
+        query = query.where(inside.exists())
+    if text:
+        like = f"%{_escaped(text)}%"
+        said = select(AlertItem.id).where(
+            AlertItem.alert_id == Alert.id, or_(AlertItem.title.ilike(like), AlertItem.body.ilike(like))
+        )
+        query = query.where(or_(Alert.title.ilike(like), said.exists()))
+    return query
 
 
 def _escaped(text: str) -> str:

@@ -132,7 +132,9 @@
   document.addEventListener("htmx:responseError", () => toast({ text: text("Failed") }));
   const th = $(".pane-scroll[data-bottom]"); if (th) th.scrollTop = th.scrollHeight;
   /* below 1280 px a drawer printed open by the server becomes an overlay only when asked for */
-  if (narrow.matches) $$("dialog.drawer[open]:not(:modal)").forEach((d) => { d.removeAttribute("open"); if (d.dataset.asked !== undefined) open(d.id); });
+  if (narrow.matches) $$("dialog.drawer[open]:not(:modal)").forEach((d) => { d.removeAttribute("open"); if (d.dataset.asked !== undefined) open(d.id); }); // data-asked: the address is the drawer's own
+  /* the row with the cursor is the browser's: a list that is printed anew keeps it */
+  if (window.Idiomorph) Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name) => name !== "data-cursor";
   const want = new URLSearchParams(location.search).get("open"); if (want) want === "palette" ? palette() : open(want);
   const view = new URLSearchParams(location.search).get("view"); if (view && $(".inbox")) $(".inbox").dataset.view = view;
 })();
