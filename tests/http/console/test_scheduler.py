@@ -72,6 +72,7 @@ def counted(model: type) -> int:
 def test_a_message_is_planned_listed_and_shown(browser, message_id):
     message, schedule = planned()
     assert (message.message, message.bot_name, schedule.cron) == ("Good morning", "news", "0 9 * * *")
+    assert schedule.next_fire_at is not None
     assert schedule.next_fire_at.hour == 0
     for address in ("/console/scheduler", f"{PATH}/{message_id}", f"{PATH}/{message_id}/change"):
         page = browser.get(address)
