@@ -15,15 +15,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    Response,
+    ViewportSize,
+    sync_playwright,
+)
 
 from tests.support.databases import Databases
 from tests.support.installation import Installation
 
 EMAIL = "ada@example.com"
 PASSWORD = "correct horse battery"
-DESKTOP = {"width": 1440, "height": 900}
-PHONE = {"width": 360, "height": 740}
+DESKTOP: ViewportSize = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 360, "height": 740}
 _EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 """What the browser itself says of a form that was refused; the tests look at what the page says of it."""
 
@@ -92,7 +101,9 @@ def open_browser(chromium: Browser, site: Installation) -> Iterator[Callable[...
     contexts: list[BrowserContext] = []
     watch = Watch()
 
-    def opened(viewport: Any = None, email: str | None = EMAIL, password: str = PASSWORD, **options: Any) -> Page:
+    def opened(
+        viewport: ViewportSize | None = None, email: str | None = EMAIL, password: str = PASSWORD, **options: Any
+    ) -> Page:
         context = chromium.new_context(base_url=site.url, viewport=viewport or DESKTOP, locale="en-GB", **options)
         contexts.append(context)
         context.set_default_timeout(10_000)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 START = datetime(2026, 10, 24, 12, tzinfo=UTC)
 END = datetime(2026, 11, 1, 15, tzinfo=UTC)
 """In between, clocks are set back in Berlin (25 October) and in New York (1 November)."""
-STEP = timedelta(hours=3)
+STEP = timedelta(hours=6)
 DOWN = datetime(2026, 10, 28, tzinfo=UTC)
 SETS = ("first", "second", "third")
 

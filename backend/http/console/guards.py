@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from flask import Response, current_app, g, redirect, request
@@ -17,6 +17,7 @@ from backend.http.guards import Guard, View
 from backend.services.auth.actor import Actor
 
 SIGN_IN = "/console/sign-in"
+Answer = TypeVar("Answer")
 
 
 def page(role: str = "viewer", *, owner: bool = False) -> Callable[[View], View]:
@@ -59,6 +60,15 @@ def page(role: str = "viewer", *, owner: bool = False) -> Callable[[View], View]
 def actor() -> Actor:
     """Who has opened the page; only inside a view under `@page`."""
     return guards.actor()
+
+
+def asked(ask: Callable[[], Answer]) -> Answer:
+    """What `ask` returns; it may be a network call, for no transaction is open while it runs.
+
+    What the view has done until then is stored: it asks before it writes. What `ask` raises reaches the view.
+    """
+    db.session.commit()
+    return ask()
 
 
 def _to_sign_in() -> Response:

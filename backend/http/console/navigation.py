@@ -27,7 +27,9 @@ GROUPS: Final[tuple[tuple[str | None, tuple[Entry, ...]], ...]] = (
             Entry("alerts", "console_alerts.listing", "siren", "a"),
             Entry("notifications", "console_notifications.log", "bell", "n"),
             Entry("telegram", "console_telegram.telegram", "send", "t"),
+            Entry("scheduler", "console_scheduler.overview", "calendar-clock", "s"),
         ),
     ),
+    ("connections", (Entry("bots", "console_bots.listing", "bot", "b"),)),
 )
 """Groups by their key (`console.group.<key>`), None for the first."""

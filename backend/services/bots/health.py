@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ from backend.core.database import db, system_scope
 from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services import senders
+from backend.services.bots import receiving
+from backend.services.bots.receiving import Receiving
 from backend.services.bots.resolution import still_named
 from backend.services.scheduling import SystemJob, Timing, Turn, register_system_job
 from backend.services.senders import provider
@@ -40,10 +42,12 @@ _WHY: Final = "the health check serves every workspace"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found. `code` says what is wrong; `passing` that it may be over by itself in a moment."""
+    """What a check found. `code` says what is wrong; `passing` that it may be over by itself in a moment; `receiving`
+    how updates get here, where Telegram said so."""
 
     code: str | None = None
     passing: bool = False
+    receiving: Receiving | None = None
 
 
 def judge(error: ChannelError | None, webhook: WebhookInfo | None, expected_url: str, now: datetime) -> Finding:
@@ -121,7 +125,7 @@ def _ask(bot: Sender, expected: str) -> Finding:
         info = provider.quick().get_webhook_info(senders.credentials_of(bot).token)
     except ChannelError as error:
         return judge(error, None, expected, clock.now())
-    return judge(None, info, expected, clock.now())
+    return replace(judge(None, info, expected, clock.now()), receiving=receiving.judge(info.url, expected))
 
 
 def _keep(sender_id: int, finding: Finding) -> None:
@@ -133,6 +137,8 @@ def _keep(sender_id: int, finding: Finding) -> None:
     kept = bot.facts.get("health") or {}
     now = next_state(kept, finding, clock.now())
     bot.facts = {**bot.facts, "health": now}
+    if finding.receiving is not None:
+        receiving.keep(bot, finding.receiving)
     db.session.flush()
     if bot.workspace_id is None:
         return

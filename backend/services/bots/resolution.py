@@ -37,6 +37,19 @@ class Target:
     level: Level
 
 
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a name means: the level that serves it and the chats that go with it, maybe none. `bot_id` at the level
+    `database` only; `username` where the account is known."""
+
+    level: Level
+    bot_id: int | None
+    name: str
+    username: str | None
+    chat_ids: tuple[str, ...]
+    thread_id: str | None
+
+
 def resolve(
     workspace_id: int,
     *,
@@ -61,6 +74,31 @@ def resolve(
         if not sender.is_active:
             raise levels.inactive()
         return Target(sender, choice.chat_ids, choice.thread_id, choice.level)
+
+
+def meaning(workspace_id: int, bot_name: str) -> Meaning:
+    """What a name means at this moment; a token that was never used gets no row by this. Raises what `resolve` raises,
+    but no `no_chats`: that there are none is part of the answer."""
+    asked = Asked(bot_name)
+    with system_scope(_WHY):
+        rows = _rows(workspace_id, asked)
+        choice = levels.choose(asked, [_known(row) for row in rows], environment_of(workspace_id), need_chats=False)
+        if choice.bot_id is not None:
+            sender: Sender | None = _sender_of(workspace_id, choice, rows)
+        elif choice.level == "environment":
+            sender = senders.default_bot()
+        else:
+            sender = _by_token(workspace_id, choice.token or "")
+        if sender is not None and not sender.is_active:
+            raise levels.inactive()
+    return Meaning(
+        level=choice.level,
+        bot_id=choice.bot_id,
+        name=bot_name.strip() if sender is None or choice.bot_id is None else sender.name,
+        username=None if sender is None else sender.username,
+        chat_ids=choice.chat_ids,
+        thread_id=choice.thread_id,
+    )
 
 
 def knows(workspace_id: int, name: str) -> bool:

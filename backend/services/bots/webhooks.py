@@ -16,7 +16,8 @@ from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services import senders
 from backend.services.auth import audit
-from backend.services.bots import asking, catalog
+from backend.services.bots import asking, catalog, receiving
+from backend.services.bots.receiving import Receiving
 from backend.services.intake.commands import menus
 from backend.services.senders import doors, provider
 
@@ -65,6 +66,7 @@ def register(actor_label: str, workspace_id: int, bot_id: int, *, drop_pending: 
             # Updates arrive all the same, and commands are answered without a menu.
             log.warning("menu_not_registered", sender_id=bot_id, code=error.code)
     audit.record(actor_label, "bot.webhook_registered", f"sender:{bot_id}", workspace_id, drop_pending=drop_pending)
+    _keep(workspace_id, bot_id, receiving.WEBHOOK)
     doors.forget()
     return address
 
@@ -77,6 +79,7 @@ def delete(actor_label: str, workspace_id: int, bot_id: int, *, drop_pending: bo
     with asking.clear_errors():
         provider.quick().delete_webhook(token, drop_pending=drop_pending)
     audit.record(actor_label, "bot.webhook_deleted", f"sender:{bot_id}", workspace_id, drop_pending=drop_pending)
+    _keep(workspace_id, bot_id, receiving.POLLING)
 
 
 def rotate_secret(actor_label: str, workspace_id: int, bot_id: int) -> bool:
@@ -116,3 +119,9 @@ def forget(bot: Sender) -> None:
             provider.quick().delete_webhook(token)
     except ChannelError as error:
         log.warning("webhook_not_deleted", sender_id=bot.id, code=error.code)
+
+
+def _keep(workspace_id: int, bot_id: int, how: Receiving) -> None:
+    with system_scope(_WHY):
+        receiving.keep(catalog.get(workspace_id, bot_id, lock=True), how)
+        db.session.flush()

@@ -1,6 +1,6 @@
 """Scheduled messages: what a bot says to its chats by a schedule, each time at most once."""
 
-from backend.services.scheduled_messages.messages import Planned, change, create, get, listing, remove, run_now
+from backend.services.scheduled_messages.messages import Planned, change, coming, create, get, listing, remove, run_now
 from backend.services.scheduled_messages.reading import Occasion, history
 from backend.services.scheduled_messages.saying import JOB, KIND
 
@@ -10,6 +10,7 @@ __all__ = [
     "Occasion",
     "Planned",
     "change",
+    "coming",
     "create",
     "get",
     "history",

@@ -61,6 +61,19 @@ def create(by: str, fields: Mapping[str, Any]) -> Planned:
     return Planned(made, schedule)
 
 
+def coming(fields: Mapping[str, Any], count: int = 3) -> list[datetime]:
+    """When a message with this timing would be said next, the first `count` times; nothing is stored.
+
+    `fields` and what it raises as for `create`, as far as they are about time.
+    """
+    now = clock.now()
+    planned = _timing(fields, Timing(fields["kind"]))
+    scheduling.check(planned, now)
+    if planned.kind == "interval" and planned.run_at is None:
+        planned = replace(planned, run_at=now)
+    return scheduling.next_fires(planned, now, count)
+
+
 def get(message_id: int) -> Planned:
     """A message of the workspace in scope. Raises NotFound."""
     found = db.session.execute(_query().where(ScheduledMessage.id == message_id)).first()

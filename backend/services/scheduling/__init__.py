@@ -18,7 +18,7 @@ from backend.services.scheduling.schedules import (
     resume,
 )
 from backend.services.scheduling.system_jobs import SystemJob, Turn, register_system_job, run_lane
-from backend.services.scheduling.timing import Timing, check, last_fire, next_fire
+from backend.services.scheduling.timing import Timing, check, last_fire, next_fire, next_fires
 
 __all__ = [
     "LANE",
@@ -36,6 +36,7 @@ __all__ = [
     "history",
     "last_fire",
     "next_fire",
+    "next_fires",
     "of",
     "pause",
     "register",

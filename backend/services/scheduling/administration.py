@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Text, func, select, true
+from sqlalchemy.dialects.postgresql import array, insert
 
 from backend.core import clock, queue
 from backend.core.database import db, system_scope
@@ -62,8 +62,6 @@ def status() -> SchedulerStatus:
     """Everything at once."""
     with system_scope(_WHY):
         now = clock.now()
-        age = func.extract("epoch", func.clock_timestamp() - Heartbeat.at)
-        ticked = db.session.execute(select(age).where(Heartbeat.name == "tick")).scalar_one_or_none()
         planned = Schedule.enabled & Schedule.next_fire_at.is_not(None)
         total = db.session.execute(select(func.count(Schedule.id)).where(planned)).scalar_one()
         overdue, oldest = db.session.execute(
@@ -71,8 +69,14 @@ def status() -> SchedulerStatus:
                 planned, Schedule.next_fire_at <= now
             )
         ).one()
-        jobs = [_status(job) for job in system_jobs.registered()]
-        return SchedulerStatus(jobs, None if ticked is None else round(float(ticked), 1), total, overdue, oldest)
+        return SchedulerStatus(_statuses(), _tick_age(), total, overdue, oldest)
+
+
+def is_running() -> bool:
+    """Whether anything fires schedules at present, for whoever has planned something."""
+    with system_scope(_WHY):
+        age = _tick_age()
+    return age is not None and age <= OLDEST_TICK
 
 
 def job_status(name: str) -> JobStatus:
@@ -157,20 +161,60 @@ def _lock(job: SystemJob) -> SystemJobState:
     ).scalar_one()
 
 
+def _tick_age() -> float | None:
+    age = func.extract("epoch", func.clock_timestamp() - Heartbeat.at)
+    ticked = db.session.execute(select(age).where(Heartbeat.name == "tick")).scalar_one_or_none()
+    return None if ticked is None else round(float(ticked), 1)
+
+
+def _statuses() -> list[JobStatus]:
+    """Every job, in four statements however many there are."""
+    jobs = system_jobs.registered()
+    names = [job.name for job in jobs]
+    states = {one.name: one for one in db.session.execute(select(SystemJobState)).scalars()}
+    begun = _newest(names, JobRun.state != system_jobs.QUEUED)
+    ended = _newest(names, JobRun.state.in_(("succeeded", "failed")))
+    unfinished = select(JobRun).where(JobRun.state.in_((system_jobs.QUEUED, system_jobs.RUNNING)))
+    under_way: dict[str, JobRun] = {}
+    for run in db.session.execute(unfinished.where(JobRun.job.in_(names)).order_by(JobRun.id)).scalars():
+        under_way.setdefault(run.job, run)
+    return [
+        _shown(job, states.get(job.name), begun.get(job.name), under_way.get(job.name), ended.get(job.name))
+        for job in jobs
+    ]
+
+
+def _newest(names: list[str], condition: ColumnElement[bool]) -> dict[str, JobRun]:
+    """Each job's newest run of that kind, by one step down the index for each."""
+    wanted = select(func.unnest(array(names, type_=Text)).label("name")).subquery()
+    newest = (
+        select(JobRun.id).where(JobRun.job == wanted.c.name, condition).order_by(JobRun.id.desc()).limit(1).lateral()
+    )
+    ids = select(newest.c.id).select_from(wanted.join(newest, true()))
+    return {run.job: run for run in db.session.execute(select(JobRun).where(JobRun.id.in_(ids))).scalars()}
+
+
 def _status(job: SystemJob) -> JobStatus:
     state = db.session.get(SystemJobState, job.name)
+    return _shown(job, state, system_jobs.last(job), system_jobs.open_run(job), _last_ended(job))
+
+
+def _shown(
+    job: SystemJob,
+    state: SystemJobState | None,
+    begun: JobRun | None,
+    under_way: JobRun | None,
+    ended: JobRun | None,
+) -> JobStatus:
     paused_at = state.paused_at if state is not None else None
-    run = system_jobs.last(job)
-    under_way = system_jobs.open_run(job)
-    word = under_way.state if under_way is not None else "idle" if paused_at is None else "paused"
     return JobStatus(
         job=job,
-        state=word,
+        state=under_way.state if under_way is not None else "idle" if paused_at is None else "paused",
         paused_at=paused_at,
         paused_by=state.paused_by if state is not None else None,
-        last_run=run,
-        last_ended=_last_ended(job) if run is not None and run.state == system_jobs.RUNNING else run,
-        next_run_at=None if paused_at is not None else system_jobs.due_at(job, run),
+        last_run=begun,
+        last_ended=ended,
+        next_run_at=None if paused_at is not None else system_jobs.due_at(job, begun),
     )
 
 

@@ -86,6 +86,15 @@ def next_fire(timing: Timing, after: datetime) -> datetime | None:
     return _next_cron(timing.cron or "", timing.timezone, after.astimezone(UTC))
 
 
+def next_fires(timing: Timing, after: datetime, count: int) -> list[datetime]:
+    """The first `count` moments after `after`, fewer where there are no more; see `next_fire`."""
+    found: list[datetime] = []
+    while len(found) < count and (moment := next_fire(timing, after)) is not None:
+        found.append(moment)
+        after = moment
+    return found
+
+
 def last_fire(timing: Timing, until: datetime) -> datetime | None:
     """The last moment that is not after `until` (both aware), in UTC; None when there is none."""
     if timing.kind == "once":
