@@ -23,8 +23,8 @@ Answer = TypeVar("Answer")
 def page(role: str = "viewer", *, owner: bool = False) -> Callable[[View], View]:
     """Marks a view that somebody signed in may open: the least `role`, or the instance's owner only.
 
-    Runs it in their workspace and in one transaction, committed when it has returned. A write has to come from a page
-    of ours. Who is not signed in is led to the sign-in, and back.
+    Runs it in their workspace and in one transaction, committed when it has returned, rolled back where its
+    answer is a refusal. A write has to come from a page of ours. Who is not signed in is led to the sign-in, and back.
     """
     guard = Guard(role=role, owner=owner, console=True)
 
@@ -45,7 +45,8 @@ def page(role: str = "viewer", *, owner: bool = False) -> Callable[[View], View]
                 with workspace_scope(actor.workspace_id):
                     pages.remember_person()
                     response = current_app.make_response(view(*args, **kwargs))
-                    db.session.commit()
+                    # A form that is shown again with its faults has changed nothing, whatever was tried on the way.
+                    db.session.commit() if response.status_code < 400 else db.session.rollback()
             except BaseException:
                 db.session.rollback()
                 raise
