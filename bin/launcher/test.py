@@ -63,7 +63,7 @@ def _arguments() -> argparse.Namespace:
         prog="bin/test", description=__doc__, epilog="Other options go to pytest."
     )
     parser.add_argument("--fast", action="store_true", help="leave out the tests marked slow")
-    parser.add_argument("--workers", default="2", help="test processes (2)")
+    parser.add_argument("--workers", default="3", help="test processes (3: many tests wait for other processes)")
     known, rest = parser.parse_known_args()
     known.pytest = rest
     return known
