@@ -45,6 +45,7 @@ def said(installation: Installation) -> int:
 def stop_at_the_write_and_take_over(installation: Installation, **environment: str) -> list[int]:
     """Stops the dispatcher right before it writes, and lets a successor settle the message."""
     children = installation.children("dispatch")
+    wait_for(installation.settled, 20, "what linking has to say")
     installation.set_failpoints("delivery.before_write stop")
     installation.python(SAY_ONCE)
     stopped = wait_for(lambda: installation.stopped(children), 20, "the stop")

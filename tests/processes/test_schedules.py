@@ -139,7 +139,8 @@ def test_each_moment_of_a_week_is_said_once(
             wait_for(installation.settled, 20, "everything to be said")
             kill_workers(installation)
     wait_for(installation.settled, 20, "everything to be said")
-    assert said(installation) == {name: len(times) for name, times in EXPECTED.items()}
+    became = installation.rows("SELECT state, error, count(*) FROM messages GROUP BY state, error")
+    assert said(installation) == {name: len(times) for name, times in EXPECTED.items()}, became
     missed = installation.rows("SELECT count(*) FROM schedule_fires WHERE state <> 'done' OR missed_since IS NOT NULL")
     assert missed == [(0,)], "no plan had two moments in that day"
     with capsys.disabled():

@@ -222,7 +222,7 @@ class Dispatcher:
         for row in sorted(rows, key=lambda one: one.at):
             rates = limits_of(served.channel).for_chat(is_group=bool(row.is_group))
             # Noted when it was claimed, and written within the horizon after that.
-            at = time.monotonic() - (now - row.at).total_seconds() + HORIZON
+            at = time.monotonic() - max(0.0, (now - row.at).total_seconds()) + HORIZON
             writes.append(at)
             served.pace.used(row.chat_key, rates, at)
         served.pace.remember(writes)

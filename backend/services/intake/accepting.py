@@ -86,10 +86,11 @@ class Acceptor:
             log.exception("accept_defect", error=type(error).__name__)
             _fail(ready, error)
             return
+        to_process = any(event.name in new and not event.parked for event in events)
         for handed, event in ready:
             handed.stored.set_result(event.name in new)
             new.discard(event.name)  # the second of two equal ones
-        if not all(event.parked for event in events):
+        if to_process:
             queue.wake_now("intake")
 
 
