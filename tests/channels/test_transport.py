@@ -240,6 +240,9 @@ def test_the_environment_does_not_redirect_requests(server: ScriptedServer, monk
 
 def test_the_libraries_do_not_log_a_token(server: ScriptedServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
+    # An application that was built in this process has made the library quiet.
+    for name in ("urllib3", "urllib3.connectionpool"):
+        caplog.set_level(logging.DEBUG, logger=name)
     server.script = [answer(200, {}), drop]
     kept = Transport()
     post(kept, server)
