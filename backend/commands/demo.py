@@ -31,6 +31,6 @@ def create(as_json: bool) -> None:
         made = {"email": owner.email, "password": password, "workspace_id": owner.workspace_id} if owner else {}
         click.echo(json.dumps({"created": owner is not None, "url": site, **made}))
     elif owner is not None:
-        click.echo(f"Sign in at   {site}/api/auth/login")
+        click.echo(f"Sign in at   {site}/console/")
         click.echo(f"E-mail       {owner.email}")
         click.echo(f"Password     {password}  (shown this once; `bin/run flask user set-password` sets another)")
