@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from backend.core.database import db, system_scope
+from backend.services import housekeeping
 from backend.services.housekeeping import upkeep
 from tests.support import factories
 
@@ -66,3 +67,13 @@ def test_it_does_not_wait_for_whoever_uses_the_table(bot):
         assert upkeep.tidy_queue(db.engine, largest=1_000_000) is False
         holder.rollback()
     assert upkeep.tidy_queue(db.engine, largest=1_000_000) is True
+
+
+def test_the_sweep_does_not_stand_in_its_own_way(bot, monkeypatch):
+    fill_and_empty(bot)
+    tidied = []
+    tidy = upkeep.tidy_queue
+    monkeypatch.setattr(upkeep, "tidy_queue", lambda engine: tidied.append(tidy(engine, largest=1_000_000)))
+    monkeypatch.setattr(upkeep, "_looked_at", float("-inf"))
+    housekeeping.sweep()
+    assert tidied == [True]
