@@ -12,6 +12,7 @@ from backend.core.database import db
 from backend.core.locking import beat, only_one
 from backend.services import alerts, intake, live, mail, outgoing_webhooks, posts, senders
 from backend.services.delivery import recovery
+from backend.services.housekeeping import upkeep
 from backend.services.notifications import attachments
 
 SWEEP_SECONDS = 2.0
@@ -78,6 +79,8 @@ def sweep() -> bool:
         senders.recheck_refused()
         live.purge()
         queue.wake_now("dispatch")
+        # First: what this session has read it still holds, and tidying would wait for it in vain.
         db.session.remove()
+        upkeep.tidy_queue_sometimes(db.engine)
         beat(db.engine, "sweep")
     return True
