@@ -14,7 +14,6 @@ from backend.core import clock
 from backend.core.database import db
 from backend.core.leases import LeaseKeeper
 from backend.services.delivery import claiming
-from backend.services.delivery.cursor import DueCursor
 from backend.services.delivery.recording import Outcome, record
 
 BATCH = 25
@@ -29,17 +28,14 @@ def main(sender_id: int, batches: int) -> None:
         keeper = LeaseKeeper(db.engine)
         keeper.acquire([sender_id])
         renewed = time.monotonic()
-        cursor = DueCursor()
         for _ in range(batches):
-            cursor.begin(time.monotonic())
             if time.monotonic() - renewed > 1.5:
                 keeper.renew()
                 renewed = time.monotonic()
-            want = claiming.Want(sender_id, keeper.held()[sender_id].epoch, BATCH, after=cursor.of(sender_id))
+            want = claiming.Want(sender_id, keeper.held()[sender_id].epoch, BATCH)
             begun = time.perf_counter()
             with db.engine.begin() as connection:
                 claimed = claiming.claim(connection, [want], [], clock.now())
-            cursor.advance(claimed)
             taken = time.perf_counter()
             if len(claimed) != BATCH:
                 raise SystemExit(f"claimed {len(claimed)} instead of {BATCH}")

@@ -156,7 +156,6 @@ def deliver(message: Message, external_id: str) -> None:
             operation="send",
             chat_key=row.chat_key,
             lane=row.lane,
-            due_at=row.due_at,
             attempts=1,
             epoch=1,
             at_most_once=False,

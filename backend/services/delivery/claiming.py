@@ -16,22 +16,17 @@ from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Text
 
-from backend.core.database import UtcDateTime
 from backend.core.leases import FENCING
 
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """How much to claim for one sender: `budget` operations, `bulk` of them from the bulk lane first.
-
-    `after` names lanes with the moment and id up to which nothing is left to take.
-    """
+    """How much to claim for one sender: `budget` operations, `bulk` of them from the bulk lane first."""
 
     sender_id: int
     epoch: int
     budget: int
     bulk: int = 0
-    after: tuple[tuple[int, datetime, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +42,6 @@ class Claimed:
     operation: str
     chat_key: int | None
     lane: int
-    due_at: datetime
     attempts: int
     epoch: int
     at_most_once: bool
@@ -67,13 +61,6 @@ def _big(name: str) -> Any:
     return bindparam(name, type_=ARRAY(BigInteger))
 
 
-_AFTER = (
-    _big("after_senders"),
-    _big("after_lanes"),
-    bindparam("after_dues", type_=ARRAY(UtcDateTime)),
-    _big("after_ids"),
-)
-
 _CLAIM = text(
     """
     WITH held AS MATERIALIZED (
@@ -88,13 +75,10 @@ _CLAIM = text(
         SELECT h.sender_id, h.budget, h.bulk, d.id, d.chat_key, d.lane, d.due_at
           FROM held h
          CROSS JOIN (VALUES (0), (1), (2)) AS lanes(lane)
-          LEFT JOIN unnest(:after_senders, :after_lanes, :after_dues, :after_ids) AS a(sender_id, lane, due_at, id)
-            ON a.sender_id = h.sender_id AND a.lane = lanes.lane
          CROSS JOIN LATERAL (
             SELECT d.id, d.chat_key, d.lane, d.due_at
               FROM deliveries d
              WHERE d.sender_id = h.sender_id AND d.state = 'due' AND d.lane = lanes.lane AND d.due_at <= :now
-               AND (d.due_at, d.id) > (coalesce(a.due_at, '-infinity'), coalesce(a.id, 0))
                AND (d.expires_at IS NULL OR d.expires_at > :now)
                AND (d.chat_key IS NULL OR d.chat_key <> ALL(:cooling))
                AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.sender_id = d.sender_id
@@ -136,11 +120,11 @@ _CLAIM = text(
                (workspace_id, sender_id, chat_key, message_id, delivery_id, part, operation, phase, epoch, at)
         SELECT workspace_id, sender_id, chat_key, message_id, id, part, operation, 'started', epoch, :now FROM taken
     )
-    SELECT id, workspace_id, sender_id, conversation_id, message_id, part, operation, chat_key, lane, due_at, attempts,
-           epoch, at_most_once, payload
+    SELECT id, workspace_id, sender_id, conversation_id, message_id, part, operation, chat_key, lane, attempts, epoch,
+           at_most_once, payload
       FROM taken ORDER BY lane, id
     """
-).bindparams(_big("senders"), _big("epochs"), _big("budgets"), _big("bulks"), _big("cooling"), *_AFTER)
+).bindparams(_big("senders"), _big("epochs"), _big("budgets"), _big("bulks"), _big("cooling"))
 
 # A statement of its own, with a snapshot taken after the rows are locked: an edit that committed before our lock is
 # in the body, one that comes later finds the row `sending` and opens its own delivery.
@@ -161,14 +145,9 @@ def claim(connection: Connection, wants: Sequence[Want], cooling: Sequence[int],
     """Takes what may start now, in the caller's transaction, which must commit before anything is transmitted."""
     if not wants:
         return []
-    after = [(want.sender_id, *place) for want in wants for place in want.after]
     rows = connection.execute(
         _CLAIM,
         {
-            "after_senders": [one[0] for one in after],
-            "after_lanes": [one[1] for one in after],
-            "after_dues": [one[2] for one in after],
-            "after_ids": [one[3] for one in after],
             "senders": [want.sender_id for want in wants],
             "epochs": [want.epoch for want in wants],
             "budgets": [want.budget for want in wants],

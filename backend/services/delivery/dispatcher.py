@@ -27,7 +27,6 @@ from backend.core.logging import get_logger
 from backend.core.queue import NudgeListener
 from backend.models import Sender
 from backend.services.delivery import backlog, claiming, recovery
-from backend.services.delivery.cursor import DueCursor
 from backend.services.delivery.decisions import Decision, Next
 from backend.services.delivery.pacing import HORIZON, SenderPace
 from backend.services.delivery.recorder import Recorder
@@ -83,8 +82,6 @@ class Dispatcher:
         self._recorder = Recorder(app_context, self._recorded)
         self._starter = Starter(connections, self._transmit, self._give_row_back, self._hurry)
         self._slotted: set[int] = set()
-        self._cursor = DueCursor()
-        self._look_whole = threading.Event()
         self._turned_at = 0.0
         self._first = 0
 
@@ -162,8 +159,6 @@ class Dispatcher:
 
     def _on_nudge(self) -> None:
         self._nudged.set()
-        # What was stored before a later one was claimed may have been committed after it.
-        self._look_whole.set()
         self._hurry()
 
     def _hurry(self) -> None:
@@ -274,10 +269,6 @@ class Dispatcher:
         waits: list[float] = []
         short_of_room: list[int] = []
         self._starter.share(len(self._served) > 1)
-        self._cursor.begin(moment)
-        if self._look_whole.is_set():
-            self._look_whole.clear()
-            self._cursor.reset()
         room_left = self._connections * 2
         for sender_id, lease in self._in_turn():
             served = self._served[sender_id]
@@ -292,8 +283,9 @@ class Dispatcher:
             if offered:
                 moments[sender_id] = offered
                 room_left -= len(offered)
-                bulk, after = self._bulk_of(sender_id, len(offered)), self._cursor.of(sender_id)
-                wants.append(claiming.Want(sender_id, lease.epoch, len(offered), bulk, after))
+                wants.append(
+                    claiming.Want(sender_id, lease.epoch, len(offered), self._bulk_of(sender_id, len(offered)))
+                )
             elif room > 0:
                 waits.append(served.pace.opens(moment) - moment - _LEAD)
         with self._engine.begin() as connection:
@@ -302,12 +294,7 @@ class Dispatcher:
             due = claiming.next_due(connection, list(self._served), now) if self._served else None
         if claimed:
             failpoints.hit("delivery.claimed")
-        self._cursor.advance(claimed)
         hungry = self._submit(claimed, moments)
-        again = [want.sender_id for want in wants if want.after and want.sender_id not in hungry]
-        for sender_id in again:
-            # Nothing more behind the cursor: what it passed over has its turn before the loop rests.
-            self._cursor.forget(sender_id)
         paced = [self._served[one].pace for one in hungry if one not in short_of_room]
         waits += [pace.opens(moment) - moment - _LEAD for pace in paced]
         crowded = [one for one in short_of_room if one in hungry or one not in moments]
@@ -316,8 +303,6 @@ class Dispatcher:
         waits += [opens - moment for opens in cooling.values()]
         if due is not None:
             waits.append((due - clock.now()).total_seconds())
-        if again:
-            waits.append(_SETTLE_SECONDS)
         return max(0.0, min([_LOOK_SECONDS, *waits]))
 
     def _in_turn(self) -> list[tuple[int, Lease]]:
@@ -394,7 +379,6 @@ class Dispatcher:
             for one in outcomes:
                 self._unrecorded[one.claimed.sender_id] -= 1
         if any(self._lets_go_on(one) for one in outcomes):
-            self._look_whole.set()
             self._wake.set()
 
     def _lets_go_on(self, outcome: Outcome) -> bool:
