@@ -11,31 +11,40 @@ import time
 from backend.app import create_app
 from backend.channels.base import Receipt
 from backend.core import clock
-from backend.core.database import db
+from backend.core.database import by_index, db
 from backend.core.leases import LeaseKeeper
 from backend.services.delivery import claiming
+from backend.services.delivery.floors import Floors
 from backend.services.delivery.recording import Outcome, record
 
 BATCH = 25
 
 
 def main(sender_id: int, batches: int) -> None:
-    """Claims and completes that many batches."""
+    """Claims and completes that many batches, with the floors that the dispatch loop keeps."""
     app = create_app()
     claims: list[float] = []
     completions: list[float] = []
+    floors = Floors()
     with app.app_context():
         keeper = LeaseKeeper(db.engine)
         keeper.acquire([sender_id])
+        claims = by_index(db.engine)
         renewed = time.monotonic()
         for _ in range(batches):
             if time.monotonic() - renewed > 1.5:
                 keeper.renew()
                 renewed = time.monotonic()
-            want = claiming.Want(sender_id, keeper.held()[sender_id].epoch, BATCH)
-            begun = time.perf_counter()
-            with db.engine.begin() as connection:
-                claimed = claiming.claim(connection, [want], [], clock.now())
+            begun, now = time.perf_counter(), clock.now()
+            whole = floors.whole_look_due(begun)
+            want = claiming.Want(sender_id, keeper.held()[sender_id].epoch, BATCH, floors=floors.of(sender_id))
+            with claims.begin() as connection:
+                claimed = claiming.claim(connection, [want], [], now)
+                if floors.to_note([sender_id], begun):
+                    found = claiming.oldest(connection, {sender_id: floors.of(sender_id)})
+                    floors.note([sender_id], found, now, begun)
+                if whole:
+                    floors.looked_whole(begun, time.perf_counter())
             taken = time.perf_counter()
             if len(claimed) != BATCH:
                 raise SystemExit(f"claimed {len(claimed)} instead of {BATCH}")

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
-from sqlalchemy import Connection, Delete, Insert, Select, Update, event, text
+from sqlalchemy import Connection, Delete, Engine, Insert, Select, Update, create_engine, event, text
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql import ClauseElement
@@ -157,6 +157,22 @@ def _connection_options() -> dict[str, str | int]:
         # In milliseconds; libpq refuses it where the system does not have it.
         options["tcp_user_timeout"] = 8000
     return options
+
+
+_BY_INDEX = ("sort", "incremental_sort", "seqscan", "bitmapscan", "hashjoin", "mergejoin")
+
+
+def by_index(engine: Engine) -> Engine:
+    """Another engine for the same database, whose statements read the beginning of an index wherever there is one.
+
+    For claims: a queue's statistics are always out of date, and a planner that believes them reads and sorts a whole
+    queue for its first rows. Dispose of it after use.
+    """
+    options = _connection_options()
+    options["options"] = " ".join([str(options["options"]), *(f"-c enable_{one}=off" for one in _BY_INDEX)])
+    return create_engine(
+        engine.url, hide_parameters=True, pool_pre_ping=True, pool_size=1, max_overflow=2, connect_args=options
+    )
 
 
 db = SQLAlchemy(

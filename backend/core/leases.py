@@ -84,11 +84,23 @@ _RELEASE = text(
 ).bindparams(_IDS)
 
 
-class LeaseKeeper:
-    """The leases of one process. Safe to use from several threads."""
+_INHERIT = text(
+    """
+    UPDATE sender_leases SET until = clock_timestamp(), owner = ''
+     WHERE sender_id IN (SELECT sender_id FROM sender_leases WHERE owner = :owner ORDER BY sender_id FOR UPDATE)
+    """
+)
 
-    def __init__(self, engine: Engine, owner: str | None = None) -> None:
+
+class LeaseKeeper:
+    """The leases of one process. Safe to use from several threads.
+
+    `predecessor` owned leases and has certainly ended: whoever starts this process has waited for that.
+    """
+
+    def __init__(self, engine: Engine, owner: str | None = None, predecessor: str | None = None) -> None:
         self.owner = owner or owner_name()
+        self._predecessor = predecessor
         self._engine = engine
         self._lock = threading.Lock()
         self._held: dict[int, Lease] = {}
@@ -97,6 +109,13 @@ class LeaseKeeper:
         """The leases that still hold, by sender."""
         with self._lock:
             return {sender_id: lease for sender_id, lease in self._held.items() if lease.holds()}
+
+    def inherit(self) -> None:
+        """Frees what the predecessor held, so that nobody waits until it runs out. Raises what the database raises."""
+        if self._predecessor is not None:
+            with self._engine.begin() as connection:
+                connection.execute(_INHERIT, {"owner": self._predecessor})
+            self._predecessor = None
 
     def acquire(self, sender_ids: Iterable[int]) -> list[Lease]:
         """Takes the free ones of these senders. Raises what the database raises.

@@ -22,11 +22,16 @@ Loop = tuple[Callable[[], None], Callable[[], None]]
 """What runs a role, and what makes that end from another thread."""
 
 
-def run(role: str, settings: Settings, signals: StopSignals) -> int:
-    """Runs one role until it is told to stop; returns the exit status."""
+def run(
+    role: str, settings: Settings, signals: StopSignals, *, name: str | None = None, predecessor: str | None = None
+) -> int:
+    """Runs one role until it is told to stop; returns the exit status.
+
+    `name` is this process's own, `predecessor` that of the one in whose place it was started.
+    """
     configure(settings.log_level)
     try:
-        app, (work, stop) = _set_up(role, settings)
+        app, (work, stop) = _set_up(role, settings, name, predecessor)
     except Exception as error:
         # Nothing outside the process is asked up to here, so it would go the same way each time.
         log.exception("worker_cannot_start", role=role, error=type(error).__name__)
@@ -56,19 +61,23 @@ def lanes_of(role: str) -> list[str]:
     return list(queue.LANES) if role == "jobs" else [role]
 
 
-def _set_up(role: str, settings: Settings) -> tuple[Flask, Loop]:
+def _set_up(role: str, settings: Settings, name: str | None, predecessor: str | None) -> tuple[Flask, Loop]:
     from backend.app import create_app
 
     app = create_app(settings)
-    return app, _dispatching(app, settings) if role == "dispatch" else _working(app, lanes_of(role))
+    if role == "dispatch":
+        return app, _dispatching(app, settings, name, predecessor)
+    return app, _working(app, lanes_of(role))
 
 
-def _dispatching(app: Flask, settings: Settings) -> Loop:
+def _dispatching(app: Flask, settings: Settings, name: str | None = None, predecessor: str | None = None) -> Loop:
     from backend.core import storage
     from backend.services.delivery.dispatcher import Dispatcher
 
     files = storage.from_url(settings.media_url)
-    dispatcher = Dispatcher(app.app_context, files.open, connections=settings.dispatch_connections)
+    dispatcher = Dispatcher(
+        app.app_context, files.open, connections=settings.dispatch_connections, owner=name, predecessor=predecessor
+    )
     return dispatcher.run, dispatcher.stop
 
 

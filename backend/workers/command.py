@@ -19,15 +19,17 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("roles", nargs="*", metavar="role", help="what to run; without any, what suits one machine")
     parser.add_argument("--child", metavar="role", help=argparse.SUPPRESS)
     parser.add_argument("--parent", type=int, metavar="pid", help=argparse.SUPPRESS)
+    parser.add_argument("--name", help=argparse.SUPPRESS)
+    parser.add_argument("--instead-of", metavar="name", help=argparse.SUPPRESS)
     options = parser.parse_args(list(arguments))
     if options.child:
         if options.parent is None:
             parser.error("--child is what a supervisor starts; it comes with --parent")
-        return _run_child(options.child, options.parent)
+        return _run_child(options.child, options.parent, options.name, options.instead_of)
     return _supervise(parser, options.roles)
 
 
-def _run_child(role: str, parent: int) -> int:
+def _run_child(role: str, parent: int, name: str | None, predecessor: str | None) -> int:
     parentage.tie_to(parent)
     signals = StopSignals()
     signals.listen()
@@ -35,7 +37,7 @@ def _run_child(role: str, parent: int) -> int:
     from backend.core.config import load
     from backend.workers import child
 
-    return child.run(role, load(), signals)
+    return child.run(role, load(), signals, name=name, predecessor=predecessor)
 
 
 def _supervise(parser: argparse.ArgumentParser, named: Sequence[str]) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -30,6 +32,7 @@ class Supervisor:
     def __init__(self, roles: Sequence[str]) -> None:
         self._roles = list(dict.fromkeys(roles))
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._names: dict[str, str] = {}
         self._died_at: dict[str, float] = {}
         self._stopping = False
         self._status = 0
@@ -52,7 +55,12 @@ class Supervisor:
 
     def _start(self, role: str) -> None:
         script = os.path.abspath(sys.argv[0])
-        command = [sys.executable, script, "--child", role, "--parent", str(os.getpid())]
+        name = f"{socket.gethostname()}:{role}:{secrets.token_hex(8)}"
+        command = [sys.executable, script, "--child", role, "--parent", str(os.getpid()), "--name", name]
+        if role in self._names:
+            # It has ended, for we have waited for it: what it held need not run out first.
+            command += ["--instead-of", self._names[role]]
+        self._names[role] = name
         # Our own script under our own interpreter.
         self._children[role] = subprocess.Popen(command)  # noqa: S603
         log.info("worker_started", role=role, pid=self._children[role].pid)

@@ -71,6 +71,28 @@ def test_releasing_does_not_touch_a_successors_lease(bot, keepers):
     assert LeaseKeeper(db.engine, "three").acquire([bot]) == []
 
 
+def test_a_successor_need_not_wait_for_the_leases_of_one_that_has_ended(bot, keepers):
+    one, two = keepers
+    one.acquire([bot])
+    successor = LeaseKeeper(db.engine, "three", predecessor="one")
+    assert successor.acquire([bot]) == []
+    successor.inherit()
+    assert [lease.epoch for lease in successor.acquire([bot])] == [2]
+    assert two.acquire([bot]) == []
+
+
+def test_only_the_predecessors_leases_are_freed_and_only_once(bot, keepers):
+    one, two = keepers
+    two.acquire([bot])
+    successor = LeaseKeeper(db.engine, "three", predecessor="one")
+    successor.inherit()
+    assert successor.acquire([bot]) == []
+    two.release([bot])
+    one.acquire([bot])
+    successor.inherit()
+    assert successor.acquire([bot]) == []
+
+
 def test_the_holder_stops_before_the_database_would(bot, keepers, monkeypatch):
     one, _ = keepers
     lease = one.acquire([bot])[0]

@@ -12,7 +12,9 @@ import psycopg
 import pytest
 import redis
 
-from backend.core.database import db
+from backend.core import clock
+from backend.core.database import db, system_scope
+from backend.models import Delivery
 from backend.services import intake
 from tests.support import factories
 from tests.support.installation import wait_for
@@ -117,6 +119,38 @@ def test_a_dead_child_is_replaced_and_the_others_go_on(workers):
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: len(now := set(workers.children(parent))) == 2 and first not in now, PATIENCE, "another child")
     assert second in workers.children(parent)
+
+
+def test_the_one_in_its_place_goes_on_before_the_dead_ones_leases_run_out(app, workers):
+    """With leases of ten minutes nobody could wait for their end."""
+    with system_scope("test"):
+        home = factories.workspace()
+        bot = factories.bot(home)
+        db.session.add(waiting_operation(home, bot))
+        db.session.commit()
+    parent = workers.start("dispatch", TEST_LEASE_SECONDS="600")
+    (child,) = workers.wait_for_children(parent, 1)
+    first = wait_for(lambda: lease_of(workers, bot.id), PATIENCE, "the lease")
+    os.kill(child, signal.SIGKILL)
+
+    def taken_over():
+        lease = lease_of(workers, bot.id)
+        return lease is not None and lease[1] > first[1] and lease[0] not in ("", first[0])
+
+    wait_for(taken_over, PATIENCE, "the successor's lease")
+
+
+def waiting_operation(home, bot):
+    """Something due that nobody can send: the sender stays in need."""
+    return Delivery(
+        workspace_id=home.id, sender_id=bot.id, operation="answer_callback", lane=0, due_at=clock.now(), payload={}
+    )
+
+
+def lease_of(workers, sender_id):
+    with psycopg.connect(workers.environment["DATABASE_URL"]) as connection:
+        query = "SELECT owner, epoch FROM sender_leases WHERE sender_id = %s AND until > clock_timestamp()"
+        return connection.execute(query, (sender_id,)).fetchone()
 
 
 def test_a_worker_ends_in_good_order_while_redis_is_away(workers, tmp_path):

@@ -16,17 +16,23 @@ from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Text
 
+from backend.core.database import UtcDateTime
 from backend.core.leases import FENCING
+from backend.services.delivery.floors import BEGINNING, LANES, Place
 
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """How much to claim for one sender: `budget` operations, `bulk` of them from the bulk lane first."""
+    """How much to claim for one sender: `budget` operations, `bulk` of them from the bulk lane first.
+
+    `floors` are the places in its lanes below which nothing is looked for.
+    """
 
     sender_id: int
     epoch: int
     budget: int
     bulk: int = 0
+    floors: tuple[Place, ...] = (BEGINNING,) * len(LANES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,15 @@ def _big(name: str) -> Any:
     return bindparam(name, type_=ARRAY(BigInteger))
 
 
-_CLAIM = text(
+_FLOORS = (
+    _big("floor_senders"),
+    _big("floor_lanes"),
+    bindparam("floor_dues", type_=ARRAY(UtcDateTime)),
+    _big("floor_ids"),
+)
+
+
+CLAIM = text(
     """
     WITH held AS MATERIALIZED (
         SELECT l.sender_id, l.epoch, w.budget, w.bulk
@@ -74,11 +88,13 @@ _CLAIM = text(
     ), locked AS MATERIALIZED (
         SELECT h.sender_id, h.budget, h.bulk, d.id, d.chat_key, d.lane, d.due_at
           FROM held h
-         CROSS JOIN (VALUES (0), (1), (2)) AS lanes(lane)
+          JOIN unnest(:floor_senders, :floor_lanes, :floor_dues, :floor_ids) AS f(sender_id, lane, due_at, id)
+            ON f.sender_id = h.sender_id
          CROSS JOIN LATERAL (
             SELECT d.id, d.chat_key, d.lane, d.due_at
               FROM deliveries d
-             WHERE d.sender_id = h.sender_id AND d.state = 'due' AND d.lane = lanes.lane AND d.due_at <= :now
+             WHERE d.sender_id = h.sender_id AND d.state = 'due' AND d.lane = f.lane AND d.due_at <= :now
+               AND (d.due_at, d.id) >= (f.due_at, f.id)
                AND (d.expires_at IS NULL OR d.expires_at > :now)
                AND (d.chat_key IS NULL OR d.chat_key <> ALL(:cooling))
                AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.sender_id = d.sender_id
@@ -124,7 +140,7 @@ _CLAIM = text(
            at_most_once, payload
       FROM taken ORDER BY lane, id
     """
-).bindparams(_big("senders"), _big("epochs"), _big("budgets"), _big("bulks"), _big("cooling"))
+).bindparams(_big("senders"), _big("epochs"), _big("budgets"), _big("bulks"), _big("cooling"), *_FLOORS)
 
 # A statement of its own, with a snapshot taken after the rows are locked: an edit that committed before our lock is
 # in the body, one that comes later finds the row `sending` and opens its own delivery.
@@ -142,25 +158,41 @@ _RENDER = text(
 
 
 def claim(connection: Connection, wants: Sequence[Want], cooling: Sequence[int], now: datetime) -> list[Claimed]:
-    """Takes what may start now, in the caller's transaction, which must commit before anything is transmitted."""
+    """Takes what may start now, in the caller's transaction, which must commit before anything is transmitted.
+
+    The connection is one of `core.database.by_index`.
+    """
     if not wants:
         return []
-    rows = connection.execute(
-        _CLAIM,
-        {
-            "senders": [want.sender_id for want in wants],
-            "epochs": [want.epoch for want in wants],
-            "budgets": [want.budget for want in wants],
-            "bulks": [want.bulk for want in wants],
-            "cooling": list(cooling),
-            "now": now,
-            "fencing": FENCING,
-        },
-    ).all()
+    rows = connection.execute(CLAIM, values_of(wants, cooling, now)).all()
     if not rows:
         return []
     rendered = {row.id: row for row in connection.execute(_RENDER, {"ids": [row.id for row in rows]})}
     return [_claimed(row, rendered[row.id]) for row in rows]
+
+
+def values_of(wants: Sequence[Want], cooling: Sequence[int], now: datetime) -> dict[str, Any]:
+    """What the statement of a claim is given."""
+    return {
+        "senders": [want.sender_id for want in wants],
+        "epochs": [want.epoch for want in wants],
+        "budgets": [want.budget for want in wants],
+        "bulks": [want.bulk for want in wants],
+        "cooling": list(cooling),
+        "now": now,
+        "fencing": FENCING,
+        **_floor_values({want.sender_id: want.floors for want in wants}),
+    }
+
+
+def _floor_values(floors: Mapping[int, Sequence[Place]]) -> dict[str, list[Any]]:
+    each = [(sender_id, lane, *place) for sender_id, places in floors.items() for lane, place in enumerate(places)]
+    return {
+        "floor_senders": [one[0] for one in each],
+        "floor_lanes": [one[1] for one in each],
+        "floor_dues": [one[2] for one in each],
+        "floor_ids": [one[3] for one in each],
+    }
 
 
 def _claimed(row: Any, said: Any) -> Claimed:
@@ -175,6 +207,24 @@ def _claimed(row: Any, said: Any) -> Claimed:
         thread_id=said.thread_id,
         external_id=said.external_id,
     )
+
+
+_OLDEST = text(
+    """
+    SELECT f.sender_id, f.lane, n.due_at, n.id
+      FROM unnest(:floor_senders, :floor_lanes, :floor_dues, :floor_ids) AS f(sender_id, lane, due_at, id)
+     CROSS JOIN LATERAL (SELECT d.due_at, d.id FROM deliveries d
+                          WHERE d.sender_id = f.sender_id AND d.lane = f.lane AND d.state = 'due'
+                            AND (d.due_at, d.id) >= (f.due_at, f.id)
+                          ORDER BY d.due_at, d.id LIMIT 1) n
+    """
+).bindparams(*_FLOORS)
+
+
+def oldest(connection: Connection, floors: Mapping[int, Sequence[Place]]) -> list[tuple[int, int, Place]]:
+    """The oldest row that is due, now or later, in each lane that has one (sender, lane, place), from `floors` on."""
+    rows = connection.execute(_OLDEST, _floor_values(floors))
+    return [(row.sender_id, row.lane, (row.due_at, row.id)) for row in rows]
 
 
 _IN_NEED = text(

@@ -1,0 +1,23 @@
+"""How often to look at something that may become expensive: regularly, but for no more than a share of the time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_SHARE: Final = 0.05
+
+
+class Rhythm:
+    """Due every `seconds`, and less often when a look takes more than a twentieth of that. Times are monotonic."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._next = float("-inf")
+
+    def due(self, moment: float) -> bool:
+        """Whether it is time for a look."""
+        return moment >= self._next
+
+    def looked(self, begun: float, ended: float) -> None:
+        """A look took from `begun` to `ended`."""
+        self._next = max(begun + self._seconds, ended + (ended - begun) / _SHARE)

@@ -1,0 +1,183 @@
+"""Floors: claims begin where the lanes begin, whatever was sent before, and nothing below is lost."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import insert, text
+
+from backend.core import clock
+from backend.core.database import by_index, db
+from backend.core.leases import LeaseKeeper
+from backend.models import Delivery
+from backend.services.delivery import claiming
+from backend.services.delivery.floors import BEGINNING, Floors
+from backend.services.delivery.rhythm import Rhythm
+from tests.support import factories
+from tests.support.engine import dispatching, fresh, idle, say, until
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+LATEST = (NOON - timedelta(seconds=5), 0)
+
+
+def at(seconds, number=1):
+    return (NOON + timedelta(seconds=seconds), number)
+
+
+def test_an_unknown_sender_is_looked_at_from_the_beginning():
+    assert Floors().of(7) == (BEGINNING, BEGINNING, BEGINNING)
+
+
+def test_a_lane_begins_at_its_oldest_row_but_never_later_than_a_few_seconds_ago():
+    floors = Floors()
+    floors.note([7, 8], [(7, 1, at(-60, 4)), (7, 2, at(-1, 9)), (8, 0, at(30))], NOON, 10.0)
+    assert floors.of(7) == (LATEST, at(-60, 4), LATEST)
+    assert floors.of(8) == (LATEST, LATEST, LATEST)
+
+
+def test_a_clock_that_is_set_back_takes_the_floors_with_it():
+    floors = Floors()
+    floors.note([7], [], NOON, 10.0)
+    floors.note([7], [], NOON - timedelta(hours=1), 11.0)
+    assert floors.of(7)[0] == (NOON - timedelta(hours=1, seconds=5), 0)
+
+
+def test_oldest_rows_are_looked_for_now_and_then_and_at_once_of_a_new_sender():
+    floors = Floors()
+    floors.note([7], [], NOON, 10.0)
+    assert floors.to_note([7], 10.1) == []
+    assert floors.to_note([7, 8], 10.1) == [8]
+    assert floors.to_note([7, 8], 10.25) == [7, 8]
+    floors.forget(7)
+    assert floors.to_note([7], 10.1) == [7]
+
+
+def test_a_whole_look_forgets_the_floors_and_comes_each_second_while_it_is_cheap():
+    floors = Floors()
+    assert floors.whole_look_due(10.0)
+    floors.looked_whole(10.0, 10.01)
+    floors.note([7], [], NOON, 10.0)
+    assert not floors.whole_look_due(10.9)
+    assert floors.of(7)[0] == LATEST
+    assert floors.whole_look_due(11.0)
+    assert floors.of(7)[0] == BEGINNING
+
+
+@pytest.mark.parametrize(("took", "quiet_until"), [(0.0, 11.0), (0.01, 11.0), (0.5, 20.5), (3.0, 73.0)])
+def test_a_look_takes_a_twentieth_of_the_time_at_most(took, quiet_until):
+    rhythm = Rhythm(1.0)
+    assert rhythm.due(10.0)
+    rhythm.looked(10.0, 10.0 + took)
+    assert not rhythm.due(quiet_until - 0.01)
+    assert rhythm.due(quiet_until)
+
+
+def texts_of(claimed):
+    return [one.body["parts"][0]["text"] for one in claimed]
+
+
+@pytest.fixture
+def claims(app):
+    engine = by_index(db.engine)
+    yield engine
+    engine.dispose()
+
+
+def claim(claims, bot, epoch, budget, floors):
+    now = clock.now()
+    with claims.begin() as connection:
+        claimed = claiming.claim(connection, [claiming.Want(bot.id, epoch, budget, floors=floors.of(bot.id))], [], now)
+        floors.note([bot.id], claiming.oldest(connection, {bot.id: floors.of(bot.id)}), now, 0.0)
+    return claimed
+
+
+def test_claims_go_on_where_the_last_one_ended(everything, channel, claims, home, bot):
+    for number in range(6):
+        say(factories.conversation(home, bot, str(number)), f"text {number}")
+    keeper = LeaseKeeper(db.engine)
+    epoch = keeper.acquire([bot.id])[0].epoch
+    floors = Floors()
+    assert [texts_of(claim(claims, bot, epoch, 2, floors)) for _ in range(4)] == [
+        ["text 0", "text 1"],
+        ["text 2", "text 3"],
+        ["text 4", "text 5"],
+        [],
+    ]
+    keeper.release([bot.id])
+
+
+def test_what_was_passed_over_holds_the_floor(everything, channel, claims, home, bot):
+    """The second part of a chat in flight waits below what was claimed after it."""
+    busy = factories.conversation(home, bot, "1")
+    for words in ("first", "second"):
+        say(busy, words)
+    say(factories.conversation(home, bot, "2"), "elsewhere")
+    keeper = LeaseKeeper(db.engine)
+    epoch = keeper.acquire([bot.id])[0].epoch
+    floors = Floors()
+    assert texts_of(claim(claims, bot, epoch, 3, floors)) == ["first", "elsewhere"]
+    db.session.execute(text("DELETE FROM deliveries WHERE state = 'sending'"))
+    db.session.commit()
+    assert texts_of(claim(claims, bot, epoch, 3, floors)) == ["second"]
+    keeper.release([bot.id])
+
+
+def test_a_row_that_comes_in_below_the_floor_is_found_by_a_whole_look(app, everything, channel, home, bot):
+    with dispatching(app):
+        say(factories.conversation(home, bot, "1"), "makes a floor")
+        until(idle)
+        late = say(factories.conversation(home, bot, "2"), "from a clock that is behind")
+        db.session.execute(text("UPDATE deliveries SET due_at = due_at - interval '1 hour'"))
+        db.session.commit()
+        until(lambda: fresh(late).state == "sent", 15)
+
+
+def test_a_claim_reads_the_beginning_of_a_long_queue_whatever_the_statistics_say(everything, claims, home, bot):
+    chat = factories.conversation(home, bot)
+    row = {"workspace_id": home.id, "sender_id": bot.id, "conversation_id": chat.id, "operation": "send", "lane": 1}
+    rows = [row | {"chat_key": number, "due_at": NOON + timedelta(microseconds=number)} for number in range(20_000)]
+    db.session.execute(insert(Delivery), rows)
+    db.session.commit()
+    keeper = LeaseKeeper(db.engine)
+    epoch = keeper.acquire([bot.id])[0].epoch
+    plans = []
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE deliveries"))
+    for floors in (Floors(), floored(bot)):
+        want = claiming.Want(bot.id, epoch, 25, floors=floors.of(bot.id))
+        plans.append(plan_of(claims, claiming.CLAIM, claiming.values_of([want], [], clock.now())))
+    for plan in plans:
+        read = {
+            node["Index Name"]: node["Actual Rows"] * node["Actual Loops"] for node in nodes(plan) if reads_due(node)
+        }
+        assert read.keys() == {"ix_deliveries_due"}
+        assert read["ix_deliveries_due"] <= 26
+    keeper.release([bot.id])
+
+
+def floored(bot):
+    floors = Floors()
+    floors.note([bot.id], [(bot.id, 1, (NOON + timedelta(microseconds=10), 11))], NOON + timedelta(days=1), 0.0)
+    return floors
+
+
+def reads_due(node):
+    """Whether it reads due rows of the queue, and not one that is named or in flight."""
+    named = node.get("Index Name") in ("pk_deliveries", "uq_deliveries_operation", "ix_deliveries_sending")
+    return node.get("Relation Name") == "deliveries" and node["Node Type"] != "ModifyTable" and not named
+
+
+def plan_of(claims, statement, values):
+    explained = text("EXPLAIN (ANALYZE, FORMAT JSON) " + statement.text).bindparams(*statement._bindparams.values())
+    with claims.connect() as connection:
+        found = connection.execute(explained, values).scalar()
+        connection.rollback()
+    return (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+
+
+def nodes(plan):
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from nodes(inner)
