@@ -32,7 +32,7 @@ class Front:
         threads = Threads(settings.web_threads)
         self._bodies = Bodies(body_seconds)
         self.live = Live(app, threads, settings)
-        self._webhooks = Webhooks(app, threads, self._bodies)
+        self.webhooks = Webhooks(app, threads, self._bodies)
         self._bridge = Bridge(
             app,
             threads,
@@ -47,8 +47,8 @@ class Front:
         if kind == "http":
             if scope["path"] in PATHS and scope["method"] == "GET":
                 await self.live.http(scope, receive, send)
-            elif self._webhooks.takes(scope):
-                await self._webhooks(scope, receive, send)
+            elif self.webhooks.takes(scope):
+                await self.webhooks(scope, receive, send)
             else:
                 await self._bridge(scope, receive, send)
         elif kind == "websocket":

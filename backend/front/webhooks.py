@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-import uuid
 from typing import Final
 
 from flask import Flask
@@ -21,15 +20,19 @@ from backend.core.errors import AppError, NotFound, TooLarge, Unauthorized, Unav
 from backend.core.logging import get_logger
 from backend.front.answers import PROTECTION, Headers, Receive, RequestTimeout, Scope, Send, answer, error_body, refuse
 from backend.front.bodies import Bodies, Gone, TooSlow, declared
+from backend.front.express import BOT_ROUTE, DEFAULT_ROUTE, Express, next_request_id
 from backend.front.threads import Threads, complete
 from backend.http.webhooks.telegram import MOST_BYTES, MOST_SECONDS
 from backend.services import intake, senders
+from backend.services.intake.accepting import Result
 from backend.services.senders.doors import Door
 
 log = get_logger(__name__)
 
 _DEFAULT: Final = frozenset({"/telegram/webhook", "/telegram/webhook/"})
 _ANY: Final = re.compile(r"/api/telegram/webhook/([0-9]{1,18})/?")
+_DEFAULT_URLS: Final = frozenset({b"/telegram/webhook", b"/telegram/webhook/"})
+_ANY_URL: Final = re.compile(_ANY.pattern.encode())
 _TAKEN: Final = b'{"ok":true}\n'
 _HEADERS: Final[Headers] = [(b"content-type", b"application/json"), *PROTECTION]
 
@@ -41,8 +44,33 @@ class Webhooks:
         self._app = app
         self._threads = threads
         self._bodies = bodies
+        self._express: Express | None = None
         with app.app_context():
             self._acceptor = intake.acceptor(db.engine)
+
+    def express(self, loop: asyncio.AbstractEventLoop) -> Express:
+        """What takes updates at once in this loop."""
+        if self._express is None or self._express.loop is not loop:
+            self._express = Express(loop, self._acceptor, _judged, lambda: MOST_SECONDS)
+        return self._express
+
+    def door(self, url: bytes, headers: Headers) -> Door | None:
+        """The door of this address if it is known and these headers open it; None otherwise, for whatever reason."""
+        if url in _DEFAULT_URLS:
+            bot_id = None
+        else:
+            match = _ANY_URL.fullmatch(url)
+            if match is None:
+                return None
+            bot_id = int(match[1])
+        door = senders.remembered_door(bot_id)
+        if door is None:
+            return None
+        # Only headers of Telegram's own can open it.
+        given = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in headers if name.startswith(b"x-telegram")
+        }
+        return door if door.admits(given) else None
 
     def takes(self, scope: Scope) -> bool:
         """Whether this request is a provider's."""
@@ -72,11 +100,11 @@ class Webhooks:
         match = _ANY.fullmatch(scope["path"])
         bot_id = int(match[1]) if match else None
         status, headers, said = await self._judge(bot_id, scope, raw)
-        request_id = uuid.uuid4().hex
+        request_id = next_request_id()
         log.info(
             "request",
             method="POST",
-            route="/telegram/webhook" if bot_id is None else "/api/telegram/webhook/<int:bot_id>",
+            route=DEFAULT_ROUTE if bot_id is None else BOT_ROUTE,
             status=status,
             milliseconds=round((time.perf_counter() - started) * 1000, 1),
             request_id=request_id,
@@ -86,15 +114,9 @@ class Webhooks:
     async def _judge(self, bot_id: int | None, scope: Scope, raw: bytes | None) -> tuple[int, Headers, bytes]:
         try:
             await self._accept(bot_id, scope, raw)
-        except AppError as error:
-            return error_body(error)
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
-            log.error("database_unavailable", kind=type(error).__name__, exc_info=error)
-            return error_body(Unavailable("database_unavailable", retry_after=2))
-        except Exception as error:
-            log.error("unexpected_error", kind=type(error).__name__, exc_info=error)
-            return error_body(AppError())
-        return 200, _HEADERS, _TAKEN
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is judged and logged there
+            return _judged(error)
+        return _judged(True)
 
     async def _accept(self, bot_id: int | None, scope: Scope, raw: bytes | None) -> None:
         """Returns once it is committed. `raw` is None for a body over the bound.
@@ -125,3 +147,16 @@ class Webhooks:
             except BaseException:
                 db.session.rollback()
                 raise
+
+
+def _judged(result: Result) -> tuple[int, Headers, bytes]:
+    """The answer to an update that was stored, is known, or could not be taken."""
+    if isinstance(result, bool):
+        return 200, _HEADERS, _TAKEN
+    if isinstance(result, AppError):
+        return error_body(result)
+    if isinstance(result, OperationalError | InterfaceError | PoolTimeout):
+        log.error("database_unavailable", kind=type(result).__name__, exc_info=result)
+        return error_body(Unavailable("database_unavailable", retry_after=2))
+    log.error("unexpected_error", kind=type(result).__name__, exc_info=result)
+    return error_body(AppError())

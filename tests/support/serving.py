@@ -24,7 +24,7 @@ def serving(application: Any, **options: Any) -> Iterator[int]:
         host="127.0.0.1",
         port=0,
         loop="uvloop",
-        http="httptools",
+        http="backend.front.protocol:Protocol",
         ws="websockets-sansio",
         log_config=None,
         proxy_headers=False,

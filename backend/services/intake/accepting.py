@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import queue as queues
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -26,12 +28,20 @@ _MOST = 200
 """Bodies of one transaction."""
 _MOST_BYTES = 4 * 1024 * 1024
 
+Result = bool | Exception
+"""Of a body: True once it is committed, False for one that is known, or what the database raised."""
+Told = Callable[[Sequence[tuple[Any, Result]]], None]
+"""Hears, in the acceptor's thread, of all of its bodies in a batch at once, by their tickets. Must not raise."""
 
-@dataclass(slots=True)
-class _Handed:
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A body whose secret was verified; `told` hears of it under `ticket`."""
+
     sender: Receiver
     raw: bytes
-    stored: Future[bool] = field(default_factory=Future)
+    told: Told
+    ticket: Any
 
 
 class Acceptor:
@@ -39,36 +49,46 @@ class Acceptor:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._waiting: queues.SimpleQueue[_Handed] = queues.SimpleQueue()
+        self._waiting: queues.SimpleQueue[Sequence[Handed]] = queues.SimpleQueue()
         # A daemon: what it has not committed was not acknowledged, and comes again.
         threading.Thread(target=self._run, name="accept", daemon=True).start()
 
     def accept(self, sender: Receiver, raw: bytes) -> Future[bool]:
         """Has a body stored whose secret was verified. The future ends after the commit: True, False for one that is
         known, or what the database raised. Nothing may be acknowledged before."""
-        handed = _Handed(sender, raw)
-        handed.stored.set_running_or_notify_cancel()  # nobody can take it back from here on
-        self._waiting.put(handed)
-        return handed.stored
+        stored: Future[bool] = Future()
+        stored.set_running_or_notify_cancel()  # nobody can take it back from here on
+        self.hand_over([Handed(sender, raw, _settle, stored)])
+        return stored
+
+    def hand_over(self, bodies: Sequence[Handed]) -> None:
+        """Has bodies stored; whoever waits for them is told after the commit, and may acknowledge only then."""
+        self._waiting.put(bodies)
 
     def _run(self) -> None:
         while True:
-            batch = [self._waiting.get()]
-            size = len(batch[0].raw)
-            while len(batch) < _MOST and size < _MOST_BYTES and not self._waiting.empty():
-                batch.append(self._waiting.get())
-                size += len(batch[-1].raw)
-            ready: list[tuple[_Handed, Arrived]] = []
-            for handed in batch:
-                try:
-                    ready.append((handed, arrived(handed.sender, handed.raw)))
-                except Exception as error:
-                    log.exception("body_defect", sender_id=handed.sender.id, error=type(error).__name__)
-                    handed.stored.set_exception(error)
-            if ready:
-                self._store(ready)
+            waiting = deque(self._waiting.get())
+            while not self._waiting.empty():
+                waiting.extend(self._waiting.get())
+            while waiting:
+                batch, size = [waiting.popleft()], 0
+                while waiting and len(batch) < _MOST and size < _MOST_BYTES:
+                    size += len(batch[-1].raw)
+                    batch.append(waiting.popleft())
+                self._accept(batch)
 
-    def _store(self, ready: Sequence[tuple[_Handed, Arrived]]) -> None:
+    def _accept(self, batch: Sequence[Handed]) -> None:
+        ready: list[tuple[Handed, Arrived]] = []
+        for handed in batch:
+            try:
+                ready.append((handed, arrived(handed.sender, handed.raw)))
+            except Exception as error:
+                log.exception("body_defect", sender_id=handed.sender.id, error=type(error).__name__)
+                _tell([(handed, error)])
+        if ready:
+            self._store(ready)
+
+    def _store(self, ready: Sequence[tuple[Handed, Arrived]]) -> None:
         events = [event for _, event in ready]
         try:
             with self._engine.begin() as connection:
@@ -80,23 +100,36 @@ class Acceptor:
                 for one in ready:
                     self._store([one])
             else:
-                _fail(ready, error)
+                _tell([(handed, error) for handed, _ in ready])
             return
         except Exception as error:
             log.exception("accept_defect", error=type(error).__name__)
-            _fail(ready, error)
+            _tell([(handed, error) for handed, _ in ready])
             return
         to_process = any(event.name in new and not event.parked for event in events)
+        results: list[tuple[Handed, Result]] = []
         for handed, event in ready:
-            handed.stored.set_result(event.name in new)
+            results.append((handed, event.name in new))
             new.discard(event.name)  # the second of two equal ones
+        _tell(results)
         if to_process:
             queue.wake_now("intake")
 
 
-def _fail(ready: Sequence[tuple[_Handed, Arrived]], error: Exception) -> None:
-    for handed, _ in ready:
-        handed.stored.set_exception(error)
+def _tell(results: Sequence[tuple[Handed, Result]]) -> None:
+    by_listener: dict[Told, list[tuple[Any, Result]]] = {}
+    for handed, result in results:
+        by_listener.setdefault(handed.told, []).append((handed.ticket, result))
+    for told, tickets in by_listener.items():
+        told(tickets)
+
+
+def _settle(futures: Sequence[tuple[Future[bool], Result]]) -> None:
+    for future, result in futures:
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
 
 
 _lock = threading.Lock()

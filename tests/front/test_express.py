@@ -1,0 +1,173 @@
+"""Updates that came whole: taken at once, answered after their commit, and no stranger gets in this way."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from backend.core.database import db, system_scope
+from backend.front import express
+from backend.models import WebhookEvent
+from backend.services.intake import accepting
+from tests.front.conftest import Served
+from tests.support.serving import SECONDS, ask, eventually, hear, say
+
+SECRET = b"X-Telegram-Bot-Api-Secret-Token: test-webhook-secret\r\n"
+
+
+def request(number: int, *, path: bytes = b"/telegram/webhook", secret: bytes = SECRET, more: bytes = b"") -> bytes:
+    message = {"message_id": number, "date": 1, "chat": {"id": 7, "type": "private"}}
+    body = json.dumps({"update_id": number, "message": message}).encode()
+    head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n%b%b\r\n" % (path, len(body), secret, more)
+    return head + body
+
+
+LAST = b"Connection: close\r\n"
+
+
+def stored() -> int:
+    with system_scope("test"):
+        found = len(db.session.execute(select(WebhookEvent.id)).all())
+        db.session.rollback()
+    return found
+
+
+@pytest.fixture
+def known(served: Served) -> Served:
+    """The door is remembered: the first update went the ordinary way."""
+    assert b" 200 OK" in hear(say(served.port, request(1, more=LAST)))
+    return served
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The updates that were taken at once."""
+    seen: list[bytes] = []
+    real = express.Express.take
+
+    def take(self: express.Express, door: Any, raw: bytes, asker: Any) -> None:
+        seen.append(raw)
+        real(self, door, raw, asker)
+
+    monkeypatch.setattr(express.Express, "take", take)
+    return seen
+
+
+def test_a_whole_update_is_taken_at_once(known: Served, taken: list[bytes]) -> None:
+    heard = hear(say(known.port, request(2, more=LAST)))
+    head, _, body = heard.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert json.loads(body) == {"ok": True}
+    names = {line.split(b": ")[0] for line in head.split(b"\r\n")[1:]}
+    assert {b"date", b"x-request-id", b"content-length", b"x-content-type-options", b"connection"} <= names
+    assert (len(taken), stored()) == (1, 2)
+
+
+def test_the_first_update_through_a_door_goes_the_ordinary_way(served: Served, taken: list[bytes]) -> None:
+    assert b" 200 OK" in hear(say(served.port, request(1, more=LAST)))
+    assert (taken, stored()) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (request(2, secret=b"", more=LAST), b"401"),
+        (request(2, secret=SECRET.replace(b"test", b"best"), more=LAST), b"401"),
+        (request(2, path=b"/api/telegram/webhook/99", more=LAST), b"404"),
+        (request(2, path=b"/telegram/webhook?x=1", more=LAST), b"200"),
+        (request(2, more=LAST).replace(b"HTTP/1.1", b"HTTP/1.0", 1), b"200"),
+    ],
+)
+def test_whatever_is_not_quite_ordinary_goes_the_ordinary_way(
+    known: Served, taken: list[bytes], sent: bytes, status: bytes
+) -> None:
+    assert hear(say(known.port, sent)).split(b" ")[1] == status
+    assert (taken, stored()) == ([], 2 if status == b"200" else 1)
+
+
+def test_an_update_in_two_pieces_is_stored_once_and_whole(known: Served) -> None:
+    whole = request(2, more=LAST)
+    for cut in (20, len(whole) - 30, len(whole) - 1):
+        connection = say(known.port, whole[:cut])
+        threading.Event().wait(0.05)  # it need not be read in two pieces, but it may
+        connection.sendall(whole[cut:])
+        assert b" 200 OK" in hear(connection)
+    assert stored() == 2
+
+
+def test_one_connection_is_used_again_and_again(known: Served, taken: list[bytes]) -> None:
+    connection = say(known.port)
+    connection.settimeout(SECONDS)
+    for number in range(2, 22):
+        connection.sendall(request(number))
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 OK")
+    connection.close()
+    assert (len(taken), stored()) == (20, 21)
+
+
+def test_requests_that_do_not_wait_are_answered_in_their_order(known: Served, taken: list[bytes]) -> None:
+    """Two updates, something that Flask answers, and another update, in one piece."""
+    other = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    heard = hear(say(known.port, request(2) + request(3) + other + request(4, more=LAST)))
+    bodies = [piece.partition(b"\r\n\r\n")[2] for piece in heard.split(b"HTTP/1.1 ")[1:]]
+    assert len(bodies) == 4
+    assert [b'"ok":true' in body for body in bodies] == [True, True, False, True]
+    assert stored() == 4
+
+
+def test_a_client_that_goes_before_its_answer_harms_nobody(known: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+    real = accepting.insert
+
+    def slow(*arguments: Any) -> Any:
+        assert go.wait(20)
+        return real(*arguments)
+
+    monkeypatch.setattr(accepting, "insert", slow)
+    gone = say(known.port, request(2))
+    gone.close()
+    stays = say(known.port, request(3, more=LAST))
+    go.set()
+    assert b" 200 OK" in hear(stays)
+    eventually(lambda: stored() == 3, "what was handed over is stored, whoever waits for it")
+
+
+def test_a_database_that_is_away_is_said_to_each_and_the_connection_stays(
+    known: Served, taken: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, down = accepting.insert, [True]
+
+    def away(*arguments: Any) -> Any:
+        if down[0]:
+            raise OperationalError("", {}, Exception("away"))
+        return real(*arguments)
+
+    monkeypatch.setattr(accepting, "insert", away)
+    connection = say(known.port, request(2))
+    connection.settimeout(SECONDS)
+    assert connection.recv(65536).startswith(b"HTTP/1.1 503 ")
+    down[0] = False
+    connection.sendall(request(2))
+    assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+    connection.close()
+    assert (len(taken), stored()) == (2, 2)
+
+
+def test_a_line_names_the_requests_that_were_answered_together(known: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[dict[str, Any]] = []
+    monkeypatch.setattr(express.log, "info", lambda _event, **fields: lines.append(fields))
+    answers = [ask(known.port, "POST", "/telegram/webhook", b"{}", **_secret()) for _ in range(3)]
+    heard = {answer.headers["x-request-id"] for answer in answers}
+    assert len(heard) == 3
+    named = [one for line in lines for one in line.get("request_ids", [line.get("request_id")])]
+    assert set(named) == heard
+    assert {(line["status"], line["route"]) for line in lines} == {(200, "/telegram/webhook")}
+
+
+def _secret() -> dict[str, str]:
+    return {"X-Telegram-Bot-Api-Secret-Token": "test-webhook-secret"}
