@@ -29,7 +29,7 @@ def main(sender_id: int, batches: int) -> None:
     with app.app_context():
         keeper = LeaseKeeper(db.engine)
         keeper.acquire([sender_id])
-        claims = by_index(db.engine)
+        claiming_engine = by_index(db.engine)
         renewed = time.monotonic()
         for _ in range(batches):
             if time.monotonic() - renewed > 1.5:
@@ -38,7 +38,7 @@ def main(sender_id: int, batches: int) -> None:
             begun, now = time.perf_counter(), clock.now()
             whole = floors.whole_look_due(begun)
             want = claiming.Want(sender_id, keeper.held()[sender_id].epoch, BATCH, floors=floors.of(sender_id))
-            with claims.begin() as connection:
+            with claiming_engine.begin() as connection:
                 claimed = claiming.claim(connection, [want], [], now)
                 if floors.to_note([sender_id], begun):
                     found = claiming.oldest(connection, {sender_id: floors.of(sender_id)})

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from backend.core import config
 
 NAMES = (
-    "webhook.stored_not_committed",
+    "webhook.received_not_stored",
     "webhook.inserted_not_woken",
     "intake.claimed",
     "intake.stored_not_processed",

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -50,6 +50,7 @@ class Acceptor:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._waiting: queues.SimpleQueue[Sequence[Handed]] = queues.SimpleQueue()
+        self._connection: Connection | None = None
         # A daemon: what it has not committed was not acknowledged, and comes again.
         threading.Thread(target=self._run, name="accept", daemon=True).start()
 
@@ -91,8 +92,7 @@ class Acceptor:
     def _store(self, ready: Sequence[tuple[Handed, Arrived]]) -> None:
         events = [event for _, event in ready]
         try:
-            with self._engine.begin() as connection:
-                new = insert(connection, events)
+            new, again = self._insert(events)
             failpoints.hit("webhook.inserted_not_woken")
         except (DBAPIError, PoolTimeout) as error:
             if len(ready) > 1 and not isinstance(error, OperationalError | PoolTimeout):
@@ -106,7 +106,8 @@ class Acceptor:
             log.exception("accept_defect", error=type(error).__name__)
             _tell([(handed, error) for handed, _ in ready])
             return
-        to_process = any(event.name in new and not event.parked for event in events)
+        # What a first attempt may have stored is known by now, and has not woken anybody.
+        to_process = again or any(event.name in new and not event.parked for event in events)
         results: list[tuple[Handed, Result]] = []
         for handed, event in ready:
             results.append((handed, event.name in new))
@@ -114,6 +115,33 @@ class Acceptor:
         _tell(results)
         if to_process:
             queue.wake_now("intake")
+
+    def _insert(self, events: Sequence[Arrived]) -> tuple[set[tuple[int, bytes]], bool]:
+        """Stores and commits; the names of those that were new, and whether it took a second attempt.
+
+        One statement on a connection that stays is one round trip. A connection that broke since the last batch (the
+        database was restarted) is replaced, and the statement repeated: whatever it has stored already is then known.
+        """
+        kept = self._connection is not None
+        try:
+            return insert(self._connected(), events), False
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            self._disconnect()
+            if not kept:
+                raise
+        return self._insert(events)[0], True
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def _tell(results: Sequence[tuple[Handed, Result]]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from backend.core.database import db, system_scope
 from backend.models import WebhookEvent
 from backend.services import intake
-from backend.services.intake import storing
+from backend.services.intake import accepting, storing
 from backend.services.senders.doors import Door
 from tests.support import factories
 
@@ -77,3 +77,45 @@ def test_one_that_the_database_refuses_takes_no_other_with_it(bot):
         else:
             assert future.result(10) is True
     assert len(stored()) == 7
+
+
+def break_connection(engine):
+    """What a restart of the server does to the acceptor's connection."""
+    kept = intake.acceptor(engine)._connection
+    with engine.connect() as connection:
+        query = "SELECT pg_terminate_backend(%s, 5000)"
+        connection.exec_driver_sql(query, (kept.connection.driver_connection.info.backend_pid,))
+
+
+def test_a_connection_that_broke_since_the_last_batch_is_replaced_and_nobody_hears_of_it(bot):
+    assert intake.accept(bot, body(1)).result(10) is True
+    break_connection(db.engine)
+    assert intake.accept(bot, body(2)).result(10) is True
+    assert len(stored()) == 2
+
+
+def test_what_a_broken_connection_had_stored_is_known_and_processed_all_the_same(bot, monkeypatch):
+    """The commit happened, its answer did not arrive: nobody has been woken for it yet."""
+    assert intake.accept(bot, body(1)).result(10) is True
+    real, engine, woken, broken = storing.insert, db.engine, [], []
+
+    def insert_and_break(connection, events):
+        found = real(connection, events)
+        if not broken:
+            broken.append(True)
+            break_connection(engine)
+            connection.exec_driver_sql("SELECT 1")
+        return found
+
+    monkeypatch.setattr(accepting, "insert", insert_and_break)
+    monkeypatch.setattr(accepting.queue, "wake_now", woken.append)
+    assert intake.accept(bot, body(2)).result(10) is False
+    assert (len(stored()), woken) == (2, ["intake"])
+
+
+def test_a_refused_body_does_not_cost_the_connection(bot):
+    with pytest.raises(DBAPIError):
+        intake.accept(Door(bot.id + 1000, bot.channel, "secret"), body(1)).result(10)
+    before = intake.acceptor(db.engine)._connection
+    assert intake.accept(bot, body(2)).result(10) is True
+    assert intake.acceptor(db.engine)._connection is before
