@@ -159,7 +159,7 @@ def _connection_options() -> dict[str, str | int]:
     return options
 
 
-_BY_INDEX = ("sort", "incremental_sort", "seqscan", "bitmapscan", "hashjoin", "mergejoin")
+_BY_INDEX = ("sort", "incremental_sort", "seqscan", "bitmapscan", "hashjoin", "mergejoin", "material")
 
 
 def by_index(engine: Engine) -> Engine:

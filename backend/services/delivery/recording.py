@@ -62,14 +62,16 @@ def record(outcomes: Sequence[Outcome]) -> None:
 
 
 # The common case in one statement, for it decides what a message costs. The snapshot is taken after the messages are
-# locked, so an edit that committed before is seen, and one that comes later waits.
-_SENT = text(
+# locked, so an edit that committed before is seen, and one that comes later waits. "Not due" means `sending`: said so,
+# the planner finds a row by its id, and does not read the index of all in flight, which looks small to it and is full
+# of dead entries while a transaction is held open.
+SENT = text(
     """
     WITH o AS (
         SELECT * FROM unnest(:ids, :epochs, :versions, :externals) AS o(id, epoch, version, external_id)
     ), gone AS (
         DELETE FROM deliveries d USING o
-         WHERE d.id = o.id AND d.state = 'sending' AND (d.epoch = o.epoch OR NOT :fencing)
+         WHERE d.id = o.id AND d.state <> 'due' AND (d.epoch = o.epoch OR NOT :fencing)
         RETURNING d.id, d.workspace_id, d.message_id, d.part, d.sender_id, d.chat_key, o.version, o.external_id
     ), kept AS (
         INSERT INTO message_parts
@@ -107,7 +109,7 @@ def _record_sent(outcomes: Sequence[Outcome]) -> None:
         return
     recorded = set(
         db.session.execute(
-            _SENT,
+            SENT,
             {
                 "ids": [one.claimed.id for one in outcomes],
                 "epochs": [one.claimed.epoch for one in outcomes],
@@ -154,7 +156,7 @@ def _record_one(outcome: Outcome, message: Message | None) -> None:
     claimed = outcome.claimed
     row = db.session.execute(
         select(Delivery)
-        .where(Delivery.id == claimed.id, Delivery.state == "sending")
+        .where(Delivery.id == claimed.id, Delivery.state != "due")
         .where(Delivery.epoch == claimed.epoch if FENCING else Delivery.id == claimed.id)
         .with_for_update()
         .execution_options(populate_existing=True)

@@ -65,7 +65,7 @@ def _settle(lease: Lease, delivery_id: int, *, own: bool = False) -> bool:
         ).scalar_one_or_none()
     row = db.session.execute(
         select(Delivery)
-        .where(Delivery.id == delivery_id, Delivery.state == "sending")
+        .where(Delivery.id == delivery_id, Delivery.state != "due")
         .where(Delivery.epoch == lease.epoch if own else Delivery.epoch < lease.epoch)
         .with_for_update()
         .execution_options(populate_existing=True)

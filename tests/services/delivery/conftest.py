@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.core.database import system_scope
+from backend.core.database import by_index, db, system_scope
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
 
@@ -29,3 +29,11 @@ def home(app):
 @pytest.fixture
 def bot(home):
     return factories.bot(home)
+
+
+@pytest.fixture
+def claims(app):
+    """The engine that claims use."""
+    engine = by_index(db.engine)
+    yield engine
+    engine.dispose()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import text
 
 from backend.core import clock
-from backend.core.database import by_index, db
+from backend.core.database import db
 from backend.core.leases import LeaseKeeper
-from backend.models import Delivery
 from backend.services.delivery import claiming
 from backend.services.delivery.floors import BEGINNING, Floors
 from backend.services.delivery.rhythm import Rhythm
@@ -78,13 +76,6 @@ def texts_of(claimed):
     return [one.body["parts"][0]["text"] for one in claimed]
 
 
-@pytest.fixture
-def claims(app):
-    engine = by_index(db.engine)
-    yield engine
-    engine.dispose()
-
-
 def claim(claims, bot, epoch, budget, floors):
     now = clock.now()
     with claims.begin() as connection:
@@ -132,52 +123,3 @@ def test_a_row_that_comes_in_below_the_floor_is_found_by_a_whole_look(app, every
         db.session.execute(text("UPDATE deliveries SET due_at = due_at - interval '1 hour'"))
         db.session.commit()
         until(lambda: fresh(late).state == "sent", 15)
-
-
-def test_a_claim_reads_the_beginning_of_a_long_queue_whatever_the_statistics_say(everything, claims, home, bot):
-    chat = factories.conversation(home, bot)
-    row = {"workspace_id": home.id, "sender_id": bot.id, "conversation_id": chat.id, "operation": "send", "lane": 1}
-    rows = [row | {"chat_key": number, "due_at": NOON + timedelta(microseconds=number)} for number in range(20_000)]
-    db.session.execute(insert(Delivery), rows)
-    db.session.commit()
-    keeper = LeaseKeeper(db.engine)
-    epoch = keeper.acquire([bot.id])[0].epoch
-    plans = []
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE deliveries"))
-    for floors in (Floors(), floored(bot)):
-        want = claiming.Want(bot.id, epoch, 25, floors=floors.of(bot.id))
-        plans.append(plan_of(claims, claiming.CLAIM, claiming.values_of([want], [], clock.now())))
-    for plan in plans:
-        read = {
-            node["Index Name"]: node["Actual Rows"] * node["Actual Loops"] for node in nodes(plan) if reads_due(node)
-        }
-        assert read.keys() == {"ix_deliveries_due"}
-        assert read["ix_deliveries_due"] <= 26
-    keeper.release([bot.id])
-
-
-def floored(bot):
-    floors = Floors()
-    floors.note([bot.id], [(bot.id, 1, (NOON + timedelta(microseconds=10), 11))], NOON + timedelta(days=1), 0.0)
-    return floors
-
-
-def reads_due(node):
-    """Whether it reads due rows of the queue, and not one that is named or in flight."""
-    named = node.get("Index Name") in ("pk_deliveries", "uq_deliveries_operation", "ix_deliveries_sending")
-    return node.get("Relation Name") == "deliveries" and node["Node Type"] != "ModifyTable" and not named
-
-
-def plan_of(claims, statement, values):
-    explained = text("EXPLAIN (ANALYZE, FORMAT JSON) " + statement.text).bindparams(*statement._bindparams.values())
-    with claims.connect() as connection:
-        found = connection.execute(explained, values).scalar()
-        connection.rollback()
-    return (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
-
-
-def nodes(plan):
-    yield plan
-    for inner in plan.get("Plans", ()):
-        yield from nodes(inner)

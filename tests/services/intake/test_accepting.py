@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from sqlalchemy import event, select
@@ -81,10 +82,10 @@ def test_one_that_the_database_refuses_takes_no_other_with_it(bot):
 
 def break_connection(engine):
     """What a restart of the server does to the acceptor's connection."""
-    kept = intake.acceptor(engine)._connection
+    kept: Any = intake.acceptor(engine)._connection
+    pid = kept.connection.driver_connection.info.backend_pid
     with engine.connect() as connection:
-        query = "SELECT pg_terminate_backend(%s, 5000)"
-        connection.exec_driver_sql(query, (kept.connection.driver_connection.info.backend_pid,))
+        connection.exec_driver_sql("SELECT pg_terminate_backend(%s, 5000)", (pid,))
 
 
 def test_a_connection_that_broke_since_the_last_batch_is_replaced_and_nobody_hears_of_it(bot):
@@ -97,7 +98,9 @@ def test_a_connection_that_broke_since_the_last_batch_is_replaced_and_nobody_hea
 def test_what_a_broken_connection_had_stored_is_known_and_processed_all_the_same(bot, monkeypatch):
     """The commit happened, its answer did not arrive: nobody has been woken for it yet."""
     assert intake.accept(bot, body(1)).result(10) is True
-    real, engine, woken, broken = storing.insert, db.engine, [], []
+    real, engine = storing.insert, db.engine
+    woken: list[str] = []
+    broken: list[bool] = []
 
     def insert_and_break(connection, events):
         found = real(connection, events)
