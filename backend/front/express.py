@@ -31,7 +31,7 @@ _numbers = itertools.count(1)
 
 
 class Asker(Protocol):
-    """Whoever sent an update and waits on its connection."""
+    """Whoever sent an update and waits on its connection. Answering it raises nothing that it can help."""
 
     route: str
     began: float
@@ -97,7 +97,7 @@ class Express:
             if asker.answered:
                 continue  # it was told that the database is away; the provider repeats it
             status, headers, body = self._judged(result)
-            request_id = asker.answer(status, headers, body)
+            request_id = _say(asker, status, headers, body)
             lines.setdefault((asker.route, status), []).append((request_id, now - asker.began))
         while self._waiting and self._waiting[0].answered:
             self._waiting.popleft()
@@ -109,11 +109,20 @@ class Express:
         while self._waiting and (self._waiting[0].answered or self._waiting[0].began + seconds <= now):
             asker = self._waiting.popleft()
             if not asker.answered:
-                request_id = asker.answer(*error_body(Unavailable("database_unavailable", retry_after=2)))
+                request_id = _say(asker, *error_body(Unavailable("database_unavailable", retry_after=2)))
                 _log({(asker.route, 503): [(request_id, now - asker.began)]})
         self._looking = bool(self._waiting)
         if self._looking:
             self.loop.call_later(min(_LOOK_SECONDS, seconds), self._look)
+
+
+def _say(asker: Asker, status: int, headers: Headers, body: bytes) -> str:
+    """Answers one; a defect with it must not keep the others from hearing."""
+    try:
+        return asker.answer(status, headers, body)
+    except Exception as error:
+        log.exception("answer_defect", error=type(error).__name__)
+        return ""
 
 
 def _log(lines: dict[tuple[str, int], list[tuple[str, float]]]) -> None:

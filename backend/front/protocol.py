@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. `_held` is the body so far of a request that may be taken at once."""
+    """One connection. `_held` has the pieces of the body of a request that may be taken at once."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -30,7 +30,7 @@ class Protocol(HttpToolsProtocol):
         self.access_log = self.access_log and self.config.access_log
         usual = not self.access_log and self.limit_concurrency is None and not self.root_path
         self._webhooks: Webhooks | None = getattr(self.app, "webhooks", None) if usual else None
-        self._held: bytes | None = None
+        self._held: list[bytes] | None = None
         self._door: Door | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -40,8 +40,8 @@ class Protocol(HttpToolsProtocol):
             held, self._held = self._held, None
             if not self.transport.is_closing():
                 super().on_headers_complete()
-                if held:
-                    super().on_body(held)
+                for piece in held:
+                    super().on_body(piece)
 
     def on_headers_complete(self) -> None:
         """Waits for the body where the request is an update's."""
@@ -49,21 +49,21 @@ class Protocol(HttpToolsProtocol):
         if self._door is None:
             super().on_headers_complete()
         else:
-            self._held = b""
+            self._held = []
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
         if self._held is None:
             super().on_body(body)
         else:
-            self._held += body
+            self._held.append(body)
 
     def on_message_complete(self) -> None:
         """Takes the update."""
         if self._held is None or self._door is None or self._webhooks is None:
             super().on_message_complete()
             return
-        raw, self._held = self._held, None
+        raw, self._held = b"".join(self._held), None
         taken = Taken(self, DEFAULT_ROUTE if self.url.startswith(b"/telegram/") else BOT_ROUTE)
         self.cycle = taken  # type: ignore[assignment]
         self._webhooks.express(self.loop).take(self._door, raw, taken)
@@ -72,6 +72,8 @@ class Protocol(HttpToolsProtocol):
         """The door that lets this request in, if nothing but its body is missing."""
         if self._webhooks is None or (self.cycle is not None and not self.cycle.response_complete):
             return None  # pipelined: it has its turn after the one before
+        if self.flow.write_paused:
+            return None  # it sends and does not read: the ordinary way waits for it
         parser = self.parser
         if parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
             return None
@@ -107,7 +109,8 @@ class Taken:
     @property
     def answered(self) -> bool:
         """Whether it was, or there is nobody left to be."""
-        return self.response_complete or self.disconnected
+        # A connection that ends while another request waits behind this one says so only to that one.
+        return self.response_complete or self.disconnected or self._protocol.transport.is_closing()
 
     def answer(self, status: int, headers: Headers, body: bytes) -> str:
         """See `Asker`."""

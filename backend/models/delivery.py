@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
@@ -51,6 +51,7 @@ class Delivery(HasId, Tenant, Base):
     __table_args__ = (
         within_workspace("message_id", "messages"),
         within_workspace("conversation_id", "conversations"),
+        CheckConstraint("state IN ('due', 'sending')", name="state"),
         Index("ix_deliveries_due", "sender_id", "lane", "due_at", "id", postgresql_where=text("state = 'due'")),
         Index("ix_deliveries_next", "sender_id", "due_at", postgresql_where=text("state = 'due'")),
         Index("ix_deliveries_chat", "sender_id", "chat_key", "due_at", postgresql_where=text("state = 'due'")),

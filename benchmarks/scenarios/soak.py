@@ -3,7 +3,7 @@
 Traffic: events by the API (a reporter that repeats what was not answered, with its idempotency key), updates by the
 webhook (repeated until acknowledged, as Telegram does), and campaign-like messages that may be said once at most.
 Killed are the web process and its worker, the supervisor, the dispatch loop, the jobs, Valkey and PostgreSQL. A kill is
-recovered from when a message reported after it has reached the provider.
+recovered from when an event reported after it, and the answer to a command sent after it, have reached the provider.
 """
 
 from __future__ import annotations
@@ -155,9 +155,16 @@ def _judge(
     result.add("contradictions between rows and provider", len(verdict.mistaken) + len(verdict.stray), "", 0)
     result.add("updates acknowledged and not processed", lost_updates, "", 0)
     result.add("messages neither out nor explained", sum(row.state == "queued" for row in rows), "", 0)
-    recoveries, passes = _recoveries(reporter, marked, kills)
-    result.add("recovery: longest", max(recoveries, default=0.0), "s", 10.0)
-    result.add("recovery: median", percentile(sorted(recoveries), 50) if recoveries else 0.0, "s")
+    events = sorted((at, marked[name][0]) for name, at in reporter.accepted.items() if name in marked)
+    passes = _recoveries(kills, events, _replies(updates.begun, entries))
+    for what, path in (("events", "recovery_s"), ("commands", "reply_s")):
+        each = sorted(one[path] for one in passes)
+        result.add(f"recovery of {what}: longest", max(each, default=0.0), "s", 10.0)
+        result.add(f"recovery of {what}: median", percentile(each, 50) if each else 0.0, "s")
+    for victim in VICTIMS:
+        its = [one["recovery_s"] for one in passes if one["victim"] == victim]
+        if its:
+            result.add(f"recovery: longest of {len(its)} after {victim}", max(its), "s")
     result.add("kills", len(kills))
     result.add("events reported", len(reporter.accepted))
     result.add("updates", updates.sent)
@@ -170,17 +177,24 @@ def _judge(
     return passes
 
 
+def _replies(begun: list[tuple[int, int]], entries: list[checker.Entry]) -> list[tuple[int, int]]:
+    """When each command was first sent, and when its chat next got an answer."""
+    answers: dict[int, list[int]] = {}
+    for one in entries:
+        if one.accepted and one.method == "sendMessage" and "«" not in one.text and not one.text.startswith("once "):
+            answers.setdefault(one.chat, []).append(one.at)
+    found = [(at, min((said for said in answers.get(chat, ()) if said > at), default=0)) for at, chat in begun]
+    return sorted((at, said) for at, said in found if said)
+
+
 def _recoveries(
-    reporter: EventReporter, marked: dict[str, list[int]], kills: list[tuple[int, str]]
-) -> tuple[list[float], list[dict[str, Any]]]:
-    """Seconds from each kill to the first acceptance of an event that was first reported after it."""
-    found: list[float] = []
+    kills: list[tuple[int, str]], events: list[tuple[int, int]], replies: list[tuple[int, int]]
+) -> list[dict[str, Any]]:
+    """Seconds from each kill to the first acceptance of an event, and of an answer, that was asked for after it."""
     each: list[dict[str, Any]] = []
-    reported = sorted((at, name) for name, at in reporter.accepted.items())
     for at, victim in kills:
-        later = [marked[name][0] for begun, name in reported if begun > at and name in marked]
-        if not later:
-            continue  # the traffic ended with this kill
-        found.append((min(later) - at) / 1e9)
-        each.append({"victim": victim, "recovery_s": found[-1]})
-    return found, each
+        told = [accepted for begun, accepted in events if begun > at]
+        answered = [accepted for begun, accepted in replies if begun > at]
+        if told and answered:  # otherwise the traffic ended with this kill
+            each.append({"victim": victim, "recovery_s": (min(told) - at) / 1e9, "reply_s": (min(answered) - at) / 1e9})
+    return each

@@ -81,15 +81,18 @@ class EventReporter(Traffic):
 
 
 class UpdateSender(Traffic):
-    """Delivers updates as Telegram does, until acknowledged: commands of linked people; `sent` counts them."""
+    """Delivers updates as Telegram does, until acknowledged: commands of linked people; `sent` counts them, and
+    `begun` says when each was first sent, and in which chat."""
 
     def __init__(self, port: int, chats: list[int], every: float) -> None:
         super().__init__(port, every)
         self._chats = chats
         self.sent = 0
+        self.begun: list[tuple[int, int]] = []
 
     def _one(self, number: int) -> None:
         chat = self._chats[number % len(self._chats)]
+        self.begun.append((time.monotonic_ns(), chat))
         person = {"id": chat, "is_bot": False, "first_name": "Sam"}
         message = {
             "message_id": number + 1,

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from backend.core.database import db, system_scope
-from backend.front import express
+from backend.front import express, protocol
 from backend.models import WebhookEvent
 from backend.services.intake import accepting
 from tests.front.conftest import Served
@@ -171,3 +171,45 @@ def test_a_line_names_the_requests_that_were_answered_together(known: Served, mo
 
 def _secret() -> dict[str, str]:
     return {"X-Telegram-Bot-Api-Secret-Token": "test-webhook-secret"}
+
+
+def test_a_connection_that_breaks_behind_an_update_stops_nothing(
+    known: Served, taken: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An update, something else, and nonsense in one piece: the server closes before the update is committed."""
+    go = threading.Event()
+    real = accepting.insert
+
+    def slow(*arguments: Any) -> Any:
+        assert go.wait(20)
+        return real(*arguments)
+
+    monkeypatch.setattr(accepting, "insert", slow)
+    monkeypatch.setattr("backend.front.webhooks.MOST_SECONDS", 0.2)
+    broken = say(known.port, request(2) + b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" + b"\x00nonsense\r\n\r\n")
+    hear(broken)
+    waits = say(known.port, request(3, more=LAST))
+    assert b" 503 " in hear(waits), "it is still told in time that the database is away"
+    go.set()
+    eventually(lambda: stored() == 3, "both are stored")
+    assert b" 200 OK" in hear(say(known.port, request(4, more=LAST)))
+    assert len(taken) == 3
+
+
+def test_one_that_cannot_be_answered_keeps_no_other_from_its_answer(
+    known: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = protocol.Taken.answer
+    failed: list[protocol.Taken] = []
+
+    def answer(self: protocol.Taken, *arguments: Any) -> str:
+        if not failed:
+            failed.append(self)
+            raise RuntimeError("a defect")
+        return real(self, *arguments)
+
+    monkeypatch.setattr(protocol.Taken, "answer", answer)
+    first = say(known.port, request(2))
+    eventually(lambda: failed, "the defect")
+    assert b" 200 OK" in hear(say(known.port, request(3, more=LAST)))
+    first.close()

@@ -12,8 +12,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from backend.channels.base import Envelope
 from backend.channels.inbound import (
     ButtonPressed,
@@ -53,7 +51,7 @@ def envelope(body: bytes) -> Envelope:
     """The intake's keys. The id alone is not enough, because ids restart at a random number after a quiet
     week, so a digest of the content goes with it: of the parsed content, which is the same by webhook and by
     polling and whatever the order of its keys."""
-    update, canonical = _canonical(body)
+    update, canonical = _read(body)
     if not isinstance(update, dict):
         digest = hashlib.sha256(body).hexdigest()[:32]
         return Envelope(f"raw:{digest}", f"raw:{digest}", "unparsable")
@@ -83,29 +81,19 @@ def parse(body: bytes) -> list[InboundEvent]:
     return [Ignored(reading.bounded(kind))]
 
 
-def _canonical(body: bytes) -> tuple[Any, bytes]:
-    """The JSON value and its one way of being written; None where there is no value.
-
-    Nearly every body is read by the fast parser; one that it is too strict for is read and written as `_load` does.
-    """
-    try:
-        value = orjson.loads(body)
-        return value, orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except (ValueError, TypeError, RecursionError):
-        value = _load(body)
-        return value, json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
 def _load(body: bytes) -> Any:
-    """The JSON value, or None where there is none. The nesting is limited by the parser (RecursionError), the
-    length of numbers by Python (ValueError)."""
+    """The JSON value, or None where there is none."""
+    return _read(body)[0]
+
+
+def _read(body: bytes) -> tuple[Any, bytes]:
+    """The JSON value and the one way of writing it; None where there is none. The nesting is limited by the parser and
+    the writer (RecursionError), the length of numbers by Python (ValueError)."""
     try:
         value = json.loads(body)
-        # Deep nesting that the parser just bears may still be too deep for the writer.
-        json.dumps(value)
+        return value, json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
     except (ValueError, RecursionError):
-        return None
-    return value
+        return None, b""
 
 
 def _kind(update: Mapping[str, Any]) -> str:

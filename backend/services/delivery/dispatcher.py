@@ -127,7 +127,8 @@ class Dispatcher:
 
     def _take_leases(self) -> None:
         nudged = self._nudged.is_set()
-        self._nudged.clear()
+        if nudged:
+            self._nudged.clear()
         if self._serving.bring_up_to_date(look=nudged):
             self._slotted.clear()
 
@@ -188,14 +189,14 @@ class Dispatcher:
                 waits.append(served.pace.opens(moment) - moment - _LEAD)
         with self._claims.begin() as connection:
             claimed = claiming.claim(connection, wants, list(cooling), now)
-            self._note_floors(connection, wants, now, moment)
-            if whole:
-                self._floors.looked_whole(moment, time.monotonic())
             self._slot_backlogs(connection, cooling, moment, now)
             due = claiming.next_due(connection, list(self._serving.senders), now) if self._serving.senders else None
         if claimed:
             failpoints.hit("delivery.claimed")
         hungry = self._submit(claimed, moments)
+        self._note_floors(wants, now, moment)
+        if whole:
+            self._floors.looked_whole(moment, time.monotonic())
         paced = [self._serving.senders[one].pace for one in hungry if one not in short_of_room]
         waits += [pace.opens(moment) - moment - _LEAD for pace in paced]
         crowded = [one for one in short_of_room if one in hungry or one not in moments]
@@ -206,12 +207,14 @@ class Dispatcher:
             waits.append((due - clock.now()).total_seconds())
         return max(0.0, min([LOOK_SECONDS, *waits]))
 
-    def _note_floors(self, connection: Connection, wants: list[claiming.Want], now: datetime, moment: float) -> None:
-        """Now and then looks where the lanes begin, so that claims need not look below."""
+    def _note_floors(self, wants: list[claiming.Want], now: datetime, moment: float) -> None:
+        """Now and then looks where the lanes begin, so that claims need not look below; not while the claim's locks
+        are held."""
         ids = self._floors.to_note([want.sender_id for want in wants], moment)
         if ids:
             floors = {sender_id: self._floors.of(sender_id) for sender_id in ids}
-            self._floors.note(ids, claiming.oldest(connection, floors), now, moment)
+            with self._claims.connect() as connection:
+                self._floors.note(ids, claiming.oldest(connection, floors), now, moment)
 
     def _bulk_of(self, sender_id: int, budget: int) -> int:
         """The share of a budget that bulk gets first: one in ten, also where the budget is one at a time."""

@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 _SHARE: Final = 0.05
+_LONGEST: Final = 10.0
+"""Seconds between two looks at most: one that only had to wait for a lock must not be made up for by minutes."""
 
 
 class Rhythm:
-    """Due every `seconds`, and less often when a look takes more than a twentieth of that. Times are monotonic."""
+    """Due every `seconds`, and less often (each ten at least) when a look takes more than a twentieth of that.
+
+    Times are monotonic.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -20,4 +25,4 @@ class Rhythm:
 
     def looked(self, begun: float, ended: float) -> None:
         """A look took from `begun` to `ended`."""
-        self._next = max(begun + self._seconds, ended + (ended - begun) / _SHARE)
+        self._next = max(begun + self._seconds, ended + min((ended - begun) / _SHARE, _LONGEST))

@@ -28,7 +28,6 @@ from backend.models import Sender
 from backend.services.delivery import claiming, recovery
 from backend.services.delivery.pacing import HORIZON, SenderPace
 from backend.services.delivery.recording import Outcome
-from backend.services.delivery.rhythm import Rhythm
 from backend.services.delivery.transmission import Served, limits_of
 
 log = get_logger(__name__)
@@ -58,7 +57,7 @@ class Serving:
         self._leaving: set[int] = set()
         self._avoided: dict[int, float] = {}
         self._flight_lock = threading.Lock()
-        self._look = Rhythm(LOOK_SECONDS)
+        self._looked_at = float("-inf")
         self._first = 0
         self._ended = threading.Event()
         self._renewer = threading.Thread(target=self._renew_leases, name="renew", daemon=True)
@@ -86,10 +85,10 @@ class Serving:
             self._forget(sender_id)
         moment = time.monotonic()
         # Not at every turn: most turns only wait for the next pace token of a sender that is served already.
-        looked = look or self._look.due(moment)
+        looked = look or moment - self._looked_at >= LOOK_SECONDS
         if looked:
+            self._looked_at = moment
             self._acquire(held, moment)
-            self._look.looked(moment, time.monotonic())
         for sender_id, lease in self.keeper.held().items():
             # Also one that ran out while the database was away and was renewed before anybody else took it.
             if sender_id not in self.senders:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.core import failpoints, queue
@@ -76,7 +76,11 @@ class Acceptor:
                 while waiting and len(batch) < _MOST and size < _MOST_BYTES:
                     size += len(batch[-1].raw)
                     batch.append(waiting.popleft())
-                self._accept(batch)
+                try:
+                    self._accept(batch)
+                except Exception as error:
+                    # Whoever waits hears nothing and gives up in time; the next ones must not.
+                    log.exception("acceptor_defect", error=type(error).__name__)
 
     def _accept(self, batch: Sequence[Handed]) -> None:
         ready: list[tuple[Handed, Arrived]] = []
@@ -125,11 +129,13 @@ class Acceptor:
         kept = self._connection is not None
         try:
             return insert(self._connected(), events), False
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
+        except (IntegrityError, DataError):
+            raise  # it is the row's fault
+        except Exception as error:
+            # Perhaps the connection is of no more use: what it has prepared, or the state it is in.
             self._disconnect()
-            if not kept:
+            broken = isinstance(error, DBAPIError) and error.connection_invalidated
+            if not (kept and broken):
                 raise
         return self._insert(events)[0], True
 
@@ -140,8 +146,9 @@ class Acceptor:
 
     def _disconnect(self) -> None:
         if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+            connection, self._connection = self._connection, None
+            connection.invalidate()
+            connection.close()
 
 
 def _tell(results: Sequence[tuple[Handed, Result]]) -> None:

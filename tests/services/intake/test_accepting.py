@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from backend.core.database import db, system_scope
 from backend.models import WebhookEvent
@@ -122,3 +122,31 @@ def test_a_refused_body_does_not_cost_the_connection(bot):
     before = intake.acceptor(db.engine)._connection
     assert intake.accept(bot, body(2)).result(10) is True
     assert intake.acceptor(db.engine)._connection is before
+
+
+def test_a_connection_with_an_error_that_is_not_a_rows_is_replaced(bot, monkeypatch):
+    """Such as a plan that it has prepared and that a migration has made invalid."""
+    assert intake.accept(bot, body(1)).result(10) is True
+    before = intake.acceptor(db.engine)._connection
+    real = storing.insert
+
+    def insert(connection, events):
+        if connection is before:
+            raise ProgrammingError("", {}, Exception("cached plan must not change result type"))
+        return real(connection, events)
+
+    monkeypatch.setattr(accepting, "insert", insert)
+    with pytest.raises(ProgrammingError):
+        intake.accept(bot, body(2)).result(10)
+    assert intake.accept(bot, body(2)).result(10) is True
+
+
+def test_a_defect_beside_the_database_does_not_end_the_thread(bot, monkeypatch):
+    def defect(_lane):
+        raise RuntimeError("a defect")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(accepting.queue, "wake_now", defect)
+        assert intake.accept(bot, body(1)).result(10) is True
+        assert intake.accept(bot, body(2)).result(10) is True
+    assert intake.accept(bot, body(3)).result(10) is True
