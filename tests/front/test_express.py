@@ -164,8 +164,11 @@ def test_a_line_names_the_requests_that_were_answered_together(known: Served, mo
     answers = [ask(known.port, "POST", "/telegram/webhook", b"{}", **_secret()) for _ in range(3)]
     heard = {answer.headers["x-request-id"] for answer in answers}
     assert len(heard) == 3
-    named = [one for line in lines for one in line.get("request_ids", [line.get("request_id")])]
-    assert set(named) == heard
+
+    def named() -> set[Any]:
+        return {one for line in list(lines) for one in line.get("request_ids", [line.get("request_id")])}
+
+    eventually(lambda: named() == heard, "the lines, which come right after the answers")
     assert {(line["status"], line["route"]) for line in lines} == {(200, "/telegram/webhook")}
 
 
