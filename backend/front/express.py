@@ -1,4 +1,4 @@
-"""Updates that came whole, in one read, through a door that is known: taken without a task for each.
+"""Small updates that came whole and at once, through a door that is known: taken without a task for each.
 
 Nearly every update is one. What several of them bring in one turn of the loop goes to the acceptor at once, and their
 answers come back at once after the commit. Whatever else comes to a webhook goes the ordinary way (`webhooks`).

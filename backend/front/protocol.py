@@ -1,14 +1,15 @@
 """The server's HTTP protocol with a short cut for updates (`uvicorn --http backend.front.protocol:Protocol`).
 
 A request costs three times as much as an ASGI call with a scope, a task and four messages than as what it is: a few
-headers and a body that came in one read. Whether it is such a request is known when the read is over; one that is not
-(half a body, another address, a wrong secret) goes the ordinary way from its beginning. The application works the same
-with the server's own protocols, only slower.
+headers and a small body, in one read or two. One that is not (a body that dawdles or is large, another address, a wrong
+secret) goes the ordinary way from its beginning. The application works the same with the server's own protocols, only
+slower.
 """
 
 from __future__ import annotations
 
 import time
+from asyncio import TimerHandle
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -19,6 +20,10 @@ from backend.front.express import BOT_ROUTE, DEFAULT_ROUTE, next_request_id
 if TYPE_CHECKING:
     from backend.front.webhooks import Webhooks
     from backend.services.senders.doors import Door
+
+_PATIENCE_SECONDS = 0.25
+"""For the rest of a body: many clients write it apart from the headers."""
+_MOST_HELD = 64 * 1024
 
 
 class Protocol(HttpToolsProtocol):
@@ -32,16 +37,27 @@ class Protocol(HttpToolsProtocol):
         self._webhooks: Webhooks | None = getattr(self.app, "webhooks", None) if usual else None
         self._held: list[bytes] | None = None
         self._door: Door | None = None
+        self._patience: TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Reads; what is not whole by then is not taken at once."""
+        """Reads. A body that has begun has a moment for the rest of it."""
         super().data_received(data)
-        if self._held is not None:
-            held, self._held = self._held, None
-            if not self.transport.is_closing():
-                super().on_headers_complete()
-                for piece in held:
-                    super().on_body(piece)
+        if self._held is None:
+            return
+        if sum(map(len, self._held)) > _MOST_HELD or self.transport.is_closing():
+            self._go_the_ordinary_way()
+        elif self._patience is None:
+            self._patience = self.loop.call_later(_PATIENCE_SECONDS, self._go_the_ordinary_way)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """What was held is not wanted any more."""
+        self._release()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Has the server wait for a request that has begun."""
+        self._go_the_ordinary_way()
+        super().shutdown()
 
     def on_headers_complete(self) -> None:
         """Waits for the body where the request is an update's."""
@@ -63,10 +79,27 @@ class Protocol(HttpToolsProtocol):
         if self._held is None or self._door is None or self._webhooks is None:
             super().on_message_complete()
             return
-        raw, self._held = b"".join(self._held), None
+        raw = b"".join(self._release())
         taken = Taken(self, DEFAULT_ROUTE if self.url.startswith(b"/telegram/") else BOT_ROUTE)
         self.cycle = taken  # type: ignore[assignment]
         self._webhooks.express(self.loop).take(self._door, raw, taken)
+
+    def _go_the_ordinary_way(self) -> None:
+        if self._held is None:
+            return
+        held = self._release()
+        if not self.transport.is_closing():
+            super().on_headers_complete()
+            for piece in held:
+                super().on_body(piece)
+
+    def _release(self) -> list[bytes]:
+        """Holds nothing any more; what was held."""
+        held, self._held = self._held or [], None
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        return held
 
     def _find_door(self) -> Door | None:
         """The door that lets this request in, if nothing but its body is missing."""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from backend.core.database import db, system_scope
 from backend.front import express, protocol
+from backend.front.application import Front
 from backend.models import WebhookEvent
 from backend.services.intake import accepting
 from tests.front.conftest import Served
-from tests.support.serving import SECONDS, ask, eventually, hear, say
+from tests.support.serving import SECONDS, eventually, hear, say, serving
 
 SECRET = b"X-Telegram-Bot-Api-Secret-Token: test-webhook-secret\r\n"
 
@@ -90,13 +93,78 @@ def test_whatever_is_not_quite_ordinary_goes_the_ordinary_way(
     assert (taken, stored()) == ([], 2 if status == b"200" else 1)
 
 
-def test_an_update_in_two_pieces_is_stored_once_and_whole(known: Served) -> None:
+@pytest.mark.parametrize(("patience", "at_once"), [(60.0, True), (0.0, False)])
+def test_an_update_in_pieces_is_stored_whole_whichever_way_it_goes(
+    known: Served, taken: list[bytes], monkeypatch: pytest.MonkeyPatch, patience: float, at_once: bool
+) -> None:
+    """The first piece ends in the headers, between them and the body, and in the body."""
+    monkeypatch.setattr(protocol, "_PATIENCE_SECONDS", patience)
+    gone_on = threading.Event()
+    real = protocol.Protocol._go_the_ordinary_way
+
+    def go_on(self: protocol.Protocol) -> None:
+        real(self)
+        gone_on.set()
+
+    monkeypatch.setattr(protocol.Protocol, "_go_the_ordinary_way", go_on)
     whole = request(2, more=LAST)
-    for cut in (20, len(whole) - 30, len(whole) - 1):
+    body = whole.index(b"\r\n\r\n") + 4
+    for cut in (body, body + 10, len(whole) - 1):
+        gone_on.clear()
         connection = say(known.port, whole[:cut])
-        threading.Event().wait(0.05)  # it need not be read in two pieces, but it may
+        if not at_once:
+            assert gone_on.wait(SECONDS)
         connection.sendall(whole[cut:])
         assert b" 200 OK" in hear(connection)
+    connection = say(known.port, whole[:20])
+    connection.sendall(whole[20:])
+    assert b" 200 OK" in hear(connection)
+    assert (len(taken), stored()) == (4 if at_once else 1, 2)
+
+
+def test_a_large_update_goes_the_ordinary_way(known: Served, taken: list[bytes]) -> None:
+    body = b'{"update_id": 2, "poll": {"text": "%b"}}' % (b"x" * 200_000)
+    head = b"POST /telegram/webhook HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n%b%b\r\n" % (len(body), SECRET, LAST)
+    connection = say(known.port, head, body[:100_000])
+    connection.sendall(body[100_000:])
+    assert b" 200 OK" in hear(connection)
+    assert stored() == 2
+
+
+def test_one_that_goes_away_in_the_middle_leaves_nothing(known: Served, taken: list[bytes]) -> None:
+    whole = request(2)
+    say(known.port, whole[:-5]).close()
+    assert b" 200 OK" in hear(say(known.port, request(3, more=LAST)))
+    assert (len(taken), stored()) == (1, 2)
+
+
+def test_a_stop_in_the_middle_of_an_update_waits_for_it(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "_PATIENCE_SECONDS", 60.0)
+    begun, stopping, whole = threading.Event(), threading.Event(), request(2, more=LAST)
+    on_headers, stop = protocol.Protocol.on_headers_complete, protocol.Protocol.shutdown
+
+    def headers(self: protocol.Protocol) -> None:
+        on_headers(self)
+        begun.set()
+
+    def shutdown(self: protocol.Protocol) -> None:
+        stop(self)
+        stopping.set()
+
+    def send_the_rest(connection: socket.socket) -> None:
+        assert stopping.wait(SECONDS)
+        connection.sendall(whole[-5:])
+
+    with serving(Front(app)) as port:
+        assert b" 200 OK" in hear(say(port, request(1, more=LAST)))
+        monkeypatch.setattr(protocol.Protocol, "on_headers_complete", headers)
+        monkeypatch.setattr(protocol.Protocol, "shutdown", shutdown)
+        connection = say(port, whole[:-5])
+        assert begun.wait(SECONDS)
+        sender = threading.Thread(target=send_the_rest, args=(connection,))
+        sender.start()
+    sender.join(SECONDS)
+    assert b" 200 OK" in hear(connection)
     assert stored() == 2
 
 
@@ -161,8 +229,8 @@ def test_a_database_that_is_away_is_said_to_each_and_the_connection_stays(
 def test_a_line_names_the_requests_that_were_answered_together(known: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[dict[str, Any]] = []
     monkeypatch.setattr(express.log, "info", lambda _event, **fields: lines.append(fields))
-    answers = [ask(known.port, "POST", "/telegram/webhook", b"{}", **_secret()) for _ in range(3)]
-    heard = {answer.headers["x-request-id"] for answer in answers}
+    heads = [hear(say(known.port, request(number, more=LAST))).decode() for number in (2, 3, 4)]
+    heard = {head.partition("x-request-id: ")[2][:32] for head in heads}
     assert len(heard) == 3
 
     def named() -> set[Any]:
@@ -170,10 +238,6 @@ def test_a_line_names_the_requests_that_were_answered_together(known: Served, mo
 
     eventually(lambda: named() == heard, "the lines, which come right after the answers")
     assert {(line["status"], line["route"]) for line in lines} == {(200, "/telegram/webhook")}
-
-
-def _secret() -> dict[str, str]:
-    return {"X-Telegram-Bot-Api-Secret-Token": "test-webhook-secret"}
 
 
 def test_a_connection_that_breaks_behind_an_update_stops_nothing(
