@@ -3,21 +3,17 @@
 Services call the functions exported below and nothing else; `dispatcher` is the resident loop that says it.
 """
 
+from backend.services.delivery.canceling import block, cancel, cancel_of_sender, cancel_pending, unblock
 from backend.services.delivery.editing import delete, edit
 from backend.services.delivery.outbox import (
     NOTIFICATION_LIFE,
     REPLY_LIFE,
     Lane,
     answer_callback,
-    block,
     by_key,
-    cancel,
-    cancel_of_sender,
-    cancel_pending,
     chat_action,
     release,
     send,
-    unblock,
 )
 from backend.services.delivery.status import MessageStatus, status_of
 

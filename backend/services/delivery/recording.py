@@ -1,7 +1,7 @@
 """Recording outcomes: one transaction for a batch, fenced by (id, epoch).
 
 Whatever a process learns too late, after another took its sender over, finds no row and changes nothing. Lock order is
-message before delivery, as in `outbox.edit`.
+message before delivery, as in `editing.edit`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from backend.core.leases import FENCING
 from backend.core.logging import get_logger
 from backend.models import Attempt, Conversation, Delivery, Message, MessagePart, SenderLease
 from backend.services import live
-from backend.services.delivery import outbox
+from backend.services.delivery.canceling import block
 from backend.services.delivery.claiming import Claimed
 from backend.services.delivery.decisions import Decision, Next
 from backend.services.delivery.events import message_ended
@@ -288,4 +288,4 @@ def _tell_others(claimed: Claimed, decision: Decision) -> None:
             disables_link=decision.blocks_chat,
         )
         if decision.blocks_chat:
-            outbox.block(claimed.sender_id, conversation.chat_hash, decision.code)
+            block(claimed.sender_id, conversation.chat_hash, decision.code)

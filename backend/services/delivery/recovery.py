@@ -11,7 +11,7 @@ from backend.core.database import db, system_scope
 from backend.core.leases import Lease
 from backend.core.logging import get_logger
 from backend.models import Conversation, Delivery, Message, Sender, SenderLease
-from backend.services.delivery import outbox
+from backend.services.delivery.canceling import cancel_pending
 from backend.services.delivery.decisions import MOST_ATTEMPTS, Decision, Next
 from backend.services.delivery.events import message_ended
 from backend.services.delivery.recording import end, note_failure
@@ -107,9 +107,9 @@ def cancel_blocked() -> int:
             .scalars()
             .all()
         )
-        count = sum(outbox.cancel_pending(chat, chat.blocked_code or "blocked") for chat in blocked)
+        count = sum(cancel_pending(chat, chat.blocked_code or "blocked") for chat in blocked)
         suppressed = _suppressed_conversations()
-        count += sum(outbox.cancel_pending(chat, "suppressed") for chat in suppressed)
+        count += sum(cancel_pending(chat, "suppressed") for chat in suppressed)
         db.session.commit()
     return count
 

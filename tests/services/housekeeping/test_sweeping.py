@@ -14,7 +14,7 @@ from backend.core.database import db, system_scope
 from backend.models import Delivery, Heartbeat, Message, WebhookEvent, Workspace
 from backend.services import delivery, housekeeping, intake
 from backend.services.housekeeping import sweeping
-from backend.services.intake import draining
+from backend.services.intake import processing
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
 
@@ -171,7 +171,7 @@ def test_an_event_waiting_for_its_next_try_is_woken_when_that_is_due(stored, val
         raise ValueError("a defect")
 
     monkeypatch.setattr(FakeChannel, "parse", lambda self, body: [json.loads(body)])
-    monkeypatch.setitem(draining._HANDLERS, "telegram_bot", (fail, lambda *given: None))
+    monkeypatch.setitem(processing.HANDLERS, "telegram_bot", (fail, lambda *given: None))
     intake.drain()
     valkey.flushdb()
     housekeeping.sweep()

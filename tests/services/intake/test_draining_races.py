@@ -17,7 +17,7 @@ from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.models import WebhookEvent
 from backend.services import intake
-from backend.services.intake import draining
+from backend.services.intake import draining, processing
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
 
@@ -60,7 +60,7 @@ def handled(monkeypatch):
 
 def handling(monkeypatch, handle: Callable[[dict], None]) -> None:
     monkeypatch.setitem(
-        draining._HANDLERS, "telegram_bot", (lambda sender, event: None, lambda sender, event, facts: handle(event))
+        processing.HANDLERS, "telegram_bot", (lambda sender, event: None, lambda sender, event, facts: handle(event))
     )
 
 
@@ -108,7 +108,7 @@ def test_an_event_in_another_processs_hands_holds_back_those_behind_it(app, bot,
             wait(drains[:1], SECONDS)
         order.append(event["n"])
 
-    process = draining._process
+    process = processing.process
 
     def process_slowly(event):
         number, ended = event.id, process(event)
@@ -118,7 +118,7 @@ def test_an_event_in_another_processs_hands_holds_back_those_behind_it(app, bot,
         return ended
 
     handling(monkeypatch, handle)
-    monkeypatch.setattr(draining, "_process", process_slowly)
+    monkeypatch.setattr(draining, "process", process_slowly)
     drains.append(draining_in(app, "first"))
     drains.append(draining_in(app, "second", lambda: first_ended.wait(SECONDS)))
     for drain in drains:
@@ -157,11 +157,11 @@ def test_an_event_that_is_not_due_holds_back_those_behind_it(bot, handled):
 def test_a_stale_list_begins_nothing_and_burns_no_try(bot, handled):
     arrive(bot, 1, 2)
     place = place_of(1)
-    begun = draining._begin(place)
+    begun = processing.begin(place)
     assert begun is not None
     assert begun.id == 1
-    for _ in range(draining.MOST_ATTEMPTS + 1):
-        assert draining._begin(place) is None, "its first was begun moments ago, and holds back the second"
+    for _ in range(processing.MOST_ATTEMPTS + 1):
+        assert processing.begin(place) is None, "its first was begun moments ago, and holds back the second"
     assert rows() == [(1, "new", 1), (2, "new", 0)]
 
 
@@ -178,7 +178,7 @@ def test_an_earlier_event_that_comes_to_light_late_goes_first_and_costs_the_late
             with db.engine.begin() as connection:
                 connection.execute(text("UPDATE webhook_events SET state = 'new' WHERE id = 1"))
 
-    monkeypatch.setitem(draining._HANDLERS, "telegram_bot", (prepare, draining._HANDLERS["telegram_bot"][1]))
+    monkeypatch.setitem(processing.HANDLERS, "telegram_bot", (prepare, processing.HANDLERS["telegram_bot"][1]))
     intake.drain()
     assert handled == [1, 2]
     assert rows() == [(1, "done", 1), (2, "done", 1)]
@@ -247,6 +247,6 @@ def read(plan) -> int:
     return own + dropped + sum(read(part) for part in plan.get("Plans", ()))
 
 
-def place_of(event_id: int) -> draining.Place:
+def place_of(event_id: int) -> processing.Place:
     event = db.session.get_one(WebhookEvent, event_id)
     return event.sender_id, event.conversation_key
