@@ -12,7 +12,7 @@ from flask import Response, current_app, g, redirect, request
 from backend.core.database import db, workspace_scope
 from backend.core.errors import Forbidden, Unauthorized
 from backend.http import guards, limits
-from backend.http.console import pages, sessions
+from backend.http.console import pages, sessions, submissions
 from backend.http.guards import Guard, View
 from backend.services.auth.actor import Actor
 
@@ -44,7 +44,7 @@ def page(role: str = "viewer", *, owner: bool = False) -> Callable[[View], View]
                 _check(guard, actor)
                 with workspace_scope(actor.workspace_id):
                     pages.remember_person()
-                    response = current_app.make_response(view(*args, **kwargs))
+                    response = submissions.once(actor, lambda: current_app.make_response(view(*args, **kwargs)), _again)
                     # A form that is shown again with its faults has changed nothing, whatever was tried on the way.
                     db.session.commit() if response.status_code < 400 else db.session.rollback()
             except BaseException:
@@ -69,6 +69,10 @@ def asked(ask: Callable[[], Answer]) -> Answer:
     """
     db.session.commit()
     return ask()
+
+
+def _again(address: str, text: str, undo: str | None) -> Response:
+    return pages.done(address, text, undo=undo)
 
 
 def _to_sign_in() -> Response:

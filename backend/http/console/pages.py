@@ -18,7 +18,7 @@ from backend.core import clock, i18n
 from backend.core.database import db, workspace_scope
 from backend.core.errors import AppError, Invalid
 from backend.core.logging import get_logger
-from backend.http.console import assets, sessions
+from backend.http.console import assets, sessions, submissions
 from backend.http.console.navigation import GROUPS, Entry
 from backend.services.auth import people
 from backend.services.auth.actor import Actor, reaches
@@ -98,6 +98,7 @@ def fragment(template: str, status: int = 200, **values: Any) -> Response:
 def done(address: str, text: str, *, undo: str | None = None) -> Response:
     """After an act: on to `address`, where `text` is shown in a toast, with a way back if there is one."""
     said = json.dumps({"text": text, "undo": undo} if undo else {"text": text})
+    g.done = address, text, undo
     if request.headers.get("HX-Request"):
         # Header values are Latin-1: other letters are escaped as JSON does it.
         return protect(make_response("", 204, {"HX-Trigger": json.dumps({"toast": json.loads(said), "done": address})}))
@@ -169,7 +170,7 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         t=t, when=when, asset=assets.address, number=lambda value: i18n.number(value, locale()), lang=locale
     )
-    app.jinja_env.globals.update(_=_own_words, has_page=has_page, may=may)
+    app.jinja_env.globals.update(_=_own_words, has_page=has_page, may=may, form_id=submissions.form_id)
     app.jinja_env.trim_blocks = True
 
 

@@ -1,0 +1,56 @@
+"""A form that was sent twice (an impatient click, a page that was opened again) acts once, with the same answer.
+
+Each form carries a name of its own. Sent again with other contents it is another form. The script's requests stay on
+the page and are not counted: a button may be pressed again. What was refused may be sent again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from flask import Response, g, request
+
+from backend.http.console.sessions import CSRF_FIELD
+from backend.services import idempotency
+from backend.services.auth.actor import Actor
+
+FIELD: Final = "form_id"
+_LONGEST: Final = 64
+
+
+def form_id() -> str:
+    """A name for a form that is about to be shown."""
+    return secrets.token_urlsafe(12)
+
+
+def once(actor: Actor, work: Callable[[], Response], again: Callable[[str, str, str | None], Response]) -> Response:
+    """Does `work` unless this form was carried out already; `again` makes its answer from address, text and undo.
+
+    In the actor's workspace and in the work's transaction. Raises Conflict where the first is still under way.
+    """
+    name = request.form.get(FIELD, "") if request.method == "POST" and not request.headers.get("HX-Request") else ""
+    if not name or len(name) > _LONGEST:
+        return work()
+    digest = _digest()
+    route = f"POST {request.path.rstrip('/')}"
+    taken = idempotency.begin(actor.workspace_id, actor.label, route, f"{name} {digest.hex()[:32]}", digest)
+    if isinstance(taken, idempotency.Answer):
+        return again(taken.body["address"], taken.body["text"], taken.body["undo"])
+    response = work()
+    done: tuple[str, str, str | None] | None = g.get("done")
+    if done is None:
+        if response.status_code < 400:  # otherwise everything is taken back anyway
+            idempotency.give_back(taken)
+    else:
+        address, text, undo = done
+        idempotency.finish(taken, idempotency.Answer(303, {"address": address, "text": text, "undo": undo}))
+    return response
+
+
+def _digest() -> bytes:
+    fields = [(name, values) for name, values in sorted(request.form.lists()) if name not in (FIELD, CSRF_FIELD)]
+    return hashlib.sha256(json.dumps(fields).encode()).digest()
