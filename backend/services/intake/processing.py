@@ -103,35 +103,44 @@ def _park_hopeless(place: Place) -> None:
         .order_by(WebhookEvent.id)
         .limit(1)
     ).scalar()
-    event, has_earlier = (None, False) if first is None else _lock(first)
-    if event is not None and not has_earlier:
+    locked = None if first is None else _lock(first)
+    if locked is not None and not locked[2]:
+        event = locked[0]
         _park(event, event.error or "process_died")
         db.session.commit()
     else:
         db.session.rollback()
 
 
-def _lock(event_id: int) -> tuple[WebhookEvent | None, bool]:
-    """The event under its lock, if nobody else has it, and whether one before it in its conversation is new.
+_earlier = aliased(WebhookEvent)
+# Built once: building it took longer than carrying it out.
+_LOCK = (
+    select(
+        WebhookEvent,
+        select(_earlier.id)
+        .where(_earlier.state == "new", _earlier.sender_id == WebhookEvent.sender_id)
+        .where(_earlier.conversation_key == WebhookEvent.conversation_key, _earlier.id < WebhookEvent.id)
+        .exists(),
+        func.set_config("synchronous_commit", "off", True),
+        Sender,
+    )
+    .join(Sender, Sender.id == WebhookEvent.sender_id)
+    .where(WebhookEvent.id == bindparam("event_id"), WebhookEvent.state == "new")
+    .with_for_update(of=WebhookEvent, skip_locked=True)
+    .execution_options(populate_existing=True)
+)
+
+
+def _lock(event_id: int) -> tuple[WebhookEvent, Sender, bool] | None:
+    """The event under its lock with its sender, and whether one before it in its conversation is new. None where
+    somebody else has it.
 
     The transaction's commit does not wait for the disk. Nobody is told of it, and a machine that loses its power loses
     the effects together with the word that the event has ended: it is processed again. Whatever builds on them and is
     waited for takes them to the disk with itself.
     """
-    earlier = aliased(WebhookEvent)
-    has_earlier = (
-        select(earlier.id)
-        .where(earlier.state == "new", earlier.sender_id == WebhookEvent.sender_id)
-        .where(earlier.conversation_key == WebhookEvent.conversation_key, earlier.id < WebhookEvent.id)
-        .exists()
-    )
-    row = db.session.execute(
-        select(WebhookEvent, has_earlier, func.set_config("synchronous_commit", "off", True))
-        .where(WebhookEvent.id == event_id, WebhookEvent.state == "new")
-        .with_for_update(of=WebhookEvent, skip_locked=True)
-        .execution_options(populate_existing=True)
-    ).first()
-    return (None, False) if row is None else (row[0], bool(row[1]))
+    row = db.session.execute(_LOCK, {"event_id": event_id}).first()
+    return None if row is None else (row[0], row[3], bool(row[1]))
 
 
 def process(event: Begun) -> bool:
@@ -151,17 +160,17 @@ def process(event: Begun) -> bool:
         db.session.rollback()
         found = [(one, prepare(sender, one)) for one in channel.parse(raw)]
         db.session.rollback()
-        locked, has_earlier = _lock(event_id)
-        if locked is None:
+        mine = _lock(event_id)
+        if mine is None:
             db.session.rollback()
             return False
+        locked, sender, has_earlier = mine
         if has_earlier:
             # Numbers are given out before their rows are committed, so it may only now have come to light.
             locked.attempts, locked.due_at = locked.attempts - 1, clock.now()
             db.session.commit()
             return False
         failpoints.hit("intake.claimed")
-        sender = db.session.get_one(Sender, sender_id)
         for one, facts in found:
             handle(sender, one, facts)
         _end(locked, [one for one, _ in found])
