@@ -67,6 +67,7 @@ def asked(ask: Callable[[], Answer]) -> Answer:
 
     What the view has done until then is stored: it asks before it writes. What `ask` raises reaches the view.
     """
+    submissions.release()
     db.session.commit()
     return ask()
 

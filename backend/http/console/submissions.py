@@ -40,15 +40,25 @@ def once(actor: Actor, work: Callable[[], Response], again: Callable[[str, str, 
     taken = idempotency.begin(actor.workspace_id, actor.label, route, f"{name} {digest.hex()[:32]}", digest)
     if isinstance(taken, idempotency.Answer):
         return again(taken.body["address"], taken.body["text"], taken.body["undo"])
+    g.submission = taken
     response = work()
     done: tuple[str, str, str | None] | None = g.get("done")
     if done is None:
         if response.status_code < 400:  # otherwise everything is taken back anyway
-            idempotency.give_back(taken)
-    else:
+            release()
+    elif g.submission is not None:
         address, text, undo = done
-        idempotency.finish(taken, idempotency.Answer(303, {"address": address, "text": text, "undo": undo}))
+        idempotency.finish(g.submission, idempotency.Answer(303, {"address": address, "text": text, "undo": undo}))
     return response
+
+
+def release() -> None:
+    """Has the form count as not sent: it had no effect, or its view commits before it is done. Such a view has to bear
+    being called twice."""
+    taken: int | None = g.get("submission")
+    if taken is not None:
+        idempotency.give_back(taken)
+        g.submission = None
 
 
 def _digest() -> bytes:

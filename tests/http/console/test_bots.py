@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from backend.core.config import BotConfig
 from backend.core.database import db, system_scope
-from backend.models import AuditEntry, Message, Sender, User, Workspace
+from backend.models import AuditEntry, IdempotencyKey, Message, Sender, User, Workspace
 from tests.http import callers, holdings, routes
 from tests.http.console.conftest import Browser
 from tests.support.bot_api import NO_WEBHOOK, BotApi, Refusal, bot_api, settings_with
@@ -143,6 +143,20 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_stored(browser, api, c
     assert TOKEN not in refused.text
     assert not api.called("getMe")
     assert routes.fingerprint() == before
+
+
+def test_the_same_form_may_be_sent_again_after_telegram_was_away(browser, api):
+    """Asking ends the transaction in the middle: the form must not count as under way since then."""
+    known = api.answers.get("getMe")
+    api.answers["getMe"] = Refusal(502, "Bad Gateway")
+    form = NEW | {"form_id": "one"}
+    assert browser.post("/console/bots", form).status_code == 503
+    if known is None:
+        del api.answers["getMe"]
+    else:
+        api.answers["getMe"] = known
+    assert browser.post("/console/bots", form).status_code == 303
+    assert counted(IdempotencyKey) == 0
 
 
 def test_a_token_that_telegram_refuses_or_cannot_judge_adds_nothing(browser, api):
