@@ -11,6 +11,8 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # Whoever waits for the lock keeps all of delivery waiting behind it: rather fail beside a long dump, and be repeated.
+    op.execute("SET LOCAL lock_timeout = '5s'")
     op.create_check_constraint(op.f("ck_deliveries_state"), "deliveries", "state IN ('due', 'sending')")
 
 

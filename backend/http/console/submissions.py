@@ -1,13 +1,14 @@
 """A form that was sent twice (an impatient click, a page that was opened again) acts once, with the same answer.
 
-Each form carries a name of its own. Sent again with other contents it is another form. The script's requests stay on
-the page and are not counted: a button may be pressed again. What was refused may be sent again.
+Each form that makes something carries a name of its own. Sent again with other contents it is another form. Buttons
+carry none, and the script's requests stay on the page: they may be pressed again. What was refused may be sent again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Callable
 from typing import Final
@@ -19,7 +20,7 @@ from backend.services import idempotency
 from backend.services.auth.actor import Actor
 
 FIELD: Final = "form_id"
-_LONGEST: Final = 64
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def form_id() -> str:
@@ -33,7 +34,7 @@ def once(actor: Actor, work: Callable[[], Response], again: Callable[[str, str, 
     In the actor's workspace and in the work's transaction. Raises Conflict where the first is still under way.
     """
     name = request.form.get(FIELD, "") if request.method == "POST" and not request.headers.get("HX-Request") else ""
-    if not name or len(name) > _LONGEST:
+    if not _NAME.fullmatch(name):
         return work()
     digest = _digest()
     route = f"POST {request.path.rstrip('/')}"

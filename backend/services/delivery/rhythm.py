@@ -6,11 +6,12 @@ from typing import Final
 
 _SHARE: Final = 0.05
 _LONGEST: Final = 10.0
-"""Seconds between two looks at most: one that only had to wait for a lock must not be made up for by minutes."""
+"""Seconds between two looks, or three times as long as the last one took: one that only had to wait for a lock must
+not be made up for by minutes."""
 
 
 class Rhythm:
-    """Due every `seconds`, and less often (each ten at least) when a look takes more than a twentieth of that.
+    """Due every `seconds`, and less often, about each ten, when a look takes more than a twentieth of that.
 
     Times are monotonic.
     """
@@ -25,4 +26,5 @@ class Rhythm:
 
     def looked(self, begun: float, ended: float) -> None:
         """A look took from `begun` to `ended`."""
-        self._next = max(begun + self._seconds, ended + min((ended - begun) / _SHARE, _LONGEST))
+        took = ended - begun
+        self._next = max(begun + self._seconds, ended + min(took / _SHARE, max(_LONGEST, 3 * took)))

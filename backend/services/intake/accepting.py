@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.core import failpoints, queue
@@ -99,7 +99,7 @@ class Acceptor:
             new, again = self._insert(events)
             failpoints.hit("webhook.inserted_not_woken")
         except (DBAPIError, PoolTimeout) as error:
-            if len(ready) > 1 and not isinstance(error, OperationalError | PoolTimeout):
+            if len(ready) > 1 and isinstance(error, IntegrityError | DataError):
                 # One of them is refused (its bot is gone): the others must not suffer for it.
                 for one in ready:
                     self._store([one])

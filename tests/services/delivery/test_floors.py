@@ -63,7 +63,7 @@ def test_a_whole_look_forgets_the_floors_and_comes_each_second_while_it_is_cheap
     assert floors.of(7)[0] == BEGINNING
 
 
-@pytest.mark.parametrize(("took", "quiet_until"), [(0.0, 11.0), (0.01, 11.0), (0.5, 20.5), (3.0, 23.0)])
+@pytest.mark.parametrize(("took", "quiet_until"), [(0.0, 11.0), (0.01, 11.0), (0.5, 20.5), (3.0, 23.0), (20.0, 90.0)])
 def test_a_look_takes_a_twentieth_of_the_time_at_most(took, quiet_until):
     rhythm = Rhythm(1.0)
     assert rhythm.due(10.0)
