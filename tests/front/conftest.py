@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -11,6 +13,7 @@ from flask import Flask
 from backend.front.application import Front
 from backend.models import User
 from backend.services.auth import limits
+from backend.services.intake import accepting
 from tests.http import callers
 from tests.support.serving import Listener, serving
 
@@ -45,3 +48,17 @@ def served(app: Flask) -> Iterator[Served]:
 def ada(app: Flask) -> User:
     """An admin of a workspace."""
     return callers.member()
+
+
+@pytest.fixture
+def commits_go_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Updates are stored only once this is set; what is there before waits."""
+    go_on, real = threading.Event(), accepting.insert
+
+    def insert(*arguments: Any) -> Any:
+        assert go_on.wait(20)
+        return real(*arguments)
+
+    monkeypatch.setattr(accepting, "insert", insert)
+    yield go_on
+    go_on.set()

@@ -17,6 +17,7 @@ from backend.front import express, protocol
 from backend.front.application import Front
 from backend.models import WebhookEvent
 from backend.services.intake import accepting
+from backend.services.senders import doors
 from tests.front.conftest import Served
 from tests.support.serving import SECONDS, eventually, hear, say, serving
 
@@ -41,8 +42,9 @@ def stored() -> int:
 
 
 @pytest.fixture
-def known(served: Served) -> Served:
-    """The door is remembered: the first update went the ordinary way."""
+def known(served: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
+    """The door is remembered, for as long as a test takes: the first update went the ordinary way."""
+    monkeypatch.setattr(doors, "_SECONDS", 3600.0)
     assert b" 200 OK" in hear(say(served.port, request(1, more=LAST)))
     return served
 
@@ -188,19 +190,11 @@ def test_requests_that_do_not_wait_are_answered_in_their_order(known: Served, ta
     assert stored() == 4
 
 
-def test_a_client_that_goes_before_its_answer_harms_nobody(known: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    go = threading.Event()
-    real = accepting.insert
-
-    def slow(*arguments: Any) -> Any:
-        assert go.wait(20)
-        return real(*arguments)
-
-    monkeypatch.setattr(accepting, "insert", slow)
+def test_a_client_that_goes_before_its_answer_harms_nobody(known: Served, commits_go_on: threading.Event) -> None:
     gone = say(known.port, request(2))
     gone.close()
     stays = say(known.port, request(3, more=LAST))
-    go.set()
+    commits_go_on.set()
     assert b" 200 OK" in hear(stays)
     eventually(lambda: stored() == 3, "what was handed over is stored, whoever waits for it")
 
@@ -241,23 +235,16 @@ def test_a_line_names_the_requests_that_were_answered_together(known: Served, mo
 
 
 def test_a_connection_that_breaks_behind_an_update_stops_nothing(
-    known: Served, taken: list[bytes], monkeypatch: pytest.MonkeyPatch
+    known: Served, taken: list[bytes], commits_go_on: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An update, something else, and nonsense in one piece: the server closes before the update is committed."""
-    go = threading.Event()
-    real = accepting.insert
-
-    def slow(*arguments: Any) -> Any:
-        assert go.wait(20)
-        return real(*arguments)
-
-    monkeypatch.setattr(accepting, "insert", slow)
-    monkeypatch.setattr("backend.front.webhooks.MOST_SECONDS", 0.2)
-    broken = say(known.port, request(2) + b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" + b"\x00nonsense\r\n\r\n")
-    hear(broken)
-    waits = say(known.port, request(3, more=LAST))
-    assert b" 503 " in hear(waits), "it is still told in time that the database is away"
-    go.set()
+    nonsense = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" + b"\x00nonsense\r\n\r\n"
+    with monkeypatch.context() as impatient:
+        impatient.setattr("backend.front.webhooks.MOST_SECONDS", 0.2)
+        hear(say(known.port, request(2) + nonsense))
+        waits = say(known.port, request(3, more=LAST))
+        assert b" 503 " in hear(waits), "it is still told in time that the database is away"
+    commits_go_on.set()
     eventually(lambda: stored() == 3, "both are stored")
     assert b" 200 OK" in hear(say(known.port, request(4, more=LAST)))
     assert len(taken) == 3

@@ -118,22 +118,17 @@ def test_a_database_that_is_away_when_the_door_is_not_known_is_said_too(
 
 
 def test_a_commit_that_does_not_come_is_not_waited_for_for_ever(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    served: Served, commits_go_on: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go = threading.Event()
-    real = accepting.insert
-
-    def slow(*arguments: Any) -> Any:
-        assert go.wait(20)
-        return real(*arguments)
-
+    commits_go_on.set()
     assert ask(served.port, "POST", "/telegram/webhook", UPDATE, **SECRET).status == 200
-    monkeypatch.setattr(accepting, "insert", slow)
-    monkeypatch.setattr("backend.front.webhooks.MOST_SECONDS", 0.2)
+    commits_go_on.clear()
     late = UPDATE.replace(b"1,", b"2,", 1)
-    answer = ask(served.port, "POST", "/telegram/webhook", late, **SECRET)
+    with monkeypatch.context() as impatient:
+        impatient.setattr("backend.front.webhooks.MOST_SECONDS", 0.2)
+        answer = ask(served.port, "POST", "/telegram/webhook", late, **SECRET)
     assert (answer.status, answer.headers["retry-after"]) == (503, "2")
-    go.set()
+    commits_go_on.set()
     eventually(lambda: len(stored()) == 2, "what was not acknowledged may be stored all the same")
     again = ask(served.port, "POST", "/telegram/webhook", late, **SECRET)
     assert (again.status, len(stored())) == (200, 2)
