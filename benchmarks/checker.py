@@ -63,8 +63,6 @@ class Verdict:
     """Out without a row."""
     mistaken: list[str] = field(default_factory=list)
     """The row contradicts the provider."""
-    over_paced: list[str] = field(default_factory=list)
-    """More in a window than the published limits allow, counted from the log alone."""
     refused: int = 0
     """Answers 429."""
 

@@ -31,7 +31,7 @@ _numbers = itertools.count(1)
 
 
 class Asker(Protocol):
-    """Whoever sent an update and waits on its connection. Answering it raises nothing that it can help."""
+    """Whoever sent an update and waits on its connection."""
 
     route: str
     began: float
@@ -42,7 +42,7 @@ class Asker(Protocol):
         ...
 
     def answer(self, status: int, headers: Headers, body: bytes) -> str:
-        """Writes the answer, unless the client is gone; the request's id."""
+        """Writes the answer, while `answered` is False; the request's id."""
         ...
 
 
@@ -98,7 +98,8 @@ class Express:
                 continue  # it was told that the database is away; the provider repeats it
             status, headers, body = self._judged(result)
             request_id = _say(asker, status, headers, body)
-            lines.setdefault((asker.route, status), []).append((request_id, now - asker.began))
+            if request_id is not None:
+                lines.setdefault((asker.route, status), []).append((request_id, now - asker.began))
         while self._waiting and self._waiting[0].answered:
             self._waiting.popleft()
         _log(lines)
@@ -110,19 +111,20 @@ class Express:
             asker = self._waiting.popleft()
             if not asker.answered:
                 request_id = _say(asker, *error_body(Unavailable("database_unavailable", retry_after=2)))
-                _log({(asker.route, 503): [(request_id, now - asker.began)]})
+                if request_id is not None:
+                    _log({(asker.route, 503): [(request_id, now - asker.began)]})
         self._looking = bool(self._waiting)
         if self._looking:
             self.loop.call_later(min(_LOOK_SECONDS, seconds), self._look)
 
 
-def _say(asker: Asker, status: int, headers: Headers, body: bytes) -> str:
-    """Answers one; a defect with it must not keep the others from hearing."""
+def _say(asker: Asker, status: int, headers: Headers, body: bytes) -> str | None:
+    """Answers one; the request's id. None after a defect, which must not keep the others from hearing."""
     try:
         return asker.answer(status, headers, body)
     except Exception as error:
         log.exception("answer_defect", error=type(error).__name__)
-        return ""
+        return None
 
 
 def _log(lines: dict[tuple[str, int], list[tuple[str, float]]]) -> None:

@@ -14,6 +14,7 @@ from backend.http.console import sessions
 from backend.models import User
 from backend.services.auth import credentials
 from tests.http import callers
+from tests.http.console.alerting import furnish
 
 OWN = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
 
@@ -64,3 +65,10 @@ def browser(app: Flask, person: User) -> Browser:
 def stranger(app: Flask) -> Browser:
     """A browser without a cookie."""
     return Browser(app, None)
+
+
+@pytest.fixture
+def alerting(app: Flask, person: User) -> User:
+    """The admin's workspace, with the bot named alerts and a group."""
+    furnish(person)
+    return person
