@@ -2,9 +2,9 @@
 harm.
 
 The subset is `b i u s code pre` and `a` with an http(s) `href` (and their usual synonyms). Whatever is not
-exactly such a tag is text: nothing a person wrote is lost because it looked like markup. A text is a list of
-runs, each with the styles that hold for it; cutting happens between characters of the runs, so a tag can
-neither be cut through nor stay open.
+exactly such a tag, well-formed, is text: nothing a person wrote is lost because it looked like markup. A text
+is a list of runs, each with the styles that hold for it; cutting happens between characters of the runs, so a
+tag can neither be cut through nor stay open.
 
 Lengths are UTF-16 code units, as several providers count. Characters are Unicode's extended grapheme
 clusters, so that no cut divides a family emoji, a flag, a Hangul syllable or a letter from its accents.
@@ -22,7 +22,9 @@ import regex
 
 _SYNONYMS = {"strong": "b", "em": "i", "ins": "u", "strike": "s", "del": "s"}
 _NAMES = "pre|code|strong|strike|em|ins|del|b|i|u|s|a"
-_TAG = re.compile(rf"<(/?)({_NAMES})((?:\s[^<>]*)?)>", re.IGNORECASE)
+_ATTRIBUTE = r"""\s+[a-z_][\w.:-]*\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>]+)"""
+_TAG = re.compile(rf"<(/?)({_NAMES})((?:{_ATTRIBUTE})*)\s*>", re.IGNORECASE)
+_QUOTED_ONLY = re.compile(r"""(?:[^"'=]+=\s*(?:"[^"]*"|'[^']*'))*""")
 _HREF = re.compile(r"""\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+))""", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|lt|gt|amp|quot|apos|nbsp);")
 _CLUSTER = regex.compile(r"\X")
@@ -30,6 +32,13 @@ _BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)*")
 _DEEPEST = 16
 _LONGEST_ADDRESS = 2048
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+# White space, controls, and what Unicode says to draw nothing for (Default_Ignorable_Code_Point); besides the blank
+# Braille cell, the blank notehead and the marks around annotations, which are drawn as nothing too.
+_VISIBLE = re.compile(
+    "[^\\s\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d159"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,11 @@ def storable(text: str) -> str:
     return joined.replace("\x00", "\ufffd")
 
 
+def has_visible(text: str) -> bool:
+    """Whether a reader would see anything of this plain text: not blanks and invisible characters only."""
+    return _VISIBLE.search(text) is not None
+
+
 def utf16_length(text: str) -> int:
     """The number of UTF-16 code units."""
     return len(text) + sum(1 for character in text if character > "\uffff")
@@ -80,16 +94,29 @@ def read(text: str) -> list[Run]:
     runs: list[Run] = []
     stack: list[Style] = []
     position = 0
+    last_end = max(source.rfind("</a"), source.rfind("</A"))
     for match in _TAG.finditer(source):
+        name = _SYNONYMS.get(match[2].lower(), match[2].lower())
+        if not _is_markup(match, name, last_end):
+            continue
         _append(runs, source[position : match.start()], stack)
         position = match.end()
-        name = _SYNONYMS.get(match[2].lower(), match[2].lower())
         if match[1]:
             _close(stack, name)
         elif len(stack) < _DEEPEST:
             stack.append(Style(name, _href(match[3]) if name == "a" else None))
     _append(runs, source[position:], stack)
     return runs
+
+
+def _is_markup(match: re.Match[str], name: str, last_end: int) -> bool:
+    """Whether what looks like a tag is one: an end without attributes, attributes in quotes, and for `a` an `href`."""
+    if match[1]:
+        return not match[3]
+    if name != "a":
+        return not match[3] or _QUOTED_ONLY.fullmatch(match[3]) is not None
+    # A link without an address is written by mistake; without an end as well, it is no link at all.
+    return _HREF.search(match[3]) is not None or match.end() <= last_end
 
 
 def plain(text: str) -> list[Run]:

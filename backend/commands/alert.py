@@ -100,11 +100,13 @@ def send(
 
 
 def _text(message: str) -> str:
+    from backend.channels import richtext
+
     text = message
     if message == "-":
         text = sys.stdin.buffer.read(_MOST_BYTES + 1).decode("utf-8", "replace")
     text = text.strip("\n\r")
-    if not text.strip():
+    if not richtext.has_visible(text):
         raise _failure("There is nothing to send: the message is empty.")
     if len(text) > _MOST_TEXT:
         raise _failure(f"The message is longer than {_MOST_TEXT} characters; send a file by the API instead.")

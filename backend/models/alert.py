@@ -32,7 +32,7 @@ class Alert(HasId, Tenant, Base):
     severity: Mapped[str]
     title: Mapped[str]
     labels: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))
-    """What all of its items have in common because it was grouped by it; of a single item its own labels."""
+    """What it was grouped by; else what all that fires in it has in common, and of a single item all of its labels."""
     links: Mapped[list[Any]] = mapped_column(default=list, server_default=_EMPTY_LIST)
     """Buttons that open an address: `{"text", "url"}`."""
     attachment: Mapped[dict[str, Any] | None]
@@ -42,12 +42,16 @@ class Alert(HasId, Tenant, Base):
     """How many further alerts the sending system left out of its report."""
     state: Mapped[str] = mapped_column(default="firing", server_default="firing")
     opened_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    """When its first trouble began, as the source says; None where it does not say."""
     last_seen_at: Mapped[datetime]
     acknowledged_at: Mapped[datetime | None]
     snoozed_until: Mapped[datetime | None]
     silenced_until: Mapped[datetime | None]
     """Until when all that fires here is silenced, as of the last look."""
     resolved_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    """When the last of it was over, as the source says; None where a person or the clock resolved it."""
     resolved_code: Mapped[str | None]
     """`told` (the source said so), `person`, or `quiet` (nothing was heard of it any more)."""
     by_user_id: Mapped[int | None]
@@ -107,13 +111,18 @@ class AlertItem(HasId, Tenant, Base):
     body: Mapped[str] = mapped_column(default="", server_default="")
     """Neutral rich text, as it was given."""
     labels: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))
+    """Complete, as matchers see them; people are not shown the private ones."""
     links: Mapped[list[Any]] = mapped_column(default=list, server_default=_EMPTY_LIST)
     count: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     first_seen_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    """When it began, as the source says."""
     silenced_until: Mapped[datetime | None]
     silence_id: Mapped[int | None]
     resolved_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    """When it was over, as the source says."""
 
     __table_args__ = (
         within_workspace("alert_id", "alerts"),

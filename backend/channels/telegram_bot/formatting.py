@@ -31,6 +31,9 @@ def split_html(text: str, limit: int = limits.TEXT_UNITS) -> list[str]:
 def _split(runs: Sequence[Run], limit: int) -> list[list[Run]]:
     parts: list[list[Run]] = []
     for part in richtext.split(runs, limit):
+        if not richtext.has_visible(richtext.visible(part)):
+            # Telegram refuses a text that nobody would see, and the parts after it would not be sent.
+            continue
         small = len(richtext.write(part).encode()) <= limits.TEXT_BYTES
         length = richtext.utf16_length(richtext.visible(part))
         if (small and richtext.count_tags(part) <= limits.ENTITIES) or length <= 1:
@@ -53,7 +56,7 @@ def split(content: Content) -> list[Content]:
     its last item goes alone where nothing else could carry them."""
     albums = _albums([as_sendable(item) for item in content.media])
     runs = runs_of(content.text, content.format)
-    blank = not richtext.visible(runs).strip()
+    blank = not richtext.has_visible(richtext.visible(runs))
     captioned: list[list[Run]] = []
     if albums and not blank:
         captioned = _split(runs, limits.CAPTION_UNITS)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backend.channels.base import Button
-from backend.channels.richtext import is_web_address
+from backend.channels.richtext import has_visible, is_web_address
 from backend.channels.telegram_bot import limits
 
 
@@ -21,7 +21,7 @@ def build_keyboard(rows: Sequence[Sequence[Button]]) -> dict[str, Any] | None:
 
 
 def _build_button(button: Button) -> dict[str, str]:
-    if not button.text.strip():
+    if not has_visible(button.text):
         raise ValueError("a button needs a text")
     if button.data is not None:
         if not 1 <= len(button.data.encode("utf-8", "surrogatepass")) <= limits.CALLBACK_DATA_BYTES:

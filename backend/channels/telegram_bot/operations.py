@@ -112,7 +112,7 @@ def _target(op: Operation) -> dict[str, Any]:
 def _text(name: str, content: Content) -> dict[str, Any]:
     # Reading and writing the markup leaves only the tags that are allowed, balanced and escaped.
     runs = formatting.runs_of(content.text, content.format)
-    if name == "text" and not richtext.visible(runs).strip():
+    if name == "text" and not richtext.has_visible(richtext.visible(runs)):
         raise Rejected("text_empty")
     if content.format == "html":
         return {name: richtext.write(runs), "parse_mode": "HTML"}

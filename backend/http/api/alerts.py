@@ -25,7 +25,7 @@ from backend.http.schemas.alerts import (
 )
 from backend.http.schemas.base import PageQuery
 from backend.services import alerts
-from backend.services.alerts import By, Outcome, Wish, acting, history, reading
+from backend.services.alerts import By, Outcome, Wish, acting, history, reading, severities
 from backend.services.alerts.reading import Overview
 from backend.services.alerts.states import Action
 from backend.services.auth import people
@@ -47,7 +47,7 @@ def raise_alert(json_data: AlertIn) -> dict[str, Any]:
     wish = Wish(
         title=json_data.title,
         message=json_data.message,
-        severity=json_data.severity.strip().lower(),
+        severity=json_data.severity,
         bot_name=json_data.bot_name,
         chat_ids=json_data.chat_ids,
         throttle_key=json_data.throttle_key,
@@ -96,7 +96,7 @@ def listing(query_data: AlertQuery) -> dict[str, Any]:
     name, _, value = (query_data.label or "").partition("=")
     found, following = reading.listing(
         state=query_data.state,
-        severity=query_data.severity,
+        severity=_severity(query_data.severity),
         bot_name=query_data.bot_name,
         labels={name: value} if name else None,
         text=query_data.q,
@@ -198,12 +198,25 @@ def shown(overview: Overview) -> dict[str, Any]:
     )  # fmt: skip
     nothing = {"what": "nothing", "at": None, "reason": "resolved" if alert.state == "resolved" else "until_you_act"}
     return {name: getattr(alert, name) for name in fields} | {
+        "started_at": alert.started_at or alert.opened_at,
+        "ended_at": alert.ended_at or alert.resolved_at,
         "count": overview.count,
         "items": overview.items,
         "firing": overview.firing,
         "next": steps[0] if steps else nothing,
         "upcoming": steps,
     }
+
+
+def _severity(word: str | None) -> str | None:
+    """The severity to filter by. Raises Invalid for a word that means none."""
+    if word is None:
+        return None
+    found = severities.parse(word)
+    if found is None:
+        message = "One of critical, error, warning, info and debug."
+        raise Invalid(detail=[{"field": "severity", "code": "bad_severity", "message": message}])
+    return found
 
 
 def _act(alert_id: int, action: Action, seconds: int = acting.SNOOZE_SECONDS) -> dict[str, Any]:

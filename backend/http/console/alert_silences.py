@@ -52,7 +52,7 @@ def new() -> Response:
     matchers: list[dict[str, str]] = []
     comment = ""
     if (alert_id := _number(given.get("alert"))) is not None:
-        matchers = acting.matchers_of(reading.get(alert_id))
+        matchers = acting.silence_matchers(alert_id)
     elif (silence_id := _number(given.get("again"))) is not None:
         known = silences.get(silence_id)
         matchers, comment = list(known.matchers), known.comment or ""

@@ -11,7 +11,7 @@ from backend.http.schemas.base import Id, Input, Instant, Output, PageQuery
 
 Seconds = Annotated[int, Field(ge=0, le=30 * 86_400)]
 SomeSeconds = Annotated[int, Field(ge=60, le=30 * 86_400)]
-LabelName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+LabelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 def _left_out(schema: dict[str, Any]) -> None:
@@ -24,7 +24,7 @@ class AlertMatcherIn(Input):
 
     label: LabelName = Field(examples=["service"])
     op: str = Field(default="=", max_length=2, description="=, !=, =~ or !~", examples=["="])
-    value: str = Field(max_length=1000, examples=["payments"])
+    value: str = Field(max_length=4096, examples=["payments"])
 
 
 class AlertMatcher(Output):
@@ -35,7 +35,7 @@ class AlertMatcher(Output):
     value: str
 
 
-Matchers = Annotated[list[AlertMatcherIn], Field(max_length=50)]
+Matchers = Annotated[list[AlertMatcherIn], Field(max_length=200)]
 
 
 class AlertSilenceIn(Input):

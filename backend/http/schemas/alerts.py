@@ -9,6 +9,8 @@ from pydantic import ConfigDict, Field, StringConstraints, field_validator
 from backend.http.schemas.base import Id, Input, Instant, Output, PageQuery
 
 ChatId = Annotated[str, StringConstraints(pattern=r"^(-?[0-9]{1,19}|@[A-Za-z0-9_]{1,64})$", max_length=65)]
+SEVERITIES: list[Any] = ["critical", "error", "warning", "info", "debug"]
+SEVERITY = "One of the five in any case, or page, fatal, emergency; err, high; warn, minor; notice, ok, none"
 LabelValue = Annotated[str, StringConstraints(max_length=1000)]
 BotName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 State = Literal["open", "firing", "acknowledged", "snoozed", "resolved", "undelivered"]
@@ -39,7 +41,11 @@ class AlertIn(Input):
         examples=["Oldest item <b>11 min 40 s</b>"],
     )
     severity: str = Field(
-        default="warning", max_length=32, examples=["critical"], description="critical, error, warning, info, debug, …"
+        default="warning",
+        max_length=32,
+        description=SEVERITY,
+        examples=["critical"],
+        json_schema_extra={"enum": SEVERITIES},
     )
     bot_name: BotName | None = Field(default=None, description="By default the bot named alerts", examples=[None])
     chat_ids: list[ChatId] = Field(default_factory=list, max_length=50, examples=[[]])
@@ -116,6 +122,8 @@ class AlertOut(Output):
     by_user_id: int | None = Field(description="Who brought it into its state")
     by_name: str | None
     opened_at: Instant
+    started_at: Instant = Field(description="When it began, as its source says; else when it was opened")
+    ended_at: Instant | None = Field(description="When it was over, as its source says; else when it was resolved")
     last_seen_at: Instant
     notified_at: Instant | None
     acknowledged_at: Instant | None
@@ -137,14 +145,25 @@ class Alerts(Output):
     next_cursor: str | None
 
 
+def _one_of_five(schema: dict[str, Any]) -> None:
+    schema.pop("anyOf", None)
+    schema |= {"type": "string", "enum": SEVERITIES}
+
+
 class AlertQuery(PageQuery):
     """Which alerts."""
 
     state: State | None = None
-    severity: str | None = Field(default=None, max_length=32)
+    severity: str | None = Field(
+        default=None, max_length=32, description=SEVERITY, examples=["critical"], json_schema_extra=_one_of_five
+    )
     bot_name: str | None = Field(default=None, max_length=100)
     label: str | None = Field(
-        default=None, max_length=1200, pattern=r"^[^=]{1,100}=", description="name=value", examples=["service=payments"]
+        default=None,
+        max_length=4400,
+        pattern=r"^[^=]{1,200}=",
+        description="name=value, as a silence's matcher has it; also severity, title and bot_name",
+        examples=["service=payments"],
     )
     q: str | None = Field(default=None, min_length=1, max_length=200, description="A part of title or text")
     mine: bool = Field(default=False, description="Those that the caller brought into their state")
@@ -162,6 +181,8 @@ class AlertItemOut(Output):
     count: int
     first_seen_at: Instant
     last_seen_at: Instant
+    started_at: Instant | None = Field(description="When it began, as its source says")
+    ended_at: Instant | None = Field(description="When it was over, as its source says")
     silenced_until: Instant | None
     silence_id: int | None
     resolved_at: Instant | None
@@ -230,6 +251,5 @@ class ReceivedIn(Input):
     model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
 
     alerts: list[Any] = Field(
-        max_length=5000,
         examples=[[{"status": "firing", "labels": {"alertname": "HighLoad"}, "fingerprint": "c6eadffa33fcdf37"}]],
     )

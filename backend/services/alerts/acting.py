@@ -5,7 +5,7 @@ The new state, the messages' edits, the trace and the audit are stored together:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -14,8 +14,8 @@ from sqlalchemy import select
 from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import Conflict, Invalid
-from backend.models import Alert, AlertSilence
-from backend.services.alerts import cases, checking, closing, history, saying, silences, states
+from backend.models import Alert, AlertItem, AlertSilence
+from backend.services.alerts import cases, checking, closing, history, matching, reading, saying, silences, states
 from backend.services.alerts.cases import Case
 from backend.services.alerts.history import By
 from backend.services.alerts.states import Action
@@ -78,7 +78,7 @@ def silence(alert_id: int, by: By, *, seconds: int = SILENCE_SECONDS) -> AlertSi
     if alert.state == "resolved":
         raise Conflict("alert_resolved", "This alert is resolved already.")
     now = clock.now()
-    made = silences.make(by, matchers_of(alert), now, now + timedelta(seconds=seconds), comment=None)
+    made = silences.make(by, matchers_of(case), now, now + timedelta(seconds=seconds), comment=None)
     case.look_at_silences()
     history.note(alert, "silenced", by, until=made.ends_at.isoformat())
     saying.bring_up_to_date(case)
@@ -95,7 +95,7 @@ def _change(case: Case, action: Action, following: str, by: By, seconds: int) ->
         closing.reopen(case, by)
         for item in case.items:
             if item.resolved_at == ended:
-                item.resolved_at = None
+                item.resolved_at = item.ended_at = None
     elif action in ("unack", "wake"):
         closing.take_up(case)
     else:
@@ -115,11 +115,37 @@ def _lock_group(alert_id: int) -> None:
         raise Conflict("alert_open", "It fires already, in a newer alert.")
 
 
-def matchers_of(alert: Alert) -> list[dict[str, str]]:
-    """What makes this alert the one it is: its labels, else its title; always with its bot."""
-    labels = {name: value for name, value in alert.labels.items() if value} or {"title": alert.title}
-    pairs = list(labels.items())[:15]
-    return [{"label": name, "op": "=", "value": value} for name, value in [*pairs, ("bot_name", alert.bot_name)]]
+def silence_matchers(alert_id: int) -> list[dict[str, str]]:
+    """The matchers that silence exactly this alert, without locking it. Raises NotFound."""
+    alert = reading.get(alert_id)
+    items = db.session.scalars(select(AlertItem).where(AlertItem.alert_id == alert_id).order_by(AlertItem.id)).all()
+    return matchers_of(Case(alert, list(items), None))
+
+
+def matchers_of(case: Case) -> list[dict[str, str]]:
+    """What makes this alert the one it is: all of its labels, else its title, else its group; always with its bot.
+
+    Whatever it is, everything that fires in the alert matches it.
+    """
+    alert = case.alert
+    seen = [cases.seen_labels(item, alert.bot_name, alert.group_key) for item in case.firing or case.items]
+    pairs = [(name, value) for name, value in alert.labels.items() if _holds_for_all(seen, name, value)]
+    if not any(value and name != "bot_name" for name, value in pairs):
+        pairs = [("title", seen[0]["title"])] if seen else []
+    whole = len(pairs) < matching.MOST_MATCHERS and all(
+        0 < len(name) <= matching.MAX_LABEL and len(value) <= matching.MAX_VALUE and _holds_for_all(seen, name, value)
+        for name, value in pairs
+    )
+    if not pairs or not whole:
+        # Some of the labels would hush others as well; the group is exactly what is told in this message.
+        pairs = [(matching.GROUP, seen[0][matching.GROUP])] if seen else [("title", alert.title)]
+    if "bot_name" not in dict(pairs) and _holds_for_all(seen, "bot_name", alert.bot_name):
+        pairs.append(("bot_name", alert.bot_name))
+    return [{"label": name, "op": "=", "value": value} for name, value in pairs]
+
+
+def _holds_for_all(seen: Sequence[Mapping[str, str]], name: str, value: str) -> bool:
+    return all(labels.get(name, "") == value for labels in seen)
 
 
 def _whom(by: By) -> dict[str, Any]:

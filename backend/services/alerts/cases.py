@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
@@ -13,14 +13,16 @@ from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import NotFound
 from backend.models import Alert, AlertItem, AlertPolicy, AlertSilence
-from backend.services.alerts import matching, policies, timing
-from backend.services.alerts.matching import Silence
+from backend.services.alerts import keys, labeling, matching, policies, severities, timing
+from backend.services.alerts.matching import Silence, VisibleLabels
 from backend.services.alerts.timing import Facts, Rules, State
 from backend.services.alerts.wording import ItemView, View
 
 _LOCKS: Final = 0x414C5254
 """The class of this feature's advisory locks."""
-_RANKS: Final = {"critical": 4, "error": 3, "warning": 2, "info": 1, "debug": 0}
+_GROUP_DIGITS: Final = 24
+_MONITORING: Final = ("alertmanager", "grafana")
+"""Sources that group by themselves."""
 
 
 @dataclass(slots=True)
@@ -46,6 +48,11 @@ class Case:
         """What is still wrong."""
         return [item for item in self.items if item.resolved_at is None]
 
+    @property
+    def alone(self) -> bool:
+        """Whether it is about one thing only, and nothing can join it."""
+        return len(self.items) == 1 and self.alert.group_key == keys.alone(self.items[0].key)
+
     def facts(self) -> Facts:
         """The alert as the decisions see it."""
         return facts_of(self.alert, self.policy)
@@ -58,10 +65,7 @@ class Case:
         """Brings items and alert in step with the silences in force."""
         now, silences = clock.now(), in_force()
         for item in self.firing:
-            labels = matching.visible(
-                item.labels, severity=item.severity, title=item.title, bot_name=self.alert.bot_name
-            )
-            found = matching.silencing(silences, labels, now)
+            found = matching.silencing(silences, seen_labels(item, self.alert.bot_name, self.alert.group_key), now)
             if found is not None and item.silence_id != found.id:
                 count_hushed(found.id)
             item.silence_id = found.id if found else None
@@ -76,10 +80,31 @@ class Case:
 
     def look_at_severity(self) -> None:
         """The alert is as bad as the worst that fires in it."""
-        severities = [item.severity for item in (self.firing or self.items)]
-        self.alert.severity = max(severities, key=lambda one: _RANKS.get(one, 2))
-        if len(self.items) == 1 and not self.rules.group_by and self.alert.source not in ("alertmanager", "grafana"):
-            self.alert.title = self.items[0].title
+        self.alert.severity = severities.worst(item.severity for item in (self.firing or self.items))
+        if self.alone:
+            self.alert.title, self.alert.labels = self.items[0].title, self.items[0].labels
+
+    def look_at_labels(self, given: Mapping[str, str]) -> None:
+        """Brings the labels up to date: what the sender grouped by, else what all that fires has in common."""
+        alert = self.alert
+        if alert.source in _MONITORING:
+            alert.labels = dict(given) or labeling.common(item.labels for item in self.firing or self.items)
+        began = [one for one in (alert.started_at, *(item.started_at for item in self.items)) if one is not None]
+        alert.started_at = min(began, default=None)
+
+    def seen_by_policies(self) -> list[VisibleLabels]:
+        """The labels of all that fires, each with the worst severity."""
+        alert = self.alert
+        grouped = alert.source in _MONITORING
+        return [
+            matching.visible(
+                item.labels,
+                severity=alert.severity,
+                title=alert.title if grouped else item.title,
+                bot_name=alert.bot_name,
+            )
+            for item in self.firing
+        ]
 
     def want_edit(self) -> None:
         """Has the messages brought up to date soon; an edit that is wanted already stands."""
@@ -139,6 +164,13 @@ def count_hushed(silence_id: int) -> None:
         row.hushed += 1
 
 
+def seen_labels(item: AlertItem, bot_name: str, group_key: bytes) -> VisibleLabels:
+    """The complete labels of an item, as everything that matches labels sees them."""
+    return matching.visible(
+        item.labels, severity=item.severity, title=item.title, bot_name=bot_name, group=group_key.hex()[:_GROUP_DIGITS]
+    )
+
+
 def facts_of(alert: Alert, policy: AlertPolicy | None) -> Facts:
     """The alert's row as the decisions see it."""
     return Facts(
@@ -165,7 +197,7 @@ def view_of(alert: Alert, items: Sequence[AlertItem], *, note: str | None = None
         state=alert.state,
         labels=alert.labels,
         items=[_item_view(item) for item in items],
-        opened_at=alert.opened_at,
+        opened_at=alert.started_at or alert.opened_at,
         grouped=len(items) > 1,
         by_name=alert.by_name,
         since=_since(alert),
@@ -184,7 +216,7 @@ _MOST_LINKS: Final = 8
 
 
 def _since(alert: Alert) -> datetime | None:
-    return alert.resolved_at if alert.state == "resolved" else alert.acknowledged_at
+    return (alert.ended_at or alert.resolved_at) if alert.state == "resolved" else alert.acknowledged_at
 
 
 def _item_view(item: AlertItem) -> ItemView:

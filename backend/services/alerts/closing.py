@@ -18,10 +18,13 @@ def resolve(case: Case, by: By, code: str) -> list[Message]:
     for item in case.firing:
         item.resolved_at = now
         item.silenced_until = item.silence_id = None
+    ends = [item.ended_at or item.resolved_at for item in case.items]
+    alert.ended_at = max((one for one in ends if one), default=None) if code == "told" else None
     alert.state, alert.resolved_at, alert.resolved_code = "resolved", now, code
     alert.by_user_id, alert.by_name = by.user_id, by.name
     alert.notify_at = alert.snoozed_until = alert.silenced_until = None
     history.note(alert, "resolved", by, code=code)
+    saying.forget_notes(case)
     saying.bring_up_to_date(case)
     if case.rules.resolve_reply:
         saying.answer_resolved(case)
@@ -30,7 +33,7 @@ def resolve(case: Case, by: By, code: str) -> list[Message]:
 
 def reopen(case: Case, by: By) -> None:
     """The alert is open again, in the messages it has. The caller says which of its items fire, and has it said."""
-    case.alert.resolved_at = case.alert.resolved_code = None
+    case.alert.resolved_at = case.alert.resolved_code = case.alert.ended_at = None
     take_up(case)
     history.note(case.alert, "reopened", by)
 

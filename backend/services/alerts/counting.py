@@ -1,8 +1,8 @@
 """Counting a repetition: one statement, because a storm is thousands of them a minute.
 
-It counts only where nothing else follows: the key fires in an open alert that would make no sound now and whose
-messages are due to be brought up to date anyway. It waits for whoever holds the alert's row, and looks at the row as
-they left it; so no count comes after the edit that was to show it.
+It counts only where nothing else follows: the key fires, with the same labels and severity, in an open alert that would
+make no sound now and whose messages are due to be brought up to date anyway. It waits for whoever holds the alert's
+row, and looks at the row as they left it; so no count comes after the edit that was to show it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from backend.core import clock, config
 from backend.core.database import UtcDateTime, db, system_scope
@@ -32,9 +33,12 @@ _COUNT: Final = text(
        SET count = i.count + 1, last_seen_at = :now, title = :title, body = :body
       FROM held
      WHERE i.alert_id = held.id AND i.key = :key AND i.resolved_at IS NULL AND i.severity = :severity
+       AND i.labels = :labels
     RETURNING held.id, i.count AS reports, held.state, held.silenced_until, held.notify_at, held.level
     """
-).bindparams(bindparam("now", type_=UtcDateTime), bindparam("since", type_=UtcDateTime))
+).bindparams(
+    bindparam("now", type_=UtcDateTime), bindparam("since", type_=UtcDateTime), bindparam("labels", type_=JSONB)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ def count(workspace_id: int, one: Report) -> Counted | None:
         "title": one.title,
         "body": one.body,
         "severity": one.severity,
+        "labels": dict(one.labels),
         "now": now,
         "since": now - timedelta(seconds=config.get().telegram_alert_throttle_seconds),
     }

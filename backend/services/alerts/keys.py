@@ -25,8 +25,13 @@ def group_of(
     """
     values = [(name, labels.get(name, "")) for name in group_by]
     if not any(value for _, value in values):
-        return _digest("alone", key.hex())
+        return alone(key)
     return _digest("group", bot_name.lower(), str(policy_id), *(part for pair in values for part in pair))
+
+
+def alone(key: bytes) -> bytes:
+    """The group of what is put together with nothing else."""
+    return _digest("alone", key.hex())
 
 
 def reported_group(source: str, bot_name: str, group_key: str) -> bytes:

@@ -2,7 +2,7 @@
 
 A matcher is a label, an operator and a value, as Alertmanager has them: `=`, `!=`, and `=~`, `!~` with a regular
 expression for the whole value. A label that is not there is the empty text. Beside their own labels, alerts can be
-matched by `severity`, `title` and `bot_name`.
+matched by `severity` (their word for it and ours), `title`, `bot_name` and `alert_group`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,13 @@ from typing import Final
 
 import regex
 
+GROUP: Final = "alert_group"
+"""The label that stands for what is told in one message, as hexadecimal digits."""
 OPERATORS: Final = ("=", "!=", "=~", "!~")
-MOST_MATCHERS: Final = 20
+MOST_MATCHERS: Final = 100
+"""As many as an alert's labels may need, so that it can be silenced by all of them."""
+MAX_LABEL: Final = 200
+MAX_VALUE: Final = 4_096
 _SECONDS: Final = 0.05
 """A pattern that takes longer on one value matches nothing: a slow pattern must not hold up an alert."""
 
@@ -59,20 +64,42 @@ def problem(matcher: Matcher) -> str | None:
     return None
 
 
+class VisibleLabels(dict[str, str]):
+    """Labels as matchers see them; `severity` is ours, where the label of that name has another word for it."""
+
+    severity: str | None = None
+
+
 def matches(matchers: Sequence[Matcher], labels: Mapping[str, str]) -> bool:
     """Whether all of them hold. Raises nothing, whatever the labels."""
-    return all(_holds(matcher, labels.get(matcher.label, "")) for matcher in matchers)
+    return all(_holds_for(matcher, labels) for matcher in matchers)
 
 
-def visible(labels: Mapping[str, str], *, severity: str, title: str, bot_name: str) -> dict[str, str]:
-    """What matchers see of an alert; its own labels come before what is known besides."""
-    return {"severity": severity, "title": title, "bot_name": bot_name, **labels}
+def visible(
+    labels: Mapping[str, str], *, severity: str, title: str, bot_name: str, group: str | None = None
+) -> VisibleLabels:
+    """What matchers see of an alert; its own labels come before what is known besides, except `alert_group`."""
+    seen = VisibleLabels({"severity": severity, "title": title, "bot_name": bot_name, **labels})
+    if group is not None:
+        seen[GROUP] = group
+    seen.severity = severity if seen["severity"] != severity else None
+    return seen
 
 
 def silencing(silences: Iterable[Silence], labels: Mapping[str, str], now: datetime) -> Silence | None:
     """Of the silences in force that match, the one that ends last."""
     held = [one for one in silences if one.starts_at <= now < one.ends_at and matches(one.matchers, labels)]
     return max(held, key=lambda one: (one.ends_at, one.id), default=None)
+
+
+def _holds_for(matcher: Matcher, labels: Mapping[str, str]) -> bool:
+    """Whether it holds for the label; for `severity` the alert's own word and ours count alike."""
+    held = _holds(matcher, labels.get(matcher.label, ""))
+    other = getattr(labels, "severity", None) if matcher.label == "severity" else None
+    if other is None:
+        return held
+    also = _holds(matcher, other)
+    return held and also if matcher.op in ("!=", "!~") else held or also
 
 
 def _holds(matcher: Matcher, value: str) -> bool:

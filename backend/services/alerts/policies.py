@@ -65,9 +65,17 @@ def rules_of(policy: AlertPolicy | None, source: str = "api") -> Rules:
     )
 
 
-def choose(labels: Mapping[str, str]) -> AlertPolicy | None:
-    """The first policy of the workspace in scope whose matchers all match; one without matchers matches everything."""
-    return next((policy for policy in _ordered() if matches(read(policy.matchers), labels)), None)
+def first_matching(ordered: Sequence[AlertPolicy], several: Sequence[Mapping[str, str]]) -> AlertPolicy | None:
+    """The first policy whose matchers hold for each of some alerts' labels; one without matchers matches everything.
+
+    So a group has a policy that is right for all that fires in it, whichever of its alerts came first.
+    """
+    rules = [(policy, read(policy.matchers)) for policy in ordered]
+    names = {matcher.label for _, matchers in rules for matcher in matchers}
+    # Most alerts of a group are the same to these matchers, and are looked at once.
+    distinct = {(getattr(seen, "severity", None), *(seen.get(name, "") for name in names)): seen for seen in several}
+    seen_once = list(distinct.values())
+    return next((policy for policy, matchers in rules if all(matches(matchers, seen) for seen in seen_once)), None)
 
 
 def get(policy_id: int) -> AlertPolicy:

@@ -11,7 +11,7 @@ from backend.channels import richtext
 from backend.core.database import db
 from backend.core.errors import AppError, Conflict, Invalid
 from backend.models import Alert
-from backend.services.alerts import checking, counting, keys, reporting, templates
+from backend.services.alerts import checking, counting, keys, reporting, severities, templates
 from backend.services.alerts.history import By
 from backend.services.alerts.reporting import Group, Outcome, Report
 from backend.services.bots import resolution
@@ -26,7 +26,6 @@ MAX_KEY: Final = 500
 MOST_LABELS: Final = 64
 MAX_VALUE: Final = 1_000
 MOST_BUTTONS: Final = 6
-_SEVERITY: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,99}")
 
 
@@ -60,14 +59,15 @@ def raise_wish(workspace_id: int, wish: Wish, by: By) -> Outcome:
     """
     title, message = _words(wish)
     bot_name = (wish.bot_name or BOT).strip()
+    severity = severities.parse(wish.severity)
+    faults = _faults(wish, title, message)
+    if faults or severity is None:
+        raise Invalid(detail=faults)
     if wish.throttle_key is not None:
         key = keys.given(bot_name, wish.throttle_key)
     else:
-        key = keys.derived(bot_name, wish.severity, title, message)
-    faults = _faults(wish, title, message)
-    if faults:
-        raise Invalid(detail=faults)
-    one = Report(key, wish.severity, title, message, dict(wish.labels), [], wish.status == "firing")
+        key = keys.derived(bot_name, severity, title, message)
+    one = Report(key, severity, title, message, dict(wish.labels), [], wish.status == "firing")
     if one.firing and wish.attachment is None and (counted := counting.count(workspace_id, one)) is not None:
         return Outcome(counted.decision, counted.reason, counted.alert_id, counted.level, count=counted.count)
     if one.firing and (wish.bot_name is not None or wish.chat_ids):
@@ -90,16 +90,28 @@ def raise_wish(workspace_id: int, wish: Wish, by: By) -> Outcome:
 
 def _words(wish: Wish) -> tuple[str, str]:
     """Title and text. A title that is not given is the text's first line."""
-    title, message = " ".join(wish.title.split()), wish.message
+    title, message = _label(wish.title), _said(wish.message)
     if wish.template is not None:
         named, filled = templates.fill(wish.template, {**wish.labels, **wish.vars})
-        title, message = title or named or "", filled if not message.strip() else f"{filled}\n\n{message}"
-    if not title and message.strip():
-        first, _, rest = message.strip().partition("\n")
-        title = richtext.shorten(richtext.visible(richtext.read(first)).strip(), 200)
+        title, message = title or _label(named or ""), _said(filled if not message else f"{filled}\n\n{message}")
+    if not title and message:
+        lines = message.strip().split("\n")
+        place = next((at for at, line in enumerate(lines) if _said(line)), 0)
+        title = richtext.shorten(richtext.visible(richtext.read(lines[place])).strip(), 200)
         # Short enough to stand as the title alone; a longer line is also kept whole.
-        message = rest.strip() if richtext.utf16_length(first) <= 200 else message
+        if richtext.utf16_length(lines[place]) <= 200:
+            message = _said("\n".join(lines[place + 1 :]).strip())
     return title, message
+
+
+def _label(text: str) -> str:
+    """Plain text on one line, or nothing where nobody would see it."""
+    return " ".join(text.split()) if richtext.has_visible(text) else ""
+
+
+def _said(text: str) -> str:
+    """Rich text, or nothing where nobody would see it."""
+    return text if richtext.has_visible(richtext.visible(richtext.read(text))) else ""
 
 
 def _faults(wish: Wish, title: str, message: str) -> list[dict[str, Any]]:
@@ -110,8 +122,8 @@ def _faults(wish: Wish, title: str, message: str) -> list[dict[str, Any]]:
         faults.append(checking.fault("title", "title_too_long", f"A title has at most {MAX_TITLE} characters."))
     if richtext.utf16_length(message) > MAX_BODY:
         faults.append(checking.fault("message", "message_too_long", f"A message has at most {MAX_BODY:,} characters."))
-    if not _SEVERITY.fullmatch(wish.severity):
-        message = "1 to 32 of a-z, 0-9, _ and -, such as critical, error, warning, info."
+    if severities.parse(wish.severity) is None:
+        message = "One of critical, error, warning, info and debug."
         faults.append(checking.fault("severity", "bad_severity", message))
     if wish.throttle_key is not None and not 0 < len(wish.throttle_key) <= MAX_KEY:
         faults.append(checking.fault("throttle_key", "bad_throttle_key", f"1 to {MAX_KEY} characters."))
@@ -126,7 +138,7 @@ def _faults(wish: Wish, title: str, message: str) -> list[dict[str, Any]]:
     for index, button in enumerate(wish.buttons[:MOST_BUTTONS]):
         if values.http_url(button["url"]) is None:
             faults.append(checking.fault(f"buttons.{index}.url", "link_not_http", "An http(s) address."))
-        if not 0 < len(button["text"].strip()) <= 64:
+        if not richtext.has_visible(button["text"]) or len(button["text"].strip()) > 64:
             faults.append(checking.fault(f"buttons.{index}.text", "label_too_long", "1 to 64 characters."))
     return faults
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, not_, or_, select
 
 from backend.channels import richtext
 from backend.core import clock
@@ -16,12 +16,11 @@ from backend.core.errors import NotFound
 from backend.models import Alert, AlertItem, AlertMessage, AlertPolicy, Message
 from backend.services import delivery, paging
 from backend.services.alerts import cases, policies, timing
+from backend.services.alerts.severities import SEVERITIES
 from backend.services.alerts.timing import Step
 from backend.services.delivery import MessageStatus
 
 OPEN = ("firing", "acknowledged", "snoozed")
-GRAVITY: Final = ("critical", "error", "warning", "info", "debug")
-"""Severities from the gravest on; words of one's own come after them."""
 _WEEK: Final = timedelta(days=7)
 _CHOICES: Final = 200
 
@@ -85,7 +84,7 @@ def worst(
     query = _filtered(state or "open", severity, bot_name, labels, text, by_user_id)
     hushed = Alert.silenced_until > clock.now()
     taken = case((and_(Alert.state == "firing", hushed.is_not(True)), 0), else_=1)
-    grave = case({word: place for place, word in enumerate(GRAVITY)}, value=Alert.severity, else_=len(GRAVITY))
+    grave = case({word: place for place, word in enumerate(SEVERITIES)}, value=Alert.severity, else_=len(SEVERITIES))
     found = db.session.scalars(query.order_by(taken, grave, Alert.opened_at, Alert.id).limit(most)).all()
     count = len(found)
     if count == most:
@@ -114,7 +113,7 @@ def bots_and_severities() -> tuple[list[str], list[str]]:
     rows = db.session.execute(
         select(Alert.bot_name, Alert.severity).where(Alert.resolved_at.is_(None)).distinct().limit(_CHOICES)
     ).all()
-    place = {word: at for at, word in enumerate(GRAVITY)}
+    place = {word: at for at, word in enumerate(SEVERITIES)}
     severities = sorted({row[1] for row in rows}, key=lambda word: (place.get(word, len(place)), word))
     return sorted({row[0] for row in rows}), severities
 
@@ -211,7 +210,8 @@ def _filtered(
     if by_user_id is not None:
         query = query.where(Alert.by_user_id == by_user_id)
     if labels:
-        inside = select(AlertItem.id).where(AlertItem.alert_id == Alert.id, AlertItem.labels.contains(dict(labels)))
+        inside = select(AlertItem.id).where(AlertItem.alert_id == Alert.id)
+        inside = inside.where(*(_has_label(name, value) for name, value in labels.items()))
         query = query.where(inside.exists())
     if text:
         like = f"%{_escaped(text)}%"
@@ -220,6 +220,18 @@ def _filtered(
         )
         query = query.where(or_(Alert.title.ilike(like), said.exists()))
     return query
+
+
+def _has_label(name: str, value: str) -> ColumnElement[bool]:
+    """Whether an item has that label, as `matching.visible` shows it to a matcher `=`; absent is the empty text."""
+    known: dict[str, Any] = {"severity": AlertItem.severity, "title": AlertItem.title, "bot_name": Alert.bot_name}
+    own = AlertItem.labels.contains({name: value})
+    if name == "severity":
+        return or_(own, AlertItem.severity == value)
+    absent = not_(AlertItem.labels.has_key(name))
+    if name in known:
+        return or_(own, and_(absent, known[name] == value))
+    return own if value else or_(own, absent)
 
 
 def _escaped(text: str) -> str:

@@ -15,9 +15,21 @@ from sqlalchemy import select
 from backend.core import clock, config, queue
 from backend.core.database import db
 from backend.models import Alert, AlertItem, AlertPolicy, Message
-from backend.services.alerts import cases, closing, history, keys, matching, policies, saying, telling, timing
+from backend.services.alerts import (
+    cases,
+    closing,
+    history,
+    keys,
+    matching,
+    policies,
+    saying,
+    severities,
+    telling,
+    timing,
+)
 from backend.services.alerts.cases import Case
 from backend.services.alerts.history import By
+from backend.services.alerts.matching import VisibleLabels
 from backend.services.auth import audit
 
 MOST_ITEMS: Final = 1_000
@@ -35,16 +47,24 @@ class Report:
     labels: Mapping[str, str] = field(default_factory=dict)
     links: Sequence[Mapping[str, str]] = ()
     firing: bool = True
+    started_at: datetime | None = None
+    """When the reporting system says that it began (UTC)."""
+    ended_at: datetime | None = None
+    """When it says that it was over (UTC)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What is reported together. `key` and `title` are given where the reporting system groups by itself."""
+    """What is reported together. `key` and `title` are given where the reporting system groups by itself.
+
+    A group that `follows` goes to the open alert that has one of its things already: its `key` does not last.
+    """
 
     source: str
     bot_name: str
     reports: Sequence[Report]
     key: bytes | None = None
+    follows: bool = True
     title: str | None = None
     labels: Mapping[str, str] | None = None
     links: Sequence[Mapping[str, str]] = ()
@@ -70,18 +90,16 @@ def report(group: Group, by: By) -> Outcome:
 
     `ignored`: it only said that something is over that was not open.
     """
-    first = group.reports[0]
-    seen = matching.visible(
-        group.labels or first.labels, severity=first.severity, title=group.title or first.title, bot_name=group.bot_name
-    )
-    policy = policies.choose(seen)
-    key = group.key or keys.group_of(
-        first.key, group.bot_name, policy.id if policy else None, policy.group_by if policy else (), first.labels
-    )
-    case, found = _find(key, first.key)
+    first, ordered = group.reports[0], policies.listing()
+    policy = policies.first_matching(ordered, _seen(group))
+    key = _open_group_key(group) or group.key
+    if key is None:
+        group_by = policy.group_by if policy else ()
+        key = keys.group_of(first.key, group.bot_name, policy.id if policy else None, group_by, first.labels)
+    case, found = _find(key, group)
     while case is not None and found == "full":
         key = keys.continued(key, case.alert.id)
-        case, found = _find(key, first.key)
+        case, found = _find(key, group)
     if case is None:
         if not any(one.firing for one in group.reports):
             return Outcome("ignored", "not_open")
@@ -94,27 +112,54 @@ def report(group: Group, by: By) -> Outcome:
             return Outcome("ignored", "not_open", case.alert.id, case.alert.level)
         closing.reopen(case, by)
         audit.record(by.label, "alert.reopened", f"alert:{case.alert.id}", source=group.source)
-    return _take(case, group, found, by)
+    return _take(case, group, found, ordered, by)
 
 
-def _take(case: Case, group: Group, found: str, by: By) -> Outcome:
+def _open_group_key(group: Group) -> bytes | None:
+    """The group of the open alert that has one of these things, where the group is not named by its sender."""
+    if not group.follows:
+        return None
+    return db.session.scalars(
+        select(Alert.group_key)
+        .join(AlertItem, AlertItem.alert_id == Alert.id)
+        .where(AlertItem.key.in_([one.key for one in group.reports]), Alert.resolved_at.is_(None))
+        .order_by(Alert.id)
+        .limit(1)
+    ).one_or_none()
+
+
+def _seen(group: Group) -> list[VisibleLabels]:
+    """The labels of what is reported to fire, each with the worst severity: what a policy is chosen by."""
+    reports = [one for one in group.reports if one.firing] or group.reports
+    worst = severities.worst(one.severity for one in reports)
+    return [
+        matching.visible(one.labels, severity=worst, title=group.title or one.title, bot_name=group.bot_name)
+        for one in reports
+    ]
+
+
+def _take(case: Case, group: Group, found: str, ordered: Sequence[AlertPolicy], by: By) -> Outcome:
     alert, now = case.alert, clock.now()
     known = {item.key: item for item in case.items}
-    joined = ended = repeated = 0
+    joined = ended = repeated = changed = 0
     for one in group.reports:
         item = known.get(one.key)
         if not one.firing:
-            ended += _end(item, now)
+            ended += _end(item, one, now)
         elif item is None:
             known[one.key] = _add(case, one, now)
             joined += 1
         else:
             refired = item.resolved_at is not None and found != "reopened"
+            changed += item.resolved_at is not None or item.severity != one.severity or item.labels != one.labels
             _repeat(item, one, now)
             joined += refired and not _recent(alert, now)
             repeated += 1
     alert.more, alert.last_seen_at = group.more, now
     case.look_at_severity()
+    case.look_at_labels(group.labels or {})
+    if found != "opened" and (joined or changed) and case.firing:
+        _choose_policy(case, ordered, by)
     case.look_at_silences()
     if not case.firing:
         sent = closing.resolve(case, by, "told")
@@ -122,6 +167,16 @@ def _take(case: Case, group: Group, found: str, by: By) -> Outcome:
         case.reschedule()
         return _outcome(case, "resolved", None, sent)
     return _decide(case, joined, ended, repeated, found, by)
+
+
+def _choose_policy(case: Case, ordered: Sequence[AlertPolicy], by: By) -> None:
+    """Chooses the policy by all that fires in the alert now. Another one escalates anew: to others, perhaps sooner."""
+    alert = case.alert
+    policy = policies.first_matching(ordered, case.seen_by_policies())
+    if (policy.id if policy else None) == alert.policy_id:
+        return
+    case.policy, alert.policy_id, alert.escalated_at = policy, policy.id if policy else None, None
+    history.note(alert, "policy_changed", by, policy=alert.policy_id)
 
 
 def _decide(case: Case, joined: int, ended: int, repeated: int, found: str, by: By) -> Outcome:
@@ -188,21 +243,24 @@ def _kept(case: Case, joined: int) -> tuple[str, str | None]:
     return "counted", "throttled"
 
 
-def _find(group_key: bytes, item_key: bytes) -> tuple[Case | None, str]:
+def _find(group_key: bytes, group: Group) -> tuple[Case | None, str]:
     """The open alert of the group, or the one that was resolved so lately that it is the same trouble still."""
     cases.lock_group(group_key)
+    wanted = {one.key for one in group.reports}
     query = select(Alert).where(Alert.group_key == group_key).order_by(Alert.id.desc()).limit(1)
     locked = query.with_for_update().execution_options(populate_existing=True)
     alert = db.session.scalars(locked.where(Alert.resolved_at.is_(None))).one_or_none()
     if alert is not None:
         case = cases.of(alert)
-        full = len(case.items) >= MOST_ITEMS and all(item.key != item_key for item in case.items)
+        # How large a group is that its sender made is for the sender to say.
+        bounded = group.key is None and len(case.items) >= MOST_ITEMS
+        full = bounded and all(item.key not in wanted for item in case.items)
         return case, "full" if full else "open"
     last = db.session.scalars(locked).one_or_none()
     if last is None or not _recent(last, clock.now()):
         return None, "opened"
     case = cases.of(last)
-    return (case, "reopened") if any(item.key == item_key for item in case.items) else (None, "opened")
+    return (case, "reopened") if any(item.key in wanted for item in case.items) else (None, "opened")
 
 
 def _recent(alert: Alert, now: datetime) -> bool:
@@ -223,10 +281,11 @@ def _open(group: Group, key: bytes, policy: AlertPolicy | None) -> Case:
         policy_id=policy.id if policy else None,
         severity=first.severity,
         title=title,
-        labels=dict(group.labels) if group.labels is not None else (shared or dict(first.labels)),
+        labels=dict(group.labels or {}) or shared or dict(first.labels),
         links=[dict(link) for link in group.links],
         attachment=dict(group.attachment) if group.attachment else None,
         opened_at=now,
+        started_at=min((one.started_at for one in group.reports if one.firing and one.started_at), default=None),
         last_seen_at=now,
         notifications=0,
         parts=1,
@@ -251,6 +310,7 @@ def _add(case: Case, one: Report, now: datetime) -> AlertItem:
         links=[dict(link) for link in one.links],
         count=1,
         first_seen_at=now,
+        started_at=one.started_at,
         last_seen_at=now,
     )
     db.session.add(item)
@@ -260,15 +320,18 @@ def _add(case: Case, one: Report, now: datetime) -> AlertItem:
 
 def _repeat(item: AlertItem, one: Report, now: datetime) -> None:
     item.count += 1
+    if item.resolved_at is not None or item.started_at is None:
+        item.started_at = one.started_at
+    item.ended_at = None
     item.last_seen_at, item.resolved_at = now, None
     item.severity, item.title, item.body = one.severity, one.title, one.body
     item.labels, item.links = dict(one.labels), [dict(link) for link in one.links]
 
 
-def _end(item: AlertItem | None, now: datetime) -> int:
+def _end(item: AlertItem | None, one: Report, now: datetime) -> int:
     if item is None or item.resolved_at is not None:
         return 0
-    item.resolved_at = now
+    item.resolved_at, item.ended_at = now, one.ended_at
     item.silenced_until = item.silence_id = None
     return 1
 

@@ -71,6 +71,12 @@ def bring_up_to_date(case: Case) -> int:
     return len(found)
 
 
+def forget_notes(case: Case) -> None:
+    """Why a message came is news no longer: should the alert be opened again, it does not stand there again."""
+    for row, _ in living(case):
+        row.note = None
+
+
 def answer_resolved(case: Case) -> None:
     """Answers the living messages of the alert's own chats: it is over."""
     view, silent = case.view(), case.rules.quiet_recoveries

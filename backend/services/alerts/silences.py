@@ -16,6 +16,7 @@ from backend.models import Alert, AlertItem, AlertSilence
 from backend.services import paging
 from backend.services.alerts import cases, checking, history, matching, saying, telling
 from backend.services.alerts.history import By
+from backend.services.alerts.matching import VisibleLabels
 from backend.services.auth import audit
 
 MOST: Final = 200
@@ -131,15 +132,12 @@ def preview(matchers: Sequence[Mapping[str, str]]) -> Preview:
     rules, now = matching.read(matchers), clock.now()
     hit: dict[int, int] = {}
     firing: dict[int, int] = {}
-    for item, bot_name in _items(AlertItem.resolved_at.is_(None), Alert.resolved_at.is_(None)):
+    for item, labels in _items(AlertItem.resolved_at.is_(None), Alert.resolved_at.is_(None)):
         firing[item.alert_id] = firing.get(item.alert_id, 0) + 1
-        if matching.matches(rules, _labels(item, bot_name)):
+        if matching.matches(rules, labels):
             hit[item.alert_id] = hit.get(item.alert_id, 0) + 1
     whole = [alert_id for alert_id, count in hit.items() if count == firing[alert_id]]
-    week = sum(
-        matching.matches(rules, _labels(item, bot_name))
-        for item, bot_name in _items(AlertItem.last_seen_at > now - _PAST)
-    )
+    week = sum(matching.matches(rules, labels) for _, labels in _items(AlertItem.last_seen_at > now - _PAST))
     shown = db.session.scalars(select(Alert).where(Alert.id.in_(whole[:_SHOWN])).order_by(Alert.id.desc())).all()
     return Preview(list(shown), len(whole), sum(hit.values()), sum(firing.values()) - sum(hit.values()), week)
 
@@ -168,8 +166,8 @@ def _apply(silence_id: int) -> None:
     seen, rules = silence.updated_at, matching.read(silence.matchers)
     concerned = {
         item.alert_id
-        for item, bot_name in _items(AlertItem.resolved_at.is_(None), Alert.resolved_at.is_(None))
-        if item.silence_id == silence_id or matching.matches(rules, _labels(item, bot_name))
+        for item, labels in _items(AlertItem.resolved_at.is_(None), Alert.resolved_at.is_(None))
+        if item.silence_id == silence_id or matching.matches(rules, labels)
     }
     db.session.commit()
     for alert_id in sorted(concerned):
@@ -200,13 +198,11 @@ def _unapplied() -> Any:
     return select(AlertSilence).where(AlertSilence.applied_at.is_(None)).order_by(AlertSilence.id)
 
 
-def _items(*which: Any) -> Iterable[tuple[AlertItem, str]]:
-    query = select(AlertItem, Alert.bot_name).join(Alert, Alert.id == AlertItem.alert_id).where(*which)
-    return ((row[0], row[1]) for row in db.session.execute(query.order_by(AlertItem.id)))
-
-
-def _labels(item: AlertItem, bot_name: str) -> dict[str, str]:
-    return matching.visible(item.labels, severity=item.severity, title=item.title, bot_name=bot_name)
+def _items(*which: Any) -> Iterable[tuple[AlertItem, VisibleLabels]]:
+    """Items with their complete labels."""
+    query = select(AlertItem, Alert.bot_name, Alert.group_key).join(Alert, Alert.id == AlertItem.alert_id).where(*which)
+    rows = db.session.execute(query.order_by(AlertItem.id))
+    return ((row[0], cases.seen_labels(row[0], row[1], row[2])) for row in rows)
 
 
 def _plain(matchers: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:

@@ -15,6 +15,7 @@ from typing import Final
 from backend.channels import richtext
 from backend.channels.base import Button, Content
 from backend.core import i18n
+from backend.services.alerts import labeling
 
 PREFIX: Final = "alert:"
 MOST_LISTED: Final = 2000
@@ -49,6 +50,7 @@ class View:
     labels: Mapping[str, str]
     items: Sequence[ItemView]
     opened_at: datetime
+    """When it began."""
     grouped: bool = False
     by_name: str | None = None
     since: datetime | None = None
@@ -138,7 +140,8 @@ def _head(view: View, locale: str) -> str:
     lines: list[str | None] = [title]
     if view.grouped and len(view.items) > 1:
         lines.append(_said("firing_of", locale, firing=firing, count=len(view.items)))
-    if view.note:
+    if view.note and view.state == "firing" and view.silenced_until is None:
+        # Why it came stops being true once somebody has it in hand, or it is over.
         lines.append(_said(f"note.{view.note}", locale))
     lines.append(_state(view, locale))
     if view.silenced_until is not None and view.state == "firing":
@@ -165,7 +168,7 @@ def _state(view: View, locale: str) -> str | None:
 def _items(view: View, locale: str) -> list[str]:
     if len(view.items) == 1 and view.items[0].title == view.title:
         only = view.items[0]
-        return [tidy(only.body), _labels(only.labels)]
+        return [tidy(only.body), _labels(only.labels, view.title)]
     blocks = [_block(item, locale) for item in view.items[:MOST_LISTED]]
     if len(view.items) > MOST_LISTED:
         blocks.append(_said("more_listed", locale, count=len(view.items) - MOST_LISTED))
@@ -177,12 +180,15 @@ def _block(item: ItemView, locale: str) -> str:
     title = richtext.escape(item.title)
     if item.url:
         title = f'<a href="{richtext.escape(item.url)}">{title}</a>'
-    lines = [f"{mark} <b>{title}</b>{_times(item.count, locale)}", one_block(tidy(item.body)), _labels(item.labels)]
+    head = f"{mark} <b>{title}</b>{_times(item.count, locale)}"
+    lines = [head, one_block(tidy(item.body)), _labels(item.labels, item.title)]
     return "\n".join(line for line in lines if line)
 
 
-def _labels(labels: Mapping[str, str]) -> str:
-    return " · ".join(f"{richtext.escape(name)}={richtext.escape(value)}" for name, value in sorted(labels.items()))
+def _labels(labels: Mapping[str, str], title: str = "") -> str:
+    """The labels that people are shown; not the name that stands above as the title already."""
+    shown = {name: value for name, value in labeling.public(labels).items() if (name, value) != ("alertname", title)}
+    return " · ".join(f"{richtext.escape(name)}={richtext.escape(value)}" for name, value in sorted(shown.items()))
 
 
 def _times(count: int, locale: str) -> str:

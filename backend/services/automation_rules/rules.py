@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from backend.channels import richtext
 from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import Invalid, NotFound
@@ -144,7 +145,7 @@ def _check(rule: AutomationRule) -> None:
 def _check_platforms(
     workspace_id: int, platforms: Sequence[str], targets: Mapping[str, Any], content: str, media: Sequence[Any]
 ) -> None:
-    if not content.strip() and not media:
+    if not richtext.has_visible(content) and not media:
         message = "A rule has a text, a picture, or both."
         raise Invalid("post_empty", message, detail=[{"field": "content", "code": "post_empty", "message": message}])
     for platform in platforms:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from backend.channels import richtext
 from backend.channels.base import Content
 from backend.core.errors import Invalid
 from backend.models import Message
@@ -43,7 +44,7 @@ def send_test(
         raise Invalid(detail=faults)
     made = say(
         Target(bot, chats, topic, "database"),
-        Content((text or "").strip() or _TEXT),
+        Content(text.strip() if text and richtext.has_visible(text) else _TEXT),
         workspace_id=workspace_id,
         kind=KIND,
         lane=Lane.REPLY,

@@ -127,7 +127,7 @@ def template_for(by_locale: Mapping[str, Any], locale: str) -> str:
 def say(by_locale: Mapping[str, Any], title: str, data: Mapping[str, Any], locale: str) -> str:
     """The neutral rich text of a message; the type's title where the data leaves nothing to say."""
     said = templates.render(template_for(by_locale, locale), data).strip()
-    return said if richtext.visible(richtext.read(said)).strip() else richtext.escape(title)
+    return said if richtext.has_visible(richtext.visible(richtext.read(said))) else richtext.escape(title)
 
 
 def button_of(label: str | None, url: str | None, data: Mapping[str, Any], locale: str) -> tuple[str, str] | None:
@@ -147,7 +147,7 @@ def _check(fields: Mapping[str, Any]) -> None:
         faults.append(_fault("name", "name_malformed", message))
     elif name in known_types.RESERVED:
         faults.append(_fault("name", "name_reserved", "The product has a type of that name."))
-    if title is not None and (not title.strip() or len(title) > MAX_TITLE or values.line(title, MAX_TITLE) != title):
+    if title is not None and (len(title) > MAX_TITLE or not title or values.line(title, MAX_TITLE) != title):
         faults.append(_fault("title", "title_malformed", f"A title is one line of at most {MAX_TITLE} characters."))
     faults += _template_faults(fields.get("templates"))
     label, url = fields.get("button_label"), fields.get("button_url")

@@ -28,8 +28,8 @@ _MAX_DEFAULT: Final = 200
 _NAME = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
 _PLACEHOLDER: Final = re.compile(rf"({_NAME}(?:\.(?:{_NAME}|\d{{1,4}})){{0,7}})(?:\|([^{{}}]*))?")
 _TOKEN: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_LINK: Final = re.compile(r"<a\s[^<>]*>", re.IGNORECASE)
-_HREF: Final = re.compile(r"""href\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+))""", re.IGNORECASE)
+_LINK: Final = re.compile(r"""<a\s(?:[^<>]*\s)?href\s*=[^<>]*>""", re.IGNORECASE)
+_HREF: Final = re.compile(r"""\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+))""", re.IGNORECASE)
 _WEB_TEMPLATE: Final = re.compile(r"https?://[^/?#{}\s]+(?:[/?#].*)?", re.IGNORECASE | re.DOTALL)
 
 
@@ -53,7 +53,7 @@ class Placeholder:
 
 def problems(template: str) -> list[Problem]:
     """Everything that keeps a text from being a template, in the order of the text."""
-    if not template.strip():
+    if not richtext.has_visible(richtext.visible(richtext.read(template))):
         return [Problem("template_empty", "The template says nothing.", 1, 1)]
     if richtext.utf16_length(template) > MAX_TEMPLATE:
         return [Problem("template_too_long", f"A template has at most {MAX_TEMPLATE} characters.", 1, 1)]
@@ -165,7 +165,7 @@ def _shown(data: Mapping[str, Any], placeholder: Placeholder, limit: int) -> str
         shown = values.preview(richtext.storable(value).strip(), limit)
     else:
         shown = values.line(value, limit) or ""
-    return shown or placeholder.default
+    return shown if richtext.has_visible(shown) else placeholder.default
 
 
 def _look_up(data: Any, path: list[str]) -> Any:

@@ -60,7 +60,7 @@ def line(value: object, limit: int) -> str | None:
     # Characters that draw nothing but steer the terminal or the row go; joiners and variation selectors (Cf, Mn) stay.
     flat = _SPACE.sub(" ", _UNSTORABLE.sub("", value))
     shown = "".join(char for char in flat if unicodedata.category(char) != "Cc").strip()
-    return preview(shown, limit) if shown else None
+    return preview(shown, limit) if richtext.has_visible(shown) else None
 
 
 def preview(text: str, limit: int) -> str:

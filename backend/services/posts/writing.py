@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from backend.channels import richtext
 from backend.core import clock, config, queue
 from backend.core.database import db
 from backend.core.egress import Egress, EgressFailed, EgressRefused
@@ -131,7 +132,7 @@ def cancel(actor_label: str, post_id: int) -> Post:
 def schedule(post: Post) -> None:
     """Makes a checked draft due, at its time or now. Raises what `create` does."""
     post.publisher = publishers.choose(post.workspace_id, post.platform, post.publisher)
-    if not post.content.strip() and not post.media:
+    if not richtext.has_visible(post.content) and not post.media:
         raise refuse("content", "post_empty", "A post has a text, a picture, or both.")
     draft = Draft(post.workspace_id, post.content, post.media, post.target)
     publishers.get(post.publisher).check(draft)

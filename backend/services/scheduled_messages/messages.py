@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Select, and_, select
 
+from backend.channels import richtext
 from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Invalid, NotFound
@@ -48,7 +49,7 @@ def create(by: str, fields: Mapping[str, Any]) -> Planned:
     made = ScheduledMessage(
         workspace_id=workspace_id,
         bot_name=fields.get("bot_name"),
-        message=fields["message"],
+        message=_text(fields["message"]),
         created_at=now,
         updated_at=now,
     )
@@ -100,7 +101,8 @@ def change(by: str, message_id: int, fields: Mapping[str, Any]) -> Planned:
         if "chat_ids" in fields:
             _set_chats(message, fields["chat_ids"])
         target_of(message)
-    message.message = fields.get("message", message.message)
+    if "message" in fields:
+        message.message = _text(fields["message"])
     if fields.keys() & set(_TIMING):
         scheduling.change(schedule, _timing(fields, schedules.timing_of(schedule)))
     if "enabled" in fields:
@@ -134,6 +136,13 @@ def _query() -> Select[Any]:
     of = and_(Schedule.job == JOB, Schedule.subject_id == ScheduledMessage.id)
     query: Select[Any] = select(ScheduledMessage, Schedule).join(Schedule, of)  # type: ignore[assignment]  # a row of two
     return query
+
+
+def _text(given: str) -> str:
+    if not richtext.has_visible(given):
+        words = "A message says something."
+        raise Invalid("text_empty", words, detail=[{"field": "message", "code": "text_empty", "message": words}])
+    return given
 
 
 def _set_chats(message: ScheduledMessage, chat_ids: list[str] | None) -> None:

@@ -224,7 +224,7 @@ def _said(text: str, text_format: TextFormat, *, need: bool) -> str:
         raise Invalid("unknown_format", "A text is plain or html.")
     said = richtext.storable(text)
     runs = richtext.read(said) if text_format == "html" else richtext.plain(said)
-    if need and not richtext.visible(runs).strip():
+    if need and not richtext.has_visible(richtext.visible(runs)):
         raise Invalid("text_empty", "There is nothing to say.")
     if len(said) > _MOST_TEXT:
         raise Invalid("text_too_long", f"A text has at most {_MOST_TEXT} characters; attach it as a document.")

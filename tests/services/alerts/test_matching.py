@@ -64,7 +64,7 @@ def test_what_is_no_matcher(op, value, code):
         ([{"label": "x", "op": "=~", "value": ".*"}], ["matches_everything"]),
         ([{"label": "x", "op": "=", "value": "y"}], []),
         ([{"label": "x", "op": "=", "value": "y"}, {"label": "z", "op": "!=", "value": "w"}], []),
-        ([{"label": "x", "op": "=", "value": "y"}] * 21, ["too_many_matchers"]),
+        ([{"label": "x", "op": "=", "value": "y"}] * 101, ["too_many_matchers"]),
     ],
 )
 def test_a_silence_has_to_ask_for_something(rows, codes):
