@@ -20,7 +20,8 @@ class RequestAdapter(PydanticAdapter):
     def validate_input(self, request: Request, location: str, **kwargs: Any) -> BaseModel:
         """The model for `location`; raises BadRequest, UnsupportedMedia or Invalid."""
         if location == "json":
-            return self._validate(bodies.read_json(request))
+            any_integer = getattr(self.model_class, "any_integer", False)
+            return self._validate(bodies.read_json(request, any_integer=any_integer))
         if location in ("query", "querystring"):
             bodies.check_pairs(request.args.items(multi=True))
             return self._validate(self._collect(request.args))

@@ -108,7 +108,7 @@ def _alerts() -> list[Need]:
         Need(
             "alert",
             tones.get(alert.severity, "warn"),
-            alert.opened_at,
+            alert.started_at or alert.opened_at,
             {"title": alert.title, "severity": alert.severity},
             ("alerts", alert.id),
         )

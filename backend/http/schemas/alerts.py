@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, field_validator
 
@@ -249,6 +249,8 @@ class ReceivedIn(Input):
     """The body as the monitoring system sends it."""
 
     model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
+    any_integer: ClassVar[bool] = True
+    """Whether integers beyond 64 bits are taken, as text: older senders name a group by one."""
 
     alerts: list[Any] = Field(
         examples=[[{"status": "firing", "labels": {"alertname": "HighLoad"}, "fingerprint": "c6eadffa33fcdf37"}]],

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from backend.channels import richtext
@@ -82,12 +83,10 @@ def measured(alert: Mapping[str, Any]) -> str:
 def number(value: float) -> str:
     """A number as people read it: six digits at least, no digit before the point lost, two decimals kept."""
     if isinstance(value, int):
-        if abs(value) < 10**15:
-            return str(value)
-        value = float(value) if abs(value) < 10**300 else math.copysign(math.inf, value)
+        return str(value) if abs(value) < 10**24 else f"{Decimal(value):.6e}"
     size = abs(value)
-    if not math.isfinite(value) or (size and not 1e-4 <= size < 1e15):
-        return f"{value:g}"
+    if not math.isfinite(value) or size >= 1e18 or 0 < size < 1e-4:
+        return f"{value:.15g}" if size >= 1e18 else f"{value:g}"
     decimals = max(2, 5 - math.floor(math.log10(size))) if size else 0
     shown = f"{value:.{decimals}f}"
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
@@ -154,9 +153,10 @@ def _of_text(given: str) -> Iterable[tuple[str, str]]:
 
 def _as_number(text: str) -> str:
     try:
-        return number(float(text))
+        value = float(text)
     except ValueError:
         return text
+    return number(value) if math.isfinite(value) else text
 
 
 def _cut(text: str, limit: int) -> str:
