@@ -22,8 +22,9 @@ import regex
 
 _SYNONYMS = {"strong": "b", "em": "i", "ins": "u", "strike": "s", "del": "s"}
 _NAMES = "pre|code|strong|strike|em|ins|del|b|i|u|s|a"
-_ATTRIBUTE = r"""\s+[a-z_][\w.:-]*\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>]+)"""
-_TAG = re.compile(rf"<(/?)({_NAMES})((?:{_ATTRIBUTE})*)\s*>", re.IGNORECASE)
+ATTRIBUTE = r"""\s+[a-z_][\w.:-]*\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>]+)"""
+"""An attribute of a tag, with the blanks before it, as a regular expression that ignores case."""
+_TAG = re.compile(rf"<(/?)({_NAMES})((?:{ATTRIBUTE})*)\s*>", re.IGNORECASE)
 _QUOTED_ONLY = re.compile(r"""(?:[^"'=]+=\s*(?:"[^"]*"|'[^']*'))*""")
 _HREF = re.compile(r"""\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+))""", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|lt|gt|amp|quot|apos|nbsp);")
@@ -94,11 +95,7 @@ def read(text: str) -> list[Run]:
     runs: list[Run] = []
     stack: list[Style] = []
     position = 0
-    last_end = max(source.rfind("</a"), source.rfind("</A"))
-    for match in _TAG.finditer(source):
-        name = _SYNONYMS.get(match[2].lower(), match[2].lower())
-        if not _is_markup(match, name, last_end):
-            continue
+    for match, name in _tags(source):
         _append(runs, source[position : match.start()], stack)
         position = match.end()
         if match[1]:
@@ -109,14 +106,25 @@ def read(text: str) -> list[Run]:
     return runs
 
 
-def _is_markup(match: re.Match[str], name: str, last_end: int) -> bool:
-    """Whether what looks like a tag is one: an end without attributes, attributes in quotes, and for `a` an `href`."""
-    if match[1]:
-        return not match[3]
-    if name != "a":
-        return not match[3] or _QUOTED_ONLY.fullmatch(match[3]) is not None
-    # A link without an address is written by mistake; without an end as well, it is no link at all.
-    return _HREF.search(match[3]) is not None or match.end() <= last_end
+def _tags(source: str) -> list[tuple[re.Match[str], str]]:
+    """The well-formed tags with their names: ends without attributes, attributes in quotes, and links with an
+    `href`, or at least with an end of their own."""
+    found: list[tuple[re.Match[str], str]] = []
+    link_ends = False
+    for match in reversed(list(_TAG.finditer(source))):
+        name = _SYNONYMS.get(match[2].lower(), match[2].lower())
+        if match[1]:
+            fine = not match[3]
+            link_ends = fine if name == "a" else link_ends
+        elif name == "a":
+            # Whoever wrote an end meant a link, and forgot its address; without one it is `cp <a> <b>`.
+            fine = link_ends or _HREF.search(match[3]) is not None
+            link_ends = False
+        else:
+            fine = not match[3] or _QUOTED_ONLY.fullmatch(match[3]) is not None
+        if fine:
+            found.append((match, name))
+    return found[::-1]
 
 
 def plain(text: str) -> list[Run]:

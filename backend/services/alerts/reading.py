@@ -85,7 +85,9 @@ def worst(
     hushed = Alert.silenced_until > clock.now()
     taken = case((and_(Alert.state == "firing", hushed.is_not(True)), 0), else_=1)
     grave = case({word: place for place, word in enumerate(SEVERITIES)}, value=Alert.severity, else_=len(SEVERITIES))
-    found = db.session.scalars(query.order_by(taken, grave, func.coalesce(Alert.started_at, Alert.opened_at), Alert.id).limit(most)).all()
+    found = db.session.scalars(
+        query.order_by(taken, grave, func.coalesce(Alert.started_at, Alert.opened_at), Alert.id).limit(most)
+    ).all()
     count = len(found)
     if count == most:
         count = db.session.execute(select(func.count()).select_from(query.subquery())).scalar_one()

@@ -28,7 +28,7 @@ _MAX_DEFAULT: Final = 200
 _NAME = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
 _PLACEHOLDER: Final = re.compile(rf"({_NAME}(?:\.(?:{_NAME}|\d{{1,4}})){{0,7}})(?:\|([^{{}}]*))?")
 _TOKEN: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_LINK: Final = re.compile(r"""<a\s(?:[^<>]*\s)?href\s*=[^<>]*>""", re.IGNORECASE)
+_LINK: Final = re.compile(rf"<a(?:{richtext.ATTRIBUTE})+\s*>", re.IGNORECASE)
 _HREF: Final = re.compile(r"""\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+))""", re.IGNORECASE)
 _WEB_TEMPLATE: Final = re.compile(r"https?://[^/?#{}\s]+(?:[/?#].*)?", re.IGNORECASE | re.DOTALL)
 

@@ -134,7 +134,9 @@ def test_a_person_resolves_now_whatever_was_said(room, receive):
 
 
 @pytest.mark.parametrize("own", [None, "", "  ", 5, {"state": "active"}, []], ids=str)
-@pytest.mark.parametrize("whole", [{"status": "resolved"}, {"status": "RESOLVED"}, {"status": None, "state": "ok"}], ids=str)
+@pytest.mark.parametrize(
+    "whole", [{"status": "resolved"}, {"status": "RESOLVED"}, {"status": None, "state": "ok"}], ids=str
+)
 def test_an_alert_without_a_status_has_the_bodys(room, receive, own, whole):
     receive(body("alertmanager/firing"))
     resolved = changed("alertmanager/resolved", status=own) | whole
@@ -260,7 +262,8 @@ def test_alerts_without_labels_are_told_apart_by_what_they_say(room, receive, la
 def test_a_group_is_called_by_what_says_something(labels, names, title):
     given = body("alertmanager/firing")
     given["alerts"] = [
-        {"labels": {"alertname": name, "n": str(number)}, "fingerprint": str(number)} for number, name in enumerate(names)
+        {"labels": {"alertname": name, "n": str(number)}, "fingerprint": str(number)}
+        for number, name in enumerate(names)
     ]
     assert receivers.group_of("alertmanager", given | {"groupLabels": labels}, bot_name=None).title == title
 
