@@ -71,9 +71,9 @@ def test_words_in_angle_brackets_are_never_lost(pieces: list[tuple[str, str]]) -
 
 
 BLANK = [
-    "\u200b", "\u200b\u200c\u200d", "\u2060", "\ufeff", "\u00ad", "\u3164", "\u115f\u1160", "\uffa0", "\u2800", "\u180e",
-    "\u034f", "\u061c", "\u202a\u202c", "\u2066\u2069", "\ufe0f", "\U000e0001\U000e0041", "\U000e0100", " \n\t\u3000\u200b",
-    "\u2028\u2029", "\x07\x1b\x9f", "\u00a0", "\u17b4", "\ufff9\ufffb", "\U0001d173", "",
+    "\u200b", "\u200b\u200c\u200d", "\u2060", "\ufeff", "\u00ad", "\u3164", "\u115f\u1160", "\uffa0", "\u2800",
+    "\u180e", "\u034f", "\u061c", "\u202a\u202c", "\u2066\u2069", "\ufe0f", "\U000e0001\U000e0041", "\U000e0100",
+    " \n\t\u3000\u200b", "\u2028\u2029", "\x07\x1b\x9f", "\u00a0", "\u17b4", "\ufff9\ufffb", "\U0001d173", "",
 ]  # fmt: skip
 
 

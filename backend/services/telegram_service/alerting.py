@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from backend.core import clock
 from backend.services import alerts
-from backend.services.alerts import By, Wish, wording
+from backend.services.alerts import By, Wish, severities, wording
 from backend.services.alerts.wording import ItemView, View
 from backend.services.notifications import Attachment
 from backend.services.telegram_service.transactions import ACTOR, of_workspace
@@ -93,6 +93,7 @@ def format_alert(
     locale: str = "en",
 ) -> str:
     """What an alert would say, as neutral rich text; for texts that are sent another way. Needs no database."""
+    severity = severities.parse(severity) or severities.DEFAULT
     item = ItemView(title, message, severity, labels or {}, count)
     view = View(
         id=0, title=title, severity=severity, state="firing", labels={}, items=[item], opened_at=clock.now()

@@ -243,3 +243,69 @@ def test_alerts_have_a_limit_of_their_own(client, operator, settings, monkeypatc
     headers = callers.signed_in(operator)
     answers = [client.post("/api/alerts", json=DISK, headers=headers).status_code for _ in range(4)]
     assert answers == [202, 202, 202, 429]
+
+
+@pytest.mark.parametrize(("word", "stored"), [("page", "critical"), (" HIGH ", "error"), ("none", "info"), (None, "warning")])
+def test_a_severity_is_one_of_five(call, word, stored):
+    body = DISK | {"severity": word} if word else {name: value for name, value in DISK.items() if name != "severity"}
+    accepted = call("POST", "/api/alerts", body)
+    assert accepted.status_code == 202
+    assert call("GET", f"/api/alerts/{accepted.get_json()['alert_id']}").get_json()["severity"] == stored
+    assert len(call("GET", "/api/alerts", severity=stored).get_json()["alerts"]) == 1
+    if word:
+        assert len(call("GET", "/api/alerts", severity=word).get_json()["alerts"]) == 1
+
+
+@pytest.mark.parametrize("word", ["bad", "p1", "critical!", ""])
+def test_another_severity_is_refused_and_named(call, word):
+    for answer in (call("POST", "/api/alerts", DISK | {"severity": word}), call("GET", "/api/alerts", severity=word)):
+        assert answer.status_code == 422
+        assert answer.get_json()["error"]["detail"][0]["field"] == "severity"
+        assert answer.get_json()["error"]["detail"][0]["code"] == "bad_severity"
+    assert call("GET", "/api/alerts").get_json()["alerts"] == []
+
+
+def test_the_document_lists_the_severities(client):
+    document = client.get("/api/openapi.json").get_json()
+    five = ["critical", "error", "warning", "info", "debug"]
+    assert document["components"]["schemas"]["AlertIn"]["properties"]["severity"]["enum"] == five
+
+
+@pytest.mark.parametrize("source", ["alertmanager", "grafana"])
+@pytest.mark.parametrize(
+    "digits", ["9223372036854775807", "9223372036854775808", "18446744073709551615", "-1" + "0" * 30, "1" + "0" * 5000],
+    ids=lambda digits: digits[:20],
+)
+def test_a_group_key_is_an_integer_of_any_size(client, operator, source, digits):
+    body = json.loads((PAYLOADS / source / "firing.json").read_text(encoding="utf-8")) | {"groupKey": "KEY"}
+    raw = json.dumps(body).replace('"KEY"', digits)
+    headers = callers.signed_in(operator) | {"Content-Type": "application/json"}
+    for _ in range(2):
+        answer = client.post(f"/api/alerts/{source}", data=raw, headers=headers)
+        assert answer.status_code == 202
+    other = client.post(f"/api/alerts/{source}", data=raw.replace(digits, digits + "1"), headers=headers)
+    assert other.status_code == 202
+    assert len(client.get("/api/alerts", headers=headers).get_json()["alerts"]) == 2
+
+
+def test_elsewhere_an_integer_beyond_64_bits_is_still_refused(call):
+    assert call("POST", "/api/alerts", DISK | {"vars": {"x": 2**64}}).status_code == 422
+
+
+def test_an_alert_shows_when_it_began_and_ended_by_its_source(call):
+    body = json.loads((PAYLOADS / "alertmanager/firing.json").read_text(encoding="utf-8"))
+    alert_id = call("POST", "/api/alerts/alertmanager", body).get_json()["alert_id"]
+    shown = call("GET", f"/api/alerts/{alert_id}").get_json()
+    assert (shown["started_at"], shown["ended_at"]) == ("2023-02-06T13:08:45.828Z", None)
+    assert shown["first_items"][0]["started_at"] == "2023-02-06T13:08:45.828Z"
+    call("POST", "/api/alerts/alertmanager", json.loads((PAYLOADS / "alertmanager/resolved.json").read_text("utf-8")))
+    assert call("GET", f"/api/alerts/{alert_id}").get_json()["ended_at"] == "2023-02-06T13:20:45.828Z"
+
+
+def test_an_alert_without_a_source_that_says_so_began_when_it_was_opened(call):
+    alert_id = call("POST", "/api/alerts", DISK).get_json()["alert_id"]
+    shown = call("GET", f"/api/alerts/{alert_id}").get_json()
+    assert shown["started_at"] == shown["opened_at"]
+    call("POST", f"/api/alerts/{alert_id}/resolve", {})
+    shown = call("GET", f"/api/alerts/{alert_id}").get_json()
+    assert shown["ended_at"] == shown["resolved_at"]

@@ -43,7 +43,8 @@ def test_an_alertmanager_group_is_one_alert(room, receive):
     alert, (item,) = room.alert(), room.items()
     assert (alert.source, alert.title, alert.severity) == ("alertmanager", "ProbeFailure", "critical")
     assert item.labels == {
-        "alertname": "ProbeFailure", "instance": "https://server.example.org", "job": "http_checks", "monitor": "master", "severity": "critical",
+        "alertname": "ProbeFailure", "instance": "https://server.example.org", "job": "http_checks",
+        "monitor": "master", "severity": "critical",
     }  # fmt: skip
     text = room.texts()[0]
     assert "🔴 <b>ProbeFailure</b>" in text
@@ -199,7 +200,8 @@ def test_what_is_odd_around_the_alerts_is_left_out(field, value):
     ("labels", "severity"),
     [
         ({"severity": "critical"}, "critical"), ({"severity": "page"}, "critical"), ({"severity": "WARN"}, "warning"),
-        ({"priority": "high"}, "error"), ({}, "warning"), ({"severity": "P1"}, "warning"), ({"severity": "1"}, "warning"),
+        ({"priority": "high"}, "error"), ({}, "warning"), ({"severity": "P1"}, "warning"),
+        ({"severity": "1"}, "warning"), ({"severity": "Minor"}, "warning"), ({"severity": " notice "}, "info"),
         ({"severity": "none"}, "info"), ({"severity": "심각"}, "warning"),
     ],
 )  # fmt: skip
