@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
 
 from backend.core.database import Base, db, system_scope
 from backend.models import AuditEntry
@@ -43,3 +48,49 @@ def test_every_foreign_key_of_a_tenant_table_to_a_tenant_table_holds_the_workspa
             if both and not target.c.workspace_id.nullable and "workspace_id" not in constraint.column_keys:
                 loose.append(f"{table.name}.{constraint.column_keys} -> {target.name}")
     assert loose == []
+
+
+def test_stored_alerts_get_complete_labels_and_one_of_five_severities(app):
+    spec = importlib.util.spec_from_file_location("alert_times", "migrations/versions/0009_alert_times.py")
+    assert spec is not None
+    assert spec.loader is not None
+    migration = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(migration)
+    with system_scope("test"):
+        home = factories.workspace()
+        db.session.commit()
+    with db.engine.connect() as connection, connection.begin() as transaction:
+        with Operations.context(MigrationContext.configure(connection)):
+            migration.downgrade()
+            for number, (source, severity, labels, item) in enumerate(_STORED, 1):
+                values = {"home": home.id, "key": bytes([number]), "source": source, "severity": severity}
+                alert = connection.execute(_ALERT, values | {"labels": json.dumps(labels)}).scalar_one()
+                connection.execute(_ITEM, values | {"alert": alert, "labels": json.dumps(item)})
+            migration.upgrade()
+        after = connection.execute(_AFTER).all()
+        transaction.rollback()
+    assert [tuple(row) for row in after] == [
+        ("critical", "critical", {"alertname": "HighLoad", "pod": "a"}),
+        ("warning", "warning", {"pod": "a"}),
+        ("warning", "warning", {"severity": "p1", "host": "db-1"}),
+        ("warning", "warning", {"severity": "own"}),
+    ]
+
+
+_AFTER = text(
+    "SELECT a.severity, i.severity, i.labels FROM alert_items i JOIN alerts a ON a.id = i.alert_id ORDER BY i.id"
+)
+_STORED = [
+    ("alertmanager", "critical", {"alertname": "HighLoad"}, {"pod": "a"}),
+    ("grafana", "warning", {"team": "blue"}, {"pod": "a"}),
+    ("api", "p1", {"host": "db-1"}, {"host": "db-1"}),
+    ("alertmanager", "sev_2", {}, {"severity": "own"}),
+]
+_ALERT = text(
+    "INSERT INTO alerts (workspace_id, group_key, source, bot_name, severity, title, labels, opened_at, last_seen_at) "
+    "VALUES (:home, :key, :source, 'alerts', :severity, 'x', CAST(:labels AS jsonb), now(), now()) RETURNING id"
+)
+_ITEM = text(
+    "INSERT INTO alert_items (workspace_id, alert_id, key, severity, title, labels, first_seen_at, last_seen_at) "
+    "VALUES (:home, :alert, :key, :severity, 'x', CAST(:labels AS jsonb), now(), now())"
+)
