@@ -245,7 +245,9 @@ def test_alerts_have_a_limit_of_their_own(client, operator, settings, monkeypatc
     assert answers == [202, 202, 202, 429]
 
 
-@pytest.mark.parametrize(("word", "stored"), [("page", "critical"), (" HIGH ", "error"), ("none", "info"), (None, "warning")])
+@pytest.mark.parametrize(
+    ("word", "stored"), [("page", "critical"), (" HIGH ", "error"), ("none", "info"), (None, "warning")]
+)
 def test_a_severity_is_one_of_five(call, word, stored):
     body = DISK | {"severity": word} if word else {name: value for name, value in DISK.items() if name != "severity"}
     accepted = call("POST", "/api/alerts", body)
@@ -273,7 +275,8 @@ def test_the_document_lists_the_severities(client):
 
 @pytest.mark.parametrize("source", ["alertmanager", "grafana"])
 @pytest.mark.parametrize(
-    "digits", ["9223372036854775807", "9223372036854775808", "18446744073709551615", "-1" + "0" * 30, "1" + "0" * 5000],
+    "digits",
+    ["9223372036854775807", "9223372036854775808", "18446744073709551615", "-1" + "0" * 30, "1" + "0" * 5000],
     ids=lambda digits: digits[:20],
 )
 def test_a_group_key_is_an_integer_of_any_size(client, operator, source, digits):

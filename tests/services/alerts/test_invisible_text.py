@@ -23,7 +23,7 @@ BLANKS = [text for text in BLANK if "\x07" not in text]
 def test_an_alert_that_says_nothing_is_refused(room, text):
     with pytest.raises(Invalid) as refused:
         room.raise_("\u200b" if text else "", text)
-    assert refused.value.detail[0]["code"] == "title_missing"
+    assert "title_missing" in str(refused.value.detail)
 
 
 @pytest.mark.parametrize("blank", ["\u200b", "\u3164", "\u2800\u2800", "\ufeff"], ids=ascii)

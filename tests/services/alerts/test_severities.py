@@ -43,7 +43,7 @@ def test_a_synonym_is_stored_as_what_it_means_and_makes_the_same_alert(room, wor
 def test_another_word_is_refused(room, word):
     with pytest.raises(Invalid) as refused:
         room.raise_("Disk full", severity=word)
-    assert refused.value.detail[0]["code"] == "bad_severity"
+    assert "bad_severity" in str(refused.value.detail)
     assert room.alerts() == []
 
 
