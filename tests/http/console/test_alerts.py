@@ -49,11 +49,11 @@ def test_without_alerts_the_page_says_what_it_is_for(alerting, browser):
 def test_the_worst_stand_first_and_what_somebody_has_taken_last(alerting, browser):
     raised(alerting, "A warning", severity="warning")
     taken = raised(alerting, "A taken one", severity="critical")
-    raised(alerting, "An own word", severity="odd")
+    raised(alerting, "A notice", severity="notice")
     raised(alerting, "A critical one", severity="critical")
     browser.post(f"/console/alerts/{taken}/ack")
     page = browser.get("/console/alerts").text
-    order = ["A critical one", "A warning", "An own word", "A taken one"]
+    order = ["A critical one", "A warning", "A notice", "A taken one"]
     assert sorted(order, key=lambda title: page.index(f">{title}</a>")) == order
     assert "Acknowledged by" in page
 
@@ -261,3 +261,15 @@ def test_the_overview_leads_to_an_alert_and_takes_it(app, alerting, browser):
     response = browser.post(f"/console/alerts/{alert_id}/ack", {"back": "/console/"})
     assert response.headers["Location"] == "/console/"
     assert f"/console/alerts/{alert_id}" not in browser.get("/console/").text.split("<main")[1]
+
+
+def test_private_labels_are_not_shown_and_a_silence_is_made_of_all(alerting, browser):
+    labels = {f"label_{number:02}": "x" for number in range(20)} | {"__rule__": "u1"}
+    alert_id = raised(alerting, "Disk full", labels=labels)
+    for path in ("/console/alerts", f"/console/alerts/{alert_id}"):
+        page = browser.get(path).text
+        assert "label_19" in page
+        assert "__rule__" not in page
+    form = browser.get(f"/console/alerts/silences/new?alert={alert_id}").text
+    for name in (*labels, "bot_name"):
+        assert f'value="{name}"' in form
