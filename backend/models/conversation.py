@@ -63,6 +63,9 @@ class Conversation(HasId, Tenant, Base):
     identity_id: Mapped[int | None]
     blocked_code: Mapped[str | None]
     blocked_at: Mapped[datetime | None]
+    unreachable_code: Mapped[str | None]
+    """Why the last message did not get there, for a reason that need not last: it is tried again."""
+    unreachable_at: Mapped[datetime | None]
     last_inbound_at: Mapped[datetime | None]
     last_message_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
@@ -76,6 +79,11 @@ class Conversation(HasId, Tenant, Base):
         Index("ix_conversations_sender_id_chat_hash", "sender_id", "chat_hash"),
         Index("ix_conversations_identity_id", "identity_id"),
         Index("ix_conversations_blocked", "id", postgresql_where=text("blocked_code IS NOT NULL")),
+        Index(
+            "ix_conversations_closed",
+            "sender_id",
+            postgresql_where=text("blocked_code IS NOT NULL OR unreachable_code IS NOT NULL"),
+        ),
     )
 
 

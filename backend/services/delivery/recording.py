@@ -20,12 +20,14 @@ from backend.core.leases import FENCING
 from backend.core.logging import get_logger
 from backend.models import Attempt, Conversation, Delivery, Message, MessagePart, SenderLease
 from backend.services import live
+from backend.services.delivery import restating
 from backend.services.delivery.canceling import block
 from backend.services.delivery.claiming import Claimed
 from backend.services.delivery.decisions import Decision, Next
-from backend.services.delivery.events import message_ended
+from backend.services.delivery.events import message_ended, message_gone
 
 log = get_logger(__name__)
+_FOR_GOOD = frozenset({"rejected", "unreachable"})
 _MOST_NOTED = 10
 """Messages of one workspace that a batch names to live connections."""
 
@@ -212,6 +214,12 @@ def _record_failure(row: Delivery, message: Message | None, claimed: Claimed, de
     if refused_edit and message is not None and message.version > claimed.version:
         # What was refused is not what it should say any more.
         row.state, row.reason, row.due_at, row.attempts = "due", "queued", now, 0
+    elif decision.next is Next.MILDER and message is not None and message.version > claimed.version:
+        # The milder form is of what it does not say any more.
+        row.state, row.reason, row.due_at = "due", "queued", now
+    elif decision.next is Next.MILDER and decision.form is not None and message is not None:
+        if not restating.restate(row, message, decision.form):
+            end(row, message, replace(decision, next=Next.FAILED, phase="rejected"))
     elif decision.next is Next.AGAIN:
         row.state, row.reason = "due", decision.code
         row.due_at = now + timedelta(seconds=decision.seconds)
@@ -241,8 +249,11 @@ def note_failure(of: Claimed | Delivery, phase: str, code: str) -> None:
 
 
 def end(row: Delivery, message: Message | None, decision: Decision) -> None:
-    """Ends a delivery that will not be tried again, and with a `send` its message and the message's other parts."""
+    """Ends a delivery that will not be tried again, and with a `send` its message and the message's other parts. A part
+    whose edit is refused for good is gone: what its message has to say from now on needs a new one."""
     db.session.delete(row)
+    if message is not None and row.operation == "edit" and decision.phase in _FOR_GOOD:
+        _lose(message, row.part, decision.code)
     if message is None or row.operation != "send" or message.state != "queued":
         return
     message.state = "unknown" if decision.next is Next.UNKNOWN else "failed"
@@ -251,6 +262,16 @@ def end(row: Delivery, message: Message | None, decision: Decision) -> None:
     db.session.flush()
     db.session.execute(delete(Delivery).where(Delivery.message_id == message.id, Delivery.state == "due"))
     message_ended(message.id, message.state, decision.code)
+
+
+def _lose(message: Message, part: int, code: str) -> None:
+    held = (MessagePart.message_id == message.id, MessagePart.part == part)
+    db.session.execute(update(MessagePart).where(*held).values(gone_code=code))
+    first, message.gone_code = message.gone_code is None, message.gone_code or code
+    db.session.flush()
+    if first:
+        live.note(message.workspace_id, "messages", message_id=message.id, conversation_id=message.conversation_id)
+        message_gone(message.id, code)
 
 
 def _pause_senders(outcomes: Sequence[Outcome]) -> None:
