@@ -209,6 +209,7 @@ def _record_success(row: Delivery, message: Message | None, claimed: Claimed) ->
 
 def _record_failure(row: Delivery, message: Message | None, claimed: Claimed, decision: Decision) -> None:
     now = clock.now()
+    ended: Decision | None = None
     note_failure(claimed, decision.phase, decision.code)
     refused_edit = claimed.operation == "edit" and decision.phase == "rejected" and message is not None
     if refused_edit and message is not None and message.version > claimed.version:
@@ -219,14 +220,18 @@ def _record_failure(row: Delivery, message: Message | None, claimed: Claimed, de
         row.state, row.reason, row.due_at = "due", "queued", now
     elif decision.next is Next.MILDER and decision.form is not None and message is not None:
         if not restating.restate(row, message, decision.form):
-            end(row, message, replace(decision, next=Next.FAILED, phase="rejected"))
+            ended = replace(decision, next=Next.FAILED, phase="rejected")
     elif decision.next is Next.AGAIN:
         row.state, row.reason = "due", decision.code
         row.due_at = now + timedelta(seconds=decision.seconds)
     else:
-        end(row, message, decision)
+        ended = decision
+    if ended is not None:
+        end(row, message, ended)
     db.session.flush()
     _tell_others(claimed, decision)
+    if ended is not None and message is not None and claimed.operation == "edit" and ended.phase in _FOR_GOOD:
+        _lose(message, claimed.part, ended.code)
 
 
 def note_failure(of: Claimed | Delivery, phase: str, code: str) -> None:
@@ -249,11 +254,8 @@ def note_failure(of: Claimed | Delivery, phase: str, code: str) -> None:
 
 
 def end(row: Delivery, message: Message | None, decision: Decision) -> None:
-    """Ends a delivery that will not be tried again, and with a `send` its message and the message's other parts. A part
-    whose edit is refused for good is gone: what its message has to say from now on needs a new one."""
+    """Ends a delivery that will not be tried again, and with a `send` its message and the message's other parts."""
     db.session.delete(row)
-    if message is not None and row.operation == "edit" and decision.phase in _FOR_GOOD:
-        _lose(message, row.part, decision.code)
     if message is None or row.operation != "send" or message.state != "queued":
         return
     message.state = "unknown" if decision.next is Next.UNKNOWN else "failed"
@@ -265,6 +267,8 @@ def end(row: Delivery, message: Message | None, decision: Decision) -> None:
 
 
 def _lose(message: Message, part: int, code: str) -> None:
+    """A part whose edit is refused for good is gone: what its message has to say from now on needs a new one. After
+    what was found out of the chat has been told."""
     held = (MessagePart.message_id == message.id, MessagePart.part == part)
     db.session.execute(update(MessagePart).where(*held).values(gone_code=code))
     first, message.gone_code = message.gone_code is None, message.gone_code or code
