@@ -79,11 +79,6 @@ class Conversation(HasId, Tenant, Base):
         Index("ix_conversations_sender_id_chat_hash", "sender_id", "chat_hash"),
         Index("ix_conversations_identity_id", "identity_id"),
         Index("ix_conversations_blocked", "id", postgresql_where=text("blocked_code IS NOT NULL")),
-        Index(
-            "ix_conversations_closed",
-            "sender_id",
-            postgresql_where=text("blocked_code IS NOT NULL OR unreachable_code IS NOT NULL"),
-        ),
     )
 
 

@@ -20,16 +20,9 @@ def upgrade() -> None:
     op.add_column("conversations", sa.Column("unreachable_code", sa.Text(), nullable=True))
     op.add_column("conversations", sa.Column("unreachable_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("alert_messages", sa.Column("news_version", sa.BigInteger(), nullable=True))
-    op.create_index(
-        "ix_conversations_closed",
-        "conversations",
-        ["sender_id"],
-        postgresql_where=sa.text("blocked_code IS NOT NULL OR unreachable_code IS NOT NULL"),
-    )
 
 
 def downgrade() -> None:
-    op.drop_index("ix_conversations_closed", table_name="conversations")
     op.drop_column("alert_messages", "news_version")
     op.drop_column("conversations", "unreachable_at")
     op.drop_column("conversations", "unreachable_code")

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from backend.channels import registry
 from backend.channels.base import (
@@ -36,7 +37,7 @@ class FakeChannel:
     part_chars: int = 100
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def install(self) -> FakeChannel:
+    def install(self) -> Self:
         """Registers it under its name and returns it."""
         registry.put(self.name, self)
         return self

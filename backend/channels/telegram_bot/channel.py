@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backend.channels.base import Content, Credentials, Envelope, Limits, Operation, Receipt, SenderFacts
-from backend.channels.errors import OutcomeUnknown, RecipientUnreachable, Rejected, RetryLater, SenderDisabled
+from backend.channels.errors import RecipientUnreachable, Rejected, RetryLater, SenderDisabled
 from backend.channels.forms import AS_MEANT, Form
 from backend.channels.inbound import InboundEvent
 from backend.channels.telegram_bot import formatting, ladder, limits, operations, reading, webhook
 from backend.channels.telegram_bot.administration import Administration
 from backend.channels.telegram_bot.client import BotClient
-from backend.channels.telegram_bot.errors import BARE_NOT_FOUND, GATEWAY_WAIT
 
 
 class TelegramBot:
@@ -37,7 +36,7 @@ class TelegramBot:
                 credentials.token, request.method, request.params, request.uploads, deadline=deadline
             )
         except SenderDisabled as refusal:
-            raise self._confirmed(credentials, refusal) from None
+            raise self.administration.confirmed(credentials.token, refusal) from None
         except Rejected as refusal:
             if (settled := _settled(op, refusal.code)) is not None:
                 return settled
@@ -48,20 +47,6 @@ class TelegramBot:
                 raise RecipientUnreachable("chat_migrated", disables_link=False) from None
             raise
         return operations.receipt_of(op, result)
-
-    def _confirmed(self, credentials: Credentials, refusal: SenderDisabled) -> SenderDisabled | Rejected:
-        """A bare 404 is what Telegram says to an unknown token, and other servers to a method they do not have:
-        getMe tells which, so that one missing method does not stop a bot. Raises what getMe raises, and that
-        certainly sent nothing either."""
-        if refusal.code != BARE_NOT_FOUND:
-            return refusal
-        try:
-            self.administration.get_me(credentials.token)
-        except OutcomeUnknown as unknown:
-            raise RetryLater(GATEWAY_WAIT, unknown.code) from None
-        except SenderDisabled as confirmed:
-            return confirmed
-        return Rejected("method_unknown")
 
     def split(self, content: Content, form: Form = AS_MEANT, *, first: int = 0) -> list[Content]:
         """The contents that are one operation each."""

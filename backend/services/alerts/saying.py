@@ -11,9 +11,9 @@ from sqlalchemy import select
 from backend.channels.base import Content, Media
 from backend.core import clock
 from backend.core.database import db
-from backend.models import AlertMessage, Conversation, Message
+from backend.models import AlertMessage, Conversation, Message, User
 from backend.services import delivery
-from backend.services.alerts import wording
+from backend.services.alerts import targets, wording
 from backend.services.alerts.cases import Case
 from backend.services.alerts.targets import Destination
 from backend.services.delivery import Lane
@@ -50,6 +50,7 @@ def say(case: Case, destinations: Sequence[Destination], note: str | None) -> li
             user_id=place.user_id,
             thread_id=place.thread_id,
         )
+        _supersede_gone(case, place.conversation)
         if earlier is not None:
             earlier[0].superseded_at = clock.now()
             delivery.edit(earlier[1], wording.superseded(case.view(note=earlier[0].note), earlier[0].locale))
@@ -60,15 +61,53 @@ def say(case: Case, destinations: Sequence[Destination], note: str | None) -> li
     return made
 
 
-def bring_up_to_date(case: Case) -> int:
-    """Has every living message say the alert as it is now; returns how many there are."""
+def bring_up_to_date(case: Case, *, news: bool = False) -> int:
+    """Has every living message say the alert as it is now; returns how many there are.
+
+    `news` must be seen: where the message is gone, its reader deleted it, a new one tells them, at once or as soon as
+    that is found out.
+    """
+    case.look_at_reach()
+    if news:
+        for row, message in gone(case):
+            say_anew(case, row, message)
     found = living(case)
     for row, message in found:
         delivery.edit(message, content_of(case, row.role, row.locale, row.note))
+        if news:
+            row.news_version = message.version
     case.alert.parts = max([1, *(len(message.body["parts"]) for _, message in found)])
     case.alert.edit_at, case.alert.edited_at = None, clock.now()
     db.session.flush()
     return len(found)
+
+
+def say_anew(case: Case, row: AlertMessage, message: Message) -> Message:
+    """Says the alert by a new message in a chat whose message is gone."""
+    silent = case.alert.state == "resolved" and case.rules.quiet_recoveries
+    content = content_of(case, row.role, row.locale, row.note)
+    user = db.session.get(User, row.user_id) if row.role == "subscriber" and row.user_id is not None else None
+    place = Destination(
+        _chat_of(message),
+        row.role,
+        row.locale,
+        row.user_id,
+        thread_id=message.body.get("thread_id"),
+        not_before=targets.quiet_of(user, case.alert) if user is not None else None,
+    )
+    sent = delivery.send(
+        place.conversation,
+        replace(content, silent=content.silent or silent),
+        kind=KIND,
+        lane=Lane.NOTIFICATION,
+        not_before=place.not_before,
+        reason="quiet_hours" if place.not_before else "queued",
+        user_id=place.user_id,
+        thread_id=place.thread_id,
+    )
+    row.superseded_at = clock.now()
+    _remember(case, sent, place, row.note)
+    return sent
 
 
 def answer_resolved(case: Case) -> None:
@@ -125,7 +164,31 @@ def living(case: Case) -> list[tuple[AlertMessage, Message]]:
         .order_by(AlertMessage.id)
         .execution_options(populate_existing=True)
     ).all()
-    return [(row, message) for row, message in rows if message.state not in _ENDED]
+    return [(row, message) for row, message in rows if message.state not in _ENDED and message.gone_code is None]
+
+
+def gone(case: Case) -> list[tuple[AlertMessage, Message]]:
+    """The messages that followed the alert until the provider refused to edit them, and that no other replaces yet."""
+    rows = db.session.execute(
+        select(AlertMessage, Message)
+        .join(Message, Message.id == AlertMessage.message_id)
+        .where(
+            AlertMessage.alert_id == case.alert.id,
+            AlertMessage.superseded_at.is_(None),
+            AlertMessage.role.in_(LIVING),
+            Message.gone_code.is_not(None),
+        )
+        .order_by(AlertMessage.id)
+        .execution_options(populate_existing=True)
+    ).all()
+    return [(row, message) for row, message in rows]
+
+
+def _supersede_gone(case: Case, conversation: Conversation) -> None:
+    """What is gone in a chat that has a new message now is not said anew."""
+    for row, message in gone(case):
+        if message.conversation_id == conversation.id:
+            row.superseded_at = clock.now()
 
 
 def failed(messages: Sequence[Message]) -> str | None:

@@ -21,7 +21,7 @@ from backend.core.logging import get_logger
 from backend.models import Attempt, Conversation, Delivery, Message, MessagePart, SenderLease
 from backend.services import live
 from backend.services.delivery import restating
-from backend.services.delivery.canceling import block
+from backend.services.delivery.canceling import block, mark_unreachable
 from backend.services.delivery.claiming import Claimed
 from backend.services.delivery.decisions import Decision, Next
 from backend.services.delivery.events import message_ended, message_gone
@@ -125,7 +125,12 @@ def _record_sent(outcomes: Sequence[Outcome]) -> None:
     for one in outcomes:
         if one.claimed.id not in recorded:
             _refuse(one.claimed)
-    _note([one.claimed for one in outcomes if one.claimed.id in recorded])
+    sent = [one.claimed for one in outcomes if one.claimed.id in recorded]
+    for chat in (one for one in sent if one.unreachable_code is not None and one.conversation_id is not None):
+        conversation = db.session.get(Conversation, chat.conversation_id)
+        if conversation is not None:
+            mark_unreachable(chat.sender_id, conversation.chat_hash, None)
+    _note(sent)
 
 
 def _note(sent: Sequence[Claimed]) -> None:
@@ -314,3 +319,5 @@ def _tell_others(claimed: Claimed, decision: Decision) -> None:
         )
         if decision.blocks_chat:
             block(claimed.sender_id, conversation.chat_hash, decision.code)
+        else:
+            mark_unreachable(claimed.sender_id, conversation.chat_hash, decision.code)

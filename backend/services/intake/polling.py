@@ -14,6 +14,7 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError
 
 from backend.channels.errors import ChannelError, Rejected, RetryLater, SenderDisabled
+from backend.channels.telegram_bot.administration import NO_SUCH_METHOD
 from backend.core.database import db, system_scope
 from backend.core.logging import get_logger
 from backend.models import Sender
@@ -100,11 +101,22 @@ class Poller:
         with system_scope("a sender may serve several workspaces"):
             senders.probe(self._sender())
         token = self._token()
-        address = provider.patient().get_webhook_info(token).url
+        address = self._webhook(token)
         if address:
             self._tell(f"Deleting the webhook {address}: a bot is either polled or has one.")
             provider.patient().delete_webhook(token)
         self._tell("Polling.")
+
+    def _webhook(self, token: str) -> str:
+        """The webhook's address; empty also where the server knows none: should there be one all the same, it refuses
+        to be polled, and says so."""
+        try:
+            return provider.patient().get_webhook_info(token).url
+        except Rejected as error:
+            if error.code not in NO_SUCH_METHOD:
+                raise
+            self._tell("This Bot API server does not know getWebhookInfo; polling without it.")
+            return ""
 
     def _token(self) -> str:
         with system_scope("an update's workspace is found out by processing it"):

@@ -104,7 +104,7 @@ def test_parts_that_a_step_adds_live_as_long_as_the_others(app, channel, chat):
     channel.judge = lambda op: "MESSAGE_TOO_LONG" if len(op.content.text) > 3000 else RetryLater(600, "rate_limited")
     say(chat, Content("x" * 4000), expires_in=timedelta(minutes=5))
     run_until(app, lambda: [row.reason for row in left()] == ["rate_limited", "queued"])
-    assert all(row.expires_at <= clock.now() + timedelta(minutes=5) for row in left())
+    assert all(row.expires_at and row.expires_at <= clock.now() + timedelta(minutes=5) for row in left())
 
 
 def test_a_step_is_stored_with_its_attempt_before_the_next_try(app, channel, chat):
@@ -124,9 +124,14 @@ def test_the_form_is_kept_when_the_milder_try_meets_something_else(app, channel,
     answers = iter([NO_PHOTOS, RetryLater(0.0, "rate_limited"), UNKNOWN, None])
     channel.judge = lambda op: next(answers)
     message = say(chat, Content("words", media=(PICTURE,)))
+
+    def later():
+        clock.move(2)
+        return idle()
+
     with dispatching(app):
         until(lambda: len(channel.refused) == 1)
-        until(lambda: clock.move(2) or idle())
+        until(later)
     assert [bool(op.content.media) for op in channel.refused] == [True, False, False]
     assert fresh(message).state == "sent"
 
