@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from backend.core.database import db
 from backend.models import AlertMessage, Conversation, Message
@@ -42,7 +43,7 @@ def of(alert_ids: Collection[int]) -> dict[int, Reach]:
         .join(Message, Message.id == AlertMessage.message_id)
         .join(Conversation, Conversation.id == AlertMessage.conversation_id)
         .where(AlertMessage.alert_id.in_(alert_ids), AlertMessage.role == ROUTE)
-        .distinct(AlertMessage.alert_id, AlertMessage.conversation_id)
+        .ext(distinct_on(AlertMessage.alert_id, AlertMessage.conversation_id))
         .order_by(AlertMessage.alert_id, AlertMessage.conversation_id, AlertMessage.id.desc())
     ).all()
     found: dict[int, Reach] = {}

@@ -32,6 +32,7 @@ def say(case: Case, destinations: Sequence[Destination], note: str | None) -> li
     alert = case.alert
     made: list[Message] = []
     known = {row.conversation_id: (row, message) for row, message in living(case)}
+    lost = gone(case) if alert.notifications else []
     for place in destinations:
         content = content_of(case, place.role, place.locale, note)
         earlier = known.get(place.conversation.id)
@@ -50,7 +51,10 @@ def say(case: Case, destinations: Sequence[Destination], note: str | None) -> li
             user_id=place.user_id,
             thread_id=place.thread_id,
         )
-        _supersede_gone(case, place.conversation)
+        for row, gone_message in lost:
+            if gone_message.conversation_id == place.conversation.id:
+                # What is gone in a chat that has a new message now is not said anew.
+                row.superseded_at = clock.now()
         if earlier is not None:
             earlier[0].superseded_at = clock.now()
             delivery.edit(earlier[1], wording.superseded(case.view(note=earlier[0].note), earlier[0].locale))
@@ -182,13 +186,6 @@ def gone(case: Case) -> list[tuple[AlertMessage, Message]]:
         .execution_options(populate_existing=True)
     ).all()
     return [(row, message) for row, message in rows]
-
-
-def _supersede_gone(case: Case, conversation: Conversation) -> None:
-    """What is gone in a chat that has a new message now is not said anew."""
-    for row, message in gone(case):
-        if message.conversation_id == conversation.id:
-            row.superseded_at = clock.now()
 
 
 def failed(messages: Sequence[Message]) -> str | None:
