@@ -8,7 +8,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from backend.core.database import db, workspace_scope
+from backend.core import events
+from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Alert, AlertMessage, Message
 from backend.services import alerts, delivery
 from backend.services.alerts import acting, cases, saying
@@ -155,9 +156,9 @@ def test_two_that_find_out_at_once_say_it_once(group: Group) -> None:
     alert_id = group.room.alert().id
     (row,) = db.session.scalars(select(AlertMessage)).all()
     row.news_version = message.version + 1
-    saying_rows = alerts.failures._note  # the note that the recording transaction leaves
-    saying_rows(message, "message_gone")
-    db.session.commit()
+    with system_scope("as the recording transaction tells it"):
+        events.publish("message_gone", message_id=message.id, code="message_gone")
+        db.session.commit()
     with workspace_scope(group.room.home.id):
         saying.bring_up_to_date(cases.by_id(alert_id), news=True)
         db.session.commit()

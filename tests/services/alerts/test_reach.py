@@ -10,7 +10,7 @@ from flask import Flask
 from backend.channels.errors import ChannelError
 from backend.core.database import db
 from backend.models import Conversation, Sender
-from backend.services import bots, conversations, delivery
+from backend.services import conversations, delivery
 from backend.services.alerts import reading
 from backend.services.bots import showing
 from tests.services.alerts.conftest import Room, linked, run_timers
@@ -123,7 +123,6 @@ def test_the_bot_says_which_chat_it_is(app: Flask, channel: PickyChannel, two: R
         (CHATS[1], "unreachable", "kicked"),
     ]
     assert said["unreachable_chats"] == 1
-    assert bots is not None
     # A message that arrives takes the mark away.
     channel.judge = None
     two.raise_("again")
