@@ -78,7 +78,8 @@ def bot_api() -> Iterator[BotApi]:
                 self.answer(found.code, b"<html><body>404 page not found</body></html>")
                 return
             if isinstance(found, Refusal):
-                status, body = found.code, {"ok": False, "error_code": found.code, "description": found.description}
+                status = found.code
+                body: dict[str, Any] = {"ok": False, "error_code": status, "description": found.description}
                 if found.parameters:
                     body["parameters"] = found.parameters
             else:
