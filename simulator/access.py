@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from simulator.errors import bad_request, forbidden
-from simulator.model import Bot, Chat, Record
+from simulator.model import JSON, Bot, Chat, Record
 from simulator.parameters import Call, whole_number
 from simulator.world import World
 
@@ -59,6 +59,16 @@ def require_write(world: World, chat: Chat, bot: Bot) -> None:
         raise bad_request("need administrator rights in the channel chat")
     if not chat.members[bot.id].can_send:
         raise bad_request("not enough rights to send text messages to the chat")
+
+
+def require_kinds(chat: Chat, bot: Bot, contents: list[JSON]) -> None:
+    """Raises ApiError 400 for a picture or document where the bot may only write."""
+    member = chat.members.get(bot.id)
+    if chat.type == "private" or member is None:
+        return
+    for kind in member.forbidden:
+        if any(kind in content for content in contents):
+            raise bad_request(f"not enough rights to send {kind}s to the chat")
 
 
 def require_member(chat: Chat, bot: Bot) -> None:

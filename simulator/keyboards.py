@@ -9,6 +9,7 @@ from simulator.entities.html import link_address
 from simulator.errors import bad_request
 from simulator.model import JSON
 from simulator.parameters import Call
+from simulator.sizes import check_keyboard
 
 MOST_BUTTONS = 100
 CALLBACK_BYTES = 64
@@ -54,6 +55,8 @@ def _rows(rows: Any, button: Any) -> list[list[JSON]]:
 
 def _inline(rows: Any) -> JSON | None:
     made = _rows(rows, _button)
+    if made:
+        check_keyboard({"inline_keyboard": made})
     return {"inline_keyboard": made} if made else None
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from simulator.errors import ControlError, invalid
@@ -55,6 +57,7 @@ def change_membership(
     anonymous: bool = False,
     title: str = "",
     can_send: bool = True,
+    forbidden: Sequence[str] = (),
 ) -> None:
     """Give somebody a place in a group or channel, or take it; writes the service message and queues the
     updates.
@@ -65,7 +68,9 @@ def change_membership(
         raise invalid("the group was upgraded")
     world.user_info(user_id)
     old = chat.members.get(user_id) or Member("left")
-    new = Member(status, anonymous, title, can_send)
+    if any(kind not in ("photo", "document") for kind in forbidden):
+        raise invalid("only photo and document can be forbidden")
+    new = Member(status, anonymous, title, can_send, list(forbidden))
     chat.members[user_id] = new
     change: JSON = {
         "chat": world.chat_info(chat),
@@ -141,7 +146,7 @@ def migrate(world: World, chat: Chat) -> Chat:
     people = [key for key in chat.members if key in world.people]
     actor = next((key for key in people if chat.members[key].status == "creator"), people[0])
     new = world.add_chat("supergroup", chat.title)
-    new.members = {key: Member(old.status, old.anonymous, old.title, old.can_send) for key, old in chat.members.items()}
+    new.members = {key: replace(old) for key, old in chat.members.items()}
     _service(world, chat, {"migrate_to_chat_id": new.id}, actor)
     chat.migrated_to = new.id
     head = {"from": ANONYMOUS, "sender_chat": world.chat_info(new)}

@@ -68,6 +68,8 @@ class Member:
     anonymous: bool = False
     title: str = ""
     can_send: bool = True
+    forbidden: list[str] = field(default_factory=list)
+    """Kinds of files that may not be sent: `photo`, `document`."""
 
 
 @dataclass(slots=True)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, Literal, Protocol
 
+from backend.channels.errors import Rejected
+from backend.channels.forms import AS_MEANT, Form
 from backend.channels.inbound import InboundEvent
 
 TextFormat = Literal["html", "plain"]
@@ -134,13 +136,13 @@ def _with_opener(item: Media, open_file: Callable[[str], BinaryIO]) -> Media:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing to do at a provider: one request, or one request and its certain-failure fallback.
+    """One thing to do at a provider: one request.
 
-    `content` of a send or an edit is one part as `Channel.split` made it; an edit of a message that has media
-    carries that media in `content`, and changes its caption. `external_id` is the message to edit or delete,
-    or the callback to answer. `text` and `show_alert` belong to `answer_callback`; `text` names the action of
-    `chat_action` ("typing" when empty). `thread_id` is a forum topic. `client_ref` is our own id of the
-    operation, for providers that echo it.
+    `content` of a send or an edit is one part as `Channel.split` made it, the message's part number `part` in the form
+    `form`; an edit of a message that has media carries that media in `content`, and changes its caption. `external_id`
+    is the message to edit or delete, or the callback to answer. `text` and `show_alert` belong to `answer_callback`;
+    `text` names the action of `chat_action` ("typing" when empty). `thread_id` is a forum topic. `client_ref` is our
+    own id of the operation, for providers that echo it.
     """
 
     kind: OperationKind
@@ -152,17 +154,17 @@ class Operation:
     text: str = ""
     show_alert: bool = False
     client_ref: str | None = None
+    part: int = 0
+    form: Form = AS_MEANT
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What the provider confirmed. `external_ids` are the ids of the messages made (several for an album;
-    empty for what makes none). `as_plain_text` says that the formatting was refused and left out. `facts` is
-    plain JSON for the history: `unchanged`, `too_late`, `already_gone`, `sent_at`, `file_ids`, `as_document`,
-    `buttons_dropped`."""
+    empty for what makes none). `facts` is plain JSON for the history: `unchanged`, `too_late`, `already_gone`,
+    `sent_at`, `file_ids`."""
 
     external_ids: tuple[str, ...] = ()
-    as_plain_text: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -232,9 +234,14 @@ class Channel(Protocol):
         take longer. Raises one of `errors`, and nothing else for anything a provider or a network does."""
         ...
 
-    def split(self, content: Content) -> list[Content]:
-        """The parts that each fit one operation: at least one, in the order of sending, buttons on the last.
-        What a split returns splits into itself."""
+    def split(self, content: Content, form: Form = AS_MEANT, *, first: int = 0) -> list[Content]:
+        """The parts that each fit one operation, in this form: at least one, in the order of sending, buttons on the
+        last. What a split returns splits into itself. `first` is the number of the first part in its message."""
+        ...
+
+    def milder(self, op: Operation, refusal: Rejected) -> Form | None:
+        """The next milder form in which a refused send or edit may be accepted; None where nothing is left to be left
+        out. Each form is milder than the one before, so there are few."""
         ...
 
     def probe(self, credentials: Credentials) -> SenderFacts:

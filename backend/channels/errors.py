@@ -34,7 +34,7 @@ class ChannelError(Exception):
         return f"{self.code}: {self.detail}" if self.detail else self.code
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in sorted(vars(self).items()))
+        shown = ", ".join(f"{name}={value!r}" for name, value in sorted(vars(self).items()) if name != "about")
         return f"{type(self).__name__}({shown})"
 
 
@@ -76,7 +76,14 @@ class SenderDisabled(ChannelError):
 
 
 class Rejected(ChannelError):
-    """The provider refuses this operation for what it is; the same operation can never succeed."""
+    """The provider refuses this operation for what it is; the same operation can never succeed.
+
+    `about` is what the provider quotes as the fault, a button's address: words of the message, never shown or logged.
+    """
+
+    def __init__(self, code: str, detail: str = "", *, about: str | None = None) -> None:
+        super().__init__(code, detail)
+        self.about = about
 
 
 class OutcomeUnknown(ChannelError):

@@ -206,8 +206,8 @@ def without_markup(runs: Sequence[Run]) -> str:
     out: list[str] = []
     for index, run in enumerate(runs):
         out.append(run.text)
-        link = _link(run)
-        following = _link(runs[index + 1]) if index + 1 < len(runs) else None
+        link = link_of(run)
+        following = link_of(runs[index + 1]) if index + 1 < len(runs) else None
         if link and link != following:
             words = _words_of_link(runs, index, link)
             if link not in (words, f"http://{words}", f"https://{words}"):
@@ -215,13 +215,14 @@ def without_markup(runs: Sequence[Run]) -> str:
     return "".join(out)
 
 
-def _link(run: Run) -> str | None:
+def link_of(run: Run) -> str | None:
+    """The address that a run leads to."""
     return next((style.href for style in run.styles if style.href), None)
 
 
 def _words_of_link(runs: Sequence[Run], last: int, link: str) -> str:
     first = last
-    while first > 0 and _link(runs[first - 1]) == link:
+    while first > 0 and link_of(runs[first - 1]) == link:
         first -= 1
     return visible(runs[first : last + 1]).strip()
 

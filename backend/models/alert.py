@@ -149,6 +149,8 @@ class AlertMessage(HasId, Tenant, Base):
     note: Mapped[str | None]
     """Why this message came after others, as a code."""
     failed_code: Mapped[str | None]
+    news_version: Mapped[int | None]
+    """The version of the message that last told news, by an edit: should that never be seen, a new message tells it."""
     superseded_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 

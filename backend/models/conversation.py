@@ -63,6 +63,9 @@ class Conversation(HasId, Tenant, Base):
     identity_id: Mapped[int | None]
     blocked_code: Mapped[str | None]
     blocked_at: Mapped[datetime | None]
+    unreachable_code: Mapped[str | None]
+    """Why the last message did not get there, for a reason that need not last: it is tried again."""
+    unreachable_at: Mapped[datetime | None]
     last_inbound_at: Mapped[datetime | None]
     last_message_at: Mapped[datetime | None]
     created_at: Mapped[datetime]

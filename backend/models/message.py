@@ -15,8 +15,8 @@ class Message(HasId, Tenant, Base):
     """One message. Its state only moves forward; no index mentions it, so receipts stay cheap (HOT) updates.
 
     Outbound: queued → sent → delivered → read, or failed, canceled, unknown. Inbound: received.
-    `body` holds `{"parts": [content, …]}` and, for what belongs to a topic, `thread_id`; `version` counts what it
-    should say, and each part's `sent_version` what the provider was told.
+    `body` holds `{"parts": [content, …]}`, for what belongs to a topic `thread_id`, and the `form` that it has reached
+    (`channels.forms`); `version` counts what it should say, and each part's `sent_version` what the provider was told.
     """
 
     __tablename__ = "messages"
@@ -31,6 +31,8 @@ class Message(HasId, Tenant, Base):
     error: Mapped[str | None]
     """Why it ended: a reason code."""
     error_detail: Mapped[str | None]
+    gone_code: Mapped[str | None]
+    """Why what was sent can be edited no more."""
     at_most_once: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     """Said once at most: an unknown outcome is shown to an operator and never tried again."""
     body: Mapped[dict[str, Any]]
@@ -78,6 +80,8 @@ class MessagePart(Tenant, Base):
     external_id: Mapped[str]
     sent_version: Mapped[int]
     sent_at: Mapped[datetime]
+    gone_code: Mapped[str | None]
+    """Why the provider edits it no more: its reader deleted it, or the chat is closed."""
 
     __table_args__ = (
         within_workspace("message_id", "messages"),

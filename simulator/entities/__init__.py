@@ -13,6 +13,7 @@ from simulator.entities.markdown import parse_markdown
 from simulator.entities.markdown_v2 import parse_markdown_v2
 from simulator.entities.units import EntityError, utf16_length
 from simulator.errors import bad_request
+from simulator.sizes import check_entities
 
 RAW_BYTES = 32_768
 MOST_ENTITIES = 100
@@ -53,7 +54,8 @@ def format_text(
     """The text as it will be shown, without surrounding white space, and its entities (at most 100, as
     Telegram keeps).
 
-    Raises ApiError 400 "can't parse entities", "text is too long" (raw bytes) or "unsupported parse_mode".
+    Raises ApiError 400 "can't parse entities", "text is too long" (raw bytes), "ENTITIES_TOO_LONG" or
+    "unsupported parse_mode".
     """
     if len(text) * 4 > RAW_BYTES and len(text.encode()) > RAW_BYTES:
         raise bad_request("text is too long")
@@ -75,6 +77,7 @@ def format_text(
     if detected:
         entities = detect(text, entities)
     entities.sort(key=lambda entity: (entity["offset"], -entity["length"]))
+    check_entities(entities[:MOST_ENTITIES])
     return text, entities[:MOST_ENTITIES]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.access import chat_of, quoted, replied_to, require_write, thread_of
+from simulator.access import chat_of, quoted, replied_to, require_kinds, require_write, thread_of
 from simulator.entities import format_text, utf16_length
 from simulator.errors import bad_request, too_many_requests
 from simulator.keyboards import reply_markup
@@ -86,6 +86,7 @@ def send(context: Context, call: Call, contents: list[JSON]) -> list[Record]:
     call.markup = inline or other
     chat = chat_of(context.world, call)
     require_write(context.world, chat, call.bot)
+    require_kinds(chat, call.bot, contents)
     thread = thread_of(chat, call)
     answered = replied_to(chat, call)
     take_pace(context, call, chat, len(contents))

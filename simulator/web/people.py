@@ -238,7 +238,7 @@ def transcript(engine: Engine, body: Body, request: web.Request) -> JSON:
 
 
 def set_member(engine: Engine, body: Body, request: web.Request) -> JSON:
-    """Give a person or bot a place: `status`, `anonymous`, `title`, `can_send`; `by` is who did it."""
+    """Give a person or bot a place: `status`, `anonymous`, `title`, `can_send`, `forbidden`; `by` is who did it."""
     world, chat, reference = engine.world, _group(engine, request), request.match_info["member"]
     found = int(reference) if reference.isdecimal() else world.find_name(reference)
     member_id = found if found in world.bots_by_id else world.person(reference).id
@@ -254,6 +254,7 @@ def set_member(engine: Engine, body: Body, request: web.Request) -> JSON:
         anonymous=body.get("anonymous", bool, False),
         title=body.get("title", str, ""),
         can_send=body.get("can_send", bool, True),
+        forbidden=body.get("forbidden", list, []),
     )
     return membership.member_info(world, chat, member_id)
 

@@ -37,7 +37,8 @@ def test_the_text_is_measured_after_formatting(box: TelegramBox, mina: JSON) -> 
 
 @pytest.mark.parametrize("filler", ["a", "é", PAIR])
 def test_32768_raw_bytes(box: TelegramBox, mina: JSON, filler: str) -> None:
-    frame = '<a href="https://example.test/?{}">x</a>'
+    # An address without words leaves no entity, so that only the raw text is long.
+    frame = '<a href="https://example.test/?{}"></a>x'
     room = 32_768 - len(frame) + 2
     size = len(filler.encode())
     fits = frame.format(filler * (room // size) + "a" * (room % size))
@@ -168,3 +169,50 @@ def test_albums_that_are_none(box: TelegramBox, mina: JSON) -> None:
     answer = send_album(mixed, {"a": png(), "b": b"x"})
     assert answer == refusal(400, "Bad Request: document can't be mixed with other media types")
     assert len(box.transcript(mina)) == 1, "nothing but what Mina wrote"
+
+
+def links(count: int, size: int) -> str:
+    return " ".join(f'<a href="https://e.test/{"q" * (size - 15)}">n</a>' for _ in range(count))
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "fits"), [(19, 460, True), (20, 460, False), (4, 2000, True), (5, 2000, False)]
+)
+def test_the_addresses_of_links_together(box: TelegramBox, mina: JSON, count: int, size: int, fits: bool) -> None:
+    answer = send(box, mina, links(count, size), parse_mode="HTML")
+    assert answer["ok"] if fits else answer == refusal(400, "Bad Request: ENTITIES_TOO_LONG")
+
+
+def test_the_links_of_a_caption_and_of_an_edit_are_measured_too(box: TelegramBox, mina: JSON) -> None:
+    too_long = refusal(400, "Bad Request: ENTITIES_TOO_LONG")
+    sent = send(box, mina, "Short")["result"]["message_id"]
+    where = {"chat_id": mina["id"], "parse_mode": "HTML"}
+    assert box.call("editMessageText", text=links(20, 460), message_id=sent, **where) == too_long
+    assert box.call("sendDocument", files={"document": b"x"}, caption=links(20, 460), **where) == too_long
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "fits"), [(4, 2000, True), (5, 2000, False), (40, 200, True), (45, 200, False)]
+)
+def test_a_keyboard_of_10000_bytes(box: TelegramBox, mina: JSON, count: int, size: int, fits: bool) -> None:
+    rows = [[{"text": "Open", "url": f"https://e.test/{'q' * (size - 15)}"}] for _ in range(count)]
+    answer = send(box, mina, "x", reply_markup={"inline_keyboard": rows})
+    assert answer["ok"] if fits else answer == refusal(400, "Bad Request: reply markup is too long")
+
+
+@pytest.mark.parametrize("kind", ["photo", "document"])
+def test_a_chat_that_forbids_a_kind_takes_the_words(box: TelegramBox, mina: JSON, kind: str) -> None:
+    bot = box.call("getMe")["result"]
+    group = box.group(creator=mina, bots=[bot])
+    box.member(group, bot, "member", forbidden=[kind])
+    method = f"send{kind.title()}"
+    refused = box.call(method, files={kind: png(8, 8)}, chat_id=group["id"], caption="words")
+    assert refused == refusal(400, f"Bad Request: not enough rights to send {kind}s to the chat")
+    assert box.call("sendMessage", chat_id=group["id"], text="words")["ok"]
+
+
+def test_what_its_reader_deleted_cannot_be_edited(box: TelegramBox, mina: JSON) -> None:
+    sent = send(box, mina, "Short")["result"]["message_id"]
+    box.delete(mina, sent)
+    answer = box.call("editMessageText", chat_id=mina["id"], message_id=sent, text="Longer")
+    assert answer == refusal(400, "Bad Request: message to edit not found")

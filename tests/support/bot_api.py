@@ -24,7 +24,8 @@ class Refusal:
     """An answer that is no success."""
 
     code: int
-    description: str
+    description: str | None
+    """None answers with a page, as a server does that is no Bot API."""
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
@@ -73,13 +74,20 @@ def bot_api() -> Iterator[BotApi]:
             if found == ME:
                 # Every token is another bot's, and says whose.
                 found = ME | {"id": int(self.path.split("/bot")[1].partition(":")[0])}
+            if isinstance(found, Refusal) and found.description is None:
+                self.answer(found.code, b"<html><body>404 page not found</body></html>")
+                return
             if isinstance(found, Refusal):
-                status, body = found.code, {"ok": False, "error_code": found.code, "description": found.description}
+                status = found.code
+                body: dict[str, Any] = {"ok": False, "error_code": status, "description": found.description}
                 if found.parameters:
                     body["parameters"] = found.parameters
             else:
                 status, body = 200, {"ok": True, "result": found}
-            content = json.dumps(body).encode()
+            self.answer(status, json.dumps(body).encode())
+
+        def answer(self, status: int, content: bytes) -> None:
+            """Sends it."""
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from backend.channels import registry
 from backend.channels.base import (
@@ -17,7 +18,8 @@ from backend.channels.base import (
     Receipt,
     SenderFacts,
 )
-from backend.channels.errors import ChannelError, RetryLater
+from backend.channels.errors import ChannelError, Rejected, RetryLater
+from backend.channels.forms import AS_MEANT, Form
 from backend.channels.inbound import InboundEvent
 
 Script = Callable[[Operation], "Receipt | ChannelError | None"]
@@ -31,10 +33,11 @@ class FakeChannel:
     limits: Limits = field(default_factory=Limits)
     accepted: list[Operation] = field(default_factory=list)
     script: Script | None = None
+    ladder: Callable[[Operation, Rejected], Form | None] | None = None
     part_chars: int = 100
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def install(self) -> FakeChannel:
+    def install(self) -> Self:
         """Registers it under its name and returns it."""
         registry.put(self.name, self)
         return self
@@ -57,8 +60,16 @@ class FakeChannel:
         """The accepted texts of one kind of operation, in order."""
         return [op.content.text for op in self.accepted if op.kind == kind and op.content is not None]
 
-    def split(self, content: Content) -> list[Content]:
-        """Pieces of `part_chars` characters, buttons on the last."""
+    def milder(self, op: Operation, refusal: Rejected) -> Form | None:
+        """Follows `ladder`; by default nothing is milder."""
+        return self.ladder(op, refusal) if self.ladder else None
+
+    def split(self, content: Content, form: Form = AS_MEANT, *, first: int = 0) -> list[Content]:
+        """Pieces of `part_chars` characters, buttons on the last; of a form it knows media and buttons."""
+        if form.media_kept is not None and form.media_kept <= first:
+            content = replace(content, media=())
+        if form.without_buttons:
+            content = replace(content, buttons=())
         text = content.text
         pieces = [text[i : i + self.part_chars] for i in range(0, len(text), self.part_chars)] or [""]
         parts = [replace(content, text=piece, buttons=(), media=()) for piece in pieces]

@@ -199,6 +199,10 @@ class TelegramBox:
         """Change an own message."""
         return self._act(person, "edit", message_id=message_id, text=text, chat=chat)
 
+    def delete(self, person: Any, message_id: int, chat: Any = None) -> None:
+        """Delete a message; the bot is not told."""
+        self._act(person, "delete", message_id=message_id, chat=chat)
+
     def forward(self, person: Any, message_id: int, chat: Any = None, from_chat: Any = None) -> JSON:
         """Forward a message. The new one."""
         return self._act(person, "forward", message_id=message_id, chat=chat, from_chat=from_chat)

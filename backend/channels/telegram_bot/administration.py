@@ -12,12 +12,15 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from backend.channels.base import SenderFacts
-from backend.channels.errors import OutcomeUnknown
+from backend.channels.errors import OutcomeUnknown, Rejected, RetryLater, SenderDisabled
 from backend.channels.inbound import Chat, Person
 from backend.channels.telegram_bot import limits, reading, webhook
 from backend.channels.telegram_bot.client import BotClient
+from backend.channels.telegram_bot.errors import BARE_NOT_FOUND, GATEWAY_WAIT
 from backend.channels.telegram_bot.operations import chat_id
 
+NO_SUCH_METHOD = frozenset({"method_unknown", "not_found"})
+"""Refusals of a server that lacks a method; Telegram's own has all of them."""
 _CAPABILITIES = (
     "can_join_groups",
     "can_read_all_group_messages",
@@ -67,6 +70,27 @@ class Administration:
     def __init__(self, client: BotClient) -> None:
         self._client = client
 
+    def _call(self, token: str, method: str, params: Mapping[str, Any] | None = None, *, waits: float = 0.0) -> Any:
+        """A method's result. Raises `Rejected("method_unknown")` for one that the server does not have."""
+        try:
+            return self._client.call(token, method, params, waits=waits)
+        except SenderDisabled as refusal:
+            raise self.confirmed(token, refusal) from None
+
+    def confirmed(self, token: str, refusal: SenderDisabled) -> SenderDisabled | Rejected:
+        """A bare 404 is what Telegram says to an unknown token, and other servers to a method they do not have:
+        getMe tells which, so that one missing method does not stop a bot. Raises what getMe raises, and that
+        certainly did nothing either."""
+        if refusal.code != BARE_NOT_FOUND:
+            return refusal
+        try:
+            self.get_me(token)
+        except OutcomeUnknown as unknown:
+            raise RetryLater(GATEWAY_WAIT, unknown.code) from None
+        except SenderDisabled as confirmed:
+            return confirmed
+        return Rejected("method_unknown")
+
     def get_me(self, token: str) -> SenderFacts:
         """The bot's own account. `can_read_all_group_messages` false means that privacy mode is on."""
         value = _mapping(self._client.call(token, "getMe"))
@@ -96,15 +120,15 @@ class Administration:
             "max_connections": max_connections,
             "drop_pending_updates": drop_pending or None,
         }
-        self._client.call(token, "setWebhook", params)
+        self._call(token, "setWebhook", params)
 
     def delete_webhook(self, token: str, *, drop_pending: bool = False) -> None:
         """Stop deliveries, so that the bot can be polled."""
-        self._client.call(token, "deleteWebhook", {"drop_pending_updates": drop_pending or None})
+        self._call(token, "deleteWebhook", {"drop_pending_updates": drop_pending or None})
 
     def get_webhook_info(self, token: str) -> WebhookInfo:
         """The webhook's address and its last failure."""
-        value = _mapping(self._client.call(token, "getWebhookInfo"))
+        value = _mapping(self._call(token, "getWebhookInfo"))
         allowed = value.get("allowed_updates")
         return WebhookInfo(
             url=reading.text_of(value.get("url")),
@@ -133,7 +157,7 @@ class Administration:
             "limit": limit,
             "allowed_updates": list(allowed_updates),
         }
-        updates = self._client.call(token, "getUpdates", params, waits=float(timeout))
+        updates = self._call(token, "getUpdates", params, waits=float(timeout))
         if not isinstance(updates, list):
             raise OutcomeUnknown("unreadable_answer")
         return [update for update in updates if isinstance(update, dict)]
@@ -141,11 +165,11 @@ class Administration:
     def set_my_commands(self, token: str, commands: Sequence[BotCommand], *, language: str | None = None) -> None:
         """Show this menu to people of this language (two letters), or to all others."""
         listed = [{"command": command.name, "description": command.description} for command in commands]
-        self._client.call(token, "setMyCommands", {"commands": listed, "language_code": language})
+        self._call(token, "setMyCommands", {"commands": listed, "language_code": language})
 
     def get_chat(self, token: str, chat: str) -> Chat:
         """A chat by its id or `@name`. Raises `RecipientUnreachable("chat_not_found")`."""
-        found = reading.chat_of(self._client.call(token, "getChat", {"chat_id": chat_id(chat)}))
+        found = reading.chat_of(self._call(token, "getChat", {"chat_id": chat_id(chat)}))
         if found is None:
             raise OutcomeUnknown("unreadable_answer")
         return found
@@ -153,14 +177,14 @@ class Administration:
     def get_chat_member(self, token: str, chat: str, user_id: str) -> Member:
         """One person's standing in a chat."""
         params = {"chat_id": chat_id(chat), "user_id": chat_id(user_id)}
-        member = _member(self._client.call(token, "getChatMember", params))
+        member = _member(self._call(token, "getChatMember", params))
         if member is None:
             raise OutcomeUnknown("unreadable_answer")
         return member
 
     def get_chat_administrators(self, token: str, chat: str) -> list[Member]:
         """The people and bots that administer a chat."""
-        listed = self._client.call(token, "getChatAdministrators", {"chat_id": chat_id(chat)})
+        listed = self._call(token, "getChatAdministrators", {"chat_id": chat_id(chat)})
         if not isinstance(listed, list):
             raise OutcomeUnknown("unreadable_answer")
         return [member for value in listed if (member := _member(value)) is not None]

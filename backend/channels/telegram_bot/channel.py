@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
 from backend.channels.base import Content, Credentials, Envelope, Limits, Operation, Receipt, SenderFacts
-from backend.channels.errors import OutcomeUnknown, Rejected, RetryLater, SenderDisabled
+from backend.channels.errors import RecipientUnreachable, Rejected, RetryLater, SenderDisabled
+from backend.channels.forms import AS_MEANT, Form
 from backend.channels.inbound import InboundEvent
-from backend.channels.telegram_bot import formatting, limits, operations, webhook
+from backend.channels.telegram_bot import formatting, ladder, limits, operations, reading, webhook
 from backend.channels.telegram_bot.administration import Administration
 from backend.channels.telegram_bot.client import BotClient
-from backend.channels.telegram_bot.errors import BARE_NOT_FOUND, GATEWAY_WAIT
 
 
 class TelegramBot:
@@ -30,50 +28,33 @@ class TelegramBot:
         return limits.LIMITS
 
     def perform(self, credentials: Credentials, op: Operation, *, deadline: float) -> Receipt:
-        """Carry out one operation; what Telegram refuses for its formatting, its links' addresses or a
-        photo's shape is sent once more without that, since nothing was sent by the first try. Editing into
-        the same, answering a callback too late and deleting what is gone are successes that say so in the
-        receipt's facts."""
-        facts: dict[str, Any] = {}
-        plain = False
-        while True:
-            try:
-                request = operations.request_of(op)
-                result = self.client.call(
-                    credentials.token, request.method, request.params, request.uploads, deadline=deadline
-                )
-            except SenderDisabled as refusal:
-                raise self._confirmed(credentials, refusal) from None
-            except Rejected as refusal:
-                if (settled := _settled(op, refusal.code)) is not None:
-                    return replace(settled, as_plain_text=plain)
-                step = operations.milder(op, refusal.code)
-                if step is None:
-                    raise
-                plain = plain or refusal.code == "formatting_refused"
-                op = step[0]
-                facts |= step[1]
-                continue
-            receipt = operations.receipt_of(op, result)
-            return replace(receipt, as_plain_text=plain, facts={**receipt.facts, **facts})
-
-    def _confirmed(self, credentials: Credentials, refusal: SenderDisabled) -> SenderDisabled | Rejected:
-        """A bare 404 is what Telegram says to an unknown token, and other servers to a method they do not have:
-        getMe tells which, so that one missing method does not stop a bot. Raises what getMe raises, and that
-        certainly sent nothing either."""
-        if refusal.code != BARE_NOT_FOUND:
-            return refusal
+        """Carry out one operation by one request. Editing into the same, answering a callback too late and deleting
+        what is gone are successes that say so in the receipt's facts."""
+        request = operations.request_of(op)
         try:
-            self.administration.get_me(credentials.token)
-        except OutcomeUnknown as unknown:
-            raise RetryLater(GATEWAY_WAIT, unknown.code) from None
-        except SenderDisabled as confirmed:
-            return confirmed
-        return Rejected("method_unknown")
+            result = self.client.call(
+                credentials.token, request.method, request.params, request.uploads, deadline=deadline
+            )
+        except SenderDisabled as refusal:
+            raise self.administration.confirmed(credentials.token, refusal) from None
+        except Rejected as refusal:
+            if (settled := _settled(op, refusal.code)) is not None:
+                return settled
+            raise
+        except RetryLater as moved:
+            if moved.moved_to is not None and not reading.is_group_id(op.chat_id or ""):
+                # Only a group becomes another chat; of a person's it would be somebody else's.
+                raise RecipientUnreachable("chat_migrated", disables_link=False) from None
+            raise
+        return operations.receipt_of(op, result)
 
-    def split(self, content: Content) -> list[Content]:
+    def split(self, content: Content, form: Form = AS_MEANT, *, first: int = 0) -> list[Content]:
         """The contents that are one operation each."""
-        return formatting.split(content)
+        return formatting.split(content, form, first=first)
+
+    def milder(self, op: Operation, refusal: Rejected) -> Form | None:
+        """The next milder form of what was refused."""
+        return ladder.milder(op, refusal)
 
     def probe(self, credentials: Credentials) -> SenderFacts:
         """The bot's own account (getMe)."""

@@ -19,6 +19,7 @@ from backend.channels.errors import (
     RetryLater,
     SenderDisabled,
 )
+from backend.channels.telegram_bot import reading
 
 DEFAULT_WAIT = 5.0
 GATEWAY_WAIT = 30.0
@@ -26,6 +27,9 @@ _RETRY_AFTER = re.compile(r"retry after (\d{1,9})")
 _TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]{20,}")
 
 _Class = Literal["gone", "closed", "rejected", "disabled"]
+
+_MEDIA = ("photo", "document", "media", "video", "animation", "audio", "file")
+_MEDIA_IN_SHORT = ("photos", "docs", "media", "videos", "gifs", "audios")
 
 # gone: the recipient is unreachable and a link to it is disabled; closed: unreachable, but the link stays.
 _DESCRIPTIONS: tuple[tuple[str, _Class, str], ...] = (
@@ -47,6 +51,11 @@ _DESCRIPTIONS: tuple[tuple[str, _Class, str], ...] = (
     ("topic_deleted", "closed", "topic_deleted"),
     ("topic_closed", "closed", "topic_closed"),
     ("topic_id_invalid", "closed", "topic_not_found"),
+    # What may not be posted beside words; the words may.
+    *((f"rights to send {what}", "rejected", "media_not_allowed") for what in _MEDIA),
+    *((f"chat_send_{what}_forbidden", "rejected", "media_not_allowed") for what in _MEDIA_IN_SHORT),
+    ("chat_send_webpage_forbidden", "rejected", "preview_not_allowed"),
+    ("chat_send_plain_forbidden", "closed", "no_rights"),
     ("have no rights to send", "closed", "no_rights"),
     ("not enough rights", "closed", "no_rights"),
     ("need administrator rights", "closed", "no_rights"),
@@ -55,7 +64,8 @@ _DESCRIPTIONS: tuple[tuple[str, _Class, str], ...] = (
     ("chat_admin_required", "closed", "no_rights"),
     ("can't parse entities", "rejected", "formatting_refused"),
     ("can't find end of", "rejected", "formatting_refused"),
-    ("entity_bounds_invalid", "rejected", "formatting_refused"),
+    ("entities_too_long", "rejected", "links_too_long"),
+    ("entity_", "rejected", "formatting_refused"),
     ("message is not modified", "rejected", "not_modified"),
     ("query is too old", "rejected", "callback_too_old"),
     ("query id is invalid", "rejected", "callback_too_old"),
@@ -64,21 +74,27 @@ _DESCRIPTIONS: tuple[tuple[str, _Class, str], ...] = (
     ("message to delete not found", "rejected", "message_gone"),
     ("message_id_invalid", "rejected", "message_gone"),
     ("message can't be edited", "rejected", "message_locked"),
+    ("message_edit_time_expired", "rejected", "message_locked"),
+    ("message_author_required", "rejected", "message_locked"),
+    ("there is no text in the message to edit", "rejected", "message_locked"),
+    ("there is no caption in the message to edit", "rejected", "message_locked"),
     ("message can't be deleted", "rejected", "message_locked"),
     ("message is too long", "rejected", "text_too_long"),
     ("caption is too long", "rejected", "text_too_long"),
     ("message_too_long", "rejected", "text_too_long"),
+    ("text is too long", "rejected", "text_too_long"),
     ("media_caption_too_long", "rejected", "text_too_long"),
     ("text is empty", "rejected", "text_empty"),
     ("text must be non-empty", "rejected", "text_empty"),
-    ("button_url_invalid", "rejected", "button_address_refused"),
     ("inline keyboard button url", "rejected", "button_address_refused"),
-    ("button_data_invalid", "rejected", "buttons_refused"),
+    ("button_url_", "rejected", "button_address_refused"),
+    ("reply markup is too long", "rejected", "buttons_too_long"),
+    ("reply_markup_too_long", "rejected", "buttons_too_long"),
+    ("reply_markup_", "rejected", "buttons_refused"),
+    ("button_", "rejected", "buttons_refused"),
     ("reply markup", "rejected", "buttons_refused"),
     ("keyboard button", "rejected", "buttons_refused"),
-    ("photo_invalid_dimensions", "rejected", "photo_refused"),
-    ("photo_save_file_invalid", "rejected", "photo_refused"),
-    ("photo_ext_invalid", "rejected", "photo_refused"),
+    ("photo_", "rejected", "photo_refused"),
     ("image_process_failed", "rejected", "photo_refused"),
     ("too big for a photo", "rejected", "photo_refused"),
     ("file is too big", "rejected", "file_too_large"),
@@ -88,12 +104,18 @@ _DESCRIPTIONS: tuple[tuple[str, _Class, str], ...] = (
     ("can't upload file by url", "rejected", "media_source_refused"),
     ("wrong file identifier", "rejected", "media_source_refused"),
     ("wrong remote file", "rejected", "media_source_refused"),
+    ("webpage_", "rejected", "media_source_refused"),
     ("wrong file_id", "rejected", "file_gone"),
+    ("file_reference_", "rejected", "file_gone"),
+    ("file_part", "rejected", "media_refused"),
+    ("file must be non-empty", "rejected", "media_refused"),
+    ("media_", "rejected", "media_refused"),
     ("bad webhook", "rejected", "webhook_refused"),
     ("logged out", "disabled", "logged_out"),
 )
 # Telegram quotes the sender's words in these, and such words reach neither rows nor logs.
 _QUOTES_CONTENT = frozenset({"formatting_refused", "button_address_refused", "buttons_refused", "media_source_refused"})
+_NAMED_ADDRESS = re.compile(r"button url '(.{1,4096})' is invalid", re.IGNORECASE | re.DOTALL)
 
 
 BARE_NOT_FOUND = "token_unknown"
@@ -135,8 +157,8 @@ def _from_telegram(code: int, description: str, parameters: Mapping[str, Any], r
     if code >= 500:
         return OutcomeUnknown("server_error", f"status {code}")
     moved_to = parameters.get("migrate_to_chat_id")
-    if isinstance(moved_to, int | str) and not isinstance(moved_to, bool):
-        return RetryLater(0, "chat_migrated", scope="chat", moved_to=str(moved_to))
+    if (new_id := reading.identifier(moved_to)) is not None and reading.is_supergroup_id(new_id):
+        return RetryLater(0, "chat_migrated", scope="chat", moved_to=new_id)
     if "upgraded to a supergroup" in text:
         return RecipientUnreachable("chat_migrated", disables_link=False, detail=_shown(description))
     if code == 401:
@@ -160,7 +182,8 @@ def _from_description(code: int, description: str) -> ChannelError:
         if part in text:
             detail = "" if reason in _QUOTES_CONTENT else _shown(description)
             if meaning == "rejected":
-                return Rejected(reason, detail)
+                named = _NAMED_ADDRESS.search(description) if reason == "button_address_refused" else None
+                return Rejected(reason, detail, about=named[1] if named else None)
             if meaning == "disabled":
                 return SenderDisabled(reason, detail)
             return RecipientUnreachable(reason, disables_link=meaning == "gone", detail=detail)

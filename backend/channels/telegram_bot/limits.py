@@ -11,6 +11,11 @@ CAPTION_UNITS = 1024
 TEXT_BYTES = 32_768
 """Of a raw text with its markup, in UTF-8."""
 ENTITIES = 100
+ENTITY_BYTES = 9_000
+"""Of a text's entities as Telegram packs them, links with their addresses; it refuses at about 9,500."""
+KEYBOARD_BYTES = 9_500
+"""Of an inline keyboard's JSON; Telegram refuses over 10,000."""
+BUTTONS = 100
 CALLBACK_DATA_BYTES = 64
 CALLBACK_ANSWER_UNITS = 200
 ALBUM = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from backend.channels import richtext
@@ -153,7 +153,7 @@ def _markup(rows: Sequence[Sequence[Button]]) -> dict[str, Any] | None:
     for row in rows:
         for button in row:
             if button.url is not None and not richtext.is_web_address(button.url):
-                raise Rejected("button_address_refused")
+                raise Rejected("button_address_refused", about=button.url)
     try:
         return keyboards.build_keyboard(rows)
     except ValueError:
@@ -209,28 +209,3 @@ def _file_id(message: Mapping[str, Any]) -> str | None:
     largest = photos[-1] if isinstance(photos, list) and photos else message.get("document")
     found = largest.get("file_id") if isinstance(largest, dict) else None
     return found if isinstance(found, str) else None
-
-
-def milder(op: Operation, code: str) -> tuple[Operation, dict[str, Any]] | None:
-    """What to do instead after a refusal that is about a part which can be left out, with the facts for the
-    receipt; None when there is nothing milder. Telegram refuses as a whole, so nothing was sent by the first
-    try."""
-    content = op.content
-    if content is None:
-        return None
-    if code == "formatting_refused" and content.format == "html":
-        limit = limits.CAPTION_UNITS if content.media else limits.TEXT_UNITS
-        text = formatting.fallback_text(content.text, limit)
-        return replace(op, content=replace(content, text=text, format="plain")), {}
-    if code == "button_address_refused" and any(button.url for row in content.buttons for button in row):
-        fewer = keyboards.without_addresses(content.buttons)
-        return replace(op, content=replace(content, buttons=fewer)), {"buttons_dropped": True}
-    if code == "photo_refused" and any(_may_be_document(item) for item in content.media):
-        media = tuple(replace(item, kind="document") if _may_be_document(item) else item for item in content.media)
-        if len({item.kind for item in media}) == 1:
-            return replace(op, content=replace(content, media=media)), {"as_document": True}
-    return None
-
-
-def _may_be_document(item: Media) -> bool:
-    return item.kind == "photo" and item.external_file_id is None

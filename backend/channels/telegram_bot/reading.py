@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import cast
 
@@ -9,8 +10,10 @@ from backend.channels.inbound import Chat, ChatType, Person
 from backend.channels.richtext import storable
 
 _CHAT_TYPES = frozenset({"private", "group", "supergroup", "channel"})
-# Ids of supergroups and channels are -100 followed by ten digits or more.
+# Ids of supergroups and channels begin below this, those of basic groups are above; all stay below 52 bits.
 _FIRST_SUPERGROUP = -1_000_000_000_000
+_LARGEST_ID = 2**52
+_NEGATIVE_ID = re.compile(r"-[1-9][0-9]{0,15}")
 _LONGEST_ID = 64
 
 
@@ -21,6 +24,16 @@ def identifier(value: object) -> str | None:
     if isinstance(value, int):
         return str(value) if abs(value) < 2**63 else None
     return bounded(value) if isinstance(value, str) and value else None
+
+
+def is_group_id(chat_id: str) -> bool:
+    """Whether this is the id of a basic group: the only kind of chat that can become another one."""
+    return _NEGATIVE_ID.fullmatch(chat_id) is not None and int(chat_id) > _FIRST_SUPERGROUP
+
+
+def is_supergroup_id(chat_id: str) -> bool:
+    """Whether this is the id of a supergroup (or a channel: they share one form)."""
+    return _NEGATIVE_ID.fullmatch(chat_id) is not None and -_LARGEST_ID < int(chat_id) < _FIRST_SUPERGROUP
 
 
 def bounded(value: str) -> str:

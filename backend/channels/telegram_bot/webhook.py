@@ -15,6 +15,7 @@ from typing import Any
 from backend.channels.base import Envelope
 from backend.channels.inbound import (
     ButtonPressed,
+    Chat,
     ChatMigrated,
     Ignored,
     InboundEvent,
@@ -120,13 +121,21 @@ def _message(kind: str, content: object) -> InboundEvent:
     chat = reading.chat_of(content.get("chat"))
     if chat is None:
         return Parked("malformed", f"{kind}.chat")
-    migrated_to = reading.identifier(content.get("migrate_to_chat_id"))
-    if migrated_to is not None:
-        return ChatMigrated(old=chat.id, new=migrated_to)
-    migrated_from = reading.identifier(content.get("migrate_from_chat_id"))
-    if migrated_from is not None:
-        return ChatMigrated(old=migrated_from, new=chat.id)
-    return message_of(content, chat, edited=kind.startswith("edited_"), channel_post=kind.endswith("channel_post"))
+    return _migration(content, chat) or message_of(
+        content, chat, edited=kind.startswith("edited_"), channel_post=kind.endswith("channel_post")
+    )
+
+
+def _migration(content: Mapping[str, Any], chat: Chat) -> ChatMigrated | None:
+    """A group that becomes a supergroup, told from either side. Of any other chat, or with an id that cannot be one, it
+    is not believed: it would move a person's link to strangers."""
+    new = reading.identifier(content.get("migrate_to_chat_id"))
+    old = reading.identifier(content.get("migrate_from_chat_id"))
+    if new is not None and chat.type == "group" and reading.is_group_id(chat.id) and reading.is_supergroup_id(new):
+        return ChatMigrated(old=chat.id, new=new)
+    if old is not None and chat.type == "supergroup" and reading.is_supergroup_id(chat.id) and reading.is_group_id(old):
+        return ChatMigrated(old=old, new=chat.id)
+    return None
 
 
 def _button(content: object) -> InboundEvent:

@@ -203,6 +203,9 @@ def shown(overview: Overview) -> dict[str, Any]:
         "count": overview.count,
         "items": overview.items,
         "firing": overview.firing,
+        "chats": overview.reach.chats,
+        "undelivered_chats": overview.reach.missed,
+        "undelivered_reason": overview.reach.code,
         "next": steps[0] if steps else nothing,
         "upcoming": steps,
     }
@@ -252,6 +255,7 @@ def _said(one: reading.Said) -> dict[str, Any]:
         "state": status.state,
         "reason": status.reason,
         "next_attempt_at": status.next_attempt_at,
+        "left_out": status.left_out,
         "living": row.superseded_at is None and row.failed_code is None and row.role not in ("reply", "attachment"),
         "created_at": row.created_at,
     }

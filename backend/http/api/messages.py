@@ -15,7 +15,7 @@ from backend.services.notifications import reading
 bp = APIBlueprint("messages", __name__, url_prefix="/api/messages", tag="Notifications")
 
 _FIELDS = ("id", "conversation_id", "user_id", "kind", "created_at", "sent_at", "delivered_at", "read_at")
-_STATUS = ("state", "reason", "next_attempt_at", "attempts", "external_id", "error")
+_STATUS = ("state", "reason", "next_attempt_at", "attempts", "external_id", "error", "left_out")
 
 
 @bp.get("")

@@ -184,6 +184,7 @@ _TONES: Final = {
     "escalated": ("warn", "siren"),
     "undelivered": ("bad", "x"),
     "message_failed": ("bad", "x"),
+    "message_gone": ("warn", "x"),
     "attachment_failed": ("warn", "paperclip"),
     "admins_told": ("warn", "users"),
     "acknowledged": ("ok", "hand"),

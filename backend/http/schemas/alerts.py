@@ -77,7 +77,9 @@ class AlertAccepted(Output):
 
     alert_id: int | None
     decision: str = Field(
-        description="sent, counted, grouped, silenced, undelivered, resolved, or ignored", examples=["sent"]
+        description="sent, partial (not all of its chats can be reached), counted, "
+        "grouped, silenced, undelivered, resolved, or ignored",
+        examples=["sent"],
     )
     reason: str | None = Field(description="throttled, acknowledged, snoozed, silence, group_wait, a bot's code, …")
     count: int = Field(description="How often it was reported")
@@ -132,6 +134,9 @@ class AlertOut(Output):
     escalated_at: Instant | None
     resolved_at: Instant | None
     resolved_code: str | None
+    chats: int = Field(description="In how many of its bot's chats it was to be said")
+    undelivered_chats: int = Field(description="In how many of them it did not arrive")
+    undelivered_reason: str | None = Field(description="Why not, in the first of them", examples=["kicked"])
     undelivered_code: str | None = Field(description="Why it did not get through by its own way")
     undelivered_at: Instant | None
     next: AlertStep
@@ -204,6 +209,7 @@ class AlertMessageOut(Output):
     state: str
     reason: str | None
     next_attempt_at: Instant | None
+    left_out: list[str] = Field(description="What had to be left out, or put another way")
     living: bool = Field(description="Whether it still follows the alert")
     created_at: Instant
 

@@ -110,6 +110,12 @@ class BotChat(Output):
     is_forum: bool | None = None
     error: str | None = Field(default=None, description="Why Telegram does not show it, as a code")
     checked_at: str | None = None
+    state: str = Field(
+        default="ok",
+        description="`ok`, `closed` (nothing is sent there), or `unreachable` (the last message failed)",
+    )
+    code: str | None = Field(default=None, description="Why it cannot be written to", examples=["kicked"])
+    since: Instant | None = None
 
 
 class HealthOut(Output):
@@ -134,6 +140,7 @@ class BotOut(Output):
     disabled_code: str | None = Field(description="Why the product switched it off; null where a person did")
     bot: BotFacts
     chats: list[BotChat]
+    unreachable_chats: int = Field(description="How many of its chats cannot be written to")
     health: HealthOut
     usage: UsageOut
     webhook_url: str = Field(description="Where its updates are taken, once the webhook is registered")

@@ -91,6 +91,7 @@ class BotStandingOut(Output):
     disabled_code: str | None
     health: HealthOut
     waiting: int = Field(description="Operations that wait; counts to 1000")
+    unreachable_chats: int = Field(description="How many of its own chats cannot be written to")
     paused_until: Instant | None = Field(description="A rest that Telegram asked for")
     last_inbound_at: Instant | None
 

@@ -20,6 +20,9 @@ class MessageOut(Output):
     attempts: int
     external_id: str | None = Field(description="The provider's id")
     error: str | None = Field(description="Why it failed", examples=["blocked"])
+    left_out: list[str] = Field(
+        description="What had to be left out, or put another way, for its words to arrive", examples=[["attachment"]]
+    )
     created_at: Instant
     sent_at: Instant | None
     delivered_at: Instant | None

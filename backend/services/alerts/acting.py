@@ -44,7 +44,7 @@ def act(alert_id: int, action: Action, by: By, *, seconds: int = SNOOZE_SECONDS)
     if action != "resolve":
         history.note(case.alert, states.DONE[action], by)
         case.look_at_silences()
-        saying.bring_up_to_date(case)
+        saying.bring_up_to_date(case, news=action == "reopen")
     case.reschedule()
     return case, True
 

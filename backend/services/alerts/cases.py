@@ -13,8 +13,9 @@ from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import NotFound
 from backend.models import Alert, AlertItem, AlertPolicy, AlertSilence
-from backend.services.alerts import keys, labeling, matching, policies, severities, timing
+from backend.services.alerts import keys, labeling, matching, policies, reach, severities, timing
 from backend.services.alerts.matching import Silence, VisibleLabels
+from backend.services.alerts.reach import NOWHERE, Reach
 from backend.services.alerts.timing import Facts, Rules, State
 from backend.services.alerts.wording import ItemView, View
 
@@ -32,6 +33,8 @@ class Case:
     alert: Alert
     items: list[AlertItem]
     policy: AlertPolicy | None
+    reach: Reach = NOWHERE
+    """In how many of its chats it arrives, as of the last look."""
 
     @property
     def rules(self) -> Rules:
@@ -59,7 +62,12 @@ class Case:
 
     def view(self, *, note: str | None = None, code: str | None = None) -> View:
         """The alert as its readers see it."""
-        return view_of(self.alert, self.items, note=note, code=code)
+        return view_of(self.alert, self.items, note=note, code=code, reach=self.reach)
+
+    def look_at_reach(self) -> Reach:
+        """Finds out in how many of its chats it arrives."""
+        self.reach = reach.of([self.alert.id]).get(self.alert.id, NOWHERE)
+        return self.reach
 
     def look_at_silences(self) -> None:
         """Brings items and alert in step with the silences in force."""
@@ -188,7 +196,14 @@ def facts_of(alert: Alert, policy: AlertPolicy | None) -> Facts:
     )
 
 
-def view_of(alert: Alert, items: Sequence[AlertItem], *, note: str | None = None, code: str | None = None) -> View:
+def view_of(
+    alert: Alert,
+    items: Sequence[AlertItem],
+    *,
+    note: str | None = None,
+    code: str | None = None,
+    reach: Reach = NOWHERE,
+) -> View:
     """The alert's rows as its readers see them."""
     return View(
         id=alert.id,
@@ -209,6 +224,8 @@ def view_of(alert: Alert, items: Sequence[AlertItem], *, note: str | None = None
         note=note,
         bot_name=alert.bot_name,
         code=code,
+        reach=reach,
+        is_monitored=alert.source in ("alertmanager", "grafana"),
     )
 
 

@@ -25,7 +25,7 @@ def resolve(case: Case, by: By, code: str) -> list[Message]:
     alert.notify_at = alert.snoozed_until = alert.silenced_until = None
     history.note(alert, "resolved", by, code=code)
     saying.forget_notes(case)
-    saying.bring_up_to_date(case)
+    saying.bring_up_to_date(case, news=True)
     if case.rules.resolve_reply:
         saying.answer_resolved(case)
     return [message for _, message in saying.living(case)]

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from backend.core import clock, config, events, queue
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.logging import get_logger
-from backend.models import Alert, AlertFailure, AlertMessage, Conversation, JobRun, Message
+from backend.models import Alert, AlertFailure, AlertMessage, Conversation, JobRun, Message, MessagePart
 from backend.services import mail, senders
 from backend.services.alerts import cases, history, saying, targets
 from backend.services.alerts.cases import Case
@@ -92,6 +92,13 @@ def on_message_ended(message_id: int, state: str, code: str) -> None:
     _note(message, code)
 
 
+def on_message_gone(message_id: int, code: str) -> None:
+    """What was sent can be edited no more; in the system scope, in the transaction that records it."""
+    message = db.session.get(Message, message_id)
+    if message is not None and message.kind == saying.KIND:
+        _note(message, code)
+
+
 def on_sender_disabled(sender_id: int, code: str) -> None:
     """A provider refuses a bot: what waits for it is not lost, but nobody knows when it goes out."""
     with system_scope("a bot may serve several workspaces"):
@@ -149,18 +156,40 @@ def _settle(failure_id: int) -> None:
         return
     db.session.delete(row)
     db.session.flush()
-    said = db.session.scalars(select(AlertMessage).where(AlertMessage.message_id == row.message_id)).one_or_none()
+    query = select(AlertMessage).where(AlertMessage.message_id == row.message_id)
+    said = db.session.scalars(query).one_or_none()
     if said is None:
         return
     case = cases.by_id(said.alert_id)
-    message = db.session.get_one(Message, row.message_id)
+    db.session.refresh(said)
+    message = db.session.get_one(Message, row.message_id, populate_existing=True)
+    if message.gone_code is not None:
+        _settle_gone(case, said, message)
+        return
     if said.failed_code is None:
         # One that only waits (its bot is off) may still go out, and goes on following the alert.
         said.failed_code = row.code if message.state != "queued" else None
         history.note(case.alert, "message_failed", code=row.code, role=said.role)
+    if said.role == "route":
+        case.want_edit()
     if (said.role == "route" and not _arrives(case, "route", besides=row.message_id)) or said.role == "escalation":
         undelivered(case, row.code, message=message)
     case.reschedule()
+
+
+def _settle_gone(case: Case, said: AlertMessage, message: Message) -> None:
+    """A message can be edited no more. What its last edit was to tell is said anew, unless it was no news."""
+    if said.failed_code is None:
+        said.failed_code = message.gone_code
+        history.note(case.alert, "message_gone", code=message.gone_code, role=said.role)
+    if said.superseded_at is not None or said.role not in saying.LIVING or said.news_version is None:
+        return
+    seen = db.session.scalars(
+        select(MessagePart.sent_version).where(MessagePart.message_id == message.id).order_by(MessagePart.part).limit(1)
+    ).one_or_none()
+    if seen is None or seen < said.news_version:
+        saying.say_anew(case, said, message)
+        case.reschedule()
 
 
 def _arrives(case: Case, role: str, *, besides: int) -> bool:
@@ -169,4 +198,5 @@ def _arrives(case: Case, role: str, *, besides: int) -> bool:
 
 
 events.subscribe("message_ended", on_message_ended)
+events.subscribe("message_gone", on_message_gone)
 events.subscribe("sender_disabled", on_sender_disabled)

@@ -15,7 +15,8 @@ from backend.core.database import db
 from backend.core.errors import NotFound
 from backend.models import Alert, AlertItem, AlertMessage, AlertPolicy, Message
 from backend.services import delivery, paging
-from backend.services.alerts import cases, policies, timing
+from backend.services.alerts import cases, policies, reach, timing
+from backend.services.alerts.reach import NOWHERE, Reach
 from backend.services.alerts.severities import SEVERITIES
 from backend.services.alerts.timing import Step
 from backend.services.delivery import MessageStatus
@@ -34,6 +35,7 @@ class Overview:
     items: int
     firing: int
     upcoming: list[Step]
+    reach: Reach = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +164,14 @@ def overviews(found: Sequence[Alert]) -> list[Overview]:
         select(AlertPolicy).where(AlertPolicy.id.in_({alert.policy_id for alert in found} - {None}))
     ).all()
     by_id = {policy.id: policy for policy in known}
+    reached = reach.of(ids)
     made = []
     for alert in found:
         policy = by_id.get(alert.policy_id or 0)
         count, items, firing = numbers.get(alert.id, (0, 0, 0))
         steps = timing.upcoming(cases.facts_of(alert, policy), policies.rules_of(policy, alert.source))
-        made.append(Overview(alert, count, items, firing, [step for step in steps if step.what != "edit"]))
+        told = [step for step in steps if step.what != "edit"]
+        made.append(Overview(alert, count, items, firing, told, reached.get(alert.id, NOWHERE)))
     return made
 
 

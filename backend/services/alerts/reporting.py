@@ -75,7 +75,8 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a report did: `decision` is sent, grouped, counted, silenced, undelivered, resolved or ignored."""
+    """What a report did: `decision` is sent, partial (not all of its chats can be reached, for `reason`), grouped,
+    counted, silenced, undelivered, resolved or ignored."""
 
     decision: str
     reason: str | None = None
@@ -206,7 +207,7 @@ def _decide(case: Case, joined: int, ended: int, repeated: int, found: str, by: 
     )
     case.want_edit()
     if found == "reopened":
-        saying.bring_up_to_date(case)
+        saying.bring_up_to_date(case, news=True)
     if alert.state == "firing" and alert.silenced_until is None:
         if alert.notify_at is not None and alert.notify_at <= now:
             note = "joined" if alert.first_notified_at is not None else None
@@ -228,6 +229,8 @@ def _told(case: Case, sent: Sequence[Message]) -> Outcome:
         return _outcome(case, "undelivered", code, sent)
     if case.alert.silenced_until is not None:
         return _outcome(case, "silenced", "silence")
+    if case.reach.missed or case.reach.doubtful:
+        return _outcome(case, "partial", case.reach.code or case.reach.doubtful, sent)
     return _outcome(case, "sent", None, sent)
 
 

@@ -11,9 +11,9 @@ from sqlalchemy import select
 from backend.channels.base import Content, Media
 from backend.core import clock
 from backend.core.database import db
-from backend.models import AlertMessage, Conversation, Message
+from backend.models import AlertMessage, Conversation, Message, User
 from backend.services import delivery
-from backend.services.alerts import wording
+from backend.services.alerts import targets, wording
 from backend.services.alerts.cases import Case
 from backend.services.alerts.targets import Destination
 from backend.services.delivery import Lane
@@ -32,6 +32,7 @@ def say(case: Case, destinations: Sequence[Destination], note: str | None) -> li
     alert = case.alert
     made: list[Message] = []
     known = {row.conversation_id: (row, message) for row, message in living(case)}
+    lost = gone(case) if alert.notifications else []
     for place in destinations:
         content = content_of(case, place.role, place.locale, note)
         earlier = known.get(place.conversation.id)
@@ -50,6 +51,10 @@ def say(case: Case, destinations: Sequence[Destination], note: str | None) -> li
             user_id=place.user_id,
             thread_id=place.thread_id,
         )
+        for row, gone_message in lost:
+            if gone_message.conversation_id == place.conversation.id:
+                # What is gone in a chat that has a new message now is not said anew.
+                row.superseded_at = clock.now()
         if earlier is not None:
             earlier[0].superseded_at = clock.now()
             delivery.edit(earlier[1], wording.superseded(case.view(note=earlier[0].note), earlier[0].locale))
@@ -60,11 +65,21 @@ def say(case: Case, destinations: Sequence[Destination], note: str | None) -> li
     return made
 
 
-def bring_up_to_date(case: Case) -> int:
-    """Has every living message say the alert as it is now; returns how many there are."""
+def bring_up_to_date(case: Case, *, news: bool = False) -> int:
+    """Has every living message say the alert as it is now; returns how many there are.
+
+    `news` must be seen: where the message is gone, its reader deleted it, a new one tells them, at once or as soon as
+    that is found out.
+    """
+    case.look_at_reach()
+    if news:
+        for row, message in gone(case):
+            say_anew(case, row, message)
     found = living(case)
     for row, message in found:
         delivery.edit(message, content_of(case, row.role, row.locale, row.note))
+        if news:
+            row.news_version = message.version
     case.alert.parts = max([1, *(len(message.body["parts"]) for _, message in found)])
     case.alert.edit_at, case.alert.edited_at = None, clock.now()
     db.session.flush()
@@ -75,6 +90,34 @@ def forget_notes(case: Case) -> None:
     """Why a message came is news no longer: should the alert be opened again, it does not stand there again."""
     for row, _ in living(case):
         row.note = None
+
+
+def say_anew(case: Case, row: AlertMessage, message: Message) -> Message:
+    """Says the alert by a new message in a chat whose message is gone."""
+    silent = case.alert.state == "resolved" and case.rules.quiet_recoveries
+    content = content_of(case, row.role, row.locale, row.note)
+    user = db.session.get(User, row.user_id) if row.role == "subscriber" and row.user_id is not None else None
+    place = Destination(
+        _chat_of(message),
+        row.role,
+        row.locale,
+        row.user_id,
+        thread_id=message.body.get("thread_id"),
+        not_before=targets.quiet_of(user, case.alert) if user is not None else None,
+    )
+    sent = delivery.send(
+        place.conversation,
+        replace(content, silent=content.silent or silent),
+        kind=KIND,
+        lane=Lane.NOTIFICATION,
+        not_before=place.not_before,
+        reason="quiet_hours" if place.not_before else "queued",
+        user_id=place.user_id,
+        thread_id=place.thread_id,
+    )
+    row.superseded_at = clock.now()
+    _remember(case, sent, place, row.note)
+    return sent
 
 
 def answer_resolved(case: Case) -> None:
@@ -131,7 +174,24 @@ def living(case: Case) -> list[tuple[AlertMessage, Message]]:
         .order_by(AlertMessage.id)
         .execution_options(populate_existing=True)
     ).all()
-    return [(row, message) for row, message in rows if message.state not in _ENDED]
+    return [(row, message) for row, message in rows if message.state not in _ENDED and message.gone_code is None]
+
+
+def gone(case: Case) -> list[tuple[AlertMessage, Message]]:
+    """The messages that followed the alert until the provider refused to edit them, and that no other replaces yet."""
+    rows = db.session.execute(
+        select(AlertMessage, Message)
+        .join(Message, Message.id == AlertMessage.message_id)
+        .where(
+            AlertMessage.alert_id == case.alert.id,
+            AlertMessage.superseded_at.is_(None),
+            AlertMessage.role.in_(LIVING),
+            Message.gone_code.is_not(None),
+        )
+        .order_by(AlertMessage.id)
+        .execution_options(populate_existing=True)
+    ).all()
+    return [(row, message) for row, message in rows]
 
 
 def failed(messages: Sequence[Message]) -> str | None:

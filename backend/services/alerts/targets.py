@@ -70,13 +70,18 @@ def subscribers(alert: Alert, taken: Iterable[int]) -> list[Destination]:
         state, conversation = notifications.standing(user)
         if state != "active" or conversation is None or conversation.id in known:
             continue
-        wishes = settings.wishes_of(user, TYPE)
-        quiet = quiet_until(wishes.quiet, wishes.zone, clock.now()) if wishes.quiet else None
-        if alert.severity == "critical":
-            quiet = None
+        quiet = quiet_of(user, alert)
         known.add(conversation.id)
         found.append(Destination(conversation, "subscriber", user.locale, user.id, not_before=quiet))
     return found
+
+
+def quiet_of(user: User, alert: Alert) -> datetime | None:
+    """Until when a subscriber's quiet hours hold the alert back."""
+    if alert.severity == "critical":
+        return None
+    wishes = settings.wishes_of(user, TYPE)
+    return quiet_until(wishes.quiet, wishes.zone, clock.now()) if wishes.quiet else None
 
 
 def of_escalation(workspace_id: int, policy: AlertPolicy) -> Found:

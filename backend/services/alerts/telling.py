@@ -35,6 +35,9 @@ def tell(case: Case, note: str | None = None) -> list[Message]:
     code = found.code or saying.failed(messages[: len(found.destinations)])
     if code is None:
         alert.undelivered_code = alert.undelivered_at = None
+        if case.look_at_reach().is_partial:
+            # Those who get it are told that others do not.
+            saying.bring_up_to_date(case)
     else:
         failures.undelivered(case, code)
     attaching.send_once(case)

@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from backend.channels import richtext
 from backend.channels.base import Button, Content
 from backend.core import i18n
 from backend.services.alerts import labeling
+from backend.services.alerts.reach import NOWHERE, Reach
 
 PREFIX: Final = "alert:"
 MOST_LISTED: Final = 2000
@@ -65,6 +67,9 @@ class View:
     bot_name: str = ""
     code: str | None = None
     """Why its own channel failed, for admins who get it in its place."""
+    reach: Reach = NOWHERE
+    is_monitored: bool = False
+    """Whether a monitoring system made it, and its links by its own idea of where it is."""
 
 
 def content(view: View, locale: str) -> Content:
@@ -122,6 +127,17 @@ def tidy(body: str) -> str:
     return richtext.write(richtext.read(body)).strip()
 
 
+def is_reachable(url: str) -> bool:
+    """Whether an address may lead somewhere from a phone: not the bare name of a machine, nor this very machine."""
+    try:
+        host = (urlsplit(url).hostname or "").rstrip(".").lower()
+    except ValueError:
+        return False
+    if ":" in host:
+        return host != "::1"
+    return "." in host and not host.startswith("127.") and not host.endswith((".localhost", ".localdomain"))
+
+
 def mark_of(severity: str) -> str:
     """The severity as one character."""
     return _MARKS.get(severity, _OTHER)
@@ -147,6 +163,7 @@ def _head(view: View, locale: str) -> str:
     if view.silenced_until is not None and view.state == "firing":
         lines.append(_said("silenced_until", locale, until=moment(view.silenced_until)))
     lines.append(_said("since", locale, at=moment(view.opened_at)))
+    lines.append(_missed(view, locale))
     if view.grouped and len(view.items) > 1:
         lines.append(_labels(view.labels))
     return "\n".join(line for line in lines if line)
@@ -178,7 +195,7 @@ def _items(view: View, locale: str) -> list[str]:
 def _block(item: ItemView, locale: str) -> str:
     mark = "✅" if item.resolved else ("🔇" if item.silenced_until else mark_of(item.severity))
     title = richtext.escape(item.title)
-    if item.url:
+    if item.url and is_reachable(item.url):
         title = f'<a href="{richtext.escape(item.url)}">{title}</a>'
     head = f"{mark} <b>{title}</b>{_times(item.count, locale)}"
     lines = [head, one_block(tidy(item.body)), _labels(item.labels, item.title)]
@@ -201,8 +218,17 @@ def _undelivered(view: View, locale: str) -> str | None:
     return _said("undelivered", locale, bot=view.bot_name, reason=view.code)
 
 
+def _missed(view: View, locale: str) -> str | None:
+    """That some of its chats do not have it, for those that do."""
+    if not view.reach.is_partial:
+        return None
+    return _said("missed", locale, missed=view.reach.missed, chats=view.reach.chats, reason=view.reach.code)
+
+
 def _links(view: View) -> tuple[tuple[Button, ...], ...]:
-    buttons = [Button(link["text"], url=link["url"]) for link in view.links]
+    # What a monitoring system says of its own address is often a machine's bare name, which nobody can open from here.
+    links = [link for link in view.links if not view.is_monitored or is_reachable(link["url"])]
+    buttons = [Button(link["text"], url=link["url"]) for link in links]
     return tuple(tuple(buttons[index : index + 2]) for index in range(0, len(buttons), 2))
 
 

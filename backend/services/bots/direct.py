@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from backend.channels.base import Channel, Content, Credentials, Operation
-from backend.channels.errors import ChannelError, RetryLater
+from backend.channels.errors import ChannelError, Rejected, RetryLater
+from backend.channels.forms import AS_MEANT, restated
 
 MOST_TRIES: Final = 3
 _NO_DEADLINE: Final = float("inf")
@@ -52,26 +53,33 @@ def say(
 
     What was certainly not said is tried again after the rest that Telegram asks for (a 429), as long as all rests
     together stay within `patience` seconds and a part is tried three times at most. A group that became a supergroup is
-    followed.
+    followed, and what is refused for its form goes in a milder one.
     """
     accepted: list[str] = []
-    waited = 0.0
-    for part in channel.split(content):
-        for attempt in range(1, MOST_TRIES + 1):
-            operation = Operation("send", chat_id=chat_id, content=part, thread_id=thread_id)
-            try:
-                receipt = channel.perform(Credentials(token), operation, deadline=_NO_DEADLINE)
-            except RetryLater as error:
-                if attempt == MOST_TRIES or waited + error.seconds > patience:
-                    return Said(tuple(accepted), error, waited)
-                chat_id = error.moved_to or chat_id
-                waited += error.seconds
-                rest(error.seconds)
-            except ChannelError as error:
+    waited, tries, place, form = 0.0, 0, 0, AS_MEANT
+    parts = channel.split(content)
+    while place < len(parts):
+        operation = Operation("send", chat_id=chat_id, content=parts[place], thread_id=thread_id, part=place, form=form)
+        tries += 1
+        try:
+            receipt = channel.perform(Credentials(token), operation, deadline=_NO_DEADLINE)
+        except RetryLater as error:
+            if tries == MOST_TRIES or waited + error.seconds > patience:
                 return Said(tuple(accepted), error, waited)
-            else:
-                accepted += receipt.external_ids
-                break
+            chat_id = error.moved_to or chat_id
+            waited += error.seconds
+            rest(error.seconds)
+        except Rejected as error:
+            milder = channel.milder(operation, error)
+            made = restated(channel, parts[place:], milder, first=place) if milder is not None else []
+            if milder is None or not made:
+                return Said(tuple(accepted), error, waited)
+            form, parts, tries = milder, [*parts[:place], *made], 0
+        except ChannelError as error:
+            return Said(tuple(accepted), error, waited)
+        else:
+            accepted += receipt.external_ids
+            place, tries = place + 1, 0
     return Said(tuple(accepted), None, waited)
 
 

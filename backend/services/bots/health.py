@@ -15,14 +15,14 @@ from typing import Any, Final
 
 from sqlalchemy import or_, select
 
-from backend.channels.errors import ChannelError, SenderDisabled
-from backend.channels.telegram_bot.administration import WebhookInfo
+from backend.channels.errors import ChannelError, Rejected, SenderDisabled
+from backend.channels.telegram_bot.administration import NO_SUCH_METHOD, WebhookInfo
 from backend.core import clock, events
 from backend.core.database import db, system_scope
 from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services import senders
-from backend.services.bots import receiving
+from backend.services.bots import chat_states, receiving
 from backend.services.bots.receiving import Receiving
 from backend.services.bots.resolution import still_named
 from backend.services.scheduling import SystemJob, Timing, Turn, register_system_job
@@ -52,6 +52,9 @@ class Finding:
 
 def judge(error: ChannelError | None, webhook: WebhookInfo | None, expected_url: str, now: datetime) -> Finding:
     """What Telegram's answers mean. A webhook counts where it leads here: then updates have to arrive."""
+    if isinstance(error, Rejected) and error.code in NO_SUCH_METHOD:
+        # A Bot API server of somebody's own that knows no webhooks: the bot has just answered.
+        return Finding()
     if error is not None:
         return Finding(error.code, passing=not isinstance(error, SenderDisabled))
     if webhook is None or webhook.url != expected_url:
@@ -113,6 +116,8 @@ def check(sender_id: int) -> bool:
         expected = senders.webhook_address(bot)
         db.session.commit()
         finding = _ask(bot, expected) if refused is None else Finding(refused)
+        if finding.code is None:
+            chat_states.look_again(bot)
         _keep(sender_id, finding)
         db.session.commit()
     return True

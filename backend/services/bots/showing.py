@@ -9,7 +9,8 @@ from typing import Any
 from backend.channels.inbound import Chat
 from backend.models import Sender
 from backend.services import senders
-from backend.services.bots import catalog, facts, health, usage
+from backend.services.bots import catalog, chat_states, facts, health, usage
+from backend.services.bots.chat_states import ChatState
 from backend.services.bots.discovery import Discovery
 from backend.services.bots.usage import Usage
 from backend.services.bots.webhooks import Standing
@@ -21,9 +22,9 @@ def one(bot: Sender) -> dict[str, Any]:
 
 
 def shown(bots: Sequence[Sender]) -> list[dict[str, Any]]:
-    """Bots of one workspace, in their order; their usage costs one statement."""
-    used = usage.of([bot.id for bot in bots])
-    return [_shown(bot, used.get(bot.id, Usage())) for bot in bots]
+    """Bots of one workspace, in their order; their usage and the state of their chats cost a statement each."""
+    used, states = usage.of([bot.id for bot in bots]), chat_states.of(bots)
+    return [_shown(bot, used.get(bot.id, Usage()), states[bot.id]) for bot in bots]
 
 
 def validity(found: facts.Validity) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def webhook(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _shown(bot: Sender, used: Usage) -> dict[str, Any]:
+def _shown(bot: Sender, used: Usage, states: Sequence[ChatState]) -> dict[str, Any]:
     known = bot.facts
     capabilities = known.get("capabilities") or {}
     return {
@@ -95,8 +96,10 @@ def _shown(bot: Sender, used: Usage) -> dict[str, Any]:
             "error": known.get("probe_error"),
         },
         "chats": [
-            {"chat_id": chat_id, **said} for chat_id, said in zip(bot.chat_ids, facts.known_chats(bot), strict=True)
+            {"chat_id": chat_id, **said, **state.shown()}
+            for chat_id, said, state in zip(bot.chat_ids, facts.known_chats(bot), states, strict=True)
         ],
+        "unreachable_chats": sum(state.state != chat_states.OK for state in states),
         "health": health.last_of(bot),
         "usage": used,
         "webhook_url": senders.webhook_address(bot),

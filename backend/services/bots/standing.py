@@ -12,7 +12,7 @@ from backend.core import config
 from backend.core.database import db, system_scope
 from backend.models import Sender, SenderLease
 from backend.services import senders
-from backend.services.bots import health, usage
+from backend.services.bots import chat_states, health, usage
 from backend.services.bots.resolution import still_named
 
 MOST: Final = 500
@@ -33,6 +33,7 @@ class BotStanding:
     waiting: int
     paused_until: datetime | None
     last_inbound_at: datetime | None
+    unreachable_chats: int = 0
 
 
 def bots() -> list[BotStanding]:
@@ -51,6 +52,7 @@ def bots() -> list[BotStanding]:
             .limit(MOST)
         ).all()
         used = usage.of([sender.id for sender, _ in rows])
+        states = chat_states.of([sender for sender, _ in rows])
         return [
             BotStanding(
                 id=sender.id,
@@ -64,6 +66,7 @@ def bots() -> list[BotStanding]:
                 waiting=used[sender.id].waiting,
                 paused_until=paused_until,
                 last_inbound_at=sender.last_inbound_at,
+                unreachable_chats=sum(one.state != chat_states.OK for one in states[sender.id]),
             )
             for sender, paused_until in rows
         ]

@@ -16,16 +16,20 @@ def rekey(sender_id: int, old_chat_id: str, new_chat_id: str) -> int:
     """Moves conversations, links and waiting deliveries from the old chat to the new one; returns how many
     conversations moved. Reported from both sides and by a failed send, so it may be called several times.
 
+    Only a group moves: whatever else is said to, a private chat above all, stays where it is.
+
     Where the new chat already has a conversation in the same workspace, its messages join the older one's. What else
     knows chats by their ids follows the event `chat_rekeyed(sender_id, old_chat_id, new_chat_id)`.
     """
     with system_scope("a chat moves in every workspace that knows it"):
         sender = db.session.get(Sender, sender_id)
-        if sender is None or old_chat_id == new_chat_id:
+        if sender is None or old_chat_id == new_chat_id or not _may_move(old_chat_id, new_chat_id):
             return 0
         old, new = (chat_hash(sender.channel, sender_id, chat_id) for chat_id in (old_chat_id, new_chat_id))
         newer = {conversation.workspace_id: conversation for conversation in by_chat(sender_id, new)}
         moved = by_chat(sender_id, old)
+        if any(conversation.kind in ("private", "channel") for conversation in moved):
+            return 0
         for conversation in moved:
             duplicate = newer.get(conversation.workspace_id)
             if duplicate is not None:
@@ -43,6 +47,11 @@ def rekey(sender_id: int, old_chat_id: str, new_chat_id: str) -> int:
         _move_links(sender_id, old, new)
         events.publish("chat_rekeyed", sender_id=sender_id, old_chat_id=old_chat_id, new_chat_id=new_chat_id)
         return len(moved)
+
+
+def _may_move(old_chat_id: str, new_chat_id: str) -> bool:
+    """Whether these can be a group and its supergroup; ids of people are positive, and public names are no ids."""
+    return old_chat_id.startswith("-") and new_chat_id.startswith("-")
 
 
 def _join(duplicate: Conversation, kept: Conversation) -> None:

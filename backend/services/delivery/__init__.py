@@ -3,7 +3,14 @@
 Services call the functions exported below and nothing else; `dispatcher` is the resident loop that says it.
 """
 
-from backend.services.delivery.canceling import block, cancel, cancel_of_sender, cancel_pending, unblock
+from backend.services.delivery.canceling import (
+    block,
+    cancel,
+    cancel_of_sender,
+    cancel_pending,
+    mark_unreachable,
+    unblock,
+)
 from backend.services.delivery.editing import delete, edit
 from backend.services.delivery.outbox import (
     NOTIFICATION_LIFE,
@@ -31,6 +38,7 @@ __all__ = [
     "chat_action",
     "delete",
     "edit",
+    "mark_unreachable",
     "release",
     "send",
     "status_of",

@@ -39,13 +39,23 @@ def block(sender_id: int, chat_hash: bytes, code: str) -> None:
             cancel_pending(conversation, code)
 
 
+def mark_unreachable(sender_id: int, chat_hash: bytes, code: str | None) -> None:
+    """Notes why the last message did not get to this chat, without closing it; None once one did."""
+    with system_scope("a chat is marked for every workspace that has it"):
+        db.session.execute(
+            update(Conversation)
+            .where(Conversation.sender_id == sender_id, Conversation.chat_hash == chat_hash)
+            .values(unreachable_code=code, unreachable_at=clock.now() if code else None)
+        )
+
+
 def unblock(sender_id: int, chat_hash: bytes) -> None:
     """The chat may be written to again."""
     with system_scope("a chat is unblocked for every workspace that has it"):
         db.session.execute(
             update(Conversation)
             .where(Conversation.sender_id == sender_id, Conversation.chat_hash == chat_hash)
-            .values(blocked_code=None, blocked_at=None)
+            .values(blocked_code=None, blocked_at=None, unreachable_code=None, unreachable_at=None)
         )
 
 

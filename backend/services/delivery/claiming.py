@@ -61,6 +61,8 @@ class Claimed:
     thread_id: str | None
     external_id: str | None
     """The provider's id of the part, for edits and deletions."""
+    unreachable_code: str | None = None
+    """Why the last message did not get to its chat."""
 
 
 def _big(name: str) -> Any:
@@ -147,7 +149,7 @@ CLAIM = text(
 _RENDER = text(
     """
     SELECT d.id, m.body, coalesce(m.version, 1) AS version, m.kind, m.reply_to, c.chat_id_encrypted,
-           c.kind AS chat_kind, c.thread_id, p.external_id, c.id AS chat_conversation_id
+           c.kind AS chat_kind, c.thread_id, c.unreachable_code, p.external_id, c.id AS chat_conversation_id
       FROM unnest(:ids) AS w(id)
       JOIN deliveries d ON d.id = w.id
       LEFT JOIN messages m ON m.id = d.message_id
@@ -205,6 +207,7 @@ def _claimed(row: Any, said: Any) -> Claimed:
         chat_id_encrypted=said.chat_id_encrypted,
         chat_kind=said.chat_kind,
         thread_id=said.thread_id,
+        unreachable_code=said.unreachable_code,
         external_id=said.external_id,
     )
 

@@ -12,6 +12,7 @@ from backend.channels.errors import (
     RetryLater,
     SenderDisabled,
 )
+from backend.channels.forms import Form
 
 MOST_ATTEMPTS = 25
 """After so many tries a row is given up, also when each try killed its process."""
@@ -21,6 +22,7 @@ class Next(Enum):
     """What becomes of a delivery."""
 
     AGAIN = "again"
+    MILDER = "milder"
     FAILED = "failed"
     UNKNOWN = "unknown"
 
@@ -40,6 +42,8 @@ class Decision:
     disables_sender: bool = False
     moved_to: str | None = None
     detail: str = ""
+    form: Form | None = None
+    """The milder form in which it is said instead."""
 
 
 def backoff(attempts: int, *, first: float = 1.0, most: float = 300.0) -> float:
@@ -65,6 +69,11 @@ def decide(error: ChannelError, *, attempts: int, at_most_once: bool, failures_i
             return Decision(Next.FAILED, "gave_up", "unknown", detail=error.code)
         return Decision(Next.AGAIN, error.code, "unknown", seconds=backoff(attempts))
     return Decision(Next.FAILED, error.code, "rejected", detail=error.detail)
+
+
+def in_form(refusal: ChannelError, form: Form) -> Decision:
+    """A refusal that leaves a milder form: certainly nothing was said, so whatever the kind it goes again."""
+    return Decision(Next.MILDER, refusal.code, "milder", form=form)
 
 
 def _later(error: RetryLater, attempts: int, failures_in_row: int) -> Decision:

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from backend.channels import registry
 from backend.channels.base import Content
+from backend.channels.forms import Form
 from backend.core import clock, queue
 from backend.core.database import db
 from backend.models import Conversation, Delivery, Message, MessageKey, Sender
@@ -157,7 +158,7 @@ def chat_action(conversation: Conversation, action: str = "typing") -> None:
 
 
 def _replace_parts(message: Message, content: Content, like: Delivery) -> None:
-    parts = registry.get(channel_of(message)).split(content)
+    parts = registry.get(channel_of(message)).split(content, form_of(message))
     message.body = {**message.body, "parts": [part.to_json() for part in parts]}
     db.session.flush()
     db.session.execute(
@@ -201,6 +202,11 @@ def row_of(
         "reason": reason,
         "at_most_once": message.at_most_once and operation == "send",
     }
+
+
+def form_of(message: Message) -> Form:
+    """The form that the message has reached; see `channels.forms`."""
+    return Form.from_json(message.body.get("form"))
 
 
 def insert_deliveries(rows: list[dict[str, Any]]) -> None:

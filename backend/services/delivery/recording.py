@@ -20,12 +20,14 @@ from backend.core.leases import FENCING
 from backend.core.logging import get_logger
 from backend.models import Attempt, Conversation, Delivery, Message, MessagePart, SenderLease
 from backend.services import live
-from backend.services.delivery.canceling import block
+from backend.services.delivery import restating
+from backend.services.delivery.canceling import block, mark_unreachable
 from backend.services.delivery.claiming import Claimed
 from backend.services.delivery.decisions import Decision, Next
-from backend.services.delivery.events import message_ended
+from backend.services.delivery.events import message_ended, message_gone
 
 log = get_logger(__name__)
+_FOR_GOOD = frozenset({"rejected", "unreachable"})
 _MOST_NOTED = 10
 """Messages of one workspace that a batch names to live connections."""
 
@@ -123,7 +125,12 @@ def _record_sent(outcomes: Sequence[Outcome]) -> None:
     for one in outcomes:
         if one.claimed.id not in recorded:
             _refuse(one.claimed)
-    _note([one.claimed for one in outcomes if one.claimed.id in recorded])
+    sent = [one.claimed for one in outcomes if one.claimed.id in recorded]
+    for chat in (one for one in sent if one.unreachable_code is not None and one.conversation_id is not None):
+        conversation = db.session.get(Conversation, chat.conversation_id)
+        if conversation is not None:
+            mark_unreachable(chat.sender_id, conversation.chat_hash, None)
+    _note(sent)
 
 
 def _note(sent: Sequence[Claimed]) -> None:
@@ -207,18 +214,29 @@ def _record_success(row: Delivery, message: Message | None, claimed: Claimed) ->
 
 def _record_failure(row: Delivery, message: Message | None, claimed: Claimed, decision: Decision) -> None:
     now = clock.now()
+    ended: Decision | None = None
     note_failure(claimed, decision.phase, decision.code)
     refused_edit = claimed.operation == "edit" and decision.phase == "rejected" and message is not None
     if refused_edit and message is not None and message.version > claimed.version:
         # What was refused is not what it should say any more.
         row.state, row.reason, row.due_at, row.attempts = "due", "queued", now, 0
+    elif decision.next is Next.MILDER and message is not None and message.version > claimed.version:
+        # The milder form is of what it does not say any more.
+        row.state, row.reason, row.due_at = "due", "queued", now
+    elif decision.next is Next.MILDER and decision.form is not None and message is not None:
+        if not restating.restate(row, message, decision.form):
+            ended = replace(decision, next=Next.FAILED, phase="rejected")
     elif decision.next is Next.AGAIN:
         row.state, row.reason = "due", decision.code
         row.due_at = now + timedelta(seconds=decision.seconds)
     else:
-        end(row, message, decision)
+        ended = decision
+    if ended is not None:
+        end(row, message, ended)
     db.session.flush()
     _tell_others(claimed, decision)
+    if ended is not None and message is not None and claimed.operation == "edit" and ended.phase in _FOR_GOOD:
+        _lose(message, claimed.part, ended.code)
 
 
 def note_failure(of: Claimed | Delivery, phase: str, code: str) -> None:
@@ -251,6 +269,18 @@ def end(row: Delivery, message: Message | None, decision: Decision) -> None:
     db.session.flush()
     db.session.execute(delete(Delivery).where(Delivery.message_id == message.id, Delivery.state == "due"))
     message_ended(message.id, message.state, decision.code)
+
+
+def _lose(message: Message, part: int, code: str) -> None:
+    """A part whose edit is refused for good is gone: what its message has to say from now on needs a new one. After
+    what was found out of the chat has been told."""
+    held = (MessagePart.message_id == message.id, MessagePart.part == part)
+    db.session.execute(update(MessagePart).where(*held).values(gone_code=code))
+    first, message.gone_code = message.gone_code is None, message.gone_code or code
+    db.session.flush()
+    if first:
+        live.note(message.workspace_id, "messages", message_id=message.id, conversation_id=message.conversation_id)
+        message_gone(message.id, code)
 
 
 def _pause_senders(outcomes: Sequence[Outcome]) -> None:
@@ -289,3 +319,5 @@ def _tell_others(claimed: Claimed, decision: Decision) -> None:
         )
         if decision.blocks_chat:
             block(claimed.sender_id, conversation.chat_hash, decision.code)
+        else:
+            mark_unreachable(claimed.sender_id, conversation.chat_hash, decision.code)

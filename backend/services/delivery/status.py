@@ -10,11 +10,13 @@ from sqlalchemy import func, select
 from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.models import Attempt, Delivery, Message, Sender, SenderLease
+from backend.services.delivery.outbox import form_of
 
 
 @dataclass(frozen=True, slots=True)
 class MessageStatus:
-    """`reason` is a code: why it is not sent yet, or why it never was. Times are aware UTC."""
+    """`reason` is a code: why it is not sent yet, why it never was, or why what was sent is followed no more.
+    `left_out` are codes of what had to be left out or put another way. Times are aware UTC."""
 
     state: str
     reason: str | None
@@ -22,6 +24,7 @@ class MessageStatus:
     attempts: int
     external_id: str | None
     error: str | None
+    left_out: tuple[str, ...] = ()
 
 
 def status_of(message: Message) -> MessageStatus:
@@ -38,8 +41,9 @@ def status_of(message: Message) -> MessageStatus:
             .select_from(Attempt)
             .where(Attempt.message_id == message.id, Attempt.operation == "send", Attempt.phase == "started")
         ).scalar_one()
-        reason, next_at = (message.error, None) if waiting is None else _why(waiting)
-    return MessageStatus(message.state, reason, next_at, attempts, message.external_id, message.error)
+        reason, next_at = (message.error or message.gone_code, None) if waiting is None else _why(waiting)
+    left_out = form_of(message).left_out
+    return MessageStatus(message.state, reason, next_at, attempts, message.external_id, message.error, left_out)
 
 
 def _why(waiting: Delivery) -> tuple[str, datetime | None]:

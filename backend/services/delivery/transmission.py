@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 from backend.channels import registry, transport
 from backend.channels.base import Channel, Content, Credentials, Limits, Operation
 from backend.channels.errors import ChannelError, Rejected
+from backend.channels.forms import Form
 from backend.core import config, failpoints
 from backend.core.leases import FENCING, Lease
 from backend.core.logging import get_logger
 from backend.core.sealed import keyring
 from backend.services.delivery.claiming import Claimed
-from backend.services.delivery.decisions import Decision, Next, backoff, decide
+from backend.services.delivery.decisions import Decision, Next, backoff, decide, in_form
 from backend.services.delivery.pacing import SenderPace, Start
 from backend.services.delivery.recording import Outcome
 
@@ -66,6 +67,7 @@ def _outcome_of(served: Served, claimed: Claimed, open_file: Callable[[str], Bin
     if (rest := served.pace.rests_for(time.monotonic())) > 0:
         # The provider asked for a pause after this was claimed: nothing is written meanwhile.
         return Outcome(claimed, decision=Decision(Next.AGAIN, "sender_resting", "retry", seconds=rest))
+    operation = None
     try:
         operation = operation_of(claimed, open_file)
         failpoints.hit("delivery.before_write")
@@ -73,6 +75,10 @@ def _outcome_of(served: Served, claimed: Claimed, open_file: Callable[[str], Bin
         receipt = served.channel.perform(served.credentials, operation, deadline=deadline)
         failpoints.hit("delivery.accepted_not_recorded")
     except ChannelError as error:
+        form = _milder(served.channel, operation, error)
+        if form is not None:
+            log.info("operation_refused", delivery_id=claimed.id, code=error.code, left_out=form.left_out)
+            return Outcome(claimed, decision=in_form(error, form))
         row = served.pace.failed() if error.code in ("connect_failed", "gateway_refused") else 1
         decision = decide(error, attempts=claimed.attempts, at_most_once=claimed.at_most_once, failures_in_row=row)
         log.info("operation_failed", delivery_id=claimed.id, code=decision.code, phase=decision.phase)
@@ -83,6 +89,18 @@ def _outcome_of(served: Served, claimed: Claimed, open_file: Callable[[str], Bin
         return Outcome(claimed, decision=_defect(claimed))
     served.pace.answered()
     return Outcome(claimed, receipt=receipt)
+
+
+def _milder(channel: Channel, operation: Operation | None, error: ChannelError) -> Form | None:
+    """The milder form that a refusal leaves. A defect in finding it must not lose what was refused: then there is
+    none."""
+    if operation is None or not isinstance(error, Rejected):
+        return None
+    try:
+        return channel.milder(operation, error)
+    except Exception as defect:
+        log.exception("milder_form_defect", code=error.code, error=type(defect).__name__)
+        return None
 
 
 def operation_of(claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Operation:
@@ -121,6 +139,8 @@ def operation_of(claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Oper
         thread_id=(claimed.body or {}).get("thread_id") or claimed.thread_id,
         reply_to=claimed.reply_to if claimed.part == 0 else None,
         client_ref=f"{claimed.message_id}:{claimed.part}",
+        part=claimed.part,
+        form=Form.from_json((claimed.body or {}).get("form")),
     )
 
 

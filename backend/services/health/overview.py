@@ -68,6 +68,8 @@ def problems(
         found.add("bot_disabled")
     if any(bot.health["state"] == "failed" for bot in bots):
         found.add("bot_unhealthy")
+    if any(bot.unreachable_chats for bot in bots):
+        found.add("bot_chat_unreachable")
     return found
 
 

@@ -40,6 +40,8 @@ class Poller:
         self._wait = wait
         self._offset: int | None = None
         self._failures = 0
+        self._has_webhook = False
+        """Whether Telegram has refused to be polled because of a webhook, whatever it says of webhooks itself."""
         self._stop = threading.Event()
         self.asking = False
         """Whether a question is open now: nothing is lost by giving it up."""
@@ -57,13 +59,16 @@ class Poller:
                     self._take_over()
                     started = True
                 self.turn()
-                self._failures = 0
+                self._failures, self._has_webhook = 0, False
             except SenderDisabled as error:
                 self._refused(error)
             except Rejected as error:
                 if error.code != "webhook_is_set":
                     raise PollingStopped(f"Telegram refuses to be polled: {error}") from None
-                started = False
+                if self._has_webhook:
+                    # It was deleted, and is there again: somebody else sets it.
+                    self._rest(error.code)
+                started, self._has_webhook = False, True
             except RetryLater as error:
                 if error.code == "other_poller":
                     self._tell("Another process polls for this bot; only one of them can.")
@@ -100,11 +105,30 @@ class Poller:
         with system_scope("a sender may serve several workspaces"):
             senders.probe(self._sender())
         token = self._token()
-        address = provider.patient().get_webhook_info(token).url
-        if address:
-            self._tell(f"Deleting the webhook {address}: a bot is either polled or has one.")
+        address = self._webhook(token)
+        if address or self._has_webhook:
+            self._tell(
+                f"Deleting the webhook {address or '(which one, this server does not say)'}:"
+                " a bot is either polled or has one."
+            )
             provider.patient().delete_webhook(token)
         self._tell("Polling.")
+
+    def _webhook(self, token: str) -> str:
+        """The webhook's address. Empty also where the server does not tell, as one of somebody's own may lack the
+        method: should there be a webhook all the same, it refuses to be polled, and says so."""
+        try:
+            return provider.patient().get_webhook_info(token).url
+        except SenderDisabled:
+            raise
+        except RetryLater as error:
+            if error.code != "gateway_refused":
+                raise
+            found: ChannelError = error
+        except ChannelError as error:
+            found = error
+        self._tell(f"This server does not answer getWebhookInfo ({found.code}); polling without it.")
+        return ""
 
     def _token(self) -> str:
         with system_scope("an update's workspace is found out by processing it"):

@@ -5,6 +5,7 @@ are pure (`texts`, `templates`, `decision`, `quiet_hours`). Failures of delivery
 """
 
 from backend.services.notifications import failures as failures
+from backend.services.notifications import retelling as retelling
 from backend.services.notifications.attaching import Attachment
 from backend.services.notifications.buttons import press
 from backend.services.notifications.reporting import KIND, plain_data, report, standing

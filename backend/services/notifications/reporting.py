@@ -14,7 +14,7 @@ from sqlalchemy import select
 from backend.channels.base import Content, Media
 from backend.core import clock, queue
 from backend.core.database import db
-from backend.models import Conversation, Message, NotificationEvent, NotificationType, User
+from backend.models import Conversation, Message, NotificationEvent, NotificationSubject, NotificationType, User
 from backend.services import delivery, linking, senders
 from backend.services.delivery import Lane
 from backend.services.notifications import attaching, known_types, rendering, settings, subjects, values
@@ -129,7 +129,7 @@ def _tell(telling: _Telling, living: Living | None) -> None:
         living.say(message, telling.event.version)
 
 
-def _send(telling: _Telling) -> Message:
+def _send(telling: _Telling, *, link: str | None = None) -> Message:
     """A message of its own; it waits for the end of quiet hours, and for its attachment."""
     decided, event = telling.decided, telling.event
     not_before, reason = decided.until, decided.reason or "queued"
@@ -142,7 +142,7 @@ def _send(telling: _Telling) -> Message:
         queue.wake("notifications")
     message = delivery.send(
         telling.conversation,
-        telling.content(telling.media, attaching.link_of(event.attachment)),
+        telling.content(telling.media, attaching.link_of(event.attachment) or link),
         kind=KIND,
         lane=Lane.NOTIFICATION,
         key=f"event:{event.id}",
@@ -184,6 +184,28 @@ def _update(telling: _Telling, message: Message) -> bool:
         delivery.release(message, content, not_before=until, reason=reason)
         telling.conclude(message, Decision("deferred", reason, until))
     return True
+
+
+def tell_anew(message: Message, subject: NotificationSubject) -> Message | None:
+    """Tells by a new message what this one, which is gone, was to be edited into; None where that is no news, or where
+    the person does not want it any more. The caller holds the subject's row."""
+    first, event = _told_by(message, first=True), _told_by(message)
+    if event is None or first is None or event.id == first.id:
+        # What the message itself told has been seen.
+        return None
+    user = db.session.get_one(User, event.user_id)
+    exists, own = rendering.type_of(event)
+    link_state, conversation = standing(user)
+    wishes = settings.wishes_of(user, event.type)
+    decided = decide(link=link_state, wishes=wishes, critical=event.critical, now=clock.now())
+    if not exists or conversation is None or decided.decision == "suppressed":
+        return None
+    media = _media_of(message)
+    telling = _Telling(event, own, user, wishes, conversation, media, decided)
+    made = _send(telling, link=None if media else attaching.link_of(first.attachment))
+    subject.message_id, subject.updated_at = made.id, clock.now()
+    db.session.flush()
+    return made
 
 
 def _held_until(message: Message) -> tuple[str, datetime] | None:

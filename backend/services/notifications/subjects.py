@@ -21,17 +21,22 @@ class Living:
 
     row: NotificationSubject
     message: Message | None
+    gone: bool = False
+    """Whether there was one that can be edited no more: older versions stay old, the last one may come again."""
 
     @property
     def told(self) -> Told | None:
         """What the person was told; None if nothing reached this chat, so that the same version may come again."""
+        if self.gone:
+            return None if self.row.version is None else Told(self.row.version - 1)
         return Told(self.row.version) if self.message else None
 
     def say(self, message: Message, version: int | None) -> None:
         """Notes that `message` now tells this version. Without a version the last one that was given stays."""
         self.row.message_id = message.id
         # A new message (the earlier one failed) may tell an older version than one that never arrived.
-        self.row.version = version if version is not None or self.message is None else self.row.version
+        kept = self.message is not None or self.gone
+        self.row.version = version if version is not None or not kept else self.row.version
         self.row.updated_at = clock.now()
         db.session.flush()
 
@@ -51,13 +56,31 @@ def lock(user: User, subject: str, conversation: Conversation | None) -> Living:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one()
-    message = None
+    message, gone = None, False
     if row.message_id:
         # Locked, so that it cannot fail between being found alive and being edited.
         message = db.session.get(Message, row.message_id, populate_existing=True, with_for_update=True)
     if message and (message.state in _ENDED or conversation is None or message.conversation_id != conversation.id):
         message = None
-    return Living(row, message)
+    if message and message.gone_code is not None:
+        # Its reader deleted it, say: what is told by an edit of it nobody would see.
+        message, gone = None, True
+    return Living(row, message, gone)
+
+
+def living_of(message: Message) -> NotificationSubject | None:
+    """The subject that this message tells, locked; None where there is none, or where an event about it is being
+    decided on right now."""
+    return db.session.scalars(
+        select(NotificationSubject)
+        .where(
+            NotificationSubject.workspace_id == message.workspace_id,
+            NotificationSubject.user_id == message.user_id,
+            NotificationSubject.message_id == message.id,
+        )
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
 
 
 def was_told(user: User, subject: str) -> bool:

@@ -11,7 +11,13 @@ import pytest
 from werkzeug.formparser import parse_form_data
 
 from backend.channels.base import Button, Content, Credentials, Media, Operation, Receipt
-from backend.channels.errors import ChannelError, OutcomeUnknown, Rejected, RetryLater, SenderDisabled
+from backend.channels.errors import (
+    ChannelError,
+    RecipientUnreachable,
+    Rejected,
+    RetryLater,
+    SenderDisabled,
+)
 from backend.channels.telegram_bot import TelegramBot
 from tests.channels.scripted_server import Received, ScriptedServer, drop, ok, refuse
 from tests.channels.telegram_bot.conftest import CREDENTIALS, TOKEN
@@ -54,43 +60,21 @@ def test_a_text_is_one_json_request(bot: TelegramBot, server: ScriptedServer) ->
     assert request.json == {"chat_id": 42, "text": "<b>hi</b>", "parse_mode": "HTML"}
 
 
-def test_refused_formatting_goes_once_more_as_plain_text(bot: TelegramBot, server: ScriptedServer) -> None:
-    server.script = [refuse(400, "Bad Request: can't parse entities: unsupported"), SENT]
-    receipt = send(bot, Content('<a href="https://e.com/">read</a> <b>this</b>', "html"))
-    assert receipt.as_plain_text
-    assert receipt.external_ids == ("7",)
-    assert server.received[1].json == {"chat_id": 42, "text": "read (https://e.com/) this"}
-
-
-def test_plain_text_is_not_tried_twice(bot: TelegramBot, server: ScriptedServer) -> None:
-    server.script = [refuse(400, "Bad Request: can't parse entities")] * 3
+def test_an_operation_is_one_request_also_where_a_milder_form_is_left(bot: TelegramBot, server: ScriptedServer) -> None:
+    server.script = [refuse(400, "Bad Request: can't parse entities"), SENT]
     error = failed(bot, Operation("send", chat_id="42", content=Content("<b>x</b>", "html")))
     assert isinstance(error, Rejected)
-    assert len(server.received) == 2
+    assert len(server.received) == 1
 
 
-def test_an_unknown_outcome_has_no_second_try(bot: TelegramBot, server: ScriptedServer) -> None:
-    server.script = [refuse(400, "Bad Request: can't parse entities"), drop, SENT]
-    error = failed(bot, Operation("send", chat_id="42", content=Content("<b>x</b>", "html")))
-    assert isinstance(error, OutcomeUnknown)
-    assert len(server.received) == 2
-
-
-def test_a_refused_button_address_loses_the_button_and_not_the_message(
-    bot: TelegramBot, server: ScriptedServer
-) -> None:
-    server.script = [refuse(400, "Bad Request: inline keyboard button URL 'x' is invalid: Wrong HTTP URL"), SENT]
-    buttons = ((Button("Open", url="http://localhost/"), Button("Mute", data="m")),)
-    receipt = send(bot, Content("x", "plain", buttons))
-    assert receipt.facts["buttons_dropped"] is True
-    assert server.received[1].json["reply_markup"] == {"inline_keyboard": [[{"text": "Mute", "callback_data": "m"}]]}
-
-
-def test_a_button_that_is_no_web_address_is_dropped_before_sending(bot: TelegramBot, server: ScriptedServer) -> None:
-    server.script = [SENT]
-    receipt = send(bot, Content("x", "plain", ((Button("Open", url="javascript:x"),),)))
-    assert receipt.facts["buttons_dropped"] is True
-    assert server.received[0].json == {"chat_id": 42, "text": "x"}
+def test_the_address_that_a_refusal_quotes_is_known_and_not_shown(bot: TelegramBot, server: ScriptedServer) -> None:
+    words = "Bad Request: inline keyboard button URL 'http://vm-1:9999/' is invalid: Wrong HTTP URL"
+    server.script = [refuse(400, words)]
+    buttons = ((Button("Open", url="http://vm-1.example:9999/"),),)
+    error = failed(bot, Operation("send", chat_id="42", content=Content("x", "plain", buttons)))
+    assert isinstance(error, Rejected)
+    assert error.about == "http://vm-1:9999/"
+    assert "vm-1" not in repr(error) + str(error)
 
 
 def test_a_file_is_uploaded_as_a_form(bot: TelegramBot, server: ScriptedServer) -> None:
@@ -128,19 +112,11 @@ def test_an_album_gives_several_ids(bot: TelegramBot, server: ScriptedServer) ->
     ]
 
 
-def test_a_photo_of_odd_shape_goes_as_a_document(bot: TelegramBot, server: ScriptedServer) -> None:
-    server.script = [refuse(400, "Bad Request: PHOTO_INVALID_DIMENSIONS"), SENT]
-    receipt = send(bot, Content(media=(Media("photo", opener=lambda: io.BytesIO(b"png"), mime="image/png"),)))
-    assert receipt.facts["as_document"] is True
-    assert [request.path.rpartition("/")[2] for request in server.received] == ["sendPhoto", "sendDocument"]
-    assert form(server.received[1])["document"][1] == b"png"
-
-
-def test_a_photo_over_ten_megabytes_goes_as_a_document(bot: TelegramBot, server: ScriptedServer) -> None:
-    server.script = [SENT]
+def test_a_photo_over_ten_megabytes_is_refused_before_it_is_sent(bot: TelegramBot, server: ScriptedServer) -> None:
     media = Media("photo", opener=lambda: io.BytesIO(bytes(10 * 1024 * 1024 + 1)), mime="image/jpeg")
-    assert send(bot, Content(media=(media,))).facts["as_document"] is True
-    assert [request.path.rpartition("/")[2] for request in server.received] == ["sendDocument"]
+    error = failed(bot, Operation("send", chat_id="42", content=Content(media=(media,))))
+    assert (type(error), error.code) == (Rejected, "photo_refused")
+    assert server.received == []
 
 
 def missing() -> io.BytesIO:
@@ -233,15 +209,24 @@ def test_edits_deletes_and_the_rest_have_their_receipts(bot: TelegramBot, server
 def test_a_rate_limit_and_a_migration_reach_the_caller(bot: TelegramBot, server: ScriptedServer) -> None:
     server.script = [
         refuse(429, "Too Many Requests: retry after 3", retry_after=3),
-        refuse(400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=-100123),
+        refuse(400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=-1001234567890),
     ]
     op = Operation("send", chat_id="-5", content=Content("x"))
     limited, migrated = failed(bot, op), failed(bot, op)
     assert isinstance(limited, RetryLater)
     assert limited.seconds == 3
     assert isinstance(migrated, RetryLater)
-    assert migrated.moved_to == "-100123"
+    assert migrated.moved_to == "-1001234567890"
     assert len(server.received) == 2
+
+
+@pytest.mark.parametrize("chat_id", ["5001", "-1001555296434", "@news_channel"])
+def test_only_a_group_becomes_another_chat(bot: TelegramBot, server: ScriptedServer, chat_id: str) -> None:
+    words = "Bad Request: group chat was upgraded to a supergroup chat"
+    server.script = [refuse(400, words, migrate_to_chat_id=-1001234567890)]
+    error = failed(bot, Operation("send", chat_id=chat_id, content=Content("x")))
+    assert isinstance(error, RecipientUnreachable)
+    assert (error.code, error.disables_link) == ("chat_migrated", False)
 
 
 @pytest.mark.parametrize("token", ["", "abc", "1:", "1:a/../2:b", "1:a?x", "1:a b", "1:a\n"])

@@ -72,6 +72,26 @@ REJECTED = [
     (400, "Bad Request: inline keyboard button URL 'http://localhost/' is invalid: Wrong HTTP URL",
      "button_address_refused"),
     (400, "Bad Request: BUTTON_URL_INVALID", "button_address_refused"),
+    (400, "Bad Request: BUTTON_TYPE_INVALID", "buttons_refused"),
+    (400, "Bad Request: reply markup is too long", "buttons_too_long"),
+    (400, "Bad Request: REPLY_MARKUP_TOO_LONG", "buttons_too_long"),
+    (400, "Bad Request: object expected as reply markup", "buttons_refused"),
+    (400, "Bad Request: ENTITIES_TOO_LONG", "links_too_long"),
+    (400, "Bad Request: ENTITY_MENTION_USER_INVALID", "formatting_refused"),
+    (400, "Bad Request: not enough rights to send photos to the chat", "media_not_allowed"),
+    (400, "Bad Request: not enough rights to send documents to the chat", "media_not_allowed"),
+    (400, "Bad Request: CHAT_SEND_PHOTOS_FORBIDDEN", "media_not_allowed"),
+    (400, "Bad Request: CHAT_SEND_DOCS_FORBIDDEN", "media_not_allowed"),
+    (403, "Forbidden: CHAT_SEND_MEDIA_FORBIDDEN", "media_not_allowed"),
+    (400, "Bad Request: CHAT_SEND_WEBPAGE_FORBIDDEN", "preview_not_allowed"),
+    (400, "Bad Request: wrong type of the web page content", "media_source_refused"),
+    (400, "Bad Request: WEBPAGE_CURL_FAILED", "media_source_refused"),
+    (400, "Bad Request: MEDIA_EMPTY", "media_refused"),
+    (400, "Bad Request: MEDIA_CAPTION_TOO_LONG", "text_too_long"),
+    (400, "Bad Request: file must be non-empty", "media_refused"),
+    (400, "Bad Request: FILE_REFERENCE_EXPIRED", "file_gone"),
+    (400, "Bad Request: there is no text in the message to edit", "message_locked"),
+    (400, "Bad Request: MESSAGE_EDIT_TIME_EXPIRED", "message_locked"),
     (400, "Bad Request: PHOTO_INVALID_DIMENSIONS", "photo_refused"),
     (400, "Bad Request: IMAGE_PROCESS_FAILED", "photo_refused"),
     (400, "Bad Request: failed to get HTTP URL content", "media_source_refused"),
@@ -181,3 +201,35 @@ def test_details_hold_neither_tokens_nor_the_senders_words() -> None:
     assert token not in str(shown)
     assert len(shown.detail) == 200
     assert judged(400, 'Bad Request: can\'t parse entities: Unsupported start tag "my secret"').detail == ""
+
+
+@pytest.mark.parametrize("new_id", [5001, "-100", -599075523, "@news", -(2**60), True, None, 1.5, [], "-1001 555"])
+def test_a_migration_to_what_is_no_supergroup_is_not_followed(new_id: object) -> None:
+    words = "Bad Request: group chat was upgraded to a supergroup chat"
+    error = judged(400, words, migrate_to_chat_id=new_id)
+    assert isinstance(error, RecipientUnreachable)
+    assert (error.code, error.disables_link) == ("chat_migrated", False)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "Bad Request: not enough rights to send text messages to the chat",
+        "Bad Request: CHAT_SEND_PLAIN_FORBIDDEN",
+        "Bad Request: have no rights to send a message",
+    ],
+)
+def test_a_chat_that_takes_no_words_is_closed(description: str) -> None:
+    error = judged(400, description)
+    assert isinstance(error, RecipientUnreachable)
+    assert (error.code, error.disables_link) == ("no_rights", False)
+
+
+def test_only_the_address_that_an_error_quotes_is_read_from_it() -> None:
+    quoted = judged(400, "Bad Request: inline keyboard button URL 'http://a'b/' is invalid: Wrong HTTP URL")
+    assert isinstance(quoted, Rejected)
+    assert quoted.about == "http://a'b/"
+    for description in ("Bad Request: BUTTON_URL_INVALID", "Bad Request: inline keyboard button URL is invalid"):
+        error = judged(400, description)
+        assert isinstance(error, Rejected)
+        assert error.about is None

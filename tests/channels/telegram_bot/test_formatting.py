@@ -108,7 +108,17 @@ def test_pictures_that_are_no_photos_go_as_documents(item: Media, kind: str) -> 
     assert formatting.as_sendable(item).kind == kind
 
 
-def test_the_fallback_drops_addresses_only_where_there_is_no_room() -> None:
-    text = '<a href="https://example.com/">read</a> it'
-    assert formatting.fallback_text(text, 100) == "read (https://example.com/) it"
-    assert formatting.fallback_text(text, 10) == "read it"
+def test_a_part_has_at_most_so_many_bytes_of_addresses() -> None:
+    """Twenty alerts whose addresses have 460 characters: Telegram refuses them in one message."""
+    links = [f'<a href="https://e.com/{"x" * 446}">alert {number}</a>' for number in range(20)]
+    parts = split_html("\n\n".join(links))
+    assert len(parts) == 2
+    assert [link in "".join(parts) for link in links] == [True] * 20
+    assert all(formatting.entity_bytes(richtext.read(part)) <= 9_000 for part in parts)
+
+
+def test_a_caption_whose_addresses_are_too_long_together_follows_as_texts() -> None:
+    text = "\n".join(f'<a href="https://e.com/{"y" * 1500}">n{number}</a>' for number in range(8))
+    parts = split(Content(text, "html", media=(PHOTO,)))
+    assert parts[0] == Content(format="html", media=(PHOTO,))
+    assert len(parts) == 3

@@ -324,3 +324,26 @@ def test_a_field_of_any_shape_raises_nothing(field: str, value: object) -> None:
 
 def test_an_empty_update_is_ignored() -> None:
     assert event_of(b'{"update_id": 5}') == Ignored("empty")
+
+
+@pytest.mark.parametrize(
+    ("chat", "news"),
+    [
+        ({"id": 5001, "type": "private", "first_name": "Sam"}, {"migrate_to_chat_id": -1001555296434}),
+        ({"id": 5001}, {"migrate_to_chat_id": -1001555296434}),
+        ({"id": -1001555296434, "type": "supergroup", "title": "T"}, {"migrate_to_chat_id": -1001555296435}),
+        ({"id": -1001555296434, "type": "channel", "title": "T"}, {"migrate_from_chat_id": -599075523}),
+        ({"id": -599075523, "type": "group", "title": "T"}, {"migrate_to_chat_id": 5001}),
+        ({"id": -599075523, "type": "group", "title": "T"}, {"migrate_to_chat_id": -599075524}),
+        ({"id": -599075523, "type": "group", "title": "T"}, {"migrate_to_chat_id": "@elsewhere"}),
+        ({"id": -599075523, "type": "group", "title": "T"}, {"migrate_to_chat_id": -(2**60)}),
+        ({"id": -599075523, "type": "group", "title": "T"}, {"migrate_to_chat_id": True}),
+        ({"id": -1001555296434, "type": "supergroup", "title": "T"}, {"migrate_from_chat_id": 5001}),
+        ({"id": -1001555296434, "type": "supergroup", "title": "T"}, {"migrate_from_chat_id": -1001555296435}),
+        ({"id": 5001, "type": "group", "title": "T"}, {"migrate_to_chat_id": -1001555296434}),
+    ],
+)
+def test_only_a_group_becomes_a_supergroup(chat: dict[str, object], news: dict[str, object]) -> None:
+    update = {"update_id": 1, "message": {"message_id": 2, "date": 1_700_000_000, "chat": chat, **news}}
+    (event,) = webhook.parse(json.dumps(update).encode())
+    assert isinstance(event, Ignored)

@@ -12,6 +12,7 @@ import pytest
 
 from backend.channels import richtext
 from backend.channels.telegram_bot import formatting, limits
+from backend.services.alerts.reach import Reach
 from backend.services.alerts.wording import ItemView, View, content, keyboard, superseded, text
 
 NOW = datetime(2026, 11, 21, 13, 4, tzinfo=UTC)
@@ -141,3 +142,54 @@ def test_a_change_of_one_item_changes_one_part_beside_the_first():
 
 def test_the_content_can_be_kept_in_a_row():
     assert json.dumps(content(view(item()), "en").to_json())
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("http://4f1c7a9be2d0:9093/#/alerts?receiver=team", False),
+        ("http://localhost:9090/graph?g0.expr=up", False),
+        ("http://127.0.0.1:9093/", False),
+        ("http://[::1]:9093/", False),
+        ("http://grafana.localhost/d/1", False),
+        ("http://vm-1.:9093/", False),
+        ("http://[broken/", False),
+        ("https://alerts.example.com/#/alerts", True),
+        ("http://10.0.0.7:9093/#/alerts", True),
+        ("http://[2001:db8::7]:9093/", True),
+    ],
+)
+def test_a_monitoring_systems_idea_of_its_own_address_is_a_button_only_where_it_may_lead_somewhere(
+    url: str, kept: bool
+) -> None:
+    links = [{"text": "Open rule", "url": url}, {"text": "Runbook", "url": "https://wiki.example.com/r"}]
+    rows = keyboard(view(item(), links=links, is_monitored=True), "en")
+    assert [button.url for button in rows[0]] == ([url] if kept else []) + ["https://wiki.example.com/r"]
+    said = text(view(item(1, url=url), item(2)), "en")
+    assert ("<a href=" in said) == kept
+    assert "host-0001 is down" in said
+
+
+def test_an_address_that_somebody_gave_is_not_lost_when_it_cannot_be_a_button() -> None:
+    links = [{"text": "Runbook", "url": "http://wiki/runbook"}]
+    (part,) = formatting.split(content(view(item(), links=links), "en"))
+    assert part.text.endswith("Runbook: http://wiki/runbook")
+    assert all(button.data for row in part.buttons for button in row)
+
+
+def test_twenty_alerts_with_long_addresses_arrive_whole() -> None:
+    """Each address has 460 characters; together Telegram takes them in no one message."""
+    items = [item(number, url=f"https://graphs.example.com/{number:04}/{'q' * 428}") for number in range(20)]
+    parts = formatting.split(content(view(*items), "en"))
+    said = "".join(part.text for part in parts)
+    assert all(str(one.url) in said for one in items)
+    assert len(parts) == 2
+    assert all(formatting.entity_bytes(richtext.read(part.text)) < 9_500 for part in parts)
+
+
+def test_it_says_that_some_of_its_chats_do_not_have_it() -> None:
+    one = view(item(), reach=Reach(3, 2, "kicked"))
+    assert "⚠️ Not delivered to 2 of 3 chats (kicked)" in text(one, "en").split("\n")
+    assert "⚠️ 대화방 3개 중 2개에 전달되지 않음(kicked)" in text(one, "ko").split("\n")
+    for reach in (Reach(), Reach(2, 0), Reach(1, 1, "kicked"), Reach(2, 2, "kicked")):
+        assert "⚠️" not in text(view(item(), reach=reach), "en")

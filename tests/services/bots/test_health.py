@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from backend.channels.errors import ChannelError, OutcomeUnknown, RetryLater, SenderDisabled
+from backend.channels.errors import ChannelError, OutcomeUnknown, Rejected, RetryLater, SenderDisabled
 from backend.channels.telegram_bot.administration import WebhookInfo
 from backend.core import clock, events
 from backend.core.database import db, system_scope
@@ -43,6 +43,8 @@ def info(url: str = HERE, pending: int = 0, failed_ago: timedelta | None = None)
         (None, info("https://other.example", 9, timedelta(minutes=5)), Finding()),
         (SenderDisabled("token_refused"), None, Finding("token_refused")),
         (RetryLater(5, "rate_limited"), None, Finding("rate_limited", passing=True)),
+        # A Bot API server of somebody's own that has no webhooks.
+        (Rejected("method_unknown"), None, Finding()),
         (OutcomeUnknown("read_timeout"), None, Finding("read_timeout", passing=True)),
     ],
 )
@@ -156,3 +158,12 @@ def test_a_bot_that_goes_away_while_telegram_is_asked_is_left_alone(home: Worksp
     api.answers["getWebhookInfo"] = removed
     assert health.check(bot.id) is True
     assert health.check(10**9) is False
+
+
+def test_a_server_without_webhooks_makes_no_bot_fail(home: Workspace, api: BotApi) -> None:
+    bot = factories.bot(home)
+    commit()
+    api.answers["getWebhookInfo"] = Refusal(404, "Not Found")
+    health.check_health()
+    assert health.last_of(fresh(bot))["state"] == "ok"
+    assert fresh(bot).is_active

@@ -267,3 +267,29 @@ def test_a_move_of_an_unknown_chat_moves_nothing(sender: Sender, team: Conversat
     assert conversations.rekey(sender.id, old, new) == 0
     assert conversations.rekey(999, "-2001", "-5") == 0
     assert found(Conversation)[0].chat_id == "-2001"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("5001", "-1002001"), ("-2001", "5002"), ("@team", "-1002001"), ("5001", "5002")],
+)
+def test_only_a_group_is_believed_to_move(
+    home: Workspace, sender: Sender, ada: User, team: Conversation, old: str, new: str
+) -> None:
+    factories.link(ada, sender, "5001")
+    before = {(row.chat_hash, row.kind) for row in found(Conversation)}
+    assert conversations.rekey(sender.id, old, new) == 0
+    commit()
+    assert {(row.chat_hash, row.kind) for row in found(Conversation)} == before
+    assert found(TelegramLink)[0].chat_hash == conversations.chat_hash("telegram_bot", sender.id, "5001")
+
+
+@pytest.mark.parametrize("kind", ["private", "channel"])
+def test_a_chat_of_another_kind_stays_whatever_its_id_looks_like(
+    home: Workspace, sender: Sender, team: Conversation, kind: str
+) -> None:
+    with workspace_scope(home.id):
+        db.session.get_one(Conversation, team.id).kind = kind
+        db.session.commit()
+    assert conversations.rekey(sender.id, "-2001", "-1002001") == 0
+    assert found(Conversation)[0].chat_id == "-2001"

@@ -95,6 +95,51 @@ def test_a_webhook_is_deleted_after_saying_so(poller: Poller, api: BotApi, lines
     assert [name for name, _ in api.calls] == ["getMe", "getWebhookInfo", "deleteWebhook", "getUpdates"]
 
 
+@pytest.mark.parametrize(
+    "missing",
+    [
+        Refusal(404, "Not Found"),
+        Refusal(404, "Not Found: method not found"),
+        Refusal(404, None),
+        Refusal(405, None),
+        Refusal(400, "Bad Request: unknown method"),
+        Refusal(501, "Not Implemented"),
+        {},
+        [],
+    ],
+)
+def test_a_server_that_does_not_know_of_webhooks_is_polled_all_the_same(
+    poller: Poller, api: BotApi, lines: list[str], sender: Sender, missing: Any
+) -> None:
+    api.answers["getWebhookInfo"] = missing
+    queue = Queue(10, 11)
+    queue.poller = poller
+    api.answers["getUpdates"] = queue
+    poller.run()
+    assert stored() == 2
+    assert lines[-1] == "Polling."
+    assert api.called("deleteWebhook") == []
+    with system_scope("a test"):
+        assert db.session.execute(select(Sender.is_active)).scalar_one() is True
+
+
+def test_a_webhook_that_only_the_refusal_tells_of_is_deleted(poller: Poller, api: BotApi, lines: list[str]) -> None:
+    api.answers["getWebhookInfo"] = Refusal(404, "Not Found")
+    answers = iter([Refusal(409, "Conflict: can't use getUpdates method while webhook is active")] * 3)
+
+    def answer(params: dict[str, Any]) -> Any:
+        refusal = next(answers, None)
+        if refusal is None:
+            poller.stop()
+            return []
+        return refusal
+
+    api.answers["getUpdates"] = answer
+    poller.run()
+    assert len(api.called("deleteWebhook")) == 3
+    assert rests == [1.0, 2.0], "one that comes back again and again is not fought without a rest"
+
+
 def test_what_could_not_be_stored_is_not_confirmed(
     poller: Poller, api: BotApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:

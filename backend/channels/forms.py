@@ -1,0 +1,75 @@
+"""In how mild a form a message is said: what a provider refused for good is left out, and the words stay.
+
+A form only ever becomes milder, so a message has few of them, and the last is plain words. It is kept with the
+message: after a crash, and for each later edit, what was refused once is not tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backend.channels.base import Channel, Content
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is left out or put another way.
+
+    `refused` are the addresses of single buttons that stand in the text instead; with `addresses_in_text` all of them
+    do. `media_kept` counts the parts with media, from the first on, that go out; None keeps all. `narrower` halves the
+    size of the parts so many times.
+    """
+
+    refused: tuple[str, ...] = ()
+    addresses_in_text: bool = False
+    links_in_text: bool = False
+    narrower: int = 0
+    without_preview: bool = False
+    as_documents: bool = False
+    media_kept: int | None = None
+    plain: bool = False
+    without_buttons: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object that `from_json` reads back; what is as it was meant is left out."""
+        names = (name for name in self.__slots__ if getattr(self, name) != getattr(AS_MEANT, name))
+        return {name: list(self.refused) if name == "refused" else getattr(self, name) for name in names}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any] | None) -> Form:
+        """The form that a row holds. Names that a later version wrote are passed over."""
+        known = {name: found for name, found in (value or {}).items() if name in cls.__slots__}
+        if "refused" in known:
+            known["refused"] = tuple(known["refused"])
+        return cls(**known)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What differs from how it was meant, as codes, in a fixed order."""
+        different = {
+            "attachment": self.media_kept is not None,
+            "attachment_as_document": self.as_documents and self.media_kept is None,
+            "buttons": self.without_buttons,
+            "address_buttons": bool(self.refused or self.addresses_in_text) and not self.without_buttons,
+            "links": self.links_in_text,
+            "link_preview": self.without_preview,
+            "formatting": self.plain,
+        }
+        return tuple(code for code, differs in different.items() if differs)
+
+
+AS_MEANT = Form()
+
+
+def restated(channel: Channel, parts: Sequence[Content], form: Form, *, first: int = 0) -> list[Content]:
+    """These parts of a message, the first of which is its part `first`, in a milder form. Empty where nothing is left
+    to say."""
+    made = [piece for place, part in enumerate(parts, first) for piece in channel.split(part, form, first=place)]
+    said = [piece for piece in made if piece.text.strip() or piece.media]
+    if said and made[-1] is not said[-1] and made[-1].buttons and len(said[-1].media) < 2:
+        # The buttons stood under a picture of which nothing is left.
+        said[-1] = replace(said[-1], buttons=made[-1].buttons)
+    return said
