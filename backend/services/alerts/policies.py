@@ -12,7 +12,7 @@ from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.models import AlertPolicy, User
-from backend.services.alerts import checking
+from backend.services.alerts import checking, rule_faults
 from backend.services.alerts.matching import matches, read
 from backend.services.alerts.timing import Rules
 from backend.services.auth import audit
@@ -66,8 +66,17 @@ def rules_of(policy: AlertPolicy | None, source: str = "api") -> Rules:
 
 
 def choose(labels: Mapping[str, str]) -> AlertPolicy | None:
-    """The first policy of the workspace in scope whose matchers all match; one without matchers matches everything."""
-    return next((policy for policy in _ordered() if matches(read(policy.matchers), labels)), None)
+    """The first policy of the workspace in scope whose matchers all match; one without matchers matches everything.
+
+    One whose patterns cost too much is switched off, in the caller's transaction.
+    """
+    works = [policy for policy in _ordered() if policy.disabled_code is None]
+    meter = rule_faults.meter()
+    chosen = next(
+        (policy for policy in works if matches(read(policy.matchers), labels, meter, ("policy", policy.id))), None
+    )
+    rule_faults.switch_off(meter)
+    return chosen
 
 
 def get(policy_id: int) -> AlertPolicy:
@@ -104,6 +113,7 @@ def change(actor_label: str, policy_id: int, fields: Mapping[str, Any]) -> Alert
     wanted = {name: getattr(found, name) for name in FIELDS} | {"escalate_chat_ids": chats_of(found)} | dict(fields)
     _check(wanted, found.id)
     _set(found, wanted)
+    rule_faults.forgive(found)
     found.updated_at = clock.now()
     db.session.flush()
     audit.record(actor_label, "alert_policy.changed", f"alert_policy:{found.id}", fields=sorted(fields))
