@@ -1,4 +1,4 @@
-"""Alerts that fire already follow a silence in turns: progress is kept, and what fails is passed over after five tries."""
+"""Alerts that fire already follow a silence in turns: progress is kept, what fails is passed over after five tries."""
 
 from __future__ import annotations
 
