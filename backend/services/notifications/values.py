@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
-import regex
-
 from backend.channels import richtext
+from backend.core.graphemes import clusters
 
 MAX_NUMBER: Final = 10**15
 """Beyond this a count is a mistake of the reporting program, and is not shown."""
@@ -24,10 +22,10 @@ ELLIPSIS: Final = "…"
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _DEEPEST: Final = 32
 
-_GRAPHEME: Final = regex.compile(r"\X")
 _NUMBER: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?|[+-]?\d+(\.\d+)?", re.ASCII)
 _UNSTORABLE: Final = re.compile(r"[\x00\ud800-\udfff]")
 _SPACE: Final = re.compile(r"\s+")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NOT_IN_ADDRESS: Final = re.compile(r"[\s<>\"\x00\ud800-\udfff]")
 
 
@@ -59,7 +57,7 @@ def line(value: object, limit: int) -> str | None:
         value = str(value)
     # Characters that draw nothing but steer the terminal or the row go; joiners and variation selectors (Cf, Mn) stay.
     flat = _SPACE.sub(" ", _UNSTORABLE.sub("", value))
-    shown = "".join(char for char in flat if unicodedata.category(char) != "Cc").strip()
+    shown = _CONTROL.sub("", flat).strip()
     return preview(shown, limit) if shown else None
 
 
@@ -70,8 +68,7 @@ def preview(text: str, limit: int) -> str:
     """
     units_left = limit * 3 + 40
     kept: list[str] = []
-    for match in _GRAPHEME.finditer(text):
-        grapheme = match.group()
+    for grapheme in clusters(text):
         units_left -= richtext.utf16_length(grapheme)
         if len(kept) == limit or units_left < 0:
             # The ellipsis takes the last one's place.
