@@ -21,6 +21,9 @@ MAX_URL: Final = 2048
 ELLIPSIS: Final = "…"
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _DEEPEST: Final = 32
+_MAX_NAMES: Final = 200
+_MARGIN: Final = 1_000
+_PER_GRAPHEME: Final = 16
 
 _NUMBER: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?|[+-]?\d+(\.\d+)?", re.ASCII)
 _UNSTORABLE: Final = re.compile(r"[\x00\ud800-\udfff]")
@@ -55,10 +58,21 @@ def line(value: object, limit: int) -> str | None:
         if not _plausible(value):
             return None
         value = str(value)
+    value = beginning(value, limit)
     # Characters that draw nothing but steer the terminal or the row go; joiners and variation selectors (Cf, Mn) stay.
     flat = _SPACE.sub(" ", _UNSTORABLE.sub("", value))
     shown = _CONTROL.sub("", flat).strip()
     return preview(shown, limit) if shown else None
+
+
+def beginning(text: str, limit: int) -> str:
+    """The text without blanks around it, and no more of it than `limit` graphemes can take; “…” where that is less.
+
+    So a value of a megabyte costs what a long one costs, each time that it is shown.
+    """
+    most = limit * _PER_GRAPHEME + _MARGIN
+    text = text.strip()
+    return text if len(text) <= most else f"{text[:most].rstrip()}{ELLIPSIS}"
 
 
 def preview(text: str, limit: int) -> str:
@@ -103,7 +117,7 @@ def names(value: object, limit: int) -> list[str]:
         value = [value]
     if not isinstance(value, list | tuple):
         return []
-    return [name for item in value if isinstance(item, str) and (name := line(item, limit))]
+    return [name for item in value[:_MAX_NAMES] if isinstance(item, str) and (name := line(item, limit))]
 
 
 def plain_json(value: Any, depth: int = 0) -> Any:
