@@ -36,8 +36,8 @@ def tell() -> int:
     return told
 
 
-def _tell(kind: str, model: type[AlertSilence] | type[AlertPolicy], rule_id: int) -> None:
-    rule = db.session.get(
+def _tell(kind: str, model: Any, rule_id: int) -> None:
+    rule: AlertSilence | AlertPolicy | None = db.session.get(
         model, rule_id, with_for_update={"key_share": True, "skip_locked": True}, populate_existing=True
     )
     if rule is None or (rule.disabled_code is None) == (rule.disabled_told_at is None):

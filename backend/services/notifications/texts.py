@@ -108,7 +108,8 @@ BUILT_IN: Final = tuple(_LAYOUTS)
 
 
 def _by_platform(value: object, locale: str) -> list[str]:
-    lines, more = [], 0
+    lines: list[str] = []
+    more = 0
     for name, counts in value.items() if isinstance(value, Mapping) else ():
         if len(lines) == MOST_PLATFORMS:
             more += isinstance(counts, Mapping)
