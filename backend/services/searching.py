@@ -67,4 +67,3 @@ def _bots(workspace_id: int, like: str) -> list[Sender]:
                 .limit(_EACH)
             ).scalars()
         )
-
