@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -13,8 +14,10 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from backend.core import clock
 from backend.core.database import Base, db, system_scope
-from backend.models import AuditEntry
+from backend.models import AlertSilence, AuditEntry
+from backend.services.alerts.matching import Matcher, problem
 from tests.support import factories
 
 
@@ -94,3 +97,41 @@ _ITEM = text(
     "INSERT INTO alert_items (workspace_id, alert_id, key, severity, title, labels, first_seen_at, last_seen_at) "
     "VALUES (:home, :alert, :key, :severity, 'x', CAST(:labels AS jsonb), now(), now())"
 )
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "code"),
+    [
+        ("=~", "pay.*", None),
+        ("=", "(?=x)", None),
+        ("=~", "(?=x)x", "bad_pattern"),
+        ("!~", r"(x)\1", "bad_pattern"),
+        ("=~", "a{5000000}", "pattern_too_large"),
+        ("=~", r"\pL{1000}", "pattern_too_large"),
+        ("!~", "x" * 1001, "pattern_too_large"),
+    ],
+)
+def test_rules_whose_patterns_are_refused_today_are_switched_off(app, op, value, code):
+    module = ScriptDirectory("migrations").get_revision("0012").module
+    now = clock.now()
+    with system_scope("test"):
+        home = factories.workspace()
+        silence = AlertSilence(
+            workspace_id=home.id,
+            matchers=[{"label": "host", "op": op, "value": value}],
+            starts_at=now,
+            ends_at=now + timedelta(hours=1),
+            applied_at=now,
+            created_at=now,
+            updated_at=now,
+        )
+        db.session.add(silence)
+        db.session.commit()
+        with Operations.context(MigrationContext.configure(db.session.connection())):
+            module._switch_off("alert_silences")
+            module._switch_off("alert_policies")
+        db.session.commit()
+        db.session.refresh(silence)
+        assert silence.disabled_code == code
+        assert (silence.applied_at is None) is (code is not None)
+        assert (problem(Matcher("host", op, value)) is not None) is (code is not None), "as the product judges"

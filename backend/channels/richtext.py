@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import regex
+from backend.core.graphemes import clusters
 
 _SYNONYMS = {"strong": "b", "em": "i", "ins": "u", "strike": "s", "del": "s"}
 _NAMES = "pre|code|strong|strike|em|ins|del|b|i|u|s|a"
@@ -28,7 +28,6 @@ _TAG = re.compile(rf"<(/?)({_NAMES})((?:{ATTRIBUTE})*)\s*>", re.IGNORECASE)
 _QUOTED_ONLY = re.compile(r"""(?:[^"'=]+=\s*(?:"[^"]*"|'[^']*'))*""")
 _HREF = re.compile(r"""\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+))""", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|lt|gt|amp|quot|apos|nbsp);")
-_CLUSTER = regex.compile(r"\X")
 _BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)*")
 _DEEPEST = 16
 _LONGEST_ADDRESS = 2048
@@ -74,7 +73,7 @@ def has_visible(text: str) -> bool:
 
 def utf16_length(text: str) -> int:
     """The number of UTF-16 code units."""
-    return len(text) + sum(1 for character in text if character > "\uffff")
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def is_web_address(url: str) -> bool:
@@ -283,13 +282,15 @@ def _cut(text: str, start: int, limit: int) -> int:
     line = text.rfind("\n", start, furthest)
     if line > start and text[start:line].strip():
         next_end = text.find("\n", line + 1)
-        next_line = text[line + 1 : next_end if next_end >= 0 else len(text)]
+        next_line = text[line + 1 : min(next_end if next_end >= 0 else len(text), line + limit + 2)]
         if utf16_length(next_line) <= limit:
             return line
     if text[furthest].isspace():
         return furthest
-    for position in range(furthest - 1, start, -1):
-        if text[position].isspace() and text[start:position].strip():
+    # Not after the blanks that it begins with.
+    words = furthest - len(text[start:furthest].lstrip())
+    for position in range(furthest - 1, words, -1):
+        if text[position].isspace():
             return position + 1
     return furthest
 
@@ -311,11 +312,11 @@ def _fitting(text: str, start: int, limit: int) -> int:
     point."""
     units = 0
     end = start
-    for cluster in _CLUSTER.finditer(text, start):
-        units += utf16_length(cluster.group())
+    for cluster in clusters(text, start):
+        units += utf16_length(cluster)
         if units > limit:
             break
-        end = cluster.end()
+        end += len(cluster)
     if end > start:
         return end
     units = 0

@@ -34,6 +34,7 @@ NAMES = (
     "lease.before_renew",
     "sweep.started",
     "alerts.stepped_not_committed",
+    "alerts.silence_begun",
     "scheduling.claimed",
     "scheduling.fired_not_committed",
     "scheduling.taken",

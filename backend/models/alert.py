@@ -214,6 +214,18 @@ class AlertSilence(HasId, Tenant, Base):
     """How many distinct things it has hushed."""
     applied_at: Mapped[datetime | None]
     """When the alerts that it concerns were last brought in step with it; None while that is still to be done."""
+    applied_through: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """The last alert that was brought in step since the silence changed."""
+    apply_tries: Mapped[int] = mapped_column(SmallInteger, default=0, server_default=text("0"))
+    """How often the alerts that follow were begun, and not ended."""
+    apply_after: Mapped[datetime | None]
+    apply_code: Mapped[str | None]
+    """Why some alerts were passed over."""
+    disabled_code: Mapped[str | None]
+    """Why it was switched off by itself; it hushes nothing then."""
+    disabled_at: Mapped[datetime | None]
+    disabled_told_at: Mapped[datetime | None]
+    """When people were told; without a code: they are still to be told that it works again."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -222,6 +234,11 @@ class AlertSilence(HasId, Tenant, Base):
         within_workspace("by_user_id", "users", ondelete="SET NULL"),
         Index("ix_alert_silences_ends_at", "workspace_id", "ends_at"),
         Index("ix_alert_silences_unapplied", "id", postgresql_where=text("applied_at IS NULL")),
+        Index(
+            "ix_alert_silences_disabled",
+            "id",
+            postgresql_where=text("(disabled_code IS NULL) <> (disabled_told_at IS NULL)"),
+        ),
     )
 
 
@@ -246,12 +263,25 @@ class AlertPolicy(HasId, Tenant, Base):
     escalate_user_ids: Mapped[list[Any]] = mapped_column(default=list, server_default=_EMPTY_LIST)
     quiet_recoveries: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     resolve_reply: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    disabled_code: Mapped[str | None]
+    """Why it was switched off by itself; it is passed over then."""
+    disabled_at: Mapped[datetime | None]
+    disabled_told_at: Mapped[datetime | None]
+    """When people were told; without a code: they are still to be told that it works again."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
     escalate_chat_ids = Sealed[str | None]("escalate_chat_ids_encrypted")
 
-    __table_args__ = (UniqueConstraint("workspace_id", "id"), UniqueConstraint("workspace_id", "name"))
+    __table_args__ = (
+        UniqueConstraint("workspace_id", "id"),
+        UniqueConstraint("workspace_id", "name"),
+        Index(
+            "ix_alert_policies_disabled",
+            "id",
+            postgresql_where=text("(disabled_code IS NULL) <> (disabled_told_at IS NULL)"),
+        ),
+    )
 
 
 class AlertTemplate(HasId, Tenant, Base):

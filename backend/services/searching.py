@@ -9,6 +9,7 @@ from sqlalchemy import func, or_, select
 
 from backend.core.database import db, system_scope
 from backend.models import NotificationType, Sender, User
+from backend.services import text_search
 
 _EACH: Final = 5
 
@@ -26,12 +27,16 @@ class Hit:
 def find(workspace_id: int, words: str) -> list[Hit]:
     """People, bots and notification types of the workspace whose name holds these words.
 
-    Nothing for fewer than two characters.
+    Nothing for fewer than two characters, or for more than a name has. Raises Unavailable (`search_too_slow`).
     """
-    wanted = words.strip()
-    if len(wanted) < 2:
+    wanted = words.replace("\0", "").strip()
+    if not 2 <= len(wanted) <= text_search.MAX_LENGTH:
         return []
-    like = f"%{_escaped(wanted)}%"
+    with text_search.bounded():
+        return _find(workspace_id, text_search.holding(wanted))
+
+
+def _find(workspace_id: int, like: str) -> list[Hit]:
     people = db.session.execute(
         select(User.id, User.name, User.email)
         .where(or_(User.name.ilike(like, escape="\\"), User.email.ilike(like, escape="\\")))
@@ -62,7 +67,3 @@ def _bots(workspace_id: int, like: str) -> list[Sender]:
                 .limit(_EACH)
             ).scalars()
         )
-
-
-def _escaped(words: str) -> str:
-    return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("\0", "")

@@ -205,6 +205,7 @@ def test_known_secrets_are_masked_the_longest_first() -> None:
         "eyJ-",
         "1-",
         "[parameters: ",
+        "input_value=",
         "Key (",
         "Key (a)=(",
         "user_1_",
@@ -222,3 +223,16 @@ def test_known_secrets_are_masked_the_longest_first() -> None:
 def test_hostile_texts_take_no_unreasonable_work(unit: str) -> None:
     text = (unit * MAX_TEXT)[:MAX_TEXT]
     assert isinstance(redactor.text(text), str)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[parameters: {'t': 'hi", "[parameters: ***]"),
+        ("a [parameters: {'t': '[parameters: hi", "a [parameters: ***]"),
+        ("input_value='hi there", "input_value=***"),
+        ("input_value='hi\nnext line", "input_value=***\nnext line"),
+    ],
+)
+def test_what_has_no_end_is_hidden_whole(text: str, expected: str) -> None:
+    assert redactor.text(text) == expected

@@ -60,7 +60,8 @@ def _named(match: re.Match[str]) -> str:
 _Replacement = str | Callable[[re.Match[str]], str]
 _RULES: Final[tuple[tuple[re.Pattern[str], _Replacement], ...]] = (
     # What databases and validators repeat of the values they were given.
-    (re.compile(r"\[parameters: .*?\](?=\n|$)", re.DOTALL), "[parameters: ***]"),
+    # What has no end is hidden whole: it may have been cut, and is not to be searched for again from each beginning.
+    (re.compile(r"\[parameters: (?:.*?\](?=\n|$)|.*)", re.DOTALL), "[parameters: ***]"),
     (re.compile(rf"(Failing row contains \().*?(?:\)\.?{_MESSAGE_ENDS}|\Z)", re.DOTALL), rf"\1{MASK})."),
     (
         re.compile(
@@ -89,7 +90,7 @@ _RULES: Final[tuple[tuple[re.Pattern[str], _Replacement], ...]] = (
         ),
         rf"\1'{MASK}'",
     ),
-    (re.compile(r"(input_value=)[^\n]*?(, input_type=)"), rf"\1{MASK}\2"),
+    (re.compile(r"(input_value=)(?:[^\n]*?(, input_type=)|[^\n]*)"), rf"\1{MASK}\2"),
     # user:password@ in an address, and a lone key before the @.
     (
         re.compile(r"\b([a-z][a-z0-9+.-]{0,30}://)[^\s/@'\"?#]{0,256}(?::[^\s@'\"]{0,256})?@", re.IGNORECASE),

@@ -32,7 +32,7 @@ from backend.http.schemas.alert_rules import (
 )
 from backend.http.schemas.base import PageQuery
 from backend.models import AlertPolicy, AlertSilence
-from backend.services.alerts import By, checking, policies, reading, silences, templates
+from backend.services.alerts import By, checking, policies, reading, silence_preview, silences, templates
 from backend.services.auth import people
 
 bp = APIBlueprint("alert_rules", __name__, url_prefix="/api/alerts", tag="Alerts")
@@ -76,13 +76,14 @@ def preview_silence(json_data: SilencePreviewIn) -> dict[str, Any]:
 
     Stores nothing.
     """
-    found = silences.preview([one.model_dump() for one in json_data.matchers])
+    found = silence_preview.preview([one.model_dump() for one in json_data.matchers])
     return {
         "alerts": [shown(one) for one in reading.overviews(found.alerts)],
         "alert_count": found.alert_count,
         "item_count": found.item_count,
         "untouched_count": found.untouched_count,
         "last_week_count": found.last_week_count,
+        "complete": found.complete,
     }
 
 
@@ -214,7 +215,8 @@ def delete_template(template_id: int) -> Response:
 def _silences(found: list[AlertSilence]) -> list[dict[str, Any]]:
     hushing = silences.hushing(found)
     fields = (
-        "id", "matchers", "starts_at", "ends_at", "comment", "by_user_id", "by_name", "hushed", "created_at"
+        "id", "matchers", "starts_at", "ends_at", "comment", "by_user_id", "by_name", "hushed", "disabled_code",
+        "created_at",
     )  # fmt: skip
     return [
         {name: getattr(one, name) for name in fields}
@@ -224,7 +226,8 @@ def _silences(found: list[AlertSilence]) -> list[dict[str, Any]]:
 
 
 def _policy(policy: AlertPolicy) -> dict[str, Any]:
-    fields = {name: getattr(policy, name) for name in (*policies.FIELDS, "id", "created_at", "updated_at")}
+    names = (*policies.FIELDS, "id", "disabled_code", "created_at", "updated_at")
+    fields = {name: getattr(policy, name) for name in names}
     return fields | {"escalate_chat_ids": policies.chats_of(policy)}
 
 

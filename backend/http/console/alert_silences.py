@@ -13,13 +13,13 @@ from backend.http.console import alert_words, forms, pages
 from backend.http.console.alerts import by
 from backend.http.console.guards import page
 from backend.http.schemas.alert_rules import AlertSilenceIn, SilencePreviewIn
-from backend.services.alerts import acting, reading, silences
+from backend.services.alerts import acting, reading, silence_preview, silences
 
 bp = pages.blueprint("alert_silences")
 
 SPANS: Final = (1800, 7200, 8 * 3600, 86_400, 7 * 86_400)
 """For how long one can silence without naming an end, in seconds."""
-_STATES: Final = ("active", "pending", "expired")
+_STATES: Final = ("active", "pending", "disabled", "expired")
 _SPARE_LINES: Final = 1
 _LEAST_LINES: Final = 2
 
@@ -65,7 +65,7 @@ def preview() -> Response:
     """What the lines of the form would hush now. Stores nothing."""
     try:
         matchers = _matchers(SilencePreviewIn, forms.rows(request.args, "label", "op", "value"), {})
-        found = silences.preview([one.model_dump() for one in matchers.matchers])
+        found = silence_preview.preview([one.model_dump() for one in matchers.matchers])
     except Invalid as error:
         return pages.fragment("alert_preview.html", found=None, faults=alert_words.faults(error))
     return pages.fragment("alert_preview.html", found=found, overviews=reading.overviews(found.alerts), faults={})

@@ -61,7 +61,7 @@ class AlertSilenceOut(Output):
     """A silence."""
 
     id: int
-    state: str = Field(description="active, pending or expired")
+    state: str = Field(description="active, pending, disabled (switched off by itself) or expired")
     matchers: list[AlertMatcher]
     starts_at: Instant
     ends_at: Instant
@@ -70,6 +70,9 @@ class AlertSilenceOut(Output):
     by_name: str | None
     hushing: int = Field(description="Things it hushes now")
     hushed: int = Field(description="Distinct things it has hushed")
+    disabled_code: str | None = Field(
+        description="Why it was switched off: bad_pattern, pattern_too_large, pattern_too_costly", examples=[None]
+    )
     created_at: Instant
 
 
@@ -83,7 +86,7 @@ class AlertSilences(Output):
 class SilenceQuery(PageQuery):
     """Which silences."""
 
-    state: Literal["active", "pending", "expired"] | None = None
+    state: Literal["active", "pending", "disabled", "expired"] | None = None
 
 
 class SilencePreviewIn(Input):
@@ -100,6 +103,7 @@ class SilencePreview(Output):
     item_count: int
     untouched_count: int = Field(description="Things that fire and would not be hushed")
     last_week_count: int = Field(description="Things of the last seven days that would have been hushed")
+    complete: bool = Field(description="False where there was more than is looked at: the newest things are counted")
 
 
 class AlertPolicyFields(Input):
@@ -154,6 +158,7 @@ class AlertPolicyOut(Output):
     escalate_user_ids: list[int]
     quiet_recoveries: bool
     resolve_reply: bool
+    disabled_code: str | None = Field(description="Why it was switched off; it is passed over then", examples=[None])
     created_at: Instant
     updated_at: Instant
 

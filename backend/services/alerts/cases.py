@@ -13,7 +13,7 @@ from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import NotFound
 from backend.models import Alert, AlertItem, AlertPolicy, AlertSilence
-from backend.services.alerts import keys, labeling, matching, policies, reach, severities, timing
+from backend.services.alerts import keys, labeling, matching, policies, reach, rule_faults, severities, timing
 from backend.services.alerts.matching import Silence, VisibleLabels
 from backend.services.alerts.reach import NOWHERE, Reach
 from backend.services.alerts.timing import Facts, Rules, State
@@ -71,15 +71,17 @@ class Case:
 
     def look_at_silences(self) -> None:
         """Brings items and alert in step with the silences in force."""
-        now, silences = clock.now(), in_force()
+        now, silences, meter = clock.now(), in_force(), rule_faults.meter()
         for item in self.firing:
-            found = matching.silencing(silences, seen_labels(item, self.alert.bot_name, self.alert.group_key), now)
+            labels = seen_labels(item, self.alert.bot_name, self.alert.group_key)
+            found = matching.silencing(silences, labels, now, meter)
             if found is not None and item.silence_id != found.id:
                 count_hushed(found.id)
             item.silence_id = found.id if found else None
             item.silenced_until = found.ends_at if found else None
         ends = [item.silenced_until for item in self.firing]
         self.alert.silenced_until = min(one for one in ends if one) if ends and all(ends) else None
+        rule_faults.switch_off(meter)
 
     def catch_up(self) -> None:
         """Takes over what was only counted at the items."""
@@ -158,7 +160,9 @@ def in_force() -> list[Silence]:
     """The silences of the workspace that hold now."""
     now = clock.now()
     rows = db.session.scalars(
-        select(AlertSilence).where(AlertSilence.starts_at <= now, AlertSilence.ends_at > now)
+        select(AlertSilence).where(
+            AlertSilence.starts_at <= now, AlertSilence.ends_at > now, AlertSilence.disabled_code.is_(None)
+        )
     ).all()
     return [Silence(row.id, matching.read(row.matchers), row.starts_at, row.ends_at) for row in rows]
 

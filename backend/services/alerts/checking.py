@@ -8,7 +8,12 @@ from typing import Any
 from backend.services.alerts import matching
 from backend.services.alerts.matching import Matcher
 
-_WORDS = {"unknown_operator": "One of =, !=, =~, !~.", "bad_pattern": "Not a regular expression."}
+_WORDS = {
+    "unknown_operator": "One of =, !=, =~, !~.",
+    "bad_pattern": "Not a regular expression of RE2's syntax, which has no look-around and no references back.",
+    "pattern_too_large": "This pattern is too large; repeat less, or write it shorter.",
+    "patterns_too_large": "These patterns are too large together; make rules of their own.",
+}
 
 
 def fault(field: str, code: str, message: str) -> dict[str, Any]:
@@ -27,6 +32,8 @@ def matcher_faults(rows: Sequence[Mapping[str, str]], *, may_be_empty: bool = Fa
         code = matching.problem(Matcher(row["label"], row["op"], row["value"]))
         if code is not None:
             found.append(fault(f"matchers.{index}", code, _WORDS[code]))
+    if not found and matching.size_of(matching.read(rows)) > matching.MAX_SIZE:
+        found.append(fault("matchers", "patterns_too_large", _WORDS["patterns_too_large"]))
     if not found and not may_be_empty and matching.matches(matching.read(rows), {}):
         message = "These matchers also match what has no labels at all; add one that asks for a value."
         found.append(fault("matchers", "matches_everything", message))

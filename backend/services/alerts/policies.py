@@ -12,7 +12,7 @@ from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.models import AlertPolicy, User
-from backend.services.alerts import checking
+from backend.services.alerts import checking, rule_faults
 from backend.services.alerts.matching import matches, read
 from backend.services.alerts.timing import Rules
 from backend.services.auth import audit
@@ -68,14 +68,25 @@ def rules_of(policy: AlertPolicy | None, source: str = "api") -> Rules:
 def first_matching(ordered: Sequence[AlertPolicy], several: Sequence[Mapping[str, str]]) -> AlertPolicy | None:
     """The first policy whose matchers hold for each of some alerts' labels; one without matchers matches everything.
 
-    So a group has a policy that is right for all that fires in it, whichever of its alerts came first.
+    So a group has a policy that is right for all that fires in it, whichever of its alerts came first. A policy whose
+    patterns cost too much is switched off, in the caller's transaction.
     """
-    rules = [(policy, read(policy.matchers)) for policy in ordered]
+    rules = [(policy, read(policy.matchers)) for policy in ordered if policy.disabled_code is None]
     names = {matcher.label for _, matchers in rules for matcher in matchers}
     # Most alerts of a group are the same to these matchers, and are looked at once.
     distinct = {(getattr(seen, "severity", None), *(seen.get(name, "") for name in names)): seen for seen in several}
     seen_once = list(distinct.values())
-    return next((policy for policy, matchers in rules if all(matches(matchers, seen) for seen in seen_once)), None)
+    meter = rule_faults.meter()
+    chosen = next(
+        (
+            policy
+            for policy, matchers in rules
+            if all(matches(matchers, seen, meter, ("policy", policy.id)) for seen in seen_once)
+        ),
+        None,
+    )
+    rule_faults.switch_off(meter)
+    return chosen
 
 
 def get(policy_id: int) -> AlertPolicy:
@@ -112,6 +123,7 @@ def change(actor_label: str, policy_id: int, fields: Mapping[str, Any]) -> Alert
     wanted = {name: getattr(found, name) for name in FIELDS} | {"escalate_chat_ids": chats_of(found)} | dict(fields)
     _check(wanted, found.id)
     _set(found, wanted)
+    rule_faults.forgive(found)
     found.updated_at = clock.now()
     db.session.flush()
     audit.record(actor_label, "alert_policy.changed", f"alert_policy:{found.id}", fields=sorted(fields))

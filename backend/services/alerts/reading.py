@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -14,7 +15,7 @@ from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import NotFound
 from backend.models import Alert, AlertItem, AlertMessage, AlertPolicy, Message
-from backend.services import delivery, paging
+from backend.services import delivery, paging, text_search
 from backend.services.alerts import cases, policies, reach, timing
 from backend.services.alerts.reach import NOWHERE, Reach
 from backend.services.alerts.severities import SEVERITIES
@@ -65,9 +66,13 @@ def listing(
     cursor: str | None = None,
     limit: int = paging.DEFAULT_LIMIT,
 ) -> tuple[list[Overview], str | None]:
-    """The workspace's alerts, the newest first. `state` is one of the states, `open`, or `undelivered`."""
+    """The workspace's alerts, the newest first. `state` is one of the states, `open`, or `undelivered`.
+
+    Raises Unavailable (`search_too_slow`) for a text.
+    """
     query = _filtered(state, severity, bot_name, labels, text, by_user_id)
-    found, following = paging.page(query, Alert.id, cursor=cursor, limit=limit)
+    with text_search.bounded() if text else nullcontext():
+        found, following = paging.page(query, Alert.id, cursor=cursor, limit=limit)
     return overviews(found), following
 
 
@@ -82,17 +87,17 @@ def worst(
     most: int = 100,
 ) -> tuple[list[Overview], int]:
     """The open alerts, worst first, and how many there are: what nobody has taken before the rest, then by severity,
-    then the oldest. `state` is one of `OPEN`, or all of them."""
+    then the oldest. `state` is one of `OPEN`, or all of them. Raises Unavailable (`search_too_slow`) for a text."""
     query = _filtered(state or "open", severity, bot_name, labels, text, by_user_id)
     hushed = Alert.silenced_until > clock.now()
     taken = case((and_(Alert.state == "firing", hushed.is_not(True)), 0), else_=1)
     grave = case({word: place for place, word in enumerate(SEVERITIES)}, value=Alert.severity, else_=len(SEVERITIES))
-    found = db.session.scalars(
-        query.order_by(taken, grave, func.coalesce(Alert.started_at, Alert.opened_at), Alert.id).limit(most)
-    ).all()
-    count = len(found)
-    if count == most:
-        count = db.session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+    began = func.coalesce(Alert.started_at, Alert.opened_at)
+    with text_search.bounded() if text else nullcontext():
+        found = db.session.scalars(query.order_by(taken, grave, began, Alert.id).limit(most)).all()
+        count = len(found)
+        if count == most:
+            count = db.session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
     return overviews(found), count
 
 
@@ -220,7 +225,7 @@ def _filtered(
         inside = inside.where(*(_has_label(name, value) for name, value in labels.items()))
         query = query.where(inside.exists())
     if text:
-        like = f"%{_escaped(text)}%"
+        like = text_search.holding(text)
         said = select(AlertItem.id).where(
             AlertItem.alert_id == Alert.id, or_(AlertItem.title.ilike(like), AlertItem.body.ilike(like))
         )
@@ -238,7 +243,3 @@ def _has_label(name: str, value: str) -> ColumnElement[bool]:
     if name in known:
         return or_(own, and_(absent, known[name] == value))
     return own if value else or_(own, absent)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,40 +1,25 @@
-"""Silences: made, changed, ended, and what one would hush now. Alerts follow a change in the background, one by one."""
+"""Silences: made, changed, ended. Alerts that fire already follow in the background (`silence_application`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import func, select
 
 from backend.core import clock, queue
-from backend.core.database import db, system_scope, workspace_scope
+from backend.core.database import db
 from backend.core.errors import Conflict, Invalid, NotFound
-from backend.models import Alert, AlertItem, AlertSilence
+from backend.models import AlertItem, AlertSilence
 from backend.services import paging
-from backend.services.alerts import cases, checking, history, matching, saying, telling
+from backend.services.alerts import checking, rule_faults
 from backend.services.alerts.history import By
-from backend.services.alerts.matching import VisibleLabels
 from backend.services.auth import audit
 
 MOST: Final = 200
 """Silences of a workspace that are not over."""
 LONGEST: Final = timedelta(days=366)
-_SHOWN: Final = 50
-_PAST: Final = timedelta(days=7)
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What matchers would hush: alerts that fall silent as a whole, things, and what is left untouched."""
-
-    alerts: list[Alert]
-    alert_count: int
-    item_count: int
-    untouched_count: int
-    last_week_count: int
 
 
 def get(silence_id: int) -> AlertSilence:
@@ -46,22 +31,26 @@ def get(silence_id: int) -> AlertSilence:
 
 
 def listing(*, state: str | None, cursor: str | None, limit: int) -> tuple[list[AlertSilence], str | None]:
-    """The workspace's silences, the newest first; `state` is active, pending or expired."""
-    query, now = select(AlertSilence), clock.now()
+    """The workspace's silences, the newest first; `state` is active, pending, disabled or expired."""
+    query, now, works = select(AlertSilence), clock.now(), AlertSilence.disabled_code.is_(None)
     if state == "active":
-        query = query.where(AlertSilence.starts_at <= now, AlertSilence.ends_at > now)
+        query = query.where(AlertSilence.starts_at <= now, AlertSilence.ends_at > now, works)
     elif state == "pending":
-        query = query.where(AlertSilence.starts_at > now, AlertSilence.ends_at > now)
+        query = query.where(AlertSilence.starts_at > now, AlertSilence.ends_at > now, works)
+    elif state == "disabled":
+        query = query.where(AlertSilence.ends_at > now, AlertSilence.disabled_code.is_not(None))
     elif state == "expired":
         query = query.where(AlertSilence.ends_at <= now)
     return paging.page(query, AlertSilence.id, cursor=cursor, limit=limit)
 
 
 def state_of(silence: AlertSilence) -> str:
-    """`active`, `pending` or `expired`."""
+    """`active`, `pending`, `expired`, or `disabled`: switched off by itself, `disabled_code` says why."""
     now = clock.now()
     if silence.ends_at <= now:
         return "expired"
+    if silence.disabled_code is not None:
+        return "disabled"
     return "pending" if silence.starts_at > now else "active"
 
 
@@ -110,6 +99,7 @@ def change(by: By, silence_id: int, fields: Mapping[str, Any]) -> AlertSilence:
     _check(wanted["matchers"], wanted["starts_at"], wanted["ends_at"])
     found.matchers, found.comment = _plain(wanted["matchers"]), wanted["comment"]
     found.starts_at, found.ends_at = wanted["starts_at"], wanted["ends_at"]
+    rule_faults.forgive(found)
     _changed(by, found, "changed", fields=sorted(fields))
     return found
 
@@ -120,89 +110,17 @@ def end(by: By, silence_id: int) -> AlertSilence:
     if found.ends_at > now:
         found.ends_at = now
         found.starts_at = min(found.starts_at, now)
+        rule_faults.forgive(found)
         _changed(by, found, "ended")
     return found
 
 
-def preview(matchers: Sequence[Mapping[str, str]]) -> Preview:
-    """What these matchers would hush now, and how much of the last seven days. Changes nothing. Raises Invalid."""
-    faults = checking.matcher_faults(matchers)
-    if faults:
-        raise Invalid(detail=faults)
-    rules, now = matching.read(matchers), clock.now()
-    hit: dict[int, int] = {}
-    firing: dict[int, int] = {}
-    for item, labels in _items(AlertItem.resolved_at.is_(None), Alert.resolved_at.is_(None)):
-        firing[item.alert_id] = firing.get(item.alert_id, 0) + 1
-        if matching.matches(rules, labels):
-            hit[item.alert_id] = hit.get(item.alert_id, 0) + 1
-    whole = [alert_id for alert_id, count in hit.items() if count == firing[alert_id]]
-    week = sum(matching.matches(rules, labels) for _, labels in _items(AlertItem.last_seen_at > now - _PAST))
-    shown = db.session.scalars(select(Alert).where(Alert.id.in_(whole[:_SHOWN])).order_by(Alert.id.desc())).all()
-    return Preview(list(shown), len(whole), sum(hit.values()), sum(firing.values()) - sum(hit.values()), week)
-
-
-def waiting() -> bool:
-    """Whether alerts have still to follow a silence."""
-    return db.session.execute(_unapplied().with_only_columns(AlertSilence.id).limit(1)).first() is not None
-
-
-def apply() -> int:
-    """Brings the alerts that a new or changed silence concerns in step with it, each in a transaction of its own.
-
-    Returns how many silences. Commits. A crash leaves a silence to be applied again, which is harmless.
-    """
-    with system_scope("silences of all workspaces are applied here"):
-        found = [(row.id, row.workspace_id) for row in db.session.scalars(_unapplied().limit(20))]
-        db.session.rollback()
-    for silence_id, workspace_id in found:
-        with workspace_scope(workspace_id):
-            _apply(silence_id)
-    return len(found)
-
-
-def _apply(silence_id: int) -> None:
-    silence = get(silence_id)
-    seen, rules = silence.updated_at, matching.read(silence.matchers)
-    concerned = {
-        item.alert_id
-        for item, labels in _items(AlertItem.resolved_at.is_(None), Alert.resolved_at.is_(None))
-        if item.silence_id == silence_id or matching.matches(rules, labels)
-    }
-    db.session.commit()
-    for alert_id in sorted(concerned):
-        case = cases.by_id(alert_id)
-        was = case.alert.silenced_until
-        case.look_at_silences()
-        if case.alert.silenced_until != was:
-            history.note(case.alert, "silenced" if case.alert.silenced_until else "unsilenced")
-            saying.bring_up_to_date(case)
-            if case.alert.silenced_until is None and case.alert.state == "firing" and was is not None:
-                telling.tell(case, "unsilence" if case.alert.notifications else None)
-        case.reschedule()
-        db.session.commit()
-    done = db.session.get(AlertSilence, silence_id, with_for_update=True, populate_existing=True)
-    if done is not None and done.updated_at == seen:
-        done.applied_at = clock.now()
-    db.session.commit()
-
-
 def _changed(by: By, silence: AlertSilence, what: str, **detail: Any) -> None:
-    silence.updated_at, silence.applied_at = clock.now(), None
+    silence.updated_at = clock.now()
+    rule_faults.apply_anew(silence)
     db.session.flush()
     audit.record(by.label, f"alert_silence.{what}", f"alert_silence:{silence.id}", **detail)
     queue.wake("notifications")
-
-
-def _unapplied() -> Any:
-    return select(AlertSilence).where(AlertSilence.applied_at.is_(None)).order_by(AlertSilence.id)
-
-
-def _items(*which: Any) -> Iterable[tuple[AlertItem, VisibleLabels]]:
-    """Items with their complete labels."""
-    query = select(AlertItem, Alert.bot_name, Alert.group_key).join(Alert, Alert.id == AlertItem.alert_id).where(*which)
-    rows = db.session.execute(query.order_by(AlertItem.id))
-    return ((row[0], cases.seen_labels(row[0], row[1], row[2])) for row in rows)
 
 
 def _plain(matchers: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:

@@ -17,7 +17,18 @@ from backend.core import clock, failpoints, queue
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.logging import get_logger
 from backend.models import Alert
-from backend.services.alerts import attaching, cases, closing, failures, history, saying, silences, telling, timing
+from backend.services.alerts import (
+    attaching,
+    cases,
+    closing,
+    failures,
+    history,
+    rule_warnings,
+    saying,
+    silence_application,
+    telling,
+    timing,
+)
 from backend.services.alerts.cases import Case
 from backend.services.alerts.timing import Step
 
@@ -30,7 +41,9 @@ def waiting() -> bool:
     """Whether anything is to be done now."""
     with system_scope("housekeeping"):
         due = db.session.execute(_due().with_only_columns(Alert.id).limit(1)).first() is not None
-        found = due or failures.waiting() or silences.waiting() or attaching.waiting()
+        found = (
+            due or failures.waiting() or silence_application.waiting() or rule_warnings.waiting() or attaching.waiting()
+        )
         db.session.rollback()
     return found
 
@@ -43,7 +56,8 @@ def run_due(seconds: float = 4.0, *, timeout: float = 8.0) -> int:
     queue.clear_flag("notifications")
     started, done = time.monotonic(), 0
     done += _guarded("alert_failure_defect", failures.settle)
-    done += _guarded("alert_silence_defect", silences.apply)
+    done += _guarded("alert_rule_warning_defect", rule_warnings.tell)
+    done += _guarded("alert_silence_defect", lambda: silence_application.apply(seconds / 2))
     while time.monotonic() - started < seconds:
         worked = _next()
         if worked is None:

@@ -162,7 +162,7 @@ def _shown(data: Mapping[str, Any], placeholder: Placeholder, limit: int) -> str
         return "true" if value else "false"
     if isinstance(value, str):
         # Unlike in the built-in layouts, a value may have lines of its own here.
-        shown = values.preview(richtext.storable(value).strip(), limit)
+        shown = values.preview(richtext.storable(values.beginning(value, limit)), limit)
     else:
         shown = values.line(value, limit) or ""
     return shown if richtext.has_visible(shown) else placeholder.default

@@ -108,8 +108,12 @@ BUILT_IN: Final = tuple(_LAYOUTS)
 
 
 def _by_platform(value: object, locale: str) -> list[str]:
-    lines = []
+    lines: list[str] = []
+    more = 0
     for name, counts in value.items() if isinstance(value, Mapping) else ():
+        if len(lines) == MOST_PLATFORMS:
+            more += isinstance(counts, Mapping)
+            continue
         platform = values.line(name, PLATFORM)
         if platform is None or not isinstance(counts, Mapping):
             continue
@@ -121,9 +125,8 @@ def _by_platform(value: object, locale: str) -> list[str]:
         if any(told):
             shown = " | ".join(part for part in told if part)
             lines.append(f"{platforms.emoji(platform)} {platforms.display_name(platform)}: {shown}")
-    if len(lines) > MOST_PLATFORMS:
-        more = _text("summary.more", locale, count=len(lines) - MOST_PLATFORMS)
-        lines = [*lines[:MOST_PLATFORMS], more]
+    if more:
+        lines.append(_text("summary.more", locale, count=more))
     return [_text("summary.by_platform", locale), *lines] if lines else []
 
 

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
-import regex
-
 from backend.channels import richtext
+from backend.core.graphemes import clusters
 
 MAX_NUMBER: Final = 10**15
 """Beyond this a count is a mistake of the reporting program, and is not shown."""
@@ -23,11 +21,14 @@ MAX_URL: Final = 2048
 ELLIPSIS: Final = "…"
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _DEEPEST: Final = 32
+_MAX_NAMES: Final = 200
+_MARGIN: Final = 1_000
+_PER_GRAPHEME: Final = 16
 
-_GRAPHEME: Final = regex.compile(r"\X")
 _NUMBER: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?|[+-]?\d+(\.\d+)?", re.ASCII)
 _UNSTORABLE: Final = re.compile(r"[\x00\ud800-\udfff]")
 _SPACE: Final = re.compile(r"\s+")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NOT_IN_ADDRESS: Final = re.compile(r"[\s<>\"\x00\ud800-\udfff]")
 
 
@@ -57,10 +58,21 @@ def line(value: object, limit: int) -> str | None:
         if not _plausible(value):
             return None
         value = str(value)
+    value = beginning(value, limit)
     # Characters that draw nothing but steer the terminal or the row go; joiners and variation selectors (Cf, Mn) stay.
     flat = _SPACE.sub(" ", _UNSTORABLE.sub("", value))
-    shown = "".join(char for char in flat if unicodedata.category(char) != "Cc").strip()
+    shown = _CONTROL.sub("", flat).strip()
     return preview(shown, limit) if richtext.has_visible(shown) else None
+
+
+def beginning(text: str, limit: int) -> str:
+    """The text without blanks around it, and no more of it than `limit` graphemes can take; “…” where that is less.
+
+    So a value of a megabyte costs what a long one costs, each time that it is shown.
+    """
+    most = limit * _PER_GRAPHEME + _MARGIN
+    text = text.strip()
+    return text if len(text) <= most else f"{text[:most].rstrip()}{ELLIPSIS}"
 
 
 def preview(text: str, limit: int) -> str:
@@ -70,8 +82,7 @@ def preview(text: str, limit: int) -> str:
     """
     units_left = limit * 3 + 40
     kept: list[str] = []
-    for match in _GRAPHEME.finditer(text):
-        grapheme = match.group()
+    for grapheme in clusters(text):
         units_left -= richtext.utf16_length(grapheme)
         if len(kept) == limit or units_left < 0:
             # The ellipsis takes the last one's place.
@@ -106,7 +117,7 @@ def names(value: object, limit: int) -> list[str]:
         value = [value]
     if not isinstance(value, list | tuple):
         return []
-    return [name for item in value if isinstance(item, str) and (name := line(item, limit))]
+    return [name for item in value[:_MAX_NAMES] if isinstance(item, str) and (name := line(item, limit))]
 
 
 def plain_json(value: Any, depth: int = 0) -> Any:

@@ -23,6 +23,8 @@ SHORTEST: Final = 10
 LONGEST: Final = 366 * 24 * 3600
 _FURTHEST: Final = timedelta(days=20 * 366)
 _FIELDS: Final = 5
+_MAX_CRON: Final = 200
+"""Characters of a cron expression."""
 _HOURS: Final = 24
 _FOLD: Final = timedelta(hours=3)
 """More than any zone sets its clocks back at once."""
@@ -75,6 +77,9 @@ def check(timing: Timing, now: datetime) -> None:
 
 def next_fire(timing: Timing, after: datetime) -> datetime | None:
     """The first moment after `after` (both aware), in UTC; None when there is none.
+
+    A cron expression is searched for in the fifty years that follow, day by day at most: one that holds at all holds
+    within forty (a 29 February that is a Monday, where 2100 is no leap year).
 
     Raises ValueError for a cron expression or a zone that cannot be read.
     """
@@ -146,7 +151,7 @@ def _interval(timing: Timing) -> tuple[timedelta, datetime]:
 
 
 def _parse(expression: str, local: datetime, *, reverse: bool = False) -> CronSim:
-    if len(expression.split()) != _FIELDS:
+    if len(expression) > _MAX_CRON or len(expression.split()) != _FIELDS:
         raise ValueError("not five fields")
     try:
         return CronSim(expression, local, reverse)

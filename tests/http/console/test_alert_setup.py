@@ -75,6 +75,9 @@ def test_a_silences_end_is_read_in_the_persons_zone(alerting, browser):
     [
         ({"label": "", "op": "=", "value": ""}, "Give at least one line"),
         ({"label": "host", "op": "=~", "value": "("}, "This is no regular expression."),
+        ({"label": "host", "op": "=~", "value": "a{5000000}"}, "This pattern is too large"),
+        ({"label": "host", "op": "!~", "value": "(?=a)"}, "no look-around"),
+        ({"label": ["host"] * 3, "op": ["=~"] * 3, "value": ["a{900}"] * 3}, "too large together"),
         ({"label": "host", "op": "≈", "value": "a"}, "Choose one of"),
         ({"label": "host", "op": "=", "value": "a", "ends_at": "2001-01-01T10:00"}, "The end lies in the past."),
         ({"label": "host", "op": "=", "value": "a", "ends_at": "tomorrow"}, "Give a date and a time."),
@@ -90,6 +93,35 @@ def test_a_wrong_silence_is_said_at_its_field_and_what_was_typed_stays(alerting,
     assert 'aria-invalid="true"' in response.text or 'role="alert"' in response.text
     assert "Kept words" in response.text
     assert routes.fingerprint() == before
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Switched off by itself"), ("ko", "자동으로 중지됨")])
+def test_rules_that_were_switched_off_are_shown_with_the_reason(alerting, browser, language, words):
+    now = clock.now()
+    with system_scope("as the product leaves them"):
+        with workspace_scope(alerting.workspace_id):
+            policy_id = policy(alerting)
+        db.session.get_one(AlertPolicy, policy_id).disabled_code = "pattern_too_costly"
+        for code in ("bad_pattern", "pattern_too_large", "pattern_too_costly", None):
+            made = AlertSilence(
+                workspace_id=alerting.workspace_id,
+                matchers=[HOST],
+                starts_at=now,
+                ends_at=now + timedelta(hours=1),
+                disabled_code=code,
+                apply_code=None if code else "alerts_passed_over",
+                created_at=now,
+                updated_at=now,
+            )
+            db.session.add(made)
+        db.session.commit()
+    browser.post("/console/preferences", {"locale": language})
+    page = browser.get("/console/alerts/silences").text
+    assert page.count(words) == 3
+    assert ("RE2" in page, "console_alerts." in page) == (True, False)
+    assert browser.get("/console/alerts/silences?state=disabled").text.count(words) == 3
+    assert words not in browser.get("/console/alerts/silences?state=active").text
+    assert "console_alerts." not in browser.get("/console/alerts/policies").text
 
 
 POLICY = {
@@ -155,7 +187,8 @@ def test_a_wrong_policy_is_said_at_its_field(alerting, browser, wrong, field, sa
 
 def test_who_is_no_admin_reads_policies_and_changes_none(app, alerting, browser):
     with workspace_scope(alerting.workspace_id):
-        policy_id = policy(alerting)
+        with workspace_scope(alerting.workspace_id):
+            policy_id = policy(alerting)
         callers.commit()
     operator = Browser(app, callers.member(holdings.home(alerting), role="operator"))
     page = operator.get(f"/console/alerts/policies/{policy_id}").text

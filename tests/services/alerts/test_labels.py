@@ -12,7 +12,7 @@ from backend.core import clock
 from backend.core.database import db
 from backend.models import AlertEvent
 from backend.services import alerts
-from backend.services.alerts import By, acting, policies, reading, silences
+from backend.services.alerts import By, acting, policies, reading, silence_preview, silences
 from tests.services.alerts.conftest import BY, run_timers
 
 SENDER = By("alertmanager", "token:1")
@@ -88,7 +88,7 @@ def test_the_button_silences_a_group_of_alertname_cluster_and_container(room, re
 def test_silence_and_preview_see_the_same_complete_labels(room, receive, matchers, silent):
     body = firing(CONTAINER | {"__alert_rule_uid__": "u1", "severity": "page"})
     receive(body)
-    assert silences.preview(matchers).item_count == silent
+    assert silence_preview.preview(matchers).item_count == silent
     hush(matchers)
     run_timers()
     assert (room.alert().silenced_until is not None) == silent

@@ -9,7 +9,7 @@ import pytest
 from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import Conflict, Invalid
-from backend.services.alerts import silences
+from backend.services.alerts import silence_preview, silences
 from tests.services.alerts.conftest import BY, run_timers
 
 DB = [{"label": "service", "op": "=", "value": "db"}]
@@ -94,7 +94,7 @@ def test_a_preview_says_what_would_be_silent_and_stores_nothing(room):
     fire(room, "db-1")
     fire(room, "db-2")
     room.raise_("web is down", labels={"service": "web"})
-    found = silences.preview(DB)
+    found = silence_preview.preview(DB)
     assert (found.alert_count, found.item_count, found.untouched_count, found.last_week_count) == (2, 2, 1, 2)
     assert {alert.title for alert in found.alerts} == {"db-1 is down", "db-2 is down"}
     assert silences.listing(state=None, cursor=None, limit=10)[0] == []
