@@ -141,10 +141,10 @@ def test_a_migrated_group_names_its_new_id() -> None:
     error = judged(
         400,
         "Bad Request: group chat was upgraded to a supergroup chat",
-        migrate_to_chat_id=-1001555296434,
+        migrate_to_chat_id=-1007000000003,
     )
     assert isinstance(error, RetryLater)
-    assert (error.seconds, error.scope, error.moved_to) == (0.0, "chat", "-1001555296434")
+    assert (error.seconds, error.scope, error.moved_to) == (0.0, "chat", "-1007000000003")
 
 
 def test_somebody_else_polling_is_worth_another_try() -> None:
