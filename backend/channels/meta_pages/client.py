@@ -5,7 +5,6 @@ The token goes into a header, so that no address holds it.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
@@ -15,6 +14,7 @@ from requests_toolbelt.multipart.encoder import MultipartEncoder  # type: ignore
 from backend.channels.errors import OutcomeUnknown, Rejected, SenderDisabled
 from backend.channels.meta_pages import errors
 from backend.channels.transport import Answer, Timeouts, Transport
+from backend.core.egress.answers import read_json
 
 _TOKEN = re.compile(r"[A-Za-z0-9_\-.|]{8,1024}")
 _VERSION = re.compile(r"v\d{1,3}\.\d")
@@ -84,8 +84,8 @@ class GraphClient:
     @staticmethod
     def _result(answer: Answer, *, publishes: bool) -> dict[str, Any]:
         try:
-            body = json.loads(answer.body)
-        except (ValueError, RecursionError):
+            body = read_json(answer.body)
+        except ValueError:
             body = None
         if isinstance(body, dict) and 200 <= answer.status < 300 and "error" not in body:
             return body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import cast
 
@@ -12,6 +13,7 @@ _CHAT_TYPES = frozenset({"private", "group", "supergroup", "channel"})
 # Ids of supergroups and channels are -100 followed by ten digits or more.
 _FIRST_SUPERGROUP = -1_000_000_000_000
 _LONGEST_ID = 64
+_GROUP_ID = re.compile(r"-[1-9][0-9]{0,18}", re.ASCII)
 
 
 def identifier(value: object) -> str | None:
@@ -21,6 +23,14 @@ def identifier(value: object) -> str | None:
     if isinstance(value, int):
         return str(value) if abs(value) < 2**63 else None
     return bounded(value) if isinstance(value, str) and value else None
+
+
+def group_id(value: object) -> str | None:
+    """The id of a group, supergroup or channel: a negative number of at most 63 bits, also as text."""
+    known = identifier(value)
+    if known is None or not _GROUP_ID.fullmatch(known):
+        return None
+    return known if int(known) >= -(2**63) else None
 
 
 def bounded(value: str) -> str:
