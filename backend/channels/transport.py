@@ -36,8 +36,8 @@ from backend.channels.errors import ChannelError, OutcomeUnknown, RetryLater
 CONNECT_RETRY_SECONDS = 2.0
 _CHUNK = 64 * 1024
 _USER_AGENT = "Switchboard"
-# What the libraries below make of a server's bytes, odd lengths and halves of answers included: which it is says nothing
-# about how far the request got.
+# What the libraries below make of a server's bytes, odd lengths included: which it is says nothing about how far the
+# request got.
 _FAILURES = (HTTPError, HTTPException, OSError, ValueError, ArithmeticError, LookupError, AttributeError)
 _SECRET_IN_ADDRESS = re.compile(r"/bot[^/\s\"']+|(?<=access_token=)[^&\s\"']+")
 
