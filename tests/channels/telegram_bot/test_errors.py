@@ -181,3 +181,62 @@ def test_details_hold_neither_tokens_nor_the_senders_words() -> None:
     assert token not in str(shown)
     assert len(shown.detail) == 200
     assert judged(400, 'Bad Request: can\'t parse entities: Unsupported start tag "my secret"').detail == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        (10**400, 86_400.0),
+        (99_999_999_999_999, 86_400.0),
+        (1e300, 86_400.0),
+        (float("inf"), 5.0),
+        (float("nan"), 5.0),
+        (-5, 5.0),
+        (-(10**400), 5.0),
+        ("7", 7.0),
+        ("soon", 5.0),
+        (True, 5.0),
+        ([30], 5.0),
+    ],
+)
+def test_a_wait_that_telegram_asks_for_is_believed_within_a_day(asked: object, seconds: float) -> None:
+    error = judged(429, "Too Many Requests", retry_after=asked)
+    assert isinstance(error, RetryLater)
+    assert error.seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("99999999999999", 3600.0),
+        ("1e400", 3600.0),
+        ("inf", 5.0),
+        ("-3", 5.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0),
+    ],
+)
+def test_a_gateway_is_believed_within_an_hour(header: str, seconds: float) -> None:
+    error = from_answer(429, None, header)
+    assert isinstance(error, RetryLater)
+    assert error.seconds == seconds
+
+
+@pytest.mark.parametrize(
+    "new", [0, 7_000_000_003, -(10**400), -(2**64), "-1e3", "@group", "", "-", "-1\n", True, None, [-100], "-0"]
+)
+def test_a_chat_moves_only_to_what_can_be_a_group(new: object) -> None:
+    error = judged(400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=new)
+    assert isinstance(error, RecipientUnreachable)
+    assert error.code == "chat_migrated"
+
+
+@pytest.mark.parametrize("code", [True, 10**400, -1, "400", 4.5, None])
+def test_a_code_that_is_none_is_not_telegrams_answer(code: object) -> None:
+    error = from_answer(502, {"ok": False, "error_code": code, "description": "x"})
+    assert isinstance(error, OutcomeUnknown)
+
+
+def test_words_that_cannot_be_stored_are_made_storable() -> None:
+    error = judged(400, "Bad Request: \ud800 odd \x00 words")
+    assert error.detail.encode()
+    assert "\x00" not in error.detail
