@@ -81,7 +81,10 @@ def _look_up(target: Target, resolver: Resolver, deadline: Deadline) -> Sequence
             answers.put(error)
 
     # The system's resolver knows no deadline of ours; a thread that is left behind ends with the resolver's own.
-    threading.Thread(target=ask, name="egress-resolver", daemon=True).start()
+    try:
+        threading.Thread(target=ask, name="egress-resolver", daemon=True).start()
+    except RuntimeError:
+        raise EgressFailed("dns_failed", "There is no thread left to look up an address.", sent=False) from None
     try:
         answer = answers.get(timeout=deadline.remaining())
     except queue.Empty:

@@ -74,6 +74,12 @@ class Poller:
             except DBAPIError as error:
                 db.session.rollback()
                 self._rest(type(error).__name__)
+            except PollingStopped:
+                raise
+            except Exception as error:
+                db.session.rollback()
+                log.exception("polling_defect", sender_id=self._sender_id, error=type(error).__name__)
+                self._rest(type(error).__name__)
 
     def turn(self) -> int:
         """One question and its answer, stored; returns how many updates were new. Raises a channel error, or what the
