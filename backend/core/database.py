@@ -152,7 +152,7 @@ def _read_only_counts_as_away(context: ExceptionContext) -> None:
     psycopg gives it as an internal error, which would be treated as a defect everywhere. Raises OperationalError.
     """
     original = context.original_exception
-    if isinstance(original, ReadOnlySqlTransaction) and not isinstance(context.chained_exception, OperationalError):
+    if isinstance(original, ReadOnlySqlTransaction):
         raise OperationalError(context.statement, None, original, hide_parameters=True) from original
 
 
