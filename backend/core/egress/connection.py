@@ -26,6 +26,8 @@ Connector = Callable[[tuple[str, int], float], socket.socket]
 
 _MAX_ADDRESSES_TRIED: Final = 4
 _SEND_BYTES: Final = 64 * 1024
+_resolvers: Final = threading.BoundedSemaphore(32)
+"""Look-ups under way in a process: one that hangs outlives whoever waited for it, and anybody can name such a host."""
 
 
 class Deadline:
@@ -79,11 +81,16 @@ def _look_up(target: Target, resolver: Resolver, deadline: Deadline) -> Sequence
             answers.put(resolver(target.host, target.port))
         except (OSError, UnicodeError) as error:
             answers.put(error)
+        finally:
+            _resolvers.release()
 
     # The system's resolver knows no deadline of ours; a thread that is left behind ends with the resolver's own.
+    if not _resolvers.acquire(timeout=deadline.remaining()):
+        raise TimeoutError
     try:
         threading.Thread(target=ask, name="egress-resolver", daemon=True).start()
     except RuntimeError:
+        _resolvers.release()
         raise EgressFailed("dns_failed", "There is no thread left to look up an address.", sent=False) from None
     try:
         answer = answers.get(timeout=deadline.remaining())
