@@ -44,8 +44,8 @@ class _Answers:
 
 
 def diagnose(user: User, sender: Sender | None) -> list[Check]:
-    """Looks at everything. Asks Telegram twice at most, with short time-outs, and commits before it does; what it does not
-    ask now is shown as it was last known.
+    """Looks at everything. Asks Telegram twice at most, with short time-outs, and commits before it does. What it does
+    not ask now is shown as it was last known.
 
     Runs in the person's workspace scope; raises nothing that Telegram does.
     """

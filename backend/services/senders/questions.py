@@ -196,6 +196,10 @@ class Questions:
         with self._lock:
             if self._waiting >= self._most:
                 raise NotAsked(_BUSY_SECONDS, "busy", known)
+            # Also before joining: a question that has hung for long may still be under way.
+            rests = max(self._bot(name[0]).breaker.closed_for(now), self._provider.closed_for(now))
+            if rests > 0:
+                raise NotAsked(rests, "resting", known)
             shared = None if changes else self._flights.get(name)
             if shared is None:
                 shared = self._start(name, call, known, now, changes)
@@ -206,9 +210,6 @@ class Questions:
         self, name: tuple[bytes, Hashable], call: Callable[[], Any], known: Known | None, now: float, changes: bool
     ) -> _Flight:
         bot = self._bot(name[0])
-        rests = max(bot.breaker.closed_for(now), self._provider.closed_for(now))
-        if rests > 0:
-            raise NotAsked(rests, "resting", known)
         if self._running >= self._most or bot.running >= min(MAX_OF_A_BOT, self._most):
             raise NotAsked(_BUSY_SECONDS, "busy", known)
         if (short := bot.short_of(now)) > 0:
