@@ -313,11 +313,11 @@ def test_what_goes_wrong_while_an_attachment_is_stored_is_a_try(
     monkeypatch.setattr(files, place, raising(error))
     for tries in (1, 2):
         assert fetch() == 0
-        carried = db.session.get_one(NotificationEvent, event).attachment
+        carried = db.session.get_one(NotificationEvent, event).attachment or {}
         assert (carried["state"], carried["tries"]) == ("waiting", tries)
         assert fetch() == 0, "its due time has moved"
         clock.move(30)
     assert fetch() == 1
-    carried = db.session.get_one(NotificationEvent, event).attachment
+    carried = db.session.get_one(NotificationEvent, event).attachment or {}
     assert (carried["state"], carried["error"]) == ("failed", code)
     assert site.asked.count("/a.png") == 3

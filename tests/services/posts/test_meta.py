@@ -190,4 +190,5 @@ def test_an_absurd_wait_puts_a_post_off_by_a_day_at_most(author: Author, meta: S
     author.publish()
     found = author.fresh(post)
     assert (found.state, found.reason) == ("scheduled", "rate_limited")
+    assert found.due_at is not None
     assert 0 < (found.due_at - clock.now()).total_seconds() <= 86_400
