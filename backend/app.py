@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from apiflask import APIFlask
+from flask import request
 from flask.json.provider import DefaultJSONProvider
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -20,6 +21,7 @@ from backend.http.console import BLUEPRINTS as CONSOLE
 from backend.http.console import pages
 from backend.http.webhooks import BLUEPRINTS as WEBHOOKS
 from backend.services import live  # noqa: F401 - from its import on, what is stored is noted for live events
+from backend.services.senders import questions
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 MAX_BODY = 1024 * 1024
@@ -61,6 +63,9 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     routing.install(app)
     errors.register(app)
     envelope.install(app, settings)
+    # Within a request providers are asked with care: somebody else's page must not wait for them.
+    app.before_request(_begin_request)
+    app.teardown_request(lambda _error: questions.end_request())
     for blueprint in (*API, *WEBHOOKS, *CONSOLE):
         app.register_blueprint(blueprint)
     pages.install(app)
@@ -68,6 +73,10 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     openapi.install(app)
     cli.register(app)
     return app
+
+
+def _begin_request() -> None:
+    questions.begin_request("looks" if request.method in ("GET", "HEAD") else "acts")
 
 
 def _secrets(settings: Settings) -> list[str]:

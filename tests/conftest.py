@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from backend.channels import registry
 from backend.core import clock, config
 from backend.core.database import db
-from backend.services.senders import doors
+from backend.services.senders import doors, provider
 from tests.support import factories
 from tests.support.databases import Databases
 
@@ -80,6 +80,7 @@ def app(_application: Flask, databases: Databases) -> Iterator[Flask]:
     clock.reset()
     registry.clear()
     doors.forget()
+    provider.forget()
     factories.reset()
     with _application.app_context():
         yield _application

@@ -37,9 +37,17 @@ def test_the_audit_trail_cannot_be_changed(app, databases):
         db.session.add(AuditEntry(workspace_id=home.id, actor="cli", action="test", at=home.created_at))
         db.session.commit()
     with psycopg.connect(databases.url, autocommit=True) as connection:
-        for statement in ("UPDATE audit_entries SET actor = 'x'", "DELETE FROM audit_entries"):
+        for statement in (
+            "UPDATE audit_entries SET actor = 'x'",
+            "DELETE FROM audit_entries",
+            "TRUNCATE audit_entries",
+            "TRUNCATE audit_entries RESTART IDENTITY",
+            "TRUNCATE workspaces CASCADE",
+            "TRUNCATE users, audit_entries, workspaces CASCADE",
+        ):
             with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
                 connection.execute(statement)
+        assert connection.execute("SELECT count(*) FROM audit_entries").fetchone() == (1,)
 
 
 def test_every_foreign_key_of_a_tenant_table_to_a_tenant_table_holds_the_workspace(app):

@@ -20,6 +20,8 @@ from __future__ import annotations
 from typing import Literal
 
 Scope = Literal["sender", "chat"]
+MAX_WAIT = 86_400.0
+"""Seconds that any provider's wish to wait may last: due times are computed from it."""
 
 
 class ChannelError(Exception):
@@ -54,9 +56,15 @@ class RetryLater(ChannelError):
         detail: str = "",
     ) -> None:
         super().__init__(code, detail)
-        self.seconds = float(seconds)
+        self.seconds = _bounded(seconds)
         self.scope: Scope = scope
         self.moved_to = moved_to
+
+
+def _bounded(seconds: float) -> float:
+    if not seconds > 0:
+        return 0.0
+    return MAX_WAIT if seconds >= MAX_WAIT else float(seconds)
 
 
 class RecipientUnreachable(ChannelError):

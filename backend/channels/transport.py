@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Protocol
 
 import certifi
@@ -35,6 +36,9 @@ from backend.channels.errors import ChannelError, OutcomeUnknown, RetryLater
 CONNECT_RETRY_SECONDS = 2.0
 _CHUNK = 64 * 1024
 _USER_AGENT = "Switchboard"
+# What the libraries below make of a server's bytes, odd lengths included: which it is says nothing about how far the
+# request got.
+_FAILURES = (HTTPError, HTTPException, OSError, ValueError, ArithmeticError, LookupError, AttributeError)
 _SECRET_IN_ADDRESS = re.compile(r"/bot[^/\s\"']+|(?<=access_token=)[^&\s\"']+")
 
 
@@ -273,7 +277,7 @@ class Transport:
             )
         except _DeadlinePassed:
             failure: ChannelError = _deadline_passed()
-        except (HTTPError, OSError, ValueError) as error:
+        except _FAILURES as error:
             failure = _judge(progress.stage, error)
         # Outside of the handler, so that not even the new error's __context__ leads to an address.
         raise failure
@@ -286,7 +290,7 @@ def _read(response: BaseHTTPResponse, total: float) -> Iterator[bytes]:
     while True:
         try:
             chunk = response.read1(_CHUNK, decode_content=True)
-        except (HTTPError, OSError, ValueError) as error:
+        except _FAILURES as error:
             failure = _judge(_Stage.WHOLE, error)
             break
         if not chunk:

@@ -44,13 +44,21 @@ class Crew:
             return self._size - len(self._at_work)
 
     def start(self, work: Callable[[], None]) -> bool:
-        """Runs `work` in a thread; False when all of them are busy. What it raises is logged and ends the thread."""
+        """Runs `work` in a thread, which ends with it; False when all are busy or none can be started.
+
+        What it raises is logged.
+        """
         with self._lock:
             if len(self._at_work) >= self._size:
                 return False
             thread = threading.Thread(target=self._run, args=(work,), name=self._name, daemon=not self._finishes)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                # The system gives no more threads: its place stays free, and the work is due as before.
+                log.warning("no_thread", crew=self._name, error=str(error))
+                return False
             self._at_work.add(thread)
-            thread.start()
         return True
 
     def wait(self, seconds: float) -> bool:

@@ -17,7 +17,10 @@ from typing import Any, Final
 
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
+from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy import Connection, Delete, Engine, Insert, Select, Update, create_engine, event, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql import ClauseElement
@@ -140,6 +143,17 @@ class TenantSession(FlaskSession):
 def _only_in_the_system_scope(what: str) -> None:
     if _scope.get() != _SYSTEM:
         raise TenancyError(f"{what} needs the system scope")
+
+
+@event.listens_for(Engine, "handle_error")
+def _read_only_counts_as_away(context: ExceptionContext) -> None:
+    """A database that takes nothing (a standby, a full disk that somebody made read-only) is away for a while.
+
+    psycopg gives it as an internal error, which would be treated as a defect everywhere. Raises OperationalError.
+    """
+    original = context.original_exception
+    if isinstance(original, ReadOnlySqlTransaction):
+        raise OperationalError(context.statement, None, original, hide_parameters=True) from original
 
 
 def _connection_options() -> dict[str, str | int]:

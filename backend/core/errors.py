@@ -138,3 +138,11 @@ class Unavailable(AppError):
     status = 503
     code = "unavailable"
     message = "This is not available at the moment; try again shortly."
+
+
+class StorageFull(AppError):
+    """507: there is no room for what was sent; nothing of it was kept."""
+
+    status = 507
+    code = "storage_full"
+    message = "There is no room left to store this."

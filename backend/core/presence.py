@@ -107,6 +107,10 @@ class Reporter:
 
     def _run(self) -> None:
         while True:
-            report(self._role, live=self._live())
+            try:
+                report(self._role, live=self._live())
+            except Exception as error:
+                # No file handles left, say: it is seen again as soon as there are some.
+                log.exception("presence_defect", error=type(error).__name__)
             if self._stop.wait(EVERY):
                 return

@@ -175,7 +175,10 @@ class NudgeListener:
                         if heard.get_message(ignore_subscribe_messages=True, timeout=1.0):
                             self._on_nudge()
             except (redis.RedisError, OSError):
-                self._stop.wait(1.0)
+                self._stop.wait(_REST_SECONDS)
+            except Exception as error:
+                log.exception("nudge_defect", channel=self._channel, error=type(error).__name__)
+                self._stop.wait(_REST_SECONDS)
 
 
 @contextmanager

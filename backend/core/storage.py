@@ -6,6 +6,7 @@ given by people never become paths. What a file is, is read from its first bytes
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -19,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 import filetype  # type: ignore[import-untyped]
 
-from backend.core.errors import AppError, NotFound, TooLarge, UnsupportedMedia
+from backend.core.errors import AppError, NotFound, StorageFull, TooLarge, Unavailable, UnsupportedMedia
 
 _CHUNK: Final = 256 * 1024
 _SNIFFED_BYTES: Final = 8192
@@ -27,6 +28,14 @@ _UNFINISHED: Final = "unfinished"
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9-]{0,39}(/[a-z0-9][a-z0-9-]{0,39}){0,3}")
 _KEY = re.compile(rf"{_PREFIX.pattern}/[0-9a-f]{{2}}/[0-9a-f]{{32}}")
 _NEVER_IN_TEXT: Final = bytes(set(range(0x20)) - set(b"\t\n\f\r\x1b"))
+
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+_UNUSABLE: Final = frozenset(
+    {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ENXIO,
+     errno.ENOENT}
+)  # fmt: skip
 
 
 class MediaUrlError(ValueError):
@@ -52,12 +61,13 @@ class Storage(Protocol):
         """Stores what `stream` still holds, durably, without ever holding all of it in memory.
 
         `prefix` groups files (`workspace-3/attachments`). `accept` lists the kinds taken, as `image/png` or
-        `image/*`. Raises `TooLarge` as soon as more than `max_bytes` were read, and `UnsupportedMedia`;
-        nothing is left behind then.
+        `image/*`. Raises `TooLarge` as soon as more than `max_bytes` were read, `UnsupportedMedia`, `StorageFull`
+        where there is no room and `Unavailable` where nothing can be written; nothing is left behind then.
         """
 
     def open(self, key: str) -> BinaryIO:
-        """The file for reading from its start; the caller closes it. Raises `NotFound`."""
+        """The file for reading from its start; the caller closes it. Raises `NotFound`, and `Unavailable` where it
+        cannot be read at the moment."""
 
     def exists(self, key: str) -> bool:
         """Whether the file is there; False for anything that is no key."""
@@ -85,18 +95,21 @@ class FolderStorage:
         name = secrets.token_hex(16)
         key = f"{prefix}/{name[:2]}/{name}"
         unfinished = self.root / _UNFINISHED / name
-        unfinished.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
+            unfinished.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             size, digest, mime = _receive(stream, unfinished, max_bytes, accept)
             target = self._locate(key)
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             unfinished.replace(target)
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
+            # The names, too, have to survive a power cut; a new folder's name stands in the one above it.
+            for folder in (target.parent, target.parent.parent):
+                _sync_folder(folder)
+        except BaseException as error:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            if isinstance(error, OSError) and (is_machine_fault(error) or error.errno in _UNUSABLE):
+                raise storage_fault(error) from None
             raise
-        # The names, too, have to survive a power cut; a new folder's name stands in the one above it.
-        for folder in (target.parent, target.parent.parent):
-            _sync_folder(folder)
         return StoredFile(key=key, size=size, sha256=digest, mime=mime)
 
     def path(self, key: str) -> Path:
@@ -111,6 +124,8 @@ class FolderStorage:
             return self._locate(key).open("rb")
         except FileNotFoundError:
             raise _missing() from None
+        except OSError as error:
+            raise storage_fault(error) from None
 
     def exists(self, key: str) -> bool:
         """See `Storage.exists`."""
@@ -218,6 +233,18 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_machine_fault(error: OSError) -> bool:
+    """Whether the machine has no room or no handles left, whatever it was asked for."""
+    return error.errno in _FULL | _EXHAUSTED
+
+
+def storage_fault(error: OSError) -> AppError:
+    """The error for a folder that takes nothing more, or cannot be used at the moment."""
+    if error.errno in _FULL:
+        return StorageFull()
+    return Unavailable("storage_unavailable", "Files cannot be stored at the moment.", retry_after=30)
 
 
 def _missing() -> AppError:

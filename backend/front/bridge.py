@@ -7,6 +7,7 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Final
 
+from backend.core import storage
 from backend.core.errors import AppError
 from backend.core.logging import get_logger
 from backend.front.answers import Receive, RequestTimeout, Scope, Send, refuse
@@ -51,6 +52,11 @@ class Bridge:
                 return
             except TooSlow:
                 await refuse(send, RequestTimeout(), close=True)
+                return
+            except OSError as error:
+                # No room for the body's temporary file, or no file handle left.
+                log.error("body_not_kept", errno=error.errno)
+                await refuse(send, storage.storage_fault(error), close=True)
                 return
             length = body.size if body.whole else max(body.size, declared(scope) or 0)
             close = not body.whole

@@ -64,12 +64,22 @@ class Hub:
         """Adds a connection: it hears `ready` (or `reset`) first, then what it has missed, then what happens."""
         self._all.add(subscription)
         self._joining.append(subscription)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="live", daemon=True)
-            self._thread.start()
-            self._listener = queue.NudgeListener(self._woken.set, queue.LIVE_CHANNEL)
-            self._listener.start()
+        self._start()
         self._woken.set()
+
+    def _start(self) -> None:
+        """Starts the reader and what wakes it, each unless it runs; the next connection tries again."""
+        try:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="live", daemon=True)
+                thread.start()
+                self._thread = thread
+            if self._listener is None:
+                listener = queue.NudgeListener(self._woken.set, queue.LIVE_CHANNEL)
+                listener.start()
+                self._listener = listener
+        except RuntimeError as error:
+            log.warning("no_thread", error=str(error))
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Takes a connection out."""

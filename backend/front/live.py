@@ -149,22 +149,29 @@ class Live:
 
     async def _recheck(self) -> None:
         """Ends the connections whose credentials have ended since, within a minute."""
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_LOOK)
-            due = loop.time() - RECHECK
-            known: dict[Credentials, Actor | str | None] = {}
-            for one, (checked, credentials) in tuple(self._checked.items()):
-                if checked > due:
-                    continue
-                if credentials not in known:
-                    known[credentials] = await self._standing(credentials)
-                verdict = known[credentials]
-                if isinstance(verdict, str):
-                    one.end(verdict)
-                elif verdict is not None and one in self._checked:
-                    one.actor = verdict
-                    self._checked[one] = (loop.time(), credentials)
+            try:
+                await self._recheck_due()
+            except Exception as error:
+                # Nobody's credentials would be looked at any more if this ended.
+                log.exception("recheck_defect", error=type(error).__name__)
+
+    async def _recheck_due(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() - RECHECK
+        known: dict[Credentials, Actor | str | None] = {}
+        for one, (checked, credentials) in tuple(self._checked.items()):
+            if checked > due:
+                continue
+            if credentials not in known:
+                known[credentials] = await self._standing(credentials)
+            verdict = known[credentials]
+            if isinstance(verdict, str):
+                one.end(verdict)
+            elif verdict is not None and one in self._checked:
+                one.actor = verdict
+                self._checked[one] = (loop.time(), credentials)
 
     async def _standing(self, credentials: Credentials) -> Actor | str | None:
         """Who they are now, or why the connection ends; None when nobody can say at the moment."""

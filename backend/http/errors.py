@@ -15,7 +15,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from backend.core import errors
+from backend.core import errors, storage
 from backend.core.errors import AppError
 from backend.core.logging import get_logger
 from backend.http.bodies import discard_rest
@@ -36,6 +36,7 @@ _BY_STATUS: dict[int, type[AppError]] = {
         errors.Invalid,
         errors.TooManyRequests,
         errors.Unavailable,
+        errors.StorageFull,
     )
 }
 
@@ -61,6 +62,7 @@ def register(app: APIFlask) -> None:
     app.register_error_handler(OperationalError, _database_away)
     app.register_error_handler(InterfaceError, _database_away)
     app.register_error_handler(PoolTimeout, _database_away)
+    app.register_error_handler(OSError, _machine_refuses)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -90,6 +92,14 @@ def _from_werkzeug(error: HTTPException) -> Response:
 def _database_away(error: Exception) -> Response:
     log.error("database_unavailable", kind=type(error).__name__, path=request.path, exc_info=error)
     return answer(errors.Unavailable("database_unavailable", retry_after=2))
+
+
+def _machine_refuses(error: OSError) -> Response:
+    """No room for an upload's temporary file, or no file handles left: nothing of the request's own doing."""
+    if not storage.is_machine_fault(error):
+        return _unexpected(error)
+    log.error("machine_out_of_resources", errno=error.errno, path=request.path)
+    return answer(storage.storage_fault(error))
 
 
 def _unexpected(error: Exception) -> Response:

@@ -25,7 +25,7 @@ from backend.models.daily_summary import DailySummary
 from backend.models.delivery import Attempt, Delivery
 from backend.models.file import StoredFile
 from backend.models.intake import WebhookEvent, WebhookEventKey
-from backend.models.job import Heartbeat, JobRun, SystemJobState
+from backend.models.job import Heartbeat, JobRun, SystemJobState, WriteProbe
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
 from backend.models.live import LiveEvent, LiveMark
 from backend.models.mail import Mail
@@ -95,4 +95,5 @@ __all__ = [
     "WebhookEvent",
     "WebhookEventKey",
     "Workspace",
+    "WriteProbe",
 ]

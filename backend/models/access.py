@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueC
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
+from backend.core.sealed import SealedJson
 
 
 class Workspace(HasId, Base):
@@ -130,7 +131,11 @@ class IdempotencyKey(HasId, Tenant, Base):
     key: Mapped[str]
     request_hash: Mapped[bytes]
     status: Mapped[int | None] = mapped_column(SmallInteger)
-    answer: Mapped[dict[str, Any] | None]
+    answer_plain: Mapped[dict[str, Any] | None] = mapped_column("answer")
+    """What an earlier release wrote."""
+    answer_encrypted: Mapped[bytes | None]
+    answer = SealedJson("answer_encrypted", plain="answer_plain")
+    """`{"body": …}`; empty until the request has ended."""
     created_at: Mapped[datetime]
 
     __table_args__ = (

@@ -9,6 +9,7 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
+from backend.core.sealed import SealedJson
 
 
 class AutomationRule(HasId, Tenant, Base):
@@ -20,7 +21,10 @@ class AutomationRule(HasId, Tenant, Base):
     """Whose posts they are, and who is told."""
     name: Mapped[str | None]
     platforms: Mapped[list[Any]]
-    targets: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))
+    targets_plain: Mapped[dict[str, Any]] = mapped_column("targets", default=dict, server_default=text("'{}'::jsonb"))
+    """What an earlier release wrote; a job moves it."""
+    targets_encrypted: Mapped[bytes | None]
+    targets = SealedJson("targets_encrypted", plain="targets_plain", empty={})
     """By platform: where on it, as in a post."""
     content: Mapped[str]
     """A template."""

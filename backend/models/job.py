@@ -53,3 +53,11 @@ class Heartbeat(Base):
 
     name: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime]
+
+
+class WriteProbe(HasId, Base):
+    """Rows that are written and taken back, to find out whether the database takes any; always empty."""
+
+    __tablename__ = "write_probes"
+
+    filler: Mapped[str]

@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, Index, SmallInteger, UniqueConstraint, t
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
+from backend.core.sealed import SealedJson
 
 
 class Post(HasId, Tenant, Base):
@@ -27,7 +28,10 @@ class Post(HasId, Tenant, Base):
     content: Mapped[str]
     media: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'::jsonb"))
     """`{"kind", "url" | "file_id"}`, in order."""
-    target: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))
+    target_plain: Mapped[dict[str, Any]] = mapped_column("target", default=dict, server_default=text("'{}'::jsonb"))
+    """What an earlier release wrote; a job moves it."""
+    target_encrypted: Mapped[bytes | None]
+    target = SealedJson("target_encrypted", plain="target_plain", empty={})
     """Where on the platform: `bot_name`, `bot_id`, `chat_id`, `page_id`, `ig_user_id`."""
     scheduled_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, null, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 
@@ -25,6 +25,7 @@ from backend.models import IdempotencyKey
 LIFE: Final = timedelta(hours=24)
 _WAIT: Final = "5s"
 _REDACTED: Final = None
+_EMPTY: Final = {"answer": null(), "answer_encrypted": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def begin(workspace_id: int, actor: str, route: str, key: str, request_hash: byt
         )
         .on_conflict_do_update(
             index_elements=["workspace_id", "actor", "route", "key"],
-            set_={"request_hash": request_hash, "created_at": now, "status": None, "answer": None},
+            set_={"request_hash": request_hash, "created_at": now, "status": None, **_EMPTY},
             where=IdempotencyKey.created_at <= now - LIFE,
         )
         .returning(IdempotencyKey.id)
@@ -73,7 +74,7 @@ def begin(workspace_id: int, actor: str, route: str, key: str, request_hash: byt
         raise Conflict("idempotency_mismatch", "This Idempotency-Key was used for a different request.")
     if known.status is None:
         raise _in_progress()
-    return Answer(known.status, (known.answer or {}).get("body"))
+    return Answer(known.status, known.answer.get("body"))
 
 
 def finish(row_id: int, answer: Answer, redact: Iterable[str] = ()) -> None:

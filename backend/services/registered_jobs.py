@@ -3,6 +3,7 @@
 Whoever lists or runs jobs imports this module; a feature that registers one adds its line.
 """
 
+from backend.services import sealing
 from backend.services.automation_rules import running
 from backend.services.bots import health
 from backend.services.daily_summaries import jobs as daily_summaries
@@ -10,4 +11,4 @@ from backend.services.housekeeping import retention
 from backend.services.posts import jobs as posts
 from backend.services.scheduled_messages import saying
 
-MODULES = (daily_summaries, health, posts, retention, running, saying)
+MODULES = (daily_summaries, health, posts, retention, running, saying, sealing)

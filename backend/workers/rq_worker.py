@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 import redis
 from flask import Flask
@@ -38,8 +39,12 @@ def work(app: Flask, lanes: Sequence[str], stopping: threading.Event) -> None:
         except (redis.RedisError, OSError) as error:
             # The sweep does the work meanwhile; there is nothing to lose here.
             log.warning("redis_away", error=type(error).__name__, lanes=list(lanes))
+        except Exception as error:
+            # A defect, or a machine that gives no more threads: a new loop in this process is as good as a new process.
+            log.exception("worker_loop_defect", error=type(error).__name__, lanes=list(lanes))
         finally:
-            store.close()
+            with suppress(redis.RedisError, OSError):
+                store.close()
         stopping.wait(_REST_SECONDS)
 
 

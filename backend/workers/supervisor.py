@@ -21,6 +21,7 @@ CANNOT_START = 78
 """A child's exit status (sysexits.h: EX_CONFIG) when a new start would not help; it has said why."""
 _LOOK_SECONDS = 0.1
 _RESTART_SECONDS = 0.4
+_NO_PROCESS_SECONDS = 2.0
 _STOP_SECONDS = 25.0
 
 log = get_logger(__name__)
@@ -34,6 +35,7 @@ class Supervisor:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._names: dict[str, str] = {}
         self._died_at: dict[str, float] = {}
+        self._tried_at: dict[str, float] = {}
         self._stopping = False
         self._status = 0
 
@@ -60,14 +62,25 @@ class Supervisor:
         if role in self._names:
             # It has ended, for we have waited for it: what it held need not run out first.
             command += ["--instead-of", self._names[role]]
+        try:
+            # Our own script under our own interpreter.
+            self._children[role] = subprocess.Popen(command)  # noqa: S603
+        except OSError as error:
+            # The machine has no process or file handle left. Those that run go on; this one is tried again.
+            log.error("worker_not_started", role=role, error=type(error).__name__, errno=error.errno)
+            self._children.pop(role, None)
+            self._tried_at[role] = time.monotonic()
+            return
         self._names[role] = name
-        # Our own script under our own interpreter.
-        self._children[role] = subprocess.Popen(command)  # noqa: S603
         log.info("worker_started", role=role, pid=self._children[role].pid)
 
     def _look(self) -> None:
         for role in self._roles:
-            process = self._children[role]
+            process = self._children.get(role)
+            if process is None:
+                if time.monotonic() - self._tried_at[role] >= _NO_PROCESS_SECONDS:
+                    self._start(role)
+                continue
             if process.poll() is None:
                 continue
             if process.returncode == CANNOT_START:

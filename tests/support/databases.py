@@ -68,7 +68,7 @@ class Databases:
         self._cleaned += 1
         if self._cleaned % _TRUNCATE_EVERY == 0:
             every = sql.SQL(", ").join(map(sql.Identifier, self._tables))
-            self._connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(every))
+            self._as_replica([sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(every)])
         else:
             self._delete()
         store = redis.Redis.from_url(self.redis_url)
@@ -88,13 +88,17 @@ class Databases:
         steps = [sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for (name,) in filled]
         steps += [sql.SQL("SELECT setval({}, 1, false)").format(sql.Literal(f'"{name}"')) for (name,) in used]
         if steps:
-            # The replica's role: neither foreign keys nor the trigger that keeps the audit trail stand in the way.
-            whole = [
-                sql.SQL("SET session_replication_role = replica"),
-                *steps,
-                sql.SQL("RESET session_replication_role"),
-            ]
-            self._connection.execute(sql.SQL("; ").join(whole))
+            self._as_replica(steps)
+
+    def _as_replica(self, steps: list[sql.Composed]) -> None:
+        """In the replica's role neither foreign keys nor the triggers that keep the audit trail stand in the way."""
+        assert self._connection is not None
+        whole = [
+            sql.SQL("SET session_replication_role = replica"),
+            *steps,
+            sql.SQL("RESET session_replication_role"),
+        ]
+        self._connection.execute(sql.SQL("; ").join(whole))
 
 
 @contextmanager

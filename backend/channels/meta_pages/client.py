@@ -5,19 +5,21 @@ The token goes into a header, so that no address holds it.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 from requests_toolbelt.multipart.encoder import MultipartEncoder  # type: ignore[import-untyped]
 
-from backend.channels.errors import OutcomeUnknown, Rejected, SenderDisabled
+from backend.channels.errors import OutcomeUnknown, Rejected, RetryLater, SenderDisabled
 from backend.channels.meta_pages import errors
 from backend.channels.transport import Answer, Timeouts, Transport
+from backend.core.egress.answers import read_json
+from backend.core.errors import NotFound, Unavailable
 
 _TOKEN = re.compile(r"[A-Za-z0-9_\-.|]{8,1024}")
 _VERSION = re.compile(r"v\d{1,3}\.\d")
+_STORAGE_WAIT = 30.0
 PATIENCE = Timeouts(connect=5.0, read=30.0, total=30.0)
 
 
@@ -67,8 +69,10 @@ class GraphClient:
         errors; nothing that is uploaded is shown by this call."""
         try:
             file = opener()
-        except OSError:
+        except (FileNotFoundError, NotFound):
             raise Rejected("file_missing") from None
+        except (OSError, Unavailable):
+            raise RetryLater(_STORAGE_WAIT, "storage_failed") from None
         with file:
             body = MultipartEncoder(fields={**params, "source": (filename, file, mime)})
             answer = self._transport.exchange(
@@ -84,8 +88,8 @@ class GraphClient:
     @staticmethod
     def _result(answer: Answer, *, publishes: bool) -> dict[str, Any]:
         try:
-            body = json.loads(answer.body)
-        except (ValueError, RecursionError):
+            body = read_json(answer.body)
+        except ValueError:
             body = None
         if isinstance(body, dict) and 200 <= answer.status < 300 and "error" not in body:
             return body

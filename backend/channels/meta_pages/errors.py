@@ -6,10 +6,12 @@ Platform, "Error codes").
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final, Literal
 
 from backend.channels.errors import ChannelError, OutcomeUnknown, Rejected, RetryLater, SenderDisabled
+from backend.channels.richtext import storable
+from backend.core import clock
+from backend.core.egress.answers import retry_after as retry_after_of
 
 _Class = Literal["later", "disabled", "rejected", "transient"]
 
@@ -96,12 +98,9 @@ def _number(value: Any) -> int:
 def _detail(error: dict[str, Any]) -> str:
     """The platform's own words for a person, without what might be an address or an id of ours."""
     said = error.get("error_user_msg") or error.get("message")
-    return said.replace("\x00", "")[:300] if isinstance(said, str) else ""
+    return storable(said)[:300] if isinstance(said, str) else ""
 
 
 def _asked(retry_after: str | None) -> float | None:
-    try:
-        seconds = float(retry_after or "")
-    except ValueError:
-        return None
-    return min(max(seconds, 1.0), _MOST_WAIT) if math.isfinite(seconds) else None
+    seconds = retry_after_of(retry_after, now=clock.now(), most=_MOST_WAIT)
+    return max(seconds, 1.0) if seconds else None

@@ -9,6 +9,7 @@ from backend.channels.errors import Rejected, RetryLater
 from backend.channels.meta_pages import errors
 from backend.channels.meta_pages.client import GraphClient
 from backend.channels.meta_pages.values import Published, id_of, permalink
+from backend.channels.richtext import storable
 
 MOST_PICTURES = 10
 MOST_TEXT = 2200
@@ -36,7 +37,7 @@ def state_of(client: GraphClient, container: str) -> Literal["ready", "processin
     said = client.get(container, "status_code,status")
     status = said.get("status_code")
     if status == "ERROR":
-        raise Rejected("media_refused", str(said.get("status") or "").replace("\x00", "")[:300])
+        raise Rejected("media_refused", _words(said.get("status")))
     if status == "EXPIRED":
         raise RetryLater(errors.MEDIA_WAIT, "container_expired")
     if status == "PUBLISHED":
@@ -49,3 +50,7 @@ def publish(client: GraphClient, user_id: str, container: str, deadline: float) 
     said = client.post(f"{user_id}/media_publish", {"creation_id": container}, publishes=True, deadline=deadline)
     media_id = id_of(said, publishes=True)
     return Published(media_id, permalink(client, media_id, "permalink"))
+
+
+def _words(value: object) -> str:
+    return storable(value)[:300] if isinstance(value, str) else ""

@@ -11,7 +11,8 @@ from backend.channels.errors import ChannelError, OutcomeUnknown, RetryLater
 from backend.channels.meta_pages import errors
 from backend.channels.meta_pages.client import GraphClient
 
-_ID: Final = re.compile(r"[0-9]{1,32}(_[0-9]{1,32})?")
+_ID: Final = re.compile(r"[0-9]{1,32}(_[0-9]{1,32})?", re.ASCII)
+_ADDRESS: Final = re.compile(r"https://[\x21-\x7e]{1,2040}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +70,4 @@ def permalink(client: GraphClient, object_id: str, name: str) -> str | None:
         found = client.get(object_id, name).get(name)
     except ChannelError:
         return None
-    return found if isinstance(found, str) and found.startswith("https://") and len(found) <= 2048 else None
+    return found if isinstance(found, str) and _ADDRESS.fullmatch(found) else None

@@ -19,6 +19,8 @@ from requests_toolbelt.multipart.encoder import MultipartEncoder  # type: ignore
 from backend.channels.errors import OutcomeUnknown, Rejected, RetryLater, SenderDisabled
 from backend.channels.telegram_bot import errors, limits
 from backend.channels.transport import Answer, Timeouts, Transport
+from backend.core.egress.answers import read_json
+from backend.core.errors import NotFound, Unavailable
 
 PUBLIC_ADDRESS = "https://api.telegram.org"
 # Telegram's own form; "/test" after it addresses the test environment.
@@ -141,9 +143,9 @@ def _opened(item: Upload, files: ExitStack) -> _Sized:
         file = files.enter_context(item.opener())
         size = file.seek(0, 2)
         file.seek(0)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotFound):
         size = -1
-    except OSError:
+    except (OSError, Unavailable):
         size = -2
     if size == -1:
         raise Rejected("file_missing")
@@ -156,8 +158,8 @@ def _opened(item: Upload, files: ExitStack) -> _Sized:
 
 def _result(answer: Answer) -> Any:
     try:
-        body = json.loads(answer.body)
-    except (ValueError, RecursionError):
+        body = read_json(answer.body)
+    except ValueError:
         body = None
     if isinstance(body, dict) and body.get("ok") is True and "result" in body:
         return body["result"]

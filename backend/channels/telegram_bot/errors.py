@@ -19,11 +19,18 @@ from backend.channels.errors import (
     RetryLater,
     SenderDisabled,
 )
+from backend.channels.richtext import storable
 from backend.channels.telegram_bot import reading
+from backend.core import clock
+from backend.core.egress.answers import retry_after as retry_after_of
+from backend.core.egress.answers import whole_number
 
 DEFAULT_WAIT = 5.0
 GATEWAY_WAIT = 30.0
-_RETRY_AFTER = re.compile(r"retry after (\d{1,9})")
+MAX_WAIT = 86_400.0
+"""Telegram's own waits are believed up to a day."""
+MAX_GATEWAY_WAIT = 3600.0
+_RETRY_AFTER = re.compile(r"retry after (\d{1,20})", re.ASCII)
 _TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]{20,}")
 
 _Class = Literal["gone", "closed", "rejected", "disabled"]
@@ -125,7 +132,7 @@ BARE_NOT_FOUND = "token_unknown"
 def from_answer(status: int, body: object, retry_after: str | None = None) -> ChannelError:
     """The error that an answer other than `ok` stands for. `status` is the HTTP status, `body` the parsed
     JSON or None, `retry_after` the header of that name."""
-    if not isinstance(body, Mapping) or not isinstance(code := body.get("error_code"), int):
+    if not isinstance(body, Mapping) or (code := whole_number(body.get("error_code"), most=999)) is None:
         return _from_gateway(status, retry_after)
     description = body.get("description")
     text = description if isinstance(description, str) else ""
@@ -137,7 +144,7 @@ def _from_gateway(status: int, retry_after: str | None) -> ChannelError:
     """Not Telegram's own words: something in between answered, so a 401 or 404 says nothing about the
     token."""
     if status == 429:
-        return RetryLater(_seconds(retry_after) or DEFAULT_WAIT, "rate_limited")
+        return RetryLater(_seconds(retry_after, MAX_GATEWAY_WAIT) or DEFAULT_WAIT, "rate_limited")
     if status == 413:
         return Rejected("file_too_large")
     if status >= 500:
@@ -152,7 +159,7 @@ def _from_telegram(code: int, description: str, parameters: Mapping[str, Any], r
     if code == 429:
         named = _RETRY_AFTER.search(text)
         said = (parameters.get("retry_after"), named and named[1], retry_after)
-        wait = next((seconds for value in said if (seconds := _seconds(value))), DEFAULT_WAIT)
+        wait = next((seconds for value in said if (seconds := _seconds(value, MAX_WAIT))), DEFAULT_WAIT)
         return RetryLater(wait, "rate_limited")
     if code >= 500:
         return OutcomeUnknown("server_error", f"status {code}")
@@ -194,17 +201,12 @@ def _from_description(code: int, description: str) -> ChannelError:
     return Rejected("refused", _shown(description))
 
 
-def _seconds(value: object) -> float | None:
-    """A wait in seconds, at least one and at most a day; None where there is no such number."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        return None
-    return min(max(seconds, 1.0), 86_400.0) if seconds > 0 else None
+def _seconds(value: object, most: float) -> float | None:
+    """A wait in seconds, at least one and at most `most`; None where there is no such number."""
+    seconds = retry_after_of(value, now=clock.now(), most=most)
+    return max(seconds, 1.0) if seconds else None
 
 
 def _shown(description: str) -> str:
     """A description that may be shown: bounded, and without anything that looks like a token."""
-    return _TOKEN.sub("[redacted]", description)[:200]
+    return _TOKEN.sub("[redacted]", storable(description))[:200]

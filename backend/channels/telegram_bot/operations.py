@@ -12,6 +12,7 @@ from backend.channels.base import Button, Content, Media, Operation, Receipt
 from backend.channels.errors import OutcomeUnknown, Rejected
 from backend.channels.telegram_bot import formatting, keyboards, limits
 from backend.channels.telegram_bot.client import Upload
+from backend.core.egress.answers import whole_number
 
 _CHAT_ID = re.compile(r"-?[0-9]{1,19}")
 _CHAT_NAME = re.compile(r"@[A-Za-z0-9_]{1,64}")
@@ -193,11 +194,11 @@ def receipt_of(op: Operation, result: Any) -> Receipt:
         # An edit answers with the message, or with true for an inline one; the id stays what it was.
         return Receipt((op.external_id,) if op.kind in ("edit", "edit_buttons") and op.external_id else ())
     messages = result if isinstance(result, list) else [result]
-    ids = [message.get("message_id") if isinstance(message, dict) else None for message in messages]
-    if not ids or not all(isinstance(one, int) for one in ids):
+    ids = [whole_number(message.get("message_id")) if isinstance(message, dict) else None for message in messages]
+    if not ids or None in ids:
         raise OutcomeUnknown("unreadable_answer")
     facts: dict[str, Any] = {}
-    if isinstance(date := messages[0].get("date"), int):
+    if (date := whole_number(messages[0].get("date"))) is not None:
         facts["sent_at"] = date
     if file_ids := [found for message in messages if (found := _file_id(message))]:
         facts["file_ids"] = file_ids

@@ -5,7 +5,8 @@ goes to exactly the address that was judged (a name that changes its mind meanwh
 redirect starts over. Sizes and the whole duration are bounded. Proxies, `.netrc` and cookies do not exist here.
 """
 
+from backend.core.egress import answers
 from backend.core.egress.client import DEFAULT_MAX_BYTES, Egress, Response
 from backend.core.egress.errors import EgressFailed, EgressRefused
 
-__all__ = ["DEFAULT_MAX_BYTES", "Egress", "EgressFailed", "EgressRefused", "Response"]
+__all__ = ["DEFAULT_MAX_BYTES", "Egress", "EgressFailed", "EgressRefused", "Response", "answers"]

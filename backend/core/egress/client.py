@@ -9,19 +9,24 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
+from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 from typing import BinaryIO, Final, cast
 
 import certifi
 
 from backend.core.egress import body as bodies
 from backend.core.egress import connection, target
-from backend.core.egress.connection import Connector, Deadline, DeadlineSocket, Resolver
+from backend.core.egress.connection import Connector, Deadline, DeadlineSocket, Resolver, TooMuchReceived
 from backend.core.egress.errors import EgressFailed, EgressRefused
 from backend.core.egress.target import Target
+from backend.core.errors import AppError
 
 DEFAULT_MAX_BYTES: Final = 5 * 1024 * 1024
 
+_MAX_HEAD: Final = 256 * 1024
+"""Bytes of an answer's status line and headers, interim answers included."""
+_FRAMING: Final = 256 * 1024
+"""What the sizes of chunks may add to a body, beside once its own length."""
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -201,6 +206,7 @@ class _Exchange:
         http = HTTPConnection(self._place.host, self._place.port)
         http.auto_open = 0  # nothing but the judged connection
         http.sock = cast("ssl.SSLSocket", self._socket)
+        self._socket.allow(_MAX_HEAD)
         with _Failures(self._place):
             http.putrequest(method, self._place.resource, skip_host=True, skip_accept_encoding=True)
             http.putheader("Host", self._place.authority)
@@ -218,6 +224,8 @@ class _Exchange:
         """Writes the body to `file`; its size in bytes. Raises `EgressFailed`."""
         assert self._answer is not None
         size = 0
+        if self._socket is not None:
+            self._socket.allow(2 * max_bytes + _FRAMING)
         pieces = bodies.read(self._answer, self._place.origin, max_bytes)
         while True:
             with _Failures(self._place):
@@ -240,10 +248,13 @@ class _Failures:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, TimeoutError):
             raise EgressFailed("timeout", f"{self._origin} took too long.") from None
-        if isinstance(error, HTTPException) and not isinstance(error, ConnectionError | IncompleteRead):
-            raise EgressFailed("bad_response", f"{self._origin} did not answer in HTTP.") from None
+        if isinstance(error, TooMuchReceived):
+            raise EgressFailed("response_too_large", f"{self._origin} answered with too many bytes.") from None
         if isinstance(error, OSError | IncompleteRead):
             raise EgressFailed("connection_lost", f"{self._origin} broke the connection off.") from None
+        if isinstance(error, Exception) and not isinstance(error, AppError):
+            # Whatever `http.client` makes of bytes that are not HTTP: HTTPException, and ValueError for odd lengths.
+            raise EgressFailed("bad_response", f"{self._origin} did not answer in HTTP.") from None
 
 
 def _headers(answer: HTTPResponse) -> dict[str, str]:

@@ -26,6 +26,8 @@ Connector = Callable[[tuple[str, int], float], socket.socket]
 
 _MAX_ADDRESSES_TRIED: Final = 4
 _SEND_BYTES: Final = 64 * 1024
+_resolvers: Final = threading.BoundedSemaphore(32)
+"""Look-ups under way in a process: one that hangs outlives whoever waited for it, and anybody can name such a host."""
 
 
 class Deadline:
@@ -79,9 +81,17 @@ def _look_up(target: Target, resolver: Resolver, deadline: Deadline) -> Sequence
             answers.put(resolver(target.host, target.port))
         except (OSError, UnicodeError) as error:
             answers.put(error)
+        finally:
+            _resolvers.release()
 
     # The system's resolver knows no deadline of ours; a thread that is left behind ends with the resolver's own.
-    threading.Thread(target=ask, name="egress-resolver", daemon=True).start()
+    if not _resolvers.acquire(timeout=deadline.remaining()):
+        raise TimeoutError
+    try:
+        threading.Thread(target=ask, name="egress-resolver", daemon=True).start()
+    except RuntimeError:
+        _resolvers.release()
+        raise EgressFailed("dns_failed", "There is no thread left to look up an address.", sent=False) from None
     try:
         answer = answers.get(timeout=deadline.remaining())
     except queue.Empty:
@@ -129,12 +139,27 @@ def connect(
         raise EgressFailed("tls_failed", f"{target.origin}: {reason}.", sent=False) from None
 
 
+class TooMuchReceived(Exception):
+    """The other side sent more bytes than were allowed. No library below knows it, so none of them swallows it."""
+
+
 class DeadlineSocket:
-    """As much of a socket as `http.client` uses, each operation bounded by the deadline."""
+    """As much of a socket as `http.client` uses, each operation bounded by the deadline, and what is received by size.
+
+    The size is counted here, below `http.client`: a chunk of length -1 makes it read until there is no memory left.
+    """
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self.sock = sock
         self._deadline = deadline
+        self._receiver: _Receiver | None = None
+        self._allowed = 0
+
+    def allow(self, size: int) -> None:
+        """Lets so many more bytes in, whatever was left; more raise `TooMuchReceived`."""
+        self._allowed = size
+        if self._receiver is not None:
+            self._receiver.left = size
 
     def sendall(self, data: bytes | bytearray | memoryview) -> None:
         """Sends everything. Raises OSError and TimeoutError."""
@@ -145,7 +170,8 @@ class DeadlineSocket:
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         """A buffered reader over the socket."""
-        return io.BufferedReader(_Receiver(self.sock, self._deadline))
+        self._receiver = _Receiver(self.sock, self._deadline, self._allowed)
+        return io.BufferedReader(self._receiver)
 
     def close(self) -> None:
         """Does nothing: `http.client` closes while its answer is still unread; `end` is the real end."""
@@ -156,13 +182,18 @@ class DeadlineSocket:
 
 
 class _Receiver(io.RawIOBase):
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+    def __init__(self, sock: socket.socket, deadline: Deadline, left: int) -> None:
         self._sock = sock
         self._deadline = deadline
+        self.left = left
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         self._sock.settimeout(self._deadline.remaining())
-        return self._sock.recv_into(buffer)
+        received = self._sock.recv_into(buffer)
+        self.left -= received
+        if self.left < 0:
+            raise TooMuchReceived
+        return received

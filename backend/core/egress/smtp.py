@@ -12,11 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from typing import Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import certifi
 
+if TYPE_CHECKING:
+    _Base = smtplib.SMTP
+else:
+    _Base = object
+
+MAX_REPLY_LINES: Final = 1000
 SECONDS: Final = 15.0
 """For connecting and for each answer."""
 
@@ -87,12 +93,12 @@ def session(server: Server, *, seconds: float = SECONDS) -> Iterator[smtplib.SMT
         connection = _connect(server, seconds)
     except MailFailed:
         raise
-    except (OSError, smtplib.SMTPException) as error:
-        raise failure(error) from None
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        raise failure(error, connecting=True) from None
     try:
         yield connection
     finally:
-        with suppress(OSError, smtplib.SMTPException):
+        with suppress(OSError, smtplib.SMTPException, ValueError):
             connection.quit()
         connection.close()
 
@@ -102,26 +108,73 @@ def send(connection: smtplib.SMTP, message: EmailMessage) -> None:
     try:
         connection.send_message(message)
     except (OSError, smtplib.SMTPException, ValueError) as error:
-        with suppress(OSError, smtplib.SMTPException):
+        with suppress(OSError, smtplib.SMTPException, ValueError):
             connection.rset()
         raise failure(error) from None
 
 
-def failure(error: Exception) -> MailFailed:
-    """What an error means: SMTP's 5xx are for good, everything else may go better later."""
+def failure(error: Exception, *, connecting: bool = False) -> MailFailed:
+    """What an error means: SMTP's codes from 500 to 599 are for good, everything else may go better later.
+
+    While `connecting` no mail has been spoken of yet, so nothing is refused for good.
+    """
     if isinstance(error, smtplib.SMTPAuthenticationError):
         # The operator may correct it: nothing is wrong with the mail.
         return MailFailed("mail_login_refused", again=True)
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = [code for code, _ in error.recipients.values()]
-        return MailFailed("mail_recipient_refused", again=not codes or min(codes) < 500)
+        return MailFailed("mail_recipient_refused", again=not codes or not all(map(_is_final, codes)))
     if isinstance(error, smtplib.SMTPSenderRefused | smtplib.SMTPDataError):
-        return MailFailed("mail_refused", again=error.smtp_code < 500)
+        return MailFailed("mail_refused", again=not _is_final(error.smtp_code))
     if isinstance(error, ssl.SSLError):  # before ValueError, which some of them are as well
         return MailFailed("mail_tls_failed", again=True)
-    if isinstance(error, smtplib.SMTPNotSupportedError | ValueError):
+    if not connecting and isinstance(error, smtplib.SMTPNotSupportedError | ValueError):
         return MailFailed("mail_unsupported", again=False)
     return MailFailed("mail_server_away", again=True)
+
+
+def _is_final(code: object) -> bool:
+    """Whether a server's code refuses for good; `smtplib` gives -1 for what is no number, and any three digits."""
+    return isinstance(code, int) and 500 <= code <= 599
+
+
+class _BoundedReplies:
+    """The server's side of a connection, as `smtplib` reads it; one reply has at most `MAX_REPLY_LINES` lines.
+
+    A reply's lines go on for as long as each says so (RFC 5321 §4.2.1), and `smtplib` keeps them all.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.lines = 0
+
+    def readline(self, size: int = -1) -> bytes:
+        self.lines += 1
+        if self.lines > MAX_REPLY_LINES:
+            raise OSError("the reply does not end")
+        return self._file.readline(size)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Replies(_Base):
+    """Mixed into smtplib's connections: bounds each reply."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = cast("Any", _BoundedReplies(self.sock.makefile("rb")))
+        if isinstance(self.file, _BoundedReplies):
+            self.file.lines = 0
+        return super().getreply()
+
+
+class _Plain(_Replies, smtplib.SMTP):
+    pass
+
+
+class _Encrypted(_Replies, smtplib.SMTP_SSL):
+    pass
 
 
 def _connect(server: Server, seconds: float) -> smtplib.SMTP:
@@ -129,9 +182,9 @@ def _connect(server: Server, seconds: float) -> smtplib.SMTP:
     context.load_default_certs()
     connection: smtplib.SMTP
     if server.encrypted:
-        connection = smtplib.SMTP_SSL(server.host, server.port, timeout=seconds, context=context)
+        connection = _Encrypted(server.host, server.port, timeout=seconds, context=context)
     else:
-        connection = smtplib.SMTP(server.host, server.port, timeout=seconds)
+        connection = _Plain(server.host, server.port, timeout=seconds)
     try:
         connection.ehlo_or_helo_if_needed()
         if not server.encrypted and connection.has_extn("starttls") and not server.is_local:

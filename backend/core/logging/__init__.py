@@ -19,6 +19,7 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from backend.core.logging.flood import LEFT_OUT, FloodFilter, Kind
 from backend.core.logging.redaction import Redactor
 
 __all__ = ["Redactor", "bound", "configure", "get_logger"]
@@ -61,6 +62,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None, *, secrets: Ite
     if number is None:
         raise ValueError(f"LOG_LEVEL: there is no level {level!r}.")
     handler = _Handler(stream or sys.stderr)
+    handler.addFilter(FloodFilter(_tell_left_out))
     handler.setFormatter(_formatter(Redactor(secrets)))
     root = logging.getLogger()
     for old in list(root.handlers):
@@ -76,6 +78,11 @@ def configure(level: str = "INFO", stream: TextIO | None = None, *, secrets: Ite
     sys.excepthook = _log_uncaught
     if not isinstance(threading.excepthook, _ThreadCrashes):
         threading.excepthook = _ThreadCrashes(threading.excepthook)
+
+
+def _tell_left_out(kind: Kind, count: int) -> None:
+    name, event, which = kind
+    get_logger(__name__).warning(LEFT_OUT, of=event, by=name, kind=which, count=count)
 
 
 def _route(logger: logging.Logger) -> None:

@@ -30,11 +30,11 @@ def alive() -> dict[str, Any]:
 @bp.get("/health/ready")
 @public("a router asks without credentials")
 @bp.output(Readiness)
-@bp.doc(responses={503: "The database, the sweep or the tick is not well; `detail.checks` says which"})
+@bp.doc(responses={503: "The database, its disk, the sweep or the tick is not well; `detail.checks` says which"})
 def ready() -> dict[str, Any] | Response:
     """Is it ready for work
 
-    The database answers, and the sweep and the tick have run within the last 15 seconds.
+    The database answers and takes writes, and the sweep and the tick have run within the last 15 seconds.
     """
     checks = [{"name": check.name, "state": check.state, "age": check.age} for check in health.readiness()]
     if all(check["state"] == "ok" for check in checks):

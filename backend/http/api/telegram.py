@@ -26,6 +26,8 @@ from backend.services import linking, notifications
 from backend.services.auth import people
 from backend.services.auth.actor import WRITE
 
+_NOT_LINKED = "Telegram account not linked. Use /link-account endpoint to connect."
+
 bp = APIBlueprint("telegram", __name__, url_prefix="/api/telegram", tag="Telegram")
 
 
@@ -81,7 +83,7 @@ def status(query_data: BotQuery) -> Response | dict[str, Any]:
     optional = {
         "telegram_chat_id": found.chat_id,
         "linked_at": found.linked_at,
-        "message": found.message,
+        "message": _NOT_LINKED if found.state == "none" and found.code is None else found.message,
         "code": found.code,
         "chat_kind": found.kind,
         "bot_username": sender.username if sender is not None else None,
@@ -100,7 +102,7 @@ def send_test_message(query_data: PersonQuery) -> dict[str, Any]:
     Answers once it is stored; mutes and quiet hours do not hold it back.
     """
     notifications.send_test_message(guards.actor().label, _person(query_data))
-    return {"message": "Test message queued"}
+    return {"message": "Test message sent successfully"}
 
 
 @bp.post("/unlink-account")
@@ -114,8 +116,9 @@ def unlink_account(query_data: BotQuery) -> dict[str, Any]:
     """
     caller = guards.actor()
     sender = linking.bot_for(caller.workspace_id, query_data.bot)
-    ended = sender is not None and linking.unlink_account(caller.label, _person(query_data), sender)
-    return {"message": "Telegram account unlinked" if ended else "No Telegram account was linked"}
+    if sender is not None:
+        linking.unlink_account(caller.label, _person(query_data), sender)
+    return {"message": "Telegram account unlinked successfully"}
 
 
 @bp.get("/diagnostics")

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import or_, select
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from backend.core import clock, queue
 from backend.core.database import db, system_scope, workspace_scope
@@ -73,13 +74,7 @@ def _fetch(alert_id: int, carried: dict[str, Any], timeout: float) -> None:
     try:
         stored = fetching.fetch(carried["url"], carried["kind"], timeout)
     except fetching.FetchFailed as error:
-        case = cases.by_id(alert_id)
-        if error.again and carried["tries"] < MOST_TRIES:
-            case.alert.attachment = carried | {"until": _text(clock.now() + _WAIT)}
-        else:
-            case.alert.attachment = carried | {"state": "failed", "error": error.code}
-            history.note(case.alert, "attachment_failed", code=error.code)
-        db.session.commit()
+        _give_up_or_wait(alert_id, carried, error)
         return
     try:
         case = cases.by_id(alert_id)
@@ -87,10 +82,23 @@ def _fetch(alert_id: int, carried: dict[str, Any], timeout: float) -> None:
         saying.attach(case, attachments.as_media(file, carried["kind"]))
         case.alert.attachment = carried | {"state": "sent", "file_id": file.id}
         db.session.commit()
-    except BaseException:
+    except BaseException as error:
         db.session.rollback()
         attachments.files().delete(stored.key)
-        raise
+        if isinstance(error, OperationalError | InterfaceError) or not isinstance(error, Exception):
+            raise
+        _give_up_or_wait(alert_id, carried, fetching.failure_of(error, alert_id=alert_id))
+
+
+def _give_up_or_wait(alert_id: int, carried: dict[str, Any], error: fetching.FetchFailed) -> None:
+    """Notes that an attachment could not be fetched or sent, or that it is tried again. Commits."""
+    case = cases.by_id(alert_id)
+    if error.again and carried["tries"] < MOST_TRIES:
+        case.alert.attachment = carried | {"until": _text(clock.now() + _WAIT)}
+    else:
+        case.alert.attachment = carried | {"state": "failed", "error": error.code}
+        history.note(case.alert, "attachment_failed", code=error.code)
+    db.session.commit()
 
 
 def _due() -> Any:

@@ -17,8 +17,9 @@ from backend.channels.errors import ChannelError, RecipientUnreachable, Rejected
 from backend.channels.inbound import Chat, InboundEvent
 from backend.channels.telegram_bot import webhook
 from backend.channels.telegram_bot.administration import WebhookInfo
-from backend.core.errors import Invalid, NotFound, Unavailable
+from backend.core.errors import AppError, Invalid, NotFound, Unavailable
 from backend.services.senders import provider
+from backend.services.senders.questions import WHY_NOT, NotAsked
 
 _SHOWN: Final = 200
 
@@ -48,11 +49,30 @@ def clear_errors() -> Iterator[None]:
         raise NotFound("chat_not_found", "Telegram knows no such chat, or the bot is not in it.") from None
     except Rejected as error:
         raise Invalid(error.code, error.detail or "Telegram refuses this.") from None
+    except NotAsked as error:
+        raise not_asked(error) from None
     except ChannelError as error:
         seconds = math.ceil(error.seconds) if isinstance(error, RetryLater) else 5
         raise Unavailable(
             "bot_unavailable", "Telegram cannot be reached at the moment; try again.", retry_after=max(1, seconds)
         ) from None
+
+
+def not_asked(error: NotAsked) -> Unavailable:
+    """Telegram was left alone: why, until when, and when it was last heard."""
+    last = error.last.at.isoformat(timespec="seconds").replace("+00:00", "Z") if error.last else None
+    known = f"last known at {last}" if last else "nothing is known yet"
+    return Unavailable(
+        "bot_unavailable",
+        f"Telegram is not asked just now ({WHY_NOT[error.reason]}); {known}. Try again.",
+        detail={"reason": error.reason, "last_known_at": last},
+        retry_after=math.ceil(error.seconds),
+    )
+
+
+def was_left_alone(error: AppError) -> bool:
+    """Whether this error is `not_asked`'s."""
+    return isinstance(error, Unavailable) and isinstance(error.detail, dict) and "last_known_at" in error.detail
 
 
 def refused() -> Invalid:

@@ -75,7 +75,11 @@ def sync(actor_label: str, workspace_id: int, bot_id: int) -> tuple[Sender, bool
         if time.monotonic() - began > _SECONDS:
             complete = False
             break
-        found[place] = _chat_facts(token, chat_id)
+        facts = _chat_facts(token, chat_id)
+        if facts is None:
+            complete = False
+            break
+        found[place] = facts
     with system_scope(_WHY):
         bot = catalog.get(workspace_id, bot_id, lock=True)
         if bot.chat_ids == chats:
@@ -94,12 +98,14 @@ def known_chats(bot: Sender) -> list[dict[str, Any]]:
     return list(kept) if isinstance(kept, list) and len(kept) == count else [{} for _ in range(count)]
 
 
-def _chat_facts(token: str, chat_id: str) -> dict[str, Any]:
-    """Without the chat's id: the ids of people are kept encrypted, beside this."""
+def _chat_facts(token: str, chat_id: str) -> dict[str, Any] | None:
+    """Without the chat's id: the ids of people are kept encrypted, beside this. None where Telegram was not asked."""
     now = clock.now().isoformat()
     try:
         chat = asking.look_up(token, chat_id)
     except AppError as error:
+        if asking.was_left_alone(error):
+            return None
         return {"error": error.code, "checked_at": now}
     return _facts_of(chat) | {"checked_at": now}
 

@@ -124,6 +124,11 @@ class Dispatcher:
         except (DBAPIError, PoolTimeout) as error:
             log.warning("database_away", error=type(error).__name__)
             return LOOK_SECONDS
+        except Exception as error:
+            # No file handles left, say. What was claimed and not begun is settled as an orphan.
+            log.exception("dispatch_defect", error=type(error).__name__)
+            self._stop.wait(LOOK_SECONDS)
+            return LOOK_SECONDS
 
     def _take_leases(self) -> None:
         nudged = self._nudged.is_set()

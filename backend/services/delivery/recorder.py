@@ -67,7 +67,14 @@ class Recorder:
             outcomes = [one for one in batch if one is not None]
             if outcomes:
                 self._record(outcomes)
-                self._recorded(outcomes)
+                self._tell(outcomes)
+
+    def _tell(self, outcomes: list[Outcome]) -> None:
+        try:
+            self._recorded(outcomes)
+        except Exception as error:
+            # The next batch has to be recorded all the same.
+            log.exception("recorded_defect", error=type(error).__name__)
 
     def _record(self, outcomes: list[Outcome]) -> None:
         """Records until the database takes it; a batch that it refuses is recorded one by one, and one at its least.

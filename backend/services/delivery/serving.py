@@ -203,6 +203,9 @@ class Serving:
                     self._refresh_senders()
             except (DBAPIError, PoolTimeout) as error:
                 log.warning("lease_not_renewed", error=type(error).__name__)
+            except Exception as error:
+                # A lease that is not renewed runs out, which is safe; a thread that ends would end the process.
+                log.exception("renew_defect", error=type(error).__name__)
 
     def _refresh_senders(self) -> None:
         """Notices a token that was changed and a sender that was switched off."""

@@ -1,4 +1,4 @@
-"""Whether this instance can do its work: the database answers, its periodic parts run, and nothing piles up."""
+"""Whether this instance can do its work: the database takes writes, its periodic parts run, and nothing piles up."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from backend.core import clock, queue
 from backend.core.database import db, system_scope
 from backend.models import Delivery, Heartbeat, SenderLease, WebhookEvent
+from backend.services.health import write_probe
 
 OLDEST: Final = 15.0
 """Seconds after which a periodic part counts as stopped."""
 PARTS: Final = ("sweep", "tick")
+WRITES: Final = "database_writes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,9 @@ def readiness() -> list[Check]:
                 for name, seconds in db.session.execute(select(Heartbeat.name, age).where(Heartbeat.name.in_(PARTS)))
             }
     except (OperationalError, InterfaceError, PoolTimeout):
-        return [Check("database", "failed"), *(Check(name, "missing") for name in PARTS)]
-    return [Check("database", "ok"), *(_part(name, ages.get(name)) for name in PARTS)]
+        return [Check("database", "failed"), Check(WRITES, "missing"), *(Check(name, "missing") for name in PARTS)]
+    writes = Check(WRITES, "ok" if write_probe.takes_writes() else "failed")
+    return [Check("database", "ok"), writes, *(_part(name, ages.get(name)) for name in PARTS)]
 
 
 def _part(name: str, age: float | None) -> Check:

@@ -5,15 +5,22 @@ While Redis is away it does the work itself, in short turns, and beats after eac
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.core import config, failpoints, queue
 from backend.core.database import db
 from backend.core.locking import beat, only_one
+from backend.core.logging import get_logger
 from backend.services import alerts, intake, live, mail, outgoing_webhooks, posts, senders
 from backend.services.delivery import recovery
 from backend.services.housekeeping import upkeep
 from backend.services.notifications import attachments
+
+log = get_logger(__name__)
 
 SWEEP_SECONDS = 2.0
 ENABLED = "sweep" not in (config.test_hook("TEST_DISABLE") or "")
@@ -66,21 +73,59 @@ def sweep() -> bool:
         if lock is None:
             return False
         failpoints.hit("sweep.started")
-        senders.ensure_environment_bot()
-        db.session.commit()
-        recovery.expire()
-        recovery.cancel_blocked()
-        recovery.explain_disabled()
-        for lane, waiting, work in _LANES:
-            if waiting() and not queue.wake_now(lane):
-                # Redis only runs the work; without it the sweep does.
-                work()
-                beat(db.engine, "sweep")
-        senders.recheck_refused()
-        live.purge()
-        queue.wake_now("dispatch")
-        # First: what this session has read it still holds, and tidying would wait for it in vain.
-        db.session.remove()
-        upkeep.tidy_queue_sometimes(db.engine)
-        beat(db.engine, "sweep")
+        # Each step is done, whatever became of those before it.
+        done = [_done(step) for step in _steps()]
+        if all(done):
+            beat(db.engine, "sweep")
     return True
+
+
+def _steps() -> Iterator[Callable[[], object]]:
+    yield _ensure_bot
+    yield recovery.expire
+    yield recovery.cancel_blocked
+    yield recovery.explain_disabled
+    for lane in _LANES:
+        yield partial(_wake, *lane)
+    yield senders.recheck_refused
+    yield live.purge
+    yield partial(queue.wake_now, "dispatch")
+    yield _tidy
+
+
+def _done(step: Callable[[], object]) -> bool:
+    """Does one step; False after a defect in it, which must not keep the others from being done. No beat comes then,
+    so that readiness shows it. Raises what a database raises."""
+    try:
+        step()
+    except (DBAPIError, PoolTimeout):
+        raise
+    except Exception as error:
+        db.session.rollback()
+        log.exception("sweep_defect", step=_name(step), error=type(error).__name__)
+        return False
+    return True
+
+
+def _name(step: Callable[[], object]) -> str:
+    if isinstance(step, partial):
+        return ".".join([step.func.__name__, *(str(one) for one in step.args[:1])])
+    return getattr(step, "__name__", "step")
+
+
+def _ensure_bot() -> None:
+    senders.ensure_environment_bot()
+    db.session.commit()
+
+
+def _wake(lane: str, waiting: Callable[[], int], work: Callable[[], int]) -> None:
+    if waiting() and not queue.wake_now(lane):
+        # Redis only runs the work; without it the sweep does.
+        work()
+        beat(db.engine, "sweep")
+
+
+def _tidy() -> None:
+    # First: what this session has read it still holds, and tidying would wait for it in vain.
+    db.session.remove()
+    upkeep.tidy_queue_sometimes(db.engine)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from backend.channels.errors import ChannelError, Rejected, RetryLater, SenderDisabled
 from backend.core.database import db, system_scope
+from backend.core.egress.answers import whole_number
 from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services import senders
@@ -78,6 +79,12 @@ class Poller:
             except DBAPIError as error:
                 db.session.rollback()
                 self._rest(type(error).__name__)
+            except PollingStopped:
+                raise
+            except Exception as error:
+                db.session.rollback()
+                log.exception("polling_defect", sender_id=self._sender_id, error=type(error).__name__)
+                self._rest(type(error).__name__)
 
     def turn(self) -> int:
         """One question and its answer, stored; returns how many updates were new. Raises a channel error, or what the
@@ -94,7 +101,8 @@ class Poller:
             sender = self._sender()
             new = sum(store(sender, json.dumps(update).encode()) for update in updates)
             db.session.commit()
-        ids = [update["update_id"] for update in updates if isinstance(update.get("update_id"), int)]
+        numbers = (whole_number(update.get("update_id"), most=2**62) for update in updates)
+        ids = [number for number in numbers if number is not None]
         # Telegram hands them out in order; what has no id of its own goes with its neighbours.
         self._offset = max(ids) + 1 if ids else self._offset
         return new

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import select
 
@@ -16,6 +18,7 @@ from backend.models import Conversation, Message, NotificationSettings, Sender, 
 from backend.services import senders
 from backend.services.linking import links
 from backend.services.linking.overview import status_of
+from backend.services.senders.questions import WHY_NOT, NotAsked
 
 _CHAT_ID = re.compile(r"-?[1-9][0-9]{0,18}")
 
@@ -36,10 +39,13 @@ class _Answers:
     facts: SenderFacts | None
     error: ChannelError | None
     webhook: WebhookInfo | None
+    webhook_at: datetime | None = None
+    """When that was known last, where it was not asked now."""
 
 
 def diagnose(user: User, sender: Sender | None) -> list[Check]:
-    """Looks at everything. Asks Telegram twice at most, with short time-outs, and commits before it does.
+    """Looks at everything. Asks Telegram twice at most, with short time-outs, and commits before it does. What it does
+    not ask now is shown as it was last known.
 
     Runs in the person's workspace scope; raises nothing that Telegram does.
     """
@@ -50,7 +56,7 @@ def diagnose(user: User, sender: Sender | None) -> list[Check]:
     return [
         Check("bot_configured", True, f"Bot “{sender.name}”."),
         *_about_bot(sender, answers),
-        *_about_webhook(sender, answers.webhook),
+        *_about_webhook(sender, answers.webhook, answers.webhook_at),
         *_about_link(user, sender, link),
     ]
 
@@ -58,18 +64,26 @@ def diagnose(user: User, sender: Sender | None) -> list[Check]:
 def _ask(sender: Sender) -> _Answers:
     if not sender.credentials:
         return _Answers(None, SenderDisabled("no_token"), None)
+    facts, failure = None, None
     try:
         facts = senders.probe(sender)
+    except NotAsked as error:
+        failure = error
     except ChannelError as error:
         return _Answers(None, error, None)
     try:
-        return _Answers(facts, None, senders.webhook_info(sender))
+        return _Answers(facts, failure, senders.webhook_info(sender))
+    except NotAsked as error:
+        last = error.last
+        return _Answers(facts, failure, last.value if last else None, last.at if last else None)
     except ChannelError as error:
-        return _Answers(facts, error, None)
+        return _Answers(facts, failure or error, None)
 
 
 def _about_bot(sender: Sender, answers: _Answers) -> list[Check]:
     facts, error = answers.facts, answers.error
+    if isinstance(error, NotAsked) and facts is None:
+        return _as_last_known(sender, error)
     refused = isinstance(error, SenderDisabled)
     reached = facts is not None or refused
     why = f"Telegram could not be asked ({error.code})." if error is not None and facts is None else ""
@@ -80,22 +94,49 @@ def _about_bot(sender: Sender, answers: _Answers) -> list[Check]:
             False if refused else (True if facts is not None else None),
             f"Telegram refuses the token ({error.code})." if refused and error else why or "Accepted.",
         ),
-        Check(
-            "bot_active",
-            sender.is_active,
-            "Switched on." if sender.is_active else f"Switched off ({sender.disabled_code or 'by a person'}).",
-        ),
+        _active(sender),
     ]
-    reads_all = facts.capabilities.get("can_read_all_group_messages") if facts is not None else None
+    return [*checks, _privacy(facts.capabilities if facts is not None else {})]
+
+
+def _privacy(capabilities: Mapping[str, Any], since: str = "") -> Check:
+    reads_all = capabilities.get("can_read_all_group_messages")
+    if not isinstance(reads_all, bool):
+        return Check("privacy_mode", None, "Not known.")
     detail = {
         True: "Off: the bot sees every message of its groups.",
         False: "On: in groups the bot sees only commands and replies to it.",
-        None: "Not known.",
-    }[reads_all if isinstance(reads_all, bool) else None]
-    return [*checks, Check("privacy_mode", None if reads_all is None else True, detail)]
+    }[reads_all]
+    return Check("privacy_mode", True, detail + since)
 
 
-def _about_webhook(sender: Sender, info: WebhookInfo | None) -> list[Check]:
+def _as_last_known(sender: Sender, error: NotAsked) -> list[Check]:
+    """What is kept of the bot, with the time at which it was found out."""
+    asked = sender.facts.get("probed_at")
+    failed = sender.facts.get("probe_failed_at")
+    if isinstance(failed, str):
+        said = f"last known at {_kept_moment(failed)}: it could not be asked ({sender.facts.get('probe_error')})"
+    elif isinstance(asked, str):
+        said = f"last known at {_kept_moment(asked)}: it answers and accepts the token"
+    else:
+        said = "nothing is known yet"
+    detail = f"Not asked now, for {WHY_NOT[error.reason]}; {said}."
+    kept = sender.facts.get("capabilities")
+    since = f" (last known at {_kept_moment(asked)})" if isinstance(asked, str) else ""
+    return [
+        Check("bot_reachable", None, detail),
+        Check("token_valid", None, detail),
+        _active(sender),
+        _privacy(kept if isinstance(kept, dict) else {}, since),
+    ]
+
+
+def _active(sender: Sender) -> Check:
+    off = f"Switched off ({sender.disabled_code or 'by a person'})."
+    return Check("bot_active", sender.is_active, "Switched on." if sender.is_active else off)
+
+
+def _about_webhook(sender: Sender, info: WebhookInfo | None, known_at: datetime | None) -> list[Check]:
     seen = sender.last_inbound_at
     last_update = Check("last_update", None if seen is None else True, _moment(seen) if seen else "None yet.")
     secret = bool(senders.webhook_secret_of(sender))
@@ -117,6 +158,9 @@ def _about_webhook(sender: Sender, info: WebhookInfo | None) -> list[Check]:
         over = info.last_error_at is not None and seen is not None and seen > info.last_error_at
         when = _moment(info.last_error_at) if info.last_error_at else "unknown time"
         error = Check("last_error", over, f"{info.last_error} ({when}{', over since' if over else ''})")
+    if known_at is not None:
+        since = f" (not asked now, last known at {_moment(known_at)})"
+        address, error = (replace(one, ok=None, detail=one.detail + since) for one in (address, error))
     return [*checks, address, last_update, error]
 
 
@@ -162,6 +206,10 @@ def _last_failed_send(user: User, link: TelegramLink) -> Check:
             later = "; messages were sent after it" if place else ""
             return Check("last_failed_send", place > 0, f"{row.error or row.state} ({_moment(row.created_at)}{later})")
     return Check("last_failed_send", True, "None.")
+
+
+def _kept_moment(at: str) -> str:
+    return _moment(datetime.fromisoformat(at))
 
 
 def _moment(at: datetime) -> str:

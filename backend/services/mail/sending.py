@@ -16,6 +16,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from backend.core import clock, config, failpoints, queue
 from backend.core.database import db, system_scope
@@ -26,6 +27,7 @@ from backend.models import JobRun, Mail
 
 log = get_logger(__name__)
 
+DEFECT: Final = "internal_error"
 CLAIMED: Final = timedelta(minutes=5)
 _FIRST: Final = 30.0
 _LONGEST: Final = 1800.0
@@ -58,7 +60,8 @@ def drain(seconds: float = 30.0, *, timeout: float = smtp.SECONDS) -> int:
             while claimed is not None:
                 failed = _transmit(connection, claimed, server)
                 ended += _record(claimed, failed)
-                if failed is not None and failed.code == "mail_server_away":
+                if failed is not None and failed.code in (DEFECT, "mail_server_away"):
+                    # What state the connection is in is not known.
                     return ended
                 if time.monotonic() >= deadline:
                     queue.wake_now("background")
@@ -68,6 +71,12 @@ def drain(seconds: float = 30.0, *, timeout: float = smtp.SECONDS) -> int:
         # Raised by connecting alone: the first one is still in hand.
         assert claimed is not None
         ended += _record(claimed, error)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        # One whose outcome cannot be recorded is due again after `CLAIMED`; the others are sent meanwhile.
+        db.session.rollback()
+        log.exception("mail_defect", error=type(error).__name__)
     return ended
 
 
@@ -117,6 +126,10 @@ def _transmit(connection: smtplib.SMTP, claimed: _Claimed, server: Server) -> Ma
         smtp.send(connection, _message(claimed, server))
     except MailFailed as error:
         return error
+    except Exception as error:
+        # A defect of ours: noted as a try, so that it is not met again at once, nor for ever.
+        log.exception("mail_defect", mail_id=claimed.id, error=type(error).__name__)
+        return MailFailed(DEFECT, again=True)
     failpoints.hit("mail.accepted_not_recorded")
     return None
 
@@ -131,7 +144,7 @@ def decide(failed: MailFailed | None, attempts: int, now: datetime, expires_at: 
     """
     if failed is None:
         return "sent", now
-    pause = timedelta(seconds=min(_FIRST * 2 ** (attempts - 1), _LONGEST))
+    pause = timedelta(seconds=min(_FIRST * 2.0 ** min(attempts - 1, 20), _LONGEST))
     if not failed.again or now + pause >= expires_at:
         return "failed", now
     return "waiting", now + pause

@@ -16,12 +16,13 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import or_, select
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from backend.channels.base import Content, Media
 from backend.core import clock, config, queue, storage
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.egress import Egress, EgressFailed, EgressRefused
-from backend.core.errors import AppError
+from backend.core.errors import AppError, StorageFull, Unavailable
 from backend.core.logging import get_logger
 from backend.models import Message, NotificationEvent, User
 from backend.services import attachments, delivery
@@ -113,10 +114,12 @@ def _fetch_one(claimed: _Claimed, timeout: float) -> int:
     try:
         kept = _attach(claimed, stored)
         db.session.commit()
-    except BaseException:
+    except BaseException as error:
         db.session.rollback()
         attachments.files().delete(stored.key)
-        raise
+        if isinstance(error, OperationalError | InterfaceError) or not isinstance(error, Exception):
+            raise
+        return _give_up_or_wait(claimed, failure_of(error, event_id=claimed.event_id))
     if not kept:
         attachments.files().delete(stored.key)
     return 1
@@ -124,6 +127,27 @@ def _fetch_one(claimed: _Claimed, timeout: float) -> int:
 
 def fetch(url: str, kind: str, timeout: float) -> storage.StoredFile:
     """The address's content, in the storage. Raises FetchFailed. No transaction may be open."""
+    try:
+        return _fetch(url, kind, timeout)
+    except FetchFailed:
+        raise
+    except OSError as error:
+        raise FetchFailed(storage.storage_fault(error).code, again=True) from None
+    except Exception as error:
+        log.exception("fetch_defect", error=type(error).__name__)
+        raise FetchFailed("internal_error", again=True) from None
+
+
+def failure_of(error: Exception, **ids: object) -> FetchFailed:
+    """What an error after the fetching means for the attachment: a refusal of ours lasts, a defect may be over the
+    next time, and is logged."""
+    if isinstance(error, AppError):
+        return FetchFailed(error.code, again=isinstance(error, StorageFull | Unavailable))
+    log.error("attachment_defect", error=type(error).__name__, exc_info=error, **ids)
+    return FetchFailed("internal_error", again=True)
+
+
+def _fetch(url: str, kind: str, timeout: float) -> storage.StoredFile:
     most = attachments.MAX_PHOTO if kind == "photo" else attachments.MAX_DOCUMENT
     client = Egress(allow_private=config.get().egress_allow_private)
     with tempfile.TemporaryFile() as sink:
@@ -139,7 +163,7 @@ def fetch(url: str, kind: str, timeout: float) -> storage.StoredFile:
         try:
             stored = attachments.put(sink, max_bytes=most)
         except AppError as error:
-            raise FetchFailed(error.code) from None
+            raise FetchFailed(error.code, again=isinstance(error, StorageFull | Unavailable)) from None
     if kind == "photo" and stored.mime not in attachments.PHOTO_TYPES:
         attachments.files().delete(stored.key)
         raise FetchFailed("not_a_picture")

@@ -13,7 +13,7 @@ from backend.models import NotificationType
 from backend.services.notifications import texts
 
 BUILT_IN: Final = texts.BUILT_IN
-SUBSCRIPTIONS: Final[dict[str, bool]] = {"alerts": False, "reports": True, "new_message": True}
+SUBSCRIPTIONS: Final[dict[str, bool]] = {"alerts": False, "reports": True, "device_events": True, "new_message": True}
 """What other features send and a person may switch, with its default: alerts are asked for by those who want them."""
 RESERVED: Final = frozenset({*BUILT_IN, *SUBSCRIPTIONS, "test", "notification"})
 """Names that a workspace cannot give to a type of its own."""

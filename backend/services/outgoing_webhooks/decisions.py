@@ -15,12 +15,14 @@ DISABLED_AFTER: Final = timedelta(days=3)
 DISABLED_FAILURES: Final = 15
 LONGEST_REST: Final = timedelta(minutes=5)
 _FIRST_REST: Final = timedelta(seconds=5)
-_MOST_RETRY_AFTER: Final = timedelta(hours=1)
+MAX_RETRY_AFTER: Final = 3600.0
+"""Seconds that an endpoint may ask us to wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One try: the status that was answered, or the code of why there is none. `retry_after` in seconds."""
+    """One try: the status that was answered, or the code of why there is none. `retry_after` in seconds, from 0 to
+    `MAX_RETRY_AFTER`."""
 
     status: int | None = None
     code: str | None = None
@@ -77,7 +79,7 @@ def decide(
         return Decision("failed", outcome.fault, rest=rest)
     wait = WAITS[attempts - 1]
     if outcome.retry_after is not None and outcome.status in (429, 503):
-        asked = min(timedelta(seconds=outcome.retry_after), _MOST_RETRY_AFTER)
+        asked = timedelta(seconds=min(outcome.retry_after, MAX_RETRY_AFTER))
         wait, rest = max(wait, asked), max(rest or asked, asked)
     return Decision("due", outcome.fault, wait=wait, rest=rest)
 

@@ -8,27 +8,29 @@ open while an endpoint is asked. A try that was not recorded is made again: at l
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from backend.core import clock, config, failpoints, queue
 from backend.core.crews import Crew
 from backend.core.database import db, system_scope, workspace_scope
-from backend.core.egress import Egress, EgressFailed, EgressRefused
+from backend.core.egress import Egress, EgressFailed, EgressRefused, answers
 from backend.core.logging import get_logger
 from backend.models import OutgoingAttempt, OutgoingDelivery, OutgoingWebhook
 from backend.services.outgoing_webhooks import emitting, endpoints, signing
-from backend.services.outgoing_webhooks.decisions import Outcome, decide
+from backend.services.outgoing_webhooks.decisions import MAX_RETRY_AFTER, WAITS, Outcome, decide
 
 log = get_logger(__name__)
 
 TIMEOUT: Final = 10.0
 """Seconds that an endpoint has for its whole answer."""
+DEFECT: Final = "internal_error"
+"""The code of a try that failed by a defect of ours, whatever was answered."""
 _LEASE: Final = timedelta(seconds=30)
 _TURN_SECONDS: Final = 20.0
 """After so long a thread leaves its endpoint to whoever comes next, so that the others get their turn."""
@@ -111,15 +113,44 @@ def _serve(workspace_id: int, webhook_id: int) -> None:
     """Sends what is due to one endpoint, until nothing is, it fails, or the turn is over."""
     until = time.monotonic() + _TURN_SECONDS
     with workspace_scope(workspace_id):
-        try:
-            while time.monotonic() < until and (ready := _next(webhook_id)) is not None:
-                began = time.monotonic()
-                outcome = _ask(ready)
-                failpoints.hit("outgoing.answered_not_recorded")
-                if not _record(webhook_id, ready, outcome, round((time.monotonic() - began) * 1000)):
-                    break
-        finally:
-            _give_back(webhook_id)
+        while time.monotonic() < until and (ready := _next(webhook_id)) is not None:
+            began = time.monotonic()
+            outcome = _ask(ready)
+            failpoints.hit("outgoing.answered_not_recorded")
+            if not _settle(webhook_id, ready, outcome, round((time.monotonic() - began) * 1000)):
+                break
+        # Not after an exception: then the lease runs out by itself, and the endpoint is not asked again at once.
+        _give_back(webhook_id)
+
+
+def _settle(webhook_id: int, ready: _Ready, outcome: Outcome, duration_ms: int) -> bool:
+    """Records a try; where that cannot be done, moves the delivery's due time all the same. Commits; whether the
+    endpoint can be asked again at once. Raises what a database raises that is away: the lease is kept then."""
+    try:
+        return _record(webhook_id, ready, outcome, duration_ms)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        db.session.rollback()
+        log.exception("outgoing_webhook_defect", delivery_id=ready.delivery_id, error=type(error).__name__)
+        _put_off(webhook_id, ready.delivery_id)
+        return False
+
+
+def _put_off(webhook_id: int, delivery_id: int) -> None:
+    """Counts a try that could not be recorded, by statements that need nothing of what was answered. Commits."""
+    now = clock.now()
+    this = update(OutgoingDelivery).where(OutgoingDelivery.id == delivery_id, OutgoingDelivery.state == "due")
+    tries = db.session.scalar(select(OutgoingDelivery.attempts).where(OutgoingDelivery.id == delivery_id))
+    done = (tries or 0) + 1
+    if done > len(WAITS):
+        db.session.execute(this.values(state="failed", reason=DEFECT, attempts=done, ended_at=now))
+    else:
+        db.session.execute(this.values(reason=DEFECT, attempts=done, due_at=now + WAITS[done - 1]))
+    db.session.execute(
+        update(OutgoingWebhook).where(OutgoingWebhook.id == webhook_id).values(rest_until=now + WAITS[0])
+    )
+    db.session.commit()
 
 
 def _next(webhook_id: int) -> _Ready | None:
@@ -179,10 +210,11 @@ def _ask(ready: _Ready) -> Outcome:
         )
     except (EgressRefused, EgressFailed) as error:
         return Outcome(code=error.code)
-    retry_after = None
-    with suppress(ValueError):
-        retry_after = float(answer.headers.get("retry-after", ""))
-    return Outcome(answer.status, retry_after=max(0.0, retry_after) if retry_after is not None else None)
+    except Exception as error:
+        log.exception("outgoing_webhook_defect", delivery_id=ready.delivery_id, error=type(error).__name__)
+        return Outcome(code=DEFECT)
+    asked = answers.retry_after(answer.headers.get("retry-after"), now=clock.now(), most=MAX_RETRY_AFTER)
+    return Outcome(answer.status, retry_after=asked)
 
 
 def _record(webhook_id: int, ready: _Ready, outcome: Outcome, duration_ms: int) -> bool:

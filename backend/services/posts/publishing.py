@@ -18,7 +18,7 @@ from sqlalchemy import and_, or_, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from backend.channels.errors import ChannelError, RetryLater
+from backend.channels.errors import ChannelError, OutcomeUnknown, RetryLater
 from backend.channels.meta_pages import Published
 from backend.core import clock, failpoints, queue
 from backend.core.crews import Crew
@@ -222,6 +222,12 @@ def _call(plan: Plan) -> None:
     except ChannelError as error:
         db.session.rollback()
         _consequence(plan.post_id, error, begun=True, number=number)
+        return
+    except Exception as error:
+        # A defect of ours: the platform may have published it.
+        db.session.rollback()
+        log.exception("post_defect", post_id=plan.post_id, error=type(error).__name__)
+        _consequence(plan.post_id, OutcomeUnknown("internal_error"), begun=True, number=number)
         return
     db.session.rollback()
     failpoints.hit("post.published_not_recorded")

@@ -16,6 +16,7 @@ from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services.senders import provider
 from backend.services.senders.credentials import credentials_of
+from backend.services.senders.questions import NotAsked
 from backend.services.senders.standing import REFUSED, disable, enable
 
 log = get_logger(__name__)
@@ -29,12 +30,16 @@ _LENT: Final = timedelta(days=1)
 def probe(sender: Sender) -> SenderFacts:
     """Asks who the sender is and keeps the answer (`username`, `facts`). Commits before and after the network call.
 
-    A refused token disables the sender, an accepted one ends such a disabling. Raises one of the five channel errors.
+    A refused token disables the sender, an accepted one ends such a disabling. Raises one of the five channel errors,
+    and NotAsked within a web request.
     """
     token = credentials_of(sender).token
     db.session.commit()
     try:
         facts = provider.quick().get_me(token)
+    except NotAsked:
+        # Nothing new is known, so nothing is written.
+        raise
     except ChannelError as error:
         with system_scope("a sender may serve several workspaces"):
             sender.facts = {**sender.facts, "probe_failed_at": clock.now().isoformat(), "probe_error": error.code}

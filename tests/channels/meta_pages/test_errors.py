@@ -68,3 +68,28 @@ def test_a_wait_that_is_asked_for_is_kept_within_a_day() -> None:
 def test_what_the_platform_says_to_people_is_kept_and_bounded() -> None:
     assert from_answer(400, body(100, error_user_msg="Too dark"), publishes=True).detail == "Too dark"
     assert len(from_answer(400, body(100, message="x" * 5000), publishes=True).detail) == 300
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("99999999999999", 86_400.0),
+        ("1e400", 86_400.0),
+        ("inf", 300.0),
+        ("-1", 300.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 300.0),
+    ],
+)
+def test_odd_waits(asked: str, seconds: float) -> None:
+    error = from_answer(400, body(4), publishes=True, retry_after=asked)
+    assert isinstance(error, RetryLater)
+    assert error.seconds == seconds
+
+
+@pytest.mark.parametrize("code", [10**400, -1, True, "4", 4.0, None, [4]])
+def test_odd_codes_are_a_refusal_without_a_meaning(code: object) -> None:
+    error = from_answer(400, {"error": {"code": code, "error_subcode": code, "message": "\ud800\x00"}}, publishes=True)
+    assert error.code == "refused"
+    assert error.detail.encode()
+    assert "\x00" not in error.detail

@@ -161,10 +161,10 @@ def test_a_migrated_group_names_its_new_id() -> None:
     error = judged(
         400,
         "Bad Request: group chat was upgraded to a supergroup chat",
-        migrate_to_chat_id=-1001555296434,
+        migrate_to_chat_id=-1007000000003,
     )
     assert isinstance(error, RetryLater)
-    assert (error.seconds, error.scope, error.moved_to) == (0.0, "chat", "-1001555296434")
+    assert (error.seconds, error.scope, error.moved_to) == (0.0, "chat", "-1007000000003")
 
 
 def test_somebody_else_polling_is_worth_another_try() -> None:
@@ -233,3 +233,62 @@ def test_only_the_address_that_an_error_quotes_is_read_from_it() -> None:
         error = judged(400, description)
         assert isinstance(error, Rejected)
         assert error.about is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        (10**400, 86_400.0),
+        (99_999_999_999_999, 86_400.0),
+        (1e300, 86_400.0),
+        (float("inf"), 5.0),
+        (float("nan"), 5.0),
+        (-5, 5.0),
+        (-(10**400), 5.0),
+        ("7", 7.0),
+        ("soon", 5.0),
+        (True, 5.0),
+        ([30], 5.0),
+    ],
+)
+def test_a_wait_that_telegram_asks_for_is_believed_within_a_day(asked: object, seconds: float) -> None:
+    error = judged(429, "Too Many Requests", retry_after=asked)
+    assert isinstance(error, RetryLater)
+    assert error.seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("99999999999999", 3600.0),
+        ("1e400", 3600.0),
+        ("inf", 5.0),
+        ("-3", 5.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0),
+    ],
+)
+def test_a_gateway_is_believed_within_an_hour(header: str, seconds: float) -> None:
+    error = from_answer(429, None, header)
+    assert isinstance(error, RetryLater)
+    assert error.seconds == seconds
+
+
+@pytest.mark.parametrize(
+    "new", [0, 7_000_000_003, -(10**400), -(2**64), "-1e3", "@group", "", "-", "-1\n", True, None, [-100], "-0"]
+)
+def test_a_chat_moves_only_to_what_can_be_a_group(new: object) -> None:
+    error = judged(400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=new)
+    assert isinstance(error, RecipientUnreachable)
+    assert error.code == "chat_migrated"
+
+
+@pytest.mark.parametrize("code", [True, 10**400, -1, "400", 4.5, None])
+def test_a_code_that_is_none_is_not_telegrams_answer(code: object) -> None:
+    error = from_answer(502, {"ok": False, "error_code": code, "description": "x"})
+    assert isinstance(error, OutcomeUnknown)
+
+
+def test_words_that_cannot_be_stored_are_made_storable() -> None:
+    error = judged(400, "Bad Request: \ud800 odd \x00 words")
+    assert error.detail.encode()
+    assert "\x00" not in error.detail

@@ -57,7 +57,7 @@ def test_the_general_topic_is_not_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("chat_id", "sent"), [("-1001555296434", -1001555296434), ("0", 0), ("@news_channel", "@news_channel")]
+    ("chat_id", "sent"), [("-1007000000003", -1007000000003), ("0", 0), ("@news_channel", "@news_channel")]
 )
 def test_chat_ids(chat_id: str, sent: int | str) -> None:
     assert request_of(Operation("chat_action", chat_id=chat_id)).params["chat_id"] == sent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -49,20 +50,20 @@ def message(**fields: Any) -> MessageReceived:
     return event
 
 
-TEST_CHAT = Chat("1111111", "private", username="Testusername", name="Test Firstname Test Lastname")
-TEST_PERSON = Person("1111111", "Test Firstname Test Lastname", username="Testusername")
+TEST_CHAT = Chat("7000000006", "private", username="example_5", name="Elin Example")
+TEST_PERSON = Person("7000000006", "Elin Example", username="example_5")
 OLD_DATE = datetime(2015, 9, 7, 17, 5, 32, tzinfo=UTC)
 
 EVENTS: dict[str, InboundEvent] = {
     "bottender_callback_query": ButtonPressed(
         callback_id="123",
         data="data",
-        person=Person("427770117", "user_first user_last", language="en"),
-        chat=Chat("427770117", "private", name="first last"),
+        person=Person("7000000014", "Ana Example", language="en"),
+        chat=Chat("7000000014", "private", name="Cleo Example"),
         message_id="666",
     ),
     "bottender_channel_post": MessageReceived(
-        Chat("-1001305240521", "channel", title="channel_12345"),
+        Chat("-1007000000004", "channel", title="Example group"),
         None,
         "2",
         text="post~~~",
@@ -70,8 +71,8 @@ EVENTS: dict[str, InboundEvent] = {
         date=datetime(2018, 1, 12, 12, 33, 2, tzinfo=UTC),
     ),
     "bottender_group_message": MessageReceived(
-        Chat("-225456171", "group", title="Bottender"),
-        Person("427770117", "user_first user_last", language="en"),
+        Chat("-7000000016", "group", title="Example group"),
+        Person("7000000014", "Ana Example", language="en"),
         "238",
         text="hi",
         date=datetime(2018, 1, 12, 11, 55, 46, tzinfo=UTC),
@@ -81,26 +82,26 @@ EVENTS: dict[str, InboundEvent] = {
         TEST_CHAT, TEST_PERSON, "1365", text="/start", command=Command("start"), forwarded=True, date=OLD_DATE
     ),
     "message_reaction": Ignored("message_reaction"),
-    "migrate_from_group": ChatMigrated("-599075523", "-1001555296434"),
-    "migrate_to_supergroup": ChatMigrated("-599075523", "-1001555296434"),
+    "migrate_from_group": ChatMigrated("-7000000001", "-1007000000003"),
+    "migrate_to_supergroup": ChatMigrated("-7000000001", "-1007000000003"),
     "my_chat_member_kicked_zero_ids": MembershipChanged(
-        Chat("0", "private", username="UN", name="FN LN"),
+        Chat("0", "private", username="example_2", name="Ben Example"),
         status="kicked",
         was="member",
-        by=Person("0", "FN LN", username="UN"),
+        by=Person("0", "Ben Example", username="example_2"),
         date=datetime(2022, 2, 12, 14, 55, 26, tzinfo=UTC),
     ),
     "official_start_chat_without_type": MessageReceived(
-        Chat("1111111", "private", username="Test", name="Test Test Lastname"),
-        Person("1111111", "Test Test Lastname", username="Test"),
+        Chat("7000000006", "private", username="example_10", name="Jun Example"),
+        Person("7000000006", "Jun Example", username="example_10"),
         "1365",
         text="/start",
         command=Command("start"),
         date=OLD_DATE,
     ),
     "photo_with_caption": MessageReceived(
-        Chat("27433968", "private", username="tacocrasco", name="Crax | rats addict"),
-        Person("27433968", "Crax | rats addict", username="tacocrasco", language="en"),
+        Chat("7000000017", "private", username="example_12", name="Dario"),
+        Person("7000000017", "Dario", username="example_12", language="en"),
         "3460",
         text="www.example.com",
         kind="photo",
@@ -116,15 +117,15 @@ EVENTS: dict[str, InboundEvent] = {
     ),
     "pinned_message_service": Ignored("message.pinned_message"),
     "text_with_link_preview": MessageReceived(
-        Chat("218485655", "private", username="WaffleLapkin", name="Waffle"),
-        Person("218485655", "Waffle", username="WaffleLapkin", language="en"),
+        Chat("7000000018", "private", username="example_13", name="Elin"),
+        Person("7000000018", "Elin", username="example_13", language="en"),
         "6557",
         text="hello there",
         date=datetime(2019, 9, 26, 17, 19, 2, tzinfo=UTC),
     ),
     "topic_message": MessageReceived(
-        Chat("-1001847508954", "supergroup", title="twest", is_forum=True),
-        Person("1253681278", "вафель'", username="wafflelapkin", language="en"),
+        Chat("-1007000000007", "supergroup", title="Example group", is_forum=True),
+        Person("7000000008", "Farid", username="example_6", language="en"),
         "5",
         text="blah",
         thread_id="4",
@@ -139,6 +140,25 @@ def test_every_body_on_file_has_its_event_here() -> None:
     assert sorted(EVENTS) == sorted(path.stem for path in PAYLOADS.glob("*.json"))
 
 
+def people_and_chats(value: Any) -> list[dict[str, Any]]:
+    """Every object in a body that stands for a person or a chat."""
+    if isinstance(value, list):
+        return [found for one in value for found in people_and_chats(one)]
+    if not isinstance(value, dict):
+        return []
+    mine = [value] if "id" in value and value.keys() & {"first_name", "title", "username", "is_bot"} else []
+    return mine + [found for one in value.values() for found in people_and_chats(one)]
+
+
+@pytest.mark.parametrize("name", sorted(EVENTS))
+def test_nobody_in_a_body_on_file_is_real(name: str) -> None:
+    for one in people_and_chats(json.loads(body_of(name))):
+        assert re.fullmatch(r"[01]|-?(100)?70000000\d\d", str(one["id"])), one["id"]
+        assert re.fullmatch(r"example_\d+", one.get("username", "example_1"))
+        assert one.get("title", "Example group") == "Example group"
+        assert one.get("last_name", "Example") == "Example"
+
+
 @pytest.mark.parametrize("name", sorted(EVENTS))
 def test_bodies_on_file(name: str) -> None:
     assert event_of(body_of(name)) == EVENTS[name]
@@ -147,11 +167,11 @@ def test_bodies_on_file(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "conversation", "kind"),
     [
-        ("bottender_callback_query", "chat:427770117", "callback_query"),
-        ("topic_message", "chat:-1001847508954", "message"),
+        ("bottender_callback_query", "chat:7000000014", "callback_query"),
+        ("topic_message", "chat:-1007000000007", "message"),
         ("my_chat_member_kicked_zero_ids", "chat:0", "my_chat_member"),
-        ("migrate_to_supergroup", "chat:-599075523", "message"),
-        ("message_reaction", "chat:-1002184233434", "message_reaction"),
+        ("migrate_to_supergroup", "chat:-7000000001", "message"),
+        ("message_reaction", "chat:-1007000000012", "message_reaction"),
     ],
 )
 def test_the_conversation_is_the_chat(name: str, conversation: str, kind: str) -> None:

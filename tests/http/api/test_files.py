@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import os
 from typing import Any
 
 import pytest
@@ -119,3 +121,33 @@ def test_the_same_idempotency_key_stores_once(client: FlaskClient, operator: Use
     second = upload(client, operator, key="k").get_json()
     assert first == second
     assert stored() == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "code"),
+    [
+        (errno.ENOSPC, 507, "storage_full"),
+        (errno.EDQUOT, 507, "storage_full"),
+        (errno.EROFS, 503, "storage_unavailable"),
+        (errno.EMFILE, 503, "storage_unavailable"),
+    ],
+)
+@pytest.mark.parametrize("where", ["fsync", "open"])
+def test_a_media_folder_that_takes_nothing_is_no_defect(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, number: int, status: int, code: str, where: str
+) -> None:
+    headers = callers.signed_in(callers.member())
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(number, "no")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, where, full)
+        data = {"file": (io.BytesIO(b"words"), "a.txt")}
+        answer = client.post("/api/files", data=data, headers=headers | {"Idempotency-Key": "k"})
+    assert callers.error_of(answer, status)["code"] == code
+    with system_scope("test"):
+        assert db.session.scalars(select(StoredFile)).all() == []
+    data = {"file": (io.BytesIO(b"words"), "a.txt")}
+    again = client.post("/api/files", data=data, headers=headers | {"Idempotency-Key": "k"})
+    assert again.status_code == 201, "nothing of the refused try counts"

@@ -48,6 +48,7 @@ def test_the_defaults_have_the_contracts_shape(client: FlaskClient, viewer: User
             "daily_summary": True,
             "alerts": False,
             "reports": True,
+            "device_events": True,
             "new_message": True,
         },
     }

@@ -8,8 +8,10 @@ import pytest
 from sqlalchemy import text, update
 from sqlalchemy.exc import DBAPIError
 
+from backend.channels import registry
 from backend.channels.base import Limits, Rate
 from backend.channels.errors import Rejected, SenderDisabled
+from backend.channels.telegram_bot import BotClient, TelegramBot
 from backend.core import clock
 from backend.core.database import db
 from backend.core.leases import LEASE_SECONDS, Lease, LeaseKeeper
@@ -19,6 +21,7 @@ from backend.services.delivery import recovery
 from backend.services.delivery.backlog import assign_slots
 from backend.services.delivery.claiming import Want, claim
 from backend.services.delivery.pacing import ChatPace
+from tests.channels.scripted_server import Step, answer, scripted_server
 from tests.support import factories
 from tests.support.engine import dispatching, fresh, idle, left, run_until, say, until
 
@@ -207,3 +210,40 @@ def fresh_content(number):
     from backend.channels.base import Content
 
     return Content(str(number))
+
+
+def refusal(status: int, **body: object) -> Step:
+    return answer(status, {"ok": False, "description": "x"} | body)
+
+
+BEYOND = 10**400
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (refusal(429, error_code=429, parameters={"retry_after": BEYOND}), "rate_limited"),
+        (refusal(429, error_code=429, parameters={"retry_after": -BEYOND}), "rate_limited"),
+        (refusal(429, error_code=429, description="Too Many Requests: retry after 99999999999999"), "rate_limited"),
+        (answer(429, b"<html>", {"Retry-After": "1e400"}), "rate_limited"),
+        (answer(429, b"<html>", {"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}), "rate_limited"),
+        (refusal(500, error_code=BEYOND), "server_error"),
+        (answer(200, {"ok": True, "result": {"message_id": BEYOND, "date": BEYOND}}), "unreadable_answer"),
+        (answer(200, {"ok": True, "result": {"message_id": -1}}), "unreadable_answer"),
+        (answer(200, b'{"ok": true, "result": {"message_id": 1e400}}'), "unreadable_answer"),
+        (answer(200, b"[" * 100_000), "unreadable_answer"),
+        (answer(200, b'{"ok": true, "result": ' + b"9" * 5000 + b"}"), "unreadable_answer"),
+    ],
+)
+def test_an_absurd_answer_of_a_provider_moves_the_due_time_within_bounds(app, home, bot, said, reason):
+    with scripted_server() as server:
+        registry.put("telegram_bot", TelegramBot(BotClient(server.url)))
+        server.script = [said] + [refusal(500, error_code=500)] * 3
+        message = say(factories.conversation(home, bot, "5"), "hello")
+        run_until(app, lambda: any(row.reason == reason and row.attempts for row in left()))
+    assert fresh(message).state == "queued"
+    [row] = left()
+    assert 0 < (row.due_at - clock.now()).total_seconds() <= 86_400
+    lease = db.session.get(SenderLease, bot.id, populate_existing=True)
+    paused = lease.paused_until if lease is not None else None
+    assert paused is None or (paused - clock.now()).total_seconds() <= 86_400

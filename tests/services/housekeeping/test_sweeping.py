@@ -146,8 +146,7 @@ def test_a_sweep_that_fails_does_not_beat_and_gives_its_lock_back(bot, monkeypat
 
     with monkeypatch.context() as patched:
         patched.setattr(sweeping.recovery, "expire", fail)
-        with pytest.raises(ValueError, match="a defect"):
-            housekeeping.sweep()
+        housekeeping.sweep()
     assert beat_of("sweep") is None
     db.session.rollback()
     assert housekeeping.sweep() is True

@@ -268,3 +268,47 @@ def test_no_address_and_no_text_reaches_a_log(home: int, server: MailServer, cap
     assert "mail_not_sent" in caplog.text
     assert "ada@" not in caplog.text
     assert "A text" not in caplog.text
+
+
+@pytest.mark.parametrize("fault", [RecursionError(), OverflowError("a date"), KeyError("To")])
+def test_a_defect_counts_as_a_try_and_the_mail_waits(
+    home: int, server: MailServer, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    one = store(home)
+
+    def broken(*_: Any) -> Any:
+        raise fault
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sending, "_message", broken)
+        assert mail.drain() == 0
+    waiting = fresh(one)
+    assert (waiting.state, waiting.error, waiting.attempts) == ("waiting", "internal_error", 1)
+    assert waiting.due_at > clock.now()
+    assert mail.drain() == 0
+    clock.move(31)
+    assert mail.drain() == 1
+    assert len(server.mails) == 1
+
+
+def test_one_that_cannot_be_recorded_is_not_sent_again_at_once(
+    home: int, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = store(home)
+
+    def broken(*_: Any) -> Any:
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(sending, "_record", broken)
+    for _ in range(3):
+        mail.drain()
+    assert len(server.mails) == 1
+    assert fresh(one).due_at > clock.now()
+
+
+@pytest.mark.parametrize("attempts", [1, 5, 60, 5000])
+def test_the_pause_never_overflows(attempts: int) -> None:
+    now = datetime(2026, 2, 26, tzinfo=UTC)
+    state, due = sending.decide(MailFailed("x", again=True), attempts, now, now + timedelta(days=365))
+    assert state == "waiting"
+    assert timedelta(seconds=30) <= due - now <= timedelta(minutes=30)

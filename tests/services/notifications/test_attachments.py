@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import io
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from sqlalchemy import select
 from backend.core import clock, config
 from backend.core.config import Settings
 from backend.core.database import db, workspace_scope
-from backend.core.errors import Invalid, NotFound, TooLarge
+from backend.core.errors import Invalid, NotFound, StorageFull, TooLarge
 from backend.models import JobRun, NotificationEvent, StoredFile, Workspace
 from backend.services import attachments as files
 from backend.services import delivery
@@ -283,3 +284,40 @@ def test_an_empty_or_too_large_upload_leaves_nothing(home: Workspace, monkeypatc
     with pytest.raises(TooLarge):
         files.upload("test", None, "a", io.BytesIO(b"x" * 11))
     assert db.session.scalars(select(StoredFile)).all() == []
+
+
+def raising(error: Exception) -> Any:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return broken
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OSError(errno.ENOSPC, "full"), "storage_full"),
+        (OSError(errno.EMFILE, "no handles"), "storage_unavailable"),
+        (StorageFull(), "storage_full"),
+        (OverflowError("a number"), "internal_error"),
+        (RecursionError(), "internal_error"),
+    ],
+)
+@pytest.mark.parametrize("place", ["put", "record"])
+def test_what_goes_wrong_while_an_attachment_is_stored_is_a_try(
+    report: Reporter, site: Site, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str, place: str
+) -> None:
+    if place == "record" and isinstance(error, OSError):
+        code = "internal_error"
+    event = report(attachment=Attachment("photo", url=f"{site.url}/a.png")).id
+    monkeypatch.setattr(files, place, raising(error))
+    for tries in (1, 2):
+        assert fetch() == 0
+        carried = db.session.get_one(NotificationEvent, event).attachment or {}
+        assert (carried["state"], carried["tries"]) == ("waiting", tries)
+        assert fetch() == 0, "its due time has moved"
+        clock.move(30)
+    assert fetch() == 1
+    carried = db.session.get_one(NotificationEvent, event).attachment or {}
+    assert (carried["state"], carried["error"]) == ("failed", code)
+    assert site.asked.count("/a.png") == 3

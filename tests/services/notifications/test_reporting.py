@@ -105,7 +105,7 @@ def test_an_unknown_type_is_refused_and_nothing_is_stored(report: Reporter) -> N
     assert db.session.scalars(select(NotificationEvent)).all() == []
 
 
-@pytest.mark.parametrize("name", ["alerts", "reports", "new_message", "test"])
+@pytest.mark.parametrize("name", ["alerts", "reports", "device_events", "new_message", "test"])
 def test_what_other_features_send_cannot_be_reported(report: Reporter, name: str) -> None:
     with pytest.raises(Invalid):
         report(name)

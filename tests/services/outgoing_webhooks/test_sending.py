@@ -7,17 +7,21 @@ import hmac
 import json
 import time
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import OperationalError
 
 from backend.core import clock
 from backend.core.database import db, system_scope
+from backend.core.egress import Egress
 from backend.core.errors import Conflict
 from backend.models import AuditEntry, OutgoingAttempt, OutgoingDelivery, OutgoingWebhook, Workspace
 from backend.services import outgoing_webhooks
 from backend.services.outgoing_webhooks import endpoints, sending
+from backend.services.outgoing_webhooks.decisions import WAITS
 from tests.channels.scripted_server import ScriptedServer, answer, drop, free_port, hang, scripted_server
 from tests.services.outgoing_webhooks.conftest import EVENT, Endpoint
 
@@ -125,11 +129,10 @@ def test_a_process_that_dies_before_it_recorded_leaves_the_try_to_the_next(
     webhook = endpoint(receiver)
     receiver.script = [OK, OK]
     emit(home)
-    monkeypatch.setattr(sending, "_record", lambda *_: (_ for _ in ()).throw(SystemError("killed")))
-    monkeypatch.setattr(sending, "_give_back", lambda *_: None)
-    send()
-    monkeypatch.undo()
-    monkeypatch.setattr("backend.core.config._current", _allowing())
+    # As a dead process does: nothing is recorded, and nothing is given back.
+    with monkeypatch.context() as dying:
+        dying.setattr(sending, "_record", _raising(OperationalError("COMMIT", {}, Exception("connection is lost"))))
+        send()
     assert outgoing_webhooks.waiting() == 0, "the dead one's lease still runs"
     with system_scope("test"):
         db.session.execute(update(OutgoingWebhook).values(served_until=func.clock_timestamp()))
@@ -140,6 +143,103 @@ def test_a_process_that_dies_before_it_recorded_leaves_the_try_to_the_next(
     assert len({got.headers["switchboard-event-id"] for got in receiver.received}) == 1
     assert len(receiver.received) == 2
     assert again(webhook).failures == 0
+
+
+def _raising(error: Exception) -> Any:
+    def raise_it(*_: Any) -> None:
+        raise error
+
+    return raise_it
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("99999999999999", 3600),
+        ("9" * 400, 3600),
+        ("1e400", 3600),
+        ("120", 120),
+        ("120, 120", 120),
+        ("inf", 10),
+        ("nan", 10),
+        ("-99999999999999", 10),
+        ("soon", 10),
+        ("Thu, 31 Dec 9999 23:59:59 GMT", 3600),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 10),
+        ("Mon, 99 Zzz 99999 00:00:00 GMT", 10),
+    ],
+)
+def test_whatever_an_endpoint_asks_for_it_is_asked_again_within_the_hour(
+    home: Workspace, endpoint: Endpoint, receiver: ScriptedServer, asked: str, seconds: int
+) -> None:
+    webhook = endpoint(receiver)
+    receiver.script = [answer(503, b"", {"Retry-After": asked}, keep=False)]
+    emit(home)
+    send()
+    [row] = deliveries()
+    assert (row.state, row.reason, row.attempts) == ("due", "http_503", 1)
+    assert round((row.due_at - clock.now()).total_seconds(), -1) == seconds
+    assert again(webhook).rest_until is not None
+    send()
+    assert len(receiver.received) == 1
+
+
+def test_a_date_to_wait_for_is_kept(home: Workspace, endpoint: Endpoint, receiver: ScriptedServer) -> None:
+    endpoint(receiver)
+    date = format_datetime(clock.now() + timedelta(minutes=10), usegmt=True)
+    receiver.script = [answer(429, b"", {"Retry-After": date}, keep=False)]
+    emit(home)
+    send()
+    [row] = deliveries()
+    assert timedelta(minutes=9) < row.due_at - clock.now() <= timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("fault", [OverflowError("a date"), SystemError("a defect"), KeyError("status")])
+def test_a_try_that_cannot_be_recorded_moves_the_due_time_all_the_same(
+    home: Workspace, endpoint: Endpoint, receiver: ScriptedServer, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    webhook = endpoint(receiver)
+    receiver.script = [OK, OK]
+    emit(home)
+    with monkeypatch.context() as broken:
+        broken.setattr(sending, "decide", lambda *_, **__: _raising(fault)())
+        for _ in range(3):
+            send()
+    assert len(receiver.received) == 1
+    [row] = deliveries()
+    assert (row.state, row.reason, row.attempts) == ("due", "internal_error", 1)
+    assert row.due_at > clock.now()
+    clock.move(15)
+    db.session.execute(update(OutgoingWebhook).values(served_until=func.clock_timestamp()))
+    send()
+    assert [one.state for one in deliveries()] == ["delivered"]
+    assert again(webhook).failures == 0
+
+
+def test_a_try_that_can_never_be_recorded_ends(
+    home: Workspace, endpoint: Endpoint, receiver: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint(receiver)
+    receiver.script = [OK]
+    emit(home)
+    db.session.execute(update(OutgoingDelivery).values(attempts=len(WAITS)))
+    monkeypatch.setattr(sending, "_record", _raising(ValueError("a defect")))
+    send()
+    [row] = deliveries()
+    assert (row.state, row.reason) == ("failed", "internal_error")
+    assert row.ended_at is not None
+
+
+def test_a_defect_in_asking_is_a_failed_try(
+    home: Workspace, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, receiver: ScriptedServer
+) -> None:
+    webhook = endpoint(receiver)
+    emit(home)
+    monkeypatch.setattr(Egress, "fetch", _raising(RecursionError()))
+    send()
+    [row] = deliveries()
+    assert (row.state, row.reason, row.attempts) == ("due", "internal_error", 1)
+    assert again(webhook).failures == 1
 
 
 def _allowing() -> Any:

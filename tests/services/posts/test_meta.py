@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from backend.channels.meta_pages import facebook
 from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import Conflict
@@ -156,3 +157,38 @@ def test_a_platform_that_hangs_holds_neither_the_job_nor_other_posts(
     ScriptedServer.close(meta)
     assert publishing._CREW.wait(10)
     assert author.state(stuck)[0] == "unknown"
+
+
+@pytest.mark.parametrize("fault", [OverflowError("a number"), RecursionError(), KeyError("id")])
+def test_a_defect_while_publishing_is_asked_about_and_never_repeated(
+    author: Author, meta: ScriptedServer, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise fault
+
+    monkeypatch.setattr(facebook, "publish", broken)
+    post = author.post("facebook", target={"page_id": "11"})
+    author.publish()
+    assert author.state(post) == ("unknown", "internal_error")
+    clock.move(86_400)
+    author.publish()
+    assert author.phases(post) == [(1, "begun", None), (1, "unknown", "internal_error")]
+
+
+@pytest.mark.parametrize("body", [b"[" * 50_000, b'{"id": 1e400}', b'{"id": ' + b"9" * 5000 + b"}", b"\xff", b"NaN"])
+def test_an_absurd_answer_to_a_publication_is_asked_about(author: Author, meta: ScriptedServer, body: bytes) -> None:
+    meta.script = [answer(200, body)]
+    post = author.post("facebook", target={"page_id": "11"})
+    author.publish()
+    assert author.state(post) == ("unknown", "unreadable_answer")
+
+
+@pytest.mark.parametrize("asked", ["99999999999999", "1e400", "-1", "inf", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_an_absurd_wait_puts_a_post_off_by_a_day_at_most(author: Author, meta: ScriptedServer, asked: str) -> None:
+    meta.script = [answer(403, {"error": {"code": 4, "message": "slow down"}}, {"Retry-After": asked})]
+    post = author.post("facebook", target={"page_id": "11"})
+    author.publish()
+    found = author.fresh(post)
+    assert (found.state, found.reason) == ("scheduled", "rate_limited")
+    assert found.due_at is not None
+    assert 0 < (found.due_at - clock.now()).total_seconds() <= 86_400

@@ -1,0 +1,288 @@
+"""Questions to a provider that a web request waits for: few at once, in threads of their own, none to one that hangs.
+
+A person who looks at a page must not cost the others theirs. So an answer is good for half a minute to those who look,
+at most a quarter of the web threads wait, a provider or bot that does not answer is left alone for a while, and a bot's
+own pause is kept. What is not asked says so (`NotAsked`), with what was last known.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from backend.channels.errors import ChannelError, OutcomeUnknown, RetryLater
+from backend.core import clock
+
+KEPT_SECONDS: Final = 30.0
+"""How long an answer is good."""
+MAX_AT_ONCE: Final = 4
+MAX_OF_A_BOT: Final = 2
+SLOW_SECONDS: Final = 2.0
+"""A failure that took longer than this was a hang, and one of those is enough."""
+FIRST_REST: Final = 15.0
+LONGEST_REST: Final = 120.0
+MAX_REMEMBERED: Final = 1000
+_BOT_FAILURES: Final = 3
+_PROVIDER_FAILURES: Final = 6
+_PER_SECOND: Final = 20.0
+_BURST: Final = 30.0
+_BUSY_SECONDS: Final = 2.0
+
+Reason = Literal["resting", "busy", "paused", "too_fast"]
+WHY_NOT: Final[dict[Reason, str]] = {
+    "resting": "it did not answer a moment ago",
+    "busy": "others are waiting for its answers",
+    "paused": "it has asked the bot to be quiet for a while",
+    "too_fast": "the bot has asked too much within a second",
+}
+Waiting = Literal["looks", "acts"]
+_waiting: ContextVar[Waiting | None] = ContextVar("waiting", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A good answer and when it came."""
+
+    value: Any
+    at: datetime
+
+
+class NotAsked(RetryLater):
+    """The provider was not asked, for `reason`; it may be again in `seconds`. `last` is its last good answer."""
+
+    def __init__(self, seconds: float, reason: Reason, last: Known | None = None) -> None:
+        super().__init__(max(seconds, 1.0), "not_asked", detail=reason)
+        self.reason: Reason = reason
+        self.last = last
+
+
+def begin_request(who: Waiting) -> None:
+    """From here on this thread works for somebody who waits, and looks at something or presses something."""
+    _waiting.set(who)
+
+
+def end_request() -> None:
+    """The request is over."""
+    _waiting.set(None)
+
+
+def who_waits() -> Waiting | None:
+    """For whom this thread works; None outside of web requests."""
+    return _waiting.get()
+
+
+@dataclass(slots=True)
+class _Breaker:
+    """Of a bot, or of the whole provider: how it has answered of late. Times in unix seconds."""
+
+    limit: int
+    failures: int = 0
+    rest: float = FIRST_REST
+    opened: float = 0.0
+    until: float = 0.0
+
+    def closed_for(self, now: float) -> float:
+        """Seconds for which nothing is asked; 0 where something may. A clock that was set back does not prolong it."""
+        return self.until - now if self.opened <= now < self.until else 0.0
+
+    def take(self, now: float) -> None:
+        """One question goes: after failures it goes alone, and the others wait for what comes of it."""
+        if self.failures >= self.limit:
+            self.opened, self.until = now, now + self.rest
+
+    def succeeded(self) -> None:
+        self.failures, self.rest, self.until = 0, FIRST_REST, 0.0
+
+    def failed(self, now: float, weight: int) -> None:
+        again = self.failures >= self.limit
+        self.failures += weight
+        if self.failures >= self.limit:
+            self.rest = min(self.rest * 2, LONGEST_REST) if again else FIRST_REST
+            self.opened, self.until = now, now + self.rest
+
+    def pause(self, now: float, seconds: float) -> None:
+        self.opened, self.until = now, max(self.until, now + seconds)
+
+
+@dataclass(slots=True)
+class _Bot:
+    breaker: _Breaker = field(default_factory=lambda: _Breaker(_BOT_FAILURES))
+    running: int = 0
+    left: float = _BURST
+    counted: float = 0.0
+
+    def short_of(self, now: float) -> float:
+        """Seconds until one more question keeps the bot's pace; takes its place where that is 0."""
+        passed = max(0.0, now - self.counted)
+        self.left, self.counted = min(_BURST, self.left + passed * _PER_SECOND), now
+        if self.left < 1.0:
+            return (1.0 - self.left) / _PER_SECOND
+        self.left -= 1.0
+        return 0.0
+
+
+@dataclass(slots=True, eq=False)
+class _Flight:
+    """A question under way; those who ask the same wait for the same answer."""
+
+    done: threading.Event = field(default_factory=threading.Event)
+    value: Any = None
+    error: Exception | None = None
+
+
+class Questions:
+    """Of one process and provider. `most` bounds the questions under way, and the threads that wait for them."""
+
+    def __init__(self, most: int = MAX_AT_ONCE) -> None:
+        self._most = max(1, min(most, MAX_AT_ONCE))
+        self._lock = threading.Lock()
+        self._provider = _Breaker(_PROVIDER_FAILURES)
+        self._bots: OrderedDict[bytes, _Bot] = OrderedDict()
+        self._known: OrderedDict[tuple[bytes, Hashable], Known] = OrderedDict()
+        self._flights: dict[tuple[bytes, Hashable], _Flight] = {}
+        self._running = 0
+        self._waiting = 0
+
+    def ask(
+        self,
+        bot: bytes,
+        question: Hashable,
+        call: Callable[[], Any],
+        *,
+        patience: float,
+        kept: float = KEPT_SECONDS,
+        changes: bool = False,
+        paused: Callable[[], float] = lambda: 0.0,
+    ) -> Any:
+        """The answer to a bot's question: one that is at most `kept` seconds old, or `call`'s, in a thread of its own.
+
+        Waits `patience` seconds at most; the call may go on after that, and its answer is kept. `paused` says for how
+        many seconds the provider has asked the bot to be quiet; it is asked only where the provider would be. What
+        `changes` something is never shared, and what was known of the bot is forgotten after it.
+
+        Raises NotAsked, and what `call` raises; OutcomeUnknown(`read_timeout`) where no answer came in time.
+        """
+        name = (bot, question)
+        with self._lock:
+            known = self._known.get(name)
+        if known is not None and not changes and 0 <= (clock.now() - known.at).total_seconds() < kept:
+            return known.value
+        quiet = paused()
+        if quiet > 0:
+            raise NotAsked(quiet, "paused", known)
+        flight = self._begin(name, call, known, changes=changes)
+        try:
+            if not flight.done.wait(patience):
+                self._hangs(bot)
+                raise OutcomeUnknown("read_timeout")
+        finally:
+            with self._lock:
+                self._waiting -= 1
+        if flight.error is not None:
+            # A copy: an error that several threads raise would gather all their tracebacks.
+            raise flight.error.with_traceback(None)
+        return flight.value
+
+    def _begin(
+        self, name: tuple[bytes, Hashable], call: Callable[[], Any], known: Known | None, *, changes: bool
+    ) -> _Flight:
+        now = clock.unix()
+        with self._lock:
+            if self._waiting >= self._most:
+                raise NotAsked(_BUSY_SECONDS, "busy", known)
+            # Also before joining: a question that has hung for long may still be under way.
+            rests = max(self._bot(name[0]).breaker.closed_for(now), self._provider.closed_for(now))
+            if rests > 0:
+                raise NotAsked(rests, "resting", known)
+            shared = None if changes else self._flights.get(name)
+            if shared is None:
+                shared = self._start(name, call, known, now, changes)
+            self._waiting += 1
+            return shared
+
+    def _start(
+        self, name: tuple[bytes, Hashable], call: Callable[[], Any], known: Known | None, now: float, changes: bool
+    ) -> _Flight:
+        bot = self._bot(name[0])
+        if self._running >= self._most or bot.running >= min(MAX_OF_A_BOT, self._most):
+            raise NotAsked(_BUSY_SECONDS, "busy", known)
+        if (short := bot.short_of(now)) > 0:
+            raise NotAsked(short, "too_fast", known)
+        flight = _Flight()
+        work = threading.Thread(
+            target=self._carry_out, args=(name, call, flight, changes), name="provider-question", daemon=True
+        )
+        try:
+            work.start()
+        except RuntimeError:
+            raise NotAsked(_BUSY_SECONDS, "busy", known) from None
+        bot.breaker.take(now)
+        self._provider.take(now)
+        bot.running += 1
+        self._running += 1
+        if not changes:
+            self._flights[name] = flight
+        return flight
+
+    def _bot(self, key: bytes) -> _Bot:
+        found = self._bots.get(key)
+        if found is None:
+            found = self._bots[key] = _Bot(counted=clock.unix())
+        self._bots.move_to_end(key)
+        while len(self._bots) > MAX_REMEMBERED:
+            self._bots.popitem(last=False)
+        return found
+
+    # --- the question's thread ---
+
+    def _carry_out(self, name: tuple[bytes, Hashable], call: Callable[[], Any], flight: _Flight, changes: bool) -> None:
+        began = time.monotonic()
+        try:
+            flight.value = call()
+        except Exception as error:  # noqa: BLE001 - it is raised by whoever asked
+            flight.error = error
+        try:
+            self._settle(name, flight, time.monotonic() - began, changes)
+        finally:
+            flight.done.set()
+
+    def _settle(self, name: tuple[bytes, Hashable], flight: _Flight, seconds: float, changes: bool) -> None:
+        with self._lock:
+            bot = self._bot(name[0])
+            bot.running = max(0, bot.running - 1)
+            self._running -= 1
+            if self._flights.get(name) is flight:
+                del self._flights[name]
+            self._judge(bot, flight.error, seconds)
+            if changes:
+                for one in [one for one in self._known if one[0] == name[0]]:
+                    del self._known[one]
+            elif flight.error is None:
+                self._known[name] = Known(flight.value, clock.now())
+                self._known.move_to_end(name)
+                while len(self._known) > MAX_REMEMBERED:
+                    self._known.popitem(last=False)
+
+    def _judge(self, bot: _Bot, error: Exception | None, seconds: float) -> None:
+        now = clock.unix()
+        if isinstance(error, RetryLater) and error.code == "rate_limited":
+            bot.breaker.pause(now, error.seconds)
+        elif isinstance(error, RetryLater | OutcomeUnknown):
+            hung = seconds >= SLOW_SECONDS
+            bot.breaker.failed(now, _BOT_FAILURES if hung else 1)
+            self._provider.failed(now, 2 if hung else 1)
+        elif error is None or isinstance(error, ChannelError):
+            # A refusal is an answer as well.
+            bot.breaker.succeeded()
+            self._provider.succeeded()
+
+    def _hangs(self, bot: bytes) -> None:
+        """Nobody waits for it any more, and nobody else begins to."""
+        with self._lock:
+            self._bot(bot).breaker.failed(clock.unix(), _BOT_FAILURES)
