@@ -95,6 +95,26 @@ def test_a_dispatcher_killed_at_any_step_loses_nothing(
         assert verdict.doubled == [], "nothing was written before this kill"
 
 
+def test_a_dispatcher_killed_between_the_steps_of_a_refused_message_loses_nothing(running: Installation) -> None:
+    """The message is refused twice for what stands around its words, and its tries meet kills."""
+    failpoint = "delivery.claimed"
+    running.box.fault(
+        "error", method="sendMessage", count=2, error_code=400, description="Bad Request: can't parse entities: x"
+    )
+    running.set_failpoints(f"{failpoint} kill")
+    name = report(running, 0)
+    for _ in range(3):
+        running.wait_for_hit(failpoint, running.hits(failpoint))
+    running.set_failpoints()
+    wait_for(running.settled, 40, "everything to be said")
+    verdict = judge(running, [name])
+    assert (verdict.lost, verdict.doubled, verdict.unexplained) == ([], [], [])
+    (said,) = [one for one in running.box.accepted("sendMessage") if f"«{name}»" in (one.get("text") or "")]
+    assert said["text"].startswith("❌")
+    form = running.rows("SELECT body -> 'form' FROM messages WHERE direction = 'out' AND body ? 'form'")
+    assert form, "the form was stored"
+
+
 def test_a_web_process_killed_between_the_commit_and_the_wake_up_loses_nothing(
     running: Installation, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from backend.core.database import db, system_scope
 from backend.models import AuditEntry, Delivery, Message, Sender, TelegramLink, User, Workspace
-from backend.services import conversations
+from backend.services import conversations, delivery
 from backend.services.delivery import outbox
 from backend.services.senders import doors
 from tests.http import callers, routes
@@ -324,6 +324,30 @@ def test_a_group_that_becomes_a_supergroup_stays_the_bots_chat(
         conversations.rekey(bot["id"], "-77", "-1001111111111")
         db.session.commit()
     assert stored(bot["id"]).chat_ids == ("-1001111111111", "5")
+
+
+def test_a_chat_that_cannot_be_reached_shows_at_its_bot(
+    client: FlaskClient, headers: Headers, home: Workspace, bot: dict[str, Any]
+) -> None:
+    address = f"/api/telegram-bots/{bot['id']}"
+    client.patch(address, json={"chat_ids": ["-77", "-1001111111111", "5"]}, headers=headers)
+    with system_scope("as the outbox records it"):
+        sender = stored(bot["id"])
+        for chat_id in ("-77", "-1001111111111"):
+            factories.conversation(home, sender, chat_id, kind="group")
+        hashes = [conversations.chat_hash(sender.channel, sender.id, one) for one in ("-77", "-1001111111111")]
+        delivery.block(sender.id, hashes[0], "kicked")
+        delivery.mark_unreachable(sender.id, hashes[1], "topic_closed")
+        db.session.commit()
+    shown = client.get(address, headers=headers).get_json()
+    shown = shown.get("telegram_bot", shown)
+    assert [(chat["state"], chat["code"]) for chat in shown["chats"]] == [
+        ("closed", "kicked"),
+        ("unreachable", "topic_closed"),
+        ("ok", None),
+    ]
+    assert [chat["since"] is None for chat in shown["chats"]] == [False, False, True]
+    assert shown["unreachable_chats"] == 2
 
 
 # --- webhooks ---

@@ -74,3 +74,17 @@ def test_without_credentials_nothing_is_shown(client: FlaskClient, person: User)
     callers.error_of(client.get(f"/api/messages/{made.id}"), 401)
     callers.error_of(client.get("/api/messages"), 401)
     callers.error_of(client.get("/api/messages/99999999999999999999", headers=callers.signed_in(person)), 404)
+
+
+def test_a_sent_message_that_its_reader_deleted_says_so_and_what_was_left_out(
+    client: FlaskClient, person: User
+) -> None:
+    made = send(person)
+    with workspace_scope(person.workspace_id):
+        made.state, made.gone_code = "sent", "message_gone"
+        made.body = {**made.body, "form": {"media_kept": 0, "refused": ["http://vm-1/"], "addresses_in_text": True}}
+        delivery.cancel(made, "never mind")
+        callers.commit()
+    shown = client.get(f"/api/messages/{made.id}", headers=callers.signed_in(person)).get_json()
+    assert (shown["state"], shown["reason"], shown["error"]) == ("sent", "message_gone", None)
+    assert shown["left_out"] == ["attachment", "address_buttons"]
