@@ -8,6 +8,8 @@ from flask import Flask
 
 from backend.core import config, presence
 from backend.core.errors import NotFound
+from backend.front import open_files
+from backend.front.admission import Admission
 from backend.front.answers import Receive, Scope, Send
 from backend.front.bodies import Bodies
 from backend.front.bridge import Bridge
@@ -29,6 +31,7 @@ class Front:
     def __init__(self, app: Flask, *, body_seconds: float = 20.0) -> None:
         settings = config.get()
         read_cookies_with(sessions.caller_by)
+        self.admission = Admission(open_files.max_connections(open_files.limit()))
         threads = Threads(settings.web_threads)
         self._bodies = Bodies(body_seconds)
         self.live = Live(app, threads, settings)
