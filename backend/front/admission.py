@@ -1,4 +1,4 @@
-"""Admission control: which connections a process keeps and which requests it takes when there are more than it can serve.
+"""Admission control: which connections a process keeps, and which requests it takes when it cannot serve all.
 
 Health checks and providers' webhooks have a lane of their own: room among the connections and threads that nothing else
 uses. A router that cannot see that the process is alive would end it, and a provider would slow down.
@@ -61,8 +61,8 @@ class Admission:
         self._refused: dict[str, int] = {}
         self._logged_at = 0.0
 
-    def makes_room(self, connections: Collection[object]) -> bool:
-        """Whether there is room for the newest of these connections, if need be after ending some that wait idly.
+    def makes_room(self, newest: Connection, connections: Collection[object]) -> bool:
+        """Whether there is room for the newest of the connections, if need be after ending some that wait idly.
 
         Those that never sent a whole request go first, the oldest before others; then those between two requests.
         """
@@ -71,14 +71,14 @@ class Admission:
         waiting = [
             (since, number, one)
             for number, one in enumerate(connections)
-            if (since := getattr(one, "waits_since", None)) is not None
+            if one is not newest and (since := getattr(one, "waits_since", None)) is not None
         ]
         # Several at once: who opens thousands of connections must not have all of them looked at for each.
         oldest = heapq.nsmallest(len(connections) - self.most + self.most // 50, waiting, key=lambda one: one[:2])
         for _, _, connection in oldest:
             connection.evict()  # type: ignore[attr-defined]
         self.count_refusal("evicted", len(oldest))
-        return len(oldest) >= len(connections) - self.most
+        return len(connections) <= self.most
 
     def count_refusal(self, code: str, times: int = 1) -> None:
         """Notes a refusal for the log, in which a stranger cannot multiply lines: one in ten seconds tells of all."""

@@ -8,14 +8,14 @@ from flask import Flask
 
 from backend.core import config, presence
 from backend.core.errors import NotFound
-from backend.front import open_files
+from backend.front import open_files, visitors
 from backend.front.admission import Admission
-from backend.front.answers import Receive, Scope, Send
+from backend.front.answers import Receive, Scope, Send, header
 from backend.front.bodies import Bodies
-from backend.front.bridge import Bridge
+from backend.front.bridge import BodyRule, Bridge
 from backend.front.live import PATHS, Live
+from backend.front.request_queue import RequestQueue
 from backend.front.stopping import StopSignals, tie_to_parent
-from backend.front.threads import Threads
 from backend.front.visitors import read_cookies_with
 from backend.front.webhooks import Webhooks
 from backend.front.wires import Socket
@@ -23,6 +23,7 @@ from backend.http import guards
 from backend.http.console import sessions
 
 _HURRY = 0.8
+_LANE_THREADS = 2
 
 
 class Front:
@@ -32,17 +33,12 @@ class Front:
         settings = config.get()
         read_cookies_with(sessions.caller_by)
         self.admission = Admission(open_files.max_connections(open_files.limit()))
-        threads = Threads(settings.web_threads)
+        self._app = app
+        queue, lane = RequestQueue(settings.web_threads), RequestQueue(_LANE_THREADS)
         self._bodies = Bodies(body_seconds)
-        self.live = Live(app, threads, settings)
-        self.webhooks = Webhooks(app, threads, self._bodies)
-        self._bridge = Bridge(
-            app,
-            threads,
-            self._bodies,
-            usual=app.config["MAX_CONTENT_LENGTH"],
-            bound=lambda method, path: guards.largest_body(app, method, path),
-        )
+        self.live = Live(app, queue, settings)
+        self.webhooks = Webhooks(app, lane, self._bodies)
+        self._bridge = Bridge(app, queue, lane, self._bodies, self._body_rule)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3."""
@@ -68,6 +64,18 @@ class Front:
         self._bodies.hurry(_HURRY)
         await self.live.stop()
 
+    def _body_rule(self, scope: Scope) -> BodyRule:
+        """What holds for a body, by the view that the request is for; an address of nobody's takes none."""
+        method = scope["method"]
+        guard = guards.guard_for(self._app, method, scope["path"])
+        if guard is None:
+            return BodyRule(0)
+        most = guard.max_body if guard.max_body is not None else self._app.config["MAX_CONTENT_LENGTH"]
+        if guard.is_public:
+            return BodyRule(most)
+        authorization, cookie = header(scope, b"authorization"), header(scope, b"cookie")
+        return BodyRule(most, lambda: visitors.may_send(self._app, guard, method, _text(authorization), _text(cookie)))
+
     async def _live_on(self, receive: Receive, send: Send) -> None:
         there = presence.Reporter("web", self.live.count)
         while True:
@@ -83,3 +91,7 @@ class Front:
                 await self.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")

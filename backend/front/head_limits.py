@@ -1,7 +1,7 @@
-"""uvicorn's HTTP protocol with bounds on what a stranger can have it hold: request heads, pipelines, silent connections.
+"""uvicorn's HTTP protocol with bounds on what a stranger can have it hold: heads, pipelines, silent connections.
 
-The server itself bounds none of them. Everything is counted while it arrives, a few kilobytes at a time, so that nothing
-large is ever gathered. A refusal has the API's one shape.
+The server itself bounds none of them. Everything is counted while it arrives, a few kilobytes at a time, so that
+nothing large is ever gathered. A refusal has the API's one shape.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._await_head()
         admission = self._admission
-        if admission is not None and not admission.makes_room(self.connections):
+        if admission is not None and not admission.makes_room(self, self.connections):
             self._only_lane = True
             if len(self.connections) > 2 * admission.most_with_lane - admission.most:
                 self.evict()  # not even for an answer

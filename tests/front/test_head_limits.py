@@ -15,8 +15,8 @@ from backend.front import head_limits
 from backend.front.admission import Admission
 from backend.front.bodies import Bodies
 from backend.front.bridge import Bridge
-from backend.front.threads import Threads
-from tests.front.test_bridge import told
+from backend.front.request_queue import RequestQueue
+from tests.front.test_bridge import rule, told
 from tests.support.serving import ask, dial, eventually, hear, say, serving
 
 HOST = b"Host: x\r\n"
@@ -25,13 +25,11 @@ HOST = b"Host: x\r\n"
 class Application:
     """The bridge over `told`, with admission control; a request for /wait waits until `go` is set."""
 
-    def __init__(self, most: int = 1000) -> None:
+    def __init__(self, most: int = 1000, threads: int = 40) -> None:
         self.admission = Admission(most)
         self.go, self.waiting = threading.Event(), threading.Semaphore(0)
         self.served: list[str] = []
-        self._bridge = Bridge(
-            self._told, Threads(4), Bodies(20.0), usual=100_000, bound=lambda method, path: 100_000
-        )
+        self._bridge = Bridge(self._told, RequestQueue(threads), RequestQueue(2), Bodies(), rule)
 
     def _told(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         self.served.append(environ["PATH_INFO"])
@@ -161,7 +159,9 @@ def test_what_is_no_http_is_told_so_in_the_one_shape(port: int, sent: bytes) -> 
 
 
 def test_a_refusal_comes_after_the_answers_to_the_requests_before(application: Application, port: int) -> None:
-    connection = say(port, b"GET /wait HTTP/1.1\r\n" + HOST + b"\r\n" + b"GET /2 HTTP/1.1\r\n\r\n" + b"nonsense\r\n\r\n")
+    connection = say(
+        port, b"GET /wait HTTP/1.1\r\n" + HOST + b"\r\n" + b"GET /2 HTTP/1.1\r\n\r\n" + b"nonsense\r\n\r\n"
+    )
     assert application.waiting.acquire(timeout=10)
     application.go.set()
     heard = hear(connection)
@@ -185,7 +185,8 @@ def test_twenty_requests_may_wait_behind_one(application: Application, port: int
 
 
 @pytest.mark.parametrize(
-    "request_", [b"GET / HTTP/1.1\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", b"PUT /a HTTP/1.1\r\n\r\n"]
+    "request_",
+    [b"GET / HTTP/1.1\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", b"PUT /a HTTP/1.1\r\n\r\n"],
 )
 def test_more_are_not_even_read(application: Application, port: int, request_: bytes) -> None:
     connection = say(port, b"GET /wait HTTP/1.1\r\n\r\n" + request_ * 3000)
@@ -291,9 +292,6 @@ def test_half_sent_heads_make_room_too() -> None:
 
 def test_when_all_are_busy_only_the_lane_is_served(application: Application) -> None:
     application.admission = Admission(10)
-    application._bridge = Bridge(
-        application._told, Threads(40), Bodies(20.0), usual=1000, bound=lambda method, path: 1000
-    )
     with serving(application) as port:
         busy = [say(port, b"GET /wait HTTP/1.1\r\n\r\n") for _ in range(10)]
         for _ in busy:
