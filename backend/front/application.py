@@ -35,10 +35,10 @@ class Front:
         self.admission = Admission(open_files.max_connections(open_files.limit()))
         self._app = app
         queue, lane = RequestQueue(settings.web_threads), RequestQueue(_LANE_THREADS)
-        self._bodies = Bodies(body_seconds)
+        self.bodies = Bodies(body_seconds)
         self.live = Live(app, queue, settings)
-        self.webhooks = Webhooks(app, lane, self._bodies)
-        self._bridge = Bridge(app, queue, lane, self._bodies, self._body_rule)
+        self.webhooks = Webhooks(app, lane, self.bodies)
+        self._bridge = Bridge(app, queue, lane, self.bodies, self._body_rule)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3."""
@@ -61,7 +61,7 @@ class Front:
 
     async def stop(self) -> None:
         """Ends what would keep a server from stopping: streams, and bodies that are half sent."""
-        self._bodies.hurry(_HURRY)
+        self.bodies.hurry(_HURRY)
         await self.live.stop()
 
     def _body_rule(self, scope: Scope) -> BodyRule:
