@@ -7,11 +7,11 @@ from typing import Any, Union, get_args, get_origin
 
 from apiflask.schema_adapters import registry
 from apiflask.schema_adapters.pydantic import PydanticAdapter
-from flask import Request
+from flask import Request, g
 from pydantic import BaseModel, ValidationError
 
 from backend.core.errors import Invalid, UnsupportedMedia
-from backend.http import bodies
+from backend.http import bodies, tolerant_json
 
 
 class RequestAdapter(PydanticAdapter):
@@ -19,6 +19,9 @@ class RequestAdapter(PydanticAdapter):
 
     def validate_input(self, request: Request, location: str, **kwargs: Any) -> BaseModel:
         """The model for `location`; raises BadRequest, UnsupportedMedia or Invalid."""
+        if location == "json" and getattr(self.model_class, "repaired", False):
+            value, g.repairs = tolerant_json.read(request)
+            return self._validate(value)
         if location == "json":
             return self._validate(bodies.read_json(request))
         if location in ("query", "querystring"):

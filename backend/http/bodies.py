@@ -71,9 +71,9 @@ def read_json(request: Request) -> Any:
 
 
 def parse(raw: bytes) -> Any:
-    """Parses strict JSON: UTF-8, no NaN. Raises BadRequest."""
+    """Parses strict JSON: UTF-8, perhaps after a byte order mark; no NaN. Raises BadRequest."""
     try:
-        return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        return json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except RecursionError:
         raise BadRequest("invalid_json", "The JSON is nested too deeply.") from None
     except ValueError:  # also UnicodeDecodeError, and integers of thousands of digits

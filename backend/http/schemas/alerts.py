@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, field_validator
 
@@ -79,6 +79,11 @@ class AlertAccepted(Output):
         description="Where bot and chats came from: arguments, database, configs, environment", examples=["database"]
     )
     message_ids: list[int] = Field(description="Follow them with GET /api/messages/<id>")
+    repaired: list[str] = Field(
+        default_factory=list,
+        description="What of a monitoring system's body could not be taken as it was: nul_character, invalid_utf8, …",
+        examples=[[]],
+    )
 
 
 class AlertStep(Output):
@@ -228,8 +233,9 @@ class ReceivedIn(Input):
     """The body as the monitoring system sends it."""
 
     model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
+    repaired: ClassVar[bool] = True
+    """What could not be stored is repaired and noted: the sender would not send it again."""
 
     alerts: list[Any] = Field(
-        max_length=5000,
         examples=[[{"status": "firing", "labels": {"alertname": "HighLoad"}, "fingerprint": "c6eadffa33fcdf37"}]],
     )

@@ -31,15 +31,15 @@ _SEVERITIES: Final = {
 
 
 def group_of(source: str, body: Mapping[str, Any], *, bot_name: str | None, locale: str = "en") -> Group:
-    """The group that a body reports. Raises Invalid(`no_alerts`, `too_many_alerts`) for one without usable alerts."""
+    """The group that a body reports. Raises Invalid(`no_alerts`) for one without usable alerts."""
     name = bot_name or raising.BOT
     given = body.get("alerts")
     alerts = [one for one in given if isinstance(one, Mapping)] if isinstance(given, list) else []
     if not alerts:
         raise _invalid("no_alerts", "The body holds no alerts.")
-    if len(alerts) > MOST_ALERTS:
-        raise _invalid("too_many_alerts", f"At most {MOST_ALERTS} alerts; set max_alerts at the sending system.")
-    reports = [_report(source, name, one, locale) for one in alerts]
+    # The sender would not send a refused body again: what is beyond is counted, as its own max_alerts does it.
+    left_out = max(0, len(alerts) - MOST_ALERTS)
+    reports = [_report(source, name, one, locale) for one in alerts[:MOST_ALERTS]]
     shared = _labels(body.get("groupLabels"))
     # One thing told twice in a body is one thing.
     unique = list({one.key: one for one in reports}.values())
@@ -51,7 +51,7 @@ def group_of(source: str, body: Mapping[str, Any], *, bot_name: str | None, loca
         title=_title(body, shared, unique),
         labels=shared or _labels(body.get("commonLabels")),
         links=_group_links(source, body, locale),
-        more=_count(body.get("truncatedAlerts")),
+        more=_count(body.get("truncatedAlerts")) + left_out,
     )
 
 
