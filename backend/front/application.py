@@ -10,9 +10,10 @@ from backend.core import config, presence
 from backend.core.errors import NotFound
 from backend.front import open_files, visitors
 from backend.front.admission import Admission
-from backend.front.answers import Receive, Scope, Send, header
+from backend.front.answers import Receive, Scope, Send, header, refuse
 from backend.front.bodies import Bodies
 from backend.front.bridge import BodyRule, Bridge
+from backend.front.head_limits import HeadTooLarge, is_too_large
 from backend.front.live import PATHS, Live
 from backend.front.request_queue import RequestQueue
 from backend.front.stopping import StopSignals, tie_to_parent
@@ -44,7 +45,10 @@ class Front:
         """ASGI 3."""
         kind = scope["type"]
         if kind == "http":
-            if scope["path"] in PATHS and scope["method"] == "GET":
+            if is_too_large(scope.get("raw_path") or b"", scope["headers"]):
+                # Only with a server that has let it through; ours has counted it while it came.
+                await refuse(send, HeadTooLarge(), close=True)
+            elif scope["path"] in PATHS and scope["method"] == "GET":
                 await self.live.http(scope, receive, send)
             elif self.webhooks.takes(scope):
                 await self.webhooks(scope, receive, send)

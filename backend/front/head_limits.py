@@ -7,6 +7,7 @@ nothing large is ever gathered. A refusal has the API's one shape.
 from __future__ import annotations
 
 from asyncio import TimerHandle
+from collections.abc import Sequence
 from typing import Any, Final
 
 import httptools
@@ -144,7 +145,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
         headers = self.headers
-        if len(headers) > MAX_HEADERS or (self._fed and _size_of(self.url, headers) > MAX_HEAD_BYTES):
+        # One that came in a single piece is not too large, and small requests are to cost nothing.
+        if len(headers) > MAX_HEADERS or (self._fed and is_too_large(self.url, headers)):
             self._refuse(HeadTooLarge())
             raise HeadTooLarge
         if len(self.pipeline) >= MAX_PIPELINED:
@@ -290,6 +292,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._admission.count_refusal(code)
 
 
-def _size_of(url: bytes, headers: list[tuple[bytes, bytes]]) -> int:
-    """Bytes of a head, without its method and version."""
-    return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
+def is_too_large(url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether a head has more, or more bytes, than is accepted; its method and version do not count."""
+    size = len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
+    return len(headers) > MAX_HEADERS or size > MAX_HEAD_BYTES

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from backend.front import head_limits
 from backend.front.admission import Admission
+from backend.front.application import Front
 from backend.front.bodies import Bodies
 from backend.front.bridge import Bridge
 from backend.front.request_queue import RequestQueue
@@ -308,3 +310,12 @@ def test_when_all_are_busy_only_the_lane_is_served(application: Application) -> 
         for connection in busy:
             connection.close()
         eventually(lambda: ask(port, path="/api/people").status == 200, "room for everybody")
+
+
+@pytest.mark.parametrize("protocol", ["h11", "httptools"])
+def test_a_plain_server_refuses_large_heads_too(app: Flask, protocol: str) -> None:
+    with serving(Front(app), http=protocol) as port:
+        for lines in (b"A: b\r\n" * 101, b"".join(b"X-%d: %b\r\n" % (n, b"x" * 1000) for n in range(66))):
+            heard = hear(say(port, b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + lines + b"\r\n"))
+            assert refusal(heard) == (431, "headers_too_large") or heard.startswith(b"HTTP/1.1 400 ")
+        assert ask(port, path="/health").status == 200
