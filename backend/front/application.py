@@ -25,6 +25,7 @@ from backend.http.console import sessions
 
 _HURRY = 0.8
 _LANE_THREADS = 2
+_LOOK_UP_THREADS = 3
 
 
 class Front:
@@ -38,7 +39,7 @@ class Front:
         queue, lane = RequestQueue(settings.web_threads), RequestQueue(_LANE_THREADS)
         self.bodies = Bodies(body_seconds)
         self.live = Live(app, queue, settings)
-        self.webhooks = Webhooks(app, lane, self.bodies)
+        self.webhooks = Webhooks(app, RequestQueue(_LOOK_UP_THREADS), self.bodies)
         self._bridge = Bridge(app, queue, lane, self.bodies, self._body_rule)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from flask import Flask
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -33,7 +34,6 @@ _DEFAULT: Final = frozenset({"/telegram/webhook", "/telegram/webhook/"})
 _ANY: Final = re.compile(r"/api/telegram/webhook/([0-9]{1,18})/?")
 _DEFAULT_URLS: Final = frozenset({b"/telegram/webhook", b"/telegram/webhook/"})
 _ANY_URL: Final = re.compile(_ANY.pattern.encode())
-_LOOK_UPS: Final = "webhooks"
 _TAKEN: Final = b'{"ok":true}\n'
 _HEADERS: Final[Headers] = [(b"content-type", b"application/json"), *PROTECTION]
 
@@ -41,11 +41,12 @@ _HEADERS: Final[Headers] = [(b"content-type", b"application/json"), *PROTECTION]
 class Webhooks:
     """Takes the updates of the bots."""
 
-    def __init__(self, app: Flask, lane: RequestQueue, bodies: Bodies) -> None:
+    def __init__(self, app: Flask, look_ups: RequestQueue, bodies: Bodies) -> None:
         self._app = app
-        self._lane = lane
+        self._look_ups = look_ups
         self._bodies = bodies
         self._express: Express | None = None
+        self._looking: dict[int | None, asyncio.Future[Any]] = {}
         with app.app_context():
             self._acceptor = intake.acceptor(db.engine)
 
@@ -119,7 +120,7 @@ class Webhooks:
         try:
             door = senders.remembered_door(bot_id)
             if door is None:
-                door = await self._lane.run(_LOOK_UPS, self._look, bot_id)
+                door = await self._looked_up(bot_id)
             if door is None:
                 raise NotFound("no_such_bot", "There is no such bot here.")
             if not door.admits({name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}):
@@ -141,6 +142,23 @@ class Webhooks:
             return door, body.file.read()
         finally:
             body.release()
+
+    async def _looked_up(self, bot_id: int | None) -> Door | None:
+        """A door out of the database; requests for the same one wait for one look-up. Bots that were never seen here
+        wait apart: anybody can think of their ids."""
+        looking = self._looking.get(bot_id)
+        if looking is None:
+            caller = "known bots" if bot_id is None or senders.is_door_known(bot_id) else "unknown bots"
+            looking = asyncio.ensure_future(self._look_ups.run(caller, self._look, bot_id))
+            self._looking[bot_id] = looking
+            looking.add_done_callback(partial(self._forget, bot_id))
+        found: Door | None = await asyncio.shield(looking)
+        return found
+
+    def _forget(self, bot_id: int | None, looking: asyncio.Future[Any]) -> None:
+        self._looking.pop(bot_id, None)
+        if not looking.cancelled():
+            looking.exception()  # perhaps nobody waits any more
 
     async def _accept(self, door: Door, raw: bytes) -> None:
         """Returns once it is committed. Raises Unavailable, and what the database raises."""
