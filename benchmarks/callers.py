@@ -1,4 +1,4 @@
-"""The other callers during an attack: `python -m benchmarks.attacks.others` asks and notes how long each waits.
+"""The other callers during an attack: `python -m benchmarks.callers` asks and notes how long each waits.
 
 A process of its own, so that it does not wait for the attacker. It reads a plan as JSON from the first line of standard
 input, and says what it found when that closes.
