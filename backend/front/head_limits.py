@@ -150,7 +150,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refuse(HeadTooLarge())
             raise HeadTooLarge
         if len(self.pipeline) >= MAX_PIPELINED:
-            refusal = Unavailable(
+            refusal: AppError = Unavailable(
                 "too_many_pipelined",
                 f"At most {MAX_PIPELINED} requests may wait on one connection.",
                 retry_after=RETRY_SECONDS,

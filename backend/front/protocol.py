@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from asyncio import TimerHandle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -123,7 +123,7 @@ class Protocol(LimitedProtocol):
             return None
         if parser.should_upgrade() or self.expect_100_continue:
             return None
-        return self._webhooks.door(self.url, self.scope["headers"])
+        return self._webhooks.door(self.url, cast(Headers, self.scope["headers"]))
 
 
 class _Deaf:

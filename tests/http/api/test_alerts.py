@@ -203,7 +203,7 @@ def test_a_report_of_eight_megabytes_and_of_too_many_alerts_is_taken(client, ope
     assert (answer.status_code, answer.get_json()["repaired"]) == (202, ["alerts_left_out"])
     shown = client.get(f"/api/alerts/{answer.get_json()['alert_id']}", headers=callers.signed_in(operator)).get_json()
     assert (shown["items"], shown["more"]) == (2000, 10)
-    large = {"alerts": body["alerts"] * 2}
+    large = {"alerts": [one] * 1000}
     callers.error_of(client.post("/api/alerts/grafana", json=large, headers=headers), 413)
 
 
