@@ -82,4 +82,3 @@ def _to_sign_in() -> Response:
     if request.headers.get("HX-Request"):
         return Response(status=401, headers={"HX-Redirect": address})
     return current_app.make_response(redirect(address, 303))
-
