@@ -15,7 +15,7 @@ from backend import cli
 from backend.core import config, crews, logging, startup
 from backend.core.config import Settings
 from backend.core.database import db
-from backend.http import bodies, envelope, errors, guards, jwt, openapi, routing
+from backend.http import bodies, compression, envelope, errors, guards, jwt, openapi, routing
 from backend.http.api import BLUEPRINTS as API
 from backend.http.console import BLUEPRINTS as CONSOLE
 from backend.http.console import pages
@@ -62,6 +62,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     jwt.configure(app, settings)
     routing.install(app)
     errors.register(app)
+    compression.install(app)
     envelope.install(app, settings)
     # Within a request providers are asked with care: somebody else's page must not wait for them.
     app.before_request(_begin_request)

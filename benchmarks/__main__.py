@@ -12,7 +12,19 @@ from types import FrameType
 
 from benchmarks.result import Options, Result, Scenario, machine, save, table
 
-NAMES = ("pace", "ten_bots", "fanout", "webhook", "live", "latency", "claim_cost", "schedules", "endurance", "soak")
+NAMES = (
+    "pace",
+    "ten_bots",
+    "fanout",
+    "webhook",
+    "live",
+    "latency",
+    "claim_cost",
+    "schedules",
+    "endurance",
+    "attacks",
+    "soak",
+)
 
 
 def main() -> int:

@@ -124,11 +124,12 @@ class Stage:
         self.processes[under or name] = process
         return process
 
-    def start_web(self) -> None:
-        """Starts the Procfile's web process and waits until it answers."""
+    def start_web(self, *, open_files: int | None = None) -> None:
+        """Starts the Procfile's web process, which may open so many files, and waits until it answers."""
         lines = (ROOT / "Procfile").read_text().splitlines()
         command = next(line.partition(":")[2].strip() for line in lines if line.startswith("web:"))
-        self.start("web", ["sh", "-c", f"exec {command}"])
+        limit = f"ulimit -n {open_files}; " if open_files is not None else ""
+        self.start("web", ["sh", "-c", f"{limit}exec {command}"])
         wait_for(self.web_answers, 60, "the web process")
 
     def web_answers(self) -> bool:

@@ -83,7 +83,7 @@ def send(
         found = shell.find(asked, os.environ)
     except (AppError, ConfigurationError) as error:
         raise _failure(_unfound(error, bot_name)) from None
-    content = direct.alert_content(text, title=title, severity=severity)
+    content = direct.alert_content(text, title=_readable(title) if title else title, severity=severity)
     channel = TelegramBot(BotClient(found.api_url, pool_size=1))
     said, left = [], max_wait
     for chat_id in found.chat_ids:
@@ -102,15 +102,21 @@ def send(
 def _text(message: str) -> str:
     from backend.channels import richtext
 
-    text = message
     if message == "-":
-        text = sys.stdin.buffer.read(_MOST_BYTES + 1).decode("utf-8", "replace")
+        text = sys.stdin.buffer.read(_MOST_BYTES + 1).decode("utf-8", "replace").replace("\0", "\ufffd")
+    else:
+        text = _readable(message)
     text = text.strip("\n\r")
     if not richtext.has_visible(text):
         raise _failure("There is nothing to send: the message is empty.")
     if len(text) > _MOST_TEXT:
         raise _failure(f"The message is longer than {_MOST_TEXT} characters; send a file by the API instead.")
     return text
+
+
+def _readable(argument: str) -> str:
+    """An argument with what is no UTF-8 in it replaced: a line of a log may hold anything, and cannot be sent again."""
+    return argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _unfound(error: Any, bot_name: str) -> str:

@@ -8,12 +8,15 @@ from flask import Flask
 
 from backend.core import config, presence
 from backend.core.errors import NotFound
-from backend.front.answers import Receive, Scope, Send
+from backend.front import open_files, visitors
+from backend.front.admission import Admission
+from backend.front.answers import Receive, Scope, Send, header, refuse
 from backend.front.bodies import Bodies
-from backend.front.bridge import Bridge
+from backend.front.bridge import BodyRule, Bridge
+from backend.front.head_limits import HeadTooLarge, is_too_large
 from backend.front.live import PATHS, Live
+from backend.front.request_queue import RequestQueue
 from backend.front.stopping import StopSignals, tie_to_parent
-from backend.front.threads import Threads
 from backend.front.visitors import read_cookies_with
 from backend.front.webhooks import Webhooks
 from backend.front.wires import Socket
@@ -21,6 +24,8 @@ from backend.http import guards
 from backend.http.console import sessions
 
 _HURRY = 0.8
+_LANE_THREADS = 2
+_LOOK_UP_THREADS = 3
 
 
 class Front:
@@ -29,23 +34,22 @@ class Front:
     def __init__(self, app: Flask, *, body_seconds: float = 20.0) -> None:
         settings = config.get()
         read_cookies_with(sessions.caller_by)
-        threads = Threads(settings.web_threads)
-        self._bodies = Bodies(body_seconds)
-        self.live = Live(app, threads, settings)
-        self.webhooks = Webhooks(app, threads, self._bodies)
-        self._bridge = Bridge(
-            app,
-            threads,
-            self._bodies,
-            usual=app.config["MAX_CONTENT_LENGTH"],
-            bound=lambda method, path: guards.largest_body(app, method, path),
-        )
+        self.admission = Admission(open_files.max_connections(open_files.limit()))
+        self._app = app
+        queue, lane = RequestQueue(settings.web_threads), RequestQueue(_LANE_THREADS)
+        self.bodies = Bodies(body_seconds)
+        self.live = Live(app, queue, settings)
+        self.webhooks = Webhooks(app, RequestQueue(_LOOK_UP_THREADS), self.bodies)
+        self._bridge = Bridge(app, queue, lane, self.bodies, self._body_rule)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3."""
         kind = scope["type"]
         if kind == "http":
-            if scope["path"] in PATHS and scope["method"] == "GET":
+            if is_too_large(scope.get("raw_path") or b"", scope["headers"]):
+                # Only with a server that has let it through; ours has counted it while it came.
+                await refuse(send, HeadTooLarge(), close=True)
+            elif scope["path"] in PATHS and scope["method"] == "GET":
                 await self.live.http(scope, receive, send)
             elif self.webhooks.takes(scope):
                 await self.webhooks(scope, receive, send)
@@ -62,8 +66,20 @@ class Front:
 
     async def stop(self) -> None:
         """Ends what would keep a server from stopping: streams, and bodies that are half sent."""
-        self._bodies.hurry(_HURRY)
+        self.bodies.hurry(_HURRY)
         await self.live.stop()
+
+    def _body_rule(self, scope: Scope) -> BodyRule:
+        """What holds for a body, by the view that the request is for; an address of nobody's takes none."""
+        method = scope["method"]
+        guard = guards.guard_for(self._app, method, scope["path"])
+        if guard is None:
+            return BodyRule(0)
+        most = guard.max_body if guard.max_body is not None else self._app.config["MAX_CONTENT_LENGTH"]
+        if guard.is_public:
+            return BodyRule(most)
+        authorization, cookie = header(scope, b"authorization"), header(scope, b"cookie")
+        return BodyRule(most, lambda: visitors.may_send(self._app, guard, method, _text(authorization), _text(cookie)))
 
     async def _live_on(self, receive: Receive, send: Send) -> None:
         there = presence.Reporter("web", self.live.count)
@@ -80,3 +96,7 @@ class Front:
                 await self.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")

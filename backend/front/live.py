@@ -16,8 +16,8 @@ from backend.core.logging import get_logger
 from backend.front import visitors
 from backend.front.answers import Headers, Receive, Scope, Send, header
 from backend.front.hub import Hub
+from backend.front.request_queue import RequestQueue
 from backend.front.subscriptions import Batch, Subscription
-from backend.front.threads import Threads, complete
 from backend.front.visitors import Credentials, Origin
 from backend.front.wires import EventStream, Socket, Wire
 from backend.services.auth.actor import Actor
@@ -41,9 +41,9 @@ _MOST_TOPICS: Final = 20
 class Live:
     """Serves the live connections of a process."""
 
-    def __init__(self, app: Flask, threads: Threads, settings: Settings) -> None:
+    def __init__(self, app: Flask, queue: RequestQueue, settings: Settings) -> None:
         self._app = app
-        self._threads = threads
+        self._queue = queue
         self._origins = frozenset(origin.rstrip("/") for origin in settings.cors_origins)
         self._hub: Hub | None = None
         self._wires: set[Wire] = set()
@@ -139,9 +139,9 @@ class Live:
         return subscription
 
     async def _identify(self, credentials: Credentials, *, count: bool = True) -> Actor:
-        asked = self._threads.run(lambda: visitors.identify(self._app, credentials, count=count))
+        caller = hash(credentials.authorization or credentials.cookie)
         try:
-            actor: Actor = await complete(asked)
+            actor: Actor = await self._queue.run(caller, lambda: visitors.identify(self._app, credentials, count=count))
         except (DBAPIError, PoolTimeout) as error:
             log.warning("database_away", error=type(error).__name__)
             raise Unavailable("database_unavailable", retry_after=2) from None

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import time
 from asyncio import TimerHandle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from backend.front.answers import Headers
 from backend.front.express import BOT_ROUTE, DEFAULT_ROUTE, next_request_id
+from backend.front.head_limits import BETWEEN, LimitedProtocol
 
 if TYPE_CHECKING:
     from backend.front.webhooks import Webhooks
@@ -26,7 +27,7 @@ _PATIENCE_SECONDS = 0.25
 _MOST_HELD = 64 * 1024
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(LimitedProtocol):
     """One connection. `_held` has the pieces of the body of a request that may be taken at once."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -61,9 +62,10 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Waits for the body where the request is an update's."""
+        self.check_head()
         self._door = self._find_door()
         if self._door is None:
-            super().on_headers_complete()
+            HttpToolsProtocol.on_headers_complete(self)
         else:
             self._held = []
 
@@ -72,6 +74,7 @@ class Protocol(HttpToolsProtocol):
         if self._held is None:
             super().on_body(body)
         else:
+            self._body_came = True
             self._held.append(body)
 
     def on_message_complete(self) -> None:
@@ -79,6 +82,7 @@ class Protocol(HttpToolsProtocol):
         if self._held is None or self._door is None or self._webhooks is None:
             super().on_message_complete()
             return
+        self._phase = BETWEEN
         raw = b"".join(self._release())
         taken = Taken(self, DEFAULT_ROUTE if self.url.startswith(b"/telegram/") else BOT_ROUTE)
         self.cycle = taken  # type: ignore[assignment]
@@ -89,9 +93,16 @@ class Protocol(HttpToolsProtocol):
             return
         held = self._release()
         if not self.transport.is_closing():
-            super().on_headers_complete()
+            HttpToolsProtocol.on_headers_complete(self)
             for piece in held:
                 super().on_body(piece)
+
+    def abandon_body(self) -> None:
+        """Takes back the request whose body is not going to be whole."""
+        if self._held is None:
+            super().abandon_body()
+        else:
+            self._release()
 
     def _release(self) -> list[bytes]:
         """Holds nothing any more; what was held."""
@@ -112,7 +123,7 @@ class Protocol(HttpToolsProtocol):
             return None
         if parser.should_upgrade() or self.expect_100_continue:
             return None
-        return self._webhooks.door(self.url, self.headers)
+        return self._webhooks.door(self.url, cast(Headers, self.scope["headers"]))
 
 
 class _Deaf:

@@ -1,6 +1,7 @@
-"""Who opens a live connection: a program by its bearer token, a page of ours by its cookie from the same origin.
+"""Who opens a live connection or sends a large body: by bearer token, or by the cookie of a page of ours.
 
-Called in threads, without a request: the credentials are read once and looked at again while the connection lasts.
+Called in threads, without a request: the credentials are read once, and those of a connection looked at again while it
+lasts.
 """
 
 from __future__ import annotations
@@ -12,11 +13,17 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from flask import Flask
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.core.database import db, system_scope
-from backend.core.errors import Forbidden, Unauthorized
+from backend.core.errors import Forbidden, Unauthorized, Unavailable
+from backend.core.logging import get_logger
 from backend.http import guards, limits
+from backend.http.guards import Guard
 from backend.services.auth.actor import READ, Actor
+
+log = get_logger(__name__)
 
 CookieReader = Callable[[dict[str, str]], Actor | None]
 _cookie_reader: CookieReader | None = None
@@ -82,6 +89,35 @@ def identify(app: Flask, given: Credentials, *, count: bool) -> Actor:
             db.session.rollback()
             raise
         return actor
+
+
+def may_send(app: Flask, guard: Guard, method: str, authorization: str | None, cookie: str | None) -> bool:
+    """Whether these credentials open the view with this guard, which is to be known before a body is read.
+
+    Raises Unavailable while the database is away.
+    """
+    with app.app_context():
+        try:
+            if guard.console:
+                caller = _cookie_reader(_cookies(cookie)) if cookie is not None and _cookie_reader is not None else None
+            else:
+                caller = guards.by_token(guards.token_of(authorization or ""))
+            if caller is None:
+                return False
+            guards.check(guard, caller, method)
+            with system_scope("a token's last use"):
+                db.session.commit()
+        except (Unauthorized, Forbidden):
+            db.session.rollback()
+            return False
+        except (DBAPIError, PoolTimeout) as error:
+            db.session.rollback()
+            log.warning("database_away", error=type(error).__name__)
+            raise Unavailable("database_unavailable", retry_after=2) from None
+        except BaseException:
+            db.session.rollback()
+            raise
+        return True
 
 
 def _identify(given: Credentials) -> Actor:

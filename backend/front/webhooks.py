@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from flask import Flask
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -18,10 +19,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from backend.core.database import db, system_scope
 from backend.core.errors import AppError, NotFound, TooLarge, Unauthorized, Unavailable
 from backend.core.logging import get_logger
-from backend.front.answers import PROTECTION, Headers, Receive, RequestTimeout, Scope, Send, answer, error_body, refuse
-from backend.front.bodies import Bodies, Gone, TooSlow, declared
+from backend.front.answers import PROTECTION, Headers, Receive, RequestTimeout, Scope, Send, answer, error_body
+from backend.front.bodies import Bodies, Gone, TooSlow, announces, declared
 from backend.front.express import BOT_ROUTE, DEFAULT_ROUTE, Express, next_request_id
-from backend.front.threads import Threads, complete
+from backend.front.request_queue import RequestQueue
 from backend.http.webhooks.telegram import MOST_BYTES, MOST_SECONDS
 from backend.services import intake, senders
 from backend.services.intake.accepting import Result
@@ -40,11 +41,12 @@ _HEADERS: Final[Headers] = [(b"content-type", b"application/json"), *PROTECTION]
 class Webhooks:
     """Takes the updates of the bots."""
 
-    def __init__(self, app: Flask, threads: Threads, bodies: Bodies) -> None:
+    def __init__(self, app: Flask, look_ups: RequestQueue, bodies: Bodies) -> None:
         self._app = app
-        self._threads = threads
+        self._look_ups = look_ups
         self._bodies = bodies
         self._express: Express | None = None
+        self._looking: dict[int | None, asyncio.Future[Any]] = {}
         with app.app_context():
             self._acceptor = intake.acceptor(db.engine)
 
@@ -80,26 +82,25 @@ class Webhooks:
         return path in _DEFAULT or _ANY.fullmatch(path) is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers 200 once the update is committed."""
+        """Answers 200 once the update is committed. The secret is compared before any of the body is read."""
         started = time.perf_counter()
-        raw: bytes | None = None
-        announced = declared(scope)
-        if announced is None or announced <= MOST_BYTES:
-            try:
-                body = await self._bodies.read(receive, MOST_BYTES)
-            except Gone:
-                return
-            except TooSlow:
-                await refuse(send, RequestTimeout(), close=True)
-                return
-            if body.whole:
-                raw = body.file.read()
-            body.file.close()
-        else:
-            await self._bodies.discard(receive)
         match = _ANY.fullmatch(scope["path"])
         bot_id = int(match[1]) if match else None
-        status, headers, said = await self._judge(bot_id, scope, raw)
+        close = False
+        try:
+            await self._accept(*await self._verified(bot_id, scope, receive))
+            status, headers, said = _judged(True)
+        except Gone:
+            return
+        except TooSlow:
+            status, headers, said = error_body(RequestTimeout())
+            close = True
+        except _NotRead as refused:
+            status, headers, said = _judged(refused.error)
+            close = announces(scope) or not await self._bodies.discard(receive)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is judged and logged there
+            status, headers, said = _judged(error)
+            close = isinstance(error, TooLarge)
         request_id = next_request_id()
         log.info(
             "request",
@@ -109,29 +110,58 @@ class Webhooks:
             milliseconds=round((time.perf_counter() - started) * 1000, 1),
             request_id=request_id,
         )
-        await answer(send, status, [*headers, (b"x-request-id", request_id.encode())], said, close=raw is None)
+        await answer(send, status, [*headers, (b"x-request-id", request_id.encode())], said, close=close)
 
-    async def _judge(self, bot_id: int | None, scope: Scope, raw: bytes | None) -> tuple[int, Headers, bytes]:
-        try:
-            await self._accept(bot_id, scope, raw)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is judged and logged there
-            return _judged(error)
-        return _judged(True)
+    async def _verified(self, bot_id: int | None, scope: Scope, receive: Receive) -> tuple[Door, bytes]:
+        """The door that the request opens, and its body.
 
-    async def _accept(self, bot_id: int | None, scope: Scope, raw: bytes | None) -> None:
-        """Returns once it is committed. `raw` is None for a body over the bound.
-
-        Raises NotFound, Unauthorized, TooLarge, Unavailable, and what the database raises.
+        Raises _NotRead for a request that is refused by its head, TooSlow and Gone, TooLarge and Unavailable.
         """
-        door = senders.remembered_door(bot_id)
-        if door is None:
-            door = await complete(self._threads.run(self._look, bot_id))
-        if door is None:
-            raise NotFound("no_such_bot", "There is no such bot here.")
-        if not door.admits({name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}):
-            raise Unauthorized("wrong_secret", "The webhook secret is missing or wrong.")
-        if raw is None:
-            raise TooLarge("body_too_large", f"An update holds at most {MOST_BYTES} bytes.")
+        try:
+            door = senders.remembered_door(bot_id)
+            if door is None:
+                door = await self._looked_up(bot_id)
+            if door is None:
+                raise NotFound("no_such_bot", "There is no such bot here.")
+            if not door.admits({name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}):
+                raise Unauthorized("wrong_secret", "The webhook secret is missing or wrong.")
+            announced = declared(scope)
+            if announced is not None and announced > MOST_BYTES:
+                raise _too_large()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is judged and logged in one place
+            raise _NotRead(error) from None
+        sender = f"bot:{door.id}"
+
+        async def admit() -> object:
+            return sender
+
+        body = await self._bodies.read(receive, MOST_BYTES, admit)
+        try:
+            if not body.whole:
+                raise _too_large()
+            return door, body.file.read()
+        finally:
+            body.release()
+
+    async def _looked_up(self, bot_id: int | None) -> Door | None:
+        """A door out of the database; requests for the same one wait for one look-up. Bots that were never seen here
+        wait apart: anybody can think of their ids."""
+        looking = self._looking.get(bot_id)
+        if looking is None:
+            caller = "known bots" if bot_id is None or senders.is_door_known(bot_id) else "unknown bots"
+            looking = asyncio.ensure_future(self._look_ups.run(caller, self._look, bot_id))
+            self._looking[bot_id] = looking
+            looking.add_done_callback(partial(self._forget, bot_id))
+        found: Door | None = await asyncio.shield(looking)
+        return found
+
+    def _forget(self, bot_id: int | None, looking: asyncio.Future[Any]) -> None:
+        self._looking.pop(bot_id, None)
+        if not looking.cancelled():
+            looking.exception()  # perhaps nobody waits any more
+
+    async def _accept(self, door: Door, raw: bytes) -> None:
+        """Returns once it is committed. Raises Unavailable, and what the database raises."""
         stored = asyncio.wrap_future(self._acceptor.accept(door, raw))
         # Not `wait_for`, which would cancel what the acceptor is about to settle.
         done, _ = await asyncio.wait({stored}, timeout=MOST_SECONDS)
@@ -147,6 +177,18 @@ class Webhooks:
             except BaseException:
                 db.session.rollback()
                 raise
+
+
+class _NotRead(Exception):
+    """A request was refused before its body was read."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _too_large() -> TooLarge:
+    return TooLarge("body_too_large", f"An update holds at most {MOST_BYTES} bytes.")
 
 
 def _judged(result: Result) -> tuple[int, Headers, bytes]:

@@ -9,6 +9,7 @@ from backend.front.answers import PROTECTION, Headers, Receive, Send, error_body
 from backend.front.subscriptions import Batch
 
 RETRY_MILLISECONDS: Final = 2000
+_RETRY: Final = b"retry: %d\n" % RETRY_MILLISECONDS
 _CLOSE: Final = {
     "server_stopping": 1001,
     "too_slow": 1013,
@@ -47,6 +48,7 @@ class EventStream:
         self._receive = receive
         self._send = send
         self._headers = headers
+        self._retry = _RETRY
 
     async def open(self) -> None:
         """Headers, and a first line: routers give up on an answer that does not begin."""
@@ -57,15 +59,16 @@ class EventStream:
             *self._headers,
         ]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._body(f"retry: {RETRY_MILLISECONDS}\n: open\n\n".encode())
+        await self._body(_RETRY + b": open\n\n")
 
     async def refuse(self, error: AppError) -> None:
         """An ordinary error answer."""
         await refuse(self._send, error)
 
     async def write(self, batch: Batch) -> None:
-        """One event."""
-        await self._body(batch.sse)
+        """One event. The first one says again how long to wait: some clients keep it only from a block with data."""
+        retry, self._retry = self._retry, b""
+        await self._body(retry + batch.sse)
 
     async def close(self, reason: str) -> None:
         """The event `bye`, and the end of the answer."""

@@ -7,11 +7,11 @@ from typing import Any, Union, get_args, get_origin
 
 from apiflask.schema_adapters import registry
 from apiflask.schema_adapters.pydantic import PydanticAdapter
-from flask import Request
+from flask import Request, g
 from pydantic import BaseModel, ValidationError
 
 from backend.core.errors import Invalid, UnsupportedMedia
-from backend.http import bodies
+from backend.http import bodies, tolerant_json
 
 
 class RequestAdapter(PydanticAdapter):
@@ -19,9 +19,11 @@ class RequestAdapter(PydanticAdapter):
 
     def validate_input(self, request: Request, location: str, **kwargs: Any) -> BaseModel:
         """The model for `location`; raises BadRequest, UnsupportedMedia or Invalid."""
+        if location == "json" and getattr(self.model_class, "repaired", False):
+            value, g.repairs = tolerant_json.read(request)
+            return self._validate(value)
         if location == "json":
-            any_integer = getattr(self.model_class, "any_integer", False)
-            return self._validate(bodies.read_json(request, any_integer=any_integer))
+            return self._validate(bodies.read_json(request))
         if location in ("query", "querystring"):
             bodies.check_pairs(request.args.items(multi=True))
             return self._validate(self._collect(request.args))

@@ -55,10 +55,8 @@ def discard_rest(request: Request) -> None:
         left -= len(piece)
 
 
-def read_json(request: Request, *, any_integer: bool = False) -> Any:
+def read_json(request: Request) -> Any:
     """The request's JSON body; `{}` where there is neither a body nor a content type.
-
-    With `any_integer`, integers that do not fit into 64 bits are read as their digits, as text.
 
     Raises BadRequest, UnsupportedMedia, Invalid, and werkzeug's 413 for a body over the bound.
     """
@@ -67,25 +65,19 @@ def read_json(request: Request, *, any_integer: bool = False) -> Any:
         if not raw and not request.content_type:
             return {}
         raise UnsupportedMedia(message="The body has to be JSON, with the content type application/json.")
-    value = parse(raw, any_integer=any_integer)
+    value = parse(raw)
     check_value(value)
     return value
 
 
-def parse(raw: bytes, *, any_integer: bool = False) -> Any:
-    """Parses strict JSON: UTF-8, no NaN. Raises BadRequest."""
-    parse_int = _integer_or_digits if any_integer else None
+def parse(raw: bytes) -> Any:
+    """Parses strict JSON: UTF-8, perhaps after a byte order mark; no NaN. Raises BadRequest."""
     try:
-        return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant, parse_int=parse_int)
+        return json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except RecursionError:
         raise BadRequest("invalid_json", "The JSON is nested too deeply.") from None
     except ValueError:  # also UnicodeDecodeError, and integers of thousands of digits
         raise BadRequest("invalid_json", "The body is not valid JSON.") from None
-
-
-def _integer_or_digits(digits: str) -> int | str:
-    number = int(digits) if len(digits) < 21 else None
-    return digits if number is None or not MIN_INTEGER <= number <= MAX_INTEGER else number
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -22,7 +22,7 @@ from backend.http.bodies import discard_rest
 
 log = get_logger(__name__)
 
-_BY_STATUS: dict[int, type[AppError]] = {
+BY_STATUS: dict[int, type[AppError]] = {
     kind.status: kind
     for kind in (
         errors.BadRequest,
@@ -67,7 +67,7 @@ def register(app: APIFlask) -> None:
 
 
 def _from_apiflask(error: HTTPError) -> Response:
-    kind = _BY_STATUS.get(error.status_code, errors.BadRequest)
+    kind = BY_STATUS.get(error.status_code, errors.BadRequest)
     return answer(kind(message=error.message or None, detail=error.detail or None))
 
 
@@ -75,7 +75,7 @@ def _from_werkzeug(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:
         return Response(headers=error.get_headers(), status=status)
-    kind = _BY_STATUS.get(status)
+    kind = BY_STATUS.get(status)
     if kind is not None:
         response = answer(kind())
     else:

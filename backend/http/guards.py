@@ -22,6 +22,9 @@ from backend.http import idempotency, jwt, limits
 from backend.services.auth import credentials
 from backend.services.auth.actor import READ, WRITE, Actor
 
+PUBLIC_MAX_BODY = 256 * 1024
+"""The largest body in bytes of a request that needs no credentials, unless its view says otherwise."""
+
 View = Callable[..., Any]
 Answer = TypeVar("Answer")
 
@@ -143,7 +146,7 @@ def access(
                 caller = authenticate()
                 if not g.answers:
                     limits.count_call(caller, limit)
-                _check(guard, caller)
+                check(guard, caller, request.method)
                 g.actor = caller
                 with workspace_scope(caller.workspace_id):
                     if idempotent:
@@ -161,13 +164,17 @@ def access(
     return decorate
 
 
-def public(reason: str) -> Callable[[View], View]:
-    """Marks a view that anybody may call, and says why. It runs in one transaction, in no scope of its own."""
-    guard = Guard(reason=reason)
+def public(reason: str, *, max_body: int = PUBLIC_MAX_BODY) -> Callable[[View], View]:
+    """Marks a view that anybody may call, and says why. It runs in one transaction, in no scope of its own.
+
+    `max_body`: the largest body in bytes.
+    """
+    guard = Guard(reason=reason, max_body=max_body)
 
     def decorate(view: View) -> View:
         @wraps(view)
         def opened(*args: Any, **kwargs: Any) -> Response:
+            request.max_content_length = max_body
             try:
                 response = _run(view, args, kwargs)
                 with system_scope("an open view enters its own scopes; what it left is stored"):
@@ -188,15 +195,13 @@ def guard_of(view: View) -> Guard | None:
     return marked[1] if marked is not None and marked[0] is view else None
 
 
-def largest_body(app: Flask, method: str, path: str) -> int:
-    """How many bytes the body of such a request may have, by the view that answers it."""
-    usual: int = app.config["MAX_CONTENT_LENGTH"]
+def guard_for(app: Flask, method: str, path: str) -> Guard | None:
+    """The guard of the view that answers such a request; None where no view does."""
     try:
         endpoint, _ = app.url_map.bind("").match(path, method=method)
     except (HTTPException, RequestRedirect):
-        return usual
-    guard = guard_of(app.view_functions[endpoint])
-    return guard.max_body if guard is not None and guard.max_body is not None else usual
+        return None
+    return guard_of(app.view_functions[endpoint])
 
 
 def check_all(app: APIFlask) -> None:
@@ -222,11 +227,12 @@ def _run(view: View, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:
     return current_app.make_response(view(*args, **kwargs))
 
 
-def _check(guard: Guard, caller: Actor) -> None:
+def check(guard: Guard, caller: Actor, method: str) -> None:
+    """Checks that a caller may use a view by this method. Raises Forbidden."""
     if caller.sign_in_id is None:
         if not guard.tokens:
             raise Forbidden("sign_in_required", "A personal access token cannot do this; sign in.")
-        needed = guard.scope or (READ if request.method in ("GET", "HEAD") else WRITE)
+        needed = guard.scope or (READ if method in ("GET", "HEAD") else WRITE)
         if not caller.may(needed):
             raise Forbidden("scope_missing", f"The token does not have the scope {needed}.")
     if guard.owner and not caller.is_owner:

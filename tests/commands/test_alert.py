@@ -122,6 +122,15 @@ def test_arguments_come_first_and_standard_input_is_taken(server: ScriptedServer
     assert server.received[0].json["text"] == "line one\nline two ✅"
 
 
+def test_bytes_that_are_no_text_are_replaced_and_the_alert_arrives(server: ScriptedServer) -> None:
+    server.script = [ok(accepted(4))]
+    words = (os.fsdecode(b"--title=caf\xe9"), os.fsdecode(b"disk \xff\xfe full"))
+    done = run(server, "--token", TOKEN, "--chat-id", CHATS, *words)
+    assert sent(done) == "Sent message 4 (level arguments)"
+    assert "caf�" in server.received[0].json["text"]
+    assert "disk �� full" in server.received[0].json["text"]
+
+
 def test_a_wait_that_telegram_asks_for_is_honoured_once_and_within_the_bound(server: ScriptedServer) -> None:
     environment = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_CHAT_IDS": CHATS}
     server.script = [refuse(429, "Too Many Requests: retry after 1", retry_after=1), ok(accepted(4))]

@@ -16,8 +16,8 @@ from backend.app import create_app
 from backend.core import config
 from backend.core.config import Settings
 from backend.front.bodies import Bodies
-from backend.front.bridge import Bridge
-from backend.front.threads import Threads
+from backend.front.bridge import BodyRule, Bridge
+from backend.front.request_queue import RequestQueue
 from tests.support.serving import ask, dial, eventually, hear, say, serving
 
 MOST = 100_000
@@ -34,14 +34,12 @@ def told(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[by
     return [answer]
 
 
+def rule(scope: Any) -> BodyRule:
+    return BodyRule(LARGER if scope["path"] == "/large" else MOST)
+
+
 def bridge(application: Any, seconds: float = 20.0) -> Any:
-    made = Bridge(
-        application,
-        Threads(THREADS),
-        Bodies(seconds),
-        usual=MOST,
-        bound=lambda method, path: LARGER if path == "/large" else MOST,
-    )
+    made = Bridge(application, RequestQueue(THREADS), RequestQueue(1), Bodies(seconds), rule)
 
     async def serve(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
@@ -287,7 +285,7 @@ def test_requests_one_after_the_other_on_a_connection(port: int) -> None:
 
 def test_when_the_process_stops_half_sent_bodies_are_not_waited_for() -> None:
     bodies = Bodies(20.0)
-    made = Bridge(told, Threads(1), bodies, usual=MOST, bound=lambda method, path: MOST)
+    made = Bridge(told, RequestQueue(1), RequestQueue(1), bodies, rule)
     waiting: list[Any] = []
 
     async def serve(scope: Any, receive: Any, send: Any) -> None:

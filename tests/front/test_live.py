@@ -49,10 +49,16 @@ def test_a_stream_begins_at_once_and_tells_changes_with_the_cursor(served: Serve
     assert listener.answer.headers["x-accel-buffering"] == "no"
     assert listener.answer.headers["cache-control"] == "no-store"
     assert listener.block() == {"retry": "2000", "comment": "open"}
-    ready = listener.next()
+    first = listener.block()
+    assert (first["retry"], first["event"]) == ("2000", "ready"), (
+        "also with the first data, for clients that need it so"
+    )
+    ready = json.loads(first["data"])
     assert ready == {"type": "ready", "id": listener.last_id}
     note(ada.workspace_id, 7)
-    change = listener.until("change")
+    changed = listener.block()
+    assert "retry" not in changed
+    change = json.loads(changed["data"])
     assert change["id"] == listener.last_id != ready["id"]
     [one] = change["changes"]
     assert (one["topic"], one["ids"]) == ("messages", {"message_id": 7})

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from backend.core.database import db, system_scope
+from backend.front.webhooks import Webhooks
 from backend.models import WebhookEvent
 from backend.services.intake import accepting
 from backend.services.senders import doors
@@ -151,3 +152,31 @@ def test_the_scope_and_the_session_are_left_clean(served: Served) -> None:
     with system_scope("test"):
         assert db.session.scalar(select(func.count()).select_from(WebhookEvent)) == 20
         db.session.rollback()
+
+
+def test_many_requests_for_a_bot_that_is_not_remembered_wait_for_one_look_up(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int | None] = []
+    go_on = threading.Event()
+    real = Webhooks._look
+
+    def look(self: Webhooks, bot_id: int | None) -> Any:
+        looked.append(bot_id)
+        assert go_on.wait(20)
+        return real(self, bot_id)
+
+    monkeypatch.setattr(Webhooks, "_look", look)
+    head = b"POST /telegram/webhook HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n" % len(UPDATE)
+    head += b"X-Telegram-Bot-Api-Secret-Token: test-webhook-secret\r\n\r\n"
+    many = [say(served.port, head + UPDATE) for _ in range(200)]
+    strangers = [
+        say(served.port, head.replace(b"/telegram/webhook", b"/api/telegram/webhook/%d" % n)) for n in range(90)
+    ]
+    eventually(lambda: looked.count(None) == 1 and len(looked) == 3, "as many look-ups as there are threads for them")
+    assert ask(served.port, path="/health").status == 200
+    go_on.set()
+    assert all(hear(connection).startswith(b"HTTP/1.1 200 ") for connection in many)
+    assert {hear(connection).split(b" ")[1] for connection in strangers} == {b"404", b"503"}
+    assert len(stored()) == 1
+    assert looked.count(None) == 1

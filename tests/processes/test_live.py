@@ -34,7 +34,10 @@ def test_sigterm_ends_streams_and_half_sent_requests_and_then_the_process(instal
 def _end(installation: Installation, streams: list[Listener], sockets: list[ClientConnection]) -> None:
     for client in sockets:
         assert json.loads(client.recv(10))["type"] == "ready"
-    half = say(installation.port, b"POST /api/events HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf")
+    credentials = f"Authorization: Bearer {installation.token}\r\n".encode()
+    head = b"POST /api/events HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n"
+    half = say(installation.port, head + credentials + b"\r\nhalf")
+    strangers = say(installation.port, head + b"\r\nhalf")
     headers_only = say(installation.port, b"GET /health HTTP/1.1\r\nHost: x\r\n")
     web = installation.processes["web"]
     web.send_signal(signal.SIGTERM)
@@ -48,6 +51,7 @@ def _end(installation: Installation, streams: list[Listener], sockets: list[Clie
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1001
     assert hear(half).startswith(b"HTTP/1.1 408 ")
+    assert hear(strangers).startswith(b"HTTP/1.1 401 ")
     assert hear(headers_only) == b""
     # Without the order of things it would wait for its streams, twenty seconds.
     assert web.wait(8) in (0, -signal.SIGTERM)

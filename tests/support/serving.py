@@ -19,12 +19,12 @@ SECONDS = 10.0
 @contextmanager
 def serving(application: Any, **options: Any) -> Iterator[int]:
     """Serves it in a thread with the Procfile's kind of server; the port."""
+    options.setdefault("http", "backend.front.protocol:Protocol")
     config = uvicorn.Config(
         application,
         host="127.0.0.1",
         port=0,
         loop="uvloop",
-        http="backend.front.protocol:Protocol",
         ws="websockets-sansio",
         log_config=None,
         proxy_headers=False,

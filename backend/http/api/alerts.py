@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from apiflask import APIBlueprint
+from flask import g
 
 from backend.core.errors import Invalid
-from backend.http import guards
+from backend.http import guards, tolerant_json
 from backend.http.guards import access
 from backend.http.schemas.alerts import (
     AlertAccepted,
@@ -62,27 +63,29 @@ def raise_alert(json_data: AlertIn) -> dict[str, Any]:
 
 
 @bp.post("/alertmanager")
-@access("operator", limit="alerts")
+@access("operator", limit="alerts", max_body=tolerant_json.MAX_BYTES)
 @bp.input(ReceiverQuery, location="query")
 @bp.input(ReceivedIn)
 @bp.output(AlertAccepted, status_code=202)
 def alertmanager(query_data: ReceiverQuery, json_data: ReceivedIn) -> dict[str, Any]:
     """Take what Alertmanager sends to a webhook
 
-    Its group becomes one alert, its fingerprints the items.
+    Its group becomes one alert, its fingerprints the items. At most 8 MB; what cannot be stored is repaired, see
+    `repaired`.
     """
     return _received("alertmanager", query_data, json_data)
 
 
 @bp.post("/grafana")
-@access("operator", limit="alerts")
+@access("operator", limit="alerts", max_body=tolerant_json.MAX_BYTES)
 @bp.input(ReceiverQuery, location="query")
 @bp.input(ReceivedIn)
 @bp.output(AlertAccepted, status_code=202)
 def grafana(query_data: ReceiverQuery, json_data: ReceivedIn) -> dict[str, Any]:
     """Take what Grafana sends to a webhook
 
-    Its group becomes one alert, its fingerprints the items.
+    Its group becomes one alert, its fingerprints the items. At most 8 MB; what cannot be stored is repaired, see
+    `repaired`.
     """
     return _received("grafana", query_data, json_data)
 
@@ -229,10 +232,17 @@ def _act(alert_id: int, action: Action, seconds: int = acting.SNOOZE_SECONDS) ->
 
 def _received(source: str, query_data: ReceiverQuery, json_data: ReceivedIn) -> dict[str, Any]:
     caller = guards.actor()
-    by = By(source, caller.label)
-    return _accepted(
-        alerts.receive(caller.workspace_id, source, json_data.model_dump(), by, bot_name=query_data.bot_name)
+    # Not `model_dump`, which would copy all of it.
+    body = (json_data.model_extra or {}) | {"alerts": json_data.alerts}
+    outcome = alerts.receive(
+        caller.workspace_id,
+        source,
+        body,
+        By(source, caller.label),
+        bot_name=query_data.bot_name,
+        repaired=g.get("repairs", ()),
     )
+    return _accepted(outcome)
 
 
 def _accepted(outcome: Outcome) -> dict[str, Any]:
@@ -243,6 +253,7 @@ def _accepted(outcome: Outcome) -> dict[str, Any]:
         "count": outcome.count,
         "level": outcome.level,
         "message_ids": list(outcome.message_ids),
+        "repaired": list(outcome.repaired),
     }
 
 

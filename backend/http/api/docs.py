@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from importlib import resources
+from pathlib import Path
 from typing import Final
 
 from apiflask import APIBlueprint
-from flask import Response, current_app, jsonify, render_template, send_file
+from flask import Response, current_app, jsonify, render_template
 
 from backend.core.errors import NotFound
-from backend.http import openapi
+from backend.http import compression, openapi
 from backend.http.guards import public
 
 bp = APIBlueprint("docs", __name__, url_prefix="/api", enable_openapi=False, template_folder="../templates")
@@ -59,6 +60,6 @@ def asset(name: str) -> Response:
     if name not in _ASSETS:
         raise NotFound()
     path = resources.files("flask_swagger_ui") / "dist" / name
-    response = send_file(str(path), mimetype=_ASSETS[name], max_age=86400)
+    response = compression.file_response(Path(str(path)), _ASSETS[name])
     response.headers["Cache-Control"] = "public, max-age=86400"
     return response

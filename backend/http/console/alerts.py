@@ -190,6 +190,7 @@ _TONES: Final = {
     "acknowledged": ("ok", "hand"),
     "silenced": ("idle", "bell-off"),
     "snoozed": ("idle", "clock"),
+    "repaired": ("warn", "file-text"),
     "resolved": ("ok", "check"),
     "items_resolved": ("ok", "check"),
 }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import mimetypes
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from apiflask import APIBlueprint
-from flask import Response, send_from_directory
+from flask import Response
 
 from backend.core.errors import NotFound
+from backend.http import compression
 from backend.http.guards import public
 
 bp = APIBlueprint("console_assets", __name__, enable_openapi=False)
@@ -38,9 +40,10 @@ def address(name: str) -> str:
 @public("style sheet, scripts and icons hold nothing of anybody")
 def asset(version: str, name: str) -> Response:
     """A file of the console. Any version is answered with the present files; only the present one is kept for long."""
-    if "\0" in name or not (_FOLDER / name).resolve().is_relative_to(_FOLDER) or not (_FOLDER / name).is_file():
+    path = (_FOLDER / name).resolve()
+    if not path.is_relative_to(_FOLDER) or not path.is_file():
         raise NotFound
-    response = send_from_directory(_FOLDER, name)
+    response = compression.file_response(path, mimetypes.guess_type(name)[0] or "application/octet-stream")
     current = version == globals()["version"]()
     response.headers["Cache-Control"] = f"public, max-age={_FOR_EVER}, immutable" if current else "no-cache"
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from flask import Response, current_app, g, redirect, request
 
 from backend.core.database import db, workspace_scope
-from backend.core.errors import Forbidden, Unauthorized
+from backend.core.errors import Unauthorized
 from backend.http import guards, limits
 from backend.http.console import pages, sessions, submissions
 from backend.http.guards import Guard, View
@@ -41,7 +41,7 @@ def page(role: str = "viewer", *, owner: bool = False) -> Callable[[View], View]
                 limits.count_call(actor)
                 if request.method not in ("GET", "HEAD"):
                     sessions.require_own_page(request, actor)
-                _check(guard, actor)
+                guards.check(guard, actor, request.method)
                 with workspace_scope(actor.workspace_id):
                     pages.remember_person()
                     response = submissions.once(actor, lambda: current_app.make_response(view(*args, **kwargs)), _again)
@@ -82,10 +82,3 @@ def _to_sign_in() -> Response:
     if request.headers.get("HX-Request"):
         return Response(status=401, headers={"HX-Redirect": address})
     return current_app.make_response(redirect(address, 303))
-
-
-def _check(guard: Guard, actor: Actor) -> None:
-    if guard.owner and not actor.is_owner:
-        raise Forbidden("owner_required", "Only an owner of this instance may do this.")
-    if guard.role is not None and not actor.reaches(guard.role):
-        raise Forbidden("role_required", f"This needs the role {guard.role}.")

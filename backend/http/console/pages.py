@@ -13,11 +13,13 @@ from apiflask import APIBlueprint
 from babel.dates import format_date, format_datetime, format_time
 from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request
 from markupsafe import Markup
+from werkzeug.exceptions import HTTPException
 
 from backend.core import clock, i18n
 from backend.core.database import db, workspace_scope
 from backend.core.errors import AppError, Invalid
 from backend.core.logging import get_logger
+from backend.http import errors
 from backend.http.console import assets, sessions, submissions
 from backend.http.console.navigation import GROUPS, Entry
 from backend.services.auth import people
@@ -42,6 +44,7 @@ def blueprint(name: str) -> APIBlueprint:
         template_folder=str(Path(__file__).parent / "templates"),
     )
     made.register_error_handler(AppError, failure)
+    made.register_error_handler(HTTPException, _refused)
     made.register_error_handler(Exception, _unexpected)
     return made
 
@@ -122,6 +125,14 @@ def failure(error: AppError) -> Response:
         trigger = json.dumps({"toast": {"text": error.message}})
         return protect(make_response("", error.status, {"HX-Trigger": trigger, "HX-Reswap": "none"}))
     return render("error.html", "", t("console.error.title"), error.status, error=error, request_id=g.get("request_id"))
+
+
+def _refused(error: HTTPException) -> Response:
+    """What the framework refuses, such as a form that is too large."""
+    kind = errors.BY_STATUS.get(error.code or 500)
+    if kind is None:
+        return make_response(error)
+    return failure(kind())
 
 
 def _unexpected(error: Exception) -> Response:

@@ -79,8 +79,11 @@ def caller_by(cookies: dict[str, str]) -> Actor | None:
 
 
 def csrf_token(actor: Actor) -> str:
-    """What every form of this sign-in carries."""
-    return _encode(keyring().sign(_CSRF, f"{actor.user_id}.{actor.sign_in_id}".encode()))
+    """What every form of this sign-in carries: never twice the same, so that the size of a compressed page tells
+    nothing of it."""
+    proof = _csrf_proof(actor)
+    mask = secrets.token_bytes(len(proof))
+    return _encode(mask + _xor(proof, mask))
 
 
 def require_own_page(own: Request, actor: Actor | None = None) -> None:
@@ -98,8 +101,9 @@ def require_own_page(own: Request, actor: Actor | None = None) -> None:
     if site is None and origin is None:
         raise refusal
     if actor is not None:
-        given = own.headers.get(CSRF_HEADER) or own.form.get(CSRF_FIELD, "")
-        if not secrets.compare_digest(given.encode(), csrf_token(actor).encode()):
+        given = _decode(own.headers.get(CSRF_HEADER) or own.form.get(CSRF_FIELD, ""))
+        half = len(given) // 2
+        if not secrets.compare_digest(_xor(given[half:], given[:half]), _csrf_proof(actor)):
             raise refusal
 
 
@@ -114,13 +118,25 @@ def _named(value: str) -> tuple[int, int]:
     user_id, _, sign_in_id = named.partition(".")
     if not all(part.isascii() and part.isdigit() and len(part) < 19 for part in (user_id, sign_in_id)):
         raise refusal
-    try:
-        signature = base64.urlsafe_b64decode(proof + "=" * (-len(proof) % 4))
-    except (binascii.Error, ValueError):
-        raise refusal from None
-    if not keyring().verify(_PURPOSE, named.encode(), signature):
+    if not keyring().verify(_PURPOSE, named.encode(), _decode(proof)):
         raise refusal
     return int(user_id), int(sign_in_id)
+
+
+def _csrf_proof(actor: Actor) -> bytes:
+    return keyring().sign(_CSRF, f"{actor.user_id}.{actor.sign_in_id}".encode())
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=False))
+
+
+def _decode(text: str) -> bytes:
+    """The bytes; none where the text is malformed."""
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError):
+        return b""
 
 
 def _encode(raw: bytes) -> str:

@@ -87,6 +87,11 @@ class AlertAccepted(Output):
         description="Where bot and chats came from: arguments, database, configs, environment", examples=["database"]
     )
     message_ids: list[int] = Field(description="Follow them with GET /api/messages/<id>")
+    repaired: list[str] = Field(
+        default_factory=list,
+        description="What of a monitoring system's body could not be taken as it was: nul_character, invalid_utf8, …",
+        examples=[[]],
+    )
 
 
 class AlertStep(Output):
@@ -255,8 +260,8 @@ class ReceivedIn(Input):
     """The body as the monitoring system sends it."""
 
     model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
-    any_integer: ClassVar[bool] = True
-    """Whether integers beyond 64 bits are taken, as text: older senders name a group by one."""
+    repaired: ClassVar[bool] = True
+    """What could not be stored is repaired and noted: the sender would not send it again."""
 
     alerts: list[Any] = Field(
         examples=[[{"status": "firing", "labels": {"alertname": "HighLoad"}, "fingerprint": "c6eadffa33fcdf37"}]],

@@ -19,7 +19,7 @@ MOST_SECONDS = 25.0
 
 
 @bp.post("/telegram/webhook", strict_slashes=False)
-@public("the provider proves itself with the webhook secret")
+@public("the provider proves itself with the webhook secret", max_body=MOST_BYTES)
 def default_bot() -> ResponseReturnValue:
     """Takes an update for the environment's default bot."""
     with system_scope("the bot's workspace is not known to the provider"):
@@ -27,7 +27,7 @@ def default_bot() -> ResponseReturnValue:
 
 
 @bp.post("/api/telegram/webhook/<int:bot_id>", strict_slashes=False)
-@public("the provider proves itself with the bot's own secret")
+@public("the provider proves itself with the bot's own secret", max_body=MOST_BYTES)
 def any_bot(bot_id: int) -> ResponseReturnValue:
     """Takes an update for one bot."""
     with system_scope("the bot's workspace is not known to the provider"):
@@ -42,7 +42,6 @@ def _take(door: senders.Door | None) -> ResponseReturnValue:
         raise Unauthorized("wrong_secret", "The webhook secret is missing or wrong.")
     if request.content_length is not None and request.content_length > MOST_BYTES:
         raise TooLarge("body_too_large", f"An update holds at most {MOST_BYTES} bytes.")
-    request.max_content_length = MOST_BYTES
     try:
         intake.accept(door, request.get_data(cache=False)).result(MOST_SECONDS)
     except TimeoutError:

@@ -84,6 +84,8 @@ class Outcome:
     level: str | None = None
     message_ids: tuple[int, ...] = ()
     count: int = 0
+    repaired: tuple[str, ...] = ()
+    """Codes of what could not be taken as it was sent."""
 
 
 def report(group: Group, by: By) -> Outcome:

@@ -8,7 +8,7 @@ transaction first: no transaction is open during a network call.
 from backend.services.senders import reactions as reactions
 from backend.services.senders.access import CHANNEL, by_id, find, named
 from backend.services.senders.credentials import bot_id_of, credentials_of, set_token
-from backend.services.senders.doors import Door, door, remembered_door
+from backend.services.senders.doors import Door, door, is_door_known, remembered_door
 from backend.services.senders.environment import default_bot, ensure_environment_bot
 from backend.services.senders.members import is_chat_admin
 from backend.services.senders.probing import keep_facts, probe, recheck_refused, username_of
@@ -41,6 +41,7 @@ __all__ = [
     "ensure_environment_bot",
     "find",
     "is_chat_admin",
+    "is_door_known",
     "keep_facts",
     "named",
     "new_webhook_secret",

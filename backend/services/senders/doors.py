@@ -63,6 +63,11 @@ def remembered_door(bot_id: int | None = None) -> Door | None:
     return None
 
 
+def is_door_known(bot_id: int) -> bool:
+    """Whether the bot's door was ever opened in this process, also when it has to be looked up anew."""
+    return bot_id in _known
+
+
 def forget() -> None:
     """Looks everything up anew: a secret has changed in this process."""
     _known.clear()

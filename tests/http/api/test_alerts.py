@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from backend.core import clock
 from backend.core.database import db, system_scope
-from backend.models import User
+from backend.models import AuditEntry, User
 from tests.http import callers, holdings, routes
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
@@ -157,6 +158,60 @@ def test_a_monitoring_system_sends_with_a_personal_token(client, operator, sourc
         body = json.loads((PAYLOADS / source / f"{name}.json").read_text(encoding="utf-8"))
         answer = client.post(f"/api/alerts/{source}?bot_name=alerts", json=body, headers=headers)
         assert (answer.status_code, answer.get_json()["decision"]) == (202, decision)
+
+
+BROKEN = [
+    (b"\\u0000", ["nul_character"]),
+    (b"\\ud83d", ["half_surrogate"]),
+    (b"caf\xe9", ["invalid_utf8"]),
+    (b"\x00", ["nul_character"]),
+    (b'", "count": 99999999999999999999, "x": "', ["large_integer"]),
+    (b'", "value": 1e999, "x": "', ["number_not_finite"]),
+]
+
+
+@pytest.mark.parametrize("source", ["alertmanager", "grafana"])
+@pytest.mark.parametrize(("piece", "codes"), BROKEN)
+def test_what_a_monitoring_system_cannot_mend_is_taken_and_noted(client, operator, source, piece, codes):
+    headers = callers.with_token(operator, ["write"]) | {"Content-Type": "application/json"}
+    raw = (
+        b'\xef\xbb\xbf{"groupKey": "g", "alerts": [{"status": "firing", "labels": {"alertname": "Disk"},'
+        b' "annotations": {"description": "Before%bafter"}}]}' % piece
+    )
+    for _ in range(2):
+        answer = client.post(f"/api/alerts/{source}", data=raw, headers=headers)
+        assert answer.status_code == 202
+        given = answer.get_json()
+        assert given["repaired"] == sorted(["byte_order_mark", *codes])
+    shown = client.get(f"/api/alerts/{given['alert_id']}", headers=callers.signed_in(operator)).get_json()
+    assert shown["first_items"][0]["body"].startswith("Before")
+    noted = [one["detail"] for one in shown["history"] if one["what"] == "repaired"]
+    assert noted == [{"code": ", ".join(given["repaired"])}], "once, by code"
+    with system_scope("test"):
+        kept = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "alert.repaired")).all()
+        assert [one.detail["codes"] for one in kept] == [given["repaired"]]
+
+
+def test_a_report_of_eight_megabytes_and_of_too_many_alerts_is_taken(client, operator):
+    headers = callers.with_token(operator, ["write"])
+    one = {"status": "firing", "annotations": {"description": "x" * 15_000}}
+    body = {"groupKey": "large", "alerts": [one | {"labels": {"alertname": "Disk", "n": str(n)}} for n in range(500)]}
+    answer = client.post("/api/alerts/alertmanager", json=body, headers=headers)
+    assert (answer.status_code, answer.get_json()["count"], answer.get_json()["repaired"]) == (202, 500, [])
+    many = [{"status": "firing", "labels": {"alertname": "Disk", "n": str(n)}} for n in range(2010)]
+    answer = client.post("/api/alerts/alertmanager", json={"groupKey": "many", "alerts": many}, headers=headers)
+    assert (answer.status_code, answer.get_json()["repaired"]) == (202, ["alerts_left_out"])
+    shown = client.get(f"/api/alerts/{answer.get_json()['alert_id']}", headers=callers.signed_in(operator)).get_json()
+    assert (shown["items"], shown["more"]) == (2000, 10)
+    large = {"alerts": [one] * 1000}
+    callers.error_of(client.post("/api/alerts/grafana", json=large, headers=headers), 413)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", "", "application/x-www-form-urlencoded"])
+def test_a_monitoring_systems_content_type_does_not_matter(client, operator, kind):
+    headers = callers.with_token(operator, ["write"]) | ({"Content-Type": kind} if kind else {})
+    raw = b'{"alerts": [{"labels": {"alertname": "Disk"}}]}'
+    assert client.post("/api/alerts/grafana", data=raw, headers=headers).status_code == 202
 
 
 def test_a_monitoring_system_without_credentials_is_refused(client, operator):

@@ -244,3 +244,17 @@ def test_a_password_is_set_by_a_link(app, person, stranger):
     assert stranger.post("/reset-password", {"token": link.token, "password": "a-new-password-2"}).status_code == 404
     form = {"email": person.email, "password": "a-new-password-1"}
     assert stranger.post("/console/sign-in", form).status_code == 303
+
+
+def test_a_forms_token_is_never_twice_the_same_and_each_holds(browser):
+    """A page is compressed: what repeats in it would shorten it, and tell what it is."""
+    pages = [browser.client.get("/console/").text for _ in range(3)]
+    tokens = [page.split('name="csrf_token" value="')[1].split('"')[0] for page in pages]
+    assert len(set(tokens)) == 3
+    for token in tokens:
+        sent = browser.client.post("/console/preferences", data={"csrf_token": token, "theme": "dark"}, headers=OWN)
+        assert sent.status_code in (204, 303)
+    first, second = tokens[:2]
+    for wrong in (first[:-4] + "AAAA", first[:40], first + "AAAA", "", "é", first[43:] + second[:43]):
+        sent = browser.client.post("/console/preferences", data={"csrf_token": wrong, "theme": "dark"}, headers=OWN)
+        assert sent.status_code == 403
