@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Final
 
@@ -37,5 +38,5 @@ def _is_repeated(text: str) -> bool:
 
 def _is_a_row(text: str) -> bool:
     """Whether most characters are the neighbours of those before them: `abcdef…`, `98765…`."""
-    steps = [ord(after) - ord(before) for before, after in zip(text, text[1:], strict=False)]
+    steps = [ord(after) - ord(before) for before, after in itertools.pairwise(text)]
     return max(steps.count(1), steps.count(-1)) > len(steps) * 0.7

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from flask import Response, g, make_response, redirect, request
 
 from backend.core.database import db
@@ -11,20 +9,19 @@ from backend.core.errors import AppError, Invalid, NotFound, TooManyRequests, Un
 from backend.http import limits
 from backend.http.console import pages, sessions
 from backend.http.console.guards import actor, page
+from backend.http.console.own_address import HOME, own_address
 from backend.http.guards import public
 from backend.services.auth import limits as counting
 from backend.services.auth import password_resets, sign_in
 
 bp = pages.blueprint("entrance")
 
-_HOME = "/console/"
-
 
 @bp.get("/")
 @public("leads to the console")
 def root() -> Response:
     """The instance's address, typed into a browser."""
-    return pages.protect(make_response(redirect(_HOME, 303)))
+    return pages.protect(make_response(redirect(HOME, 303)))
 
 
 @bp.get("/console/sign-in")
@@ -129,9 +126,6 @@ def _words_of(error: AppError) -> str:
 
 
 def _next(wanted: str | None) -> str:
-    """Only a page of this console: an address from outside would lead away."""
-    parts = urlsplit(wanted or "")
-    inside = (
-        (wanted or "").startswith("/console/") and not parts.netloc and not parts.scheme and "\\" not in (wanted or "")
-    )
-    return wanted if wanted and inside and "sign-in" not in parts.path else _HOME
+    """Where the person wanted to go; not back to the sign-in."""
+    address = own_address(wanted)
+    return HOME if "sign-in" in address.partition("?")[0] else address
