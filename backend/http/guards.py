@@ -96,6 +96,14 @@ def authenticate() -> Actor:
     return by_token(bearer())
 
 
+def _authenticate_or_count() -> Actor:
+    try:
+        return authenticate()
+    except Unauthorized:
+        limits.count_refused_token()
+        raise
+
+
 def by_token(token: str) -> Actor:
     """Who a bearer token speaks for, outside of a request as well. Raises Unauthorized."""
     if token.startswith(credentials.TOKEN_PREFIX):
@@ -140,7 +148,7 @@ def access(
         def attempt(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:
             g.answers_used = 0
             try:
-                caller = authenticate()
+                caller = _authenticate_or_count()
                 if not g.answers:
                     limits.count_call(caller, limit)
                 _check(guard, caller)

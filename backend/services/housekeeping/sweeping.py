@@ -11,6 +11,7 @@ from backend.core import config, failpoints, queue
 from backend.core.database import db
 from backend.core.locking import beat, only_one
 from backend.services import alerts, intake, live, mail, outgoing_webhooks, posts, senders
+from backend.services.auth import password_resets
 from backend.services.delivery import recovery
 from backend.services.housekeeping import upkeep
 from backend.services.notifications import attachments
@@ -52,6 +53,7 @@ _LANES: tuple[tuple[str, Callable[[], int], Callable[[], int]], ...] = (
     ("intake", intake.waiting, _drain_intake),
     ("notifications", attachments.waiting, _fetch_attachments),
     ("notifications", alerts.waiting, _step_alerts),
+    ("background", password_resets.waiting, password_resets.answer_requests),
     ("background", mail.waiting, _send_mail),
     ("background", outgoing_webhooks.waiting, _send_webhooks),
     ("background", posts.waiting, _publish_posts),
