@@ -36,8 +36,12 @@ def _step_alerts() -> int:
     return alerts.run_due(_TURN_SECONDS / 2, timeout=_TURN_SECONDS / 2)
 
 
+def _mail_waiting() -> int:
+    return password_resets.waiting() or mail.waiting()
+
+
 def _send_mail() -> int:
-    return mail.drain(0.0, timeout=_TURN_SECONDS)
+    return password_resets.answer_requests() + mail.drain(0.0, timeout=_TURN_SECONDS)
 
 
 def _send_webhooks() -> int:
@@ -53,8 +57,7 @@ _LANES: tuple[tuple[str, Callable[[], int], Callable[[], int]], ...] = (
     ("intake", intake.waiting, _drain_intake),
     ("notifications", attachments.waiting, _fetch_attachments),
     ("notifications", alerts.waiting, _step_alerts),
-    ("background", password_resets.waiting, password_resets.answer_requests),
-    ("background", mail.waiting, _send_mail),
+    ("background", _mail_waiting, _send_mail),
     ("background", outgoing_webhooks.waiting, _send_webhooks),
     ("background", posts.waiting, _publish_posts),
 )
