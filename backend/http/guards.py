@@ -92,15 +92,17 @@ def token_of(header: str) -> str:
 
 
 def authenticate() -> Actor:
-    """Who the request's bearer token, of a sign-in or a personal one, speaks for. Raises Unauthorized."""
-    return by_token(bearer())
+    """Who the request's bearer token, of a sign-in or a personal one, speaks for.
 
-
-def _authenticate_or_count() -> Actor:
+    Raises Unauthorized, and TooManyRequests for a network that has tried very many tokens.
+    """
+    token = bearer()
     try:
-        return authenticate()
+        return by_token(token)
     except Unauthorized:
-        limits.count_refused_token()
+        # A forged JWT costs nothing; whether a personal token exists is a question to the database.
+        if token.startswith(credentials.TOKEN_PREFIX):
+            limits.count_refused_token()
         raise
 
 
@@ -148,7 +150,7 @@ def access(
         def attempt(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:
             g.answers_used = 0
             try:
-                caller = _authenticate_or_count()
+                caller = authenticate()
                 if not g.answers:
                     limits.count_call(caller, limit)
                 _check(guard, caller)

@@ -30,13 +30,14 @@ from backend.services.auth import limits as counting
 from backend.services.auth import password_resets, people, registration, sign_in
 
 bp = APIBlueprint("auth", __name__, url_prefix="/api/auth", tag="Signing in")
+_BUSY = "Very many people are signing in at this moment (`sign_in_busy`); `Retry-After` says when to come back"
 
 
 @bp.post("/register")
 @public("somebody who has no account yet")
 @bp.input(Registration)
 @bp.output(SignedIn, status_code=201)
-@bp.doc(responses={403: "Registration is by invitation only", 409: "The address is taken"})
+@bp.doc(responses={403: "Registration is by invitation only", 409: "The address is taken", 503: _BUSY})
 def register(json_data: Registration) -> dict[str, Any]:
     """Register and open a workspace
 
@@ -55,7 +56,7 @@ def register(json_data: Registration) -> dict[str, Any]:
 @public("this is where credentials come from")
 @bp.input(Login)
 @bp.output(SignedIn)
-@bp.doc(responses={401: "The address or the password is wrong"})
+@bp.doc(responses={401: "The address or the password is wrong", 503: _BUSY})
 def login(json_data: Login) -> dict[str, Any]:
     """Sign in
 
@@ -126,6 +127,7 @@ def change_me(json_data: ProfileChange) -> dict[str, Any]:
 @access(tokens=False)
 @bp.input(PasswordChange)
 @bp.output(Status)
+@bp.doc(responses={503: _BUSY})
 def change_password(json_data: PasswordChange) -> dict[str, str]:
     """Change the password
 
@@ -154,7 +156,7 @@ def request_password_reset(json_data: PasswordResetRequest) -> dict[str, str]:
 @public("the link's token is the credential")
 @bp.input(PasswordResetConfirmation)
 @bp.output(Status)
-@bp.doc(responses={404: "The link is unknown, used or expired"})
+@bp.doc(responses={404: "The link is unknown, used or expired", 503: _BUSY})
 def confirm_password_reset(json_data: PasswordResetConfirmation) -> dict[str, str]:
     """Set a new password with a reset link
 

@@ -287,7 +287,7 @@ def test_a_person_with_a_good_token_is_not_refused_for_the_garbage_of_a_neighbou
     limited("anonymous=2/m")
     headers = callers.signed_in(callers.member())
     for _ in range(4):
-        client.get("/api/auth/me", headers=callers.bearer("garbage"))
+        client.get("/api/auth/me", headers=callers.bearer("sbp_garbage"))
     assert client.get("/api/auth/me", headers=headers).status_code == 200
     assert client.get("/api/auth/me").status_code == 401
 
