@@ -65,15 +65,26 @@ class HashQueue:
         finally:
             self._leave(caller)
 
+    def check(self, caller: str | None = None) -> None:
+        """Raises what `place` would at once raise, for somebody who is not preferred; takes nothing.
+
+        For before the look-ups of a request: in a flood most of it is turned away by this alone.
+        """
+        with self._lock:
+            self._refuse_if_full(caller, False)
+
+    def _refuse_if_full(self, caller: str | None, preferred: bool) -> None:
+        taken = self._at_work + len(self._waiting) + len(self._preferred)
+        reserved = 0 if preferred or self._size.places == 1 else 1
+        if caller is not None and not preferred and self._held[caller] >= self._size.per_caller:
+            raise TooManyRequests(retry_after=1)
+        if taken >= self._size.places - reserved:
+            raise Unavailable("sign_in_busy", _BUSY, retry_after=1)
+
     def _enter(self, caller: str | None, preferred: bool) -> threading.Event | None:
         """Takes a place. None when it is this one's turn at once."""
         with self._lock:
-            taken = self._at_work + len(self._waiting) + len(self._preferred)
-            reserved = 0 if preferred or self._size.places == 1 else 1
-            if caller is not None and not preferred and self._held[caller] >= self._size.per_caller:
-                raise TooManyRequests(retry_after=1)
-            if taken >= self._size.places - reserved:
-                raise Unavailable("sign_in_busy", _BUSY, retry_after=1)
+            self._refuse_if_full(caller, preferred)
             if caller is not None:
                 self._held[caller] += 1
             if self._at_work < self._size.at_once:

@@ -12,6 +12,7 @@ and both have to be the same password.
 
 from __future__ import annotations
 
+import threading
 import unicodedata
 from collections.abc import Iterable
 from typing import Final
@@ -98,14 +99,16 @@ def _presented(password: str) -> bytes | None:
 
 
 _current: Passwords | None = None
+_making: Final = threading.Lock()
 
 
 def _default() -> Passwords:
-    # Made at first use: a process that never checks a password pays nothing.
+    # Made at first use: a process that never checks a password pays nothing. It costs a hash, so once for all threads.
     global _current
-    if _current is None:
-        _current = Passwords()
-    return _current
+    with _making:
+        if _current is None:
+            _current = Passwords()
+        return _current
 
 
 def use(passwords: Passwords | None) -> None:
@@ -123,17 +126,21 @@ def check(password: str, known: Iterable[str] = ()) -> None:
     password_policy.refuse_weak(password, known)
 
 
+def check_queue(caller: str) -> None:
+    """See `HashQueue.check`."""
+    hash_queue.current().check(caller)
+
+
 def hash(password: str, *, caller: str | None = None) -> str:
     """See `Passwords.hash`, and `HashQueue.place` for what else it raises."""
-    subject = _default()
     with hash_queue.current().place(caller):
-        return subject.hash(password)
+        return _default().hash(password)
 
 
 def verify(stored: str | None, password: str, *, caller: str | None = None, preferred: bool = False) -> bool:
     """See `Passwords.verify`, and `HashQueue.place` for what it raises; None, no password, costs as much."""
-    subject = _default()
     with hash_queue.current().place(caller, preferred=preferred):
+        subject = _default()
         if stored is None:
             subject.verify_dummy(password)
             return False

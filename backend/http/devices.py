@@ -21,13 +21,27 @@ HEADER: Final = "X-Device-Token"
 
 def api_caller() -> Caller:
     """Who makes this login through the API: by headers only."""
-    return Caller(limits.network(), request.user_agent.string, _by_headers)
+    shown = request.headers.get(HEADER)
+    claims = _earlier_token()
+
+    def device_of(user_id: int) -> str | None:
+        device = devices.device_of(shown, user_id)
+        if device is None and claims is not None and claims.user_id == user_id:
+            device = f"sign_in:{claims.sign_in_id}"
+        return device
+
+    known = claims is not None or devices.is_known(shown)
+    return Caller(limits.network(), request.user_agent.string, device_of, known)
 
 
 def console_caller() -> Caller:
     """Who makes this login in the console: by cookie only."""
     shown = request.cookies.get(cookie_name())
-    return Caller(limits.network(), request.user_agent.string, lambda user_id: devices.device_of(shown, user_id))
+
+    def device_of(user_id: int) -> str | None:
+        return devices.device_of(shown, user_id)
+
+    return Caller(limits.network(), request.user_agent.string, device_of, devices.is_known(shown))
 
 
 def remember_in_header(response: Response, user_id: int) -> None:
@@ -55,12 +69,8 @@ def cookie_name() -> str:
     return "__Host-switchboard-device" if secure else "switchboard-device"
 
 
-def _by_headers(user_id: int) -> str | None:
-    device = devices.device_of(request.headers.get(HEADER), user_id)
-    if device is not None:
-        return device
+def _earlier_token() -> jwt.Claims | None:
     try:
-        claims = jwt.read_past(guards.bearer(), devices.LIFE)
+        return jwt.read_past(guards.bearer(), devices.LIFE)
     except Unauthorized:
         return None
-    return f"sign_in:{claims.sign_in_id}" if claims.user_id == user_id else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import pytest
 
@@ -34,6 +35,10 @@ class Crowd:
         """Places in use."""
         with self.queue._lock:
             return self.queue._at_work + len(self.queue._waiting) + len(self.queue._preferred)
+
+    def has_last(self, name: str) -> bool:
+        """Whether this one came to its turn last."""
+        return self.order[-1:] == [name]
 
     def _run(self, name: str, caller: str | None, preferred: bool) -> None:
         with self.queue.place(caller, preferred=preferred):
@@ -89,6 +94,8 @@ def test_who_comes_when_all_places_are_taken_is_told_to_come_back() -> None:
     with crowd(Size(1, 4, 4)) as people:
         for number in range(3):
             people.join(f"stranger {number}")
+        with pytest.raises(Unavailable):
+            people.queue.check()
         with pytest.raises(Unavailable) as caught, people.queue.place():
             pytest.fail("there was no place")
         assert (caught.value.code, caught.value.retry_after) == ("sign_in_busy", 1)
@@ -104,6 +111,9 @@ def test_one_caller_cannot_have_all_places() -> None:
         with pytest.raises(TooManyRequests) as caught, people.queue.place("192.0.2.1"):
             pytest.fail("that is a third")
         assert caught.value.retry_after == 1
+        with pytest.raises(TooManyRequests):
+            people.queue.check("192.0.2.1")
+        people.queue.check("192.0.2.2")
         people.join("c", "192.0.2.2")
         people.join("d", "192.0.2.1", preferred=True)
 
@@ -114,8 +124,8 @@ def test_turns_come_in_order_and_those_preferred_first() -> None:
         people.join("first")
         people.join("second")
         people.join("known", preferred=True)
-        for expected in (["at work"], ["at work", "known"], ["at work", "known", "first"]):
-            until(lambda wanted=expected: people.order == wanted)
+        for name in ("at work", "known", "first"):
+            until(partial(people.has_last, name))
             people.go.release()
         until(lambda: people.order == ["at work", "known", "first", "second"])
 

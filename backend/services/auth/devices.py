@@ -40,6 +40,11 @@ def device_of(shown: str | None, user_id: int) -> str | None:
     return None
 
 
+def is_known(shown: str | None) -> bool:
+    """Whether it shows a valid mark of anybody."""
+    return any(_owner(one) is not None for one in _parts(shown))
+
+
 def _parts(shown: str | None) -> list[str]:
     if not shown or len(shown) > MAX_CHARACTERS or not shown.isascii():
         return []

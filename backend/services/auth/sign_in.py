@@ -28,11 +28,15 @@ _COUNTED_CHARACTERS: Final = 254
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Where a request comes from. `device_of` names the device, if it shows that this person has signed in on it."""
+    """Where a request comes from. `device_of` names the device, if it shows that this person has signed in on it.
+
+    `is_known` says that it shows that somebody has.
+    """
 
     network: str
     user_agent: str | None = None
     device_of: Callable[[int], str | None] = lambda _user_id: None
+    is_known: bool = False
 
 
 def by_password(email: str, password: str, caller: Caller) -> SignIn:
@@ -43,6 +47,8 @@ def by_password(email: str, password: str, caller: Caller) -> SignIn:
     (`invalid_credentials`, and `account_disabled` only to who knows the password), TooManyRequests, Unavailable.
     """
     refusal = Unauthorized("invalid_credentials", "The e-mail address or the password is wrong.")
+    if not caller.is_known:
+        passwords.check_queue(caller.network)
     address = _folded(email)
     user_id, stored = _account(address)
     account = limits.Account(address, stored)

@@ -16,6 +16,7 @@ from backend.core import clock, hash_queue, passwords
 from backend.core.database import db
 from backend.core.hash_queue import HashQueue, Size
 from backend.front.application import Front
+from backend.http.devices import HEADER as DEVICE
 from backend.services.auth import limits, password_resets
 from tests.http import callers
 from tests.http.api.test_account import reset_link
@@ -216,6 +217,24 @@ def test_when_very_many_sign_in_the_answer_says_when_to_come_back(client: FlaskC
             response = client.post("/api/auth/login", json={"email": person.email, "password": WRONG})
             callers.error_of(response, 401)
         assert client.post("/api/auth/register", json=KIM).status_code == 201
+    finally:
+        hash_queue.use(None)
+
+
+def test_who_is_turned_away_has_cost_no_statement(client: FlaskClient, hasher: Hasher) -> None:
+    person = callers.member()
+    mark = client.post("/api/auth/login", json={"email": person.email, "password": callers.PASSWORD}).headers[DEVICE]
+    queue = HashQueue(Size(1, 2, 1))
+    hash_queue.use(queue)
+    try:
+        with queue.place("elsewhere"):
+            body = {"email": person.email, "password": callers.PASSWORD}
+            for _ in range(20):
+                status, seen, calls = work_of(client, hasher, "/api/auth/login", body)
+                assert (status, seen, calls) == (503, [], [])
+            hasher.go_on.set()
+        for headers in ({DEVICE: mark}, {}):
+            assert client.post("/api/auth/login", json=body, headers=headers).status_code == 200
     finally:
         hash_queue.use(None)
 
