@@ -11,8 +11,8 @@ import click
 from flask import Flask
 
 ROOT: Final = Path(__file__).parent.parent
-_NEEDS_NOTHING: Final = frozenset({("keys", "generate")})
-"""Commands that run before anything has been configured."""
+_NEEDS_NOTHING: Final = frozenset({("keys", "generate"), ("keys", "lookup-key")})
+"""Commands that run before anything has been configured, or where a variable is refused."""
 _NEEDS_NO_APPLICATION: Final = frozenset({("alert", "send")})
 """Commands of shell scripts, which start fast: nothing else is imported."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup
 
-from backend.core import crypto
+from backend.core import config, crypto
 from backend.services import key_rotation
 
 group = AppGroup("keys", help="Keys of encryption at rest.")
@@ -19,6 +19,18 @@ def generate() -> None:
     one out.
     """
     click.echo(crypto.new_key())
+
+
+@group.command("lookup-key", with_appcontext=False)
+def lookup_key() -> None:
+    """Print the LOOKUP_KEY that is derived from the SECRET_KEY in the environment.
+
+    Before SECRET_KEY is changed: set LOOKUP_KEY to this, and known chats are still recognised afterwards.
+    """
+    secret = config.unchecked("SECRET_KEY")
+    if not secret:
+        raise click.ClickException("SECRET_KEY is not set.")
+    click.echo(crypto.derived_lookup_key(secret))
 
 
 @group.command("rotate")

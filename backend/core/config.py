@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from backend.core import secret_strength
+
 REQUIRED = (
     "DATABASE_URL",
     "REDIS_URL",
@@ -102,6 +104,14 @@ class Settings(BaseModel):
     def _psycopg_address(cls, value: str) -> str:
         return normalize_database_url(value) if value else value
 
+    @field_validator("secret_key", "jwt_secret_key")
+    @classmethod
+    def _strong(cls, value: str) -> str:
+        fault = secret_strength.weakness(value) if value else None
+        if fault is not None:
+            raise ValueError(f"{fault}; docs/configuration.md says how to make and to change it")
+        return value
+
     @field_validator("cors_origins", "telegram_chat_ids", mode="before")
     @classmethod
     def _comma_list(cls, value: Any) -> Any:
@@ -138,9 +148,9 @@ class Settings(BaseModel):
     @field_validator("telegram_webhook_secret")
     @classmethod
     def _webhook_secret(cls, value: str) -> str:
-        # Bot API, setWebhook: 1-256 characters of A-Z a-z 0-9 _ -
-        if value and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value):
-            raise ValueError("may only hold 1 to 256 of A-Z a-z 0-9 _ -")
+        # Bot API, setWebhook: 1-256 characters of A-Z a-z 0-9 _ -. Fewer than 16 could be guessed.
+        if value and not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", value):
+            raise ValueError("has 16 to 256 of A-Z a-z 0-9 _ -")
         return value
 
     @field_validator("log_level")
@@ -207,6 +217,11 @@ def read_dotenv(path: Path) -> None:
 
     if path.is_file():
         load_dotenv(path, override=False)
+
+
+def unchecked(name: str) -> str:
+    """A variable as it stands in the environment, for the command that helps to replace one that is refused."""
+    return os.environ.get(name, "")
 
 
 def test_hook(name: str) -> str | None:

@@ -30,6 +30,7 @@ _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _HEADER_BYTES = 1 + _KEY_ID_BYTES
 _MIN_SECRET_KEY_CHARS = 8
+_LOOKUP_LABEL = b"switchboard lookup v1"
 
 
 class MalformedKey(ValueError):
@@ -48,6 +49,11 @@ def digest(secret: str | bytes) -> bytes:
 def new_key() -> str:
     """A fresh key in the form `ENCRYPTION_KEYS` and `LOOKUP_KEY` take."""
     return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode("ascii")
+
+
+def derived_lookup_key(secret_key: str) -> str:
+    """The key of lookups that an installation without LOOKUP_KEY uses, in the form LOOKUP_KEY takes."""
+    return base64.urlsafe_b64encode(_derive(secret_key, _LOOKUP_LABEL)).decode("ascii")
 
 
 class Keyring:
@@ -83,7 +89,7 @@ class Keyring:
         if len(secret_key) < _MIN_SECRET_KEY_CHARS:
             raise MalformedKey(f"SECRET_KEY needs at least {_MIN_SECRET_KEY_CHARS} characters.")
         if not lookup_key:
-            lookup = _derive(secret_key, b"switchboard lookup v1")
+            lookup = _derive(secret_key, _LOOKUP_LABEL)
         elif isinstance(lookup_key, bytes) and len(lookup_key) == KEY_BYTES:
             lookup = lookup_key
         else:

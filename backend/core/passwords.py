@@ -1,7 +1,8 @@
 """Passwords: Argon2id, one price for every attempt.
 
 The default parameters (46 MiB, two passes, one lane) are OWASP's first choice with one pass more; a check
-takes some 80 ms of one core, and its memory once per concurrent login. Stored hashes carry their own
+takes some 80 ms of one core, and its memory once for each that runs at a time: all go through the process's
+`hash_queue`, which may refuse. Stored hashes carry their own
 parameters, so they can be raised here at any time: `needs_rehash` then says whom to rehash at the next
 login.
 
@@ -11,12 +12,15 @@ and both have to be the same password.
 
 from __future__ import annotations
 
+import threading
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from backend.core import hash_queue, password_policy
 from backend.core.errors import Invalid
 
 MEMORY_KIB: Final = 46 * 1024
@@ -95,14 +99,16 @@ def _presented(password: str) -> bytes | None:
 
 
 _current: Passwords | None = None
+_making: Final = threading.Lock()
 
 
 def _default() -> Passwords:
-    # Made at first use: a process that never checks a password pays nothing.
+    # Made at first use: a process that never checks a password pays nothing. It costs a hash, so once for all threads.
     global _current
-    if _current is None:
-        _current = Passwords()
-    return _current
+    with _making:
+        if _current is None:
+            _current = Passwords()
+        return _current
 
 
 def use(passwords: Passwords | None) -> None:
@@ -111,19 +117,39 @@ def use(passwords: Passwords | None) -> None:
     _current = passwords
 
 
-def hash(password: str) -> str:
-    """See `Passwords.hash`."""
-    return _default().hash(password)
+def check(password: str, known: Iterable[str] = ()) -> None:
+    """Raises `Invalid` for a password that cannot be stored, or that is too easily guessed; costs no hash.
+
+    `known` is what others know of the account: see `password_policy`.
+    """
+    _accepted(password)
+    password_policy.refuse_weak(password, known)
 
 
-def verify(stored: str, password: str) -> bool:
-    """See `Passwords.verify`."""
-    return _default().verify(stored, password)
+def check_queue(caller: str) -> None:
+    """See `HashQueue.check`."""
+    hash_queue.current().check(caller)
+
+
+def hash(password: str, *, caller: str | None = None) -> str:
+    """See `Passwords.hash`, and `HashQueue.place` for what else it raises."""
+    with hash_queue.current().place(caller):
+        return _default().hash(password)
+
+
+def verify(stored: str | None, password: str, *, caller: str | None = None, preferred: bool = False) -> bool:
+    """See `Passwords.verify`, and `HashQueue.place` for what it raises; None, no password, costs as much."""
+    with hash_queue.current().place(caller, preferred=preferred):
+        subject = _default()
+        if stored is None:
+            subject.verify_dummy(password)
+            return False
+        return subject.verify(stored, password)
 
 
 def verify_dummy(password: str) -> None:
     """See `Passwords.verify_dummy`."""
-    _default().verify_dummy(password)
+    verify(None, password)
 
 
 def needs_rehash(stored: str) -> bool:

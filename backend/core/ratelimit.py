@@ -44,12 +44,17 @@ class Limit:
 DEFAULTS: Final[Mapping[str, Limit]] = {
     "login": Limit(10, 15 * 60),
     "login_address": Limit(200, 15 * 60),
+    "login_account": Limit(100, 3600),
     "register": Limit(600, 60),
+    "anonymous": Limit(3000, 60),
+    "reset": Limit(5, 3600),
     "api": Limit(3000, 60),
     "alerts": Limit(20_000, 60),
 }
-"""Failed logins per account and per address; registrations per address; calls per token or person; reported alerts,
-which come in storms and must not be turned away when they are needed most."""
+"""Failed logins per account and network (or known device), per network, and per account from unknown places altogether;
+registrations per network; points of other anonymous calls per network, by what they cost; mails of a forgotten password
+per account; calls per token or person; reported alerts, which come in storms and must not be turned away when they are
+needed most."""
 
 
 def parse(setting: str, defaults: Mapping[str, Limit] = DEFAULTS) -> dict[str, Limit]:
@@ -81,16 +86,17 @@ _ALLOWED: Final = Decision(True, 0)
 
 # The newest try stands first. Tries from the future (a clock that was set back) must not block for longer
 # than one window, which is why the age is bounded below by zero. KEYS: log. ARGV: now, count, seconds,
-# record (0 or 1).
+# record (0 or 1), cost.
 _HIT_SCRIPT: Final = """
 local now, count, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local oldest = redis.call('LINDEX', KEYS[1], count - 1)
+local cost = tonumber(ARGV[5])
+local oldest = redis.call('LINDEX', KEYS[1], count - cost)
 if oldest then
   local age = math.max(now - tonumber(oldest), 0)
   if age < window then return tostring(window - age) end
 end
 if ARGV[4] == '1' then
-  redis.call('LPUSH', KEYS[1], ARGV[1])
+  for _ = 1, cost do redis.call('LPUSH', KEYS[1], ARGV[1]) end
   redis.call('LTRIM', KEYS[1], 0, count - 1)
   redis.call('EXPIRE', KEYS[1], window)
 end
@@ -127,13 +133,16 @@ class RateLimiter:
         )
         return cls(client, clock=clock)
 
-    def hit(self, key: str, limit: Limit) -> Decision:
-        """Counts a try if it is allowed; a refused one is not counted. Never raises because of Redis."""
-        return self._decide(key, limit, record=True)
+    def hit(self, key: str, limit: Limit, cost: int = 1) -> Decision:
+        """Counts a try if it is allowed; a refused one is not counted. Never raises because of Redis.
+
+        One of `cost` counts like so many; what costs more than the whole limit counts as the whole.
+        """
+        return self._decide(key, limit, min(cost, limit.count), record=True)
 
     def check(self, key: str, limit: Limit) -> Decision:
         """What `hit` would answer, without counting."""
-        return self._decide(key, limit, record=False)
+        return self._decide(key, limit, 1, record=False)
 
     def take_back(self, key: str) -> None:
         """Uncounts the newest try, for tries that turn out not to count (a login that succeeds)."""
@@ -145,20 +154,20 @@ class RateLimiter:
         self._memory.clear(key)
         self._ask_redis(lambda redis: redis.delete(self._name(key)))
 
-    def _decide(self, key: str, limit: Limit, *, record: bool) -> Decision:
+    def _decide(self, key: str, limit: Limit, cost: int, *, record: bool) -> Decision:
         now = self._clock()
-        wait = self._memory.decide(key, limit, now, record=record)
+        wait = self._memory.decide(key, limit, now, cost, record=record)
         if wait <= 0:
-            answer = self._ask_redis(lambda redis: self._run_script(redis, key, limit, now, record))
+            answer = self._ask_redis(lambda redis: self._run_script(redis, key, limit, now, cost, record))
             wait = float(answer or 0)
             if wait > 0 and record:
-                self._memory.take_back(key)
+                self._memory.take_back(key, cost)
         if wait > 0:
             return Decision(False, max(1, math.ceil(wait)))
         return _ALLOWED
 
-    def _run_script(self, redis: Redis, key: str, limit: Limit, now: float, record: bool) -> Any:
-        arguments: list[str | int] = [repr(now), limit.count, limit.seconds, int(record)]
+    def _run_script(self, redis: Redis, key: str, limit: Limit, now: float, cost: int, record: bool) -> Any:
+        arguments: list[str | int] = [repr(now), limit.count, limit.seconds, int(record), cost]
         return self._script(keys=[self._name(key)], args=arguments, client=redis) if self._script else None
 
     def _ask_redis(self, question: Callable[[Redis], Any]) -> Any:
@@ -185,31 +194,33 @@ class _Memory:
         self._lock = threading.Lock()
         self._tries: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def decide(self, key: str, limit: Limit, now: float, *, record: bool) -> float:
+    def decide(self, key: str, limit: Limit, now: float, cost: int, *, record: bool) -> float:
         """Seconds until a try is allowed; 0 when it is, and then it is recorded if asked."""
         with self._lock:
             tries = self._tries.get(key)
-            if tries is not None and len(tries) >= limit.count:
-                wait = limit.seconds - max(now - tries[-limit.count], 0.0)
+            place = limit.count - cost + 1
+            if tries is not None and len(tries) >= place:
+                wait = limit.seconds - max(now - tries[-place], 0.0)
                 if wait > 0:
                     return wait
             if record:
-                self._record(key, limit, now)
+                self._record(key, limit, now, cost)
             return 0.0
 
-    def _record(self, key: str, limit: Limit, now: float) -> None:
+    def _record(self, key: str, limit: Limit, now: float, cost: int) -> None:
         tries = self._tries.get(key)
         if tries is None or tries.maxlen != limit.count:
             tries = self._tries[key] = deque(tries or (), maxlen=limit.count)
-        tries.append(now)
+        tries.extend([now] * cost)
         self._tries.move_to_end(key)
         while len(self._tries) > self._size:
             self._tries.popitem(last=False)
 
-    def take_back(self, key: str) -> None:
+    def take_back(self, key: str, cost: int = 1) -> None:
         with self._lock:
             tries = self._tries.get(key)
-            if tries:
+            for _ in range(min(cost, len(tries or ()))):
+                assert tries is not None
                 tries.pop()
 
     def clear(self, key: str) -> None:

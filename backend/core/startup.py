@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.core import config, ratelimit, storage
+from backend.core import config, hash_queue, ratelimit, storage
 from backend.core.config import ConfigurationError, Settings
 from backend.core.crypto import MalformedKey
 from backend.core.egress import smtp
@@ -12,6 +12,7 @@ from backend.core.sealed import keyring
 def begin(settings: Settings) -> None:
     """Makes these the settings of the process. Raises ConfigurationError naming the first that cannot be used."""
     config.use(settings)
+    hash_queue.configure(settings.web_threads)
     try:
         keyring()
         storage.from_url(settings.media_url)

@@ -17,8 +17,8 @@ log = get_logger(__name__)
 
 REQUEST_ID = "X-Request-ID"
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_EXPOSED = "X-Request-ID, Retry-After, Idempotent-Replayed, WWW-Authenticate"
-_ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, X-Request-ID"
+_EXPOSED = "X-Request-ID, X-Device-Token, Retry-After, Idempotent-Replayed, WWW-Authenticate"
+_ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, X-Request-ID, X-Device-Token"
 _ALLOWED_METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
 _QUIET = frozenset({"health.alive", "health.ready"})
 """Asked every few seconds by a router: not worth a line each."""

@@ -95,8 +95,18 @@ def token_of(header: str) -> str:
 
 
 def authenticate() -> Actor:
-    """Who the request's bearer token, of a sign-in or a personal one, speaks for. Raises Unauthorized."""
-    return by_token(bearer())
+    """Who the request's bearer token, of a sign-in or a personal one, speaks for.
+
+    Raises Unauthorized, and TooManyRequests for a network that has tried very many tokens.
+    """
+    token = bearer()
+    try:
+        return by_token(token)
+    except Unauthorized:
+        # A forged JWT costs nothing; whether a personal token exists is a question to the database.
+        if token.startswith(credentials.TOKEN_PREFIX):
+            limits.count_refused_token()
+        raise
 
 
 def by_token(token: str) -> Actor:

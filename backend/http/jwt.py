@@ -73,6 +73,22 @@ def refresh_token(user_id: int, sign_in_id: int, jti: str, expires: float) -> st
 
 def read(token: str, kind: Kind) -> Claims:
     """What a token of this kind says. Raises Unauthorized (`token_expired`, or `unauthorized` for any other fault)."""
+    claims, expires = _read(token, (kind,))
+    if expires <= clock.unix():
+        raise Unauthorized("token_expired", "The token has expired.")
+    return claims
+
+
+def read_past(token: str, for_as_long: timedelta) -> Claims:
+    """What a token of either kind says, also for a time after it expired. Raises Unauthorized."""
+    claims, expires = _read(token, ("access", "refresh"))
+    if expires + for_as_long.total_seconds() <= clock.unix():
+        raise Unauthorized("token_expired", "The token has expired.")
+    return claims
+
+
+def _read(token: str, kinds: tuple[Kind, ...]) -> tuple[Claims, int]:
+    """What a token of these kinds says, and when it expires in seconds since 1970. Raises Unauthorized."""
     refusal = Unauthorized()
     if len(token) > _MAX_CHARACTERS:
         raise refusal
@@ -84,8 +100,6 @@ def read(token: str, kind: Kind) -> Claims:
     # The library takes a token without a type for an access token; ours always say what they are.
     typed = "type" in json.loads(base64url_decode(token.split(".")[1]))
     whole = typed and type(sign_in_id) is int and type(expires) is int and isinstance(jti, str) and bool(jti)
-    if not whole or claims.get("type") != kind or not 0 < user_id <= _MAX_ID or not 0 < sign_in_id <= _MAX_ID:
+    if not whole or claims.get("type") not in kinds or not 0 < user_id <= _MAX_ID or not 0 < sign_in_id <= _MAX_ID:
         raise refusal
-    if expires <= clock.unix():
-        raise Unauthorized("token_expired", "The token has expired.")
-    return Claims(user_id, sign_in_id, jti)
+    return Claims(user_id, sign_in_id, jti), expires

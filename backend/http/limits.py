@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import request
 
+from backend.core.networks import network_of
 from backend.services.auth import limits
 from backend.services.auth.actor import Actor
 
@@ -13,6 +14,12 @@ def count_call(caller: Actor, limit: str = "api") -> None:
     limits.count_call(caller.label, limit)
 
 
-def address() -> str:
-    """Where the request comes from, behind as many proxies as are trusted."""
-    return request.remote_addr or "unknown"
+def network() -> str:
+    """The network that the request comes from, behind as many proxies as are trusted (`TRUSTED_PROXIES`)."""
+    return network_of(request.remote_addr)
+
+
+def count_refused_token() -> None:
+    """Counts a request whose token was looked at and refused, for its network. Raises TooManyRequests."""
+    if "Authorization" in request.headers:
+        limits.count_anonymous(network(), limits.COST_REFUSED)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from backend.core import queue
 from backend.services import mail, outgoing_webhooks, posts, scheduling
+from backend.services.auth import password_resets
 
 
 def drain() -> int:
-    """Sends mails and webhooks, publishes posts, gives each system job of the lane a turn; returns how many things."""
+    """Answers forgotten passwords, sends mails and webhooks, publishes posts, runs system jobs; returns how many."""
     queue.clear_flag("background")
-    return mail.drain() + outgoing_webhooks.send_due() + posts.publish_due() + scheduling.run_lane("background")
+    ended = password_resets.answer_requests() + mail.drain()
+    return ended + outgoing_webhooks.send_due() + posts.publish_due() + scheduling.run_lane("background")

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueC
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
-from backend.core.sealed import SealedJson
+from backend.core.sealed import Sealed, SealedJson
 
 
 class Workspace(HasId, Base):
@@ -64,6 +64,8 @@ class SignIn(HasId, Tenant, Base):
     revoked_at: Mapped[datetime | None]
     revoked_code: Mapped[str | None]
     user_agent: Mapped[str | None]
+    network_hash: Mapped[bytes | None]
+    """Keyed hash of the network it was last made or renewed from: guessers elsewhere do not refuse it."""
 
     __table_args__ = (within_workspace("user_id", "users"), Index("ix_sign_ins_user_id", "user_id"))
 
@@ -102,6 +104,20 @@ class PasswordReset(HasId, Tenant, Base):
     used_at: Mapped[datetime | None]
 
     __table_args__ = (UniqueConstraint("token_hash"), within_workspace("user_id", "users"))
+
+
+class ResetRequest(HasId, Base):
+    """Somebody says they forgot the password of this address. Whether anybody has it is looked up by a job.
+
+    No tenant table: whose it is, is not known yet. A row goes when it is answered.
+    """
+
+    __tablename__ = "reset_requests"
+
+    email_encrypted: Mapped[bytes | None]
+    created_at: Mapped[datetime]
+
+    email = Sealed[str | None]("email_encrypted")
 
 
 class AuditEntry(Base):

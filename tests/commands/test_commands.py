@@ -65,6 +65,28 @@ def test_a_password_from_standard_input_is_not_shown(app: Flask, client: FlaskCl
     assert sign_in(client, "a@example.com", "correct horse") == 200
 
 
+def test_the_derived_lookup_key_can_be_kept_before_the_secret_is_changed(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = crypto.new_key()
+    monkeypatch.setenv("SECRET_KEY", "weak-but-long-enough")
+    printed = flask(app, "keys", "lookup-key").strip()
+    before = crypto.Keyring.from_settings(keys, None, "weak-but-long-enough")
+    after = crypto.Keyring.from_settings(keys, printed, "quite another secret")
+    assert before.lookup("chat", "1") == after.lookup("chat", "1")
+    monkeypatch.delenv("SECRET_KEY")
+    assert "SECRET_KEY" in flask(app, "keys", "lookup-key", status=1)
+
+
+def test_the_lookup_key_is_printed_where_the_secret_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["flask", "keys", "lookup-key"])
+    monkeypatch.setattr(config, "read_dotenv", lambda _path: None)
+    monkeypatch.setenv("SECRET_KEY", "x" * 16)
+    result = cli.make_app().test_cli_runner().invoke(args=["keys", "lookup-key"])
+    assert result.exit_code == 0
+    assert result.output.strip() == crypto.derived_lookup_key("x" * 16)
+
+
 def test_people_go_into_the_workspace_of_that_name(app: Flask) -> None:
     for number in range(2):
         flask(app, "user", "create", "--email", f"p{number}@example.com", "--workspace", "HQ", "--role", "viewer")

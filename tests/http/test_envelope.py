@@ -77,10 +77,13 @@ def test_a_listed_origin_may_read_the_api_without_credentials(variant) -> None:
         (1, "198.51.100.1, 203.0.113.9", "203.0.113.9"),
         (2, "198.51.100.1, 203.0.113.9, 203.0.113.10", "203.0.113.9"),
         (1, "", "127.0.0.1"),
+        (1, "203.0.113.9:4711", "203.0.113.9"),
+        (1, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        (1, "nonsense", "unknown"),
     ],
 )
 def test_only_the_entries_of_trusted_proxies_count(variant, trusted: int, forwarded: str, expected: str) -> None:
     behind: Flask = variant(trusted_proxies=trusted)
-    behind.add_url_rule("/where", view_func=public("a test")(limits.address))
+    behind.add_url_rule("/where", view_func=public("a test")(limits.network))
     headers = {"X-Forwarded-For": forwarded, "X-Forwarded-Host": "evil.example.com"}
     assert behind.test_client().get("/where", headers=headers).get_data(as_text=True) == expected

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import Response, request
+from flask import Response, after_this_request, request
 
 from backend.core.database import workspace_scope
 from backend.core.errors import Unauthorized
-from backend.http import errors, guards, jwt, limits
+from backend.http import devices, errors, guards, jwt, limits
 from backend.http.guards import access, public
 from backend.http.schemas.auth import (
     Login,
@@ -29,38 +30,41 @@ from backend.services.auth import limits as counting
 from backend.services.auth import password_resets, people, registration, sign_in
 
 bp = APIBlueprint("auth", __name__, url_prefix="/api/auth", tag="Signing in")
+_BUSY = "Very many people are signing in at this moment (`sign_in_busy`); `Retry-After` says when to come back"
 
 
 @bp.post("/register")
 @public("somebody who has no account yet")
 @bp.input(Registration)
 @bp.output(SignedIn, status_code=201)
-@bp.doc(responses={403: "Registration is by invitation only", 409: "The address is taken"})
+@bp.doc(responses={403: "Registration is by invitation only", 409: "The address is taken", 503: _BUSY})
 def register(json_data: Registration) -> dict[str, Any]:
     """Register and open a workspace
 
     The caller becomes the admin of a new workspace. Refused with `registration_closed` where registration is by
     invitation.
     """
-    counting.count_registration(limits.address())
-    person = registration.register(json_data.email, json_data.password, json_data.name, json_data.workspace)
-    return _signed_in(sign_in.start(person, request.user_agent.string))
+    network = limits.network()
+    counting.count_registration(network)
+    person = registration.register(
+        json_data.email, json_data.password, json_data.name, json_data.workspace, network=network
+    )
+    return _signed_in(sign_in.start(person, request.user_agent.string, network))
 
 
 @bp.post("/login")
 @public("this is where credentials come from")
 @bp.input(Login)
 @bp.output(SignedIn)
-@bp.doc(responses={401: "The address or the password is wrong"})
+@bp.doc(responses={401: "The address or the password is wrong", 503: _BUSY})
 def login(json_data: Login) -> dict[str, Any]:
     """Sign in
 
-    Failed attempts are limited per account and per address.
+    Failed attempts are limited per account and network, so that nobody's failures refuse somebody elsewhere. A program
+    that sends the `X-Device-Token` of its last answer, or an earlier token of the account as bearer, is limited by its
+    own failures alone.
     """
-    begun = sign_in.by_password(
-        json_data.email, json_data.password, address=limits.address(), user_agent=request.user_agent.string
-    )
-    return _signed_in(begun)
+    return _signed_in(sign_in.by_password(json_data.email, json_data.password, devices.api_caller()))
 
 
 @bp.post("/refresh")
@@ -73,9 +77,13 @@ def refresh() -> dict[str, str] | Response:
     Takes the refresh token as bearer and answers with two new tokens. Each refresh token works once: using one again
     ends the whole sign-in, because somebody else may have a copy.
     """
-    claims = jwt.read(guards.bearer(), "refresh")
+    try:
+        claims = jwt.read(guards.bearer(), "refresh")
+    except Unauthorized:
+        limits.count_refused_token()
+        raise
     counting.count_call(f"sign_in:{claims.sign_in_id}")
-    rotation = sign_in.rotate(claims.user_id, claims.sign_in_id, claims.jti)
+    rotation = sign_in.rotate(claims.user_id, claims.sign_in_id, claims.jti, limits.network())
     if rotation.reused:
         # Returned and not raised: that the family is revoked has to be stored.
         return errors.answer(Unauthorized("token_reused", "This refresh token was used before; sign in again."))
@@ -119,12 +127,13 @@ def change_me(json_data: ProfileChange) -> dict[str, Any]:
 @access(tokens=False)
 @bp.input(PasswordChange)
 @bp.output(Status)
+@bp.doc(responses={503: _BUSY})
 def change_password(json_data: PasswordChange) -> dict[str, str]:
     """Change the password
 
     Ends all other sign-ins. Personal access tokens stay.
     """
-    people.change_password(guards.actor(), json_data.current_password, json_data.new_password, address=limits.address())
+    people.change_password(guards.actor(), json_data.current_password, json_data.new_password)
     return {"status": "success", "message": "Password changed."}
 
 
@@ -137,7 +146,8 @@ def request_password_reset(json_data: PasswordResetRequest) -> dict[str, str]:
 
     Answers the same whether the account exists or not.
     """
-    password_resets.request(json_data.email, address=limits.address())
+    counting.count_anonymous(limits.network(), counting.COST_WORK)
+    password_resets.request(json_data.email)
     way = "a link is on its way to its address." if mail.is_configured() else "a reset link can be had; ask your admin."
     return {"status": "accepted", "message": f"If this account exists, {way}"}
 
@@ -146,18 +156,31 @@ def request_password_reset(json_data: PasswordResetRequest) -> dict[str, str]:
 @public("the link's token is the credential")
 @bp.input(PasswordResetConfirmation)
 @bp.output(Status)
-@bp.doc(responses={404: "The link is unknown, used or expired"})
+@bp.doc(responses={404: "The link is unknown, used or expired", 503: _BUSY})
 def confirm_password_reset(json_data: PasswordResetConfirmation) -> dict[str, str]:
     """Set a new password with a reset link
 
     Ends all sign-ins of the person.
     """
-    counting.count_registration(limits.address())
-    password_resets.confirm(json_data.token, json_data.password)
+    network = limits.network()
+    counting.count_anonymous(network, counting.COST_WORK)
+    user_id = password_resets.confirm(json_data.token, json_data.password, network=network)
+    # Whoever has the person's mail is no guesser, whatever others try meanwhile.
+    after_this_request(_remembering(user_id))
     return {"status": "success", "message": "Password set; sign in with it."}
 
 
+def _remembering(user_id: int) -> Callable[[Response], Response]:
+    def remember(response: Response) -> Response:
+        if response.status_code < 400:
+            devices.remember_in_header(response, user_id)
+        return response
+
+    return remember
+
+
 def _signed_in(begun: SignIn) -> dict[str, Any]:
+    after_this_request(_remembering(begun.user_id))
     with workspace_scope(begun.workspace_id):
         return {**_pair(begun), "user": _me(begun.user_id)}
 

@@ -13,6 +13,7 @@ from werkzeug.datastructures import MultiDict
 from backend.core.errors import Invalid
 from backend.http import bodies
 from backend.http.adapter import field_errors
+from backend.http.console.own_address import HOME, own_address
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -44,7 +45,6 @@ def rows(source: MultiDict[str, str], *names: str) -> list[dict[str, str]]:
     return [dict(zip(names, line, strict=True)) for line in lines if line[0].strip() or line[-1].strip()]
 
 
-def back(otherwise: str) -> str:
+def back(otherwise: str = HOME) -> str:
     """Where the form was, for after the act; `otherwise` where it names no page of ours."""
-    wanted = request.form.get("back", "")
-    return wanted if wanted.startswith("/console/") and "//" not in wanted and "\\" not in wanted else otherwise
+    return own_address(request.form.get("back"), otherwise)

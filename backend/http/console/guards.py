@@ -11,7 +11,7 @@ from flask import Response, current_app, g, redirect, request
 
 from backend.core.database import db, workspace_scope
 from backend.core.errors import Unauthorized
-from backend.http import guards, limits
+from backend.http import bodies, guards, limits
 from backend.http.console import pages, sessions, submissions
 from backend.http.guards import Guard, View
 from backend.services.auth.actor import Actor
@@ -42,6 +42,9 @@ def page(role: str = "viewer", *, owner: bool = False) -> Callable[[View], View]
                 if request.method not in ("GET", "HEAD"):
                     sessions.require_own_page(request, actor)
                 guards.check(guard, actor, request.method)
+                # Before any view reads it: PostgreSQL holds no NUL.
+                bodies.check_pairs(request.args.items(multi=True))
+                bodies.check_pairs(request.form.items(multi=True))
                 with workspace_scope(actor.workspace_id):
                     pages.remember_person()
                     response = submissions.once(actor, lambda: current_app.make_response(view(*args, **kwargs)), _again)

@@ -91,7 +91,7 @@ def _listed() -> dict[str, Any]:
     if decision in DECISIONS:
         filters["decision"] = decision
     somebody = None
-    if person.isascii() and person.isdigit() and int(person) <= _MOST_ID:
+    if person.isascii() and person.isdigit() and len(person) < 20 and int(person) <= _MOST_ID:
         try:
             somebody = known_people.get(int(person))
         except AppError:

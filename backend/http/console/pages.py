@@ -123,8 +123,13 @@ def failure(error: AppError) -> Response:
         log.error("console_error", code=error.code)
     if request.headers.get("HX-Request"):
         trigger = json.dumps({"toast": {"text": error.message}})
-        return protect(make_response("", error.status, {"HX-Trigger": trigger, "HX-Reswap": "none"}))
-    return render("error.html", "", t("console.error.title"), error.status, error=error, request_id=g.get("request_id"))
+        response = protect(make_response("", error.status, {"HX-Trigger": trigger, "HX-Reswap": "none"}))
+    else:
+        values = {"error": error, "request_id": g.get("request_id")}
+        response = render("error.html", "", t("console.error.title"), error.status, **values)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 def _refused(error: HTTPException) -> Response:

@@ -24,8 +24,7 @@ def change() -> Response:
     if wanted:
         profile = forms.checked(ProfileChange, wanted)
         people.change_profile(actor(), name=None, locale=profile.locale, timezone=profile.timezone)
-    back = request.form.get("back", "")
-    response = make_response(redirect(back if back.startswith("/console/") and "//" not in back else "/console/", 303))
+    response = make_response(redirect(forms.back(), 303))
     if theme in (*pages.THEMES, "system"):
         response.set_cookie("theme", theme, max_age=_YEAR, samesite="Lax", path="/")
     if locale in i18n.LOCALES:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, StrictBool, StringConstraints
+from pydantic import Field, StrictBool, StringConstraints
 
 from backend.http.schemas.alerts import AlertOut, BotName, ChatId
-from backend.http.schemas.base import Id, Input, Instant, Output, PageQuery
+from backend.http.schemas.base import Id, Input, Instant, Moment, Output, PageQuery
 
 Seconds = Annotated[int, Field(ge=0, le=30 * 86_400)]
 SomeSeconds = Annotated[int, Field(ge=60, le=30 * 86_400)]
@@ -42,8 +42,8 @@ class AlertSilenceIn(Input):
     """A new silence: from now, or `starts_at`, for `seconds` or until `ends_at`."""
 
     matchers: Matchers
-    starts_at: AwareDatetime | None = Field(default=None, examples=[None])
-    ends_at: AwareDatetime | None = Field(default=None, examples=[None])
+    starts_at: Moment | None = Field(default=None, examples=[None])
+    ends_at: Moment | None = Field(default=None, examples=[None])
     seconds: int | None = Field(default=None, ge=60, le=366 * 86_400, examples=[7200])
     comment: str | None = Field(default=None, max_length=500, examples=["Planned work"])
 
@@ -52,8 +52,8 @@ class AlertSilenceChange(Input):
     """The fields to change; what is left out stays."""
 
     matchers: Matchers = Field(default_factory=list, json_schema_extra=_left_out)
-    starts_at: AwareDatetime | None = Field(default=None, json_schema_extra=_left_out)
-    ends_at: AwareDatetime | None = Field(default=None, json_schema_extra=_left_out)
+    starts_at: Moment | None = Field(default=None, json_schema_extra=_left_out)
+    ends_at: Moment | None = Field(default=None, json_schema_extra=_left_out)
     comment: str | None = Field(default=None, max_length=500, json_schema_extra=_left_out)
 
 

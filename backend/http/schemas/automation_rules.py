@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, StrictBool, StrictInt
+from pydantic import Field, StrictBool, StrictInt
 
-from backend.http.schemas.base import Id, Input, Instant, Output
+from backend.http.schemas.base import Id, Input, Instant, Moment, Output
 from backend.http.schemas.posts import Media, MediaOut, Platform, TargetIn, left_out
 
 
@@ -16,7 +16,7 @@ class TimingIn(Input):
     kind: Literal["cron", "interval", "once"]
     cron: str | None = Field(default=None, max_length=200, description="Five fields, local", examples=["0 9 * * 1"])
     interval_seconds: StrictInt | None = Field(default=None, ge=0, le=10**9, examples=[None])
-    run_at: AwareDatetime | None = Field(default=None, examples=[None])
+    run_at: Moment | None = Field(default=None, examples=[None])
     timezone: str | None = Field(
         default=None, max_length=64, description="By default the person's own", examples=["Asia/Seoul"]
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic_core import PydanticCustomError
 
 from backend.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 
@@ -21,6 +22,24 @@ def _instant(value: datetime) -> str:
 
 Instant = Annotated[datetime, PlainSerializer(_instant, return_type=str, when_used="json")]
 """A moment, answered as `2026-02-26T10:30:00.000Z`."""
+
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(3000, 1, 1, tzinfo=UTC)
+
+
+def _within_bounds(value: datetime) -> datetime:
+    try:
+        moment = value.astimezone(UTC)
+    except OverflowError:
+        moment = None
+    if moment is None or not EARLIEST <= moment < LATEST:
+        raise PydanticCustomError("date_too_far", "This moment is too far away: the years 1970 to 2999 are taken.")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_within_bounds)]
+"""A moment that a client names, in UTC: between 1970 and 2999, so that every zone can show it and a year be added."""
 
 
 class Input(BaseModel):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BeforeValidator, Field, StrictBool
+from pydantic import BeforeValidator, Field, StrictBool
 
 from backend.http.schemas.auth import Name
-from backend.http.schemas.base import Input, Instant, Output, PageQuery
+from backend.http.schemas.base import Input, Instant, Moment, Output, PageQuery
 
 Role = Literal["viewer", "operator", "admin"]
 Scope = Literal["read", "write", "people:act", "notify:critical", "jobs:trigger"]
@@ -56,7 +56,7 @@ class TokenRequest(Input):
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=20, examples=[["read", "write", "people:act"]])]
     expires_at: Annotated[
-        AwareDatetime | None, Field(description="Never, when left out", examples=["2030-01-01T00:00:00Z"])
+        Moment | None, Field(description="Never, when left out", examples=["2030-01-01T00:00:00Z"])
     ] = None
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, StrictInt, StringConstraints, model_validator
+from pydantic import Field, StrictInt, StringConstraints, model_validator
 
-from backend.http.schemas.base import Id, Input, Instant, Output, PageQuery
+from backend.http.schemas.base import Id, Input, Instant, Moment, Output, PageQuery
 
 Platform = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), Field(examples=["telegram"])
@@ -61,7 +61,7 @@ class PostIn(Input):
     content: str = Field(default="", max_length=MAX_CONTENT, examples=["Our spring menu is here"])
     media: Media = Field(default_factory=list)
     target: TargetIn = Field(default_factory=TargetIn)
-    scheduled_at: AwareDatetime | None = Field(
+    scheduled_at: Moment | None = Field(
         default=None, description="When to publish; at once when left out", examples=["2030-01-01T09:00:00Z"]
     )
     state: Literal["draft", "scheduled"] = Field(default="scheduled", description="A draft is not published")
@@ -81,9 +81,7 @@ class PostChange(Input):
     content: str = Field(default="", max_length=MAX_CONTENT, examples=["Our menu"], json_schema_extra=left_out)
     media: Media = Field(default_factory=list, json_schema_extra=left_out)
     target: TargetIn = Field(default_factory=TargetIn, json_schema_extra=left_out)
-    scheduled_at: AwareDatetime | None = Field(
-        default=None, examples=["2030-01-01T09:00:00Z"], json_schema_extra=left_out
-    )
+    scheduled_at: Moment | None = Field(default=None, examples=["2030-01-01T09:00:00Z"], json_schema_extra=left_out)
     publisher: PublisherName | None = Field(default=None, examples=[None], json_schema_extra=left_out)
     state: Literal["draft", "scheduled", "canceled", "published", "failed"] = Field(
         default="scheduled",

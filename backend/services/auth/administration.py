@@ -28,12 +28,14 @@ def create_person(
 
     Raises Conflict (`email_taken`, or `workspace_ambiguous` for a name that several have), Invalid.
     """
+    known = [word for word in (emails.normalized(email), name, workspace) if word]
+    hashed = password_hash(password, known=known)
     with system_scope("the command line administers the whole instance"):
         home = _workspace(workspace)
         if home is None:
             home = open_workspace(workspace or "Switchboard")
             audit.record(_CLI, "workspace.created", f"workspace:{home.id}", home.id)
-        person = add_person(home, email, password, name or email.partition("@")[0], role=role, is_owner=is_owner)
+        person = add_person(home, email, hashed, name or email.partition("@")[0], role=role, is_owner=is_owner)
         audit.record(_CLI, "person.created", f"user:{person.id}", home.id, role=role, owner=is_owner)
         db.session.flush()
     return person
@@ -41,11 +43,11 @@ def create_person(
 
 def set_password(email: str, password: str) -> User:
     """Gives somebody a new password and ends their sign-ins. Raises NotFound, Invalid."""
-    hashed = password_hash(password)
     with system_scope("the command line administers the whole instance"):
         person = db.session.scalar(select(User).where(func.lower(User.email) == emails.normalized(email)))
     if person is None:
         raise NotFound("person_not_found", "Nobody here uses this e-mail address.")
+    hashed = password_hash(password, known=[word for word in (person.email, person.name) if word])
     with workspace_scope(person.workspace_id):
         password_resets.set_password(person, hashed)
         audit.record(_CLI, "password.set", f"user:{person.id}")

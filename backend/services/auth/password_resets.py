@@ -9,18 +9,18 @@ from typing import Final
 
 from sqlalchemy import func, select, update
 
-from backend.core import clock, config, i18n
+from backend.core import clock, config, i18n, queue
 from backend.core.crypto import digest
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import Conflict, NotFound
-from backend.models import PasswordReset, User
+from backend.models import PasswordReset, ResetRequest, User, Workspace
 from backend.services import mail
 from backend.services.auth import audit, emails, limits, people, sign_in
 from backend.services.auth.actor import Actor
 from backend.services.auth.registration import password_hash
 
 LIFE: Final = timedelta(hours=24)
-
+_BATCH: Final = 100
 
 _PAUSE: Final = timedelta(minutes=5)
 """Who has forgotten their password gets one mail in this time, however often they say so."""
@@ -85,22 +85,65 @@ def _mail(person: User, made: ResetLink) -> ResetLink:
     return ResetLink(None, None, made.expires_at, mailed=True)
 
 
-def request(email: str, *, address: str) -> None:
-    """Somebody has forgotten the password of this account; the caller answers the same whether it exists or not.
+def request(email: str) -> None:
+    """Stores that somebody has forgotten the password of this account, and wakes the job that answers.
 
-    With a mail server they get a link by mail. The workspace's audit shows the request to its admins, who can make one.
-    Raises Invalid, TooManyRequests.
+    Whether the account exists is not looked up here: so neither the answer nor the time it takes can say. Beyond a few
+    in an hour for one address nothing is stored: those before are answered. Raises Invalid.
     """
     wanted = emails.normalized(email)
-    limits.count_registration(address)
+    if not limits.may_reset(wanted):
+        return
+    asked = ResetRequest(created_at=clock.now())
+    asked.email = wanted
     with system_scope("whose address it is decides the workspace"):
+        db.session.add(asked)
+        db.session.flush()
+    queue.wake("background")
+
+
+def waiting() -> int:
+    """How many requests wait to be answered; counts to 100 at most."""
+    with system_scope("housekeeping"):
+        some = select(ResetRequest.id).limit(_BATCH).subquery()
+        found: int = db.session.execute(select(func.count()).select_from(some)).scalar_one()
+        db.session.rollback()
+    return found
+
+
+def answer_requests() -> int:
+    """Answers the requests that wait: those for an account that exists. Commits after each; returns how many.
+
+    The workspace's audit shows the request to its admins, who can make a link. With a mail server the person gets one
+    by mail. A request and its answer are one transaction: a process that dies leaves it to the next.
+    """
+    answered = 0
+    while answered < _BATCH and _answer_next():
+        answered += 1
+    return answered
+
+
+def _answer_next() -> bool:
+    with system_scope("one job answers for all workspaces"):
+        asked = db.session.scalar(
+            select(ResetRequest).order_by(ResetRequest.id).limit(1).with_for_update(skip_locked=True)
+        )
+        if asked is None:
+            db.session.rollback()
+            return False
+        fresh = asked.created_at > clock.now() - LIFE
+        wanted = asked.email if fresh else None
+        db.session.delete(asked)
         person = db.session.scalar(select(User).where(func.lower(User.email) == wanted, User.disabled_at.is_(None)))
         if person is not None:
             audit.record("system", "password.reset_requested", f"user:{person.id}", person.workspace_id)
-            db.session.flush()
+        db.session.flush()
     if person is not None and mail.is_configured():
         with workspace_scope(person.workspace_id):
             _mail_once(person)
+    with system_scope("one job answers for all workspaces"):
+        db.session.commit()
+    return True
 
 
 def _mail_once(person: User) -> None:
@@ -115,40 +158,55 @@ def _mail_once(person: User) -> None:
         db.session.flush()
 
 
-def confirm(token: str, password: str) -> None:
-    """Sets the password and ends all of the person's sign-ins.
+def confirm(token: str, password: str, *, network: str | None = None) -> int:
+    """Sets the password and ends all of the person's sign-ins; returns whose it was.
 
-    Raises NotFound for an unknown, used or expired token (of two at once one wins); Invalid, which burns nothing.
+    The link is looked up before anything is hashed, and no transaction is open while that is done: what the session
+    holds unsaved is lost. Raises NotFound for an unknown, used or expired token (of two at once one wins); Invalid,
+    which burns nothing; TooManyRequests, Unavailable.
     """
     now = clock.now()
-    hashed = password_hash(password)
+    in_force = (
+        PasswordReset.token_hash == digest(token), PasswordReset.used_at.is_(None), PasswordReset.expires_at > now
+    )  # fmt: skip
+    link_of = (
+        select(User.id, User.email, User.name, Workspace.name)
+        .join(PasswordReset, (PasswordReset.user_id == User.id) & (PasswordReset.workspace_id == User.workspace_id))
+        .join(Workspace, Workspace.id == User.workspace_id)
+        .where(*in_force, User.disabled_at.is_(None))
+    )
+    unknown = NotFound("reset_token_unknown", "This link is unknown, used or expired; ask for a new one.")
+    with system_scope("whose token it is decides the workspace"):
+        known = db.session.execute(link_of).one_or_none()
+        db.session.rollback()
+    if known is None:
+        raise unknown
+    hashed = password_hash(password, known=[word for word in known[1:] if word], caller=network)
     with system_scope("whose token it is decides the workspace"):
         found = db.session.execute(
             update(PasswordReset)
-            .where(
-                PasswordReset.token_hash == digest(token),
-                PasswordReset.used_at.is_(None),
-                PasswordReset.expires_at > now,
-            )
+            .where(*in_force)
             .values(used_at=now)
             .returning(PasswordReset.user_id, PasswordReset.workspace_id)
             .execution_options(synchronize_session=False)
         ).one_or_none()
     if found is None:
-        raise NotFound("reset_token_unknown", "This link is unknown, used or expired; ask for a new one.")
+        raise unknown
     with workspace_scope(found.workspace_id):
         person = people.get(found.user_id)
         if person.disabled_at is not None:
-            raise NotFound("reset_token_unknown", "This link is unknown, used or expired; ask for a new one.")
+            raise unknown
         _void(person.id)
         set_password(person, hashed)
         audit.record(f"user:{person.id}", "password.reset", f"user:{person.id}")
+    return person.id
 
 
 def set_password(person: User, hashed: str) -> None:
-    """Stores a new password's hash, ends all sign-ins and forgives failed ones, within the workspace's scope."""
+    """Stores a new password's hash and ends all sign-ins, within the workspace's scope.
+
+    Failed logins count against the hash they were tried on, so none of them refuses anybody any more.
+    """
     person.password_hash = hashed
-    if person.email is not None:
-        limits.forgive(person.email)
     sign_in.end_all(person.id, "password_reset")
     db.session.flush()

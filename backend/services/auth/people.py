@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from backend.core import clock, events, passwords
 from backend.core.database import db
-from backend.core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
+from backend.core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
 from backend.models import User, Workspace
 from backend.services import paging
 from backend.services.auth import audit, limits, sign_in
@@ -120,18 +120,24 @@ def change_profile(
         audit.record(actor.label, "profile.changed", f"user:{person.id}", fields=changed)
 
 
-def change_password(actor: Actor, current: str, new: str, *, address: str) -> None:
+def change_password(actor: Actor, current: str, new: str) -> None:
     """Changes the caller's password and ends their other sign-ins.
 
-    Raises Unauthorized (`invalid_credentials`) for a wrong current one, counted like a failed login; Invalid.
+    Raises Unauthorized (`invalid_credentials`) for a wrong current one, counted for this sign-in alone; Invalid,
+    TooManyRequests, Unavailable.
     """
-    person = get(actor.user_id)
-    account = person.email or f"user:{person.id}"
-    limits.count_login(account, address)
-    if person.password_hash is None or not passwords.verify(person.password_hash, current):
+    person, workspace = profile(actor.user_id)
+    counted = limits.count_password_check(actor.user_id, actor.sign_in_id)
+    try:
+        right = passwords.verify(person.password_hash, current, caller=actor.label, preferred=True)
+    except Unavailable:
+        counted.abandoned()
+        raise
+    if not right:
         raise Unauthorized("invalid_credentials", "The current password is wrong.")
-    limits.login_succeeded(account, address)
-    person.password_hash = password_hash(new, field="new_password")
+    counted.succeeded()
+    known = [word for word in (person.email, person.name, workspace.name) if word]
+    person.password_hash = password_hash(new, field="new_password", known=known, caller=actor.label)
     sign_in.end_all(person.id, "password_changed", except_id=actor.sign_in_id)
     audit.record(actor.label, "password.changed", f"user:{person.id}")
 

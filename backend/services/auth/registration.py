@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from backend.core import clock, config, events, passwords
@@ -12,18 +15,35 @@ from backend.services.auth import audit, emails
 from backend.services.auth.actor import ADMIN
 
 
-def register(email: str, password: str, name: str, workspace: str) -> User:
+def register(email: str, password: str, name: str, workspace: str, *, network: str | None = None) -> User:
     """Opens a workspace with this person as its admin, where registration is open.
 
-    Raises Forbidden (`registration_closed`), Conflict (`email_taken`), Invalid.
+    No transaction is open while the password is hashed: what the session holds unsaved is lost. Raises Forbidden
+    (`registration_closed`), Conflict (`email_taken`), Invalid, TooManyRequests, Unavailable.
     """
     if config.get().registration != "open":
         raise Forbidden("registration_closed", "Registration here is by invitation only.")
+    hashed = password_hash(password, known=(_free(email), name, workspace), caller=network)
     opened = open_workspace(workspace)
-    person = add_person(opened, email, password, name, role=ADMIN)
+    person = add_person(opened, email, hashed, name, role=ADMIN)
     audit.record(f"user:{person.id}", "workspace.created", f"workspace:{opened.id}", opened.id)
     audit.record(f"user:{person.id}", "person.registered", f"user:{person.id}", opened.id)
     return person
+
+
+def _free(email: str) -> str:
+    """The address, if nobody has it yet: that costs a look, a hash costs a thousand times as much."""
+    address = emails.normalized(email)
+    with system_scope("an address is unique in the whole instance"):
+        taken = db.session.scalar(select(User.id).where(func.lower(User.email) == address))
+        db.session.rollback()
+    if taken is not None:
+        raise _taken()
+    return address
+
+
+def _taken() -> Conflict:
+    return Conflict("email_taken", "Somebody here already uses this e-mail address.")
 
 
 def open_workspace(name: str) -> Workspace:
@@ -36,17 +56,18 @@ def open_workspace(name: str) -> Workspace:
     return opened
 
 
-def add_person(
-    workspace: Workspace, email: str, password: str, name: str, *, role: str, is_owner: bool = False
-) -> User:
-    """Stores a person who can sign in. Raises Conflict (`email_taken`), which ends the transaction, and Invalid."""
+def add_person(workspace: Workspace, email: str, hashed: str, name: str, *, role: str, is_owner: bool = False) -> User:
+    """Stores a person who can sign in, with what `password_hash` made of their password.
+
+    Raises Conflict (`email_taken`), which ends the transaction, and Invalid.
+    """
     person = User(
         workspace_id=workspace.id,
         email=emails.normalized(email),
         name=name.strip(),
         role=role,
         is_owner=is_owner,
-        password_hash=password_hash(password),
+        password_hash=hashed,
         locale="en",
         timezone="UTC",
         created_at=clock.now(),
@@ -57,15 +78,21 @@ def add_person(
             db.session.flush()
     except IntegrityError as error:
         if "uq_users_email" in str(error.orig):
-            raise Conflict("email_taken", "Somebody here already uses this e-mail address.") from None
+            raise _taken() from None
         raise
     return person
 
 
-def password_hash(password: str, *, field: str = "password") -> str:
-    """The stored form of a password. Raises Invalid naming `field`."""
+def password_hash(
+    password: str, *, field: str = "password", known: Iterable[str] = (), caller: str | None = None
+) -> str:
+    """The stored form of a password; `known` is what others know of its account, `caller` the network it comes from.
+
+    Raises Invalid naming `field`, and what `HashQueue.place` raises.
+    """
     try:
-        return passwords.hash(password)
+        passwords.check(password, known)
+        return passwords.hash(password, caller=caller)
     except Invalid as error:
         fault = {"field": field, "code": error.code, "message": error.message}
         raise Invalid(error.code, error.message, detail=[fault]) from None

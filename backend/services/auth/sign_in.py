@@ -3,52 +3,115 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 
 from backend.core import clock, passwords
 from backend.core.database import db, system_scope
-from backend.core.errors import Invalid, Unauthorized
+from backend.core.errors import Invalid, TooManyRequests, Unauthorized, Unavailable
+from backend.core.sealed import keyring
 from backend.models import SignIn, User
 from backend.services.auth import audit, emails, limits
 
 REFRESH_LIFE: Final = timedelta(days=30)
 """A sign-in that is not refreshed for this long is over."""
+KNOWN_NETWORK_LIFE: Final = timedelta(days=90)
+_INNOCENT_ENDS: Final = ("signed_out", "password_changed")
+"""Why a sign-in ended that says nothing against where it was made."""
 _USER_AGENT_CHARACTERS: Final = 300
+_COUNTED_CHARACTERS: Final = 254
 
 
-def by_password(email: str, password: str, *, address: str, user_agent: str | None) -> SignIn:
-    """Signs in with a password; `address` is where the request comes from.
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Where a request comes from. `device_of` names the device, if it shows that this person has signed in on it.
 
-    An unknown account costs as much time and gives the same answer as a wrong password. Raises Unauthorized
-    (`invalid_credentials`, and `account_disabled` only to who knows the password) and TooManyRequests.
+    `is_known` says that it shows that somebody has.
+    """
+
+    network: str
+    user_agent: str | None = None
+    device_of: Callable[[int], str | None] = lambda _user_id: None
+    is_known: bool = False
+
+
+def by_password(email: str, password: str, caller: Caller) -> SignIn:
+    """Signs in with a password.
+
+    An unknown account costs the same statements and hashes, and gives the same answer, as a wrong password. While the
+    password is checked no transaction is open: what the session holds unsaved is lost. Raises Unauthorized
+    (`invalid_credentials`, and `account_disabled` only to who knows the password), TooManyRequests, Unavailable.
     """
     refusal = Unauthorized("invalid_credentials", "The e-mail address or the password is wrong.")
+    if not caller.is_known:
+        passwords.check_queue(caller.network)
+    address = _folded(email)
+    user_id, stored = _account(address)
+    account = limits.Account(address, stored)
+    device = caller.device_of(user_id)
+    counted = limits.count_login(
+        account, caller.network, device=device, knows_network=lambda: has_signed_in_from(user_id, caller.network)
+    )
+    db.session.rollback()
     try:
-        wanted = emails.normalized(email)
-    except Invalid:
-        wanted = email.strip().lower()
-    limits.count_login(wanted, address)
+        right = passwords.verify(stored, password, caller=caller.network, preferred=device is not None)
+        renewed = passwords.hash(password) if right and stored and passwords.needs_rehash(stored) else None
+    except (TooManyRequests, Unavailable):
+        counted.abandoned()
+        raise
+    if not right:
+        raise refusal
+    counted.succeeded()
     with system_scope("who signs in decides the workspace"):
-        person = db.session.scalar(select(User).where(func.lower(User.email) == wanted))
-        if person is None or person.password_hash is None:
-            passwords.verify_dummy(password)
+        person = db.session.get(User, user_id)
+        if person is None or person.password_hash != stored:
+            # Changed while it was being checked.
             raise refusal
-        if not passwords.verify(person.password_hash, password):
-            raise refusal
-        limits.login_succeeded(wanted, address)
         if person.disabled_at is not None:
             raise Unauthorized("account_disabled", "This account has been disabled.")
-        if passwords.needs_rehash(person.password_hash):
-            person.password_hash = passwords.hash(password)
-        return start(person, user_agent)
+        if renewed is not None:
+            person.password_hash = renewed
+        return start(person, caller.user_agent, caller.network)
 
 
-def start(person: User, user_agent: str | None) -> SignIn:
-    """Stores a new sign-in of this person."""
+def _folded(email: str) -> str:
+    """The address as it is stored; of what is none, the beginning, without what the database could not be asked."""
+    try:
+        return emails.normalized(email)
+    except Invalid:
+        return email.strip().lower().replace("\0", " ").encode("utf-8", "replace").decode()[:_COUNTED_CHARACTERS]
+
+
+def _account(address: str) -> tuple[int, str | None]:
+    """The person of this address and their password's hash; (0, None) where there is none."""
+    query = select(User.id, User.password_hash).where(func.lower(User.email) == address)
+    with system_scope("who signs in decides the workspace"):
+        found = db.session.execute(query).one_or_none()
+    return (0, None) if found is None else (found.id, found.password_hash)
+
+
+def has_signed_in_from(user_id: int, network: str) -> bool:
+    """Whether this person has signed in from this network in the last months, and was not put out for a reason."""
+    query = select(SignIn.id).where(
+        SignIn.user_id == user_id,
+        SignIn.network_hash == _hash_of(network),
+        SignIn.refreshed_at > clock.now() - KNOWN_NETWORK_LIFE,
+        or_(SignIn.revoked_code.is_(None), SignIn.revoked_code.in_(_INNOCENT_ENDS)),
+    )
+    with system_scope("who signs in decides the workspace"):
+        return db.session.scalar(query.limit(1)) is not None
+
+
+def _hash_of(network: str) -> bytes:
+    return keyring().lookup("sign-in-network", network)
+
+
+def start(person: User, user_agent: str | None, network: str | None = None) -> SignIn:
+    """Stores a new sign-in of this person; of the network only a keyed hash is kept."""
     now = clock.now()
     begun = SignIn(
         workspace_id=person.workspace_id,
@@ -58,6 +121,7 @@ def start(person: User, user_agent: str | None) -> SignIn:
         refreshed_at=now,
         expires_at=now + REFRESH_LIFE,
         user_agent=_shown(user_agent),
+        network_hash=_hash_of(network) if network else None,
     )
     with system_scope("who signs in decides the workspace"):
         db.session.add(begun)
@@ -74,7 +138,7 @@ class Rotation:
     reused: bool = False
 
 
-def rotate(user_id: int, sign_in_id: int, jti: str) -> Rotation:
+def rotate(user_id: int, sign_in_id: int, jti: str, network: str | None = None) -> Rotation:
     """Exchanges a refresh token, named by its claims, for the next of its family.
 
     A token that has been exchanged before means that somebody else has a copy: the whole family is revoked. Of two
@@ -106,6 +170,8 @@ def rotate(user_id: int, sign_in_id: int, jti: str) -> Rotation:
             raise Unauthorized("account_disabled", "This account has been disabled.")
         family.previous_jti, family.current_jti = family.current_jti, uuid.uuid4().hex
         family.refreshed_at, family.expires_at = now, now + REFRESH_LIFE
+        if network:
+            family.network_hash = _hash_of(network)
         db.session.flush()
     return Rotation(family)
 

@@ -16,6 +16,7 @@ from backend.core.database import db
 from backend.core.locking import beat, only_one
 from backend.core.logging import get_logger
 from backend.services import alerts, intake, live, mail, outgoing_webhooks, posts, senders
+from backend.services.auth import password_resets
 from backend.services.delivery import recovery
 from backend.services.housekeeping import upkeep
 from backend.services.notifications import attachments
@@ -42,8 +43,12 @@ def _step_alerts() -> int:
     return alerts.run_due(_TURN_SECONDS / 2, timeout=_TURN_SECONDS / 2)
 
 
+def _mail_waiting() -> int:
+    return password_resets.waiting() or mail.waiting()
+
+
 def _send_mail() -> int:
-    return mail.drain(0.0, timeout=_TURN_SECONDS)
+    return password_resets.answer_requests() + mail.drain(0.0, timeout=_TURN_SECONDS)
 
 
 def _send_webhooks() -> int:
@@ -59,7 +64,7 @@ _LANES: tuple[tuple[str, Callable[[], int], Callable[[], int]], ...] = (
     ("intake", intake.waiting, _drain_intake),
     ("notifications", attachments.waiting, _fetch_attachments),
     ("notifications", alerts.waiting, _step_alerts),
-    ("background", mail.waiting, _send_mail),
+    ("background", _mail_waiting, _send_mail),
     ("background", outgoing_webhooks.waiting, _send_webhooks),
     ("background", posts.waiting, _publish_posts),
 )

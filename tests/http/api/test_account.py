@@ -60,7 +60,10 @@ def test_asking_for_a_reset_answers_alike_for_everybody(client: FlaskClient) -> 
     unknown = client.post("/api/auth/password-reset", json={"email": "nobody@example.com"})
     assert known.status_code == unknown.status_code == 202
     assert known.get_json() == unknown.get_json()
+    assert actions(f"user:{person.id}") == []
+    assert password_resets.answer_requests() == 2
     assert actions(f"user:{person.id}") == ["password.reset_requested"]
+    assert password_resets.waiting() == 0
 
 
 def reset_link(person: User) -> str:

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from backend.core import clock, config
 from backend.services import mail
-from backend.services.auth import limits
+from backend.services.auth import limits, password_resets
 from tests.http import callers
 from tests.support.mail_server import MailServer, mail_server
 
@@ -31,6 +31,7 @@ def server(app: Any, settings: config.Settings, monkeypatch: pytest.MonkeyPatch)
 
 
 def tokens(server: MailServer) -> list[str]:
+    password_resets.answer_requests()
     mail.drain()
     return [re.findall(r"reset-password\?token=(\S+)", one.get_content())[0] for one in server.mails]
 
