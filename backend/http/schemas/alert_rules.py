@@ -54,14 +54,14 @@ class AlertSilenceChange(Input):
     matchers: Matchers = Field(default_factory=list, json_schema_extra=_left_out)
     starts_at: AwareDatetime | None = Field(default=None, json_schema_extra=_left_out)
     ends_at: AwareDatetime | None = Field(default=None, json_schema_extra=_left_out)
-    comment: str | None = Field(default=None, max_length=500, json_schema_extra=_left_out)
+    comment: str | None = Field(default=None, max_length=500, examples=["Planned work"], json_schema_extra=_left_out)
 
 
 class AlertSilenceOut(Output):
     """A silence."""
 
     id: int
-    state: str = Field(description="active, pending or expired")
+    state: str = Field(description="active, pending or expired", examples=["active"])
     matchers: list[AlertMatcher]
     starts_at: Instant
     ends_at: Instant
@@ -142,7 +142,7 @@ class AlertPolicyOut(Output):
     position: int
     matchers: list[AlertMatcher]
     locale: str
-    group_by: list[str]
+    group_by: list[str] = Field(examples=[["service"]])
     group_wait: int
     group_interval: int
     repeat_interval: int | None
@@ -150,8 +150,8 @@ class AlertPolicyOut(Output):
     quiet_after: int | None
     escalate_after: int | None
     escalate_bot_name: str | None
-    escalate_chat_ids: list[str]
-    escalate_user_ids: list[int]
+    escalate_chat_ids: list[str] = Field(examples=[[]])
+    escalate_user_ids: list[int] = Field(examples=[[]])
     quiet_recoveries: bool
     resolve_reply: bool
     created_at: Instant
@@ -182,8 +182,10 @@ class AlertTemplateIn(AlertTemplateFields):
 class AlertTemplateChange(Input):
     """The fields to change; what is left out stays."""
 
-    title: str | None = Field(default=None, max_length=500, json_schema_extra=_left_out)
-    body: str = Field(default="", min_length=1, max_length=3000, json_schema_extra=_left_out)
+    title: str | None = Field(default=None, max_length=500, examples=["{service} is down"], json_schema_extra=_left_out)
+    body: str = Field(
+        default="", min_length=1, max_length=3000, examples=["<b>{host}</b> is away."], json_schema_extra=_left_out
+    )
 
 
 class AlertTemplateOut(Output):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
 from backend.http.schemas.base import Id, Input, Instant, Output, PageQuery
 
@@ -19,6 +19,14 @@ class AlertFileIn(Input):
 
     url: str | None = Field(default=None, max_length=2048, examples=["https://example.com/graph.png"])
     file_id: Id | None = Field(default=None, description="The id of an uploaded file")
+
+
+def _as_file(value: object) -> object:
+    """An address alone is a file as well."""
+    return {"url": value} if isinstance(value, str) else value
+
+
+FileOrAddress = Annotated[AlertFileIn, BeforeValidator(_as_file, json_schema_input_type=AlertFileIn | str)]
 
 
 class AlertButtonIn(Input):
@@ -56,8 +64,8 @@ class AlertIn(Input):
     )
     vars: dict[str, Any] = Field(default_factory=dict, max_length=100, description="What the template is filled with")
     buttons: list[AlertButtonIn] = Field(default_factory=list, max_length=6)
-    photo: AlertFileIn | str | None = Field(default=None, description="A file, or its address", examples=[None])
-    document: AlertFileIn | str | None = Field(default=None, description="A file, or its address", examples=[None])
+    photo: FileOrAddress | None = Field(default=None, description="A file, or its address", examples=[None])
+    document: FileOrAddress | None = Field(default=None, description="A file, or its address", examples=[None])
     status: Literal["firing", "resolved"] = Field(default="firing", description="resolved ends what has this key")
 
     @field_validator("labels", "vars", mode="before")
@@ -84,7 +92,10 @@ class AlertAccepted(Output):
 class AlertStep(Output):
     """Something that happens by itself."""
 
-    what: str = Field(description="notify, repeat, escalate, wake, unsilence, unacknowledge, resolve, or nothing")
+    what: str = Field(
+        examples=["escalate"],
+        description="notify, repeat, escalate, wake, unsilence, unacknowledge, resolve, or nothing",
+    )
     at: Instant | None
     reason: str = Field(examples=["not_acknowledged"])
 
@@ -103,7 +114,7 @@ class AlertOut(Output):
     state: str = Field(examples=["firing"])
     severity: str
     title: str
-    labels: dict[str, str]
+    labels: dict[str, str] = Field(examples=[{"service": "payments"}])
     links: list[AlertLink]
     source: str
     bot_name: str
@@ -157,7 +168,7 @@ class AlertItemOut(Output):
     severity: str
     title: str
     body: str
-    labels: dict[str, str]
+    labels: dict[str, str] = Field(examples=[{"service": "payments"}])
     links: list[AlertLink]
     count: int
     first_seen_at: Instant
@@ -178,9 +189,9 @@ class AlertMessageOut(Output):
     """One of its messages."""
 
     message_id: int
-    role: str = Field(description="route, subscriber, escalation, admin, reply, or attachment")
+    role: str = Field(description="route, subscriber, escalation, admin, reply, or attachment", examples=["route"])
     user_id: int | None
-    state: str
+    state: str = Field(examples=["sent"])
     reason: str | None
     next_attempt_at: Instant | None
     living: bool = Field(description="Whether it still follows the alert")
@@ -209,7 +220,7 @@ class AlertDetail(AlertOut):
 class SnoozeIn(Input):
     """For how long."""
 
-    seconds: int = Field(default=3600, ge=60, le=30 * 86_400)
+    seconds: int = Field(default=3600, ge=60, le=30 * 86_400, examples=[3600])
 
 
 class AlertResolveIn(Input):

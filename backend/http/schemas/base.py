@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from backend.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 
@@ -19,14 +19,18 @@ def _instant(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Instant = Annotated[datetime, PlainSerializer(_instant, return_type=str, when_used="json")]
+Instant = Annotated[
+    datetime,
+    PlainSerializer(_instant, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
 """A moment, answered as `2026-02-26T10:30:00.000Z`."""
 
 
 class Input(BaseModel):
-    """What a client sends. Unknown fields are ignored: the contract grows, and newer clients meet older servers."""
+    """What a client sends. An unknown field is refused by name: passed over, it would be a setting nobody made."""
 
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class Output(BaseModel):
