@@ -29,6 +29,8 @@ def fault(path: str, name: str, known: Collection[str]) -> dict[str, Any]:
     message = f"There is no field {shown} here."
     if nearest is not None:
         message += f" Did you mean {nearest}?"
+    elif known:
+        message += f" There are: {', '.join(sorted(known))}."
     return {"field": _shown(path), "code": CODE, "message": message, "nearest": nearest}
 
 

@@ -39,8 +39,7 @@ def schemas_of(models: Iterable[type[BaseModel]]) -> dict[str, Any]:
     taken = {model.__name__ for model in _subclasses(Input)}
     for name, schema in found.items():
         schema.pop("title", None)
-        if name in taken:
-            _without_defaults(schema)
+        _without_defaults(schema, told=name in taken)
     return found
 
 
@@ -64,12 +63,12 @@ def _subclasses(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
         yield from _subclasses(one)
 
 
-def _without_defaults(schema: dict[str, Any]) -> None:
+def _without_defaults(schema: dict[str, Any], told: bool) -> None:
     """Says in words what a field is when left out: a generator takes a field with `default` for one always there."""
     for field in schema.get("properties", {}).values():
         if "default" not in field:
             continue
         value = field.pop("default")
-        if value not in (None, [], {}):
-            told = f"By default `{json.dumps(value, ensure_ascii=False)}`"
-            field["description"] = f"{field['description']}. {told}" if "description" in field else told
+        if told and value not in (None, [], {}):
+            text = f"By default `{json.dumps(value, ensure_ascii=False)}`"
+            field["description"] = f"{field['description']}. {text}" if "description" in field else text

@@ -36,7 +36,8 @@ class Input(BaseModel):
 class Output(BaseModel):
     """What a client gets; made from objects as well as from dicts."""
 
-    model_config = ConfigDict(from_attributes=True)
+    # Every field is answered, also one that is at its default: the document says so.
+    model_config = ConfigDict(from_attributes=True, json_schema_serialization_defaults_required=True)
 
 
 class PageQuery(Input):
