@@ -36,8 +36,8 @@ class AlertButtonIn(Input):
     url: str = Field(min_length=1, max_length=2048, examples=["https://wiki.example.com/runbook"])
 
 
-class AlertIn(Input):
-    """Something is wrong, or over."""
+class AlertFields(Input):
+    """What an alert says."""
 
     title: str = Field(default="", max_length=500, examples=["Payments queue older than 5 min"])
     message: str = Field(
@@ -49,8 +49,6 @@ class AlertIn(Input):
     severity: str = Field(
         default="warning", max_length=32, examples=["critical"], description="critical, error, warning, info, debug, …"
     )
-    bot_name: BotName | None = Field(default=None, description="By default the bot named alerts", examples=[None])
-    chat_ids: list[ChatId] = Field(default_factory=list, max_length=50, examples=[[]])
     throttle_key: str | None = Field(
         default=None,
         min_length=1,
@@ -72,6 +70,13 @@ class AlertIn(Input):
     @classmethod
     def _absent(cls, value: Any) -> Any:
         return {} if value is None else value
+
+
+class AlertIn(AlertFields):
+    """Something is wrong, or over."""
+
+    bot_name: BotName | None = Field(default=None, description="By default the bot named alerts", examples=[None])
+    chat_ids: list[ChatId] = Field(default_factory=list, max_length=50, examples=[[]])
 
 
 class AlertAccepted(Output):
