@@ -100,7 +100,7 @@ def test_a_generated_client_signs_in_links_reports_and_reads(
     people = operation("people", "list_people")(client=me).parsed
     assert [one.email for one in people.people] == [email]
 
-    least = model("AlertIn")(title="Disk full", severity=model("AlertIn").from_dict({"severity": "critical"}).severity)
+    least = model("AlertIn")(title="Disk full", severity=model("AlertInSeverity").CRITICAL)
     assert set(least.to_dict()) == {"title", "severity"}, "what was not given is not sent"
     alert = operation("alerts", "raise_alert")(client=me, body=least)
     assert alert.status_code == 202

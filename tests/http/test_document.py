@@ -119,6 +119,14 @@ def test_what_an_answer_always_has_is_said_to_be_there(document: Document) -> No
         assert set(schemas[name].get("required", ())) == fields, name
 
 
+def test_the_severities_that_are_taken_are_listed(document: Document) -> None:
+    schemas = document["components"]["schemas"]
+    for name in ("AlertIn", "AlertFields"):
+        assert schemas[name]["properties"]["severity"]["enum"] == ["critical", "error", "warning", "info", "debug"]
+    # What is answered may be a word of another time: enumerations of answers are open.
+    assert "enum" not in schemas["AlertOut"]["properties"]["severity"]
+
+
 def test_times_are_said_to_be_times(document: Document) -> None:
     told = document["components"]["schemas"]["MessageOut"]["properties"]
     assert told["created_at"] == {"type": "string", "format": "date-time"}

@@ -47,7 +47,11 @@ class AlertFields(Input):
         examples=["Oldest item <b>11 min 40 s</b>"],
     )
     severity: str = Field(
-        default="warning", max_length=32, examples=["critical"], description="critical, error, warning, info, debug, …"
+        default="warning",
+        max_length=32,
+        examples=["critical"],
+        json_schema_extra={"enum": ["critical", "error", "warning", "info", "debug"]},
+        description="How bad it is; in any case",
     )
     throttle_key: str | None = Field(
         default=None,
