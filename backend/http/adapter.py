@@ -9,7 +9,6 @@ from apiflask.schema_adapters import registry
 from apiflask.schema_adapters.pydantic import PydanticAdapter
 from flask import Request
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from backend.core.errors import Invalid, UnsupportedMedia
 from backend.http import bodies, unknown_fields
@@ -66,7 +65,7 @@ def refusal(error: ValidationError, model: type[BaseModel]) -> Invalid:
     return Invalid(detail=faults)
 
 
-def _fault(item: ErrorDetails, model: type[BaseModel]) -> dict[str, Any]:
+def _fault(item: Any, model: type[BaseModel]) -> dict[str, Any]:
     place = item["loc"]
     field = ".".join(str(part) for part in place)
     if item["type"] == "extra_forbidden":

@@ -61,15 +61,13 @@ def test_a_generated_client_signs_in_links_reports_and_reads(
     assert len([path for path in generated if path.name != "__init__.py"]) == len(OPERATION_IDS)
 
     email = begin(installation)["user"]["email"]
-    anybody = package.Client(base_url=installation.url)  # type: ignore[attr-defined]
+    anybody = package.Client(base_url=installation.url)
     login = operation("signing_in", "login")
     refused = login(client=anybody, body=model("Login")(email=email, password="not this one"))
     assert refused.parsed.error.code == "invalid_credentials"
     signed_in = login(client=anybody, body=model("Login")(email=email, password=PASSWORD)).parsed
     assert signed_in.user.workspace.name == "Example"
-    me = package.AuthenticatedClient(  # type: ignore[attr-defined]
-        base_url=installation.url, token=signed_in.access_token
-    )
+    me = package.AuthenticatedClient(base_url=installation.url, token=signed_in.access_token)
 
     link = operation("telegram", "create_telegram_link")(client=me).parsed
     open_link(installation, link.linking_url)
