@@ -134,6 +134,17 @@ def test_a_call_that_takes_no_body_takes_no_field(app: Flask, client: FlaskClien
         ),
         (
             "/api/automation-rules",
+            {
+                "platforms": ["telegram"],
+                "content": "Hello",
+                "targets": {"telegarm": {}},
+                "timing": {"kind": "cron", "cron": "0 9 * * *"},
+            },
+            "targets.telegarm",
+            "telegram",
+        ),
+        (
+            "/api/automation-rules",
             {"platforms": ["telegram"], "targets": {"telegram": {"bot": 1}}, "timing": {"kind": "cron"}},
             "targets.telegram.bot",
             "bot_id",
