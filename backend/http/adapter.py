@@ -11,7 +11,7 @@ from flask import Request, g
 from pydantic import BaseModel, ValidationError
 
 from backend.core.errors import Invalid, UnsupportedMedia
-from backend.http import bodies, tolerant_json
+from backend.http import bodies, tolerant_json, unknown_fields
 
 
 class RequestAdapter(PydanticAdapter):
@@ -36,9 +36,9 @@ class RequestAdapter(PydanticAdapter):
             raise UnsupportedMedia(message="The body has to be a form, with the content type multipart/form-data.")
         bodies.check_pairs(request.form.items(multi=True))
         bodies.check_pairs((name, upload.filename or "") for name, upload in request.files.items(multi=True))
-        data = self._collect(request.form)
-        data.update({name: request.files[name] for name in request.files if name in self.model_class.model_fields})
-        return data
+        # What the form has and the model has not is given to it as it is, so that the model refuses it by name.
+        unknown = {name: request.form[name] for name in request.form if name not in self.model_class.model_fields}
+        return unknown | self._collect(request.form) | {name: request.files[name] for name in request.files}
 
     def _collect(self, values: Any) -> dict[str, Any]:
         data: dict[str, Any] = {}
@@ -52,19 +52,28 @@ class RequestAdapter(PydanticAdapter):
         try:
             return self.model_class.model_validate(data)
         except ValidationError as error:
-            raise Invalid(detail=field_errors(error)) from None
+            raise refusal(error, self.model_class) from None
 
 
-def field_errors(error: ValidationError) -> list[dict[str, str]]:
-    """What is wrong, field by field, without the values that were sent."""
-    return [
-        {
-            "field": ".".join(str(part) for part in item["loc"]),
-            "code": item["type"],
-            "message": item["msg"].removeprefix("Value error, "),
-        }
-        for item in error.errors(include_url=False, include_context=False, include_input=False)
+def refusal(error: ValidationError, model: type[BaseModel]) -> Invalid:
+    """The 422 for what is wrong, field by field, without the values that were sent.
+
+    Its code is `unknown_field` where there is such a field: a misspelled name is why another field is missing.
+    """
+    faults = [
+        _fault(item, model) for item in error.errors(include_url=False, include_context=False, include_input=False)
     ]
+    if any(fault["code"] == unknown_fields.CODE for fault in faults):
+        return unknown_fields.refusal(faults)
+    return Invalid(detail=faults)
+
+
+def _fault(item: Any, model: type[BaseModel]) -> dict[str, Any]:
+    place = item["loc"]
+    field = ".".join(str(part) for part in place)
+    if item["type"] == "extra_forbidden":
+        return unknown_fields.fault(field, str(place[-1]), unknown_fields.known_at(model, place[:-1]))
+    return {"field": field, "code": item["type"], "message": item["msg"].removeprefix("Value error, ")}
 
 
 def _is_list(annotation: Any) -> bool:

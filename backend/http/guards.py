@@ -18,7 +18,7 @@ from werkzeug.routing import RequestRedirect
 
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import Forbidden, Unauthorized
-from backend.http import idempotency, jwt, limits
+from backend.http import idempotency, jwt, limits, unknown_fields
 from backend.services.auth import credentials
 from backend.services.auth.actor import READ, WRITE, Actor
 
@@ -42,6 +42,8 @@ class Guard:
     """A page of the console, which goes by its cookie."""
     max_body: int | None = None
     """The largest body in bytes, where it differs from the application's bound."""
+    any_body: bool = False
+    """The view takes no body and passes over the one that another system may send with the call."""
     reason: str | None = None
     """Why the view is open to everybody; None for one that is not."""
 
@@ -127,6 +129,7 @@ def access(
     redact: tuple[str, ...] = (),
     max_body: int | None = None,
     limit: str = "api",
+    any_body: bool = False,
 ) -> Callable[[View], View]:
     """Marks a view that needs credentials.
 
@@ -134,9 +137,17 @@ def access(
     `read` for GET and `write` for everything else. `tokens=False` refuses personal tokens altogether. `idempotent`:
     the view takes an `Idempotency-Key`; the answer's fields named in `redact` are not kept for the replay.
     `max_body`: the largest body in bytes, where it differs from the application's bound. `limit`: the rate limit that
-    counts the call.
+    counts the call. `any_body`: a body that comes with a call which takes none is passed over and not refused.
     """
-    guard = Guard(role=role, scope=scope, owner=owner, idempotent=idempotent, tokens=tokens, max_body=max_body)
+    guard = Guard(
+        role=role,
+        scope=scope,
+        owner=owner,
+        idempotent=idempotent,
+        tokens=tokens,
+        max_body=max_body,
+        any_body=any_body,
+    )
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -160,9 +171,9 @@ def access(
                 g.actor = caller
                 with workspace_scope(caller.workspace_id):
                     if idempotent:
-                        response = idempotency.once(caller, redact, lambda: _run(view, args, kwargs))
+                        response = idempotency.once(caller, redact, lambda: _run(guard, view, args, kwargs))
                     else:
-                        response = _run(view, args, kwargs)
+                        response = _run(guard, view, args, kwargs)
                     db.session.commit()
             except BaseException:
                 db.session.rollback()
@@ -186,7 +197,7 @@ def public(reason: str, *, max_body: int = PUBLIC_MAX_BODY) -> Callable[[View], 
         def opened(*args: Any, **kwargs: Any) -> Response:
             request.max_content_length = max_body
             try:
-                response = _run(view, args, kwargs)
+                response = _run(guard, view, args, kwargs)
                 with system_scope("an open view enters its own scopes; what it left is stored"):
                     db.session.commit()
             except BaseException:
@@ -233,7 +244,12 @@ def mark(view: View, guard: Guard) -> View:
     return view
 
 
-def _run(view: View, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:
+def _run(guard: Guard, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:
+    declared: dict[str, Any] = getattr(view, "_spec", {})
+    takes_none = "response" in declared and "body" not in declared and not guard.any_body
+    if takes_none and request.method not in ("GET", "HEAD"):
+        queries = [schema for schema, place in declared.get("args", ()) if place == "query"]
+        unknown_fields.refuse_unread(request, {name for schema in queries for name in schema.model_fields})
     return current_app.make_response(view(*args, **kwargs))
 
 

@@ -40,7 +40,7 @@ from backend.models.notification import (
 from backend.models.outgoing_webhook import OutgoingAttempt, OutgoingDelivery, OutgoingWebhook
 from backend.models.post import Post, PostAttempt
 from backend.models.schedule import Schedule, ScheduleFire
-from backend.models.scheduled_message import ScheduledMessage
+from backend.models.scheduled_message import ScheduledFetch, ScheduledMessage
 from backend.models.sender import Sender, SenderLease
 
 __all__ = [
@@ -85,6 +85,7 @@ __all__ = [
     "RuleRun",
     "Schedule",
     "ScheduleFire",
+    "ScheduledFetch",
     "ScheduledMessage",
     "Sender",
     "SenderLease",

@@ -69,8 +69,15 @@ def set_clock(installation: Installation, moment: datetime) -> None:
 
 
 def plan(installation: Installation, chats: dict[str, str], plans: dict[str, dict[str, Any]]) -> None:
-    """Plans one message for each, whose words are its name."""
-    given = json.dumps({name: fields | {"chat_ids": [chats[name]], "message": name} for name, fields in plans.items()})
+    """Plans one message for each, whose words are its name: a text unless it is planned as something else."""
+    given = json.dumps(
+        {
+            name: fields
+            | {"chat_ids": [chats[name]]}
+            | ({} if {"alert", "document"} & fields.keys() else {"message": name})
+            for name, fields in plans.items()
+        }
+    )
     installation.python(
         f"""
         import json
@@ -78,7 +85,8 @@ def plan(installation: Installation, chats: dict[str, str], plans: dict[str, dic
         from backend.core import clock
         from backend.core.database import db, system_scope, workspace_scope
         from backend.models import Workspace
-        from backend.services import scheduled_messages, senders
+        import io
+        from backend.services import attachments, scheduled_messages, senders
         with system_scope("test"):
             home = Workspace(name="Example", created_at=clock.now())
             db.session.add(home)
@@ -88,6 +96,9 @@ def plan(installation: Installation, chats: dict[str, str], plans: dict[str, dic
             for fields in json.loads('''{given}''').values():
                 moment = fields.get("run_at")
                 fields["run_at"] = datetime.fromisoformat(moment) if moment else None
+                if "document" in fields:
+                    file = attachments.upload("cli", None, "a.txt", io.BytesIO(b"figures"))
+                    fields["document"]["file_id"] = file.id
                 scheduled_messages.create("cli", fields)
             db.session.commit()
         """
@@ -177,3 +188,34 @@ def test_a_kill_between_the_claim_and_the_effect_loses_none_and_doubles_none(
     with capsys.disabled():
         kills = sum(installation.hits(name) for name in KILLED)
         print(f"\n{kills} kills between claim and effect: 0 lost, 0 doubled")
+
+
+@pytest.mark.parametrize("kind", ["alert", "document"])
+def test_a_kill_loses_no_alert_and_no_file_and_doubles_none(
+    installation: Installation, chats: dict[str, str], kind: str
+) -> None:
+    moments = {name: BEGINNING + timedelta(hours=number) for number, name in enumerate(KILLED, 1)}
+    content = {"alert": lambda name: {"title": name}, "document": lambda name: {"caption": name}}[kind]
+    plans = {
+        name: {"bot_name": "default", "kind": "once", "run_at": moment.isoformat(), kind: content(name)}
+        for name, moment in moments.items()
+    }
+    plan(installation, chats, plans)
+    installation.start_worker("jobs", name="jobs")
+    installation.start_worker("dispatch", name="dispatch")
+
+    def sent(name: str) -> int:
+        found = installation.box.accepted("sendMessage" if kind == "alert" else "sendDocument")
+        return sum(name in (entry.get("text") or entry.get("caption") or "") for entry in found)
+
+    for failpoint, moment in moments.items():
+        installation.set_failpoints(f"{failpoint} kill")
+        set_clock(installation, moment + timedelta(seconds=10))
+        installation.wait_for_hit(failpoint, 0)
+        assert sent(failpoint) == 0
+        installation.set_failpoints()
+        wait_for(lambda name=failpoint: sent(name), 30, f"{failpoint} to be sent")  # type: ignore[misc]
+    wait_for(installation.settled, 20, "the records")
+    assert {name: sent(name) for name in KILLED} == dict.fromkeys(KILLED, 1)
+    assert installation.rows("SELECT count(*) FROM schedule_fires WHERE state = 'done'") == [(len(KILLED),)]
+    assert installation.rows("SELECT count(*) FROM alerts") == [(len(KILLED) if kind == "alert" else 0,)]

@@ -13,7 +13,6 @@ from backend.http.guards import access
 from backend.http.schemas.alerts import (
     AlertAccepted,
     AlertDetail,
-    AlertFileIn,
     AlertIn,
     AlertItems,
     AlertOut,
@@ -283,7 +282,4 @@ def _attachment(json_data: AlertIn) -> Attachment | None:
     given = json_data.photo if json_data.photo is not None else json_data.document
     if given is None:
         return None
-    file = AlertFileIn(url=given[:4000]) if isinstance(given, str) and len(given) <= 2048 else given
-    if isinstance(file, str):
-        raise Invalid("address_malformed", "The address is too long.")
-    return Attachment("photo" if json_data.photo is not None else "document", file.url, file.file_id)
+    return Attachment("photo" if json_data.photo is not None else "document", given.url, given.file_id)

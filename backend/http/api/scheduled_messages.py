@@ -19,11 +19,11 @@ from backend.http.schemas.scheduled_messages import (
     ScheduledMessages,
 )
 from backend.services import scheduled_messages
-from backend.services.scheduled_messages import Occasion, Planned, reading, saying
+from backend.services.scheduled_messages import Occasion, Planned, contents, reading, saying
 
 bp = APIBlueprint("scheduled_messages", __name__, url_prefix="/api/scheduled-messages", tag="Scheduled messages")
 
-_MESSAGE = ("id", "bot_name", "message", "created_at", "updated_at")
+_MESSAGE = ("id", "bot_name", "created_at", "updated_at")
 _SCHEDULE = ("kind", "cron", "interval_seconds", "run_at", "timezone", "enabled")
 
 
@@ -44,7 +44,8 @@ def listing(query_data: PageQuery) -> dict[str, Any]:
 def create(json_data: ScheduledMessageIn) -> dict[str, Any]:
     """Plan a message
 
-    Each time is said at most once. The bot and its chats are checked now, and again each time.
+    A text, an alert, a picture or a document. Each time is said at most once; an alert goes as alerts do. The bot, its
+    chats and what is sent are checked now, and again each time.
     """
     return _shown(scheduled_messages.create(guards.actor().label, json_data.model_dump()))
 
@@ -105,9 +106,11 @@ def history(message_id: int, query_data: PageQuery) -> dict[str, Any]:
 
 
 def _shown(planned: Planned) -> dict[str, Any]:
+    content = contents.of(planned.message)
     return (
         {name: getattr(planned.message, name) for name in _MESSAGE}
         | {name: getattr(planned.schedule, name) for name in _SCHEDULE}
+        | {kind: content.value if kind == content.kind else None for kind in contents.KINDS}
         | {
             "chat_ids": saying.chat_ids_of(planned.message),
             "next_run_at": planned.schedule.next_fire_at,
@@ -128,4 +131,6 @@ def _run(occasion: Occasion) -> dict[str, Any]:
         "started_at": fire.fired_at,
         "finished_at": fire.finished_at,
         "messages": occasion.messages,
+        "alert_id": occasion.alert_id,
+        "decision": occasion.decision,
     }

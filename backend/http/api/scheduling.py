@@ -62,7 +62,7 @@ def resume(job_id: str) -> dict[str, Any]:
 
 
 @bp.post("/scheduler/jobs/<job_id>/trigger", endpoint="trigger_short")
-@access(ADMIN, scope=JOBS_TRIGGER, owner=True)
+@access(ADMIN, scope=JOBS_TRIGGER, owner=True, any_body=True)
 @bp.output(Triggered, status_code=202)
 def trigger_short(job_id: str) -> dict[str, Any]:
     """Run a job now
@@ -73,7 +73,7 @@ def trigger_short(job_id: str) -> dict[str, Any]:
 
 
 @bp.get("/scheduler/jobs/<job_id>/trigger", endpoint="trigger_short_by_get")
-@access(ADMIN, scope=JOBS_TRIGGER, owner=True)
+@access(ADMIN, scope=JOBS_TRIGGER, owner=True, any_body=True)
 @bp.output(Triggered, status_code=202)
 def trigger_short_by_get(job_id: str) -> dict[str, Any]:
     """Run a job now, for callers that can only GET"""
@@ -81,7 +81,7 @@ def trigger_short_by_get(job_id: str) -> dict[str, Any]:
 
 
 @bp.post("/api/scheduler/jobs/<job_id>/trigger")
-@access(ADMIN, scope=JOBS_TRIGGER, owner=True)
+@access(ADMIN, scope=JOBS_TRIGGER, owner=True, any_body=True)
 @bp.output(Triggered, status_code=202)
 def trigger(job_id: str) -> dict[str, Any]:
     """Run a job now
@@ -92,7 +92,7 @@ def trigger(job_id: str) -> dict[str, Any]:
 
 
 @bp.get("/api/scheduler/jobs/<job_id>/trigger")
-@access(ADMIN, scope=JOBS_TRIGGER, owner=True)
+@access(ADMIN, scope=JOBS_TRIGGER, owner=True, any_body=True)
 @bp.output(Triggered, status_code=202)
 def trigger_by_get(job_id: str) -> dict[str, Any]:
     """Run a job now, for callers that can only GET"""

@@ -10,9 +10,8 @@ from flask import request
 from pydantic import BaseModel, ValidationError
 from werkzeug.datastructures import MultiDict
 
-from backend.core.errors import Invalid
 from backend.http import bodies
-from backend.http.adapter import field_errors
+from backend.http.adapter import refusal
 from backend.http.console.own_address import HOME, own_address
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -29,7 +28,7 @@ def checked(schema: type[Model], given: Mapping[str, Any]) -> Model:
     try:
         return schema.model_validate(dict(given))
     except ValidationError as error:
-        raise Invalid(detail=field_errors(error)) from None
+        raise refusal(error, schema) from None
 
 
 def asked(*names: str) -> dict[str, str]:

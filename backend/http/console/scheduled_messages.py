@@ -12,12 +12,12 @@ from flask import Response, request, url_for
 
 from backend.core.errors import AppError, Conflict, Invalid, NotFound
 from backend.http import bodies
-from backend.http.console import faults, forms, pages
+from backend.http.console import faults, forms, pages, scheduled_contents
 from backend.http.console.guards import actor, page
 from backend.http.schemas.scheduled_messages import ScheduledMessageChange, ScheduledMessageIn
 from backend.services import scheduled_messages
 from backend.services.bots import catalog
-from backend.services.scheduled_messages import Planned, saying
+from backend.services.scheduled_messages import Planned, contents, saying
 from backend.services.scheduling import timing
 
 bp = pages.blueprint("scheduled_messages")
@@ -42,7 +42,7 @@ def new() -> Response:
 def create() -> Response:
     """Plans a message; what is wrong with it stands at its fields."""
     try:
-        given = forms.checked(ScheduledMessageIn, _given())
+        given = forms.checked(ScheduledMessageIn, _given() | scheduled_contents.given(None))
         made = scheduled_messages.create(actor().label, given.model_dump())
     except _WRONG as error:
         return _form(None, request.form.to_dict(), error)
@@ -66,6 +66,15 @@ def timing_fields() -> Response:
     return pages.fragment("scheduler_timing.html", typed=typed, faults={}, units=list(_UNITS), **_coming(typed))
 
 
+@bp.get("/console/scheduler/messages/content")
+@page("operator")
+def content_fields() -> Response:
+    """The fields of what was chosen to be sent."""
+    bodies.check_pairs(request.args.items(multi=True))
+    typed = scheduled_contents.asked()
+    return pages.fragment("scheduler_content.html", typed=typed, faults={}, severities=scheduled_contents.SEVERITIES)
+
+
 @bp.get("/console/scheduler/messages/<int:message_id>")
 @page()
 def show(message_id: int) -> Response:
@@ -87,7 +96,7 @@ def change(message_id: int) -> Response:
     """Changes a message from now on."""
     planned = scheduled_messages.get(message_id)
     try:
-        given = _given()
+        given = _given() | scheduled_contents.given(planned.message)
         before = _typed(planned)
         if all(given.get(name) == before.get(name) for name in ("kind", "run_at", "timezone")):
             # As it was shown, without the parts of a second: the same moment, and not another.
@@ -148,11 +157,10 @@ def _switched(message_id: int, on: bool, said: str) -> Response:
 
 def _given() -> dict[str, Any]:
     """The form as the API takes it. An empty list of chats means the bot's own."""
-    given: dict[str, Any] = dict(forms.values("message", "chat_ids", *_TIMING))
+    given: dict[str, Any] = dict(forms.values("chat_ids", *_TIMING))
     given["bot_name"] = request.form.get("bot_name", "").strip() or None
     given["chat_ids"] = [part.strip() for part in re.split(r"[,\n]", given.get("chat_ids", "")) if part.strip()] or None
     given["enabled"] = "enabled" in request.form
-    given.setdefault("message", "")
     return _timed(given)
 
 
@@ -191,11 +199,10 @@ def _typed(planned: Planned) -> dict[str, str]:
     typed = {
         "bot_name": message.bot_name or "",
         "chat_ids": "\n".join(saying.chat_ids_of(message) or ()),
-        "message": message.message,
         "kind": schedule.kind,
         "cron": schedule.cron or "",
         "timezone": schedule.timezone,
-    }
+    } | scheduled_contents.typed(message)
     if schedule.enabled:
         typed["enabled"] = "on"
     if schedule.run_at is not None:
@@ -212,7 +219,9 @@ def _form(planned: Planned | None, typed: dict[str, str], error: AppError | None
     names = [bot.name for bot in bots]
     if typed.get("bot_name") and typed["bot_name"] not in names:
         names.append(typed["bot_name"])
-    found = faults.by_field(error, fields=_FIELDS) if error is not None else {}
+    found = {}
+    if error is not None:
+        found = faults.by_field(scheduled_contents.at_its_field(error), fields=_FIELDS)
     if error is not None and error.code in ("bot_not_found", "bot_inactive"):
         found = {"bot_name": faults.told(error)}
     return pages.render(
@@ -225,6 +234,7 @@ def _form(planned: Planned | None, typed: dict[str, str], error: AppError | None
         faults=found,
         names=names,
         units=list(_UNITS),
+        severities=scheduled_contents.SEVERITIES,
         zones=_zones(),
         width="text",
         **_coming(typed),
@@ -241,6 +251,7 @@ def _show(message_id: int, error: AppError | None = None) -> Response:
         error.status if error is not None else 200,
         planned=planned,
         chats=saying.chat_ids_of(planned.message),
+        content=contents.of(planned.message),
         occasions=occasions,
         following=following,
         fault=faults.told(error) if error is not None else None,

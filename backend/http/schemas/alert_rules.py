@@ -54,14 +54,14 @@ class AlertSilenceChange(Input):
     matchers: Matchers = Field(default_factory=list, json_schema_extra=_left_out)
     starts_at: Moment | None = Field(default=None, json_schema_extra=_left_out)
     ends_at: Moment | None = Field(default=None, json_schema_extra=_left_out)
-    comment: str | None = Field(default=None, max_length=500, json_schema_extra=_left_out)
+    comment: str | None = Field(default=None, max_length=500, examples=["Planned work"], json_schema_extra=_left_out)
 
 
 class AlertSilenceOut(Output):
     """A silence."""
 
     id: int
-    state: str = Field(description="active, pending, disabled (switched off by itself) or expired")
+    state: str = Field(description="active, pending, disabled (switched off by itself) or expired", examples=["active"])
     matchers: list[AlertMatcher]
     starts_at: Instant
     ends_at: Instant
@@ -146,7 +146,7 @@ class AlertPolicyOut(Output):
     position: int
     matchers: list[AlertMatcher]
     locale: str
-    group_by: list[str]
+    group_by: list[str] = Field(examples=[["service"]])
     group_wait: int
     group_interval: int
     repeat_interval: int | None
@@ -154,8 +154,8 @@ class AlertPolicyOut(Output):
     quiet_after: int | None
     escalate_after: int | None
     escalate_bot_name: str | None
-    escalate_chat_ids: list[str]
-    escalate_user_ids: list[int]
+    escalate_chat_ids: list[str] = Field(examples=[[]])
+    escalate_user_ids: list[int] = Field(examples=[[]])
     quiet_recoveries: bool
     resolve_reply: bool
     disabled_code: str | None = Field(description="Why it was switched off; it is passed over then", examples=[None])
@@ -187,8 +187,10 @@ class AlertTemplateIn(AlertTemplateFields):
 class AlertTemplateChange(Input):
     """The fields to change; what is left out stays."""
 
-    title: str | None = Field(default=None, max_length=500, json_schema_extra=_left_out)
-    body: str = Field(default="", min_length=1, max_length=3000, json_schema_extra=_left_out)
+    title: str | None = Field(default=None, max_length=500, examples=["{service} is down"], json_schema_extra=_left_out)
+    body: str = Field(
+        default="", min_length=1, max_length=3000, examples=["<b>{host}</b> is away."], json_schema_extra=_left_out
+    )
 
 
 class AlertTemplateOut(Output):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
 from backend.http.schemas.base import Id, Input, Instant, Output, PageQuery
 
@@ -23,6 +23,14 @@ class AlertFileIn(Input):
     file_id: Id | None = Field(default=None, description="The id of an uploaded file")
 
 
+def _as_file(value: object) -> object:
+    """An address alone is a file as well."""
+    return {"url": value} if isinstance(value, str) else value
+
+
+FileOrAddress = Annotated[AlertFileIn, BeforeValidator(_as_file, json_schema_input_type=AlertFileIn | str)]
+
+
 class AlertButtonIn(Input):
     """A button that opens an address."""
 
@@ -30,8 +38,8 @@ class AlertButtonIn(Input):
     url: str = Field(min_length=1, max_length=2048, examples=["https://wiki.example.com/runbook"])
 
 
-class AlertIn(Input):
-    """Something is wrong, or over."""
+class AlertFields(Input):
+    """What an alert says."""
 
     title: str = Field(default="", max_length=500, examples=["Payments queue older than 5 min"])
     message: str = Field(
@@ -47,8 +55,6 @@ class AlertIn(Input):
         examples=["critical"],
         json_schema_extra={"enum": SEVERITIES},
     )
-    bot_name: BotName | None = Field(default=None, description="By default the bot named alerts", examples=[None])
-    chat_ids: list[ChatId] = Field(default_factory=list, max_length=50, examples=[[]])
     throttle_key: str | None = Field(
         default=None,
         min_length=1,
@@ -62,14 +68,21 @@ class AlertIn(Input):
     )
     vars: dict[str, Any] = Field(default_factory=dict, max_length=100, description="What the template is filled with")
     buttons: list[AlertButtonIn] = Field(default_factory=list, max_length=6)
-    photo: AlertFileIn | str | None = Field(default=None, description="A file, or its address", examples=[None])
-    document: AlertFileIn | str | None = Field(default=None, description="A file, or its address", examples=[None])
+    photo: FileOrAddress | None = Field(default=None, description="A file, or its address", examples=[None])
+    document: FileOrAddress | None = Field(default=None, description="A file, or its address", examples=[None])
     status: Literal["firing", "resolved"] = Field(default="firing", description="resolved ends what has this key")
 
     @field_validator("labels", "vars", mode="before")
     @classmethod
     def _absent(cls, value: Any) -> Any:
         return {} if value is None else value
+
+
+class AlertIn(AlertFields):
+    """Something is wrong, or over."""
+
+    bot_name: BotName | None = Field(default=None, description="By default the bot named alerts", examples=[None])
+    chat_ids: list[ChatId] = Field(default_factory=list, max_length=50, examples=[[]])
 
 
 class AlertAccepted(Output):
@@ -97,7 +110,10 @@ class AlertAccepted(Output):
 class AlertStep(Output):
     """Something that happens by itself."""
 
-    what: str = Field(description="notify, repeat, escalate, wake, unsilence, unacknowledge, resolve, or nothing")
+    what: str = Field(
+        examples=["escalate"],
+        description="notify, repeat, escalate, wake, unsilence, unacknowledge, resolve, or nothing",
+    )
     at: Instant | None
     reason: str = Field(examples=["not_acknowledged"])
 
@@ -116,7 +132,7 @@ class AlertOut(Output):
     state: str = Field(examples=["firing"])
     severity: str
     title: str
-    labels: dict[str, str]
+    labels: dict[str, str] = Field(examples=[{"service": "payments"}])
     links: list[AlertLink]
     source: str
     bot_name: str
@@ -186,7 +202,7 @@ class AlertItemOut(Output):
     severity: str
     title: str
     body: str
-    labels: dict[str, str]
+    labels: dict[str, str] = Field(examples=[{"service": "payments"}])
     links: list[AlertLink]
     count: int
     first_seen_at: Instant
@@ -209,9 +225,9 @@ class AlertMessageOut(Output):
     """One of its messages."""
 
     message_id: int
-    role: str = Field(description="route, subscriber, escalation, admin, reply, or attachment")
+    role: str = Field(description="route, subscriber, escalation, admin, reply, or attachment", examples=["route"])
     user_id: int | None
-    state: str
+    state: str = Field(examples=["sent"])
     reason: str | None
     next_attempt_at: Instant | None
     left_out: list[str] = Field(description="What had to be left out, or put another way")
@@ -241,7 +257,7 @@ class AlertDetail(AlertOut):
 class SnoozeIn(Input):
     """For how long."""
 
-    seconds: int = Field(default=3600, ge=60, le=30 * 86_400)
+    seconds: int = Field(default=3600, ge=60, le=30 * 86_400, examples=[3600])
 
 
 class AlertResolveIn(Input):

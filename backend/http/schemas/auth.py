@@ -73,8 +73,8 @@ class Me(Output):
 class TokenPair(Output):
     """The access token lives an hour, the refresh token 30 days from its last use."""
 
-    access_token: str
-    refresh_token: str
+    access_token: str = Field(examples=["EXAMPLE.ACCESS.TOKEN"])
+    refresh_token: str = Field(examples=["EXAMPLE.REFRESH.TOKEN"])
 
 
 class SignedIn(TokenPair):
@@ -107,7 +107,7 @@ class PasswordResetRequest(Input):
 class PasswordResetConfirmation(Input):
     """The token of a reset link, and the new password."""
 
-    token: Annotated[str, Field(min_length=1, max_length=200)]
+    token: Annotated[str, Field(min_length=1, max_length=200, examples=["EXAMPLE-RESET-TOKEN"])]
     password: Password
 
 

@@ -25,7 +25,7 @@ class TimingIn(Input):
 class TimingOut(Output):
     """When a rule runs."""
 
-    kind: str
+    kind: str = Field(examples=["cron"])
     cron: str | None
     interval_seconds: int | None
     run_at: Instant | None
@@ -77,7 +77,7 @@ class RuleOut(Output):
     name: str | None
     title: str = Field(description="The name; without one, `Auto-rule <id>`", examples=["Auto-rule 3"])
     user_id: int
-    platforms: list[str]
+    platforms: list[str] = Field(examples=[["telegram"]])
     targets: dict[str, Any]
     content: str
     media: list[MediaOut]
@@ -102,7 +102,7 @@ class RuleRunOut(Output):
     id: int
     rule_id: int | None
     fire_at: Instant
-    state: str = Field(description="running until all its posts have ended, then finished")
+    state: str = Field(description="running until all its posts have ended, then finished", examples=["finished"])
     created_at: Instant
     finished_at: Instant | None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from backend.services.paging import DEFAULT_LIMIT, MAX_LIMIT
@@ -20,7 +20,11 @@ def _instant(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Instant = Annotated[datetime, PlainSerializer(_instant, return_type=str, when_used="json")]
+Instant = Annotated[
+    datetime,
+    PlainSerializer(_instant, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
 """A moment, answered as `2026-02-26T10:30:00.000Z`."""
 
 
@@ -43,15 +47,16 @@ Moment = Annotated[AwareDatetime, AfterValidator(_within_bounds)]
 
 
 class Input(BaseModel):
-    """What a client sends. Unknown fields are ignored: the contract grows, and newer clients meet older servers."""
+    """What a client sends. An unknown field is refused by name: passed over, it would be a setting nobody made."""
 
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class Output(BaseModel):
     """What a client gets; made from objects as well as from dicts."""
 
-    model_config = ConfigDict(from_attributes=True)
+    # Every field is answered, also one that is at its default: the document says so.
+    model_config = ConfigDict(from_attributes=True, json_schema_serialization_defaults_required=True)
 
 
 class PageQuery(Input):

@@ -121,7 +121,7 @@ class BotChat(Output):
 class HealthOut(Output):
     """How the last scheduled check of the bot went."""
 
-    state: str = Field(description="`ok`, `failed`, or `unknown` before the first check")
+    state: str = Field(description="`ok`, `failed`, or `unknown` before the first check", examples=["ok"])
     code: str | None
     checked_at: Instant | None
 
@@ -184,10 +184,10 @@ class SeenChatOut(Output):
     """A chat that the bot could write to."""
 
     chat_id: str
-    type: str
+    type: str = Field(examples=["supergroup"])
     title: str | None
     username: str | None
-    thread_ids: list[str] = Field(description="Forum topics that were written in")
+    thread_ids: list[str] = Field(description="Forum topics that were written in", examples=[["42"]])
 
 
 class DiscoveryOut(Output):
@@ -215,7 +215,7 @@ class ChatOut(Output):
     """A chat as Telegram shows it to the bot."""
 
     chat_id: str
-    type: str
+    type: str = Field(examples=["supergroup"])
     title: str | None
     username: str | None
     is_forum: bool

@@ -97,9 +97,9 @@ class EventOut(EventAccepted):
     """An event as it was reported, and the decision on it."""
 
     id: int
-    type: str
+    type: str = Field(examples=["post_success"])
     user_id: int
-    data: dict[str, Any]
+    data: dict[str, Any] = Field(examples=[{"platform": "instagram", "content": "Hello", "likes": 12}])
     subject: str | None
     version: int | None
     critical: bool

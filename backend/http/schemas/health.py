@@ -14,7 +14,7 @@ class Health(Output):
     status: str = Field(examples=["ok"])
 
 
-class CheckOut(Output):
+class HealthCheckOut(Output):
     """One thing that has to be well."""
 
     name: str = Field(examples=["sweep"])
@@ -26,7 +26,7 @@ class Readiness(Output):
     """Everything that has to be well is."""
 
     status: str = Field(examples=["ok"])
-    checks: list[CheckOut]
+    checks: list[HealthCheckOut]
 
 
 class ProcessOut(Output):
@@ -102,7 +102,7 @@ class Overview(Output):
     status: str = Field(examples=["ok"], description="`ok`, or `degraded` where anything below is not well")
     configured: bool = Field(description="Whether there is any bot, from the database or the environment")
     problems: list[str] = Field(examples=[["no_worker_dispatch"]], description="What is not well, by name")
-    checks: list[CheckOut]
+    checks: list[HealthCheckOut]
     load: LoadOut
     processes: list[ProcessOut] | None = Field(description="null while Redis is away")
     queues: QueuesOut

@@ -59,10 +59,10 @@ class SettingsOut(Output):
 
     locale: str
     timezone: str
-    daily_summary_at: str
+    daily_summary_at: str = Field(examples=["09:00"])
     daily_summary_when_empty: bool
     quiet_hours: QuietHoursOut | None
-    types: dict[str, bool]
+    types: dict[str, bool] = Field(examples=[{"post_success": True}])
 
 
 class TypeFields(Input):
@@ -105,7 +105,7 @@ class TypeOut(Output):
     id: int
     name: str
     title: str
-    templates: dict[str, str]
+    templates: dict[str, str] = Field(examples=[{"en": "Order {order.id}", "ko": "주문 {order.id}"}])
     button_label: str | None
     button_url: str | None
     created_at: Instant
@@ -143,4 +143,4 @@ class PreviewOut(Output):
     text: str = Field(description="Without formatting")
     html: str = Field(description="With formatting, everything filled in escaped")
     button: PreviewButton | None
-    missing: list[str] = Field(description="Placeholders the data has nothing for")
+    missing: list[str] = Field(description="Placeholders the data has nothing for", examples=[["customer"]])

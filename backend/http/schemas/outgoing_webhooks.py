@@ -52,7 +52,7 @@ class EndpointOut(Output):
     id: int
     name: str | None
     url: str
-    events: list[str]
+    events: list[str] = Field(examples=[["post.*"]])
     enabled: bool
     disabled_code: str | None = Field(description="Why it was switched off: failing_for_long, gone")
     disabled_at: Instant | None
@@ -90,9 +90,9 @@ class DeliveryOut(Output):
 
     id: int
     webhook_id: int
-    event_id: str = Field(description="The same at every try, and at every endpoint")
-    type: str
-    state: str = Field(description="due, delivered or failed")
+    event_id: str = Field(description="The same at every try, and at every endpoint", examples=["evt_EXAMPLE"])
+    type: str = Field(examples=["post.published"])
+    state: str = Field(description="due, delivered or failed", examples=["delivered"])
     reason: str | None = Field(description="Why it waits or was given up")
     attempts: int
     next_attempt_at: Instant | None
@@ -132,8 +132,8 @@ class Deliveries(Output):
 class EventTypeOut(Output):
     """A type of event that endpoints can ask for."""
 
-    type: str
-    meaning: str
+    type: str = Field(examples=["post.published"])
+    meaning: str = Field(examples=["A post was published"])
 
 
 class EventTypes(Output):

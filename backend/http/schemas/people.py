@@ -72,7 +72,7 @@ class TokenOut(Output):
     id: int
     name: str
     prefix: str = Field(examples=["sbp_x7Kq2a"], description="How the secret begins")
-    scopes: list[str]
+    scopes: list[str] = Field(examples=[["read", "write"]])
     created_at: Instant
     expires_at: Instant | None
     last_used_at: Instant | None = Field(description="To within five minutes")
@@ -106,8 +106,8 @@ class AuditEntryOut(Output):
 
     id: int
     at: Instant
-    actor: str
-    action: str
+    actor: str = Field(examples=["user:1"])
+    action: str = Field(examples=["person.disabled"])
     subject: str | None
     detail: Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})]
 

@@ -121,7 +121,7 @@ class ResolveIn(Input):
 class MediaOut(Output):
     """A picture or document."""
 
-    kind: str
+    kind: str = Field(examples=["photo"])
     url: str | None = None
     file_id: int | None = None
 
@@ -130,7 +130,7 @@ class PostAttemptOut(Output):
     """A try that was begun, or what came of it."""
 
     number: int
-    phase: str = Field(description="begun, then published, failed, unknown, or again")
+    phase: str = Field(description="begun, then published, failed, unknown, or again", examples=["published"])
     code: str | None
     at: Instant
 
@@ -146,7 +146,9 @@ class PostOut(Output):
     media: list[MediaOut]
     target: dict[str, Any]
     scheduled_at: Instant | None
-    state: str = Field(description="draft, scheduled, publishing, published, failed, unknown or canceled")
+    state: str = Field(
+        description="draft, scheduled, publishing, published, failed, unknown or canceled", examples=["published"]
+    )
     reason: str | None = Field(description="Why it waits, or why it ended so")
     next_attempt_at: Instant | None
     attempts: int

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictInt, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
-from backend.http.schemas.base import Input, Instant, Output
+from backend.http.schemas.alerts import AlertFields, AlertLink
+from backend.http.schemas.base import Id, Input, Instant, Output
 
 MAX_MESSAGE = 20_000
 Kind = Literal["cron", "interval", "once"]
@@ -38,15 +39,48 @@ _BOT = "Its name; null means the default bot"
 _CHATS = "Left out or null: the bot's own chats"
 _CRON = "Five fields, in local time, for kind cron"
 _INTERVAL = "For kind interval; at least 10"
+_ALERT = "As in `POST /api/alerts`; without `bot_name` the bot named alerts"
+_OTHER = "Takes the place of what was planned"
 _RUN_AT = "The moment of kind once; where kind interval begins. Without an offset it is local in `timezone`"
 
 
+class ScheduledFileIn(Input):
+    """A picture or document: an address that is fetched anew each time, or an uploaded file."""
+
+    url: str | None = Field(
+        default=None,
+        max_length=2048,
+        description="A public http(s) address",
+        examples=["https://example.com/chart.png"],
+    )
+    file_id: Id | None = Field(default=None, description="The id of an uploaded file", examples=[None])
+    caption: str | None = Field(default=None, max_length=MAX_MESSAGE, examples=["This week's figures"])
+
+
 class ScheduledMessageIn(Input):
-    """A message to plan."""
+    """A message to plan: one of `message`, `alert`, `photo` and `document`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "bot_name": "news",
+                    "chat_ids": ["-1001234567890"],
+                    "message": "Good morning!",
+                    "kind": "cron",
+                    "cron": "0 9 * * 1-5",
+                    "timezone": "Asia/Seoul",
+                }
+            ]
+        }
+    )
 
     bot_name: BotName | None = Field(default=None, description=_BOT, examples=["alerts"])
     chat_ids: ChatIds = Field(default=None, max_length=100, description=_CHATS, examples=[["-1001234567890"]])
-    message: Text = Field(examples=["Good morning!"])
+    message: Text | None = Field(default=None, examples=["Good morning!"])
+    alert: AlertFields | None = Field(default=None, description=_ALERT, examples=[None])
+    photo: ScheduledFileIn | None = Field(default=None, examples=[None])
+    document: ScheduledFileIn | None = Field(default=None, examples=[None])
     kind: Kind
     cron: Cron | None = Field(default=None, description=_CRON, examples=["0 9 * * 1-5"])
     interval_seconds: StrictInt | None = Field(default=None, description=_INTERVAL, examples=[3600])
@@ -62,7 +96,10 @@ class ScheduledMessageChange(Input):
     chat_ids: ChatIds = Field(
         default=None, max_length=100, description=_CHATS, examples=[["-1001234567890"]], json_schema_extra=_left_out
     )
-    message: Text = Field(default="-", examples=["Good morning!"], json_schema_extra=_left_out)
+    message: Text | None = Field(default=None, description=_OTHER, examples=["Good morning!"])
+    alert: AlertFields | None = Field(default=None, description=_OTHER, examples=[None])
+    photo: ScheduledFileIn | None = Field(default=None, description=_OTHER, examples=[None])
+    document: ScheduledFileIn | None = Field(default=None, description=_OTHER, examples=[None])
     kind: Kind = Field(default="cron", json_schema_extra=_left_out)
     cron: Cron | None = Field(default=None, description=_CRON, examples=["0 9 * * 1-5"], json_schema_extra=_left_out)
     interval_seconds: StrictInt | None = Field(
@@ -75,13 +112,47 @@ class ScheduledMessageChange(Input):
     enabled: StrictBool = Field(default=True, json_schema_extra=_left_out)
 
 
+class ScheduledFileOut(Output):
+    """A picture or document that is planned."""
+
+    url: str | None = None
+    file_id: int | None = None
+    caption: str | None = None
+
+
+class AlertFileOut(Output):
+    """An alert's picture or document."""
+
+    url: str | None = None
+    file_id: int | None = None
+
+
+class ScheduledAlertOut(Output):
+    """An alert that is planned."""
+
+    title: str = ""
+    message: str = ""
+    severity: str = "warning"
+    throttle_key: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict, examples=[{"service": "payments"}])
+    template: str | None = None
+    vars: dict[str, Any] = Field(default_factory=dict)
+    buttons: list[AlertLink] = Field(default_factory=list)
+    photo: AlertFileOut | None = None
+    document: AlertFileOut | None = None
+    status: str = Field(default="firing", examples=["firing"])
+
+
 class ScheduledMessageOut(Output):
     """A planned message."""
 
     id: int
     bot_name: str | None
     chat_ids: list[str] | None = Field(description="null: the bot's own chats")
-    message: str
+    message: str | None = Field(description="The text; null for an alert or a file", examples=["Good morning!"])
+    alert: ScheduledAlertOut | None
+    photo: ScheduledFileOut | None
+    document: ScheduledFileOut | None
     kind: str = Field(description="cron, interval or once", examples=["cron"])
     cron: str | None
     interval_seconds: int | None
@@ -124,6 +195,8 @@ class RunOut(Output):
     started_at: Instant
     finished_at: Instant | None
     messages: list[SaidOut]
+    alert_id: int | None = Field(description="The alert that was raised or repeated")
+    decision: str | None = Field(description="What became of the alert, as `POST /api/alerts` answers")
 
 
 class Runs(Output):

@@ -33,7 +33,7 @@ class JobOut(Output):
     """A system job as it stands."""
 
     id: str = Field(examples=["retention"])
-    lane: str
+    lane: str = Field(examples=["background"])
     schedule: ScheduleOut
     state: str = Field(description="idle, queued, running or paused", examples=["idle"])
     paused: bool

@@ -43,8 +43,10 @@ class LinkAddress(Output):
 
     status: Success = "success"
     linking_url: str = Field(examples=["https://t.me/example_bot?start=user_1_EXAMPLE"])
-    token: str = Field(description="Single-use, good for ten minutes; `user_<id>_<secret>`")
-    instructions: str
+    token: str = Field(
+        description="Single-use, good for ten minutes; `user_<id>_<secret>`", examples=["user_1_EXAMPLE"]
+    )
+    instructions: str = Field(examples=["Open the link and tap Start."])
     bot_username: str
     expires_at: Instant
     qr: str | None = Field(default=None, description="`linking_url` as an SVG picture, with `qr=1`")
@@ -58,7 +60,7 @@ def _as_text(value: object) -> object:
 class VerifyIn(PersonQuery):
     """A token, and the chat that is said to have redeemed it."""
 
-    token: str = Field(min_length=1, max_length=200)
+    token: str = Field(min_length=1, max_length=200, examples=["user_1_EXAMPLE"])
     chat_id: Annotated[str, BeforeValidator(_as_text)] = Field(
         pattern=r"^-?[1-9][0-9]{0,17}$", examples=["123456789"], description="A string; a number is taken as one"
     )
@@ -78,7 +80,7 @@ class StatusOut(Output):
     telegram_enabled: bool
     telegram_chat_id: str | None = None
     linked_at: Instant | None = None
-    state: str = Field(description="`none`, `active`, `paused` or `blocked`")
+    state: str = Field(description="`none`, `active`, `paused` or `blocked`", examples=["active"])
     message: str | None = Field(default=None, description="What there is to know or do; absent when all is well")
     code: str | None = Field(default=None, description="Why it is blocked or gone, as a code")
     chat_kind: str | None = Field(default=None, description="`private`, `group` or `supergroup`")
@@ -95,9 +97,9 @@ class Done(Output):
 class CheckOut(Output):
     """One line of the checklist; `ok` is null where it is not known or does not matter."""
 
-    check: str
+    check: str = Field(examples=["token_valid"])
     ok: bool | None
-    detail: str
+    detail: str = Field(examples=["Telegram accepts the token."])
 
 
 class Diagnostics(Output):

@@ -88,6 +88,17 @@ def raise_wish(workspace_id: int, wish: Wish, by: By) -> Outcome:
     return reporting.report(group, by)
 
 
+def check(workspace_id: int, wish: Wish) -> None:
+    """Raises what `raise_wish` would raise for this alert now; stores nothing."""
+    title, message = _words(wish)
+    faults = _faults(wish, title, message)
+    if faults:
+        raise Invalid(detail=faults)
+    if wish.status == "firing" and (wish.bot_name is not None or wish.chat_ids):
+        require_bot(workspace_id, (wish.bot_name or BOT).strip(), wish.chat_ids)
+    attachments.prepare(wish.attachment)
+
+
 def _words(wish: Wish) -> tuple[str, str]:
     """Title and text. A title that is not given is the text's first line."""
     title, message = _label(wish.title), _said(wish.message)

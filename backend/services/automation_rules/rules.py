@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -42,6 +43,7 @@ def create(
         created_at=now,
         updated_at=now,
     )
+    _check_targets(rule)
     _check(rule)
     db.session.add(rule)
     db.session.flush()
@@ -101,6 +103,8 @@ def change(
         if name in changes:
             setattr(rule, name, changes[name])
     if changes:
+        if "targets" in changes:
+            _check_targets(rule)
         _check(rule)
     schedule = schedule_of(rule)
     if enabled is False:
@@ -140,6 +144,22 @@ def _check(rule: AutomationRule) -> None:
         )
     posts.check_media(rule.media)
     _check_platforms(rule.workspace_id, rule.platforms, rule.targets, rule.content, rule.media)
+
+
+def _check_targets(rule: AutomationRule) -> None:
+    """Refuses a target of a platform that the rule does not have: its posts would go elsewhere than was meant."""
+    faults = [
+        {
+            "field": f"targets.{name[:100]}",
+            "code": "unknown_field",
+            "message": f"The rule has no such platform. It has: {', '.join(rule.platforms)}.",
+            "nearest": next(iter(difflib.get_close_matches(name[:100], rule.platforms, 1, 0.5)), None),
+        }
+        for name in rule.targets
+        if name not in rule.platforms
+    ]
+    if faults:
+        raise Invalid("unknown_field", str(faults[0]["message"]), detail=faults)
 
 
 def _check_platforms(

@@ -20,6 +20,7 @@ from backend.services.auth import password_resets
 from backend.services.delivery import recovery
 from backend.services.housekeeping import upkeep
 from backend.services.notifications import attachments
+from backend.services.scheduled_messages import fetching
 
 log = get_logger(__name__)
 
@@ -37,6 +38,10 @@ def _drain_intake() -> int:
 def _fetch_attachments() -> int:
     # One, and not for long. A file that takes longer is tried again; in the end its address goes out in its place.
     return attachments.fetch_waiting(0.0, timeout=_TURN_SECONDS)
+
+
+def _fetch_scheduled() -> int:
+    return fetching.fetch_waiting(0.0, timeout=_TURN_SECONDS)
 
 
 def _step_alerts() -> int:
@@ -63,6 +68,7 @@ def _publish_posts() -> int:
 _LANES: tuple[tuple[str, Callable[[], int], Callable[[], int]], ...] = (
     ("intake", intake.waiting, _drain_intake),
     ("notifications", attachments.waiting, _fetch_attachments),
+    ("notifications", fetching.waiting, _fetch_scheduled),
     ("notifications", alerts.waiting, _step_alerts),
     ("background", _mail_waiting, _send_mail),
     ("background", outgoing_webhooks.waiting, _send_webhooks),

@@ -13,14 +13,14 @@ from typing import Any, Final
 
 from sqlalchemy import Select, and_, select
 
-from backend.channels import richtext
 from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Invalid, NotFound
 from backend.models import Schedule, ScheduledMessage, ScheduleFire
 from backend.services import paging, scheduling
 from backend.services.auth import audit
-from backend.services.scheduled_messages.saying import JOB, target_of
+from backend.services.scheduled_messages import contents
+from backend.services.scheduled_messages.saying import JOB, chat_ids_of, target_of
 from backend.services.scheduling import Timing, schedules, timing
 
 _TIMING: Final = ("kind", "cron", "interval_seconds", "run_at", "timezone")
@@ -37,24 +37,21 @@ class Planned:
 def create(by: str, fields: Mapping[str, Any]) -> Planned:
     """Plans a message in the workspace in scope.
 
-    `fields`: `bot_name` (None: the default bot), `chat_ids` (None: the bot's own), `message`, `kind`, `cron`,
-    `interval_seconds`, `run_at` (without an offset: local in `timezone`), `timezone`, `enabled`. Raises NotFound,
-    Conflict and Invalid as `bots.resolution.resolve` and `scheduling.check` do.
+    `fields`: `bot_name` (None: the default bot), `chat_ids` (None: the bot's own), one of `message`, `alert`, `photo`
+    and `document`, `kind`, `cron`, `interval_seconds`, `run_at` (without an offset: local in `timezone`), `timezone`,
+    `enabled`. Raises NotFound, Conflict and Invalid as `bots.resolution.resolve`, `scheduling.check` and
+    `contents.check` do.
     """
     workspace_id = current_workspace_id()
     assert workspace_id is not None
     planned = _timing(fields, Timing(fields["kind"]))
     scheduling.check(planned, clock.now())
     now = clock.now()
-    made = ScheduledMessage(
-        workspace_id=workspace_id,
-        bot_name=fields.get("bot_name"),
-        message=_text(fields["message"]),
-        created_at=now,
-        updated_at=now,
-    )
+    content = contents.required(fields)
+    made = ScheduledMessage(workspace_id=workspace_id, bot_name=fields.get("bot_name"), created_at=now, updated_at=now)
+    contents.put(made, content)
     _set_chats(made, fields.get("chat_ids"))
-    target_of(made)
+    _check(made)
     db.session.add(made)
     db.session.flush()
     schedule = scheduling.create(workspace_id, JOB, made.id, planned, enabled=fields.get("enabled", True))
@@ -96,13 +93,14 @@ def change(by: str, message_id: int, fields: Mapping[str, Any]) -> Planned:
     """
     planned = get(message_id)
     message, schedule = planned.message, planned.schedule
-    if {"bot_name", "chat_ids"} & fields.keys():
-        message.bot_name = fields.get("bot_name", message.bot_name)
-        if "chat_ids" in fields:
-            _set_chats(message, fields["chat_ids"])
-        target_of(message)
-    if "message" in fields:
-        message.message = _text(fields["message"])
+    content = contents.given(fields)
+    if content is not None:
+        contents.put(message, content)
+    message.bot_name = fields.get("bot_name", message.bot_name)
+    if "chat_ids" in fields:
+        _set_chats(message, fields["chat_ids"])
+    if {"bot_name", "chat_ids"} & fields.keys() or content is not None:
+        _check(message)
     if fields.keys() & set(_TIMING):
         scheduling.change(schedule, _timing(fields, schedules.timing_of(schedule)))
     if "enabled" in fields:
@@ -125,24 +123,25 @@ def remove(by: str, message_id: int) -> None:
 def run_now(by: str, message_id: int) -> ScheduleFire:
     """Has it said now, also one that is switched off; its next time stays. Raises NotFound, Conflict and Invalid."""
     planned = get(message_id)
-    target_of(planned.message)
+    _check(planned.message)
     fire = scheduling.run_now(planned.schedule, by)
     audit.record(by, "scheduled_message.run", f"scheduled_message:{message_id}")
     db.session.flush()
     return fire
 
 
+def _check(message: ScheduledMessage) -> None:
+    """Raises what would keep it from being said now."""
+    chats = chat_ids_of(message)
+    if contents.of(message).kind != "alert":
+        target_of(message)
+    contents.check(message, chats)
+
+
 def _query() -> Select[Any]:
     of = and_(Schedule.job == JOB, Schedule.subject_id == ScheduledMessage.id)
     query: Select[Any] = select(ScheduledMessage, Schedule).join(Schedule, of)  # type: ignore[assignment]  # a row of two
     return query
-
-
-def _text(given: str) -> str:
-    if not richtext.has_visible(given):
-        words = "A message says something."
-        raise Invalid("text_empty", words, detail=[{"field": "message", "code": "text_empty", "message": words}])
-    return given
 
 
 def _set_chats(message: ScheduledMessage, chat_ids: list[str] | None) -> None:

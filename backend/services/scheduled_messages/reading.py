@@ -29,6 +29,9 @@ class Occasion:
 
     fire: ScheduleFire
     messages: list[Said]
+    alert_id: int | None = None
+    decision: str | None = None
+    """What became of the alert, where it was one: `sent`, `counted`, … as `POST /api/alerts` answers."""
 
 
 def history(
@@ -44,7 +47,15 @@ def of(fires: Iterable[ScheduleFire]) -> list[Occasion]:
     fires = list(fires)
     wanted = {one for fire in fires for one in _ids(fire)}
     said = {one.id: one for one in _said(wanted)}
-    return [Occasion(fire, [said[one] for one in _ids(fire) if one in said]) for fire in fires]
+    return [
+        Occasion(
+            fire,
+            [said[one] for one in _ids(fire) if one in said],
+            (fire.result or {}).get("alert_id"),
+            (fire.result or {}).get("decision"),
+        )
+        for fire in fires
+    ]
 
 
 def _ids(fire: ScheduleFire) -> list[int]:

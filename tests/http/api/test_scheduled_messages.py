@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from backend.models import Sender, User
-from tests.http import callers, routes
+from backend.services import scheduling
+from tests.http import callers, holdings, routes
+from tests.services.notifications.test_attachments import PICTURE
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
 
@@ -30,8 +33,6 @@ def me(person: User) -> dict[str, str]:
 
 @pytest.fixture
 def bot(person: User) -> Sender:
-    from tests.http import holdings
-
     made = holdings.bot(holdings.home(person), name="news")
     callers.commit()
     return made
@@ -105,3 +106,95 @@ def test_a_mistake_is_named_and_nothing_changes(
     if field is not None:
         assert [fault["field"] for fault in error["detail"]] == [field]
     assert routes.fingerprint() == before
+
+
+# --- alerts and files ---
+
+
+@pytest.fixture
+def picture(client: FlaskClient, me: dict[str, str]) -> int:
+    form = {"file": (io.BytesIO(PICTURE), "a.png")}
+    answer = client.post("/api/files", data=form, headers=me, content_type="multipart/form-data")
+    return int(answer.get_json()["id"])
+
+
+def without(fields: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in names}
+
+
+@pytest.mark.usefixtures("bot")
+def test_an_alert_is_planned_and_run(client: FlaskClient, me: dict[str, str]) -> None:
+    alert = {
+        "title": "Backup check",
+        "severity": "info",
+        "labels": {"team": "ops"},
+        "photo": "https://example.com/a.png",
+    }
+    made = client.post(PATH, json=without(DAILY, "message") | {"alert": alert}, headers=me)
+    assert made.status_code == 201, made.text
+    shown = made.get_json()
+    assert (shown["message"], shown["photo"], shown["document"]) == (None, None, None)
+    assert shown["alert"] | alert == shown["alert"] | {"photo": "https://example.com/a.png"}
+    assert shown["alert"]["photo"] == {"url": "https://example.com/a.png", "file_id": None}
+    one = f"{PATH}/{shown['id']}"
+    assert client.post(f"{one}/run", headers=me).status_code == 202
+    scheduling.drain()
+    (run,) = client.get(f"{one}/history", headers=me).get_json()["runs"]
+    assert (run["state"], run["decision"]) == ("done", "sent")
+    raised = client.get(f"/api/alerts/{run['alert_id']}", headers=me).get_json()
+    assert (raised["title"], raised["labels"], raised["source"]) == ("Backup check", {"team": "ops"}, "schedule")
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("kind", ["photo", "document"])
+def test_a_file_is_planned_changed_and_run(client: FlaskClient, me: dict[str, str], picture: int, kind: str) -> None:
+    file = {"file_id": picture, "caption": "Figures"}
+    made = client.post(PATH, json=without(DAILY, "message") | {kind: file}, headers=me)
+    assert made.status_code == 201, made.text
+    shown = made.get_json()
+    assert shown[kind] == file | {"url": None}
+    assert (shown["message"], shown["alert"]) == (None, None)
+    one = f"{PATH}/{shown['id']}"
+    assert client.post(f"{one}/run", headers=me).status_code == 202
+    scheduling.drain()
+    (run,) = client.get(f"{one}/history", headers=me).get_json()["runs"]
+    assert (run["state"], [said["state"] for said in run["messages"]]) == ("done", ["queued"])
+    changed = client.patch(one, json={"message": "Words", "document": None}, headers=me).get_json()
+    assert (changed["message"], changed[kind]) == ("Words", None)
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize(
+    ("fields", "status", "code", "field"),
+    [
+        ({}, 422, "content_missing", "message"),
+        ({"message": None}, 422, "content_missing", "message"),
+        ({"message": "a", "photo": {"file_id": 1}}, 422, "content_ambiguous", "photo"),
+        ({"photo": {"file_id": 99}}, 404, "file_not_found", None),
+        ({"photo": {"file": 99}}, 422, "unknown_field", "photo.file"),
+        ({"photo": "https://example.com/a.png"}, 422, "invalid", "photo"),
+        ({"document": {"url": "http://127.0.0.1/"}}, 422, "invalid", "document.url"),
+        ({"alert": {"title": "a", "bot_name": "news"}}, 422, "unknown_field", "alert.bot_name"),
+        ({"alert": {"title": "a", "lables": {}}}, 422, "unknown_field", "alert.lables"),
+        ({"alert": {"message": "", "title": ""}}, 422, "invalid", "alert.title"),
+    ],
+)
+def test_a_mistake_in_what_is_sent_is_named_and_nothing_changes(
+    client: FlaskClient, me: dict[str, str], fields: dict[str, Any], status: int, code: str, field: str | None
+) -> None:
+    before = routes.fingerprint()
+    error = callers.error_of(client.post(PATH, json=without(DAILY, "message") | fields, headers=me), status)
+    assert error["code"] == code
+    if field is not None:
+        assert [fault["field"] for fault in error["detail"]] == [field]
+    assert routes.fingerprint() == before
+
+
+@pytest.mark.usefixtures("bot")
+def test_another_workspace_s_file_is_not_found(client: FlaskClient, me: dict[str, str], picture: int) -> None:
+    stranger = callers.member(factories.workspace(), "operator")
+    holdings.bot(holdings.home(stranger), name="theirs")
+    callers.commit()
+    body = without(DAILY, "message") | {"bot_name": "theirs", "photo": {"file_id": picture}}
+    answer = client.post(PATH, json=body, headers=callers.signed_in(stranger))
+    assert callers.error_of(answer, 404)["code"] == "file_not_found"

@@ -204,6 +204,21 @@ def test_another_workspaces_rule_is_not_there(rule: Make, host: int, news: Sende
             assert refused.value.status == 404
 
 
+def test_a_target_of_a_platform_that_the_rule_does_not_have_is_refused(rule: Make, host: int) -> None:
+    with pytest.raises(AppError) as refused:
+        rule("x", targets={"xx": {}})
+    assert refused.value.code == "unknown_field"
+    assert isinstance(refused.value.detail, list)
+    assert [(fault["field"], fault["nearest"]) for fault in refused.value.detail] == [("targets.xx", "x")]
+    kept = rule("x", targets={"x": {}})
+    with pytest.raises(AppError):
+        automation_rules.change("user:1", kept.id, {"targets": {"x": {}, "telegram": {}}})
+    db.session.rollback()
+    # What was stored before is not refused when its platform goes.
+    changed = automation_rules.change("user:1", kept.id, {"platforms": ["tiktok"]})
+    assert (changed.platforms, changed.targets) == (["tiktok"], {"x": {}})
+
+
 def test_the_template_is_text_with_a_few_names() -> None:
     at = datetime(2026, 2, 26, 9, 5, tzinfo=UTC) + timedelta(0)
     given = wording.values(at, "Mondays", 3, "ko")

@@ -105,10 +105,11 @@ def test_while_redis_is_away_a_turn_is_short_and_each_is_followed_by_a_beat(stor
     monkeypatch.setattr(sweeping.posts, "publish_due", publish)
     monkeypatch.setattr(sweeping.attachments, "waiting", lambda: 1)
     monkeypatch.setattr(sweeping.attachments, "fetch_waiting", fetch)
+    monkeypatch.setattr(sweeping.fetching, "fetch_waiting", fetch)
     monkeypatch.setattr(sweeping, "beat", lambda engine, name: beats.append((name, len(turns))))
     monkeypatch.setattr(sweeping, "_LANES", tuple((lane, lambda: 1, work) for lane, _, work in sweeping._LANES))
     housekeeping.sweep()
-    assert [what for what, _ in turns] == ["drain", "fetch", "step", "mail", "send", "publish"]
+    assert [what for what, _ in turns] == ["drain", "fetch", "fetch", "step", "mail", "send", "publish"]
     assert all(seconds <= 3.0 for _, seconds in turns)
     assert beats == [("sweep", turn) for turn in range(1, len(turns) + 1)] + [("sweep", len(turns))]
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, cast
 
 from apiflask import APIFlask
 from flask import Flask
+from pydantic import BaseModel
 
+from backend.core import errors
 from backend.http.guards import Guard, guard_of
 from backend.http.idempotency import HEADER, REPLAYED
+from backend.http.openapi.components import plain_parameter, schemas_of
+from backend.http.openapi.examples import example_of
+from backend.http.openapi.operation_ids import operation_id
 from backend.http.schemas.base import ErrorAnswer
 
 _ERROR = {"$ref": "#/components/schemas/ErrorAnswer"}
@@ -39,6 +45,27 @@ _REASONS = {
     "429": "Too many requests; see `Retry-After`",
     "503": "Not available at the moment; see `Retry-After`",
 }
+_KINDS = (
+    errors.BadRequest,
+    errors.Unauthorized,
+    errors.Forbidden,
+    errors.NotFound,
+    errors.Conflict,
+    errors.TooLarge,
+    errors.UnsupportedMedia,
+    errors.Invalid,
+    errors.TooManyRequests,
+    errors.Unavailable,
+)
+_UNKNOWN_FIELD = {
+    "field": "subjct",
+    "code": "unknown_field",
+    "message": "There is no field subjct here. Did you mean subject?",
+    "nearest": "subject",
+}
+_ERROR_EXAMPLES = {str(kind.status): kind().to_json() for kind in _KINDS} | {
+    "422": errors.Invalid("unknown_field", "There is no such field.", detail=[_UNKNOWN_FIELD]).to_json()
+}
 
 
 def install(app: APIFlask) -> None:
@@ -48,13 +75,15 @@ def install(app: APIFlask) -> None:
 
     @app.spec_processor
     def complete(document: Any) -> Any:
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        _add_error_schema(schemas)
-        schemas.pop("HTTPError", None)
-        for path, method, guard, idempotent_parameter in _operations(app):
-            operation = document["paths"].get(path, {}).get(method)
-            if operation is not None:
-                _complete(operation, guard, idempotent_parameter)
+        schemas = document["components"]["schemas"] = schemas_of([ErrorAnswer, *_models(app)])
+        document["tags"] = list({tag["name"]: tag for tag in document["tags"]}.values())
+        for rule in app.url_map.iter_rules():
+            guard = guard_of(app.view_functions[rule.endpoint])
+            for method, operation in document["paths"].get(path_of(rule.rule), {}).items():
+                if guard is not None and method.upper() in (rule.methods or ()):
+                    operation["operationId"] = operation_id(rule.endpoint)
+                    _complete(operation, guard, schemas)
+                    _add_examples(operation, schemas)
         return document
 
 
@@ -69,26 +98,40 @@ def path_of(rule: str) -> str:
     return re.sub(r"<(?:[^<:]+:)?([^>]+)>", r"{\1}", rule)
 
 
-def _operations(app: APIFlask) -> list[tuple[str, str, Guard, bool]]:
-    found: list[tuple[str, str, Guard, bool]] = []
-    for rule in app.url_map.iter_rules():
-        guard = guard_of(app.view_functions[rule.endpoint])
-        if guard is None:
-            continue
-        path = path_of(rule.rule)
-        found.extend((path, method.lower(), guard, guard.idempotent) for method in rule.methods or ())
-    return found
+def _models(app: APIFlask) -> Iterator[type[BaseModel]]:
+    """Each model that a view takes as its body or answers."""
+    for view in app.view_functions.values():
+        spec = getattr(view, "_spec", {})
+        for schema in (spec.get("body"), (spec.get("response") or {}).get("schema")):
+            if isinstance(schema, type) and issubclass(schema, BaseModel):
+                yield schema
 
 
-def _add_error_schema(schemas: dict[str, Any]) -> None:
-    schema = ErrorAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
-    for name, inner in schema.pop("$defs", {}).items():
-        schemas[name] = inner
-    schemas["ErrorAnswer"] = schema
+def _add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Puts a whole example at the body and at each answer that is JSON."""
+    body = operation.get("requestBody", {}).get("content", {})
+    if "application/json" in body:
+        body["application/json"].setdefault(
+            "example", example_of(body["application/json"]["schema"], schemas, request=True)
+        )
+    for status, response in operation["responses"].items():
+        answer = response.get("content", {}).get("application/json")
+        if answer is not None and status[0] in "45":
+            answer["example"] = _ERROR_EXAMPLES[status]
+        elif answer is not None:
+            answer.setdefault("example", example_of(answer["schema"], schemas, request=False))
 
 
-def _complete(operation: dict[str, Any], guard: Guard, idempotent: bool) -> None:
+def _is_needed(body: dict[str, Any], schemas: dict[str, Any]) -> bool:
+    """Whether a request without this body is refused: whether any of its fields has to be there."""
+    references = [content["schema"].get("$ref", "") for content in body["content"].values()]
+    return any(schemas.get(one.rpartition("/")[2], {}).get("required") for one in references)
+
+
+def _complete(operation: dict[str, Any], guard: Guard, schemas: dict[str, Any]) -> None:
     parameters = operation.setdefault("parameters", [])
+    for parameter in parameters:
+        plain_parameter(parameter)
     responses = operation.setdefault("responses", {})
     expected = {"429", "503"}
     if not guard.is_public:
@@ -103,11 +146,11 @@ def _complete(operation: dict[str, Any], guard: Guard, idempotent: bool) -> None
     if any(parameter["in"] == "path" for parameter in parameters):
         expected.add("404")
     if "requestBody" in operation:
-        operation["requestBody"].setdefault("required", True)
+        operation["requestBody"]["required"] = _is_needed(operation["requestBody"], schemas)
         expected |= {"400", "413", "415", "422"}
     elif parameters:
         expected.add("422")
-    if idempotent:
+    if guard.idempotent:
         parameters.append(_IDEMPOTENCY_PARAMETER)
         expected |= {"400", "409"}
         for status, response in responses.items():
