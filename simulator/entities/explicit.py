@@ -41,7 +41,7 @@ def _unreadable(reason: str) -> Exception:
 def _number(value: JSON, name: str) -> int:
     number = value.get(name)
     if number is None:
-        raise _unreadable(f"Can't find field \"{name}\"")
+        raise _unreadable(f'Can\'t find field "{name}"')
     if isinstance(number, str) and number.removeprefix("-").isdecimal() and len(number) <= 11:
         number = int(number)
     if not isinstance(number, int) or isinstance(number, bool):
@@ -52,7 +52,7 @@ def _number(value: JSON, name: str) -> int:
 def _text(value: JSON, name: str) -> str:
     text = value.get(name)
     if text is None:
-        raise _unreadable(f"Can't find field \"{name}\"")
+        raise _unreadable(f'Can\'t find field "{name}"')
     if not isinstance(text, str):
         raise _unreadable(f'Field "{name}" must be of type String')
     return text
@@ -76,7 +76,7 @@ def _typed(value: JSON, offset: int, length: int) -> JSON | None:
     if kind == "text_mention":
         user = value.get("user")
         if not isinstance(user, dict):
-            raise _unreadable("Can't find field \"user\"")
+            raise _unreadable('Can\'t find field "user"')
         return {**entity, "user": {"id": _number(user, "id")}}
     if kind == "custom_emoji":
         emoji = _text(value, "custom_emoji_id")
@@ -90,7 +90,7 @@ def _typed(value: JSON, offset: int, length: int) -> JSON | None:
 
 def _moment(value: JSON) -> JSON:
     if "unix_time" not in value:
-        raise _unreadable("Can't find field \"unix_time\"")
+        raise _unreadable('Can\'t find field "unix_time"')
     moment = unix_time(value["unix_time"])
     if not moment:
         raise bad_request("invalid date specified")

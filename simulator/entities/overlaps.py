@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 JSON = dict[str, Any]
@@ -80,7 +81,7 @@ def _uncrossed(styles: list[JSON], borders: list[JSON]) -> list[JSON]:
         cuts = {end for begin, end in spans if begin < start < end < stop}
         cuts |= {begin for begin, end in spans if start < begin < stop < end}
         points = [start, *sorted(cuts), stop]
-        for begin, end in zip(points, points[1:], strict=False):
+        for begin, end in pairwise(points):
             made.append({**style, "offset": begin, "length": end - begin})
             spans.append((begin, end))
     return made
