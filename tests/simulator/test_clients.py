@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.support.telegram_box import DEMO_TOKEN, ROOT, TelegramBox
 JSON = dict[str, Any]
 FOLDER = Path(__file__).with_name("clients")
 LIBRARIES = ["with_aiogram", "with_python_telegram_bot", "with_telebot"]
-WITHIN = 60.0
+WITHIN = 60.0  # seconds
 OLD_FIELDS = {"all_members_are_administrators"}
 """What Telegram still sends though its documentation has dropped it."""
 
@@ -81,15 +82,39 @@ def test_strict_models_read_every_answer(samples: list[JSON]) -> None:
     assert unknown[0] & unknown[1] <= OLD_FIELDS
 
 
-@pytest.fixture(params=LIBRARIES)
-def bot(request: pytest.FixtureRequest, box: TelegramBox) -> Iterator[subprocess.Popen[bytes]]:
-    """A bot on one of the libraries, polling."""
-    process = subprocess.Popen(command(request.param, "bot", box.url, DEMO_TOKEN), env=environment())
+@contextmanager
+def running(library: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program of a library, ended with the block."""
+    process = subprocess.Popen(command(library, *arguments), env=environment())
     try:
         yield process
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(params=LIBRARIES)
+def bot(request: pytest.FixtureRequest, box: TelegramBox) -> Iterator[subprocess.Popen[bytes]]:
+    """A bot on one of the libraries, polling."""
+    with running(request.param, "bot", box.url, DEMO_TOKEN) as process:
+        yield process
+
+
+@pytest.mark.slow
+def test_a_bot_that_answers_in_the_webhooks_answer(box: TelegramBox, mina: JSON) -> None:
+    with running("with_aiogram", "webhook", box.url, DEMO_TOKEN) as program:
+        eventually(
+            lambda: box.call("getWebhookInfo")["result"]["url"], lambda url: bool(url) or program.poll() is not None
+        )
+        said = box.say(mina, "Hello 😀")
+        eventually(lambda: box.accepted("sendMessage"), lambda found: bool(found))
+        answer = box.last_message(mina)
+        assert (answer["text"], answer["entities"][0]["type"]) == ("Hello 😀", "bold")
+        assert answer["reply_to_message"]["message_id"] == said["message_id"]
+        box.send_document(mina, b"abc", "a.txt")
+        entry = eventually(lambda: box.accepted("sendDocument"), lambda found: bool(found))[0]
+        assert entry["via"] == "webhook"
+        assert box.last_message(mina)["document"]["file_name"] == "back.txt"
 
 
 @pytest.mark.slow

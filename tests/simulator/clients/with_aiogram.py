@@ -1,4 +1,6 @@
-"""aiogram: `read` puts the simulator's answers into its models, `bot URL TOKEN` runs a bot until /bye."""
+"""aiogram: `read` puts the simulator's answers into its models, `bot URL TOKEN` runs a bot until /bye, `webhook URL
+TOKEN` one that is told by webhook and answers in the webhook's answer, which aiogram writes as multipart.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,8 @@ from aiogram import Bot, Dispatcher, F, types
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.filters import Command, CommandObject, CommandStart
+from aiogram.webhook.aiohttp_server import SimpleRequestHandler
+from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 KINDS: dict[str, Any] = {
@@ -95,8 +99,33 @@ async def run_bot(url: str, token: str) -> None:
     await bot.session.close()
 
 
+async def run_webhook(url: str, token: str) -> None:
+    """Listen on a free port, set the webhook, and serve until killed."""
+    bot = Bot(token, session=AiohttpSession(api=TelegramAPIServer.from_base(url)))
+    dispatcher = Dispatcher()
+
+    @dispatcher.message(F.document)
+    async def document(message: types.Message) -> Any:
+        return message.reply_document(types.BufferedInputFile(b"cba", "back.txt"))
+
+    @dispatcher.message(F.text)
+    async def echo(message: types.Message) -> Any:
+        return message.reply(f"<b>{message.text}</b>", parse_mode="HTML")
+
+    application = web.Application()
+    SimpleRequestHandler(dispatcher, bot, handle_in_background=False, secret_token="a-secret").register(
+        application, path="/hook"
+    )
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    await bot.set_webhook(f"http://127.0.0.1:{port}/hook", secret_token="a-secret")
+    await asyncio.Event().wait()
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "read":
         print(json.dumps(read(json.load(sys.stdin))))
     else:
-        asyncio.run(run_bot(*sys.argv[2:]))
+        asyncio.run({"bot": run_bot, "webhook": run_webhook}[sys.argv[1]](*sys.argv[2:]))
