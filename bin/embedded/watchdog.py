@@ -59,9 +59,7 @@ class Watchdog:
                 self._process = None
 
     def _write(self, line: str) -> None:
-        if (
-            self._process is None or self._process.poll() is not None
-        ):  # not started yet, or somebody killed it
+        if self._process is None or self._process.poll() is not None:  # not started yet, or somebody killed it
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(Path(__file__).resolve())],
                 stdin=subprocess.PIPE,

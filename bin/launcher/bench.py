@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from .checks import project_environment
 from .environment import ROOT
-from .test import project_environment
 
 
 def main() -> int:

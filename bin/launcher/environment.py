@@ -82,9 +82,7 @@ def simulator_address(environment: Mapping[str, str]) -> str:
 
 def needs_simulator(environment: Mapping[str, str]) -> bool:
     """Whether nothing in the environment says how to reach Telegram."""
-    return not any(
-        environment.get(name) for name in ("TELEGRAM_BOT_TOKEN", "TELEGRAM_BOT_CONFIGS", "TELEGRAM_API_URL")
-    )
+    return not any(environment.get(name) for name in ("TELEGRAM_BOT_TOKEN", "TELEGRAM_BOT_CONFIGS", "TELEGRAM_API_URL"))
 
 
 def needs_polling(environment: Mapping[str, str]) -> bool:

@@ -173,9 +173,7 @@ class Runner:
             self._died(program.name, _describe(code))
             await self.pause(RESTART_PAUSE)
 
-    async def _keep_server(
-        self, name: str, is_alive: Callable[[], bool], revive: Callable[[], object]
-    ) -> None:
+    async def _keep_server(self, name: str, is_alive: Callable[[], bool], revive: Callable[[], object]) -> None:
         while not self.is_stopping:
             if not is_alive():
                 self._died(name, "ended")
@@ -185,9 +183,7 @@ class Runner:
 
     def _died(self, name: str, how: str) -> None:
         if self._deaths.too_many(time.monotonic()):
-            self.say(
-                f"{name} {how}: {self._deaths.limit} deaths in {self._deaths.window:.0f} s, stopping all"
-            )
+            self.say(f"{name} {how}: {self._deaths.limit} deaths in {self._deaths.window:.0f} s, stopping all")
             self.stop(1)
         else:
             self.say(f"{name} {how}, starting it again")

@@ -1,0 +1,64 @@
+"""The checks that read the code without running it: format, lint, types, import layers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from embedded import watchdog
+
+from .environment import ROOT
+
+
+def static_checks() -> list[tuple[str, list[str]]]:
+    """Name and command of each check over the whole tree, the quickest first. Warm, all of them take a few seconds."""
+    python = sys.executable
+    return [
+        ("format", [python, "-m", "ruff", "format", "--check", "."]),
+        ("lint", [python, "-m", "ruff", "check", "."]),
+        ("import layers", [f"{ROOT}/.venv/bin/lint-imports", "--no-cache"]),
+        ("types", [python, "-m", "mypy"]),
+    ]
+
+
+def passes(name: str, command: list[str], variables: dict[str, str] | None = None) -> bool:
+    """Run one check in a session of its own, so that what it leaves running is ended with it."""
+    print(f"── {name}", flush=True)
+    started_at = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=project_environment() | (variables or {}),
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    watchdog.shared.watch(process.pid)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+        raise
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        watchdog.end_groups({process.pid: signal.SIGTERM})
+        watchdog.shared.forget(process.pid)
+    verdict = "passed" if code == 0 else f"failed ({code})"
+    print(f"── {name}: {verdict} in {time.monotonic() - started_at:.1f} s", flush=True)
+    return code == 0
+
+
+def failed_checks() -> list[str]:
+    """Run every static check; the names of those that failed."""
+    return [name for name, command in static_checks() if not passes(name, command)]
+
+
+def project_environment() -> dict[str, str]:
+    """This process's environment with the project's programs first on the path."""
+    path = f"{ROOT}/.venv/bin{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return dict(os.environ) | {"PATH": path, "VIRTUAL_ENV": f"{ROOT}/.venv"}
