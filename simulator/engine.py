@@ -33,6 +33,7 @@ from simulator.world import TOKEN, World
 
 WAITING = frozenset({"getupdates", "setwebhook", "deletewebhook", "getwebhookinfo", "logout", "close"})
 LIMITED = frozenset({"sendmessage", "sendphoto", "senddocument", "sendmediagroup"})
+LIMITED |= {"forwardmessage", "forwardmessages", "copymessage", "copymessages"}
 
 
 class Engine:

@@ -114,6 +114,9 @@ def _messages(samples: Samples, mina: JSON, chats: dict[str, JSON]) -> None:
     post = samples.call("Message", "sendMessage", text="c <b>d</b>", parse_mode="HTML", chat_id=chats["channel"]["id"])
     elsewhere = {"message_id": post["message_id"], "chat_id": chats["channel"]["id"]}
     samples.call("Message", "sendMessage", text="e", reply_parameters=elsewhere, **there)
+    for message_id in (sent["message_id"], picture["result"]["message_id"]):
+        again = {"chat_id": forum["id"], "from_chat_id": mina["id"], "message_id": message_id}
+        samples.call("Message", "forwardMessage", **again)
     topic = box.topic(forum, "Alerts")
     samples.call("Message", "sendMessage", text="f", chat_id=forum["id"], message_thread_id=topic["id"])
     for changes in ({"name": "Quiet"}, {"closed": True}, {"closed": False}):
