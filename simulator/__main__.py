@@ -23,6 +23,9 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     port = int(os.environ.get("SIMULATOR_PORT", "8081"))
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a name it may be called by; may be repeated"
+    )
     parser.add_argument("--port", type=int, default=port, help="port (SIMULATOR_PORT, default 8081; 0: any)")
     parser.add_argument("--bot", action="append", default=[], metavar="TOKEN:USERNAME", help="a bot; may be repeated")
     parser.add_argument("--data", metavar="FILE", help="append the accepted log to this file, a JSON object per line")
@@ -65,7 +68,8 @@ async def serve(options: argparse.Namespace) -> None:
         snapshot.load(engine.world, options.state.read_bytes())
     if not options.empty:
         demo.populate(engine.world)
-    runner = web.AppRunner(create_app(engine, options.state), access_log=None, shutdown_timeout=1.0)
+    app = create_app(engine, options.state, [*options.allow_host, options.host])
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     site = web.TCPSite(runner, options.host, options.port, backlog=1024)
     ended = asyncio.Event()

@@ -15,18 +15,29 @@ def chat_of(world: World, call: Call, name: str = "chat_id") -> Chat:
     value = call.string(name).strip()
     if not value:
         raise bad_request("chat_id is empty")
+    call.chat_id = _chat_id(world, value)
+    return _chat(world, call.bot, call.chat_id)
+
+
+def chat_named(world: World, bot: Bot, value: str) -> Chat:
+    """The chat behind an id or @username. Raises ApiError 400 when it is unknown or was upgraded."""
+    return _chat(world, bot, _chat_id(world, value.strip()))
+
+
+def _chat_id(world: World, value: str) -> int:
     if re.fullmatch(r"-?[0-9]{1,19}", value):
-        chat_id = whole_number(value)
-    else:
-        found = world.find_name(value) if value.startswith("@") else None
-        if found is None or found > 0:
-            raise bad_request("chat not found")
-        chat_id = found
-    call.chat_id = chat_id
+        return whole_number(value)
+    found = world.find_name(value) if value.startswith("@") else None
+    if found is None or found > 0:
+        raise bad_request("chat not found")
+    return found
+
+
+def _chat(world: World, bot: Bot, chat_id: int) -> Chat:
     if chat_id > 0:
-        return _private(world, call.bot, chat_id)
+        return _private(world, bot, chat_id)
     chat = world.groups.get(chat_id)
-    if chat is None or (call.bot.id not in chat.members and not chat.username):
+    if chat is None or (bot.id not in chat.members and not chat.username):
         raise bad_request("chat not found")
     if chat.migrated_to:
         raise bad_request("group chat was upgraded to a supergroup chat", migrate_to_chat_id=chat.migrated_to)
@@ -104,23 +115,3 @@ def record_of(chat: Chat, message_id: int) -> Record | None:
     """A message that is still there."""
     record = chat.records.get(message_id)
     return None if record is None or record.deleted else record
-
-
-def replied_to(chat: Chat, call: Call) -> Record | None:
-    """The message that a new one answers. Raises ApiError 400 when it is gone and that was not allowed."""
-    parameters = call.structure("reply_parameters", "reply parameters") or {}
-    if not isinstance(parameters, dict):
-        raise bad_request("object expected as reply parameters")
-    message_id = whole_number(parameters.get("message_id")) or call.integer("reply_to_message_id")
-    if not message_id:
-        return None
-    record = record_of(chat, message_id)
-    lenient = parameters.get("allow_sending_without_reply") or call.boolean("allow_sending_without_reply")
-    if record is None and not lenient:
-        raise bad_request("message to be replied not found")
-    return record
-
-
-def quoted(record: Record) -> dict[str, object]:
-    """A message as it stands inside the one that answers it."""
-    return {name: value for name, value in record.message.items() if name not in ("reply_to_message", "reply_markup")}

@@ -25,7 +25,7 @@ from simulator.methods.updates import (
     webhook_info,
 )
 from simulator.model import Bot
-from simulator.parameters import Call
+from simulator.parameters import Call, Upload
 from simulator.rates import Limiter
 from simulator.settings import Settings
 from simulator.webhooks import WebhookSender
@@ -33,6 +33,7 @@ from simulator.world import TOKEN, World
 
 WAITING = frozenset({"getupdates", "setwebhook", "deletewebhook", "getwebhookinfo", "logout", "close"})
 LIMITED = frozenset({"sendmessage", "sendphoto", "senddocument", "sendmediagroup"})
+LIMITED |= {"forwardmessage", "forwardmessages", "copymessage", "copymessages"}
 
 
 class Engine:
@@ -139,10 +140,15 @@ class Engine:
             return answer(*await delete_webhook(self.world, call, self.restart_webhook))
         return answer(True)
 
-    def run_from_webhook(self, bot_id: int, method: str, values: dict[str, Any]) -> None:
+    async def run_from_webhook(
+        self, bot_id: int, method: str, values: dict[str, Any], files: dict[str, Upload]
+    ) -> None:
         """A call that stood in the answer of a webhook: nobody hears its result, the log keeps it."""
-        call = Call(self.world.bots_by_id[bot_id], method, values, via="webhook")
+        call = Call(self.world.bots_by_id[bot_id], method, values, files, via="webhook")
         try:
+            self.check_utf8(values)
+            if method in FETCHING:
+                await self.files.fetch(call, addresses(call))
             self._call(call)
         except ApiError as error:
             self.refuse(call, error, None)

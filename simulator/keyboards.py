@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from simulator.entities.html import link_address
+from simulator.entities.links import link_address
 from simulator.errors import bad_request
 from simulator.model import JSON
 from simulator.parameters import Call

@@ -12,34 +12,58 @@ from simulator.model import JSON, PRESENT, Chat, Member, Topic
 from simulator.world import ANONYMOUS, World
 
 STATUSES = ("creator", "administrator", "member", "restricted", "left", "kicked")
-RIGHTS = [
+RIGHTS = (
     "can_manage_chat",
     "can_change_info",
     "can_delete_messages",
     "can_invite_users",
     "can_restrict_members",
-    "can_pin_messages",
     "can_promote_members",
     "can_manage_video_chats",
     "can_post_stories",
     "can_edit_stories",
     "can_delete_stories",
-]
+    "can_send_welcome_messages",
+)
+CHANNEL_RIGHTS = ("can_post_messages", "can_edit_messages", "can_manage_direct_messages")
+SUPERGROUP_RIGHTS = ("can_pin_messages", "can_manage_topics", "can_manage_tags")
+SENDING = (
+    "can_send_messages",
+    "can_send_audios",
+    "can_send_documents",
+    "can_send_photos",
+    "can_send_videos",
+    "can_send_video_notes",
+    "can_send_voice_notes",
+    "can_send_polls",
+    "can_send_other_messages",
+    "can_add_web_page_previews",
+    "can_react_to_messages",
+)
+PERMISSIONS = (*SENDING, "can_edit_tag", "can_change_info", "can_invite_users", "can_pin_messages", "can_manage_topics")
 
 
 def member_info(world: World, chat: Chat, user_id: int) -> JSON:
     """Somebody's place as a Bot API `ChatMember`."""
-    return _describe(world, chat.members.get(user_id) or Member("left"), user_id)
+    return _describe(world, chat, chat.members.get(user_id) or Member("left"), user_id)
 
 
-def _describe(world: World, member: Member, user_id: int) -> JSON:
+def _rights(chat: Chat) -> tuple[str, ...]:
+    """The rights that an administrator of this kind of chat can have."""
+    if chat.type == "channel":
+        return RIGHTS + CHANNEL_RIGHTS
+    return RIGHTS + (SUPERGROUP_RIGHTS if chat.type == "supergroup" else ("can_pin_messages",))
+
+
+def _describe(world: World, chat: Chat, member: Member, user_id: int) -> JSON:
     info: JSON = {"user": world.user_info(user_id), "status": member.status}
     if member.status == "creator":
         info["is_anonymous"] = member.anonymous
     elif member.status == "administrator":
-        info |= {"can_be_edited": False, "is_anonymous": member.anonymous, **dict.fromkeys(RIGHTS, True)}
+        info |= {"can_be_edited": False, "is_anonymous": member.anonymous, **dict.fromkeys(_rights(chat), True)}
     elif member.status == "restricted":
-        info |= {"is_member": True, "until_date": 0, "can_send_messages": member.can_send}
+        info |= {"is_member": True, "until_date": 0, **dict.fromkeys(PERMISSIONS, False)}
+        info |= dict.fromkeys(SENDING, member.can_send)
     elif member.status == "kicked":
         info["until_date"] = 0
     if member.title and member.status in ("creator", "administrator"):
@@ -76,8 +100,8 @@ def change_membership(
         "chat": world.chat_info(chat),
         "from": world.user_info(actor),
         "date": int(time.time()),
-        "old_chat_member": _describe(world, old, user_id),
-        "new_chat_member": _describe(world, new, user_id),
+        "old_chat_member": _describe(world, chat, old, user_id),
+        "new_chat_member": _describe(world, chat, new, user_id),
     }
     bot = world.bots_by_id.get(user_id)
     if bot is not None:

@@ -7,13 +7,14 @@ import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from simulator.access import quoted, record_of
-from simulator.entities import format_text, utf16_length
+from simulator.access import record_of
+from simulator.entities import format_text, is_visible
 from simulator.errors import invalid, not_found
 from simulator.files import FileStore
 from simulator.membership import change_membership
 from simulator.model import JSON, Bot, Callback, Chat, Person, Record
 from simulator.parameters import Upload
+from simulator.replies import origin, quoted, topic_fields
 from simulator.world import ANONYMOUS, World
 
 PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -85,6 +86,7 @@ def _post(world: World, chat: Chat, person: Person, content: JSON, reply_to: int
         if thread_id not in chat.topics or chat.topics[thread_id].deleted:
             raise not_found("this topic")
         content = {**content, "message_thread_id": thread_id, "is_topic_message": True}
+        content = {**content, **topic_fields(chat, thread_id)}
     if reply_to:
         answered = record_of(chat, reply_to)
         if answered is None:
@@ -103,7 +105,7 @@ def _post(world: World, chat: Chat, person: Person, content: JSON, reply_to: int
 def say(world: World, person: Person, chat: Chat, text: str, reply_to: int = 0, thread_id: int = 0) -> Record:
     """Type a text and send it. Raises ControlError when this person could not."""
     shown, entities = format_text(text, "", None)
-    if not shown or utf16_length(shown) > MOST_TEXT:
+    if not is_visible(shown) or len(shown) > MOST_TEXT:
         raise invalid("a text has 1 to 4096 characters")
     content: JSON = {"text": shown, "entities": entities} if entities else {"text": shown}
     return _post(world, chat, person, content, reply_to, thread_id)
@@ -203,7 +205,7 @@ def edit(world: World, person: Person, chat: Chat, message_id: int, text: str) -
     if record.sender != person.id:
         raise invalid("only one's own messages can be edited")
     shown, entities = format_text(text, "", None)
-    if not shown or utf16_length(shown) > MOST_TEXT:
+    if not is_visible(shown) or len(shown) > MOST_TEXT:
         raise invalid("a text has 1 to 4096 characters")
     names = ("text", "entities") if "text" in record.message else ("caption", "caption_entities")
     message = {name: value for name, value in record.message.items() if name not in names}
@@ -238,14 +240,7 @@ def forward(world: World, person: Person, source: Chat, message_id: int, target:
     content = {name: message[name] for name in kept if name in message}
     if not content:
         raise invalid("a service message cannot be forwarded")
-    origin: JSON = {"date": message["date"]}
-    if source.type == "channel":
-        origin |= {"type": "channel", "chat": message["chat"], "message_id": message_id}
-    elif "sender_chat" in message:
-        origin |= {"type": "chat", "sender_chat": message["sender_chat"]}
-    else:
-        origin |= {"type": "user", "sender_user": message["from"]}
-    return _post(world, target, person, {"forward_origin": origin, **content})
+    return _post(world, target, person, {"forward_origin": origin(source, record), **content})
 
 
 def send_file(

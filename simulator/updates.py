@@ -12,32 +12,35 @@ from typing import Any
 import orjson
 
 OPT_IN = frozenset({"chat_member", "message_reaction", "message_reaction_count"})
-KNOWN = frozenset(
-    [
-        "message",
-        "edited_message",
-        "channel_post",
-        "edited_channel_post",
-        "business_connection",
-        "business_message",
-        "edited_business_message",
-        "deleted_business_messages",
-        "message_reaction",
-        "message_reaction_count",
-        "inline_query",
-        "chosen_inline_result",
-        "callback_query",
-        "shipping_query",
-        "pre_checkout_query",
-        "purchased_paid_media",
-        "poll",
-        "poll_answer",
-        "my_chat_member",
-        "chat_member",
-        "chat_join_request",
-        "chat_boost",
-        "removed_chat_boost",
-    ]
+FUTURE = 10
+"""How far beyond the next id an offset may lie; one further away is from elsewhere and confirms nothing."""
+KNOWN = (
+    "message",
+    "edited_message",
+    "channel_post",
+    "edited_channel_post",
+    "business_connection",
+    "business_message",
+    "edited_business_message",
+    "deleted_business_messages",
+    "message_reaction",
+    "message_reaction_count",
+    "inline_query",
+    "chosen_inline_result",
+    "callback_query",
+    "shipping_query",
+    "pre_checkout_query",
+    "purchased_paid_media",
+    "poll",
+    "poll_answer",
+    "my_chat_member",
+    "chat_member",
+    "chat_join_request",
+    "chat_boost",
+    "removed_chat_boost",
+    "managed_bot",
+    "guest_message",
+    "subscription",
 )
 
 
@@ -74,6 +77,7 @@ class Inbox:
     bot_id: int
     next_id: int = field(default_factory=lambda: random.randrange(100_000_000, 900_000_000))  # noqa: S311
     allowed: list[str] | None = None
+    """None: all kinds but the opt-in ones."""
     webhook: Webhook = field(default_factory=Webhook)
     pending: dict[int, Pending] = field(default_factory=dict)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
@@ -88,6 +92,17 @@ class Inbox:
         if not self.allowed:
             return kind not in OPT_IN
         return kind in self.allowed or kind not in KNOWN
+
+    def allow(self, given: Any) -> None:
+        """What `allowed_updates` chose: kinds in any case, unknown ones left out; of none at all the usual
+        ones. Anything but a list of texts leaves the choice as it was.
+        """
+        if not isinstance(given, list) or not all(isinstance(kind, str) for kind in given):
+            return
+        named = {kind.lower() for kind in given}
+        chosen = [kind for kind in KNOWN if kind in named]
+        usual = [kind for kind in KNOWN if kind not in OPT_IN]
+        self.allowed = None if chosen in ([], usual) else chosen
 
     def add(self, kind: str, payload: Any, queue: str, lifetime: float) -> Pending | None:
         """Queue an update with the next id. None when the bot did not ask for this kind: it is then never
@@ -127,7 +142,11 @@ class Inbox:
         return count
 
     def confirm_below(self, offset: int) -> None:
-        """getUpdates' offset: everything below is done; a negative one keeps only the last `-offset`."""
+        """getUpdates' offset: everything below is done; a negative one keeps only the last `-offset`. One that
+        no update can have had so far is from another server, and changes nothing.
+        """
+        if offset > max(self.next_id, *self.pending, 0) + FUTURE:
+            return
         if offset > 0:
             for number in [number for number in self.pending if number < offset]:
                 del self.pending[number]

@@ -11,21 +11,27 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 import aiohttp
 import orjson
+from aiohttp.http_exceptions import HttpProcessingError
 
+from simulator.parameters import Upload
 from simulator.settings import Settings
 from simulator.updates import Inbox, Pending
 
 LONGEST_WAIT = 60
 LONGEST_RETRY_AFTER = 3600
 KEPT_DELIVERIES = 20_000
+LARGEST_ANSWER = 51 * 1024 * 1024
 NOT_IN_AN_ANSWER = ("setwebhook", "deletewebhook", "close", "logout")
 
-Execute = Callable[[int, str, dict[str, Any]], object]
+Files = dict[str, Upload]
+Execute = Callable[[int, str, dict[str, Any], Files], Awaitable[object]]
 
 
 def wait_after(failures: int, retry_after: int) -> float:
@@ -33,6 +39,22 @@ def wait_after(failures: int, retry_after: int) -> float:
     if retry_after > 0:
         return float(min(retry_after, LONGEST_RETRY_AFTER))
     return 0.0 if failures <= 1 else float(min(LONGEST_WAIT, 2 ** min(failures - 1, 10)))
+
+
+@dataclass(slots=True)
+class Answer:
+    """The Bot API call in a webhook's answer, `values` empty where there is none. `problem` says why an
+    answer that looks like a call is not carried out.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    files: Files = field(default_factory=dict)
+    problem: str = ""
+
+    def method(self) -> str:
+        """The method to run, in lower case; "" for none."""
+        name = self.values.get("method")
+        return name.lower() if isinstance(name, str) and not self.problem else ""
 
 
 class WebhookSender:
@@ -45,7 +67,7 @@ class WebhookSender:
         self._session = session
         self._execute = execute
         self._queues: dict[str, deque[Pending]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[object]] = set()
         self._slots = asyncio.Semaphore(inbox.webhook.max_connections)
 
     def start(self) -> None:
@@ -74,7 +96,10 @@ class WebhookSender:
             queue.append(pending)
             return
         self._queues[name] = deque([pending])
-        task = asyncio.create_task(self._drain(name))
+        self._spawn(self._drain(name))
+
+    def _spawn(self, work: Awaitable[object]) -> None:
+        task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -97,20 +122,22 @@ class WebhookSender:
                 error, retry_after, answer = await self._post(pending)
             if not error:
                 self.inbox.forget(pending.id)
-                self._run_answer(answer)
+                if name := answer.method():
+                    del answer.values["method"]
+                    self._spawn(self._execute(self.inbox.bot_id, name, answer.values, answer.files))
                 return
             failures += 1
             self.inbox.webhook.last_error_date = int(time.time())
             self.inbox.webhook.last_error_message = error
             await asyncio.sleep(wait_after(failures, retry_after) / self._settings.webhook_speed)
 
-    async def _post(self, pending: Pending) -> tuple[str, int, dict[str, Any]]:
+    async def _post(self, pending: Pending) -> tuple[str, int, Answer]:
         webhook = self.inbox.webhook
         headers = {"Content-Type": "application/json"}
         if webhook.secret:
             headers["X-Telegram-Bot-Api-Secret-Token"] = webhook.secret
         started = time.monotonic()
-        status, retry_after, answer = 0, 0, {}
+        status, retry_after, answer = 0, 0, Answer()
         try:
             async with self._session.post(
                 webhook.url,
@@ -121,13 +148,13 @@ class WebhookSender:
                 timeout=aiohttp.ClientTimeout(total=self._settings.webhook_timeout),
             ) as response:
                 status = response.status
-                content = await response.read()
                 error = "" if 200 <= status <= 299 else f"Wrong response from the webhook: {status} {response.reason}"
                 if error:
+                    await response.read()
                     given = response.headers.get("Retry-After", "")
                     retry_after = int(given) if given.isdecimal() else 0
                 else:
-                    answer = _method_in(content, response.content_type)
+                    answer = await read_answer(response)
         except TimeoutError:
             error = "Read timeout expired"
         except aiohttp.ClientConnectorError as problem:
@@ -143,15 +170,9 @@ class WebhookSender:
             "monotonic": started,
             "took": time.monotonic() - started,
         }
-        self.deliveries.append({**record, "status": status, "error": error})
+        record |= {"status": status, "error": error, "method": answer.method(), "answer_problem": answer.problem}
+        self.deliveries.append(record)
         return error, retry_after, answer
-
-    def _run_answer(self, answer: dict[str, Any]) -> None:
-        method = answer.pop("method", "")
-        if isinstance(method, str) and method:
-            name = method.lower()
-            if name not in NOT_IN_AN_ANSWER and not name.startswith("get"):
-                self._execute(self.inbox.bot_id, name, answer)
 
 
 def _reason(problem: OSError) -> str:
@@ -161,18 +182,41 @@ def _reason(problem: OSError) -> str:
     return problem.strerror or "Connection failed"
 
 
-def _method_in(content: bytes, content_type: str) -> dict[str, Any]:
-    """The Bot API call that a webhook put into its answer, or {}."""
-    if not content:
-        return {}
-    if content_type == "application/x-www-form-urlencoded":
-        from urllib.parse import parse_qsl
-
-        return dict(parse_qsl(content.decode("utf-8", "replace")))
-    if content_type != "application/json":
-        return {}
+async def read_answer(response: aiohttp.ClientResponse) -> Answer:
+    """The call in a webhook's answer: JSON, a form, or multipart with files."""
+    if response.content_length is not None and response.content_length > LARGEST_ANSWER:
+        return Answer(problem="the answer is too large")
+    kind = response.content_type
+    answer = Answer()
     try:
-        answer = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return {}
-    return answer if isinstance(answer, dict) and "method" in answer else {}
+        if kind.startswith("multipart/"):
+            await _read_parts(response, answer)
+        elif kind == "application/x-www-form-urlencoded":
+            answer.values = dict(parse_qsl((await response.read()).decode("utf-8", "replace")))
+        elif kind == "application/json":
+            content = await response.read()
+            given = orjson.loads(content) if content.strip() else {}
+            answer.values = {name: value for name, value in given.items() if value is not None}
+    except (ValueError, LookupError, AttributeError, HttpProcessingError):
+        return Answer(problem=f"the answer cannot be read as {kind}")
+    method = answer.values.get("method", "")
+    if not isinstance(method, str):
+        answer.problem = "method must be a text"
+    elif method.lower() in NOT_IN_AN_ANSWER or method.lower().startswith("get"):
+        answer.problem = f"{method} is not carried out from a webhook's answer"
+    return answer
+
+
+async def _read_parts(response: aiohttp.ClientResponse, answer: Answer) -> None:
+    size = 0
+    async for part in aiohttp.MultipartReader.from_response(response):
+        if not isinstance(part, aiohttp.BodyPartReader) or not part.name:
+            continue
+        content = bytes(await part.read(decode=True))
+        size += len(content)
+        if size > LARGEST_ANSWER:
+            raise ValueError("the answer is too large")
+        if part.filename is not None:
+            answer.files[part.name] = Upload(part.filename, part.headers.get("Content-Type", ""), content)
+        else:
+            answer.values[part.name] = content.decode("utf-8", "replace")

@@ -184,6 +184,19 @@ class World:
             return self.bots_by_id[user_id].user()
         raise not_found("this user")
 
+    def known_user(self, bot: Bot, user_id: int) -> JSON | None:
+        """Somebody whom a bot can mention, as a Bot API `User`: who wrote to it, or is in a chat with it."""
+        if user_id == bot.id:
+            return bot.user()
+        person = self.people.get(user_id)
+        if person is None:
+            return None
+        private = self.private.get((bot.id, user_id))
+        met = private is not None and (private.started or bool(private.records))
+        if not met and not any(chat.is_member(bot.id) and chat.is_member(user_id) for chat in self.groups.values()):
+            return None
+        return person.user()
+
     # ---- what was said
 
     def post(self, chat: Chat, sender: int, content: JSON, head: JSON, moment: int = 0) -> Record:

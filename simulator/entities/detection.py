@@ -38,8 +38,7 @@ def detect(text: str, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 taken = [
                     (entity["offset"], entity["offset"] + entity["length"])
                     for entity in given
-                    if entity["type"]
-                    in ("code", "pre", "text_link", "text_mention", "url", "bot_command", "mention", "email")
+                    if entity["type"] in ("code", "pre", "text_link", "text_mention", "custom_emoji", "date_time")
                 ]
             if any(begin < stop and offset < end for begin, end in taken):
                 continue

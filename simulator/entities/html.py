@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from simulator.entities.links import date_format, link_entity, unix_time
 from simulator.entities.units import EntityError, Output, byte_offset
 
 TAGS = {
@@ -24,6 +25,7 @@ TAGS = {
     "a": "text_link",
     "blockquote": "blockquote",
     "tg-emoji": "custom_emoji",
+    "tg-time": "date_time",
 }
 NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
 
@@ -36,11 +38,12 @@ _SPACE = re.compile(r"\s*")
 
 
 class _Open:
-    __slots__ = ("argument", "name", "offset", "piece")
+    __slots__ = ("argument", "form", "name", "offset", "piece")
 
-    def __init__(self, name: str, argument: str, offset: int, piece: int) -> None:
+    def __init__(self, name: str, argument: str, form: str, offset: int, piece: int) -> None:
         self.name = name
         self.argument = argument
+        self.form = form
         self.offset = offset
         self.piece = piece
 
@@ -68,6 +71,10 @@ def parse_html(source: str) -> tuple[str, list[dict[str, Any]]]:
             position = _open(source, position, opened, output)
     if opened:
         raise EntityError(f'Can\'t find end tag corresponding to start tag "{opened[-1].name}"')
+    for entity in entities:
+        if entity["type"] == "code":
+            # A language is kept of a block only, and it was not known before whether a <pre> follows.
+            entity.pop("language", None)
     return output.text(), entities
 
 
@@ -110,7 +117,7 @@ def _open(source: str, begin: int, opened: list[_Open], output: Output) -> int:
     name = source[begin + 1 : position].lower()
     if name not in TAGS:
         raise EntityError(f'Unsupported start tag "{name}" at byte offset {where}')
-    argument = ""
+    argument = form = ""
     while True:
         position = _span(_SPACE, source, position)
         if position >= len(source):
@@ -129,9 +136,10 @@ def _open(source: str, begin: int, opened: list[_Open], output: Output) -> int:
         if position >= len(source):
             raise unclosed
         argument = _argument(name, attribute, value, argument)
+        form = value if (name, attribute) == ("tg-time", "format") else form
     if name == "span" and argument != "spoiler":
         raise EntityError(f'Tag "span" must have class "tg-spoiler" at byte offset {where}')
-    opened.append(_Open(name, argument, output.units, len(output.pieces)))
+    opened.append(_Open(name, argument, form, output.units, len(output.pieces)))
     return position + 1
 
 
@@ -153,7 +161,7 @@ def _value(source: str, position: int, unclosed: EntityError) -> tuple[str, int]
 
 
 def _argument(name: str, attribute: str, value: str, before: str) -> str:
-    if (name, attribute) in (("a", "href"), ("tg-emoji", "emoji-id")):
+    if (name, attribute) in (("a", "href"), ("tg-emoji", "emoji-id"), ("tg-time", "unix")):
         return value
     if name == "code" and attribute == "class" and value.startswith("language-"):
         return value[9:]
@@ -185,45 +193,34 @@ def _close(source: str, begin: int, opened: list[_Open], output: Output, entitie
 def _emit(tag: _Open, length: int, output: Output, entities: list[dict[str, Any]]) -> None:
     entity: dict[str, Any] = {"offset": tag.offset, "length": length, "type": TAGS[tag.name]}
     if tag.name == "a":
-        url = link_address(tag.argument or "".join(output.pieces[tag.piece :]))
-        if not url:
+        link = link_entity(tag.argument or "".join(output.pieces[tag.piece :]), tag.offset, length)
+        if link is None:
             return
-        if url.startswith("tg://user?id="):
-            return
-        entity["url"] = url
+        entity = link
     elif tag.name == "tg-emoji":
+        if not tag.argument.isdecimal() or int(tag.argument) == 0:
+            raise EntityError("Invalid custom emoji identifier specified")
         entity["custom_emoji_id"] = tag.argument
+    elif tag.name == "tg-time":
+        moment = unix_time(tag.argument)
+        if not moment:
+            raise EntityError("Invalid Unix time specified")
+        entity |= {"unix_time": moment, "date_time_format": date_format(tag.form)}
     elif tag.name == "blockquote" and tag.argument:
         entity["type"] = "expandable_blockquote"
     elif tag.name == "code" and tag.argument:
         entity["language"] = tag.argument
-    elif tag.name == "pre":
-        inner = entities[-1] if entities else {}
-        if inner.get("type") == "code" and inner["offset"] == tag.offset and inner["length"] == length:
-            entities.pop()
-            if "language" in inner:
-                entity["language"] = inner["language"]
+    if tag.name in ("pre", "code"):
+        _join_code(entity, entities)
     entities.append(entity)
 
 
-def link_address(address: str) -> str:
-    """The address of a link as Telegram keeps it (http:// added where no scheme is given), or "" when it is
-    none.
-    """
-    address = address.strip()
-    if not address or any(character.isspace() for character in address):
-        return ""
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.\-]*):(?!\d)", address)
-    if scheme:
-        kind = scheme.group(1).lower()
-        if kind in ("tg", "mailto", "tel", "ton", "tonsite"):
-            return address
-        if kind not in ("http", "https"):
-            return ""
-        host = re.match(r"https?://([^/?#:@]+)", address, re.IGNORECASE)
-        if host is None or "." not in host.group(1):
-            return ""
-        return address if re.match(r"https?://[^/?#]+[/?#]", address, re.IGNORECASE) else address + "/"
-    if "." not in address.split("/")[0]:
-        return ""
-    return "http://" + address + ("" if "/" in address else "/")
+def _join_code(entity: dict[str, Any], entities: list[dict[str, Any]]) -> None:
+    """`<pre><code>` and `<code><pre>` around the same text are one block, with the language of the code."""
+    inner = entities[-1] if entities else {}
+    same = inner.get("offset") == entity["offset"] and inner.get("length") == entity["length"]
+    if same and {inner["type"], entity["type"]} == {"pre", "code"}:
+        entities.pop()
+        entity["type"] = "pre"
+        if "language" in inner:
+            entity["language"] = inner["language"]

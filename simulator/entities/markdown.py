@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from simulator.entities.html import link_address
+from simulator.entities.links import link_entity
 from simulator.entities.units import EntityError, Output, byte_offset
 
-_LANGUAGE = re.compile(r"([^\s`]+)(?=\s)")
+_LANGUAGE = re.compile(r"([^ \t\r\n\0\v`]+)(?=[ \t\r\n\0\v])")
 
 
 def parse_markdown(source: str) -> tuple[str, list[dict[str, Any]]]:
@@ -56,9 +56,10 @@ def _entity(source: str, begin: int, output: Output, entities: list[dict[str, An
             closing = len(source) if closing < 0 else closing
             address = source[position + 1 : closing]
             position = closing + 1
-        entity["type"], entity["url"] = "text_link", link_address(address)
-        if not entity["url"]:
+        link = link_entity(address, entity["offset"], entity["length"])
+        if link is None:
             return position
+        entity = link
     elif not fenced:
         entity["type"] = {"*": "bold", "_": "italic", "`": "code"}[character]
     if entity["length"]:

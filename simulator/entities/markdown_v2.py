@@ -1,11 +1,11 @@
-"""parse_mode MarkdownV2, after the parser in TDLib: nesting, reserved characters, quotes."""
+"""parse_mode MarkdownV2, after the parser in TDLib: nesting, reserved characters, quotations."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from simulator.entities.html import link_address
+from simulator.entities.links import emoji_or_time, link_entity
 from simulator.entities.units import EntityError, Output, byte_offset
 
 RESERVED = frozenset("_*[]()~`>#+-=|{}.!")
@@ -18,17 +18,19 @@ KINDS = {
     "Code": "code",
     "Pre": "pre",
     "PreCode": "pre",
-    "TextUrl": "text_link",
-    "CustomEmoji": "custom_emoji",
     "BlockQuote": "blockquote",
 }
 MARKS = {"Bold": "*", "Strikethrough": "~", "Code": "`", "Pre": "```", "PreCode": "```", "Spoiler": "||"}
 MARKS |= {"Underline": "__", "TextUrl": "]", "CustomEmoji": "]"}
+VERBATIM = frozenset({"Code", "Pre", "PreCode"})
 
-_LANGUAGE = re.compile(r"[^\s`]+(?=\s)")
+_LANGUAGE = re.compile(r"[^ \t\r\n\0\v`]+(?=[ \t\r\n\0\v])")
+_LINE_END = re.compile(r"\r\n|\n\r|\r|\n")
 
 
 class _Open:
+    """An entity whose end has not come. `begin` is where its mark stands in the source."""
+
     __slots__ = ("argument", "begin", "kind", "offset", "piece")
 
     def __init__(self, kind: str, argument: str, offset: int, begin: int, piece: int) -> None:
@@ -47,63 +49,79 @@ class _Parser:
         self.opened: list[_Open] = []
         self.position = 0
         self.quoted = False
+        self.line_start = True
+        """Nothing but marks and \\r has come since the line began: a quotation may begin here."""
 
     def run(self) -> tuple[str, list[dict[str, Any]]]:
-        source = self.source
-        while self.position < len(source):
-            character = source[self.position]
-            if self._line_start(character):
-                continue
-            following = source[self.position + 1 : self.position + 2]
-            if character == "\\" and following and "\0" < following <= "\x7e":
-                self.output.add(following)
-                self.position += 2
-                continue
-            inside = self.opened[-1].kind if self.opened else ""
-            special = character == "`" if inside in ("Code", "Pre", "PreCode") else character in RESERVED
-            if not special:
-                self.output.add(character)
-                self.position += 1
-            elif inside and self._ends(inside):
-                self._close(self.opened.pop())
-            else:
-                self._open(character)
-        if self.opened and self.opened[-1].kind == "BlockQuote":
-            self._close_quote()
+        while self.position < len(self.source):
+            self._step(self.source[self.position])
+        if self.quoted:
+            self._end_quote()
         if self.opened:
-            last = self.opened[-1]
-            where = byte_offset(source, last.begin)
-            raise EntityError(f"Can't find end of {last.kind} entity at byte offset {where}")
+            raise self._unclosed()
         return self.output.text(), self.entities
 
-    def _line_start(self, character: str) -> bool:
-        """Quotes: `>` at the start of a line goes on or begins; a line without it ends the quote."""
-        at_start = self.position == 0 or self.source[self.position - 1] == "\n"
-        if not at_start or (self.opened and self.opened[-1].kind in ("Code", "Pre", "PreCode")):
-            return False
-        if character == ">":
-            if not self.quoted:
-                self.quoted = True
-                self.opened.insert(
-                    0, _Open("BlockQuote", "", self.output.units, self.position, len(self.output.pieces))
-                )
-            self.position += 1
-            return True
-        if self.quoted:
-            self._close_quote()
-        return False
+    def _step(self, character: str) -> None:
+        inside = self.opened[-1].kind if self.opened else ""
+        following = self.source[self.position + 1 : self.position + 2]
+        if character == "\\" and following and "\0" < following <= "\x7e":
+            self._add(following, 2)
+        elif inside in VERBATIM:
+            if self._at(MARKS[inside]):
+                self._close(self.opened.pop())
+            elif character == "`":
+                self._open(character)
+            else:
+                self._add(character)
+        elif character == "\n" and self.quoted:
+            self._line_end(following)
+        elif character not in RESERVED:
+            self._add(character)
+        elif inside and self._ends(inside):
+            self._close(self.opened.pop())
+        else:
+            self._open(character)
 
-    def _close_quote(self) -> None:
+    def _add(self, character: str, width: int = 1) -> None:
+        self.output.add(character)
+        self.position += width
+        self.line_start = character == "\n" or (self.line_start and character == "\r")
+
+    # ---- quotations
+
+    def _line_end(self, following: str) -> None:
+        """A line of a quotation ends: the next one goes on with `>`, or the quotation ends too."""
+        if following == ">":
+            self._add("\n", 2)
+            self.line_start = False
+        else:
+            self._end_quote("\n")
+
+    def _end_quote(self, line_end: str = "") -> None:
+        """The quotation ends before the line's end, which belongs to it. `||` just before makes it one that
+        can be expanded.
+        """
+        kind = "blockquote"
+        last = self.opened[-1]
+        if last.kind == "Spoiler" and self.source[last.begin : self.position] in ("||", "||\r"):
+            self.opened.pop()
+            kind = "expandable_blockquote"
         if self.opened[-1].kind != "BlockQuote":
-            last = self.opened[-1]
-            where = byte_offset(self.source, last.begin)
-            raise EntityError(f"Can't find end of {last.kind} entity at byte offset {where}")
+            raise self._unclosed()
         quote = self.opened.pop()
         self.quoted = False
-        if self.output.pieces and self.output.pieces[-1] == "\n" and self.position < len(self.source):
-            self._emit(quote, self.output.units - 1 - quote.offset, "")
-        else:
-            self._emit(quote, self.output.units - quote.offset, "")
+        if line_end:
+            self._add(line_end)
+        length = self.output.units - quote.offset
+        if length:
+            self.entities.append({"offset": quote.offset, "length": length, "type": kind})
+
+    def _unclosed(self) -> EntityError:
+        last = self.opened[-1]
+        where = byte_offset(self.source, last.begin)
+        return EntityError(f"Can't find end of {last.kind} entity at byte offset {where}")
+
+    # ---- marks
 
     def _ends(self, kind: str) -> bool:
         if kind == "BlockQuote":
@@ -129,6 +147,9 @@ class _Parser:
             kind = "TextUrl"
         elif character == "!" and self._at("!["):
             kind, width = "CustomEmoji", 2
+        elif character == ">" and self.line_start and not self.quoted:
+            kind = "BlockQuote"
+            self.quoted = True
         elif character == "`":
             kind, argument, width = self._code()
         else:
@@ -144,25 +165,34 @@ class _Parser:
         if language:
             kind, argument = "PreCode", language.group()
             width += len(argument)
-        if self.source.startswith("\n", self.position + width):
-            width += 1
+        if line_end := _LINE_END.match(self.source, self.position + width):
+            width += len(line_end.group())
         return kind, argument, width
 
     def _close(self, entity: _Open) -> None:
         self.position += 1 if entity.kind == "Italic" else len(MARKS[entity.kind])
-        address = ""
-        if entity.kind in ("TextUrl", "CustomEmoji"):
-            address = "".join(self.output.pieces[entity.piece :])
-            if self._at("("):
-                address = self._address()
-        self._emit(entity, self.output.units - entity.offset, address)
+        length = self.output.units - entity.offset
+        if entity.kind == "TextUrl":
+            shown = "".join(self.output.pieces[entity.piece :])
+            found = link_entity(self._address() if self._at("(") else shown, entity.offset, length)
+        elif entity.kind == "CustomEmoji":
+            if not self._at("("):
+                raise EntityError("The entity must contain a tg://emoji or tg://time URL")
+            found = emoji_or_time(self._address(), entity.offset, length)
+        else:
+            found = {"offset": entity.offset, "length": length, "type": KINDS[entity.kind]}
+            if entity.argument:
+                found["language"] = entity.argument
+        if found is not None and length:
+            self.entities.append(found)
 
     def _address(self) -> str:
-        begin = self.position
         self.position += 1
+        begin = self.position
         pieces = []
         while self.position < len(self.source) and self.source[self.position] != ")":
-            if self._at("\\") and self.position + 1 < len(self.source):
+            following = self.source[self.position + 1 : self.position + 2]
+            if self._at("\\") and following and "\0" < following <= "\x7e":
                 self.position += 1
             pieces.append(self.source[self.position])
             self.position += 1
@@ -170,20 +200,6 @@ class _Parser:
             raise EntityError(f"Can't find end of a URL at byte offset {byte_offset(self.source, begin)}")
         self.position += 1
         return "".join(pieces)
-
-    def _emit(self, entity: _Open, length: int, address: str) -> None:
-        if length <= 0:
-            return
-        found: dict[str, Any] = {"offset": entity.offset, "length": length, "type": KINDS[entity.kind]}
-        if entity.kind == "PreCode":
-            found["language"] = entity.argument
-        elif entity.kind == "TextUrl":
-            found["url"] = link_address(address)
-            if not found["url"] or found["url"].startswith("tg://user?id="):
-                return
-        elif entity.kind == "CustomEmoji":
-            found["custom_emoji_id"] = address.rpartition("id=")[2]
-        self.entities.append(found)
 
 
 def parse_markdown_v2(source: str) -> tuple[str, list[dict[str, Any]]]:

@@ -41,6 +41,10 @@ NAMES = {
         "sendPhoto",
         "sendDocument",
         "sendMediaGroup",
+        "forwardMessage",
+        "forwardMessages",
+        "copyMessage",
+        "copyMessages",
         "sendChatAction",
         "editMessageText",
         "editMessageCaption",
@@ -67,9 +71,9 @@ Method = Callable[[Context, Call], Any]
 
 def registry() -> dict[str, Method]:
     """All methods that answer at once."""
-    from simulator.methods import answers, chats, commands, edits, media, messages
+    from simulator.methods import answers, chats, commands, copies, edits, media, messages
 
     table: dict[str, Method] = {}
-    for module in (messages, edits, media, answers, chats, commands):
+    for module in (messages, copies, edits, media, answers, chats, commands):
         table.update(module.METHODS)
     return table

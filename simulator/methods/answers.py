@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from simulator.entities import utf16_length
 from simulator.errors import bad_request
 from simulator.methods import Context
 from simulator.model import Chat
@@ -16,7 +15,7 @@ MOST_ANSWER = 200
 def answer_callback_query(context: Context, call: Call) -> bool:
     """Stop the button's spinner, perhaps with a toast or an alert."""
     text = call.string("text")
-    if utf16_length(text) > MOST_ANSWER:
+    if len(text) > MOST_ANSWER:
         raise bad_request("MESSAGE_TOO_LONG")
     callback = context.world.callbacks.get(call.string("callback_query_id"))
     late = callback is None or context.now - callback.pressed_at > context.settings.callback_lifetime

@@ -4,27 +4,12 @@ from __future__ import annotations
 
 from simulator.access import chat_of, require_member
 from simulator.errors import bad_request
-from simulator.membership import change_membership, member_info
+from simulator.membership import PERMISSIONS, change_membership, member_info
 from simulator.methods import Context
 from simulator.model import JSON
 from simulator.parameters import Call
 
-PERMISSIONS = [
-    "can_send_messages",
-    "can_send_audios",
-    "can_send_documents",
-    "can_send_photos",
-    "can_send_videos",
-    "can_send_video_notes",
-    "can_send_voice_notes",
-    "can_send_polls",
-    "can_send_other_messages",
-    "can_add_web_page_previews",
-    "can_change_info",
-    "can_invite_users",
-    "can_pin_messages",
-    "can_manage_topics",
-]
+GIFTS = ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels")
 
 
 def get_chat(context: Context, call: Call) -> JSON:
@@ -34,9 +19,7 @@ def get_chat(context: Context, call: Call) -> JSON:
         raise bad_request("chat not found")
     require_member(chat, call.bot)
     info = {**context.world.chat_info(chat), "accent_color_id": 0, "max_reaction_count": 11}
-    info["accepted_gift_types"] = dict.fromkeys(
-        ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription"), False
-    )
+    info["accepted_gift_types"] = dict.fromkeys(GIFTS, False)
     if chat.username:
         info["active_usernames"] = [chat.username]
     if chat.type in ("group", "supergroup"):

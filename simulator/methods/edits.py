@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 from simulator.access import chat_of, record_of, require_member, require_write
-from simulator.entities import format_text, utf16_length
 from simulator.errors import bad_request
 from simulator.keyboards import reply_markup
 from simulator.methods import Context
-from simulator.methods.messages import MOST_TEXT, caption_of, take_pace
+from simulator.methods.messages import MOST_CAPTION, MOST_TEXT, caption_of, formatted_text, take_pace
+from simulator.methods.previews import preview_options, shown_options, stands_alone
 from simulator.model import JSON, Chat, Record
 from simulator.parameters import Call, whole_number
 
@@ -62,28 +62,32 @@ def edit_message_text(context: Context, call: Call) -> JSON:
     raw = call.string("text")
     if not raw:
         raise bad_request("message text is empty")
-    text, entities = format_text(raw, call.string("parse_mode"), call.listed("entities", "MessageEntity"))
-    if not text:
-        raise bad_request("text must be non-empty")
+    options = preview_options(call)
+    text, entities = formatted_text(context, call, raw)
     inline, _ = reply_markup(call)
     call.markup = inline
     chat, record = _own_message(context, call)
     if "text" not in record.message:
         raise bad_request("there is no text in the message to edit")
-    if utf16_length(text) > MOST_TEXT:
+    if not text and not stands_alone(options):
+        raise bad_request("text must be non-empty")
+    if len(text) > MOST_TEXT:
         raise bad_request("MESSAGE_TOO_LONG")
     call.text = text
-    return _apply(context, chat, record, {"text": text, "entities": entities or None}, inline)
+    changed: JSON = {"text": text, "entities": entities or None, "link_preview_options": None}
+    return _apply(context, chat, record, changed | shown_options(options, entities), inline)
 
 
 def edit_message_caption(context: Context, call: Call) -> JSON:
     """Replace the caption of a picture or document."""
-    fields = caption_of(call)
+    fields = caption_of(context, call)
     inline, _ = reply_markup(call)
     call.markup = inline
     chat, record = _own_message(context, call)
     if "photo" not in record.message and "document" not in record.message:
         raise bad_request("there is no caption in the message to edit")
+    if len(fields.get("caption", "")) > MOST_CAPTION:
+        raise bad_request("MEDIA_CAPTION_TOO_LONG")
     call.text = fields.get("caption", "")
     changed = {"caption": fields.get("caption"), "caption_entities": fields.get("caption_entities")}
     return _apply(context, chat, record, changed, inline)

@@ -7,7 +7,7 @@ from typing import Any
 from simulator.errors import bad_request
 from simulator.files import MOST_DOWNLOAD
 from simulator.methods import Context
-from simulator.methods.messages import caption_fields, caption_of, send
+from simulator.methods.messages import caption_fields, caption_of, caption_refusal, send
 from simulator.model import JSON
 from simulator.parameters import Call
 
@@ -25,11 +25,11 @@ def send_document(context: Context, call: Call) -> JSON:
 
 
 def _send_one(context: Context, call: Call, kind: str) -> JSON:
-    caption = caption_of(call)
+    caption = caption_of(context, call)
     call.text = caption.get("caption", "")
     stored = context.files.resolve(call, call.values.get(kind), kind, kind)
     body = context.files.photo(stored) if kind == "photo" else context.files.document(stored)
-    return send(context, call, [{**body, **caption}])[0].message
+    return send(context, call, [{**body, **caption}], caption_refusal([caption]))[0].message
 
 
 def send_media_group(context: Context, call: Call) -> list[JSON]:
@@ -50,13 +50,17 @@ def send_media_group(context: Context, call: Call) -> list[JSON]:
         stored = context.files.resolve(call, item.get("media"), "", item["type"])
         body = context.files.photo(stored) if item["type"] == "photo" else context.files.document(stored)
         caption = caption_fields(
-            str(item.get("caption") or ""), str(item.get("parse_mode") or ""), item.get("caption_entities")
+            context,
+            call,
+            str(item.get("caption") or ""),
+            str(item.get("parse_mode") or ""),
+            item.get("caption_entities"),
         )
         contents.append({"media_group_id": album, **body, **caption})
     call.text = contents[0].get("caption", "")
     if call.values.get("reply_markup"):
         raise bad_request("reply markup is not allowed in media groups")
-    return [record.message for record in send(context, call, contents)]
+    return [record.message for record in send(context, call, contents, caption_refusal(contents))]
 
 
 def addresses(call: Call) -> list[tuple[str, str]]:

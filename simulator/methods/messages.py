@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.access import chat_of, quoted, replied_to, require_kinds, require_write, thread_of
-from simulator.entities import format_text, utf16_length
-from simulator.errors import bad_request, too_many_requests
+from simulator.access import chat_of, require_kinds, require_write, thread_of
+from simulator.entities import format_text, is_visible
+from simulator.errors import ApiError, bad_request, too_many_requests
 from simulator.keyboards import reply_markup
 from simulator.methods import Context
+from simulator.methods.previews import preview_options, shown_options, stands_alone
 from simulator.model import JSON, Chat, Record
 from simulator.parameters import Call
+from simulator.replies import reply_fields
 
 MOST_TEXT = 4096
 MOST_CAPTION = 1024
@@ -30,6 +32,17 @@ CHAT_ACTIONS = frozenset(
     ]
 )
 
+ABILITIES = (
+    "supports_guest_queries",
+    "supports_inline_queries",
+    "can_connect_to_business",
+    "has_main_web_app",
+    "has_topics_enabled",
+    "allows_users_to_create_topics",
+    "can_manage_bots",
+    "supports_join_request_queries",
+)
+
 
 def get_me(context: Context, call: Call) -> JSON:
     """The bot itself."""
@@ -38,9 +51,7 @@ def get_me(context: Context, call: Call) -> JSON:
         **bot.user(),
         "can_join_groups": bot.can_join_groups,
         "can_read_all_group_messages": not bot.privacy,
-        "supports_inline_queries": False,
-        "can_connect_to_business": False,
-        "has_main_web_app": False,
+        **dict.fromkeys(ABILITIES, False),
     }
 
 
@@ -49,38 +60,58 @@ def send_message(context: Context, call: Call) -> JSON:
     raw = call.string("text")
     if not raw:
         raise bad_request("message text is empty")
-    text, entities = format_text(raw, call.string("parse_mode"), call.listed("entities", "MessageEntity"))
-    if not text:
-        raise bad_request("text must be non-empty")
-    if utf16_length(text) > MOST_TEXT:
-        raise bad_request("message is too long")
+    options = preview_options(call)
+    text, entities = formatted_text(context, call, raw)
+    call.text = text
+    refused = None
+    if not text and not stands_alone(options):
+        refused = bad_request("text must be non-empty")
+    elif len(text) > MOST_TEXT:
+        refused = bad_request("message is too long")
     content: JSON = {"text": text}
     if entities:
         content["entities"] = entities
-    call.text = text
-    return send(context, call, [content])[0].message
+    return send(context, call, [content | shown_options(options, entities)], refused)[0].message
 
 
-def caption_of(call: Call) -> JSON:
+def formatted_text(context: Context, call: Call, raw: str) -> tuple[str, list[JSON]]:
+    """Text and entities of a call; empty where nothing could be seen. Raises ApiError 400."""
+    explicit = call.listed("entities", "MessageEntity")
+    text, entities = formatted(context, call, raw, call.string("parse_mode"), explicit)
+    return (text, entities) if is_visible(text) else ("", [])
+
+
+def formatted(
+    context: Context, call: Call, raw: str, parse_mode: str, explicit: list[Any] | None
+) -> tuple[str, list[JSON]]:
+    """A text as Telegram keeps it, with its entities. Raises ApiError 400."""
+    return format_text(raw, parse_mode, explicit, find_user=lambda user_id: context.world.known_user(call.bot, user_id))
+
+
+def caption_of(context: Context, call: Call) -> JSON:
     """caption and caption_entities of a call, empty without one. Raises ApiError 400."""
-    return caption_fields(
-        call.string("caption"), call.string("parse_mode"), call.listed("caption_entities", "MessageEntity")
-    )
+    explicit = call.listed("caption_entities", "MessageEntity")
+    return caption_fields(context, call, call.string("caption"), call.string("parse_mode"), explicit)
 
 
-def caption_fields(raw: str, parse_mode: str, explicit: list[Any] | None) -> JSON:
+def caption_fields(context: Context, call: Call, raw: str, parse_mode: str, explicit: list[Any] | None) -> JSON:
     """The same for an item of an album."""
-    text, entities = format_text(raw, parse_mode, explicit)
+    text, entities = formatted(context, call, raw, parse_mode, explicit)
     if not text:
         return {}
-    if utf16_length(text) > MOST_CAPTION:
-        raise bad_request("message caption is too long")
     return {"caption": text, "caption_entities": entities} if entities else {"caption": text}
 
 
-def send(context: Context, call: Call, contents: list[JSON]) -> list[Record]:
+def caption_refusal(contents: list[JSON]) -> ApiError | None:
+    """Why these captions cannot be sent, or None."""
+    if any(len(content.get("caption", "")) > MOST_CAPTION for content in contents):
+        return bad_request("message caption is too long")
+    return None
+
+
+def send(context: Context, call: Call, contents: list[JSON], refused: ApiError | None = None) -> list[Record]:
     """Put one message, or an album's messages, into the chat of a call. Raises every refusal of a sending
-    method.
+    method; `refused`, what is wrong with the content, comes after those of the chat.
     """
     inline, other = reply_markup(call)
     call.markup = inline or other
@@ -88,19 +119,19 @@ def send(context: Context, call: Call, contents: list[JSON]) -> list[Record]:
     require_write(context.world, chat, call.bot)
     require_kinds(chat, call.bot, contents)
     thread = thread_of(chat, call)
-    answered = replied_to(chat, call)
+    reply = reply_fields(context.world, chat, call, thread)
+    if refused is not None:
+        raise refused
     take_pace(context, call, chat, len(contents))
     head: JSON = {}
     if chat.type == "channel":
         head["sender_chat"] = context.world.chat_info(chat)
     else:
         head["from"] = call.bot.user()
-    tail: JSON = {}
+    tail: JSON = dict(reply)
     if thread:
         tail["message_thread_id"] = thread
         tail["is_topic_message"] = True
-    if answered is not None:
-        tail["reply_to_message"] = quoted(answered)
     if call.boolean("protect_content"):
         tail["has_protected_content"] = True
     if inline is not None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from simulator.errors import bad_request, conflict
+from simulator.errors import ApiError, bad_request, conflict
 from simulator.parameters import Call
 from simulator.updates import Inbox, Webhook
 from simulator.world import World
@@ -26,9 +26,11 @@ Restart = Callable[[int], Awaitable[None]]
 
 
 def _allowed(call: Call, inbox: Inbox) -> None:
-    given = call.listed("allowed_updates", "String")
-    if given is not None:
-        inbox.allowed = [str(kind) for kind in given] or None
+    try:
+        inbox.allow(call.structure("allowed_updates", "String"))
+    except ApiError:
+        # What cannot be read is passed over: Telegram keeps the choice it has.
+        return
 
 
 async def get_updates(world: World, call: Call) -> bytes:

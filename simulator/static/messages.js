@@ -69,9 +69,18 @@ function attachment(message) {
   return null;
 }
 
-function quote(replied) {
-  const author = replied.from ? nameOf(replied.from) : replied.sender_chat?.title ?? "";
-  const said = replied.text ?? replied.caption ?? (replied.photo ? "Picture" : replied.document?.file_name ?? "Message");
+/** What a message answers: one of this chat, or one of another. In a topic, its first message does not count. */
+function answered(message) {
+  const replied = message.reply_to_message ?? message.external_reply;
+  return replied?.forum_topic_created ? null : replied;
+}
+
+function quote(message) {
+  const replied = answered(message);
+  const { origin: from } = replied;
+  const sender = replied.from ?? from?.sender_user;
+  const author = sender ? nameOf(sender) : (replied.sender_chat ?? from?.chat ?? from?.sender_chat)?.title ?? "";
+  const said = message.quote?.text ?? replied.text ?? replied.caption ?? (replied.photo ? "Picture" : replied.document?.file_name ?? "Message");
   return make("span", { class: "quote" }, make("b", { text: author }), make("span", { text: said }));
 }
 
@@ -132,7 +141,7 @@ export function messageElement(message, mine, actions) {
   const bubble = make("div", { class: "bubble" },
     group && !own ? make("span", { class: "author", style: `--hue:${hue(message.from?.id ?? 1)}`, text: author }) : make("span", { class: "hidden", text: own ? "You: " : `${author}: ` }),
     message.forward_origin ? origin(message.forward_origin) : null,
-    message.reply_to_message ? quote(message.reply_to_message) : null,
+    answered(message) ? quote(message) : null,
     attachment(message), ...body, meta, tools);
   const keyboard = inlineKeyboard(message, actions);
   const kind = ["message", own ? "own" : "", keyboard ? "with-keyboard" : ""].filter(Boolean).join(" ");

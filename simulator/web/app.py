@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 from aiohttp import web
@@ -12,14 +12,17 @@ from aiohttp import web
 from simulator import snapshot
 from simulator.engine import Engine
 from simulator.web import bot_api, control, people, phone
+from simulator.web.guard import guard
 
 SAVE_EVERY = 2.0
 SAVED_TO: web.AppKey[Path] = web.AppKey("saved_to", Path)
 
 
-def create_app(engine: Engine, saved_to: Path | None = None) -> web.Application:
-    """The application around an engine; with `saved_to`, the world is kept in that file."""
-    app = web.Application(client_max_size=bot_api.BODY_LIMIT)
+def create_app(engine: Engine, saved_to: Path | None = None, hosts: Iterable[str] = ()) -> web.Application:
+    """The application around an engine; with `saved_to`, the world is kept in that file. `hosts` are the
+    names that it may be called by, besides addresses and localhost.
+    """
+    app = web.Application(client_max_size=bot_api.BODY_LIMIT, middlewares=[guard(hosts)])
     app[bot_api.ENGINE] = engine
     if saved_to is not None:
         app[SAVED_TO] = saved_to

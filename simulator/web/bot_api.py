@@ -63,7 +63,7 @@ def _error(error: ApiError) -> web.Response:
 async def _read(request: web.Request, call: Call) -> Call:
     if request.query_string:
         call.values.update(request.query)
-    if request.method not in (hdrs.METH_POST, hdrs.METH_PUT) or not request.body_exists:
+    if not request.body_exists:
         return call
     try:
         if request.content_type == "application/json":
@@ -89,7 +89,8 @@ def _object(body: bytes) -> dict[str, Any]:
 
 async def _form(request: web.Request, call: Call) -> None:
     try:
-        form = await request.post()
+        # aiohttp reads no form of a GET; Telegram does, and clients send them.
+        form = await request.clone(method=hdrs.METH_POST).post()
     except UNREADABLE:
         raise bad_request("can't parse the request body") from None
     for name, value in form.items():

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable
 from functools import cache
+from importlib import metadata
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -25,6 +26,8 @@ OURS = {
     "worker",
     "migrations",
 }
+CLIENTS = "tests/simulator/clients"
+"""Programs that run with libraries of their own, in .venv/clients."""
 PRODUCT = ("backend", "bin", "migrations", "simulator", "asgi.py", "wsgi.py", "worker.py")
 
 
@@ -40,6 +43,8 @@ def imported(places: Iterable[str]) -> dict[str, str]:
     found = {}
     for place in places:
         for path in [ROOT / place] if place.endswith(".py") else sorted((ROOT / place).rglob("*.py")):
+            if place != CLIENTS and path.is_relative_to(ROOT / CLIENTS):
+                continue
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Import):
                     modules = [alias.name for alias in node.names]
@@ -51,9 +56,9 @@ def imported(places: Iterable[str]) -> dict[str, str]:
     return {name: path for name, path in found.items() if name not in sys.stdlib_module_names | OURS}
 
 
-def missing(places: Iterable[str], asked: set[str]) -> dict[str, str]:
-    """What is imported by these places without being asked for."""
-    distributions = _distributions()
+def missing(places: Iterable[str], asked: set[str], folder: Path | None = None) -> dict[str, str]:
+    """What is imported by these places without being asked for. `folder`: where libraries of their own stand."""
+    distributions = _distributions() if folder is None else distributions_in(folder)
     return {
         name: path
         for name, path in imported(places).items()
@@ -64,6 +69,15 @@ def missing(places: Iterable[str], asked: set[str]) -> dict[str, str]:
 @cache
 def _distributions() -> dict[str, list[str]]:
     return dict(packages_distributions())
+
+
+def distributions_in(folder: Path) -> dict[str, list[str]]:
+    """The distributions of each top-level module in a folder of libraries."""
+    found: dict[str, list[str]] = {}
+    for distribution in metadata.distributions(path=[str(folder)]):
+        for module in {path.parts[0].removesuffix(".py") for path in distribution.files or []}:
+            found.setdefault(module, []).append(distribution.metadata["Name"])
+    return found
 
 
 def _normal(name: str) -> str:
@@ -79,7 +93,13 @@ def test_what_the_tests_import_is_in_one_of_the_two() -> None:
     assert missing(["tests"], asked) == {}
 
 
+def test_what_the_client_programs_import_is_among_the_client_libraries() -> None:
+    asked = named(ROOT / "requirements-clients.in") | {"aiohttp", "pydantic"}  # these two come with aiogram
+    assert missing([CLIENTS], asked, ROOT / ".venv" / "clients") == {}
+
+
 def test_everything_asked_for_is_pinned() -> None:
+    assert named(ROOT / "requirements-clients.in") <= named(ROOT / "requirements-clients.txt")
     pinned = named(ROOT / "requirements.txt")
     assert named(ROOT / "requirements.in") <= pinned
     assert named(ROOT / "requirements-dev.in") | pinned <= named(ROOT / "requirements-dev.txt")
@@ -94,7 +114,7 @@ def test_the_tests_run_with_the_products_own_pins() -> None:
 
 
 def test_pins_name_no_machine() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-clients.txt"):
         text = (ROOT / name).read_text()
         assert not re.search(r"://|^-(i|f)\b|--(extra-)?index-url|--find-links|--trusted-host", text, re.M), name
         assert str(ROOT) not in text

@@ -108,6 +108,26 @@ def test_the_tests_requirements_are_kept_apart(tree: Tree) -> None:
 
 
 @pytest.mark.slow
+def test_client_libraries_stand_beside_the_environment(tree: Tree) -> None:
+    tree.pin("2.0")
+    tree.pin("1.0")
+    (tree.folder / "requirements-clients.txt").write_text("toybox==2.0\n")
+    clients = tree.folder / ".venv" / "clients"
+    assert tree.setup().returncode == 0
+    assert not clients.exists(), "only the tests need them"
+    assert tree.setup("--dev").returncode == 0
+    assert tree.installed() == "1.0"
+    assert (clients / "toybox.py").read_text() == "version = '2.0'\n"
+    (tree.folder / "requirements-clients.txt").write_text("toybox==1.0\n")
+    assert tree.setup("--dev").returncode == 0
+    assert (clients / "toybox.py").read_text() == "version = '1.0'\n"
+    assert not (clients / "toybox-2.0.dist-info").exists()
+    (tree.folder / "requirements-clients.txt").write_text("toybox==3.0\n")
+    failed = tree.setup("--dev")
+    assert (failed.returncode, "installing requirements-clients.txt failed" in failed.stderr) == (1, True)
+
+
+@pytest.mark.slow
 def test_a_moved_project_is_set_up_again(tree: Tree) -> None:
     assert tree.setup().returncode == 0
     tree.folder = tree.folder.rename(tree.folder.with_name("moved"))

@@ -48,6 +48,8 @@ class Receiver:
         self.posted: list[Posted] = []
         self.most_at_once = 0
         self.decide: Callable[[Posted], Reply] = lambda posted: Reply()
+        self.content = b""
+        """What a GET is answered with."""
         self.released = threading.Event()
         self._here = 0
         self._changed = threading.Condition()
@@ -64,6 +66,13 @@ class Receiver:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(reply.body)
+
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "image/png")
+                self.send_header("Content-Length", str(len(receiver.content)))
+                self.end_headers()
+                self.wfile.write(receiver.content)
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Nothing to be printed."""

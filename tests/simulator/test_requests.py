@@ -42,6 +42,26 @@ def test_every_way_of_giving_parameters(box: TelegramBox, mina: JSON, way: str) 
     assert (result["text"], result["reply_markup"]) == ("Hello, 세계", KEYBOARD)
 
 
+@pytest.mark.parametrize("verb", ["GET", "POST", "PUT"])
+@pytest.mark.parametrize("way", ["json", "data", "files"])
+def test_the_body_counts_whatever_the_verb(box: TelegramBox, mina: JSON, verb: str, way: str) -> None:
+    for text in "abc":
+        box.say(mina, text)
+    last = box.updates()[-1]["update_id"]
+    given: Any = {"offset": str(last), "timeout": "0", "allowed_updates": '["message"]'}
+    if way == "files":
+        given = {name: (None, value) for name, value in given.items()}
+    answer = exchange(box, method("getUpdates"), verb, **{way: given}).json()
+    assert [update["update_id"] for update in answer["result"]] == [last], "the offset was understood"
+    assert [update["update_id"] for update in box.updates()] == [last]
+
+
+def test_an_upload_by_get(box: TelegramBox, mina: JSON) -> None:
+    path = f"{method('sendDocument')}?chat_id={mina['id']}"
+    answer = exchange(box, path, "GET", files={"document": ("a.txt", b"abc")}).json()
+    assert answer["result"]["document"]["file_size"] == 3
+
+
 @pytest.mark.parametrize("name", ["sendMessage", "sendmessage", "SENDMESSAGE", "SendMessage"])
 def test_the_name_of_a_method_in_any_case(box: TelegramBox, mina: JSON, name: str) -> None:
     assert box.call(name, chat_id=mina["id"], text="Hello")["ok"]
@@ -60,9 +80,14 @@ def test_getme(box: TelegramBox) -> None:
         "username": "switchboard_demo_bot",
         "can_join_groups": True,
         "can_read_all_group_messages": False,
+        "supports_guest_queries": False,
         "supports_inline_queries": False,
         "can_connect_to_business": False,
         "has_main_web_app": False,
+        "has_topics_enabled": False,
+        "allows_users_to_create_topics": False,
+        "can_manage_bots": False,
+        "supports_join_request_queries": False,
     }
     assert box.call("logOut") == box.call("close") == {"ok": True, "result": True}
 

@@ -1,4 +1,4 @@
-"""How much fits: texts in UTF-16 units after formatting, raw bytes, entities, buttons, answers, albums."""
+"""How much fits: texts in characters after formatting, raw bytes, entities, buttons, answers, albums."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def send(box: TelegramBox, person: JSON, text: str, **more: Any) -> JSON:
     return box.call("sendMessage", chat_id=person["id"], text=text, **more)
 
 
-@pytest.mark.parametrize("text", ["a" * 4096, PAIR * 2048, "한" * 4096, "  " + "a" * 4096 + "\n"])
-def test_a_text_of_4096_units_fits(box: TelegramBox, mina: JSON, text: str) -> None:
+@pytest.mark.parametrize("text", ["a" * 4096, PAIR * 4096, "한" * 4096, "  " + "a" * 4096 + "\n"])
+def test_a_text_of_4096_characters_fits(box: TelegramBox, mina: JSON, text: str) -> None:
     assert send(box, mina, text)["result"]["text"] == text.strip()
 
 
-@pytest.mark.parametrize("text", ["a" * 4097, PAIR * 2048 + "a"])
-def test_a_text_of_4097_units_does_not(box: TelegramBox, mina: JSON, text: str) -> None:
+@pytest.mark.parametrize("text", ["a" * 4097, PAIR * 4096 + "a"])
+def test_a_text_of_4097_characters_does_not(box: TelegramBox, mina: JSON, text: str) -> None:
     assert send(box, mina, text) == refusal(400, "Bad Request: message is too long")
 
 
@@ -53,12 +53,15 @@ def test_an_edit_is_measured_too(box: TelegramBox, mina: JSON) -> None:
     assert box.call("editMessageText", text="a" * 4097, **where) == refusal(400, "Bad Request: MESSAGE_TOO_LONG")
 
 
-def test_a_caption_of_1024_units(box: TelegramBox, mina: JSON) -> None:
-    for caption in ("a" * 1024, PAIR * 512):
+def test_a_caption_of_1024_characters(box: TelegramBox, mina: JSON) -> None:
+    for caption in ("a" * 1024, PAIR * 1024, "👨\u200d👩" * 341 + "a"):
         answer = box.call("sendDocument", files={"document": b"x"}, chat_id=mina["id"], caption=caption)
         assert answer["result"]["caption"] == caption
         longer = box.call("sendDocument", files={"document": b"x"}, chat_id=mina["id"], caption=caption + "a")
         assert longer == refusal(400, "Bad Request: message caption is too long")
+        where = {"chat_id": mina["id"], "message_id": answer["result"]["message_id"]}
+        edited = box.call("editMessageCaption", caption=caption + "a", **where)
+        assert edited == refusal(400, "Bad Request: MEDIA_CAPTION_TOO_LONG")
 
 
 @pytest.mark.parametrize("text", ["", None])
@@ -131,13 +134,13 @@ def test_an_address_that_a_button_cannot_have(box: TelegramBox, mina: JSON, addr
     assert answer["description"].startswith(f"Bad Request: inline keyboard button URL '{address}' is invalid: ")
 
 
-def test_the_answer_to_a_press_has_200_units(box: TelegramBox, mina: JSON) -> None:
+def test_the_answer_to_a_press_has_200_characters(box: TelegramBox, mina: JSON) -> None:
     sent = send(box, mina, "Well?", reply_markup=button("a"))["result"]
     pressed = box.press(mina, sent)
-    for text in ("a" * 201, PAIR * 100 + "a"):
+    for text in ("a" * 201, PAIR * 200 + "a"):
         answer = box.call("answerCallbackQuery", callback_query_id=pressed, text=text)
         assert answer == refusal(400, "Bad Request: MESSAGE_TOO_LONG")
-    assert box.call("answerCallbackQuery", callback_query_id=pressed, text=PAIR * 100)["ok"]
+    assert box.call("answerCallbackQuery", callback_query_id=pressed, text=PAIR * 200)["ok"]
 
 
 def album(count: int, kind: str = "document") -> tuple[str, JSON]:

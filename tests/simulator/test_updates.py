@@ -12,6 +12,7 @@ from simulator.engine import Engine
 from simulator.errors import ApiError
 from simulator.parameters import Call
 from simulator.settings import Settings
+from simulator.updates import KNOWN, OPT_IN
 from tests.simulator.wire import OTHER_TOKEN, WITHIN, eventually, refusal
 from tests.support.telegram_box import BoxError, TelegramBox
 
@@ -43,6 +44,61 @@ def test_numbers_rise_by_one_and_an_offset_confirms(box: TelegramBox, mina: JSON
     assert take(box, offset=first[-1] + 1) == []
     box.say(mina, "f")
     assert numbers(take(box)) == [first[-1] + 1]
+
+
+@pytest.mark.parametrize("beyond", [12, 1000, 2**31, 2**62, 2**70])
+def test_an_offset_from_elsewhere_confirms_nothing(box: TelegramBox, mina: JSON, beyond: int) -> None:
+    for text in "abc":
+        box.say(mina, text)
+    first = numbers(take(box))
+    assert numbers(take(box, offset=first[-1] + beyond)) == first
+    assert numbers(take(box, offset=str(first[-1] + beyond))) == first
+    assert take(box, offset=first[-1] + 11) == [], "one that an update may have soon is believed"
+
+
+@pytest.mark.parametrize(("offset", "left"), [(-1, 1), (-2, 2), (-3, 3), (-100, 3), (-(2**62), 3), (0, 3), (1, 3)])
+def test_an_offset_from_the_end(box: TelegramBox, mina: JSON, offset: int, left: int) -> None:
+    for text in "abc":
+        box.say(mina, text)
+    everything = numbers(take(box))
+    assert numbers(take(box, offset=offset)) == everything[-left:]
+    assert numbers(take(box)) == everything[-left:], "those before are forgotten"
+
+
+def test_an_offset_while_nothing_waits(box: TelegramBox, mina: JSON) -> None:
+    for offset in (-5, 5, 2**40):
+        assert take(box, offset=offset) == []
+    box.say(mina, "a")
+    assert len(take(box)) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (["MESSAGE", "Callback_Query"], ["message", "callback_query"]),
+        (["callback_query", "message", "message"], ["message", "callback_query"]),
+        (["message", "no_such_kind"], ["message"]),
+        (["no_such_kind"], None),
+        ([], None),
+        ('["poll"]', ["poll"]),
+        ("message", ["edited_message"]),
+        ("{", ["edited_message"]),
+        ({"message": True}, ["edited_message"]),
+        (["message", 5], ["edited_message"]),
+        ("", ["edited_message"]),
+    ],
+)
+def test_which_kinds_are_understood(box: TelegramBox, given: Any, kept: list[str] | None) -> None:
+    take(box, allowed_updates=["edited_message"])
+    take(box, allowed_updates=given)
+    assert box.call("getWebhookInfo")["result"].get("allowed_updates") == kept
+
+
+def test_all_the_usual_kinds_are_the_usual_choice(box: TelegramBox) -> None:
+    take(box, allowed_updates=[kind for kind in KNOWN if kind not in OPT_IN])
+    assert "allowed_updates" not in box.call("getWebhookInfo")["result"]
+    take(box, allowed_updates=KNOWN)
+    assert box.call("getWebhookInfo")["result"]["allowed_updates"] == list(KNOWN)
 
 
 def test_a_hundred_at_most(box: TelegramBox) -> None:

@@ -1,4 +1,4 @@
-"""Delivering to a webhook: the secret, the order, refusals and what waits behind them, answers that are calls."""
+"""Delivering to a webhook: the secret, the order, refusals and what waits behind them."""
 
 from __future__ import annotations
 
@@ -240,51 +240,6 @@ def test_dropping_what_waits(box: TelegramBox, mina: JSON, receiver: Receiver) -
 
 
 @pytest.mark.parametrize(
-    ("headers", "body"),
-    [
-        ({"Content-Type": "application/json"}, '{"method":"sendMessage","chat_id":%d,"text":"Answer"}'),
-        ({"Content-Type": "application/x-www-form-urlencoded"}, "method=SENDMESSAGE&chat_id=%d&text=Answer"),
-    ],
-)
-def test_a_method_in_the_answer(box: TelegramBox, mina: JSON, receiver: Receiver, headers: JSON, body: str) -> None:
-    receiver.decide = lambda posted: Reply(200, headers, (body % mina["id"]).encode())
-    box.call("setWebhook", url=receiver.url)
-    box.say(mina, "Question")
-    entries = eventually(lambda: box.accepted("sendMessage"), lambda found: bool(found))
-    assert [(entry["text"], entry["via"]) for entry in entries] == [("Answer", "webhook")]
-    assert [message["text"] for message in box.transcript(mina)][-2:] == ["Question", "Answer"]
-
-
-@pytest.mark.parametrize(
-    ("body", "entries"),
-    [
-        (b'{"method":"deleteWebhook"}', []),
-        (b'{"method":"getMe"}', []),
-        (b'{"ok":true}', []),
-        (b"not JSON", []),
-        (b'{"method":"sendMessage","chat_id":1,"text":"x"}', [("sendMessage", "Bad Request: chat not found")]),
-        (
-            b'{"method":"sendMessage","chat_id":"-9999999999999999999","text":"x","reply_parameters":{"message_id":"x"}}',
-            [("sendMessage", "Bad Request: chat not found")],
-        ),
-    ],
-)
-def test_answers_that_are_no_calls_do_no_harm(
-    box: TelegramBox, mina: JSON, receiver: Receiver, body: bytes, entries: list[tuple[str, str]]
-) -> None:
-    receiver.decide = lambda posted: Reply(200, {"Content-Type": "application/json"}, body)
-    box.call("setWebhook", url=receiver.url)
-    position = box.log_position()
-    box.say(mina, "a")
-    receiver.wait_for(1)
-    box.say(mina, "b")
-    receiver.wait_for(2)
-    assert settled(box)["url"] == receiver.url
-    found = [(entry["method"], entry.get("description")) for entry in box.log(position) if "via" in entry]
-    assert found == entries * 2
-
-
-@pytest.mark.parametrize(
     ("parameters", "words"),
     [
         ({"secret_token": "a" * 257}, "secret token is too long"),
@@ -292,7 +247,6 @@ def test_answers_that_are_no_calls_do_no_harm(
         ({"url": "ftp://example.test/hook"}, "bad webhook: invalid URL specified"),
         ({"url": "http://example.test:99999/hook"}, "bad webhook: invalid URL specified"),
         ({"url": "http://[x/hook"}, "bad webhook: invalid URL specified"),
-        ({"allowed_updates": "message"}, "can't parse String JSON object"),
     ],
 )
 def test_what_setwebhook_refuses(box: TelegramBox, parameters: JSON, words: str) -> None:

@@ -36,9 +36,9 @@ def refusal(code: int, description: str, **parameters: Any) -> dict[str, Any]:
     return {**answer, "parameters": parameters} if parameters else answer
 
 
-def eventually(read: Callable[[], Found], wanted: Callable[[Found], bool]) -> Found:
-    """Reads until it is as wanted. Raises AssertionError when it does not become so."""
-    deadline = time.monotonic() + WITHIN
+def eventually(read: Callable[[], Found], wanted: Callable[[Found], bool], within: float = WITHIN) -> Found:
+    """Reads until it is as wanted. Raises AssertionError when it does not become so within so many seconds."""
+    deadline = time.monotonic() + within
     while True:
         found = read()
         if wanted(found):
