@@ -216,3 +216,25 @@ def test_the_bot_is_found_in_any_case(room, home):
     room.raise_("Done", bot_name="deploy")
     message = room.messages()[0]
     assert db.session.get_one(Sender, message.sender_id).name == "Deploy"
+
+
+@pytest.mark.parametrize(
+    ("labels", "counted"),
+    [
+        ({"host": "db-1", "mount": "/var", "name": "값 \"'"}, True),
+        ({"mount": "/var", "name": "값 \"'", "host": "db-1"}, True),
+        ({"host": "db-2", "mount": "/var", "name": "값 \"'"}, False),
+        ({"host": "db-1"}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_a_repetition_is_only_counted_while_its_labels_are_the_same(room, sent, labels, counted):
+    from backend.services.alerts import counting, keys
+    from backend.services.alerts.reporting import Report
+
+    room.raise_("Disk full", throttle_key="disk", labels={"host": "db-1", "mount": "/var", "name": "값 \"'"})
+    sent(room.messages()[0])
+    room.raise_("Disk full", throttle_key="disk", labels={"host": "db-1", "mount": "/var", "name": "값 \"'"})
+    again = Report(keys.given("alerts", "disk"), "warning", "Disk full", "", labels)
+    assert (counting.count(room.home.id, again) is not None) == counted
