@@ -88,7 +88,7 @@ class Attempt(Base):
     part: Mapped[int] = mapped_column(SmallInteger)
     operation: Mapped[str]
     phase: Mapped[str]
-    """`started`, or how it ended: `retry`, `unknown`, `rejected`, `unreachable`, `sender_disabled`, …"""
+    """`started`, or how it ended: `retry`, `milder`, `unknown`, `rejected`, `unreachable`, `sender_disabled`, …"""
     code: Mapped[str | None]
     epoch: Mapped[int]
     at: Mapped[datetime]
