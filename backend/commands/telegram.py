@@ -18,7 +18,7 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError
 from backend.models import Sender, User
 from backend.services import notifications, senders
-from backend.services.intake.commands import menus
+from backend.services.bots.command_menu import menus
 from backend.services.intake.polling import Poller, PollingStopped
 
 group = AppGroup("telegram", help="The Telegram bots of this instance.")

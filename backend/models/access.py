@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
 from backend.core.sealed import Sealed, SealedJson
+
+VIEWER: Final = "viewer"
+OPERATOR: Final = "operator"
+ADMIN: Final = "admin"
+"""What a person of a workspace may do, from the least to the most."""
 
 
 class Workspace(HasId, Base):
@@ -31,7 +36,7 @@ class User(HasId, Tenant, Base):
 
     email: Mapped[str | None]
     name: Mapped[str]
-    role: Mapped[str] = mapped_column(default="viewer")
+    role: Mapped[str] = mapped_column(default=VIEWER)
     """`viewer`, `operator` or `admin`."""
     is_owner: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     """Owner of the whole instance, not of a workspace."""

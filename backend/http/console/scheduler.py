@@ -9,7 +9,6 @@ from flask import Response, request, url_for
 from backend.core.errors import AppError, TooManyRequests
 from backend.http.console import faults, pages
 from backend.http.console.guards import actor, page
-from backend.services import registered_jobs as registered_jobs
 from backend.services import scheduled_messages
 from backend.services.auth.actor import ADMIN
 from backend.services.scheduling import administration

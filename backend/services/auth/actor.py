@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-VIEWER: Final = "viewer"
-OPERATOR: Final = "operator"
-ADMIN: Final = "admin"
+from backend.models.access import ADMIN, OPERATOR, VIEWER
+
 ROLES: Final = (VIEWER, OPERATOR, ADMIN)
 """From the least to the most; each may do what those before it may."""
 

@@ -7,9 +7,10 @@ from sqlalchemy import exists, func, select
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import Conflict, NotFound
 from backend.models import User, Workspace
-from backend.services.auth import audit, emails, password_resets
+from backend.services.auth import audit, password_resets
 from backend.services.auth.actor import ADMIN, OPERATOR, VIEWER
 from backend.services.auth.registration import add_person, open_workspace, password_hash
+from backend.services.mail import addresses
 
 DEMO_EMAIL = "owner@example.com"
 _CLI = "cli"
@@ -28,7 +29,7 @@ def create_person(
 
     Raises Conflict (`email_taken`, or `workspace_ambiguous` for a name that several have), Invalid.
     """
-    known = [word for word in (emails.normalized(email), name, workspace) if word]
+    known = [word for word in (addresses.normalized(email), name, workspace) if word]
     hashed = password_hash(password, known=known)
     with system_scope("the command line administers the whole instance"):
         home = _workspace(workspace)
@@ -44,7 +45,7 @@ def create_person(
 def set_password(email: str, password: str) -> User:
     """Gives somebody a new password and ends their sign-ins. Raises NotFound, Invalid."""
     with system_scope("the command line administers the whole instance"):
-        person = db.session.scalar(select(User).where(func.lower(User.email) == emails.normalized(email)))
+        person = db.session.scalar(select(User).where(func.lower(User.email) == addresses.normalized(email)))
     if person is None:
         raise NotFound("person_not_found", "Nobody here uses this e-mail address.")
     hashed = password_hash(password, known=[word for word in (person.email, person.name) if word])

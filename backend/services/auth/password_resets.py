@@ -15,9 +15,10 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import Conflict, NotFound
 from backend.models import PasswordReset, ResetRequest, User, Workspace
 from backend.services import mail
-from backend.services.auth import audit, emails, limits, people, sign_in
+from backend.services.auth import audit, limits, people, sign_in
 from backend.services.auth.actor import Actor
 from backend.services.auth.registration import password_hash
+from backend.services.mail import addresses
 
 LIFE: Final = timedelta(hours=24)
 _BATCH: Final = 100
@@ -91,7 +92,7 @@ def request(email: str) -> None:
     Whether the account exists is not looked up here: so neither the answer nor the time it takes can say. Beyond a few
     in an hour for one address nothing is stored: those before are answered. Raises Invalid.
     """
-    wanted = emails.normalized(email)
+    wanted = addresses.normalized(email)
     if not limits.may_reset(wanted):
         return
     asked = ResetRequest(created_at=clock.now())

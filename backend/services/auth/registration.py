@@ -11,8 +11,9 @@ from backend.core import clock, config, events, passwords
 from backend.core.database import db, system_scope
 from backend.core.errors import Conflict, Forbidden, Invalid
 from backend.models import User, Workspace
-from backend.services.auth import audit, emails
+from backend.services.auth import audit
 from backend.services.auth.actor import ADMIN
+from backend.services.mail import addresses
 
 
 def register(email: str, password: str, name: str, workspace: str, *, network: str | None = None) -> User:
@@ -33,7 +34,7 @@ def register(email: str, password: str, name: str, workspace: str, *, network: s
 
 def _free(email: str) -> str:
     """The address, if nobody has it yet: that costs a look, a hash costs a thousand times as much."""
-    address = emails.normalized(email)
+    address = addresses.normalized(email)
     with system_scope("an address is unique in the whole instance"):
         taken = db.session.scalar(select(User.id).where(func.lower(User.email) == address))
         db.session.rollback()
@@ -63,7 +64,7 @@ def add_person(workspace: Workspace, email: str, hashed: str, name: str, *, role
     """
     person = User(
         workspace_id=workspace.id,
-        email=emails.normalized(email),
+        email=addresses.normalized(email),
         name=name.strip(),
         role=role,
         is_owner=is_owner,

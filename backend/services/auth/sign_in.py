@@ -15,7 +15,8 @@ from backend.core.database import db, system_scope
 from backend.core.errors import Invalid, TooManyRequests, Unauthorized, Unavailable
 from backend.core.sealed import keyring
 from backend.models import SignIn, User
-from backend.services.auth import audit, emails, limits
+from backend.services.auth import audit, limits
+from backend.services.mail import addresses
 
 REFRESH_LIFE: Final = timedelta(days=30)
 """A sign-in that is not refreshed for this long is over."""
@@ -81,7 +82,7 @@ def by_password(email: str, password: str, caller: Caller) -> SignIn:
 def _folded(email: str) -> str:
     """The address as it is stored; of what is none, the beginning, without what the database could not be asked."""
     try:
-        return emails.normalized(email)
+        return addresses.normalized(email)
     except Invalid:
         return email.strip().lower().replace("\0", " ").encode("utf-8", "replace").decode()[:_COUNTED_CHARACTERS]
 

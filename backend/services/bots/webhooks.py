@@ -17,8 +17,8 @@ from backend.models import Sender
 from backend.services import senders
 from backend.services.auth import audit
 from backend.services.bots import asking, catalog, receiving
+from backend.services.bots.command_menu import menus
 from backend.services.bots.receiving import Receiving
-from backend.services.intake.commands import menus
 from backend.services.senders import doors, provider
 
 log = get_logger(__name__)

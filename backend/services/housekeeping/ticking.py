@@ -8,7 +8,6 @@ from __future__ import annotations
 from backend.core import queue
 from backend.core.database import db, system_scope
 from backend.core.locking import beat, only_one
-from backend.services import registered_jobs as registered_jobs
 from backend.services import scheduling
 from backend.services.scheduling import system_jobs
 

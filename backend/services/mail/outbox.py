@@ -11,8 +11,8 @@ from sqlalchemy import select
 from backend.core import clock, config, i18n, queue
 from backend.core.database import db, workspace_scope
 from backend.models import Mail, User
-from backend.services.auth import emails
-from backend.services.auth.actor import ADMIN
+from backend.models.access import ADMIN
+from backend.services.mail import addresses
 
 LIFE: Final = timedelta(hours=24)
 MAX_SUBJECT: Final = 200
@@ -40,7 +40,7 @@ def send(
     The same `key` in a workspace returns the first mail. None where mail is not configured. Raises Invalid for what is
     no address. Sent at least once: a crash right after the server took it may send it again, with the same Message-ID.
     """
-    address = emails.normalized(to)
+    address = addresses.normalized(to)
     if not is_configured():
         return None
     with workspace_scope(workspace_id):

@@ -9,7 +9,7 @@ from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import AuditEntry, Message, NotificationSettings, User, Workspace
 from backend.services import notifications
-from backend.services.intake.commands import menus
+from backend.services.bots.command_menu import menus
 from tests.support import factories
 from tests.support.bot_api import BotApi
 from tests.support.talking import (

@@ -15,7 +15,8 @@ from backend.core.database import db
 from backend.core.errors import NotFound, TooManyRequests
 from backend.core.locking import only_one
 from backend.models import AuditEntry, JobRun
-from backend.services import housekeeping, registered_jobs, scheduling
+from backend.services import housekeeping, scheduling
+from backend.services.housekeeping import registered_jobs
 from backend.services.scheduling import SystemJob, Timing, Turn, administration, system_jobs
 from tests.services.scheduling.conftest import BEGINNING
 

@@ -9,7 +9,6 @@ from backend.services.intake.commands.asking import (
 )
 from backend.services.intake.commands.exchange import Exchange, Facts
 from backend.services.intake.commands.links import answer_redemption
-from backend.services.intake.commands.menu import menus
 from backend.services.intake.commands.router import gone, hint, press, run
 
 __all__ = [
@@ -20,7 +19,6 @@ __all__ = [
     "command_in",
     "gone",
     "hint",
-    "menus",
     "needs_admin",
     "press",
     "press_needs_admin",

@@ -9,9 +9,9 @@ from backend.channels.base import Content
 from backend.channels.inbound import Command
 from backend.core.database import workspace_scope
 from backend.services import linking
+from backend.services.bots.command_menu import COMMANDS
 from backend.services.intake.commands import links
 from backend.services.intake.commands.exchange import Exchange, Rows
-from backend.services.intake.commands.menu import COMMANDS
 from backend.services.notifications import settings
 
 HINT_EVERY: Final = timedelta(hours=1)
