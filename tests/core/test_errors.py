@@ -21,6 +21,7 @@ STATUSES = [
     (errors.Invalid, 422, "invalid"),
     (errors.TooManyRequests, 429, "too_many_requests"),
     (errors.Unavailable, 503, "unavailable"),
+    (errors.StorageFull, 507, "storage_full"),
 ]
 
 

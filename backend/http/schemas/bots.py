@@ -103,7 +103,7 @@ class BotFacts(Output):
 class BotChat(Output):
     """One of the bot's chats, and what Telegram last said of it."""
 
-    chat_id: str
+    chat_id: str = Field(examples=["-1001234567890"])
     type: str | None = None
     title: str | None = None
     username: str | None = None
@@ -113,6 +113,7 @@ class BotChat(Output):
     state: str = Field(
         default="ok",
         description="`ok`, `closed` (nothing is sent there), or `unreachable` (the last message failed)",
+        examples=["ok"],
     )
     code: str | None = Field(default=None, description="Why it cannot be written to", examples=["kicked"])
     since: Instant | None = None
