@@ -230,7 +230,7 @@ class AlertMessageOut(Output):
     state: str = Field(examples=["sent"])
     reason: str | None
     next_attempt_at: Instant | None
-    left_out: list[str] = Field(description="What had to be left out, or put another way", examples=[["picture"]])
+    left_out: list[str] = Field(description="What had to be left out, or put another way", examples=[["attachment"]])
     living: bool = Field(description="Whether it still follows the alert")
     created_at: Instant
 
