@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from backend.app import create_app
+from backend.asgi.application import Front
+from backend.asgi.limits import memory, open_files
 from backend.core.config import ConfigurationError
-from backend.front import memory, open_files
-from backend.front.application import Front
 
 open_files.raise_limit()
 memory.return_when_free()

@@ -12,13 +12,13 @@ from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from backend import cli
-from backend.core import config, crews, logging, startup
+from backend.core import config, logging, startup, thread_pools
 from backend.core.config import Settings
 from backend.core.database import db
 from backend.http import bodies, compression, envelope, errors, guards, jwt, openapi, routing
 from backend.http.api import BLUEPRINTS as API
 from backend.http.console import BLUEPRINTS as CONSOLE
-from backend.http.console import pages
+from backend.http.console.kit import pages
 from backend.http.webhooks import BLUEPRINTS as WEBHOOKS
 from backend.services import live  # noqa: F401 - from its import on, what is stored is noted for live events
 from backend.services.senders import questions
@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=0, x_prefix=0)  # type: ignore[method-assign]
     db.init_app(app)
-    crews.provide(app.app_context)
+    thread_pools.provide(app.app_context)
     Migrate(app, db, directory=str(MIGRATIONS), compare_type=True, compare_server_default=True)
     jwt.configure(app, settings)
     routing.install(app)

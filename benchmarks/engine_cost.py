@@ -13,9 +13,9 @@ from backend.channels.base import Receipt
 from backend.core import clock
 from backend.core.database import by_index, db
 from backend.core.leases import LeaseKeeper
-from backend.services.delivery import claiming
-from backend.services.delivery.floors import Floors
-from backend.services.delivery.recording import Outcome, record
+from backend.services.dispatch import claims as claiming
+from backend.services.dispatch.claim_watermarks import Floors
+from backend.services.dispatch.outcomes import Outcome, record
 
 BATCH = 25
 

@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from backend.channels import registry
 from backend.core import clock, config
 from backend.core.database import db
-from backend.services.senders import doors, provider
+from backend.services.senders import provider, webhook_verifier
 from tests.support import factories
 from tests.support.databases import Databases
 
@@ -79,7 +79,7 @@ def app(_application: Flask, databases: Databases) -> Iterator[Flask]:
     databases.clean()
     clock.reset()
     registry.clear()
-    doors.forget()
+    webhook_verifier.forget()
     provider.forget()
     factories.reset()
     with _application.app_context():

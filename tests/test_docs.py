@@ -17,9 +17,9 @@ from backend.channels.telegram_bot import errors as bot_api_errors
 from backend.core import failpoints
 from backend.core.config import REQUIRED, Settings
 from backend.core.database import db, system_scope
-from backend.services.delivery import backlog
+from backend.services.dispatch import chat_slots
 from backend.services.notifications import attaching, reporting
-from backend.services.senders import standing
+from backend.services.senders import state
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -195,7 +195,7 @@ def collect(*folders: str) -> set[str]:
 
 def reason_codes() -> set[str]:
     """Every code that an outcome can put into a row."""
-    named = {attaching.FETCHING, reporting.QUIET, backlog.REASON, standing.NOT_CONFIGURED, *standing.REFUSED}
+    named = {attaching.FETCHING, reporting.QUIET, chat_slots.REASON, state.NOT_CONFIGURED, *state.REFUSED}
     told = {reason for _, _, reason in bot_api_errors._DESCRIPTIONS}
     return collect(*_OUTCOMES, *_SERVICES) | named | told
 

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from backend.core import clock
 from backend.core.database import Base, db, system_scope
 from backend.models import AlertSilence, AuditEntry
-from backend.services.alerts.matching import Matcher, problem
+from backend.services.alerts.rules.matchers import Matcher, problem
 from tests.support import factories
 
 

@@ -70,8 +70,8 @@ def send(
     from backend.core import logging
     from backend.core.config import ConfigurationError
     from backend.core.errors import AppError
-    from backend.services.bots import direct, shell
-    from backend.services.bots.levels import Asked
+    from backend.services.bots import cli_resolution, send_without_db
+    from backend.services.bots.source_order import Asked
 
     # Lines of a log among a script's own are noise here: what matters is said at the end.
     logging.configure("CRITICAL")
@@ -80,19 +80,19 @@ def send(
         None if bot_id else bot_name, bot_id, token, tuple(one for each in chat_ids for one in each.split(","))
     )
     try:
-        found = shell.find(asked, os.environ)
+        found = cli_resolution.find(asked, os.environ)
     except (AppError, ConfigurationError) as error:
         raise _failure(_unfound(error, bot_name)) from None
-    content = direct.alert_content(text, title=_readable(title) if title else title, severity=severity)
+    content = send_without_db.alert_content(text, title=_readable(title) if title else title, severity=severity)
     channel = TelegramBot(BotClient(found.api_url, pool_size=1))
     said, left = [], max_wait
     for chat_id in found.chat_ids:
-        one = direct.say(
+        one = send_without_db.say(
             channel, found.token, chat_id, content, thread_id=found.thread_id, patience=left, rest=time.sleep
         )
         left -= one.waited
         said.append(one)
-    whole, line = direct.summary(found.chat_ids, said)
+    whole, line = send_without_db.summary(found.chat_ids, said)
     note = f"; {found.note}" if found.note else ""
     if not whole:
         raise _failure(f"{line} (level {found.level}{note})")

@@ -19,7 +19,7 @@ from backend.core.errors import AppError
 from backend.models import Sender, User
 from backend.services import notifications, senders
 from backend.services.bots.command_menu import menus
-from backend.services.intake.polling import Poller, PollingStopped
+from backend.services.intake.poller import Poller, PollingStopped
 
 group = AppGroup("telegram", help="The Telegram bots of this instance.")
 _bot = click.option("--bot-id", type=click.IntRange(min=1), help="A bot of the database; by default the environment's.")

@@ -25,7 +25,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql import ClauseElement
 
-from backend.core.tables import NAMING, Base, HasId, UtcDateTime, within_workspace
+from backend.core.orm import NAMING, Base, HasId, UtcDateTime, within_workspace
 from backend.core.tenancy import (
     COLUMN,
     TenancyError,

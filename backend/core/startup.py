@@ -6,7 +6,7 @@ from backend.core import config, hash_queue, ratelimit, storage
 from backend.core.config import ConfigurationError, Settings
 from backend.core.crypto import MalformedKey
 from backend.core.egress import smtp
-from backend.core.sealed import keyring
+from backend.core.encrypted_columns import keyring
 
 
 def begin(settings: Settings) -> None:

@@ -9,40 +9,40 @@ from __future__ import annotations
 
 from typing import Any
 
-from backend.services import telegram_service
+from backend.services import host_api
 from backend.services.bots import health
 
 
 def send_message(workspace_id: int, key: str, text: str, **options: Any) -> list[int]:
     """Stores a message; returns the ids. See `telegram_service.send_message` for the options."""
-    return list(telegram_service.send_message(text, workspace_id=workspace_id, key=key, **options).message_ids)
+    return list(host_api.send_message(text, workspace_id=workspace_id, key=key, **options).message_ids)
 
 
 def send_photo(workspace_id: int, key: str, photo: int | str, caption: str = "", **options: Any) -> list[int]:
     """Stores a picture, from a file's id or an address; returns the ids."""
-    sent = telegram_service.send_photo(photo, caption, workspace_id=workspace_id, key=key, **options)
+    sent = host_api.send_photo(photo, caption, workspace_id=workspace_id, key=key, **options)
     return list(sent.message_ids)
 
 
 def send_document(workspace_id: int, key: str, document: int | str, caption: str = "", **options: Any) -> list[int]:
     """Stores a document, from a file's id or an address; returns the ids."""
-    sent = telegram_service.send_document(document, caption, workspace_id=workspace_id, key=key, **options)
+    sent = host_api.send_document(document, caption, workspace_id=workspace_id, key=key, **options)
     return list(sent.message_ids)
 
 
 def answer_callback(workspace_id: int, callback_id: str, text: str = "", **options: Any) -> None:
     """Answers a pressed button; Telegram takes the first answer only."""
-    telegram_service.answer_callback(callback_id, text, workspace_id=workspace_id, **options)
+    host_api.answer_callback(callback_id, text, workspace_id=workspace_id, **options)
 
 
 def set_webhook(workspace_id: int, bot_id: int | None = None, base_url: str | None = None) -> str:
     """Registers a bot's webhook, by default the environment's own; returns the address."""
-    return telegram_service.TelegramWebhook(bot_id=bot_id, workspace_id=workspace_id).set(base_url)
+    return host_api.TelegramWebhook(bot_id=bot_id, workspace_id=workspace_id).set(base_url)
 
 
 def delete_webhook(workspace_id: int, bot_id: int | None = None) -> None:
     """Deletes a bot's webhook."""
-    telegram_service.TelegramWebhook(bot_id=bot_id, workspace_id=workspace_id).delete()
+    host_api.TelegramWebhook(bot_id=bot_id, workspace_id=workspace_id).delete()
 
 
 def check_health() -> int:

@@ -25,7 +25,6 @@ from backend.models.conversation import Conversation, Identity, Suppression
 from backend.models.daily_summary import DailySummary
 from backend.models.delivery import Attempt, Delivery
 from backend.models.file import StoredFile
-from backend.models.intake import WebhookEvent, WebhookEventKey
 from backend.models.job import Heartbeat, JobRun, SystemJobState, WriteProbe
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
 from backend.models.live import LiveEvent, LiveMark
@@ -42,6 +41,7 @@ from backend.models.post import Post, PostAttempt
 from backend.models.schedule import Schedule, ScheduleFire
 from backend.models.scheduled_message import ScheduledFetch, ScheduledMessage
 from backend.models.sender import Sender, SenderLease
+from backend.models.webhook_event import WebhookEvent, WebhookEventKey
 
 __all__ = [
     "Alert",

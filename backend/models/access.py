@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueC
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
-from backend.core.sealed import Sealed, SealedJson
+from backend.core.encrypted_columns import Sealed, SealedJson
 
 VIEWER: Final = "viewer"
 OPERATOR: Final = "operator"

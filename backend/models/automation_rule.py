@@ -9,7 +9,7 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
-from backend.core.sealed import SealedJson
+from backend.core.encrypted_columns import SealedJson
 
 
 class AutomationRule(HasId, Tenant, Base):

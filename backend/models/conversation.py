@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
-from backend.core.sealed import Sealed
+from backend.core.encrypted_columns import Sealed
 
 
 class Identity(HasId, Tenant, Base):

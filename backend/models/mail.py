@@ -8,7 +8,7 @@ from sqlalchemy import Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant
-from backend.core.sealed import Sealed
+from backend.core.encrypted_columns import Sealed
 
 
 class Mail(HasId, Tenant, Base):

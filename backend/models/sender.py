@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from backend.core.database import Base, HasId
-from backend.core.sealed import Sealed
+from backend.core.encrypted_columns import Sealed
 
 
 class Sender(HasId, Base):

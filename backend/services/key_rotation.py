@@ -10,10 +10,10 @@ from sqlalchemy import Column, ColumnElement, Table, func, literal, select, upda
 
 from backend.core.crypto import DecryptionFailed
 from backend.core.database import Base, db, system_scope
+from backend.core.encrypted_columns import keyring
 from backend.core.logging import get_logger
-from backend.core.sealed import keyring
 from backend.services.auth import audit
-from backend.services.intake.storing import row_name
+from backend.services.intake.event_store import row_name
 
 log = get_logger(__name__)
 

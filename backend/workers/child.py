@@ -8,7 +8,7 @@ from collections.abc import Callable
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
-from backend.core import presence, queue
+from backend.core import process_registry, queue
 from backend.core.config import Settings
 from backend.core.logging import configure, get_logger
 from backend.services import housekeeping
@@ -45,7 +45,7 @@ def run(
     signals.tell(stop_all)
     keeper = threading.Thread(target=_keep_house, args=(app, ending), name="housekeeping", daemon=True)
     keeper.start()
-    there = presence.Reporter(role)
+    there = process_registry.Reporter(role)
     there.start()
     work()
     ending.set()
@@ -72,7 +72,7 @@ def _set_up(role: str, settings: Settings, name: str | None, predecessor: str | 
 
 def _dispatching(app: Flask, settings: Settings, name: str | None = None, predecessor: str | None = None) -> Loop:
     from backend.core import storage
-    from backend.services.delivery.dispatcher import Dispatcher
+    from backend.services.dispatch.dispatcher import Dispatcher
 
     files = storage.from_url(settings.media_url)
     dispatcher = Dispatcher(

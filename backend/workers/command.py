@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from backend.workers import parentage
+from backend.workers import parent_watchdog
 from backend.workers.stop_signals import StopSignals
 
 MISCONFIGURED = 2
@@ -30,10 +30,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run_child(role: str, parent: int, name: str | None, predecessor: str | None) -> int:
-    parentage.tie_to(parent)
+    parent_watchdog.tie_to(parent)
     signals = StopSignals()
     signals.listen()
-    parentage.watch(parent)
+    parent_watchdog.watch(parent)
     from backend.core.config import load
     from backend.workers import child
 

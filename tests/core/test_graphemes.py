@@ -11,7 +11,7 @@ from backend.channels import richtext
 from backend.channels.richtext import Run
 from backend.core import graphemes
 from backend.core.graphemes import WINDOW, clusters
-from backend.services.notifications import values
+from backend.services.texts import values
 
 CLASSES = {
     "other": "a",

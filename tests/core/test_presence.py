@@ -7,28 +7,28 @@ import os
 import pytest
 import redis
 
-from backend.core import presence, queue
+from backend.core import process_registry, queue
 from tests.support.serving import eventually
 
 pytestmark = pytest.mark.usefixtures("app")
 
 
 def test_who_has_reported_is_there(valkey):
-    presence.report("web", live=3)
-    presence.report("dispatch")
-    found = presence.everybody()
+    process_registry.report("web", live=3)
+    process_registry.report("dispatch")
+    found = process_registry.everybody()
     assert found is not None
     assert [(one.role, one.pid, one.live) for one in found] == [("dispatch", os.getpid(), 0), ("web", os.getpid(), 3)]
     assert found[0].memory > 1_000_000
     assert found[0].cpu > 0
-    assert 0 < valkey.ttl(f"switchboard:process:web@{found[0].name}") <= presence.FORGOTTEN_AFTER
+    assert 0 < valkey.ttl(f"switchboard:process:web@{found[0].name}") <= process_registry.FORGOTTEN_AFTER
 
 
 def test_who_says_nothing_any_more_is_forgotten(valkey):
-    presence.report("web")
-    [one] = presence.everybody() or []
+    process_registry.report("web")
+    [one] = process_registry.everybody() or []
     valkey.delete(f"switchboard:process:web@{one.name}")
-    assert presence.everybody() == []
+    assert process_registry.everybody() == []
     assert valkey.smembers("switchboard:processes") == set()
 
 
@@ -37,14 +37,14 @@ def test_without_redis_nobody_knows(monkeypatch):
         raise redis.ConnectionError
 
     monkeypatch.setattr(queue, "connection", away)
-    presence.report("web")
-    assert presence.everybody() is None
+    process_registry.report("web")
+    assert process_registry.everybody() is None
 
 
 def test_a_reporter_reports_until_it_is_stopped():
-    reporter = presence.Reporter("jobs", lambda: 7)
+    reporter = process_registry.Reporter("jobs", lambda: 7)
     reporter.start()
-    [one] = eventually(presence.everybody, "a report")
+    [one] = eventually(process_registry.everybody, "a report")
     assert (one.role, one.live) == ("jobs", 7)
     reporter.stop()
     reporter._thread.join(5)

@@ -20,8 +20,9 @@ from backend.services import (
     scheduled_messages,
     senders,
 )
-from backend.services.alerts import acting, policies, silences
-from backend.services.alerts import templates as alert_templates
+from backend.services.alerts.lifecycle import actions
+from backend.services.alerts.rules import policies, silences
+from backend.services.alerts.rules import templates as alert_templates
 from backend.services.auth import personal_tokens
 from backend.services.notifications import custom_types
 from backend.services.posts import Place
@@ -133,7 +134,7 @@ def alert(caller: User, state: str = "firing") -> int:
         raised = alerts.raise_wish(caller.workspace_id, wish, by).alert_id
         assert raised is not None
         if state == "resolved":
-            acting.act(raised, "resolve", by)
+            actions.act(raised, "resolve", by)
     return raised
 
 

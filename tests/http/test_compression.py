@@ -9,7 +9,7 @@ import json
 import pytest
 from flask.testing import FlaskClient
 
-from backend.http.console import assets
+from backend.http.console.kit import assets
 from tests.http import callers
 
 GZIP = {"Accept-Encoding": "gzip, deflate, br"}

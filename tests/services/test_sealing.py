@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import AutomationRule, IdempotencyKey, Post, User
-from backend.services import automation_rules, idempotency, key_rotation, posts, sealing
+from backend.services import automation_rules, column_encryption, idempotency, key_rotation, posts
 from backend.services.idempotency import Answer
 from backend.services.posts import Place
 from backend.services.scheduling import Timing, system_jobs
@@ -64,7 +64,7 @@ def whole_database(databases: Databases) -> str:
 
 def run_job() -> None:
     with system_scope("test"):
-        system_jobs.work(sealing.JOB, 5.0)
+        system_jobs.work(column_encryption.JOB, 5.0)
 
 
 def test_no_chat_stands_in_the_clear(person: User, databases: Databases) -> None:
@@ -124,7 +124,7 @@ def test_what_the_release_before_wrote_counts_and_is_moved_once_it_is_gone(perso
 
 
 def test_many_are_moved_in_batches(person: User, databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sealing, "_BATCH", 2)
+    monkeypatch.setattr(column_encryption, "_BATCH", 2)
     made = [a_post(person) for _ in range(5)]
     for post in made:
         as_before("posts", "target", {"chat_id": CHAT}, post)

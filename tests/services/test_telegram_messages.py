@@ -17,8 +17,8 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import Conflict, Invalid, NotFound, TooLarge, Unauthorized
 from backend.jobs import bots as jobs
 from backend.models import Delivery, Message, Sender, StoredFile, User, WebhookEvent, Workspace
-from backend.services import attachments, senders, telegram_service
-from backend.services.telegram_service import (
+from backend.services import attachments, host_api, senders
+from backend.services.host_api import (
     TelegramWebhook,
     answer_callback,
     build_keyboard,
@@ -278,4 +278,4 @@ def test_a_bot_that_only_sends_has_no_webhook(home: Workspace) -> None:
 def test_every_function_has_its_job() -> None:
     for name in ("send_message", "send_photo", "send_document", "answer_callback"):
         assert callable(getattr(jobs, name))
-        assert callable(getattr(telegram_service, name))
+        assert callable(getattr(host_api, name))

@@ -7,8 +7,9 @@ from sqlalchemy import func, select
 
 from backend.core.database import db, workspace_scope
 from backend.core.errors import Unavailable
-from backend.services import searching, text_search
-from backend.services.alerts import reading
+from backend.services import search as searching
+from backend.services import text_search
+from backend.services.alerts import queries
 from tests.support import factories
 
 
@@ -56,7 +57,7 @@ def test_other_statements_have_their_own_time_again(home):
     assert db.session.execute(select(func.current_setting("statement_timeout"))).scalar_one() == "0"
 
 
-@pytest.mark.parametrize("search", [reading.listing, reading.worst])
+@pytest.mark.parametrize("search", [queries.listing, queries.worst])
 def test_alerts_are_searched_within_bounds_and_listed_without(home, search, monkeypatch):
     entered = []
     original = text_search.bounded

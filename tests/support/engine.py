@@ -14,7 +14,7 @@ from backend.channels.base import Content
 from backend.core.database import db
 from backend.models import Conversation, Delivery, Message
 from backend.services import delivery
-from backend.services.delivery.dispatcher import Dispatcher
+from backend.services.dispatch.dispatcher import Dispatcher
 
 
 def say(chat: Conversation, text: str, **options: Any) -> Message:

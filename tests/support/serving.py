@@ -19,7 +19,7 @@ SECONDS = 10.0
 @contextmanager
 def serving(application: Any, **options: Any) -> Iterator[int]:
     """Serves it in a thread with the Procfile's kind of server; the port."""
-    options.setdefault("http", "backend.front.protocol:Protocol")
+    options.setdefault("http", "backend.asgi.protocol:Protocol")
     config = uvicorn.Config(
         application,
         host="127.0.0.1",

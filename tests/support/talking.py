@@ -136,8 +136,8 @@ def deliver(message: Message, external_id: str) -> None:
     """Has the provider accept a message under this id, as the dispatch loop would record it."""
     from backend.channels.base import Receipt
     from backend.models import Conversation
-    from backend.services.delivery.claiming import Claimed
-    from backend.services.delivery.recording import Outcome, record
+    from backend.services.dispatch.claims import Claimed
+    from backend.services.dispatch.outcomes import Outcome, record
 
     with system_scope("a test"):
         row = db.session.execute(

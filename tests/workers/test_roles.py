@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from backend.core import queue
-from backend.services.delivery.dispatcher import Dispatcher
+from backend.services.dispatch.dispatcher import Dispatcher
 from backend.workers import child, rq_worker, supervisor
 
 

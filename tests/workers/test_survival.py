@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from backend.asgi.live import endpoint, hub
 from backend.channels.base import Receipt
-from backend.core import crews, presence, queue
-from backend.core.crews import Crew
+from backend.core import process_registry, queue, thread_pools
 from backend.core.database import db, system_scope
 from backend.core.egress import EgressFailed, connection, target
 from backend.core.leases import LeaseKeeper
-from backend.front import hub, live
+from backend.core.thread_pools import Crew
 from backend.services import housekeeping
-from backend.services.delivery import serving
-from backend.services.delivery.dispatcher import Dispatcher
-from backend.services.delivery.recorder import Recorder
-from backend.services.housekeeping import sweeping
-from backend.services.intake import polling
+from backend.services.dispatch import sender_sessions
+from backend.services.dispatch.dispatcher import Dispatcher
+from backend.services.dispatch.outcome_writer import Recorder
+from backend.services.housekeeping import sweeper
+from backend.services.intake import poller as polling
 from backend.workers import rq_worker, supervisor
 from tests.support import factories
 from tests.support.engine import fresh, run_until, say
@@ -51,9 +51,9 @@ class Failing:
 @pytest.mark.parametrize("error", ERRORS)
 def test_a_process_goes_on_saying_that_it_is_there(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     said = threading.Event()
-    monkeypatch.setattr(presence, "EVERY", 0.001)
-    monkeypatch.setattr(presence, "report", Failing(error, lambda *_, **__: said.set()))
-    reporter = presence.Reporter("web")
+    monkeypatch.setattr(process_registry, "EVERY", 0.001)
+    monkeypatch.setattr(process_registry, "report", Failing(error, lambda *_, **__: said.set()))
+    reporter = process_registry.Reporter("web")
     reporter.start()
     assert said.wait(10)
     reporter.stop()
@@ -93,7 +93,7 @@ def test_a_crew_without_threads_keeps_its_places(monkeypatch: pytest.MonkeyPatch
     assert crew.free() == 2
     assert crew.start(done.set)
     assert done.wait(10)
-    assert crews._context is not None
+    assert thread_pools._context is not None
 
 
 def test_a_name_that_no_thread_can_look_up_is_a_failure_of_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,10 +122,10 @@ def test_the_recorder_records_the_next_batch(app: Flask, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("error", ERRORS)
 def test_leases_are_renewed_again(app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     renewed = threading.Event()
-    monkeypatch.setattr(serving, "RENEW_SECONDS", 0.001)
+    monkeypatch.setattr(sender_sessions, "RENEW_SECONDS", 0.001)
     keeper = LeaseKeeper(db.engine)
     monkeypatch.setattr(keeper, "renew", Failing(error, renewed.set))
-    one = serving.Serving(db.engine, app.app_context, lambda _: None, keeper)
+    one = sender_sessions.Serving(db.engine, app.app_context, lambda _: None, keeper)
     one.start()
     assert renewed.wait(10)
     assert one.is_alive()
@@ -136,7 +136,7 @@ def test_leases_are_renewed_again(app: Flask, monkeypatch: pytest.MonkeyPatch, e
 def test_the_dispatch_loop_goes_on(app: Flask, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     channel = FakeChannel().install()
     channel.script = lambda op: Receipt(("1",))
-    monkeypatch.setattr("backend.services.delivery.dispatcher.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("backend.services.dispatch.dispatcher.LOOK_SECONDS", 0.01)
     failing = Failing(NO_HANDLES, getattr(Dispatcher, step))
     monkeypatch.setattr(Dispatcher, step, lambda self: failing(self))
     with system_scope("test of the engine"):
@@ -169,7 +169,7 @@ def test_credentials_of_live_connections_are_looked_at_again(
 ) -> None:
     async def wait_for_it() -> None:
         looked = asyncio.Event()
-        one = live.Live(app, None, settings)  # type: ignore[arg-type]  # no thread is asked here
+        one = endpoint.Live(app, None, settings)  # type: ignore[arg-type]  # no thread is asked here
 
         async def look() -> None:
             looked.set()
@@ -179,7 +179,7 @@ def test_credentials_of_live_connections_are_looked_at_again(
         await asyncio.wait_for(looked.wait(), 10)
         task.cancel()
 
-    monkeypatch.setattr(live, "_LOOK", 0.001)
+    monkeypatch.setattr(endpoint, "_LOOK", 0.001)
     asyncio.run(wait_for_it())
 
 
@@ -226,10 +226,10 @@ def test_a_defect_in_one_step_of_the_sweep_keeps_no_other_from_being_done(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    monkeypatch.setattr(sweeping.recovery, "expire", Failing(NO_HANDLES, lambda: None, times=1))
-    monkeypatch.setattr(sweeping, "_LANES", (("intake", Failing(ValueError("x"), lambda: 0, times=1), lambda: 0),))
-    monkeypatch.setattr(sweeping.live, "purge", lambda: done.append("purged"))
-    monkeypatch.setattr(sweeping, "beat", lambda *_: done.append("beat"))
+    monkeypatch.setattr(sweeper.recovery, "expire", Failing(NO_HANDLES, lambda: None, times=1))
+    monkeypatch.setattr(sweeper, "_LANES", (("intake", Failing(ValueError("x"), lambda: 0, times=1), lambda: 0),))
+    monkeypatch.setattr(sweeper.live, "purge", lambda: done.append("purged"))
+    monkeypatch.setattr(sweeper, "beat", lambda *_: done.append("beat"))
     assert housekeeping.sweep()
     assert done == ["purged"]
     assert housekeeping.sweep()

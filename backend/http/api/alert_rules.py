@@ -32,7 +32,9 @@ from backend.http.schemas.alert_rules import (
 )
 from backend.http.schemas.base import PageQuery
 from backend.models import AlertPolicy, AlertSilence
-from backend.services.alerts import By, checking, policies, reading, silence_preview, silences, templates
+from backend.services.alerts import By, queries
+from backend.services.alerts.ingest import validation
+from backend.services.alerts.rules import policies, silence_preview, silences, templates
 from backend.services.auth import people
 
 bp = APIBlueprint("alert_rules", __name__, url_prefix="/api/alerts", tag="Alerts")
@@ -59,7 +61,7 @@ def create_silence(json_data: AlertSilenceIn) -> dict[str, Any]:
     """
     starts_at = json_data.starts_at or clock.now()
     if (json_data.ends_at is None) == (json_data.seconds is None):
-        fault = checking.fault("ends_at", "end_missing", "A silence has either an end or a number of seconds.")
+        fault = validation.fault("ends_at", "end_missing", "A silence has either an end or a number of seconds.")
         raise Invalid(detail=[fault])
     ends_at = json_data.ends_at or starts_at + timedelta(seconds=json_data.seconds or 0)
     matchers = [one.model_dump() for one in json_data.matchers]
@@ -78,7 +80,7 @@ def preview_silence(json_data: SilencePreviewIn) -> dict[str, Any]:
     """
     found = silence_preview.preview([one.model_dump() for one in json_data.matchers])
     return {
-        "alerts": [shown(one) for one in reading.overviews(found.alerts)],
+        "alerts": [shown(one) for one in queries.overviews(found.alerts)],
         "alert_count": found.alert_count,
         "item_count": found.item_count,
         "untouched_count": found.untouched_count,

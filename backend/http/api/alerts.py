@@ -25,9 +25,10 @@ from backend.http.schemas.alerts import (
 )
 from backend.http.schemas.base import PageQuery
 from backend.services import alerts
-from backend.services.alerts import By, Outcome, Wish, acting, history, reading, severities
-from backend.services.alerts.reading import Overview
-from backend.services.alerts.states import Action
+from backend.services.alerts import By, Outcome, Wish, history, queries, severities
+from backend.services.alerts.lifecycle import actions
+from backend.services.alerts.lifecycle.states import Action
+from backend.services.alerts.queries import Overview
 from backend.services.auth import people
 from backend.services.notifications import Attachment
 
@@ -96,7 +97,7 @@ def grafana(query_data: ReceiverQuery, json_data: ReceivedIn) -> dict[str, Any]:
 def listing(query_data: AlertQuery) -> dict[str, Any]:
     """List alerts, the newest first"""
     name, _, value = (query_data.label or "").partition("=")
-    found, following = reading.listing(
+    found, following = queries.listing(
         state=query_data.state,
         severity=_severity(query_data.severity),
         bot_name=query_data.bot_name,
@@ -114,12 +115,12 @@ def listing(query_data: AlertQuery) -> dict[str, Any]:
 @bp.output(AlertDetail)
 def show(alert_id: int) -> dict[str, Any]:
     """Show an alert: what is in it, what happened, what was said, and what happens next"""
-    overview = reading.overviews([reading.get(alert_id)])[0]
-    items, _ = reading.items(alert_id)
+    overview = queries.overviews([queries.get(alert_id)])[0]
+    items, _ = queries.items(alert_id)
     trace, _ = history.of(alert_id)
     return shown(overview) | {
         "first_items": items,
-        "messages": [_said(one) for one in reading.messages(alert_id)],
+        "messages": [_said(one) for one in queries.messages(alert_id)],
         "history": trace,
     }
 
@@ -130,7 +131,7 @@ def show(alert_id: int) -> dict[str, Any]:
 @bp.output(AlertItems)
 def items(alert_id: int, query_data: PageQuery) -> dict[str, Any]:
     """List what is in an alert"""
-    found, following = reading.items(alert_id, cursor=query_data.cursor, limit=query_data.limit)
+    found, following = queries.items(alert_id, cursor=query_data.cursor, limit=query_data.limit)
     return {"items": found, "next_cursor": following}
 
 
@@ -177,8 +178,8 @@ def wake(alert_id: int) -> dict[str, Any]:
 def resolve(alert_id: int, json_data: AlertResolveIn) -> dict[str, Any]:
     """Resolve an alert, or some of its items"""
     if json_data.item_ids:
-        case = acting.resolve_items(alert_id, json_data.item_ids, _by("api"))
-        return shown(reading.overviews([case.alert])[0])
+        case = actions.resolve_items(alert_id, json_data.item_ids, _by("api"))
+        return shown(queries.overviews([case.alert])[0])
     return _act(alert_id, "resolve")
 
 
@@ -224,9 +225,9 @@ def _severity(word: str | None) -> str | None:
     return found
 
 
-def _act(alert_id: int, action: Action, seconds: int = acting.SNOOZE_SECONDS) -> dict[str, Any]:
-    case, _ = acting.act(alert_id, action, _by("api"), seconds=seconds)
-    return shown(reading.overviews([case.alert])[0])
+def _act(alert_id: int, action: Action, seconds: int = actions.SNOOZE_SECONDS) -> dict[str, Any]:
+    case, _ = actions.act(alert_id, action, _by("api"), seconds=seconds)
+    return shown(queries.overviews([case.alert])[0])
 
 
 def _received(source: str, query_data: ReceiverQuery, json_data: ReceivedIn) -> dict[str, Any]:
@@ -256,7 +257,7 @@ def _accepted(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _said(one: reading.Said) -> dict[str, Any]:
+def _said(one: queries.Said) -> dict[str, Any]:
     row, status = one.row, one.status
     return {
         "message_id": row.message_id,

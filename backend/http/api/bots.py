@@ -29,7 +29,7 @@ from backend.http.schemas.bots import (
     WebhookIn,
     WebhookOut,
 )
-from backend.services.bots import catalog, changing, discovery, facts, showing, trying, webhooks
+from backend.services.bots import catalog, discovery, facts, operations, serializers, test_message, webhooks
 
 bp = APIBlueprint("bots", __name__, url_prefix="/api", tag="Bots")
 
@@ -43,7 +43,7 @@ _AWAY = {503: "`bot_unavailable`: Telegram cannot be asked at the moment"}
 def listing(query_data: PageQuery) -> dict[str, Any]:
     """List the workspace's bots"""
     found, following = catalog.listing(guards.actor().workspace_id, cursor=query_data.cursor, limit=query_data.limit)
-    return {"telegram_bots": showing.shown(found), "next_cursor": following}
+    return {"telegram_bots": serializers.shown(found), "next_cursor": following}
 
 
 @bp.post("/telegram-bots")
@@ -59,8 +59,8 @@ def create(json_data: BotIn) -> Any:
     caller = guards.actor()
     given = json_data.model_dump()
     token = catalog.checked(given)["token"]
-    found = guards.asked(lambda: changing.who_is(token))
-    return showing.one(catalog.create(caller.label, caller.workspace_id, given, found))
+    found = guards.asked(lambda: operations.who_is(token))
+    return serializers.one(catalog.create(caller.label, caller.workspace_id, given, found))
 
 
 @bp.get("/telegram-bots/<int:bot_id>")
@@ -68,7 +68,7 @@ def create(json_data: BotIn) -> Any:
 @bp.output(BotOut)
 def show(bot_id: int) -> Any:
     """Show a bot"""
-    return showing.one(catalog.get(guards.actor().workspace_id, bot_id))
+    return serializers.one(catalog.get(guards.actor().workspace_id, bot_id))
 
 
 @bp.patch("/telegram-bots/<int:bot_id>")
@@ -83,7 +83,7 @@ def change(bot_id: int, json_data: BotChange) -> Any:
     """
     caller = guards.actor()
     given = json_data.model_dump(exclude_unset=True)
-    return showing.one(changing.change(caller.label, caller.workspace_id, bot_id, given))
+    return serializers.one(operations.change(caller.label, caller.workspace_id, bot_id, given))
 
 
 @bp.delete("/telegram-bots/<int:bot_id>")
@@ -95,7 +95,7 @@ def remove(bot_id: int) -> Response:
     Its links end, what waited is canceled, its token and chats are forgotten; its messages stay.
     """
     caller = guards.actor()
-    changing.remove(caller.label, caller.workspace_id, bot_id)
+    operations.remove(caller.label, caller.workspace_id, bot_id)
     return Response(status=204)
 
 
@@ -110,7 +110,7 @@ def send_test(bot_id: int, json_data: TestIn) -> dict[str, Any]:
     Answers once it is stored, for each of the bot's chats or for the one that is named.
     """
     caller = guards.actor()
-    made = trying.send_test(
+    made = test_message.send_test(
         caller.label,
         caller.workspace_id,
         bot_id,
@@ -131,7 +131,7 @@ def validate(bot_id: int) -> dict[str, Any]:
     A refused token switches the bot off, an accepted one on again.
     """
     caller = guards.actor()
-    return showing.validity(facts.validate(caller.label, caller.workspace_id, bot_id))
+    return serializers.validity(facts.validate(caller.label, caller.workspace_id, bot_id))
 
 
 @bp.post("/telegram-bots/<int:bot_id>/sync-info")
@@ -145,7 +145,7 @@ def sync_info(bot_id: int) -> dict[str, Any]:
     """
     caller = guards.actor()
     bot, complete = facts.sync(caller.label, caller.workspace_id, bot_id)
-    return {"complete": complete, "telegram_bot": showing.one(bot)}
+    return {"complete": complete, "telegram_bot": serializers.one(bot)}
 
 
 @bp.post("/telegram-bots/<int:bot_id>/rotate-secret")
@@ -182,7 +182,7 @@ def register_webhook(bot_id: int, json_data: WebhookIn) -> dict[str, Any]:
 @bp.doc(responses=_AWAY)
 def webhook_info(bot_id: int) -> Any:
     """Show what Telegram says of the bot's webhook"""
-    return showing.webhook(webhooks.info(guards.actor().workspace_id, bot_id))
+    return serializers.webhook(webhooks.info(guards.actor().workspace_id, bot_id))
 
 
 @bp.post("/telegram-bots/<int:bot_id>/delete-webhook")
@@ -209,7 +209,7 @@ def discover_chats(bot_id: int) -> dict[str, Any]:
 
     Those that have written to this instance, and those whose updates wait at Telegram, where no webhook is set.
     """
-    return showing.discovery(discovery.of_bot(guards.actor().workspace_id, bot_id))
+    return serializers.discovery(discovery.of_bot(guards.actor().workspace_id, bot_id))
 
 
 @bp.post("/telegram/validate-token")
@@ -222,8 +222,8 @@ def validate_token(json_data: TokenIn) -> dict[str, Any]:
 
     Keeps nothing.
     """
-    token = changing.checked_token(json_data.token)
-    return showing.validity(guards.asked(lambda: facts.validate_token(token)))
+    token = operations.checked_token(json_data.token)
+    return serializers.validity(guards.asked(lambda: facts.validate_token(token)))
 
 
 @bp.post("/telegram/discover-chats")
@@ -236,8 +236,8 @@ def discover_chats_of_token(json_data: TokenIn) -> dict[str, Any]:
 
     From the updates that wait at Telegram; says so where a webhook is set.
     """
-    token = changing.checked_token(json_data.token)
-    return showing.discovery(guards.asked(lambda: discovery.of_token(token)))
+    token = operations.checked_token(json_data.token)
+    return serializers.discovery(guards.asked(lambda: discovery.of_token(token)))
 
 
 @bp.post("/telegram/lookup-chat")
@@ -247,5 +247,5 @@ def discover_chats_of_token(json_data: TokenIn) -> dict[str, Any]:
 @bp.doc(responses={404: "`chat_not_found`: there is no such chat, or the bot is not in it", **_AWAY})
 def look_up_chat(json_data: LookUpIn) -> dict[str, Any]:
     """Find a chat by its id or @name"""
-    token, chat = changing.checked_token(json_data.token), json_data.chat
-    return showing.chat(guards.asked(lambda: discovery.look_up(token, chat)))
+    token, chat = operations.checked_token(json_data.token), json_data.chat
+    return serializers.chat(guards.asked(lambda: discovery.look_up(token, chat)))

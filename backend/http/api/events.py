@@ -14,7 +14,7 @@ from backend.models import NotificationEvent
 from backend.services import notifications
 from backend.services.auth import audit, people
 from backend.services.auth.actor import NOTIFY_CRITICAL
-from backend.services.notifications import Attachment, reading
+from backend.services.notifications import Attachment, queries
 
 bp = APIBlueprint("events", __name__, url_prefix="/api/events", tag="Notifications")
 
@@ -54,7 +54,7 @@ def report(json_data: EventIn) -> dict[str, Any]:
 @bp.output(Events)
 def listing(query_data: EventQuery) -> dict[str, Any]:
     """List events, the newest first"""
-    found, following = reading.events(
+    found, following = queries.events(
         type_name=query_data.type, user_id=query_data.user_id, cursor=query_data.cursor, limit=query_data.limit
     )
     return {"events": [_shown(event) for event in found], "next_cursor": following}
@@ -65,7 +65,7 @@ def listing(query_data: EventQuery) -> dict[str, Any]:
 @bp.output(EventOut)
 def show(event_id: int) -> dict[str, Any]:
     """Show an event and what was decided"""
-    return _shown(reading.event(event_id))
+    return _shown(queries.event(event_id))
 
 
 def _accepted(event: NotificationEvent) -> dict[str, Any]:

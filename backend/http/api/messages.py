@@ -10,7 +10,7 @@ from backend.http.guards import access
 from backend.http.schemas.messages import MessageOut, MessageQuery, Messages
 from backend.models import Message
 from backend.services import delivery
-from backend.services.notifications import reading
+from backend.services.notifications import queries
 
 bp = APIBlueprint("messages", __name__, url_prefix="/api/messages", tag="Notifications")
 
@@ -24,7 +24,7 @@ _STATUS = ("state", "reason", "next_attempt_at", "attempts", "external_id", "err
 @bp.output(Messages)
 def listing(query_data: MessageQuery) -> dict[str, Any]:
     """List outbound messages, the newest first"""
-    found, following = reading.messages(
+    found, following = queries.messages(
         conversation_id=query_data.conversation_id,
         user_id=query_data.user_id,
         kind=query_data.kind,
@@ -42,7 +42,7 @@ def show(message_id: int) -> dict[str, Any]:
 
     While it waits, `reason` says why and `next_attempt_at` when it is tried.
     """
-    return _shown(reading.message(message_id))
+    return _shown(queries.message(message_id))
 
 
 def _shown(message: Message) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from backend.http.schemas.scheduled_messages import (
     ScheduledMessages,
 )
 from backend.services import scheduled_messages
-from backend.services.scheduled_messages import Occasion, Planned, contents, reading, saying
+from backend.services.scheduled_messages import Occasion, Planned, contents, queries, sending
 
 bp = APIBlueprint("scheduled_messages", __name__, url_prefix="/api/scheduled-messages", tag="Scheduled messages")
 
@@ -92,7 +92,7 @@ def run(message_id: int) -> dict[str, Any]:
     Also one that is switched off. Its next time stays.
     """
     fire = scheduled_messages.run_now(guards.actor().label, message_id)
-    return _run(reading.of([fire])[0])
+    return _run(queries.of([fire])[0])
 
 
 @bp.get("/<int:message_id>/history")
@@ -112,7 +112,7 @@ def _shown(planned: Planned) -> dict[str, Any]:
         | {name: getattr(planned.schedule, name) for name in _SCHEDULE}
         | {kind: content.value if kind == content.kind else None for kind in contents.KINDS}
         | {
-            "chat_ids": saying.chat_ids_of(planned.message),
+            "chat_ids": sending.chat_ids_of(planned.message),
             "next_run_at": planned.schedule.next_fire_at,
             "last_run_at": planned.schedule.last_fire_at,
         }

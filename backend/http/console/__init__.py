@@ -1,33 +1,29 @@
 """The console: the product's own pages, rendered here and working without a build step or a network.
 
-One module per page with a blueprint `bp`, made by `pages.blueprint`; its template stands in `templates/console`, its
-words in `backend/locales/<locale>/console_<page>.json`, its place in `navigation`. See docs/console.md.
+One folder per page; a blueprint `bp` is made by `kit.pages.blueprint`. Templates stand in `templates/console`, words in
+`backend/locales/<locale>/console_<page>.json`, the page's place in `kit.navigation`. See docs/console.md.
 """
 
 from __future__ import annotations
 
 from apiflask import APIBlueprint
 
-from backend.http.console import (
-    alert_policies,
-    alert_silences,
-    alerts,
-    assets,
-    bots,
-    entrance,
-    notification_types,
-    notifications,
-    overview,
-    preferences,
-    scheduled_messages,
-    scheduler,
-    search,
-    telegram,
-)
+from backend.http.console.alerts import policies, silences
+from backend.http.console.alerts import views as alerts
+from backend.http.console.bots import views as bots
+from backend.http.console.kit import assets, preferences
+from backend.http.console.notifications import types as notification_types
+from backend.http.console.notifications import views as notifications
+from backend.http.console.overview import views as overview
+from backend.http.console.scheduler import messages as scheduled_messages
+from backend.http.console.scheduler import views as scheduler
+from backend.http.console.search import views as search
+from backend.http.console.sign_in import views as sign_in
+from backend.http.console.telegram import views as telegram
 
 BLUEPRINTS: list[APIBlueprint] = [
     assets.bp,
-    entrance.bp,
+    sign_in.bp,
     preferences.bp,
     search.bp,
     overview.bp,
@@ -35,8 +31,8 @@ BLUEPRINTS: list[APIBlueprint] = [
     scheduler.bp,
     scheduled_messages.bp,
     alerts.bp,
-    alert_silences.bp,
-    alert_policies.bp,
+    silences.bp,
+    policies.bp,
     telegram.bp,
     notification_types.bp,
     notifications.bp,

@@ -5,13 +5,13 @@ is a pressed button, `run_due` whatever happens by itself. What decides is pure 
 `wording`, `receivers`); everything else is rows in one transaction.
 """
 
-from backend.services.alerts import failures as failures
-from backend.services.alerts import health as health
-from backend.services.alerts.buttons import press
+from backend.services.alerts import bot_health as bot_health
 from backend.services.alerts.history import By
-from backend.services.alerts.raising import Wish, raise_alert, raise_wish
-from backend.services.alerts.receiving import receive
-from backend.services.alerts.reporting import Outcome
-from backend.services.alerts.timers import run_due, waiting
+from backend.services.alerts.ingest.api_input import Wish, raise_alert, raise_wish
+from backend.services.alerts.ingest.grouping import Outcome
+from backend.services.alerts.ingest.monitoring import receive
+from backend.services.alerts.lifecycle.timers import run_due, waiting
+from backend.services.alerts.messages import failures as failures
+from backend.services.alerts.messages.buttons import press
 
 __all__ = ["By", "Outcome", "Wish", "press", "raise_alert", "raise_wish", "receive", "run_due", "waiting"]

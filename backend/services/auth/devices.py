@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Final
 
 from backend.core import clock
-from backend.core.sealed import keyring
+from backend.core.encrypted_columns import keyring
 
 LIFE: Final = timedelta(days=180)
 """From the last sign-in on the device."""

@@ -12,8 +12,8 @@ from sqlalchemy import func, or_, select, update
 
 from backend.core import clock, passwords
 from backend.core.database import db, system_scope
+from backend.core.encrypted_columns import keyring
 from backend.core.errors import Invalid, TooManyRequests, Unauthorized, Unavailable
-from backend.core.sealed import keyring
 from backend.models import SignIn, User
 from backend.services.auth import audit, limits
 from backend.services.mail import addresses

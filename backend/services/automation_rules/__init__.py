@@ -14,6 +14,6 @@ from backend.services.automation_rules.rules import (
     schedule_of,
     schedules_of,
 )
-from backend.services.automation_rules.running import JOB
+from backend.services.automation_rules.runs import JOB
 
 __all__ = ["JOB", "change", "create", "get", "listing", "remove", "run_now", "runs", "schedule_of", "schedules_of"]

@@ -15,8 +15,8 @@ from backend.core.errors import Invalid, NotFound
 from backend.models import AutomationRule, RuleRun, Schedule, User
 from backend.services import paging, posts, scheduling
 from backend.services.auth import audit
-from backend.services.automation_rules import wording
-from backend.services.automation_rules.running import JOB
+from backend.services.automation_rules import texts
+from backend.services.automation_rules.runs import JOB
 from backend.services.posts import publishers
 from backend.services.posts.publishers import Draft
 from backend.services.scheduling import Timing
@@ -137,7 +137,7 @@ def run_now(actor_label: str, rule_id: int) -> None:
 
 
 def _check(rule: AutomationRule) -> None:
-    problem = wording.problem(rule.content)
+    problem = texts.problem(rule.content)
     if problem:
         raise Invalid(
             "bad_template", problem, detail=[{"field": "content", "code": "bad_template", "message": problem}]

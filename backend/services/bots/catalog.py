@@ -20,9 +20,8 @@ from backend.core.errors import Conflict, Invalid
 from backend.models import Sender
 from backend.services import delivery, linking, paging, senders
 from backend.services.auth import audit
-from backend.services.bots import levels
-from backend.services.bots import reactions as reactions
-from backend.services.senders import doors
+from backend.services.bots import source_order
+from backend.services.senders import webhook_verifier
 
 FIELDS: Final = ("name", "token", "chat_ids", "chat_type", "message_thread_id", "is_active")
 MOST: Final = 200
@@ -51,7 +50,7 @@ def get(workspace_id: int, bot_id: int, *, lock: bool = False) -> Sender:
     with system_scope(_WHY):
         found = db.session.execute(query).scalar_one_or_none()
     if found is None:
-        raise levels.not_found()
+        raise source_order.not_found()
     return found
 
 
@@ -111,7 +110,7 @@ def change(
         if "is_active" in given:
             bot.is_active, bot.disabled_code, bot.disabled_at = values["is_active"], None, None
         _flush_name()
-        doors.forget()
+        webhook_verifier.forget()
         audit.record(actor_label, "bot.changed", f"sender:{bot.id}", workspace_id, fields=sorted(given))
     return bot
 
@@ -129,7 +128,7 @@ def remove(actor_label: str, workspace_id: int, bot_id: int) -> None:
         bot.facts = {}
         bot.deleted_at = clock.now()
         db.session.flush()
-        doors.forget()
+        webhook_verifier.forget()
         audit.record(actor_label, "bot.removed", f"sender:{bot.id}", workspace_id, name=bot.name)
 
 
@@ -153,7 +152,7 @@ def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
         message = "A name is one line of at most 100 characters that begins with no @ and is no number."
         faults.append(_fault("name", "name_malformed", message))
     values["name"] = name
-    for field, check in (("token", levels.checked_token), ("chat_ids", levels.parse_chats)):
+    for field, check in (("token", source_order.checked_token), ("chat_ids", source_order.parse_chats)):
         try:
             values[field] = check(values.get(field) or "")
         except Invalid as error:

@@ -12,8 +12,8 @@ from backend.core.database import db, workspace_scope
 from backend.core.errors import Invalid
 from backend.models import Conversation
 from backend.services import senders
-from backend.services.bots import asking, catalog, levels
-from backend.services.bots.asking import SeenChat
+from backend.services.bots import catalog, source_order, telegram_lookup
+from backend.services.bots.telegram_lookup import SeenChat
 
 _MOST: Final = 100
 _BUSY: Final = frozenset({"webhook_is_set", "other_poller"})
@@ -58,13 +58,13 @@ def of_token(token: str) -> Discovery:
 
     Raises Invalid(`bad_token`, `token_refused`), Unavailable(`bot_unavailable`).
     """
-    token = levels.checked_token(token)
-    address = asking.webhook_of(token).url
+    token = source_order.checked_token(token)
+    address = telegram_lookup.webhook_of(token).url
     if address:
         taken = "A webhook is set, so Telegram shows no updates here. Delete it, write to the bot, and ask again."
         return Discovery([], address, taken)
     try:
-        chats = asking.seen_by(token)
+        chats = telegram_lookup.seen_by(token)
     except Invalid as error:
         if error.code not in _BUSY:
             raise
@@ -82,8 +82,8 @@ def look_up(token: str, chat: str) -> Chat:
 
     Raises Invalid(`bad_token`, `bad_chat_id`, `token_refused`), NotFound(`chat_not_found`), Unavailable.
     """
-    (chat_id,) = levels.parse_chats([chat])
-    return asking.look_up(levels.checked_token(token), chat_id)
+    (chat_id,) = source_order.parse_chats([chat])
+    return telegram_lookup.look_up(source_order.checked_token(token), chat_id)
 
 
 def _known(workspace_id: int, bot_id: int) -> list[SeenChat]:

@@ -18,7 +18,7 @@ from backend.core.errors import AppError
 from backend.models import Sender
 from backend.services import senders
 from backend.services.auth import audit
-from backend.services.bots import asking, catalog
+from backend.services.bots import catalog, telegram_lookup
 from backend.services.senders import provider
 
 _SECONDS: Final = 10.0
@@ -40,7 +40,7 @@ def validate(actor_label: str, workspace_id: int, bot_id: int) -> Validity:
     """Asks Telegram about a bot's token and keeps the answer. A refused token disables the bot, an accepted one ends
     such a disabling. Raises NotFound, and Unavailable(`bot_unavailable`) when Telegram cannot be asked."""
     bot = catalog.get(workspace_id, bot_id)
-    with asking.clear_errors():
+    with telegram_lookup.clear_errors():
         try:
             found = Validity(True, facts=senders.probe(bot))
         except SenderDisabled as error:
@@ -51,7 +51,7 @@ def validate(actor_label: str, workspace_id: int, bot_id: int) -> Validity:
 
 def validate_token(token: str) -> Validity:
     """Asks Telegram about a token that belongs to no bot here. Keeps nothing. No transaction may be open."""
-    with asking.clear_errors():
+    with telegram_lookup.clear_errors():
         try:
             return Validity(True, facts=provider.quick().get_me(token))
         except SenderDisabled as error:
@@ -65,7 +65,7 @@ def sync(actor_label: str, workspace_id: int, bot_id: int) -> tuple[Sender, bool
     Raises NotFound, Invalid(`token_refused`), Unavailable(`bot_unavailable`).
     """
     bot = catalog.get(workspace_id, bot_id)
-    with asking.clear_errors():
+    with telegram_lookup.clear_errors():
         senders.probe(bot)
     chats, known, token = bot.chat_ids, known_chats(bot), senders.credentials_of(bot).token
     db.session.commit()
@@ -102,9 +102,9 @@ def _chat_facts(token: str, chat_id: str) -> dict[str, Any] | None:
     """Without the chat's id: the ids of people are kept encrypted, beside this. None where Telegram was not asked."""
     now = clock.now().isoformat()
     try:
-        chat = asking.look_up(token, chat_id)
+        chat = telegram_lookup.look_up(token, chat_id)
     except AppError as error:
-        if asking.was_left_alone(error):
+        if telegram_lookup.was_left_alone(error):
             return None
         return {"error": error.code, "checked_at": now}
     return _facts_of(chat) | {"checked_at": now}

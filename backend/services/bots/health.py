@@ -22,9 +22,9 @@ from backend.core.database import db, system_scope
 from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services import senders
-from backend.services.bots import chat_states, receiving
-from backend.services.bots.receiving import Receiving
+from backend.services.bots import chat_states, webhook_state
 from backend.services.bots.resolution import still_named
+from backend.services.bots.webhook_state import Receiving
 from backend.services.scheduling import SystemJob, Timing, Turn, register_system_job
 from backend.services.senders import provider
 
@@ -130,7 +130,7 @@ def _ask(bot: Sender, expected: str) -> Finding:
         info = provider.quick().get_webhook_info(senders.credentials_of(bot).token)
     except ChannelError as error:
         return judge(error, None, expected, clock.now())
-    return replace(judge(None, info, expected, clock.now()), receiving=receiving.judge(info.url, expected))
+    return replace(judge(None, info, expected, clock.now()), receiving=webhook_state.judge(info.url, expected))
 
 
 def _keep(sender_id: int, finding: Finding) -> None:
@@ -143,7 +143,7 @@ def _keep(sender_id: int, finding: Finding) -> None:
     now = next_state(kept, finding, clock.now())
     bot.facts = {**bot.facts, "health": now}
     if finding.receiving is not None:
-        receiving.keep(bot, finding.receiving)
+        webhook_state.keep(bot, finding.receiving)
     db.session.flush()
     if bot.workspace_id is None:
         return

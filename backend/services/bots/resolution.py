@@ -18,8 +18,8 @@ from backend.core import clock, config
 from backend.core.database import db, system_scope
 from backend.models import Sender, Workspace
 from backend.services import senders
-from backend.services.bots import levels
-from backend.services.bots.levels import Asked, Choice, Environment, KnownBot, Level
+from backend.services.bots import source_order
+from backend.services.bots.source_order import Asked, Choice, Environment, KnownBot, Level
 from backend.services.senders.credentials import token_hash
 
 _WHY: Final = "senders are kept apart by their owner, below"
@@ -67,12 +67,12 @@ def resolve(
     asked = Asked(bot_name, bot_id, token, tuple(chat_ids))
     with system_scope(_WHY):
         rows = _rows(workspace_id, asked)
-        choice = levels.choose(
+        choice = source_order.choose(
             asked, [_known(row) for row in rows], environment_of(workspace_id), need_chats=need_chats
         )
         sender = _sender_of(workspace_id, choice, rows)
         if not sender.is_active:
-            raise levels.inactive()
+            raise source_order.inactive()
         return Target(sender, choice.chat_ids, choice.thread_id, choice.level)
 
 
@@ -82,7 +82,9 @@ def meaning(workspace_id: int, bot_name: str) -> Meaning:
     asked = Asked(bot_name)
     with system_scope(_WHY):
         rows = _rows(workspace_id, asked)
-        choice = levels.choose(asked, [_known(row) for row in rows], environment_of(workspace_id), need_chats=False)
+        choice = source_order.choose(
+            asked, [_known(row) for row in rows], environment_of(workspace_id), need_chats=False
+        )
         if choice.bot_id is not None:
             sender: Sender | None = _sender_of(workspace_id, choice, rows)
         elif choice.level == "environment":
@@ -90,7 +92,7 @@ def meaning(workspace_id: int, bot_name: str) -> Meaning:
         else:
             sender = _by_token(workspace_id, choice.token or "")
         if sender is not None and not sender.is_active:
-            raise levels.inactive()
+            raise source_order.inactive()
     return Meaning(
         level=choice.level,
         bot_id=choice.bot_id,
@@ -106,18 +108,18 @@ def knows(workspace_id: int, name: str) -> bool:
     it has chats, does not count."""
     with system_scope(_WHY):
         rows = _rows(workspace_id, Asked(bot_name=name))
-        return levels.knows(name, [_known(row) for row in rows], environment_of(workspace_id))
+        return source_order.knows(name, [_known(row) for row in rows], environment_of(workspace_id))
 
 
 def environment_of(workspace_id: int) -> Environment:
     """What the environment offers this workspace: everything to the instance's first, nothing to any other."""
     settings = config.get()
     if not settings.telegram_bot_token and not settings.telegram_bot_configs:
-        return levels.NOTHING
+        return source_order.NOTHING
     with system_scope(_WHY):
         first = db.session.execute(select(func.min(Workspace.id))).scalar()
     if first != workspace_id:
-        return levels.NOTHING
+        return source_order.NOTHING
     return Environment(settings.telegram_bot_configs, settings.telegram_bot_token, settings.telegram_chat_ids)
 
 
@@ -134,7 +136,7 @@ def _rows(workspace_id: int, asked: Asked) -> list[Sender]:
     which = (
         Sender.id == asked.bot_id
         if asked.bot_id is not None
-        else Sender.name_folded == levels.folded(asked.bot_name or "")
+        else Sender.name_folded == source_order.folded(asked.bot_name or "")
     )
     query = select(Sender).where(
         Sender.workspace_id == workspace_id,
@@ -156,7 +158,7 @@ def _sender_of(workspace_id: int, choice: Choice, rows: Sequence[Sender]) -> Sen
     if choice.level == "environment":
         default = senders.default_bot()
         if default is None:
-            raise levels.not_found()
+            raise source_order.not_found()
         return default
     if choice.token is None:
         raise RuntimeError("a choice with neither a bot nor a token")

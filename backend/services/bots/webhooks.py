@@ -16,10 +16,10 @@ from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services import senders
 from backend.services.auth import audit
-from backend.services.bots import asking, catalog, receiving
+from backend.services.bots import catalog, telegram_lookup, webhook_state
 from backend.services.bots.command_menu import menus
-from backend.services.bots.receiving import Receiving
-from backend.services.senders import doors, provider
+from backend.services.bots.webhook_state import Receiving
+from backend.services.senders import provider, webhook_verifier
 
 log = get_logger(__name__)
 _WHY: Final = "bots are kept apart by their owner, below"
@@ -46,7 +46,7 @@ def info(workspace_id: int, bot_id: int) -> Standing:
 
 def standing_of(bot: Sender) -> Standing:
     """The same for any bot; commits before it asks."""
-    with asking.clear_errors():
+    with telegram_lookup.clear_errors():
         said = senders.webhook_info(bot)
     expected = senders.webhook_address(bot)
     return Standing(said.url, expected, said.url == expected, said.pending, said.last_error, said.last_error_at)
@@ -58,7 +58,7 @@ def register(actor_label: str, workspace_id: int, bot_id: int, *, drop_pending: 
     Raises NotFound, Invalid (`webhook_address_refused`, `token_refused`, Telegram's reason), Unavailable.
     """
     bot = catalog.get(workspace_id, bot_id)
-    with asking.clear_errors():
+    with telegram_lookup.clear_errors():
         address = senders.register_webhook(bot, drop_pending=drop_pending)
         try:
             senders.register_commands(bot, menus())
@@ -66,8 +66,8 @@ def register(actor_label: str, workspace_id: int, bot_id: int, *, drop_pending: 
             # Updates arrive all the same, and commands are answered without a menu.
             log.warning("menu_not_registered", sender_id=bot_id, code=error.code)
     audit.record(actor_label, "bot.webhook_registered", f"sender:{bot_id}", workspace_id, drop_pending=drop_pending)
-    _keep(workspace_id, bot_id, receiving.WEBHOOK)
-    doors.forget()
+    _keep(workspace_id, bot_id, webhook_state.WEBHOOK)
+    webhook_verifier.forget()
     return address
 
 
@@ -76,10 +76,10 @@ def delete(actor_label: str, workspace_id: int, bot_id: int, *, drop_pending: bo
     bot = catalog.get(workspace_id, bot_id)
     token = senders.credentials_of(bot).token
     db.session.commit()
-    with asking.clear_errors():
+    with telegram_lookup.clear_errors():
         provider.quick().delete_webhook(token, drop_pending=drop_pending)
     audit.record(actor_label, "bot.webhook_deleted", f"sender:{bot_id}", workspace_id, drop_pending=drop_pending)
-    _keep(workspace_id, bot_id, receiving.POLLING)
+    _keep(workspace_id, bot_id, webhook_state.POLLING)
 
 
 def rotate_secret(actor_label: str, workspace_id: int, bot_id: int) -> bool:
@@ -94,14 +94,14 @@ def rotate_secret(actor_label: str, workspace_id: int, bot_id: int) -> bool:
         fresh = senders.new_webhook_secret(bot, keep=registered)
         audit.record(actor_label, "bot.secret_rotated", f"sender:{bot.id}", workspace_id, registered=registered)
         db.session.commit()
-    doors.forget()
+    webhook_verifier.forget()
     if registered:
-        with asking.clear_errors():
+        with telegram_lookup.clear_errors():
             senders.register_webhook(bot)
         with system_scope(_WHY):
             bot = catalog.get(workspace_id, bot_id, lock=True)
             senders.settle_webhook_secret(bot, fresh)
-        doors.forget()
+        webhook_verifier.forget()
     return registered
 
 
@@ -123,5 +123,5 @@ def forget(bot: Sender) -> None:
 
 def _keep(workspace_id: int, bot_id: int, how: Receiving) -> None:
     with system_scope(_WHY):
-        receiving.keep(catalog.get(workspace_id, bot_id, lock=True), how)
+        webhook_state.keep(catalog.get(workspace_id, bot_id, lock=True), how)
         db.session.flush()

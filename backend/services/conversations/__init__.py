@@ -3,7 +3,7 @@
 Provider ids of people and chats are stored encrypted and found by keyed hashes that are the same in every workspace.
 """
 
-from backend.services.conversations import reactions as reactions
+from backend.services.conversations import subscribers as subscribers
 from backend.services.conversations.chats import by_chat, find, find_or_create
 from backend.services.conversations.hashing import chat_hash, chat_key, family_of, identity_hash
 from backend.services.conversations.history import message_at, record_inbound

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from backend.core.sealed import keyring
+from backend.core.encrypted_columns import keyring
 
 _FAMILIES: Final = {"telegram_bot": "telegram", "telegram_user": "telegram"}
 """Channels that share their people's ids."""

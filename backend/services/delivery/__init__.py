@@ -3,7 +3,7 @@
 Services call the functions exported below and nothing else; `dispatcher` is the resident loop that says it.
 """
 
-from backend.services.delivery.canceling import (
+from backend.services.delivery.cancellation import (
     block,
     cancel,
     cancel_of_sender,
@@ -11,7 +11,7 @@ from backend.services.delivery.canceling import (
     mark_unreachable,
     unblock,
 )
-from backend.services.delivery.editing import delete, edit
+from backend.services.delivery.edits import delete, edit
 from backend.services.delivery.outbox import (
     NOTIFICATION_LIFE,
     REPLY_LIFE,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from backend.core import presence, queue
-from backend.core.presence import Process
-from backend.services.bots import standing
-from backend.services.bots.standing import BotStanding
+from backend.core import process_registry, queue
+from backend.core.process_registry import Process
+from backend.services.bots import overview as standing
+from backend.services.bots.overview import BotStanding
 from backend.services.health.figures import Figures, gather
 from backend.services.health.readiness import Check, Load, load, readiness, redis_check
 
@@ -36,7 +36,7 @@ def overview() -> Overview:
     weight = load()
     figures = gather()
     assert figures is not None, "the database has just answered"
-    processes = presence.everybody()
+    processes = process_registry.everybody()
     bots = standing.bots()
     found = sorted(problems(checks, processes, figures, bots))
     return Overview(

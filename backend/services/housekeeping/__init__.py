@@ -4,7 +4,7 @@ Every long-lived worker process tries both every two seconds; an advisory lock l
 """
 
 from backend.services.housekeeping.retention import retain
-from backend.services.housekeeping.sweeping import SWEEP_SECONDS, sweep
-from backend.services.housekeeping.ticking import tick
+from backend.services.housekeeping.scheduler_tick import tick
+from backend.services.housekeeping.sweeper import SWEEP_SECONDS, sweep
 
 __all__ = ["SWEEP_SECONDS", "retain", "sweep", "tick"]

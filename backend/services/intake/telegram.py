@@ -20,7 +20,7 @@ from backend.core.database import db, workspace_scope
 from backend.models import Sender
 from backend.services import alerts, conversations, delivery, linking, notifications, senders
 from backend.services.intake import commands
-from backend.services.intake.commands.exchange import Exchange, Facts
+from backend.services.intake.commands.chat_context import Exchange, Facts
 
 _SEEN_EVERY_SECONDS = 60
 

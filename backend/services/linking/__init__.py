@@ -3,8 +3,8 @@
 One link per person and bot; one person per bot and chat in the whole instance.
 """
 
-from backend.services.linking import reactions as reactions
-from backend.services.linking.confirming import (
+from backend.services.linking import subscribers as subscribers
+from backend.services.linking.confirmations import (
     Confirmation,
     Verified,
     accept_confirmation,
@@ -13,7 +13,7 @@ from backend.services.linking.confirming import (
     verify,
 )
 from backend.services.linking.diagnostics import Check, diagnose
-from backend.services.linking.inviting import Invitation, bot_for, invite
+from backend.services.linking.invitations import Invitation, bot_for, invite
 from backend.services.linking.links import (
     disable_chat,
     link_of,
@@ -28,9 +28,9 @@ from backend.services.linking.links import (
     unlink_all_of,
 )
 from backend.services.linking.overview import Status, status_of, unlink_account
-from backend.services.linking.redeeming import Redemption, redeem
+from backend.services.linking.redemption import Redemption, redeem
+from backend.services.linking.texts import linked_content, masked_account, say
 from backend.services.linking.tokens import LIFE, Issued, issue, looks_like_token
-from backend.services.linking.wording import linked_content, masked_account, say
 
 __all__ = [
     "LIFE",

@@ -16,7 +16,7 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Conversation, Delivery, Identity, LinkToken, Message, Sender, TelegramLink, User
 from backend.services import conversations, delivery
 from backend.services.auth import audit
-from backend.services.linking.wording import masked_account, say
+from backend.services.linking.texts import masked_account, say
 
 ACTIVE: Final = "active"
 BLOCKED: Final = "blocked"

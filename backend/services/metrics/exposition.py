@@ -9,8 +9,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from backend.core import presence
-from backend.core.presence import Process
+from backend.core import process_registry
+from backend.core.process_registry import Process
 from backend.services import health
 from backend.services.health import Figures
 
@@ -20,7 +20,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 def render() -> bytes:
     """Everything. With the database or Redis away it says so, and what they would know is missing."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Everything(health.gather(), presence.everybody()))
+    registry.register(_Everything(health.gather(), process_registry.everybody()))
     return generate_latest(registry)
 
 

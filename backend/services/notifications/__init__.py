@@ -5,7 +5,7 @@ are pure (`texts`, `templates`, `decision`, `quiet_hours`). Failures of delivery
 """
 
 from backend.services.notifications import failures as failures
-from backend.services.notifications import retelling as retelling
+from backend.services.notifications import replacement as replacement
 from backend.services.notifications.attaching import Attachment
 from backend.services.notifications.buttons import press
 from backend.services.notifications.reporting import KIND, plain_data, report, standing
@@ -13,7 +13,7 @@ from backend.services.notifications.retry import Way, retry_available
 from backend.services.notifications.retry import register as register_retry
 from backend.services.notifications.settings import Preferences, change, preferences_of
 from backend.services.notifications.subjects import was_told
-from backend.services.notifications.testing import send_test_message
+from backend.services.notifications.test_notification import send_test_message
 
 __all__ = [
     "KIND",

@@ -16,7 +16,7 @@ from backend.core import config
 from backend.core.egress import EgressFailed, EgressRefused, connection, target
 from backend.core.errors import Invalid
 from backend.services import attachments
-from backend.services.notifications import values
+from backend.services.texts import values
 
 PATIENCE: Final = timedelta(minutes=3)
 """How long a message waits for its attachment at most. The fetching itself gives up before."""

@@ -27,7 +27,7 @@ from backend.core.logging import get_logger
 from backend.models import Message, NotificationEvent, User
 from backend.services import attachments, delivery
 from backend.services.notifications import attaching, failures, rendering, reporting, settings
-from backend.services.notifications.quiet_hours import quiet_until
+from backend.services.texts.quiet_hours import quiet_until
 
 log = get_logger(__name__)
 

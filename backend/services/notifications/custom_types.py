@@ -17,7 +17,8 @@ from backend.core.errors import Conflict, Invalid, NotFound
 from backend.models import NotificationType
 from backend.services import paging
 from backend.services.auth import audit
-from backend.services.notifications import known_types, templates, values
+from backend.services.notifications import known_types
+from backend.services.texts import templates, values
 
 MOST: Final = 200
 """How many types one workspace may have."""

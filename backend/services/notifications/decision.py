@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
-from backend.services.notifications.quiet_hours import QuietHours, quiet_until
+from backend.services.texts.quiet_hours import QuietHours, quiet_until
 
 Verdict = Literal["queued", "deferred", "suppressed"]
 LinkState = Literal["none", "active", "paused", "blocked", "disabled"]

@@ -14,7 +14,7 @@ from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.models import Attempt, Conversation, Delivery, Message, NotificationEvent, Sender, TelegramLink, User
 from backend.services import paging, senders
-from backend.services.notifications import reading
+from backend.services.notifications import queries
 
 MOST_ATTEMPTS = 100
 """Of one message, the newest; eight are made of a part at most, but a message may be edited for weeks."""
@@ -62,7 +62,7 @@ def entries(
     limit: int = paging.DEFAULT_LIMIT,
 ) -> tuple[list[Entry], str | None]:
     """The workspace's events, newest first, by four queries however many there are."""
-    found, following = reading.events(
+    found, following = queries.events(
         type_name=type_name, user_id=user_id, decision=decision, cursor=cursor, limit=limit
     )
     return _entries(found), following
@@ -70,7 +70,7 @@ def entries(
 
 def trace(event_id: int) -> Trace:
     """What came of an event of the workspace in scope. Raises NotFound."""
-    entry = _entries([reading.event(event_id)])[0]
+    entry = _entries([queries.event(event_id)])[0]
     message = entry.message
     if message is None:
         return Trace(entry, None, None, (), ())

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from backend.channels.base import Button, Content, Media
 from backend.core import i18n
 from backend.models import NotificationEvent, NotificationType
-from backend.services.notifications import custom_types, known_types, retry, texts, values
+from backend.services.notifications import custom_types, known_types, retry, texts
+from backend.services.texts import values
 
 Keyboard = tuple[tuple[Button, ...], ...]
 

@@ -17,10 +17,11 @@ from backend.core.database import db
 from backend.models import Conversation, Message, NotificationEvent, NotificationSubject, NotificationType, User
 from backend.services import delivery, linking, senders
 from backend.services.delivery import Lane
-from backend.services.notifications import attaching, known_types, rendering, settings, subjects, values
+from backend.services.notifications import attaching, known_types, rendering, settings, subjects
 from backend.services.notifications.attaching import Attachment
 from backend.services.notifications.decision import Decision, LinkState, Wishes, decide
 from backend.services.notifications.subjects import Living
+from backend.services.texts import values
 
 KIND = "notification"
 QUIET = "quiet_hours"

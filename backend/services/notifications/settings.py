@@ -18,7 +18,7 @@ from backend.models import NotificationSettings, User
 from backend.services.auth import audit
 from backend.services.notifications import known_types
 from backend.services.notifications.decision import Wishes
-from backend.services.notifications.quiet_hours import QuietHours
+from backend.services.texts.quiet_hours import QuietHours
 
 DEFAULT_SUMMARY_AT = "09:00"
 

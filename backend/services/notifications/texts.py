@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from backend.channels.base import Content
 from backend.core import i18n
-from backend.services.notifications import platforms, values
+from backend.services.notifications import platforms
+from backend.services.texts import values
 
 PREVIEW: Final = 200
 """Graphemes of a post's text that are shown."""

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from backend.core import clock, queue
 from backend.core.database import db, workspace_scope
 from backend.models import OutgoingDelivery, OutgoingWebhook
-from backend.services.outgoing_webhooks.decisions import matches
+from backend.services.outgoing_webhooks.retry_policy import matches
 
 LANE: Final = "background"
 VERSION: Final = 1

@@ -17,7 +17,7 @@ from backend.models import OutgoingDelivery, OutgoingWebhook
 from backend.services import paging
 from backend.services.auth import audit
 from backend.services.outgoing_webhooks import emitting, signing
-from backend.services.outgoing_webhooks.decisions import matches
+from backend.services.outgoing_webhooks.retry_policy import matches
 
 MOST: Final = 20
 """Endpoints of one workspace."""

@@ -17,13 +17,13 @@ from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from backend.core import clock, config, failpoints, queue
-from backend.core.crews import Crew
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.egress import Egress, EgressFailed, EgressRefused, answers
 from backend.core.logging import get_logger
+from backend.core.thread_pools import Crew
 from backend.models import OutgoingAttempt, OutgoingDelivery, OutgoingWebhook
 from backend.services.outgoing_webhooks import emitting, endpoints, signing
-from backend.services.outgoing_webhooks.decisions import MAX_RETRY_AFTER, WAITS, Outcome, decide
+from backend.services.outgoing_webhooks.retry_policy import MAX_RETRY_AFTER, WAITS, Outcome, decide
 
 log = get_logger(__name__)
 

@@ -4,12 +4,12 @@ Each try is begun at most once: a row is committed before the call that publishe
 it the post is `unknown` and a person is asked. `publish_due` is the job; what decides is pure (`decisions`, `states`).
 """
 
-from backend.services.posts import retrying as retrying
+from backend.services.posts import retry_button as retry_button
+from backend.services.posts.editing import Place, cancel, change, check_media, create, draft_of, schedule
 from backend.services.posts.jobs import EXECUTE
 from backend.services.posts.outcomes import RUN_PROGRESSED, report_result, resolve, retry, tell
 from backend.services.posts.publishing import publish_due, waiting
-from backend.services.posts.reading import attempts_of, get, listing, next_attempt_at
-from backend.services.posts.writing import Place, cancel, change, check_media, create, draft_of, schedule
+from backend.services.posts.queries import attempts_of, get, listing, next_attempt_at
 
 __all__ = [
     "EXECUTE",

@@ -15,7 +15,7 @@ from backend.core.errors import Conflict
 from backend.models import Post, PostAttempt, RuleRun, User
 from backend.services import notifications
 from backend.services.auth import audit
-from backend.services.posts import publishers, reading, states, wording
+from backend.services.posts import publishers, queries, states, texts
 
 LANE: Final = "background"
 ACTOR: Final = "system"
@@ -90,7 +90,7 @@ def data_of(post: Post, locale: str) -> dict[str, Any]:
         counts = {"likes": post.likes, "comments": post.comments}
         known |= {"content": post.content, "post_url": post.post_url, **counts}
     else:
-        known |= {"error": wording.explain(post.state, post.reason, post.error, locale)}
+        known |= {"error": texts.explain(post.state, post.reason, post.error, locale)}
     return {name: value for name, value in known.items() if value is not None}
 
 
@@ -120,7 +120,7 @@ def report_result(
 
     Raises NotFound, Conflict (`post_state`; `stale_attempt`: it speaks of an earlier request).
     """
-    post = reading.get(post_id, lock=True)
+    post = queries.get(post_id, lock=True)
     if post.publisher != "webhook":
         raise Conflict("not_the_hosts", "This post is not published by the host application.")
     if attempt is not None and attempt != post.attempts:
@@ -145,7 +145,7 @@ def resolve(
     """A person answers what became of a post whose outcome is unknown. `retry` publishes it again: they have seen
     that it is not there. Raises NotFound, Conflict (`post_state`), and for `retry` what `publishers.choose` does.
     """
-    post = reading.get(post_id, lock=True)
+    post = queries.get(post_id, lock=True)
     states.require(post.state, "resolve")
     if outcome == "retry":
         _again(post)
@@ -158,7 +158,7 @@ def resolve(
 
 def retry(actor_label: str, post_id: int) -> Post:
     """Publishes a failed post again. Raises NotFound, Conflict (`post_state`), and what `publishers.choose` does."""
-    post = reading.get(post_id, lock=True)
+    post = queries.get(post_id, lock=True)
     states.require(post.state, "retry")
     _again(post)
     audit.record(actor_label, "post.retried", f"post:{post.id}")

@@ -21,13 +21,13 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from backend.channels.errors import ChannelError, OutcomeUnknown, RetryLater
 from backend.channels.meta_pages import Published
 from backend.core import clock, failpoints, queue
-from backend.core.crews import Crew
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError
 from backend.core.locking import only_one
 from backend.core.logging import get_logger
+from backend.core.thread_pools import Crew
 from backend.models import Post
-from backend.services.posts import decisions, outcomes, publishers, reading, settling
+from backend.services.posts import outcomes, publishers, queries, retry_policy, settlement
 from backend.services.posts.publishers import Plan
 
 log = get_logger(__name__)
@@ -44,7 +44,7 @@ def waiting() -> int:
     """How many posts there are to publish or to settle now; counts to 1,000 at most."""
     with system_scope("housekeeping"):
         found = len(db.session.scalars(_due().with_only_columns(Post.id).limit(1000)).all())
-        found += settling.waiting()
+        found += settlement.waiting()
         db.session.rollback()
     return found
 
@@ -57,7 +57,7 @@ def publish_due(seconds: float = 2.0) -> int:
     """
     queue.clear_flag(outcomes.LANE)
     deadline = time.monotonic() + seconds
-    done = settling.settle()
+    done = settlement.settle()
     while time.monotonic() < deadline:
         claimed = _claim(network=_CREW.free() > 0)
         if claimed is None:
@@ -114,7 +114,7 @@ def _claim(*, network: bool) -> tuple[int, int, bool] | None:
 
 def _attend(workspace_id: int, post_id: int) -> None:
     """Prepares a post and publishes it, in a thread of its own; does nothing while another is at it."""
-    with only_one(db.engine, settling.lock_of(post_id)) as lock, workspace_scope(workspace_id):
+    with only_one(db.engine, settlement.lock_of(post_id)) as lock, workspace_scope(workspace_id):
         plan = _prepare(post_id) if lock is not None else None
         if plan is None:
             return
@@ -151,7 +151,7 @@ def _prepare(post_id: int) -> Plan | None:
     locked.progress = prepared.progress
     if prepared.wait is not None:
         locked.tries += 1
-        if locked.tries > decisions.MOST_TRIES:
+        if locked.tries > retry_policy.MOST_TRIES:
             outcomes.end(locked, "failed", code="gave_up", detail=prepared.code)
         else:
             outcomes.put_off(locked, prepared.code or "preparing", timedelta(seconds=prepared.wait), begun=False)
@@ -163,7 +163,7 @@ def _prepare(post_id: int) -> Plan | None:
 
 def _unchanged(plan: Plan) -> Post | None:
     """The row, locked, if it still says what the plan does."""
-    post = reading.get(plan.post_id, lock=True)
+    post = queries.get(plan.post_id, lock=True)
     if post.state != "scheduled" or post.updated_at != plan.updated_at:
         db.session.rollback()
         return None
@@ -182,7 +182,7 @@ def _hand_over(post_id: int, plan: Plan | None = None) -> None:
         db.session.flush()
     except AppError as error:
         db.session.rollback()
-        post = reading.get(post_id, lock=True)
+        post = queries.get(post_id, lock=True)
         if post.state == "scheduled":
             outcomes.end(post, "failed", code=error.code, detail=error.message)
     except (OperationalError, InterfaceError):
@@ -196,7 +196,7 @@ def _hand_over(post_id: int, plan: Plan | None = None) -> None:
 
 
 def _still_due(post_id: int) -> Post | None:
-    post = reading.get(post_id, lock=True)
+    post = queries.get(post_id, lock=True)
     due = post.state == "scheduled" and post.due_at is not None and post.due_at <= clock.now()
     return post if due else None
 
@@ -235,7 +235,7 @@ def _call(plan: Plan) -> None:
 
 
 def _record(plan: Plan, number: int, published: Published) -> None:
-    post = reading.get(plan.post_id, lock=True)
+    post = queries.get(plan.post_id, lock=True)
     # A person may have answered meanwhile what nobody knew; the platform's own answer is better than none, though.
     if post.attempts == number and post.state in ("publishing", "unknown"):
         outcomes.end(post, "published", external_id=published.external_id, post_url=published.url)
@@ -244,14 +244,14 @@ def _record(plan: Plan, number: int, published: Published) -> None:
 
 def _consequence(post_id: int, error: ChannelError, *, begun: bool, number: int | None = None) -> None:
     """Records an error, and what follows. Commits."""
-    post = reading.get(post_id, lock=True)
+    post = queries.get(post_id, lock=True)
     expected = "publishing" if begun else "scheduled"
     if post.state != expected or (number is not None and post.attempts != number):
         db.session.rollback()
         return
     post.tries += 1
-    decided = decisions.decide(error, begun=begun, tries=post.tries)
-    if decided.code in decisions.FORGETS:
+    decided = retry_policy.decide(error, begun=begun, tries=post.tries)
+    if decided.code in retry_policy.FORGETS:
         post.progress = {}
     if decided.wait is None:
         outcomes.end(

@@ -1,8 +1,8 @@
 """Scheduled messages: what a bot says to its chats by a schedule, each time at most once."""
 
 from backend.services.scheduled_messages.messages import Planned, change, coming, create, get, listing, remove, run_now
-from backend.services.scheduled_messages.reading import Occasion, history
-from backend.services.scheduled_messages.saying import JOB, KIND
+from backend.services.scheduled_messages.queries import Occasion, history
+from backend.services.scheduled_messages.sending import JOB, KIND
 
 __all__ = [
     "JOB",

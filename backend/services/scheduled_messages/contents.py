@@ -13,7 +13,7 @@ from backend.channels import richtext
 from backend.core.errors import Invalid
 from backend.models import ScheduledMessage
 from backend.services import alerts
-from backend.services.alerts import raising
+from backend.services.alerts.ingest import api_input
 from backend.services.notifications import Attachment, attaching
 
 Kind = Literal["message", "alert", "photo", "document"]
@@ -93,7 +93,7 @@ def check(message: ScheduledMessage, chat_ids: list[str] | None) -> None:
         return
     try:
         if planned.kind == "alert":
-            raising.check(message.workspace_id, alert_of(message, chat_ids))
+            api_input.check(message.workspace_id, alert_of(message, chat_ids))
         else:
             attaching.prepare(planned.attachment)
     except Invalid as error:

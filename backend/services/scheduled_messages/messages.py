@@ -20,7 +20,7 @@ from backend.models import Schedule, ScheduledMessage, ScheduleFire
 from backend.services import paging, scheduling
 from backend.services.auth import audit
 from backend.services.scheduled_messages import contents
-from backend.services.scheduled_messages.saying import JOB, chat_ids_of, target_of
+from backend.services.scheduled_messages.sending import JOB, chat_ids_of, target_of
 from backend.services.scheduling import Timing, schedules, timing
 
 _TIMING: Final = ("kind", "cron", "interval_seconds", "run_at", "timezone")

@@ -4,7 +4,7 @@ A feature registers a job once (`register` or `register_each`) and makes a sched
 jobs are `SystemJob`s, registered with `register_system_job`.
 """
 
-from backend.services.scheduling.claiming import claim
+from backend.services.scheduling.claims import claim
 from backend.services.scheduling.firing import LANE, carry_out_waiting, drain, run_now, waiting
 from backend.services.scheduling.registry import Fire, register, register_each
 from backend.services.scheduling.schedules import (

@@ -13,7 +13,7 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError
 from backend.core.logging import get_logger
 from backend.models import Schedule, ScheduleFire
-from backend.services.scheduling import claiming, registry
+from backend.services.scheduling import claims, registry
 from backend.services.scheduling.failures import DEFECT, fail
 from backend.services.scheduling.registry import Fire
 
@@ -25,7 +25,7 @@ LANE: Final = "scheduling"
 def waiting() -> bool:
     """Whether a schedule is due or a fire waits to be carried out."""
     with system_scope("schedules of all workspaces are fired by one loop"):
-        found = claiming.is_due() or db.session.execute(_waiting_fires()).first() is not None
+        found = claims.is_due() or db.session.execute(_waiting_fires()).first() is not None
         db.session.rollback()
     return found
 
@@ -35,7 +35,7 @@ def drain(seconds: float = 20.0) -> int:
     queue.clear_flag(LANE)
     deadline = time.monotonic() + seconds
     fired = 0
-    while time.monotonic() < deadline and (batch := claiming.claim()) > 0:
+    while time.monotonic() < deadline and (batch := claims.claim()) > 0:
         fired += batch
     carry_out_waiting(max(deadline - time.monotonic(), 0.0))
     if time.monotonic() > deadline:

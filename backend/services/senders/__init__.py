@@ -5,14 +5,13 @@ The environment's default bot has a row of its own (`source` is `environment`), 
 transaction first: no transaction is open during a network call.
 """
 
-from backend.services.senders import reactions as reactions
+from backend.services.senders import subscribers as subscribers
 from backend.services.senders.access import CHANNEL, by_id, find, named
+from backend.services.senders.account_check import keep_facts, probe, recheck_refused, username_of
 from backend.services.senders.credentials import bot_id_of, credentials_of, set_token
-from backend.services.senders.doors import Door, door, is_door_known, remembered_door
 from backend.services.senders.environment import default_bot, ensure_environment_bot
 from backend.services.senders.members import is_chat_admin
-from backend.services.senders.probing import keep_facts, probe, recheck_refused, username_of
-from backend.services.senders.standing import NOT_CONFIGURED, REFUSED, disable, enable
+from backend.services.senders.state import NOT_CONFIGURED, REFUSED, disable, enable
 from backend.services.senders.webhook import (
     BotCommandText,
     new_webhook_secret,
@@ -24,6 +23,7 @@ from backend.services.senders.webhook import (
     webhook_secret_of,
     webhook_secrets_of,
 )
+from backend.services.senders.webhook_verifier import Door, door, is_door_known, remembered_door
 
 __all__ = [
     "CHANNEL",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from backend.channels.base import Credentials
+from backend.core.encrypted_columns import keyring
 from backend.core.errors import Invalid
-from backend.core.sealed import keyring
 from backend.models import Sender
-from backend.services.senders.standing import enable
+from backend.services.senders.state import enable
 
 _TOKEN = re.compile(r"([0-9]{1,20}):[A-Za-z0-9_-]{1,128}(/test)?")
 

@@ -12,7 +12,7 @@ from backend.core.database import db, system_scope
 from backend.models import Sender, Workspace
 from backend.services.senders.access import CHANNEL
 from backend.services.senders.credentials import set_token, token_hash
-from backend.services.senders.standing import NOT_CONFIGURED, disable, enable
+from backend.services.senders.state import NOT_CONFIGURED, disable, enable
 
 NAME: Final = "default"
 _WHY = "the default bot serves every workspace"

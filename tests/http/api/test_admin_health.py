@@ -10,7 +10,7 @@ import redis
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from backend.core import clock, config, presence, queue
+from backend.core import clock, config, process_registry, queue
 from backend.core.database import db, system_scope
 from backend.models import Heartbeat, User, WebhookEvent, Workspace
 from backend.services.health import figures
@@ -33,7 +33,7 @@ def look(client: FlaskClient, owner: User) -> dict[str, Any]:
 
 def everything_runs() -> None:
     for role in ("web", "dispatch", "jobs"):
-        presence.report(role)
+        process_registry.report(role)
     with system_scope("test"):
         now = db.session.execute(text("SELECT clock_timestamp()")).scalar_one()
         for name in ("sweep", "tick"):
@@ -64,7 +64,7 @@ def test_what_is_missing_is_named(client: FlaskClient, owner: User) -> None:
         db.session.add(WebhookEvent(**event, key=b"1", state="new", received_at=now - timedelta(minutes=2)))
         db.session.commit()
     redis.Redis.from_url(config.get().redis_url).flushdb()
-    presence.report("intake")
+    process_registry.report("intake")
     found = look(client, owner)
     assert found["status"] == "degraded"
     missing = sorted(f"no_worker_{role}" for role in ("dispatch", *queue.LANES) if role != "intake")

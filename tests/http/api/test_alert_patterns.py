@@ -7,7 +7,7 @@ import pytest
 from backend.core import patterns
 from backend.core.database import db, system_scope
 from backend.models import AlertSilence
-from backend.services.alerts import silence_preview
+from backend.services.alerts.rules import silence_preview
 from tests.http import callers
 from tests.http.api.test_alerts import DISK, PAYLOADS, call, operator
 

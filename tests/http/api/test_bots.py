@@ -14,7 +14,7 @@ from backend.http.schemas.bots import BotChange
 from backend.models import AuditEntry, Delivery, Message, Sender, TelegramLink, User, Workspace
 from backend.services import conversations, delivery
 from backend.services.delivery import outbox
-from backend.services.senders import doors
+from backend.services.senders import webhook_verifier
 from tests.http import callers, routes
 from tests.support import factories
 from tests.support.bot_api import ME, BotApi, Refusal, bot_api, settings_with
@@ -362,7 +362,7 @@ def test_a_new_secret_refuses_no_update_on_the_way(
     address = f"/api/telegram-bots/{bot['id']}"
 
     def accepts(secret: str) -> bool:
-        doors.forget()
+        webhook_verifier.forget()
         header = {"X-Telegram-Bot-Api-Secret-Token": secret}
         return (
             client.post(f"/api/telegram/webhook/{bot['id']}/", json={"update_id": 1}, headers=header).status_code == 200

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import create_engine
 
 from backend.channels.base import Content
-from backend.core import clock, config, presence, queue
+from backend.core import clock, config, process_registry, queue
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Attempt, Heartbeat, JobRun, Mail, SenderLease, WebhookEvent, Workspace
 from backend.services import delivery
@@ -109,8 +109,8 @@ def test_queues_outcomes_and_standing_are_counted(client: FlaskClient) -> None:
 
 
 def test_processes_are_counted_whichever_is_asked(client: FlaskClient) -> None:
-    presence.report("web", live=4)
-    presence.report("dispatch")
+    process_registry.report("web", live=4)
+    process_registry.report("dispatch")
     found = scrape(client)
     roles = {dict(labels).get("role") for name, labels in found if name == "switchboard_process_cpu_seconds_total"}
     assert roles == {"web", "dispatch"}
@@ -142,7 +142,7 @@ def test_a_part_that_is_away_is_said_and_the_rest_is_told(client: FlaskClient, m
         found = scrape(client)
         assert found["switchboard_up", (("part", "redis"),)] == 0
         assert found["switchboard_intake_waiting", ()] == 0
-    presence.report("web")
+    process_registry.report("web")
     db.session.remove()
     monkeypatch.setitem(db.engines, None, create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none"))
     found = scrape(client)

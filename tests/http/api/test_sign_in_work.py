@@ -12,10 +12,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event
 
+from backend.asgi.application import Front
 from backend.core import clock, hash_queue, passwords
 from backend.core.database import db
 from backend.core.hash_queue import HashQueue, Size
-from backend.front.application import Front
 from backend.http.devices import HEADER as DEVICE
 from backend.services.auth import limits, password_resets
 from tests.http import callers

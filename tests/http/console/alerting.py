@@ -7,7 +7,8 @@ from typing import Any
 from backend.core.database import workspace_scope
 from backend.models import User
 from backend.services import alerts
-from backend.services.alerts import By, Wish, policies
+from backend.services.alerts import By, Wish
+from backend.services.alerts.rules import policies
 from tests.http import callers, holdings
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from backend.core.database import system_scope
-from backend.http.console import sessions
+from backend.http.console.kit import sessions
 from backend.models import User
 from backend.services.auth import credentials
 from tests.http import callers

@@ -12,7 +12,8 @@ from sqlalchemy import event, select, update
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Alert, AlertEvent, AuditEntry
-from backend.services.alerts import By, silences
+from backend.services.alerts import By
+from backend.services.alerts.rules import silences
 from tests.http import callers, holdings, routes
 from tests.http.console.alerting import HOST, HX, policy, raised
 from tests.http.console.conftest import Browser

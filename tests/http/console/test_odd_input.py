@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from backend.http.console.own_address import HOME, own_address
+from backend.http.console.kit.own_address import HOME, own_address
 from tests.http import callers, routes
 from tests.http.console.conftest import Browser
 

@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from backend.core import clock
 from backend.core.database import db, system_scope
-from backend.http.console import assets, navigation, pages, sessions
+from backend.http.console.kit import assets, navigation, pages, sessions
 from backend.models import AuditEntry, SignIn, User
 from tests.http import callers, routes
 from tests.http.console.conftest import OWN, Browser

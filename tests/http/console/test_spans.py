@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.http.console import spans
+from backend.http.console.kit import durations
 
 
 @pytest.mark.parametrize(
@@ -21,17 +21,17 @@ from backend.http.console import spans
     ],
 )
 def test_a_span_is_read(text, seconds):
-    assert spans.read(text) == seconds
+    assert durations.read(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-5m", "5 weeks", "1.5h", "m", "5m!"])
 def test_what_is_no_span_is_refused(text):
-    assert spans.read(text) is None
+    assert durations.read(text) is None
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(None, ""), (0, "0s"), (30, "30s"), (3000, "50m"), (5400, "1h 30m"), (86_400, "1d")]
 )
 def test_a_span_is_shown_as_it_can_be_read(seconds, text):
-    assert spans.shown(seconds) == text
-    assert seconds is None or spans.read(text) == seconds
+    assert durations.shown(seconds) == text
+    assert seconds is None or durations.read(text) == seconds

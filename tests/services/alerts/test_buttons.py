@@ -10,7 +10,9 @@ from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.models import AuditEntry, Delivery
 from backend.services import alerts
-from backend.services.alerts import acting, buttons, silences
+from backend.services.alerts.lifecycle import actions as acting
+from backend.services.alerts.messages import buttons
+from backend.services.alerts.rules import silences
 from backend.services.intake import telegram
 from tests.services.alerts.conftest import BY, GROUP, buttons_of, linked, run_timers, text_of
 from tests.support import factories
@@ -178,7 +180,7 @@ def test_a_subscriber_acknowledges_in_their_own_chat(room, ada, default_bot, sen
 
 
 def test_some_items_can_be_resolved_and_the_last_ends_the_alert(room):
-    from backend.services.alerts import policies
+    from backend.services.alerts.rules import policies
 
     policies.create("user:1", {"name": "One", "group_by": ["service"], "group_wait": 0})
     for host in ("db-1", "db-2"):

@@ -9,8 +9,8 @@ from backend.core import clock, config, events
 from backend.core.database import db, system_scope
 from backend.models import AlertFailure, AlertMessage, JobRun, Message
 from backend.services import delivery, mail
-from backend.services.alerts import health, reading
-from backend.services.delivery import recovery
+from backend.services.alerts import bot_health, queries
+from backend.services.dispatch import recovery
 from tests.services.alerts.conftest import linked, run_timers, text_of
 from tests.support import factories
 from tests.support.mail_server import mail_server
@@ -46,7 +46,7 @@ def test_a_message_that_failed_goes_to_the_admins(room, admin):
     assert told.user_id == admin.id
     assert "could not be delivered by the bot “alerts” (chat_not_found)" in text_of(told)
     assert "Disk full" in text_of(told)
-    (found, _) = reading.listing(state="undelivered")
+    (found, _) = queries.listing(state="undelivered")
     assert [one.alert.id for one in found] == [alert.id]
 
 
@@ -183,7 +183,7 @@ def test_a_failing_health_check_is_raised_on_the_bot_for_health_and_ends_with_it
         events.publish("health_check_failed", **failing)
         db.session.commit()
     alert = room.alert()
-    assert (alert.bot_name, alert.severity, alert.source) == (health.BOT, "critical", "system")
+    assert (alert.bot_name, alert.severity, alert.source) == (bot_health.BOT, "critical", "system")
     assert room.items()[0].count == 2
     with system_scope("the check serves all workspaces"):
         events.publish("health_check_recovered", workspace_id=home.id, sender_id=7, bot_name="deploy")

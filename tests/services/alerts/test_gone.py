@@ -12,7 +12,8 @@ from backend.core import events
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Alert, AlertMessage, Message
 from backend.services import alerts, delivery
-from backend.services.alerts import acting, cases, saying
+from backend.services.alerts.lifecycle import actions, locked_alert
+from backend.services.alerts.messages import publish
 from tests.services.alerts.conftest import BY, Room, run_timers
 from tests.support.engine import run_until
 from tests.support.picky_channel import PickyChannel, refusal
@@ -135,7 +136,7 @@ def test_reopened_by_a_person(group: Group) -> None:
     group.report()
     group.report("resolved")
     group.delete()
-    acting.act(group.room.alert().id, "reopen", BY)
+    actions.act(group.room.alert().id, "reopen", BY)
     group.settle()
     assert group.sees == ["🟠 <b>Disk full</b>"]
 
@@ -160,7 +161,7 @@ def test_two_that_find_out_at_once_say_it_once(group: Group) -> None:
         events.publish("message_gone", message_id=message.id, code="message_gone")
         db.session.commit()
     with workspace_scope(group.room.home.id):
-        saying.bring_up_to_date(cases.by_id(alert_id), news=True)
+        publish.bring_up_to_date(locked_alert.by_id(alert_id), news=True)
         db.session.commit()
     run_timers()
     group.settle()

@@ -11,8 +11,9 @@ from backend.channels.errors import Rejected
 from backend.channels.telegram_bot import formatting, keyboards, operations
 from backend.core import clock
 from backend.core.errors import Invalid
-from backend.services import telegram_service
-from backend.services.notifications import custom_types, templates, texts, values
+from backend.services import host_api
+from backend.services.notifications import custom_types, texts
+from backend.services.texts import templates, values
 from tests.channels.test_richtext_tags import BLANK
 
 MARKED = ["<b>\u200b</b>", '<a href="https://example.com/">\u2060</a>', "&#8203;", "<i> </i>"]
@@ -76,7 +77,7 @@ def test_other_texts_that_are_sent(blank):
 @pytest.mark.parametrize("blank", ["\u200b", "\u3164", "\ufeff"], ids=ascii)
 def test_python_is_told_that_there_is_nothing_to_say(room, blank):
     with pytest.raises(Invalid, match="text_empty"):
-        telegram_service.send_message(blank, bot_name="alerts")
+        host_api.send_message(blank, bot_name="alerts")
 
 
 def test_a_template_may_hold_what_begins_like_a_link(room):

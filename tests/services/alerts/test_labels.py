@@ -12,7 +12,9 @@ from backend.core import clock
 from backend.core.database import db
 from backend.models import AlertEvent
 from backend.services import alerts
-from backend.services.alerts import By, acting, policies, reading, silence_preview, silences
+from backend.services.alerts import By, queries
+from backend.services.alerts.lifecycle import actions
+from backend.services.alerts.rules import policies, silence_preview, silences
 from tests.services.alerts.conftest import BY, run_timers
 
 SENDER = By("alertmanager", "token:1")
@@ -56,7 +58,7 @@ CONTAINER = {"alertname": "OutOfMemory", "cluster": "blue", "container": "api", 
 def test_the_button_silences_a_group_of_alertname_cluster_and_container(room, receive, source):
     group = {name: CONTAINER[name] for name in ("alertname", "cluster", "container")}
     receive(firing(CONTAINER, CONTAINER | {"pod": "api-2"}, groupLabels=group), source)
-    acting.silence(room.alert().id, BY)
+    actions.silence(room.alert().id, BY)
     db.session.commit()
     assert room.alert().silenced_until is not None
     clock.move(3600)
@@ -114,7 +116,7 @@ def test_silence_and_preview_see_the_same_complete_labels(room, receive, matcher
 )
 def test_the_filter_by_label_sees_what_a_matcher_sees(room, receive, label, value, found):
     receive(firing(CONTAINER | {"__alert_rule_uid__": "u1", "severity": "page"}))
-    listed, _ = reading.listing(labels={label: value})
+    listed, _ = queries.listing(labels={label: value})
     assert len(listed) == found
 
 
@@ -125,7 +127,7 @@ def test_two_alerts_that_differ_in_their_last_label_are_silenced_apart(room, rec
     receive(firing(labels, groupKey="one"))
     receive(firing(labels | {last: "other"}, groupKey="two"))
     one, two = room.alerts()
-    acting.silence(one.id, BY)
+    actions.silence(one.id, BY)
     db.session.commit()
     run_timers()
     one, two = room.alerts()
@@ -137,7 +139,7 @@ def test_long_values_that_differ_at_their_end_stay_two(room, receive):
     receive(firing({"path": "x" * 9000 + "1"}, groupKey="one"))
     receive(firing({"path": "x" * 9000 + "2"}, groupKey="two"))
     one, two = room.alerts()
-    acting.silence(one.id, BY)
+    actions.silence(one.id, BY)
     db.session.commit()
     run_timers()
     one, two = room.alerts()
@@ -150,14 +152,14 @@ def test_what_an_alert_of_the_api_says_now_is_what_its_silence_is_made_of(room):
     room.raise_("Disk full", throttle_key="disk", labels={"host": "db-2", "mount": "/var"})
     assert room.alert().labels == {"host": "db-2", "mount": "/var"}
     assert room.items()[0].labels == {"host": "db-2", "mount": "/var"}
-    acting.silence(room.alert().id, BY)
+    actions.silence(room.alert().id, BY)
     assert room.alert().silenced_until is not None
 
 
 @pytest.mark.parametrize("labels", [{"bot_name": "mine"}, {"title": "mine"}, {"alert_group": "mine"}, {}], ids=str)
 def test_a_label_that_is_called_like_something_else_is_no_trap(room, labels):
     room.raise_("Disk full", labels=labels)
-    acting.silence(room.alert().id, BY)
+    actions.silence(room.alert().id, BY)
     assert room.alert().silenced_until is not None
 
 
@@ -174,7 +176,7 @@ def test_whatever_a_group_is_made_of_its_silence_hushes_it_and_not_another(room,
     receive(firing(*several, groupLabels=shared, groupKey="mine"))
     receive(firing({"alertname": "elsewhere", "pod": "z"}, groupKey="other"))
     mine, other = room.alerts()
-    acting.silence(mine.id, BY)
+    actions.silence(mine.id, BY)
     db.session.commit()
     run_timers()
     mine, other = room.alerts()

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backend.services.alerts import checking, keys, states
-from backend.services.alerts.matching import Matcher, Meter, Silence, matches, problem, silencing, visible
+from backend.services.alerts.ingest import keys, validation
+from backend.services.alerts.lifecycle import states
+from backend.services.alerts.rules.matchers import Matcher, Meter, Silence, matches, problem, silencing, visible
 
 NOW = datetime(2026, 11, 21, 13, 0, tzinfo=UTC)
 LABELS = {"service": "payments", "host": "pay-2"}
@@ -102,7 +103,7 @@ def test_what_is_no_matcher(op, value, code):
     ],
 )
 def test_a_silence_has_to_ask_for_something(rows, codes):
-    assert [fault["code"] for fault in checking.matcher_faults(rows)] == codes
+    assert [fault["code"] for fault in validation.matcher_faults(rows)] == codes
 
 
 def test_severity_title_and_bot_can_be_matched_and_own_labels_come_first():

@@ -10,7 +10,9 @@ import pytest
 from backend.core import clock
 from backend.core.database import db
 from backend.services import alerts
-from backend.services.alerts import By, acting, monitoring_fields, receivers
+from backend.services.alerts import By
+from backend.services.alerts.ingest import monitoring_fields, monitoring_webhooks
+from backend.services.alerts.lifecycle import actions
 from tests.services.alerts.conftest import BY
 from tests.services.alerts.test_receivers import body
 
@@ -124,9 +126,9 @@ def test_what_fires_again_in_its_group_began_anew(room, receive):
 
 def test_a_person_resolves_now_whatever_was_said(room, receive):
     receive(changed(startsAt=ago(hours=1)))
-    acting.act(room.alert().id, "resolve", BY)
+    actions.act(room.alert().id, "resolve", BY)
     assert room.alert().ended_at is None
-    acting.act(room.alert().id, "reopen", BY)
+    actions.act(room.alert().id, "reopen", BY)
     assert room.items()[0].ended_at is None
 
 
@@ -211,9 +213,9 @@ def test_a_group_without_a_key_and_labels_is_where_its_members_are(room, receive
 
 
 def test_a_large_group_of_a_sender_stays_one_alert(room, receive, monkeypatch):
-    from backend.services.alerts import reporting
+    from backend.services.alerts.ingest import grouping
 
-    monkeypatch.setattr(reporting, "MOST_ITEMS", 2)
+    monkeypatch.setattr(grouping, "MOST_ITEMS", 2)
     receive(body("alertmanager/group_truncated"))
     receive(changed(fingerprint="new"))
     assert len(room.alerts()) == 1
@@ -221,7 +223,7 @@ def test_a_large_group_of_a_sender_stays_one_alert(room, receive, monkeypatch):
 
 def test_more_alerts_than_are_listed_are_a_number_and_those_that_are_over_still_count(room, receive, monkeypatch):
     receive(changed(fingerprint="9"))
-    monkeypatch.setattr(receivers, "MOST_ALERTS", 2)
+    monkeypatch.setattr(monitoring_webhooks, "MOST_ALERTS", 2)
     given = body("alertmanager/firing")
     one = given["alerts"][0]
     given["alerts"] = [one | {"fingerprint": str(number)} for number in range(5)] + [
@@ -265,7 +267,7 @@ def test_a_group_is_called_by_what_says_something(labels, names, title):
         {"labels": {"alertname": name, "n": str(number)}, "fingerprint": str(number)}
         for number, name in enumerate(names)
     ]
-    assert receivers.group_of("alertmanager", given | {"groupLabels": labels}, bot_name=None).title == title
+    assert monitoring_webhooks.group_of("alertmanager", given | {"groupLabels": labels}, bot_name=None).title == title
 
 
 @pytest.mark.parametrize(
@@ -280,7 +282,7 @@ def test_a_group_is_called_by_what_says_something(labels, names, title):
 )
 def test_an_alert_is_called_by_what_says_something(labels, notes, title):
     given = changed(labels=labels, annotations=notes)
-    assert receivers.group_of("alertmanager", given, bot_name=None).reports[0].title == title
+    assert monitoring_webhooks.group_of("alertmanager", given, bot_name=None).reports[0].title == title
 
 
 def test_private_labels_are_matched_and_not_shown(room, receive):
@@ -310,39 +312,39 @@ def joined(room, receive, sent) -> None:
 
 def test_what_joined_is_no_news_below_resolved_nor_when_it_is_opened_again(room, receive, sent):
     joined(room, receive, sent)
-    acting.act(room.alert().id, "resolve", BY)
+    actions.act(room.alert().id, "resolve", BY)
     assert "Resolved by" in room.texts()[-1]
     assert "joined" not in room.texts()[-1]
-    acting.act(room.alert().id, "reopen", BY)
+    actions.act(room.alert().id, "reopen", BY)
     assert "joined" not in room.texts()[-1]
 
 
 @pytest.mark.parametrize("act", ["ack", "snooze"])
 def test_why_it_came_is_not_said_once_somebody_has_it(room, receive, sent, act):
     joined(room, receive, sent)
-    acting.act(room.alert().id, act, BY)
+    actions.act(room.alert().id, act, BY)
     assert "joined" not in room.texts()[-1]
 
 
 def test_nobody_has_acknowledged_it_is_not_said_below_acknowledged(room, sent):
-    from backend.services.alerts import policies
+    from backend.services.alerts.rules import policies
 
     policies.create("user:1", {"name": "Repeats", "repeat_interval": 300})
     room.raise_()
     sent(room.messages()[0])
     room.pass_time(301)
     assert "Nobody has acknowledged it" in room.texts()[-1]
-    acting.act(room.alert().id, "ack", BY)
+    actions.act(room.alert().id, "ack", BY)
     assert "Nobody has acknowledged it" not in room.texts()[-1]
 
 
 def test_a_silence_that_is_over_is_not_said_while_another_holds(room, sent):
     room.raise_()
     sent(room.messages()[0])
-    acting.silence(room.alert().id, BY, seconds=100)
+    actions.silence(room.alert().id, BY, seconds=100)
     room.pass_time(101)
     assert "The silence is over" in room.texts()[-1]
-    acting.silence(room.alert().id, BY)
+    actions.silence(room.alert().id, BY)
     assert "The silence is over" not in room.texts()[-1]
 
 

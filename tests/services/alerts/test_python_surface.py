@@ -7,8 +7,8 @@ import pytest
 from backend.core.database import db
 from backend.core.errors import Invalid, NotFound
 from backend.jobs import alerts as jobs
-from backend.services.alerts import templates
-from backend.services.telegram_service import format_alert, send_alert, send_alert_templated
+from backend.services.alerts.rules import templates
+from backend.services.host_api import format_alert, send_alert, send_alert_templated
 
 
 @pytest.fixture

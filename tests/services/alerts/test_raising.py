@@ -230,11 +230,11 @@ def test_the_bot_is_found_in_any_case(room, home):
     ids=str,
 )
 def test_a_repetition_is_only_counted_while_its_labels_are_the_same(room, sent, labels, counted):
-    from backend.services.alerts import counting, keys
-    from backend.services.alerts.reporting import Report
+    from backend.services.alerts.ingest import fast_count, keys
+    from backend.services.alerts.ingest.grouping import Report
 
     room.raise_("Disk full", throttle_key="disk", labels={"host": "db-1", "mount": "/var", "name": "값 \"'"})
     sent(room.messages()[0])
     room.raise_("Disk full", throttle_key="disk", labels={"host": "db-1", "mount": "/var", "name": "값 \"'"})
     again = Report(keys.given("alerts", "disk"), "warning", "Disk full", "", labels)
-    assert (counting.count(room.home.id, again) is not None) == counted
+    assert (fast_count.count(room.home.id, again) is not None) == counted

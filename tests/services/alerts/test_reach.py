@@ -11,8 +11,8 @@ from backend.channels.errors import ChannelError
 from backend.core.database import db
 from backend.models import Conversation, Sender
 from backend.services import conversations, delivery
-from backend.services.alerts import reading
-from backend.services.bots import showing
+from backend.services.alerts import queries
+from backend.services.bots import serializers
 from tests.services.alerts.conftest import Room, linked, run_timers
 from tests.support.engine import run_until
 from tests.support.picky_channel import PickyChannel, refusal
@@ -49,8 +49,8 @@ def settle(app: Flask, room: Room) -> None:
     run_until(app, lambda: room.waiting() == [])
 
 
-def overview(room: Room) -> reading.Overview:
-    return reading.overviews([room.alert()])[0]
+def overview(room: Room) -> queries.Overview:
+    return queries.overviews([room.alert()])[0]
 
 
 @pytest.mark.parametrize(("chat_id", "error"), [(CHATS[0], KICKED), (CHATS[1], KICKED_SUPER)])
@@ -117,7 +117,7 @@ def test_the_bot_says_which_chat_it_is(app: Flask, channel: PickyChannel, two: R
     refuse_in(channel, CHATS[1], KICKED_SUPER)
     two.raise_()
     settle(app, two)
-    said: dict[str, Any] = showing.one(bot)
+    said: dict[str, Any] = serializers.one(bot)
     assert [(chat["chat_id"], chat["state"], chat["code"]) for chat in said["chats"]] == [
         (CHATS[0], "ok", None),
         (CHATS[1], "unreachable", "kicked"),
@@ -127,7 +127,7 @@ def test_the_bot_says_which_chat_it_is(app: Flask, channel: PickyChannel, two: R
     channel.judge = None
     two.raise_("again")
     settle(app, two)
-    assert showing.one(bot)["unreachable_chats"] == 0
+    assert serializers.one(bot)["unreachable_chats"] == 0
 
 
 def test_a_closed_chat_shows_at_the_bot_until_it_is_opened(
@@ -136,10 +136,10 @@ def test_a_closed_chat_shows_at_the_bot_until_it_is_opened(
     refuse_in(channel, CHATS[0], KICKED)
     two.raise_()
     settle(app, two)
-    assert [chat["state"] for chat in showing.one(bot)["chats"]] == ["closed", "ok"]
+    assert [chat["state"] for chat in serializers.one(bot)["chats"]] == ["closed", "ok"]
     delivery.unblock(bot.id, conversations.chat_hash(bot.channel, bot.id, CHATS[0]))
     db.session.commit()
-    assert showing.one(bot)["unreachable_chats"] == 0
+    assert serializers.one(bot)["unreachable_chats"] == 0
 
 
 def test_marks_of_a_chat_hold_for_every_workspace_that_has_it(

@@ -13,7 +13,8 @@ from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import Invalid, NotFound
 from backend.services import alerts
-from backend.services.alerts import By, receivers
+from backend.services.alerts import By
+from backend.services.alerts.ingest import monitoring_webhooks
 from tests.services.alerts.conftest import buttons_of, text_of
 
 PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
@@ -165,7 +166,7 @@ def test_it_goes_to_the_bot_that_the_address_names(room, receive, home):
 )
 def test_a_body_without_alerts_is_refused(given):
     with pytest.raises(Invalid, match="no_alerts"):
-        receivers.group_of("alertmanager", given, bot_name=None)
+        monitoring_webhooks.group_of("alertmanager", given, bot_name=None)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +192,7 @@ def test_what_is_missing_or_odd_in_an_alert_is_left_out(room, receive, changes):
 def test_what_is_odd_around_the_alerts_is_left_out(field, value):
     given = copy.deepcopy(body("alertmanager/firing"))
     given[field] = value
-    group = receivers.group_of("alertmanager", given, bot_name=None)
+    group = monitoring_webhooks.group_of("alertmanager", given, bot_name=None)
     assert group.reports[0].title == "ProbeFailure"
     assert group.title
 
@@ -206,4 +207,4 @@ def test_what_is_odd_around_the_alerts_is_left_out(field, value):
     ],
 )  # fmt: skip
 def test_severities_in_our_words(labels, severity):
-    assert receivers.severity_of(labels) == severity
+    assert monitoring_webhooks.severity_of(labels) == severity

@@ -9,7 +9,8 @@ from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import Invalid
 from backend.models import AlertPolicy, AlertSilence, AuditEntry
-from backend.services.alerts import matching, policies, rule_faults, silence_preview, silences
+from backend.services.alerts.rules import faults, policies, silence_preview, silences
+from backend.services.alerts.rules import matchers as matching
 from tests.services.alerts.conftest import BY, run_timers
 from tests.services.alerts.test_silence_application import PATTERN, small_meter, stored
 from tests.services.alerts.test_silences import fire, hush
@@ -116,12 +117,12 @@ def test_a_rule_that_somebody_holds_is_not_waited_for(room, databases):
 
 
 def test_a_transaction_has_one_meter_and_the_next_a_new_one(room):
-    first = rule_faults.meter()
-    assert rule_faults.meter() is first
+    first = faults.meter()
+    assert faults.meter() is first
     db.session.execute(select(AlertSilence.id))
-    assert rule_faults.meter() is first
+    assert faults.meter() is first
     db.session.commit()
-    assert rule_faults.meter() is not first
+    assert faults.meter() is not first
 
 
 def test_a_preview_is_bounded_in_rows_and_says_so(room, monkeypatch):

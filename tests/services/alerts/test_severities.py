@@ -6,7 +6,7 @@ import pytest
 
 from backend.core.errors import Invalid
 from backend.services.alerts import severities
-from backend.services.telegram_service import format_alert
+from backend.services.host_api import format_alert
 from tests.services.alerts.test_labels import firing, receive
 
 __all__ = ["receive"]

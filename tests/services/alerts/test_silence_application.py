@@ -10,8 +10,8 @@ from sqlalchemy import event
 from backend.core import clock, failpoints
 from backend.core.database import db
 from backend.models import AlertSilence
-from backend.services.alerts import matching, silence_application, silences
-from backend.services.alerts.cases import Case
+from backend.services.alerts.lifecycle.locked_alert import Case
+from backend.services.alerts.rules import matchers, silence_application, silences
 from tests.services.alerts.conftest import BY
 from tests.services.alerts.test_silences import fire, hush
 
@@ -82,7 +82,7 @@ def test_an_ended_silence_undoes_what_it_silenced_and_tests_no_pattern(room, loo
         room.raise_(f"web-{number}", labels={"service": "web"})
     silences.end(BY, silence.id)
     looked.clear()
-    monkeypatch.setattr(matching.Meter, "test", lambda *_: pytest.fail("a pattern was tested"))
+    monkeypatch.setattr(matchers.Meter, "test", lambda *_: pytest.fail("a pattern was tested"))
     apply()
     assert set(looked) == {room.alerts()[0].id}
     assert silenced(room) == 0
@@ -177,7 +177,7 @@ def test_a_defect_of_one_alert_does_not_keep_later_ones_from_following(room, mon
 def test_a_rule_for_which_a_whole_meter_is_not_enough_is_switched_off(room, monkeypatch):
     fire(room)
     silence = hush(PATTERN)
-    monkeypatch.setattr(matching.Meter, "__init__", small_meter(10))
+    monkeypatch.setattr(matchers.Meter, "__init__", small_meter(10))
     apply()
     assert stored(silence.id).disabled_code == "pattern_too_costly"
     assert silences.state_of(stored(silence.id)) == "disabled"
@@ -188,9 +188,9 @@ def test_what_costs_more_than_a_meter_is_done_in_several(room, monkeypatch):
     for number in range(6):
         fire(room, f"db-{number}")
     silence = hush([{"label": "host", "op": "=~", "value": "db-.*"}])
-    one = matching.Meter()
+    one = matchers.Meter()
     one.test("db-.*", "db-0")
-    monkeypatch.setattr(matching.Meter, "__init__", small_meter(one.spent * 3 - 1))
+    monkeypatch.setattr(matchers.Meter, "__init__", small_meter(one.spent * 3 - 1))
     apply()
     assert stored(silence.id).disabled_code is None
     assert silenced(room) == 6
@@ -224,7 +224,7 @@ def test_statements_do_not_grow_with_what_does_not_match(room):
 
 
 def small_meter(limit: int):
-    original = matching.Meter.__init__
+    original = matchers.Meter.__init__
 
     def make(meter, given=limit, *rest, **named):
         original(meter, limit, *rest, **named)

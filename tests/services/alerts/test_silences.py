@@ -9,7 +9,7 @@ import pytest
 from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import Conflict, Invalid
-from backend.services.alerts import silence_preview, silences
+from backend.services.alerts.rules import silence_preview, silences
 from tests.services.alerts.conftest import BY, run_timers
 
 DB = [{"label": "service", "op": "=", "value": "db"}]
@@ -81,7 +81,7 @@ def test_a_silence_that_begins_later_hushes_later(room, sent):
 
 
 def test_an_alert_is_only_silent_when_everything_in_it_is(room):
-    from backend.services.alerts import policies
+    from backend.services.alerts.rules import policies
 
     policies.create("user:1", {"name": "One", "group_by": ["service"], "group_wait": 0})
     hush([{"label": "host", "op": "=", "value": "db-1"}])

@@ -11,7 +11,9 @@ from backend.core import clock, failpoints
 from backend.core.database import db
 from backend.models import AlertMessage, AlertPolicy
 from backend.services import alerts
-from backend.services.alerts import acting, policies, reading
+from backend.services.alerts import queries
+from backend.services.alerts.lifecycle import actions
+from backend.services.alerts.rules import policies
 from tests.services.alerts.conftest import BY, linked, run_timers, text_of
 
 
@@ -36,7 +38,7 @@ def test_a_group_waits_and_then_says_everything_in_one_message(room, policy):
     assert fire(room, "db-1").decision == "grouped"
     fire(room, "db-2")
     assert room.messages() == []
-    assert reading.overviews(room.alerts())[0].upcoming[0].what == "notify"
+    assert queries.overviews(room.alerts())[0].upcoming[0].what == "notify"
     room.pass_time(29)
     assert room.messages() == []
     room.pass_time(1)
@@ -97,7 +99,7 @@ def test_it_repeats_until_somebody_acknowledges(room, policy, sent):
         assert len(room.messages()) == number + 2
     assert "Nobody has acknowledged it" in room.texts()[-1]
     sent(room.messages()[-1])
-    acting.act(room.alert().id, "ack", BY)
+    actions.act(room.alert().id, "ack", BY)
     room.pass_time(3001)
     assert len(room.messages()) == 3
 
@@ -128,7 +130,7 @@ def test_it_escalates_to_people_in_their_own_chat_when_nobody_acknowledges(room,
 def test_an_acknowledged_alert_does_not_escalate(room, policy, ada):
     policy(escalate_after=600, escalate_user_ids=[ada.id])
     room.raise_("Disk full")
-    acting.act(room.alert().id, "ack", BY)
+    actions.act(room.alert().id, "ack", BY)
     room.pass_time(601)
     assert len(room.messages()) == 1
 
@@ -149,7 +151,7 @@ def test_an_escalation_that_reaches_nobody_reaches_the_admins(room, policy, home
 def test_a_snooze_ends_with_a_sound(room, sent):
     room.raise_("Disk full")
     sent(room.messages()[0])
-    acting.act(room.alert().id, "snooze", BY, seconds=3600)
+    actions.act(room.alert().id, "snooze", BY, seconds=3600)
     assert "Snoozed by" in room.texts()[0]
     room.raise_("Disk full")
     room.pass_time(3599)
@@ -163,7 +165,7 @@ def test_an_acknowledgement_does_not_last_for_ever(room, policy, sent):
     policy(acknowledged_for=600, quiet_after=None)
     room.raise_("Disk full")
     sent(room.messages()[0])
-    acting.act(room.alert().id, "ack", BY)
+    actions.act(room.alert().id, "ack", BY)
     room.pass_time(600)
     assert "still firing" in room.texts()[1]
 
@@ -172,7 +174,7 @@ def test_something_new_takes_back_what_was_acknowledged(room, policy, sent):
     policy(group_by=["service"], group_wait=0, group_interval=0)
     fire(room, "db-1")
     sent(room.messages()[0])
-    acting.act(room.alert().id, "ack", BY)
+    actions.act(room.alert().id, "ack", BY)
     fire(room, "db-2")
     assert room.alert().state == "firing"
     assert len(room.messages()) == 2
@@ -229,16 +231,16 @@ def test_one_alert_that_cannot_be_stepped_does_not_hold_up_the_others(room, poli
     policy(group_by=["service"], group_wait=30)
     fire(room, "db-1")
     room.raise_("web-1 is down", labels={"service": "web"})
-    from backend.services.alerts import telling
+    from backend.services.alerts.messages import notify
 
-    real = telling.tell
+    real = notify.tell
 
     def tell(case: Any, note: str | None = None) -> Any:
         if case.alert.labels["service"] == "db":
             raise ValueError("a defect")
         return real(case, note)
 
-    monkeypatch.setattr(telling, "tell", tell)
+    monkeypatch.setattr(notify, "tell", tell)
     room.pass_time(30)
     assert ["web-1" in text for text in room.texts()] == [True]
     monkeypatch.undo()

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from backend.services.alerts.timing import EDIT_SECONDS, Facts, Rules, due_at, edit_due, new_at, on_report, upcoming
+from backend.services.alerts.lifecycle.timing import (
+    EDIT_SECONDS,
+    Facts,
+    Rules,
+    due_at,
+    edit_due,
+    new_at,
+    on_report,
+    upcoming,
+)
 
 NOW = datetime(2026, 11, 21, 13, 0, tzinfo=UTC)
 

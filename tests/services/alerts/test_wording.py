@@ -12,8 +12,8 @@ import pytest
 
 from backend.channels import richtext
 from backend.channels.telegram_bot import formatting, limits
-from backend.services.alerts.reach import Reach
-from backend.services.alerts.wording import ItemView, View, content, keyboard, superseded, text
+from backend.services.alerts.messages.reach import Reach
+from backend.services.alerts.messages.texts import ItemView, View, content, keyboard, superseded, text
 
 NOW = datetime(2026, 11, 21, 13, 4, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from backend.core.database import db, workspace_scope
 from backend.core.errors import AppError
 from backend.models import Post, RuleRun, Sender, TelegramLink
 from backend.services import automation_rules, outgoing_webhooks, posts
-from backend.services.automation_rules import wording
+from backend.services.automation_rules import texts
 from backend.services.scheduling import Timing
 from tests.services.automation_rules.conftest import Make, fire
 from tests.services.posts.conftest import Author
@@ -221,8 +221,8 @@ def test_a_target_of_a_platform_that_the_rule_does_not_have_is_refused(rule: Mak
 
 def test_the_template_is_text_with_a_few_names() -> None:
     at = datetime(2026, 2, 26, 9, 5, tzinfo=UTC) + timedelta(0)
-    given = wording.values(at, "Mondays", 3, "ko")
-    assert wording.fill("{{x}} {date} {time} {weekday} {rule} {run}", given) == "{x} 2026-02-26 09:05 목요일 Mondays 3"
-    assert wording.problem("{date} {{not}}") is None
-    assert wording.problem("{date.year}") is not None
-    assert wording.problem("{") is not None
+    given = texts.values(at, "Mondays", 3, "ko")
+    assert texts.fill("{{x}} {date} {time} {weekday} {rule} {run}", given) == "{x} 2026-02-26 09:05 목요일 Mondays 3"
+    assert texts.problem("{date} {{not}}") is None
+    assert texts.problem("{date.year}") is not None
+    assert texts.problem("{") is not None

@@ -7,7 +7,7 @@ import pytest
 from backend.core.database import system_scope
 from backend.models import Sender, Workspace
 from backend.services import conversations, delivery
-from backend.services.bots import chat_states, health, showing, standing
+from backend.services.bots import chat_states, health, overview, serializers
 from tests.support import factories
 from tests.support.bot_api import BotApi, Refusal
 from tests.support.talking import commit
@@ -95,7 +95,7 @@ def test_the_health_check_looks_and_lists_show_it(team: Sender, api: BotApi) -> 
     health.check_health()
     assert states(team)[1] == ("closed", "kicked")
     with system_scope("a test"):
-        assert [one.unreachable_chats for one in standing.bots() if one.id == team.id] == [1]
+        assert [one.unreachable_chats for one in overview.bots() if one.id == team.id] == [1]
 
 
 def test_bots_without_chats_have_none_that_could_be_closed(home: Workspace, team: Sender, api: BotApi) -> None:
@@ -103,4 +103,4 @@ def test_bots_without_chats_have_none_that_could_be_closed(home: Workspace, team
     with system_scope("a test"):
         found = chat_states.of([team, *others])
         assert {bot.id: len(found[bot.id]) for bot in others} == {bot.id: 0 for bot in others}
-        assert len(showing.shown([team, *others])) == 4
+        assert len(serializers.shown([team, *others])) == 4

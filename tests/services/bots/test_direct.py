@@ -13,8 +13,8 @@ from backend.channels.errors import (
     RetryLater,
     SenderDisabled,
 )
-from backend.services.bots import direct
-from backend.services.bots.direct import Said
+from backend.services.bots import send_without_db
+from backend.services.bots.send_without_db import Said
 from tests.support.fake_channel import FakeChannel
 
 Answers = list[ChannelError | None]
@@ -27,7 +27,7 @@ def say(answers: Answers, text: str = "Hello", patience: float = 60.0) -> tuple[
         return left.pop(0) if left else None
 
     channel.script = script
-    said = direct.say(channel, "1:x", "5", Content(text), thread_id="7", patience=patience, rest=rests.append)
+    said = send_without_db.say(channel, "1:x", "5", Content(text), thread_id="7", patience=patience, rest=rests.append)
     return said, channel, rests
 
 
@@ -89,7 +89,7 @@ def test_a_group_that_became_a_supergroup_is_followed_for_all_parts() -> None:
     ],
 )
 def test_an_alert_keeps_its_words_as_they_are(title: str | None, severity: str | None, expected: str) -> None:
-    content = direct.alert_content("5 < 6 <b>", title=title, severity=severity)
+    content = send_without_db.alert_content("5 < 6 <b>", title=title, severity=severity)
     assert content.text == expected
     assert content.format == ("html" if title or severity else "plain")
 
@@ -119,4 +119,4 @@ def test_an_alert_keeps_its_words_as_they_are(title: str | None, severity: str |
     ],
 )
 def test_one_line_says_what_became_of_it(said: list[Said], whole: bool, expected: str) -> None:
-    assert direct.summary(["-5"] * len(said), said) == (whole, expected)
+    assert send_without_db.summary(["-5"] * len(said), said) == (whole, expected)

@@ -10,7 +10,7 @@ import pytest
 
 from backend.channels.base import Button, Content, Media
 from backend.channels.telegram_bot import BotClient, TelegramBot
-from backend.services.bots import direct
+from backend.services.bots import send_without_db
 from tests.support.telegram_box import DEMO_TOKEN, TelegramBox
 
 JSON = dict[str, Any]
@@ -35,7 +35,7 @@ def said(box: TelegramBox, chat: JSON, content: Content) -> tuple[list[JSON], in
     """The messages that arrived, and how many requests were refused on the way."""
     since = box.log_position()
     channel = TelegramBot(BotClient(box.url))
-    outcome = direct.say(
+    outcome = send_without_db.say(
         channel, DEMO_TOKEN, str(chat["id"]), content, thread_id=None, patience=0, rest=lambda seconds: None
     )
     assert outcome.error is None, outcome.error

@@ -6,8 +6,8 @@ import pytest
 
 from backend.core.config import BotConfig
 from backend.core.errors import AppError, Conflict, Invalid, NotFound
-from backend.services.bots import levels
-from backend.services.bots.levels import Asked, Choice, Environment, KnownBot, choose
+from backend.services.bots import source_order
+from backend.services.bots.source_order import Asked, Choice, Environment, KnownBot, choose
 
 T1 = "111:FAKE-TOKEN-one"
 T2 = "222:FAKE-TOKEN-two"
@@ -91,8 +91,8 @@ def test_the_first_level_that_can_serve_is_chosen(asked: Asked, environment: Env
         (Asked("nobody"), NO_CHATS, NotFound, "bot_not_found"),
         (Asked("nobody", chat_ids=("1",)), NO_CHATS, NotFound, "bot_not_found"),
         (Asked("nobody"), ONLY_CONFIGS, NotFound, "bot_not_found"),
-        (Asked("night"), levels.NOTHING, NotFound, "bot_not_found"),
-        (Asked(), levels.NOTHING, NotFound, "bot_not_found"),
+        (Asked("night"), source_order.NOTHING, NotFound, "bot_not_found"),
+        (Asked(), source_order.NOTHING, NotFound, "bot_not_found"),
     ],
 )
 def test_what_cannot_be_served_is_refused(
@@ -120,13 +120,13 @@ def test_no_token_is_shown_by_what_was_asked_and_chosen() -> None:
 @pytest.mark.parametrize(
     ("name", "environment", "expected"),
     [
-        ("DEPLOY", levels.NOTHING, True),
+        ("DEPLOY", source_order.NOTHING, True),
         ("night", FULL, True),
-        ("off", levels.NOTHING, False),
-        ("empty", levels.NOTHING, False),
+        ("off", source_order.NOTHING, False),
+        ("empty", source_order.NOTHING, False),
         ("chatless", FULL, False),
         ("anything", FULL, False),
     ],
 )
 def test_a_name_is_known_where_a_working_bot_has_it(name: str, environment: Environment, expected: bool) -> None:
-    assert levels.knows(name, BOTS, environment) is expected
+    assert source_order.knows(name, BOTS, environment) is expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backend.channels.errors import OutcomeUnknown, RecipientUnreachable, Rejected, RetryLater, SenderDisabled
-from backend.services.delivery.decisions import MOST_ATTEMPTS, Next, backoff, decide
+from backend.services.dispatch.retry_policy import MOST_ATTEMPTS, Next, backoff, decide
 
 
 @pytest.mark.parametrize("at_most_once", [False, True])

@@ -15,8 +15,8 @@ from backend.core.database import db
 from backend.core.leases import LeaseKeeper
 from backend.models import Attempt, Message, MessagePart, Sender, SenderLease
 from backend.services import delivery
-from backend.services.delivery import recovery
-from backend.services.delivery.claiming import Want, claim
+from backend.services.dispatch import recovery
+from backend.services.dispatch.claims import Want, claim
 from tests.support import factories
 from tests.support.engine import dispatching, fresh, idle, left, run_until, say, until
 
@@ -237,7 +237,7 @@ def test_a_row_of_a_dead_process_is_repeated_or_shown_by_its_kind(app, channel, 
 
 
 def test_an_outcome_learned_too_late_changes_nothing(app, channel, home, bot):
-    from backend.services.delivery.recording import Outcome, record
+    from backend.services.dispatch.outcomes import Outcome, record
 
     message = say(factories.conversation(home, bot), "hello")
     dead = LeaseKeeper(db.engine, "dead").acquire([bot.id])[0]

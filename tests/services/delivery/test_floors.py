@@ -10,9 +10,9 @@ from sqlalchemy import text
 from backend.core import clock
 from backend.core.database import db
 from backend.core.leases import LeaseKeeper
-from backend.services.delivery import claiming
-from backend.services.delivery.floors import BEGINNING, Floors
-from backend.services.delivery.rhythm import Rhythm
+from backend.services.dispatch import claims as claiming
+from backend.services.dispatch.adaptive_interval import Rhythm
+from backend.services.dispatch.claim_watermarks import BEGINNING, Floors
 from tests.support import factories
 from tests.support.engine import dispatching, fresh, idle, say, until
 

@@ -16,7 +16,7 @@ from backend.core.database import db
 from backend.models import Attempt, Delivery, MessagePart
 from backend.services import delivery
 from backend.services.delivery import status_of
-from backend.services.delivery.restating import REASON
+from backend.services.dispatch.milder_forms import REASON
 from tests.support import factories
 from tests.support.engine import dispatching, fresh, idle, left, run_until, until
 from tests.support.picky_channel import PickyChannel

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from backend.channels.base import Rate
-from backend.services.delivery.pacing import HORIZON, ChatPace, SenderPace, Start, slots, window_opens
+from backend.services.dispatch.pace import HORIZON, ChatPace, SenderPace, Start, slots, window_opens
 
 SECOND = Rate(1, 1.0)
 MINUTE = Rate(20, 60.0)

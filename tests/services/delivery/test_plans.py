@@ -12,8 +12,9 @@ from backend.core import clock
 from backend.core.database import db
 from backend.core.leases import LeaseKeeper
 from backend.models import Delivery
-from backend.services.delivery import claiming, recording
-from backend.services.delivery.floors import Floors
+from backend.services.dispatch import claims as claiming
+from backend.services.dispatch import outcomes
+from backend.services.dispatch.claim_watermarks import Floors
 from tests.support import factories
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -70,7 +71,7 @@ def test_what_was_sent_is_found_by_its_id(everything, claims, bot, long_queue):
         "now": clock.now(),
         "fencing": True,
     }
-    plan = plan_of(db.engine, recording.SENT, values, carry_out=False)
+    plan = plan_of(db.engine, outcomes.SENT, values, carry_out=False)
     names = {node.get("Index Name") for node in nodes(plan) if node.get("Relation Name") == "deliveries"}
     assert "pk_deliveries" in names
     assert not names & {"ix_deliveries_sending", "ix_deliveries_due"}

@@ -17,10 +17,10 @@ from backend.core.database import db
 from backend.core.leases import LEASE_SECONDS, Lease, LeaseKeeper
 from backend.models import Delivery, Sender, SenderLease
 from backend.services import delivery
-from backend.services.delivery import recovery
-from backend.services.delivery.backlog import assign_slots
-from backend.services.delivery.claiming import Want, claim
-from backend.services.delivery.pacing import ChatPace
+from backend.services.dispatch import recovery
+from backend.services.dispatch.chat_slots import assign_slots
+from backend.services.dispatch.claims import Want, claim
+from backend.services.dispatch.pace import ChatPace
 from tests.channels.scripted_server import Step, answer, scripted_server
 from tests.support import factories
 from tests.support.engine import dispatching, fresh, idle, left, run_until, say, until

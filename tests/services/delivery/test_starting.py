@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 
-from backend.services.delivery.pacing import Start
-from backend.services.delivery.starting import Planned, Starter
+from backend.services.dispatch.executor import Planned, Starter
+from backend.services.dispatch.pace import Start
 from tests.support.engine import until
 
 

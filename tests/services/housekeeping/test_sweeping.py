@@ -13,8 +13,8 @@ from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.models import Delivery, Heartbeat, Message, WebhookEvent, Workspace
 from backend.services import delivery, housekeeping, intake
-from backend.services.housekeeping import sweeping
-from backend.services.intake import processing
+from backend.services.housekeeping import sweeper
+from backend.services.intake import processor
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
 
@@ -98,16 +98,16 @@ def test_while_redis_is_away_a_turn_is_short_and_each_is_followed_by_a_beat(stor
         turns.append(("mail", seconds + timeout))
         return 1
 
-    monkeypatch.setattr(sweeping.mail, "drain", post)
-    monkeypatch.setattr(sweeping.alerts, "run_due", step)
-    monkeypatch.setattr(sweeping.intake, "drain", drain)
-    monkeypatch.setattr(sweeping.outgoing_webhooks, "send_due", send)
-    monkeypatch.setattr(sweeping.posts, "publish_due", publish)
-    monkeypatch.setattr(sweeping.attachments, "waiting", lambda: 1)
-    monkeypatch.setattr(sweeping.attachments, "fetch_waiting", fetch)
-    monkeypatch.setattr(sweeping.fetching, "fetch_waiting", fetch)
-    monkeypatch.setattr(sweeping, "beat", lambda engine, name: beats.append((name, len(turns))))
-    monkeypatch.setattr(sweeping, "_LANES", tuple((lane, lambda: 1, work) for lane, _, work in sweeping._LANES))
+    monkeypatch.setattr(sweeper.mail, "drain", post)
+    monkeypatch.setattr(sweeper.alerts, "run_due", step)
+    monkeypatch.setattr(sweeper.intake, "drain", drain)
+    monkeypatch.setattr(sweeper.outgoing_webhooks, "send_due", send)
+    monkeypatch.setattr(sweeper.posts, "publish_due", publish)
+    monkeypatch.setattr(sweeper.attachments, "waiting", lambda: 1)
+    monkeypatch.setattr(sweeper.attachments, "fetch_waiting", fetch)
+    monkeypatch.setattr(sweeper.file_fetches, "fetch_waiting", fetch)
+    monkeypatch.setattr(sweeper, "beat", lambda engine, name: beats.append((name, len(turns))))
+    monkeypatch.setattr(sweeper, "_LANES", tuple((lane, lambda: 1, work) for lane, _, work in sweeper._LANES))
     housekeeping.sweep()
     assert [what for what, _ in turns] == ["drain", "fetch", "fetch", "step", "mail", "send", "publish"]
     assert all(seconds <= 3.0 for _, seconds in turns)
@@ -146,7 +146,7 @@ def test_a_sweep_that_fails_does_not_beat_and_gives_its_lock_back(bot, monkeypat
         raise ValueError("a defect")
 
     with monkeypatch.context() as patched:
-        patched.setattr(sweeping.recovery, "expire", fail)
+        patched.setattr(sweeper.recovery, "expire", fail)
         housekeeping.sweep()
     assert beat_of("sweep") is None
     db.session.rollback()
@@ -171,7 +171,7 @@ def test_an_event_waiting_for_its_next_try_is_woken_when_that_is_due(stored, val
         raise ValueError("a defect")
 
     monkeypatch.setattr(FakeChannel, "parse", lambda self, body: [json.loads(body)])
-    monkeypatch.setitem(processing.HANDLERS, "telegram_bot", (fail, lambda *given: None))
+    monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (fail, lambda *given: None))
     intake.drain()
     valkey.flushdb()
     housekeeping.sweep()

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from backend.core.database import db, system_scope
 from backend.services import housekeeping
-from backend.services.housekeeping import upkeep
+from backend.services.housekeeping import vacuum
 from tests.support import factories
 
 _FILL = """
@@ -48,32 +48,32 @@ def test_a_large_and_empty_queue_becomes_small(bot):
     fill_and_empty(bot, keep=5)
     before = size()
     assert before > 1_000_000
-    assert upkeep.tidy_queue(db.engine, largest=1_000_000) is True
+    assert vacuum.tidy_queue(db.engine, largest=1_000_000) is True
     assert size() < before / 5
     with db.engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM deliveries")).scalar_one() == 5
-    assert upkeep.tidy_queue(db.engine, largest=1_000_000) is False, "it is small already"
+    assert vacuum.tidy_queue(db.engine, largest=1_000_000) is False, "it is small already"
 
 
 def test_a_queue_in_which_much_waits_is_left_alone(bot):
     fill_and_empty(bot, keep=5000)
-    assert upkeep.tidy_queue(db.engine, largest=1_000_000) is False
+    assert vacuum.tidy_queue(db.engine, largest=1_000_000) is False
 
 
 def test_it_does_not_wait_for_whoever_uses_the_table(bot):
     fill_and_empty(bot)
     with db.engine.connect() as holder:
         holder.execute(text("SELECT count(*) FROM deliveries"))
-        assert upkeep.tidy_queue(db.engine, largest=1_000_000) is False
+        assert vacuum.tidy_queue(db.engine, largest=1_000_000) is False
         holder.rollback()
-    assert upkeep.tidy_queue(db.engine, largest=1_000_000) is True
+    assert vacuum.tidy_queue(db.engine, largest=1_000_000) is True
 
 
 def test_the_sweep_does_not_stand_in_its_own_way(bot, monkeypatch):
     fill_and_empty(bot)
     tidied = []
-    tidy = upkeep.tidy_queue
-    monkeypatch.setattr(upkeep, "tidy_queue", lambda engine: tidied.append(tidy(engine, largest=1_000_000)))
-    monkeypatch.setattr(upkeep, "_looked_at", float("-inf"))
+    tidy = vacuum.tidy_queue
+    monkeypatch.setattr(vacuum, "tidy_queue", lambda engine: tidied.append(tidy(engine, largest=1_000_000)))
+    monkeypatch.setattr(vacuum, "_looked_at", float("-inf"))
     housekeeping.sweep()
     assert tidied == [True]

@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from backend.core.database import db, system_scope
 from backend.models import WebhookEvent
 from backend.services import intake
-from backend.services.intake import accepting, storing
-from backend.services.senders.doors import Door
+from backend.services.intake import batcher, event_store
+from backend.services.senders.webhook_verifier import Door
 from tests.support import factories
 
 
@@ -59,7 +59,7 @@ def test_what_comes_at_once_shares_transactions_and_keeps_its_order(bot):
     keys = {one.conversation_key for one in stored()}
     assert len(keys) == 1
     assert [one.id for one in stored()] == sorted(one.id for one in stored())
-    order = [storing.arrived(bot, body(number)).key for number in range(150)]
+    order = [event_store.arrived(bot, body(number)).key for number in range(150)]
     assert [one.key for one in stored()] == order
 
 
@@ -98,7 +98,7 @@ def test_a_connection_that_broke_since_the_last_batch_is_replaced_and_nobody_hea
 def test_what_a_broken_connection_had_stored_is_known_and_processed_all_the_same(bot, monkeypatch):
     """The commit happened, its answer did not arrive: nobody has been woken for it yet."""
     assert intake.accept(bot, body(1)).result(10) is True
-    real, engine = storing.insert, db.engine
+    real, engine = event_store.insert, db.engine
     woken: list[str] = []
     broken: list[bool] = []
 
@@ -110,8 +110,8 @@ def test_what_a_broken_connection_had_stored_is_known_and_processed_all_the_same
             connection.exec_driver_sql("SELECT 1")
         return found
 
-    monkeypatch.setattr(accepting, "insert", insert_and_break)
-    monkeypatch.setattr(accepting.queue, "wake_now", woken.append)
+    monkeypatch.setattr(batcher, "insert", insert_and_break)
+    monkeypatch.setattr(batcher.queue, "wake_now", woken.append)
     assert intake.accept(bot, body(2)).result(10) is False
     assert (len(stored()), woken) == (2, ["intake"])
 
@@ -128,14 +128,14 @@ def test_a_connection_with_an_error_that_is_not_a_rows_is_replaced(bot, monkeypa
     """Such as a plan that it has prepared and that a migration has made invalid."""
     assert intake.accept(bot, body(1)).result(10) is True
     before = intake.acceptor(db.engine)._connection
-    real = storing.insert
+    real = event_store.insert
 
     def insert(connection, events):
         if connection is before:
             raise ProgrammingError("", {}, Exception("cached plan must not change result type"))
         return real(connection, events)
 
-    monkeypatch.setattr(accepting, "insert", insert)
+    monkeypatch.setattr(batcher, "insert", insert)
     with pytest.raises(ProgrammingError):
         intake.accept(bot, body(2)).result(10)
     assert intake.accept(bot, body(2)).result(10) is True
@@ -146,7 +146,7 @@ def test_a_defect_beside_the_database_does_not_end_the_thread(bot, monkeypatch):
         raise RuntimeError("a defect")
 
     with monkeypatch.context() as patched:
-        patched.setattr(accepting.queue, "wake_now", defect)
+        patched.setattr(batcher.queue, "wake_now", defect)
         assert intake.accept(bot, body(1)).result(10) is True
         assert intake.accept(bot, body(2)).result(10) is True
     assert intake.accept(bot, body(3)).result(10) is True

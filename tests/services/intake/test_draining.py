@@ -11,7 +11,7 @@ from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.models import JobRun, WebhookEvent
 from backend.services import intake
-from backend.services.intake import processing
+from backend.services.intake import processor
 from tests.support import factories
 
 CHATS = {"a": 501, "b": 502}
@@ -41,7 +41,7 @@ def handled(monkeypatch):
         if event.text.startswith("fail"):
             raise ValueError("a defect")
 
-    monkeypatch.setitem(processing.HANDLERS, "telegram_bot", (lambda sender, event: "prepared", handle))
+    monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (lambda sender, event: "prepared", handle))
     return seen
 
 
@@ -92,11 +92,11 @@ def test_a_failing_event_holds_back_its_own_conversation_only_and_is_parked_in_t
     arrive(bot, update(1, "a", "fail"), update(2, "a", "behind it"), update(3, "b", "elsewhere"))
     intake.drain()
     assert states() == ["new", "new", "done"]
-    for _ in range(processing.MOST_FAILURES):
+    for _ in range(processor.MOST_FAILURES):
         clock.move(60)
         intake.drain()
     assert states() == ["parked", "done", "done"]
-    assert [text for _, text in handled].count("fail") == processing.MOST_FAILURES
+    assert [text for _, text in handled].count("fail") == processor.MOST_FAILURES
     event = db.session.execute(select(WebhookEvent).order_by(WebhookEvent.id).limit(1)).scalar_one()
     assert event.error == "ValueError"
     assert db.session.execute(select(JobRun.code)).scalar_one() == "event_parked"
@@ -113,8 +113,8 @@ def test_an_event_that_kills_its_worker_is_parked_after_its_tries(bot, handled, 
             raise Killed
         handled.append((int(event.chat.id), event.text))
 
-    monkeypatch.setitem(processing.HANDLERS, "telegram_bot", (lambda sender, event: None, die))
-    for _ in range(processing.MOST_ATTEMPTS):
+    monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (lambda sender, event: None, die))
+    for _ in range(processor.MOST_ATTEMPTS):
         with pytest.raises(Killed):
             intake.drain()
         db.session.rollback()
@@ -136,7 +136,7 @@ def test_after_a_death_the_event_waits_a_moment_and_others_go_first(bot, handled
             raise Killed
         handled.append((int(event.chat.id), event.text))
 
-    monkeypatch.setitem(processing.HANDLERS, "telegram_bot", (lambda sender, event: None, die_once))
+    monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (lambda sender, event: None, die_once))
     with pytest.raises(Killed):
         intake.drain()
     db.session.rollback()
@@ -155,7 +155,7 @@ def test_an_unreadable_body_is_kept_apart_and_blocks_nobody(bot, handled):
 
 
 def test_a_malformed_update_is_put_aside_and_an_unknown_kind_ignored(bot, handled, monkeypatch):
-    monkeypatch.setitem(processing.HANDLERS, "telegram_bot", (lambda sender, event: None, lambda *_: None))
+    monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (lambda sender, event: None, lambda *_: None))
     arrive(bot, b'{"update_id": 5, "message": 7}', b'{"update_id": 6, "new_update_kind": {}}', update(7, "a", "fine"))
     intake.drain()
     assert sorted(states()) == ["done", "ignored", "parked"]
@@ -167,7 +167,7 @@ def test_what_a_failing_handler_wrote_is_rolled_back(bot, monkeypatch):
         db.session.flush()
         raise ValueError
 
-    monkeypatch.setitem(processing.HANDLERS, "telegram_bot", (lambda sender, event: None, write_and_fail))
+    monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (lambda sender, event: None, write_and_fail))
     arrive(bot, update(1, "a", "x"))
     intake.drain()
     assert db.session.execute(select(JobRun)).scalars().all() == []

@@ -17,7 +17,7 @@ from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.models import WebhookEvent
 from backend.services import intake
-from backend.services.intake import draining, processing
+from backend.services.intake import consumer, processor
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
 
@@ -60,7 +60,7 @@ def handled(monkeypatch):
 
 def handling(monkeypatch, handle: Callable[[dict], None]) -> None:
     monkeypatch.setitem(
-        processing.HANDLERS, "telegram_bot", (lambda sender, event: None, lambda sender, event, facts: handle(event))
+        processor.HANDLERS, "telegram_bot", (lambda sender, event: None, lambda sender, event, facts: handle(event))
     )
 
 
@@ -108,7 +108,7 @@ def test_an_event_in_another_processs_hands_holds_back_those_behind_it(app, bot,
             wait(drains[:1], SECONDS)
         order.append(event["n"])
 
-    process = processing.process
+    process = processor.process
 
     def process_slowly(event):
         number, ended = event.id, process(event)
@@ -118,7 +118,7 @@ def test_an_event_in_another_processs_hands_holds_back_those_behind_it(app, bot,
         return ended
 
     handling(monkeypatch, handle)
-    monkeypatch.setattr(draining, "process", process_slowly)
+    monkeypatch.setattr(consumer, "process", process_slowly)
     drains.append(draining_in(app, "first"))
     drains.append(draining_in(app, "second", lambda: first_ended.wait(SECONDS)))
     for drain in drains:
@@ -148,7 +148,7 @@ def test_an_event_that_is_not_due_holds_back_those_behind_it(bot, handled):
     )
     db.session.commit()
     assert intake.drain() == 0
-    assert draining._run_conversation(place_of(1), float("inf")) == 0
+    assert consumer._run_conversation(place_of(1), float("inf")) == 0
     clock.move(61)
     assert intake.drain() == 2
     assert handled == [1, 2]
@@ -157,11 +157,11 @@ def test_an_event_that_is_not_due_holds_back_those_behind_it(bot, handled):
 def test_a_stale_list_begins_nothing_and_burns_no_try(bot, handled):
     arrive(bot, 1, 2)
     place = place_of(1)
-    begun = processing.begin(place)
+    begun = processor.begin(place)
     assert begun is not None
     assert begun.id == 1
-    for _ in range(processing.MOST_ATTEMPTS + 1):
-        assert processing.begin(place) is None, "its first was begun moments ago, and holds back the second"
+    for _ in range(processor.MOST_ATTEMPTS + 1):
+        assert processor.begin(place) is None, "its first was begun moments ago, and holds back the second"
     assert rows() == [(1, "new", 1), (2, "new", 0)]
 
 
@@ -178,14 +178,14 @@ def test_an_earlier_event_that_comes_to_light_late_goes_first_and_costs_the_late
             with db.engine.begin() as connection:
                 connection.execute(text("UPDATE webhook_events SET state = 'new' WHERE id = 1"))
 
-    monkeypatch.setitem(processing.HANDLERS, "telegram_bot", (prepare, processing.HANDLERS["telegram_bot"][1]))
+    monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (prepare, processor.HANDLERS["telegram_bot"][1]))
     intake.drain()
     assert handled == [1, 2]
     assert rows() == [(1, "done", 1), (2, "done", 1)]
 
 
 def test_every_conversation_gets_its_turn_beyond_one_page(bot, handled, monkeypatch):
-    monkeypatch.setattr(draining, "_PAGE", 3)
+    monkeypatch.setattr(consumer, "_PAGE", 3)
     for number in range(10):
         arrive(bot, number, chat=f"chat {number}")
     assert intake.drain() == 10
@@ -203,7 +203,7 @@ def test_a_long_conversation_lets_the_others_have_their_turn(bot, handled):
     arrive(bot, *range(50), chat="long")
     arrive(bot, 100, chat="short")
     intake.drain()
-    assert handled.index(100) <= draining._RUN
+    assert handled.index(100) <= consumer._RUN
     assert [number for number in handled if number < 100] == list(range(50))
 
 
@@ -231,13 +231,13 @@ def test_a_conversation_of_very_many_events_costs_one_step_of_the_index(bot):
     db.session.commit()
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE webhook_events"))
-        values = {"sender_id": 0, "key": -(2**63), "id": 0, "now": clock.now(), "most": draining._PAGE}
-        explained = text("EXPLAIN (ANALYZE, FORMAT JSON) " + draining._HEADS.text).bindparams(
-            *draining._HEADS._bindparams.values()
+        values = {"sender_id": 0, "key": -(2**63), "id": 0, "now": clock.now(), "most": consumer._PAGE}
+        explained = text("EXPLAIN (ANALYZE, FORMAT JSON) " + consumer._HEADS.text).bindparams(
+            *consumer._HEADS._bindparams.values()
         )
         plan = connection.execute(explained, values).scalar_one()[0]["Plan"]
     assert read(plan) <= 2
-    assert [place for place, _ in draining._heads()] == [(bot.id, 7)]
+    assert [place for place, _ in consumer._heads()] == [(bot.id, 7)]
 
 
 def read(plan) -> int:
@@ -247,6 +247,6 @@ def read(plan) -> int:
     return own + dropped + sum(read(part) for part in plan.get("Plans", ()))
 
 
-def place_of(event_id: int) -> processing.Place:
+def place_of(event_id: int) -> processor.Place:
     event = db.session.get_one(WebhookEvent, event_id)
     return event.sender_id, event.conversation_key

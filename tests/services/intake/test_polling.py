@@ -18,8 +18,8 @@ from sqlalchemy.exc import OperationalError
 from backend.core.database import db, system_scope
 from backend.models import Sender, WebhookEvent, Workspace
 from backend.services import intake, senders
-from backend.services.intake import polling
-from backend.services.intake.polling import Poller, PollingStopped
+from backend.services.intake import poller as polling
+from backend.services.intake.poller import Poller, PollingStopped
 from tests.support import factories
 from tests.support.bot_api import BotApi, Refusal, settings_with
 from tests.support.talking import commit, status_of, token_for

@@ -13,7 +13,7 @@ from backend.core import clock, queue
 from backend.core.database import TenancyError, db, system_scope, workspace_scope
 from backend.models import LiveEvent
 from backend.services import live
-from backend.services.live import reading
+from backend.services.live import queries
 from backend.services.live.cursors import Snapshot
 from tests.support import factories
 
@@ -52,13 +52,13 @@ def write(connection: psycopg.Connection, workspace_id: int, number: int) -> Non
     connection.execute(INSERT, (workspace_id, f'{{"message_id": {number}}}'))
 
 
-def numbers(found: reading.Reading) -> list[int]:
+def numbers(found: queries.Reading) -> list[int]:
     assert found.changes is not None
     return sorted(change.ids["message_id"] for change in found.changes)
 
 
-def look(since: Snapshot) -> reading.Reading:
-    found = reading.since(since)
+def look(since: Snapshot) -> queries.Reading:
+    found = queries.since(since)
     db.session.rollback()
     return found
 
@@ -136,7 +136,7 @@ def test_a_note_does_not_carry_another_workspaces_rows_along(home):
 
 def test_what_commits_late_is_read_when_it_commits(home, others):
     first, second, third = others(), others(), others()
-    begin = reading.now()
+    begin = queries.now()
     db.session.rollback()
     write(first, home, 1)
     write(second, home, 2)
@@ -156,7 +156,7 @@ def test_what_commits_late_is_read_when_it_commits(home, others):
 
 
 def test_what_is_rolled_back_is_never_read(home, others):
-    begin = reading.now()
+    begin = queries.now()
     db.session.rollback()
     gone = others()
     write(gone, home, 1)
@@ -170,7 +170,7 @@ def test_a_transaction_that_stays_open_does_not_have_old_rows_read_again(home, o
     held = others()
     write(held, home, 0)
     (holder,) = held.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
-    begin = reading.now()
+    begin = queries.now()
     db.session.rollback()
     for number in range(1, 30):
         live.note(home, "messages", message_id=number)
@@ -190,7 +190,7 @@ def test_writers_at_once_lose_nothing_and_double_nothing(home, databases):
 
     dice = random.Random(7)
     plan = [(number, dice.random() * 0.03, dice.random() < 0.2) for number in range(200)]
-    begin = reading.now()
+    begin = queries.now()
     db.session.rollback()
 
     def work(part: list[tuple[int, float, bool]]) -> None:
@@ -216,8 +216,8 @@ def test_writers_at_once_lose_nothing_and_double_nothing(home, databases):
     expected = [number for number, _, undone in plan if not undone]
     assert sorted(seen) == expected
     for snapshot in looks[:: max(1, len(looks) // 50)]:
-        missed = reading.resume(home, snapshot, last.snapshot)
-        heard_before = set(numbers(reading.resume(home, begin, snapshot)))
+        missed = queries.resume(home, snapshot, last.snapshot)
+        heard_before = set(numbers(queries.resume(home, begin, snapshot)))
         assert heard_before | set(numbers(missed)) == set(expected)
         assert not heard_before & set(numbers(missed))
     db.session.rollback()
@@ -226,43 +226,43 @@ def test_writers_at_once_lose_nothing_and_double_nothing(home, databases):
 def test_a_client_that_comes_back_hears_of_its_own_workspace_only(home):
     other = factories.workspace()
     commit()
-    begin = reading.now()
+    begin = queries.now()
     live.note(home, "messages", message_id=1)
     live.note(other.id, "messages", message_id=2)
     commit()
-    assert numbers(reading.resume(home, begin, reading.now())) == [1]
-    assert numbers(reading.resume(other.id, begin, reading.now())) == [2]
+    assert numbers(queries.resume(home, begin, queries.now())) == [1]
+    assert numbers(queries.resume(other.id, begin, queries.now())) == [2]
 
 
 @contextmanager
 def fewer(monkeypatch, **limits):
     for name, value in limits.items():
-        monkeypatch.setattr(reading, name, value)
+        monkeypatch.setattr(queries, name, value)
     yield
 
 
 def test_too_much_at_once_is_a_reset(home, monkeypatch):
-    begin = reading.now()
+    begin = queries.now()
     for number in range(6):
         live.note(home, "messages", message_id=number)
     commit()
     with fewer(monkeypatch, MOST_AT_ONCE=5):
         found = look(begin)
         assert (found.changes, found.reason) == (None, "too_many")
-        assert reading.resume(home, begin, found.snapshot).reason == "too_many"
+        assert queries.resume(home, begin, found.snapshot).reason == "too_many"
     with fewer(monkeypatch, MOST_SCANNED=5):
-        assert reading.resume(home, begin, found.snapshot).reason == "too_many"
+        assert queries.resume(home, begin, found.snapshot).reason == "too_many"
     assert look(found.snapshot).changes == []
 
 
 def test_a_cursor_from_a_database_that_was_further_is_a_reset(home):
-    ahead = Snapshot(reading.now().xmax + 1000)
+    ahead = Snapshot(queries.now().xmax + 1000)
     assert look(ahead).reason == "unknown"
-    assert reading.resume(home, ahead, reading.now()).reason == "unknown"
+    assert queries.resume(home, ahead, queries.now()).reason == "unknown"
 
 
 def test_rows_of_a_restored_copy_are_neither_read_nor_kept(home):
-    begin = reading.now()
+    begin = queries.now()
     with system_scope("test"):
         db.session.execute(
             text(
@@ -273,35 +273,35 @@ def test_rows_of_a_restored_copy_are_neither_read_nor_kept(home):
         )
     commit()
     assert look(begin).changes == []
-    assert reading.resume(home, begin, reading.now()).changes == []
+    assert queries.resume(home, begin, queries.now()).changes == []
     live.purge()
     assert rows() == []
 
 
 def test_events_are_kept_for_an_hour_after_they_committed_and_a_cursor_from_before_is_a_reset(home, others):
-    begin = reading.now()
+    begin = queries.now()
     live.note(home, "messages", message_id=1)
     held = others()
     write(held, home, 2)
     commit()
     live.purge()
-    middle = reading.now()
+    middle = queries.now()
     assert len(rows()) == 1
 
     clock.move(3700)
     live.purge()
     assert rows() == [], "it had committed more than an hour before"
-    assert reading.resume(home, begin, reading.now()).reason == "too_old"
-    assert reading.resume(home, middle, reading.now()).changes == [], "it has heard of everything that is gone"
+    assert queries.resume(home, begin, queries.now()).reason == "too_old"
+    assert queries.resume(home, middle, queries.now()).changes == [], "it has heard of everything that is gone"
 
     held.commit()
     db.session.rollback()
     live.purge()
     assert [row.ids["message_id"] for row in rows()] == [2], "written an hour ago, committed just now"
-    assert numbers(reading.resume(home, middle, reading.now())) == [2]
+    assert numbers(queries.resume(home, middle, queries.now())) == [2]
     db.session.rollback()
     for _ in range(2):
         clock.move(timedelta(hours=1, minutes=2).total_seconds())
         live.purge()
     assert rows() == []
-    assert reading.resume(home, middle, reading.now()).reason == "too_old"
+    assert queries.resume(home, middle, queries.now()).reason == "too_old"

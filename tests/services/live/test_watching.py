@@ -12,9 +12,9 @@ from backend.channels.base import Content
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import LiveEvent, User
 from backend.services import delivery, linking, live, senders
-from backend.services.live import watching
+from backend.services.live import table_watch
 from backend.services.notifications import failures, reporting
-from backend.services.senders import standing
+from backend.services.senders import state
 from tests.http import callers
 from tests.support import factories
 
@@ -89,7 +89,7 @@ def test_a_bots_standing_and_the_job_history_are_noted(person):
     bot = factories.bot(db.session.get_one(factories.Workspace, person.workspace_id))
     quiet()
     with system_scope("test"):
-        standing.disable(bot, "token_refused")
+        state.disable(bot, "token_refused")
         found = noted()
     assert ("bots", {"bot_id": bot.id}) in found
     assert "jobs" in dict(found)
@@ -106,7 +106,7 @@ def test_what_belongs_to_no_workspace_is_not_noted():
 
 
 def test_a_feature_may_keep_its_rows_to_one_person(person, monkeypatch):
-    monkeypatch.setitem(watching._watched, User, watching._watched[User])
+    monkeypatch.setitem(table_watch._watched, User, table_watch._watched[User])
     live.watch(User, "people", ids={"user_id": "id"}, only_for="id")
     with system_scope("test"):
         person.name = "Kim"
@@ -115,9 +115,9 @@ def test_a_feature_may_keep_its_rows_to_one_person(person, monkeypatch):
     assert (row.topic, row.only_for) == ("people", person.id)
 
 
-@pytest.mark.parametrize("model", watching._watched, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", table_watch._watched, ids=lambda model: model.__name__)
 def test_what_is_watched_exists(model):
-    watched = watching._watched[model]
+    watched = table_watch._watched[model]
     columns = set(model.__mapper__.column_attrs.keys())
     assert {attribute for _, attribute in watched.ids} | watched.fields <= columns
     assert f"`{watched.topic}`" in (Path(__file__).parents[3] / "docs" / "live.md").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from backend.core.errors import Invalid
 from backend.models import JobRun, Mail, Workspace
 from backend.services import housekeeping, mail
 from backend.services.mail import sending
-from backend.services.senders import standing
+from backend.services.senders import state as standing
 from tests.http import callers
 from tests.support import factories
 from tests.support.mail_server import MailServer, mail_server

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from backend.channels import richtext
-from backend.services.notifications import templates, texts, values
+from backend.services.notifications import texts
+from backend.services.texts import templates, values
 
 LONG = {
     "letters": "x" * 1_000_000,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.services.notifications.decision import QUEUED, Decision, LinkState, Told, Wishes, decide
-from backend.services.notifications.quiet_hours import QuietHours, quiet_until
+from backend.services.texts.quiet_hours import QuietHours, quiet_until
 
 NOON = datetime(2026, 2, 26, 12, 0, tzinfo=UTC)
 NIGHT = QuietHours(time(22), time(7))

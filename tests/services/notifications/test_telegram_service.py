@@ -13,7 +13,7 @@ from backend.core.database import db, system_scope
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.models import Message, NotificationEvent, User, Workspace
 from backend.services import senders
-from backend.services.telegram_service import TelegramService, send_sns_notification
+from backend.services.host_api import TelegramService, send_sns_notification
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.channels import richtext
-from backend.services.notifications import templates
+from backend.services.texts import templates
 
 DATA = {
     "name": "Kim & Söhne <b>",

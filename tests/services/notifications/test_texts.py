@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from backend.channels import richtext
 from backend.core import i18n
-from backend.services.notifications import platforms, texts, values
+from backend.services.notifications import platforms, texts
+from backend.services.texts import values
 
 AT = datetime(2026, 2, 26, 10, 30, tzinfo=UTC)
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,14 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backend.services.outgoing_webhooks.decisions import (
-    DISABLED_FAILURES,
-    WAITS,
-    Decision,
-    Outcome,
-    decide,
-    matches,
-)
+from backend.services.outgoing_webhooks.retry_policy import DISABLED_FAILURES, WAITS, Decision, Outcome, decide, matches
 
 NOW = datetime(2026, 2, 26, 10, 30, tzinfo=UTC)
 S = timedelta(seconds=1)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from backend.services.outgoing_webhooks import signing
-from backend.services.outgoing_webhooks.decisions import WAITS
+from backend.services.outgoing_webhooks.retry_policy import WAITS
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs/webhooks.md").read_text(encoding="utf-8")
 BODY = '{"text":"가 😀"}'.encode()

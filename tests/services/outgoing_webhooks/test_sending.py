@@ -21,7 +21,7 @@ from backend.core.errors import Conflict
 from backend.models import AuditEntry, OutgoingAttempt, OutgoingDelivery, OutgoingWebhook, Workspace
 from backend.services import outgoing_webhooks
 from backend.services.outgoing_webhooks import endpoints, sending
-from backend.services.outgoing_webhooks.decisions import WAITS
+from backend.services.outgoing_webhooks.retry_policy import WAITS
 from tests.channels.scripted_server import ScriptedServer, answer, drop, free_port, hang, scripted_server
 from tests.services.outgoing_webhooks.conftest import EVENT, Endpoint
 

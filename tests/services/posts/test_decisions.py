@@ -15,7 +15,7 @@ from backend.channels.errors import (
     SenderDisabled,
 )
 from backend.core.errors import Conflict
-from backend.services.posts.decisions import MOST_TRIES, Next, decide
+from backend.services.posts.retry_policy import MOST_TRIES, Next, decide
 from backend.services.posts.states import Action, may, require
 
 

@@ -13,7 +13,7 @@ from backend.core.database import db, system_scope
 from backend.core.locking import only_one
 from backend.models import Post, Sender, TelegramLink
 from backend.services import posts
-from backend.services.posts import publishing, settling
+from backend.services.posts import publishing, settlement
 from tests.channels.scripted_server import ScriptedServer, answer
 from tests.services.posts.conftest import Author
 from tests.support import engine
@@ -31,7 +31,7 @@ def test_a_process_that_dies_after_it_began_leaves_a_question(
     post = author.post("facebook", target={"page_id": "11"})
     post.state, post.reason, post.due_at, post.attempts = "publishing", "sending", None, 1
     db.session.commit()
-    with only_one(db.engine, settling.lock_of(post.id)):
+    with only_one(db.engine, settlement.lock_of(post.id)):
         author.publish(0.2)
         assert author.state(post) == ("publishing", "sending")
     author.publish(0.2)

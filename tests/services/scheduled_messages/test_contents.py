@@ -16,7 +16,7 @@ from backend.core.errors import AppError
 from backend.models import Alert, Delivery, JobRun, Message, ScheduledFetch, ScheduledMessage, StoredFile, Workspace
 from backend.services import attachments as files
 from backend.services import delivery, scheduled_messages, scheduling
-from backend.services.scheduled_messages import Occasion, contents, fetching, saying
+from backend.services.scheduled_messages import Occasion, contents, file_fetches, sending
 from tests.services.notifications.test_attachments import PICTURE, Site
 from tests.support import engine, factories
 from tests.support.fake_channel import FakeChannel
@@ -56,7 +56,7 @@ def fire(seconds: float = 3600) -> None:
 
 def fetch() -> int:
     db.session.commit()
-    tried = fetching.fetch_waiting()
+    tried = file_fetches.fetch_waiting()
     db.session.expire_all()
     return tried
 
@@ -164,7 +164,7 @@ def test_a_server_in_trouble_is_asked_three_times(site: Site) -> None:
 def test_a_process_that_died_while_fetching_loses_nothing(app: Any, channel: FakeChannel, site: Site) -> None:
     plan(photo={"url": f"{site.url}/a.png"})
     fire()
-    assert fetching._claim() is not None
+    assert file_fetches._claim() is not None
     assert fetch() == 0, "it is that process's for a minute"
     clock.move(61)
     assert fetch() == 1
@@ -177,7 +177,7 @@ def test_a_file_that_ends_each_process_is_given_up(site: Site) -> None:
     plan(photo={"url": f"{site.url}/a.png"})
     fire()
     for _ in range(3):
-        assert fetching._claim() is not None
+        assert file_fetches._claim() is not None
         clock.move(61)
     assert fetch() == 1
     assert site.asked == []
@@ -255,14 +255,14 @@ def test_an_alert_without_a_bot_s_name_goes_by_the_bot_for_alerts(home: Any) -> 
 def test_an_alert_s_fire_that_dies_before_its_commit_raises_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     planned = plan(alert=ALERT)
     clock.move(3600)
-    real = saying._raise_alert
+    real = sending._raise_alert
 
     def dies(message: ScheduledMessage) -> Any:
         real(message)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(saying, "_raise_alert", dies)
+        patch.setattr(sending, "_raise_alert", dies)
         with pytest.raises(KeyboardInterrupt):
             scheduling.drain()
     db.session.rollback()

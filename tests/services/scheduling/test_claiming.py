@@ -15,7 +15,7 @@ from backend.core.database import db, system_scope
 from backend.core.errors import Conflict
 from backend.models import JobRun, NotificationSettings, Schedule, ScheduleFire, User
 from backend.services import scheduling
-from backend.services.scheduling import Timing, claiming, registry
+from backend.services.scheduling import Timing, claims, registry
 from tests.services.scheduling.conftest import BEGINNING, JOB
 from tests.support import factories
 
@@ -177,7 +177,7 @@ def put(home, count, next_fire_at):
 
 def test_a_thousand_due_at_once_cost_a_handful_of_statements(home, fires) -> None:
     batches = 3
-    put(home, batches * claiming.BATCH, clock.now())
+    put(home, batches * claims.BATCH, clock.now())
     statements: list[str] = []
 
     def count_statement(connection, cursor, statement, *rest):
@@ -189,7 +189,7 @@ def test_a_thousand_due_at_once_cost_a_handful_of_statements(home, fires) -> Non
             pass
     finally:
         event.remove(db.engine, "before_cursor_execute", count_statement)
-    assert len(fires) == batches * claiming.BATCH
+    assert len(fires) == batches * claims.BATCH
     # A select, an insert, an update and a savepoint around the job's own for each batch, and a last look.
     assert len(statements) <= 6 * batches + 1, statements
     assert sum(statement.startswith("INSERT INTO schedule_fires") for statement in statements) == batches
@@ -255,7 +255,7 @@ def test_the_work_is_stored_with_the_fire_or_not_at_all(home, monkeypatch) -> No
     planned(home)
     clock.move(3600)
     with monkeypatch.context() as patched:
-        patched.setattr(claiming.failpoints, "hit", dies)
+        patched.setattr(claims.failpoints, "hit", dies)
         with pytest.raises(KeyboardInterrupt):
             scheduling.claim()
     db.session.rollback()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backend.services.scheduling import Timing
-from backend.services.scheduling.planning import Plan, plan
+from backend.services.scheduling.due_policy import Plan, plan
 
 HOURLY = Timing("cron", cron="0 * * * *")
 DAILY = Timing("cron", cron="0 9 * * *", timezone="Asia/Seoul")

@@ -7,7 +7,7 @@ import pytest
 from backend.core.database import system_scope
 from backend.models import Workspace
 from backend.services import senders
-from backend.services.senders.doors import Door
+from backend.services.senders.webhook_verifier import Door
 from tests.support import factories
 from tests.support.bot_api import BotApi
 

@@ -1,13 +1,13 @@
 """What people say to the bot: commands, tokens and buttons, and the bot's answers in their language."""
 
-from backend.services.intake.commands.asking import (
+from backend.services.intake.commands.chat_context import Exchange, Facts
+from backend.services.intake.commands.command_parsing import (
     carries_token,
     command_in,
     needs_admin,
     press_needs_admin,
     token_in,
 )
-from backend.services.intake.commands.exchange import Exchange, Facts
 from backend.services.intake.commands.links import answer_redemption
 from backend.services.intake.commands.router import gone, hint, press, run
 

@@ -11,7 +11,7 @@ from backend.core.database import workspace_scope
 from backend.services import linking
 from backend.services.bots.command_menu import COMMANDS
 from backend.services.intake.commands import links
-from backend.services.intake.commands.exchange import Exchange, Rows
+from backend.services.intake.commands.chat_context import Exchange, Rows
 from backend.services.notifications import settings
 
 HINT_EVERY: Final = timedelta(hours=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backend.channels.base import Button, Content
 from backend.services import linking
-from backend.services.intake.commands.exchange import Exchange
+from backend.services.intake.commands.chat_context import Exchange
 
 
 def answer_redemption(exchange: Exchange, redemption: linking.Redemption) -> None:

@@ -8,8 +8,8 @@ from typing import Final
 from backend.channels.inbound import Command, Person
 from backend.core import i18n
 from backend.services.intake.commands import basics, links, settings
-from backend.services.intake.commands.asking import token_in
-from backend.services.intake.commands.exchange import Exchange
+from backend.services.intake.commands.chat_context import Exchange
+from backend.services.intake.commands.command_parsing import token_in
 
 _COMMANDS: Final[dict[str, Callable[[Exchange, Command], None]]] = {
     "start": basics.start,

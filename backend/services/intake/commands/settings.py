@@ -12,7 +12,7 @@ from backend.channels.inbound import Command
 from backend.core import i18n
 from backend.core.database import workspace_scope
 from backend.models import User
-from backend.services.intake.commands.exchange import Exchange, Rows
+from backend.services.intake.commands.chat_context import Exchange, Rows
 from backend.services.notifications import known_types, settings
 
 QUIET_HOURS: Final = {"start": "22:00", "end": "08:00"}

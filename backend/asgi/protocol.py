@@ -1,0 +1,187 @@
+"""The server's HTTP protocol with a short cut for updates (`uvicorn --http backend.asgi.protocol:Protocol`).
+
+A request costs three times as much as an ASGI call with a scope, a task and four messages than as what it is: a few
+headers and a small body, in one read or two. One that is not (a body that dawdles or is large, another address, a wrong
+secret) goes the ordinary way from its beginning. The application works the same with the server's own protocols, only
+slower.
+"""
+
+from __future__ import annotations
+
+import time
+from asyncio import TimerHandle
+from typing import TYPE_CHECKING, Any, cast
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from backend.asgi.limits.head_limits import BETWEEN, LimitedProtocol
+from backend.asgi.responses import Headers
+from backend.asgi.webhooks.fast_path import BOT_ROUTE, DEFAULT_ROUTE, next_request_id
+
+if TYPE_CHECKING:
+    from backend.asgi.webhooks.endpoint import Webhooks
+    from backend.services.senders.webhook_verifier import Door
+
+_PATIENCE_SECONDS = 0.25
+"""For the rest of a body: many clients write it apart from the headers."""
+_MOST_HELD = 64 * 1024
+
+
+class Protocol(LimitedProtocol):
+    """One connection. `_held` has the pieces of the body of a request that may be taken at once."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # The server asks whether its logger has handlers; ours, which serve every logger, are not meant by that.
+        self.access_log = self.access_log and self.config.access_log
+        usual = not self.access_log and self.limit_concurrency is None and not self.root_path
+        self._webhooks: Webhooks | None = getattr(self.app, "webhooks", None) if usual else None
+        self._held: list[bytes] | None = None
+        self._door: Door | None = None
+        self._patience: TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Reads. A body that has begun has a moment for the rest of it."""
+        super().data_received(data)
+        if self._held is None:
+            return
+        if sum(map(len, self._held)) > _MOST_HELD or self.transport.is_closing():
+            self._go_the_ordinary_way()
+        elif self._patience is None:
+            self._patience = self.loop.call_later(_PATIENCE_SECONDS, self._go_the_ordinary_way)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """What was held is not wanted any more."""
+        self._release()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Has the server wait for a request that has begun."""
+        self._go_the_ordinary_way()
+        super().shutdown()
+
+    def on_headers_complete(self) -> None:
+        """Waits for the body where the request is an update's."""
+        self.check_head()
+        self._door = self._find_door()
+        if self._door is None:
+            HttpToolsProtocol.on_headers_complete(self)
+        else:
+            self._held = []
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        if self._held is None:
+            super().on_body(body)
+        else:
+            self._body_came = True
+            self._held.append(body)
+
+    def on_message_complete(self) -> None:
+        """Takes the update."""
+        if self._held is None or self._door is None or self._webhooks is None:
+            super().on_message_complete()
+            return
+        self._phase = BETWEEN
+        raw = b"".join(self._release())
+        taken = Taken(self, DEFAULT_ROUTE if self.url.startswith(b"/telegram/") else BOT_ROUTE)
+        self.cycle = taken  # type: ignore[assignment]
+        self._webhooks.express(self.loop).take(self._door, raw, taken)
+
+    def _go_the_ordinary_way(self) -> None:
+        if self._held is None:
+            return
+        held = self._release()
+        if not self.transport.is_closing():
+            HttpToolsProtocol.on_headers_complete(self)
+            for piece in held:
+                super().on_body(piece)
+
+    def abandon_body(self) -> None:
+        """Takes back the request whose body is not going to be whole."""
+        if self._held is None:
+            super().abandon_body()
+        else:
+            self._release()
+
+    def _release(self) -> list[bytes]:
+        """Holds nothing any more; what was held."""
+        held, self._held = self._held or [], None
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        return held
+
+    def _find_door(self) -> Door | None:
+        """The door that lets this request in, if nothing but its body is missing."""
+        if self._webhooks is None or (self.cycle is not None and not self.cycle.response_complete):
+            return None  # pipelined: it has its turn after the one before
+        if self.flow.write_paused:
+            return None  # it sends and does not read: the ordinary way waits for it
+        parser = self.parser
+        if parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
+            return None
+        if parser.should_upgrade() or self.expect_100_continue:
+            return None
+        return self._webhooks.door(self.url, cast(Headers, self.scope["headers"]))
+
+
+class _Deaf:
+    """Stands for the event that wakes an ASGI call: there is none."""
+
+    def set(self) -> None:
+        """Nobody waits."""
+
+
+_DEAF = _Deaf()
+
+
+class Taken:
+    """A request that was taken at once. To the protocol it is a cycle like any other."""
+
+    __slots__ = ("_protocol", "began", "disconnected", "keep_alive", "message_event", "response_complete", "route")
+
+    def __init__(self, protocol: Protocol, route: str) -> None:
+        self._protocol = protocol
+        self.route = route
+        self.began = time.perf_counter()
+        self.keep_alive = protocol.parser.should_keep_alive()
+        self.disconnected = False
+        self.response_complete = False
+        self.message_event = _DEAF
+
+    @property
+    def answered(self) -> bool:
+        """Whether it was, or there is nobody left to be."""
+        # A connection that ends while another request waits behind this one says so only to that one.
+        return self.response_complete or self.disconnected or self._protocol.transport.is_closing()
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> str:
+        """See `Asker`."""
+        request_id = next_request_id()
+        protocol = self._protocol
+        pieces = [STATUS_LINE[status], _lines(protocol.server_state.default_headers), _lines(headers)]
+        pieces.append(b"content-length: %d\r\nx-request-id: %b\r\n" % (len(body), request_id.encode()))
+        pieces += [b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n", body]
+        protocol.transport.write(b"".join(pieces))
+        self.response_complete = True
+        if not self.keep_alive:
+            protocol.transport.close()
+        protocol.on_response_complete()
+        return request_id
+
+
+_known: dict[int, tuple[Headers, bytes]] = {}
+
+
+def _lines(headers: Headers) -> bytes:
+    """Headers as they are written. Remembered by the list: the server makes a new one each second, and an answer's is
+    mostly the same."""
+    known = _known.get(id(headers))
+    if known is not None and known[0] is headers:
+        return known[1]
+    made = b"".join(b"%b: %b\r\n" % one for one in headers)
+    if len(_known) > 100:
+        _known.clear()
+    _known[id(headers)] = headers, made
+    return made

@@ -1,0 +1,1 @@
+"""Webhooks of providers: accepted without Flask, and stored in batches."""

@@ -1,0 +1,136 @@
+"""Small updates that came whole and at once, through a door that is known: taken without a task for each.
+
+Nearly every update is one. What several of them bring in one turn of the loop goes to the acceptor at once, and their
+answers come back at once after the commit. Whatever else comes to a webhook goes the ordinary way (`webhooks`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from backend.asgi.responses import Headers, error_body
+from backend.core.errors import Unavailable
+from backend.core.logging import get_logger
+from backend.services import intake
+from backend.services.intake.batcher import Result
+from backend.services.senders.webhook_verifier import Door
+
+log = get_logger(__name__)
+
+DEFAULT_ROUTE: Final = "/telegram/webhook"
+BOT_ROUTE: Final = "/api/telegram/webhook/<int:bot_id>"
+_LOOK_SECONDS: Final = 1.0
+_PROCESS: Final = secrets.token_hex(8)
+_numbers = itertools.count(1)
+
+
+class Asker(Protocol):
+    """Whoever sent an update and waits on its connection."""
+
+    route: str
+    began: float
+
+    @property
+    def answered(self) -> bool:
+        """Whether nothing is to be said any more."""
+        ...
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> str:
+        """Writes the answer, while `answered` is False; the request's id."""
+        ...
+
+
+def next_request_id() -> str:
+    """32 characters that name a request: this process, and a number."""
+    return f"{_PROCESS}{next(_numbers):016x}"
+
+
+class Express:
+    """Of one event loop. `judged` makes an answer of what the acceptor said."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        acceptor: intake.Acceptor,
+        judged: Callable[[Result], tuple[int, Headers, bytes]],
+        seconds: Callable[[], float],
+    ) -> None:
+        self.loop = loop
+        self._acceptor = acceptor
+        self._judged = judged
+        self._seconds = seconds
+        self._gathered: list[intake.Handed] = []
+        self._waiting: deque[Asker] = deque()
+        self._looking = False
+
+    def take(self, door: Door, raw: bytes, asker: Asker) -> None:
+        """Has an update stored; the asker is answered after the commit, or when it does not come in time."""
+        if not self._gathered:
+            self.loop.call_soon(self._hand_over)
+        self._gathered.append(intake.Handed(door, raw, self._told, asker))
+        self._waiting.append(asker)
+        if not self._looking:
+            self._looking = True
+            self.loop.call_later(min(_LOOK_SECONDS, self._seconds()), self._look)
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        self._acceptor.hand_over(gathered)
+
+    def _told(self, results: Sequence[tuple[Any, Result]]) -> None:
+        try:
+            self.loop.call_soon_threadsafe(self._answer, results)
+        except RuntimeError:
+            # The loop is closed: the process is about to end, and nobody waits any more.
+            return
+
+    def _answer(self, results: Sequence[tuple[Asker, Result]]) -> None:
+        lines: dict[tuple[str, int], list[tuple[str, float]]] = {}
+        now = time.perf_counter()
+        for asker, result in results:
+            if asker.answered:
+                continue  # it was told that the database is away; the provider repeats it
+            status, headers, body = self._judged(result)
+            request_id = _say(asker, status, headers, body)
+            if request_id is not None:
+                lines.setdefault((asker.route, status), []).append((request_id, now - asker.began))
+        while self._waiting and self._waiting[0].answered:
+            self._waiting.popleft()
+        _log(lines)
+
+    def _look(self) -> None:
+        """Answers those that have waited too long for their commit."""
+        seconds, now = self._seconds(), time.perf_counter()
+        while self._waiting and (self._waiting[0].answered or self._waiting[0].began + seconds <= now):
+            asker = self._waiting.popleft()
+            if not asker.answered:
+                request_id = _say(asker, *error_body(Unavailable("database_unavailable", retry_after=2)))
+                if request_id is not None:
+                    _log({(asker.route, 503): [(request_id, now - asker.began)]})
+        self._looking = bool(self._waiting)
+        if self._looking:
+            self.loop.call_later(min(_LOOK_SECONDS, seconds), self._look)
+
+
+def _say(asker: Asker, status: int, headers: Headers, body: bytes) -> str | None:
+    """Answers one; the request's id. None after a defect, which must not keep the others from hearing."""
+    try:
+        return asker.answer(status, headers, body)
+    except Exception as error:
+        log.exception("answer_defect", error=type(error).__name__)
+        return None
+
+
+def _log(lines: dict[tuple[str, int], list[tuple[str, float]]]) -> None:
+    """A line for the requests that were answered together: a line for each would cost more than the request."""
+    for (route, status), requests in lines.items():
+        slowest = round(max(seconds for _, seconds in requests) * 1000, 1)
+        which = [request_id for request_id, _ in requests]
+        named: dict[str, Any] = {"request_id": which[0]} if len(which) == 1 else {"request_ids": which}
+        log.info("request", method="POST", route=route, status=status, milliseconds=slowest, **named)

@@ -1,0 +1,1 @@
+"""The pages about alerts: the list, one alert, policies, silences, monitoring systems."""

@@ -1,0 +1,154 @@
+"""Silences: what is hushed, since when and until when; made with a look at what it would hush."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from flask import Response, request, url_for
+
+from backend.core import clock
+from backend.core.errors import Invalid, NotFound
+from backend.http.console.alerts import texts
+from backend.http.console.alerts.views import by
+from backend.http.console.kit import forms, pages
+from backend.http.console.kit.guards import page
+from backend.http.schemas.alert_rules import AlertSilenceIn, SilencePreviewIn
+from backend.services.alerts import queries
+from backend.services.alerts.lifecycle import actions
+from backend.services.alerts.rules import silence_preview, silences
+
+bp = pages.blueprint("alert_silences")
+
+SPANS: Final = (1800, 7200, 8 * 3600, 86_400, 7 * 86_400)
+"""For how long one can silence without naming an end, in seconds."""
+_STATES: Final = ("active", "pending", "disabled", "expired")
+_SPARE_LINES: Final = 1
+_LEAST_LINES: Final = 2
+
+
+@bp.get("/console/alerts/silences")
+@page()
+def listing() -> Response:
+    """The silences, the newest first."""
+    given = forms.asked("state", "cursor")
+    state = given.get("state") if given.get("state") in _STATES else None
+    kept: dict[str, Any] = {"state": state} if state else {}
+    found, following = silences.listing(state=state, cursor=given.get("cursor"), limit=50)
+    return pages.render(
+        "alert_silences.html",
+        "alerts",
+        pages.t("console_alerts.tab.silences"),
+        rows=[(one, silences.state_of(one)) for one in found],
+        hushing=silences.hushing(found),
+        state=state,
+        states=_STATES,
+        older=url_for(".listing", cursor=following, **kept) if following else None,
+    )
+
+
+@bp.get("/console/alerts/silences/new")
+@page("operator")
+def new() -> Response:
+    """The form: for the alert that the address names, for the silence that it renews, or empty."""
+    given = forms.asked("alert", "again")
+    matchers: list[dict[str, str]] = []
+    comment = ""
+    if (alert_id := _number(given.get("alert"))) is not None:
+        matchers = actions.silence_matchers(alert_id)
+    elif (silence_id := _number(given.get("again"))) is not None:
+        known = silences.get(silence_id)
+        matchers, comment = list(known.matchers), known.comment or ""
+    return _form(matchers, {"comment": comment}, {})
+
+
+@bp.get("/console/alerts/silences/preview")
+@page("operator")
+def preview() -> Response:
+    """What the lines of the form would hush now. Stores nothing."""
+    try:
+        matchers = _matchers(SilencePreviewIn, forms.rows(request.args, "label", "op", "value"), {})
+        found = silence_preview.preview([one.model_dump() for one in matchers.matchers])
+    except Invalid as error:
+        return pages.fragment("alert_preview.html", found=None, faults=texts.faults(error))
+    return pages.fragment("alert_preview.html", found=found, overviews=queries.overviews(found.alerts), faults={})
+
+
+@bp.post("/console/alerts/silences")
+@page("operator")
+def create() -> Response:
+    """Hushes from now, or a beginning, for a while or until an end."""
+    given = forms.values("seconds", "starts_at", "ends_at", "comment")
+    lines = forms.rows(request.form, "label", "op", "value")
+    try:
+        wanted = _matchers(AlertSilenceIn, lines, _times(given))
+        starts_at = wanted.starts_at or clock.now()
+        ends_at = wanted.ends_at or starts_at + timedelta(seconds=wanted.seconds or actions.SILENCE_SECONDS)
+        made = silences.make(
+            by(), [one.model_dump() for one in wanted.matchers], starts_at, ends_at, comment=wanted.comment
+        )
+    except Invalid as error:
+        return _form(lines, given, texts.faults(error), status=error.status)
+    return pages.done(
+        forms.back(url_for(".listing")),
+        pages.t("console_alerts.done.silence", until=texts.moment(made.ends_at)),
+        undo=url_for(".end", silence_id=made.id),
+    )
+
+
+@bp.post("/console/alerts/silences/<int:silence_id>/end")
+@page("operator")
+def end(silence_id: int) -> Response:
+    """What it hushes is heard again."""
+    silences.end(by(), silence_id)
+    return pages.done(url_for(".listing"), pages.t("console_alerts.done.silence_ended"))
+
+
+def _form(
+    matchers: list[dict[str, str]], given: dict[str, str], faults: dict[str, str], *, status: int = 200
+) -> Response:
+    lines = [*matchers, *({"label": "", "op": "=", "value": ""} for _ in range(_SPARE_LINES))]
+    while len(lines) < _LEAST_LINES:
+        lines.append({"label": "", "op": "=", "value": ""})
+    values: dict[str, Any] = {
+        "lines": lines,
+        "given": given,
+        "faults": faults,
+        "spans": SPANS,
+        "zone": pages.zone().key,
+    }
+    if request.headers.get("HX-Request"):
+        return pages.fragment("alert_silence_form.html", status, in_dialog=True, **values)
+    title = pages.t("console_alerts.act.new_silence")
+    return pages.render("alert_silence.html", "alerts", title, status, in_dialog=False, width="text", **values)
+
+
+def _matchers(schema: Any, lines: list[dict[str, str]], times: dict[str, Any]) -> Any:
+    return forms.checked(schema, {"matchers": lines, **times})
+
+
+def _times(given: dict[str, str]) -> dict[str, Any]:
+    """The form's times: an end counts before a span; local times are those of the person's zone."""
+    times: dict[str, Any] = {"comment": given.get("comment")}
+    faults = []
+    for name in ("starts_at", "ends_at"):
+        if name not in given:
+            continue
+        try:
+            times[name] = datetime.fromisoformat(given[name]).replace(tzinfo=pages.zone())
+        except ValueError:
+            faults.append({"field": name, "code": "bad_moment", "message": "Not a date and time."})
+    if faults:
+        raise Invalid(detail=faults)
+    if "ends_at" not in times:
+        times["seconds"] = given.get("seconds", actions.SILENCE_SECONDS)
+    return times
+
+
+def _number(text: str | None) -> int | None:
+    """An id in the address. Raises NotFound for what cannot be one."""
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise NotFound()
+    return int(text)

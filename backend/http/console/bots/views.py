@@ -1,0 +1,308 @@
+"""Bots and channels: what speaks for the workspace, whether it works, and everything a person does to a bot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, request, url_for
+
+from backend.core.errors import AppError, Conflict, Invalid, NotFound, Unavailable
+from backend.http import bodies
+from backend.http.console.kit import form_errors, forms, pages
+from backend.http.console.kit.guards import actor, asked, page
+from backend.http.schemas.bots import BotChange, BotIn, TestIn
+from backend.services.bots import (
+    catalog,
+    discovery,
+    facts,
+    operations,
+    resolution,
+    serializers,
+    test_message,
+    webhook_state,
+    webhooks,
+)
+
+bp = pages.blueprint("bots")
+
+_NAV = "bots"
+_EXPECTED = (Invalid, Conflict, Unavailable, NotFound)
+"""What a form answers for; everything else is a page of its own."""
+
+
+@bp.get("/console/bots")
+@page()
+def listing() -> Response:
+    """Every bot of the workspace, oldest first, and what a name means."""
+    found, following = catalog.listing(actor().workspace_id, cursor=request.args.get("cursor"))
+    ways = {bot.id: webhook_state.last_of(bot) for bot in found}
+    title = pages.t("console.nav.bots")
+    return pages.render("bots.html", _NAV, title, bots=serializers.shown(found), ways=ways, following=following)
+
+
+@bp.get("/console/bots/meaning")
+@page()
+def meaning() -> Response:
+    """Which bot a name means at this moment, at which level, and which chats go with it."""
+    bodies.check_pairs(request.args.items(multi=True))
+    name = request.args.get("name", "").strip()
+    try:
+        found, fault = resolution.meaning(actor().workspace_id, name), None
+    except (NotFound, Conflict, Invalid) as error:
+        found, fault = None, form_errors.told(error)
+    if request.headers.get("HX-Request"):
+        return pages.fragment("bots_meaning.html", asked_name=name, meaning=found, fault=fault)
+    title = pages.t("console_bots.meaning.title")
+    return pages.render("bots_meaning_page.html", _NAV, title, asked_name=name, meaning=found, fault=fault)
+
+
+@bp.get("/console/bots/new")
+@page("admin")
+def new() -> Response:
+    """The form for another bot."""
+    return _new_form({"is_active": "on"})
+
+
+@bp.post("/console/bots")
+@page("admin")
+def create() -> Response:
+    """Adds a bot, after Telegram said whose token it is. A refusal keeps the form; the token is typed again."""
+    caller = actor()
+    try:
+        given = forms.checked(BotIn, _fields("name", "token")).model_dump()
+        token = catalog.checked(given)["token"]
+        known = asked(lambda: operations.who_is(token))
+        made = catalog.create(caller.label, caller.workspace_id, given, known)
+    except (Invalid, Conflict, Unavailable) as error:
+        return _new_form(request.form.to_dict(), error)
+    return pages.done(url_for("console_bots.show", bot_id=made.id), pages.t("console_bots.said.added", name=made.name))
+
+
+@bp.get("/console/bots/<int:bot_id>")
+@page()
+def show(bot_id: int) -> Response:
+    """One bot: its facts, its health, and what can be done with it as it stands."""
+    return _show(bot_id)
+
+
+@bp.get("/console/bots/<int:bot_id>/webhook")
+@page("admin")
+def webhook(bot_id: int) -> Response:
+    """What Telegram says of the webhook, asked now."""
+    try:
+        found, fault = serializers.webhook(webhooks.info(actor().workspace_id, bot_id)), None
+    except (Invalid, Unavailable) as error:
+        found, fault = None, form_errors.told(error)
+    return _part(bot_id, "bots_webhook.html", webhook=found, fault=fault)
+
+
+@bp.get("/console/bots/<int:bot_id>/chats")
+@page("admin")
+def chats(bot_id: int) -> Response:
+    """The chats that the bot could write to, asked now."""
+    try:
+        found, fault = discovery.of_bot(actor().workspace_id, bot_id), None
+    except (Invalid, Unavailable) as error:
+        found, fault = None, form_errors.told(error)
+    return _part(bot_id, "bots_chats.html", discovery=found, fault=fault)
+
+
+@bp.post("/console/bots/<int:bot_id>/test")
+@page("operator")
+def send_test(bot_id: int) -> Response:
+    """Stores a test message for the bot's chats, or for the one that is named."""
+    caller = actor()
+
+    def act() -> str:
+        given = forms.checked(TestIn, forms.values("message", "chat_id", "message_thread_id"))
+        made = test_message.send_test(
+            caller.label,
+            caller.workspace_id,
+            bot_id,
+            text=given.message,
+            chat_id=given.chat_id,
+            thread_id=given.message_thread_id,
+        )
+        return pages.t("console_bots.said.test", count=len(made))
+
+    return _acted(bot_id, act, fields={"chat_ids": "chat_id"}, form="test")
+
+
+@bp.post("/console/bots/<int:bot_id>/validate")
+@page("admin")
+def validate(bot_id: int) -> Response:
+    """Asks Telegram whether it accepts the token."""
+    caller = actor()
+
+    def act() -> str:
+        found = facts.validate(caller.label, caller.workspace_id, bot_id)
+        return pages.t("console_bots.said.valid" if found.valid else "console_bots.said.refused")
+
+    return _acted(bot_id, act)
+
+
+@bp.post("/console/bots/<int:bot_id>/sync")
+@page("admin")
+def sync(bot_id: int) -> Response:
+    """Asks Telegram about the bot and its chats, and keeps the answers."""
+    caller = actor()
+
+    def act() -> str:
+        _, complete = facts.sync(caller.label, caller.workspace_id, bot_id)
+        return pages.t("console_bots.said.synced" if complete else "console_bots.said.synced_partly")
+
+    return _acted(bot_id, act)
+
+
+@bp.post("/console/bots/<int:bot_id>/webhook")
+@page("admin")
+def register_webhook(bot_id: int) -> Response:
+    """Has Telegram deliver the bot's updates here."""
+    caller, drop = actor(), "drop_pending" in request.form
+
+    def act() -> str:
+        webhooks.register(caller.label, caller.workspace_id, bot_id, drop_pending=drop)
+        return pages.t("console_bots.said.registered")
+
+    return _acted(bot_id, act)
+
+
+@bp.post("/console/bots/<int:bot_id>/webhook/delete")
+@page("admin")
+def delete_webhook(bot_id: int) -> Response:
+    """Has Telegram keep the bot's updates."""
+    caller, drop = actor(), "drop_pending" in request.form
+
+    def act() -> str:
+        webhooks.delete(caller.label, caller.workspace_id, bot_id, drop_pending=drop)
+        return pages.t("console_bots.said.unregistered")
+
+    return _acted(bot_id, act)
+
+
+@bp.post("/console/bots/<int:bot_id>/secret")
+@page("admin")
+def rotate_secret(bot_id: int) -> Response:
+    """Gives the webhook a new secret, which nobody has to know: only Telegram is told."""
+    caller = actor()
+
+    def act() -> str:
+        registered = webhooks.rotate_secret(caller.label, caller.workspace_id, bot_id)
+        return pages.t("console_bots.said.rotated" if registered else "console_bots.said.rotated_here")
+
+    return _acted(bot_id, act)
+
+
+@bp.get("/console/bots/<int:bot_id>/change")
+@page("admin")
+def change_form(bot_id: int) -> Response:
+    """The form with what the bot has."""
+    return _change_form(bot_id)
+
+
+@bp.post("/console/bots/<int:bot_id>/change")
+@page("admin")
+def change(bot_id: int) -> Response:
+    """Changes name, chats, topic and whether it works."""
+    caller = actor()
+    try:
+        typed = forms.checked(BotChange, _fields("name") | {"name": request.form.get("name", "").strip()})
+        given = typed.model_dump(exclude_unset=True)
+        if given["is_active"] is catalog.get(caller.workspace_id, bot_id).is_active:
+            # A bot that Telegram refused stays refused: saving its name is nobody's word to switch it off.
+            del given["is_active"]
+        bot = operations.change(caller.label, caller.workspace_id, bot_id, given)
+    except (Invalid, Conflict, Unavailable) as error:
+        return _change_form(bot_id, error, request.form.to_dict())
+    return pages.done(url_for("console_bots.show", bot_id=bot.id), pages.t("console_bots.said.saved", name=bot.name))
+
+
+@bp.post("/console/bots/<int:bot_id>/token")
+@page("admin")
+def replace_token(bot_id: int) -> Response:
+    """Gives the bot a new token of the same account, after Telegram has accepted it."""
+    caller = actor()
+    try:
+        token = forms.checked(BotChange, {"token": request.form.get("token", "").strip()}).token
+        refused = catalog.get(caller.workspace_id, bot_id).disabled_code is not None
+        # One that a person has switched off stays off.
+        given = {"token": token, "is_active": True} if refused else {"token": token}
+        bot = operations.change(caller.label, caller.workspace_id, bot_id, given)
+    except (Invalid, Conflict, Unavailable) as error:
+        return _change_form(bot_id, error, token_fault=True)
+    return pages.done(url_for("console_bots.show", bot_id=bot.id), pages.t("console_bots.said.token", name=bot.name))
+
+
+@bp.post("/console/bots/<int:bot_id>/remove")
+@page("admin")
+def remove(bot_id: int) -> Response:
+    """Removes a bot for good."""
+    caller = actor()
+    name = catalog.get(caller.workspace_id, bot_id).name
+    operations.remove(caller.label, caller.workspace_id, bot_id)
+    return pages.done(url_for("console_bots.listing"), pages.t("console_bots.said.removed", name=name))
+
+
+def _fields(*names: str) -> dict[str, Any]:
+    """The form of a bot as the API takes it: chats by lines or commas, no topic where none was typed."""
+    given: dict[str, Any] = dict(forms.values(*names, "chat_ids", "message_thread_id"))
+    given["chat_ids"] = [part.strip() for part in re.split(r"[,\n]", given.get("chat_ids", "")) if part.strip()]
+    given.setdefault("message_thread_id", None)
+    given["is_active"] = "is_active" in request.form
+    return given
+
+
+def _show(bot_id: int, error: AppError | None = None, **more: Any) -> Response:
+    bot = catalog.get(actor().workspace_id, bot_id)
+    shown = serializers.one(bot)
+    values: dict[str, Any] = {"bot": shown, "way": webhook_state.last_of(bot), "faults": {}, "fault": None, "typed": {}}
+    values |= more
+    return pages.render("bots_show.html", _NAV, shown["name"], error.status if error else 200, **values)
+
+
+def _acted(
+    bot_id: int, act: Callable[[], str], *, fields: dict[str, str] | None = None, form: str | None = None
+) -> Response:
+    """Does something to a bot and goes back to it; what was refused is said on the bot's page."""
+    try:
+        said = act()
+    except _EXPECTED as error:
+        if form is None:
+            return _show(bot_id, error, fault=form_errors.told(error))
+        return _show(bot_id, error, faults=form_errors.by_field(error, fields=fields), typed=request.form.to_dict())
+    return pages.done(url_for("console_bots.show", bot_id=bot_id), said)
+
+
+def _part(bot_id: int, template: str, **values: Any) -> Response:
+    """A part of the bot's page for the script, or the page with that part in it."""
+    if request.headers.get("HX-Request"):
+        return pages.fragment(template, bot_id=bot_id, **values)
+    return _show(bot_id, part=template, **values)
+
+
+def _new_form(typed: dict[str, str], error: AppError | None = None) -> Response:
+    found = form_errors.by_field(error) if error is not None else {}
+    status = error.status if error is not None else 200
+    title = pages.t("console_bots.new.title")
+    return pages.render("bots_form.html", _NAV, title, status, bot=None, typed=typed, faults=found, width="text")
+
+
+def _change_form(
+    bot_id: int, error: AppError | None = None, typed: dict[str, str] | None = None, *, token_fault: bool = False
+) -> Response:
+    bot = serializers.one(catalog.get(actor().workspace_id, bot_id))
+    found = form_errors.by_field(error) if error is not None else {}
+    status = error.status if error is not None else 200
+    if typed is None:
+        typed = {
+            "name": bot["name"],
+            "chat_ids": "\n".join(bot["chat_ids"]),
+            "message_thread_id": bot["message_thread_id"] or "",
+            **({"is_active": "on"} if bot["is_active"] else {}),
+        }
+    values: dict[str, Any] = {"bot": bot, "typed": typed, "faults": {} if token_fault else found}
+    values["token_faults"] = found if token_fault else {}
+    title = pages.t("console_bots.change.title", name=bot["name"])
+    return pages.render("bots_form.html", _NAV, title, status, width="text", **values)

@@ -1,0 +1,264 @@
+"""What every page stands on: its blueprint, its words, its times, its errors, and what is said after an act."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from apiflask import APIBlueprint
+from babel.dates import format_date, format_datetime, format_time
+from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request
+from markupsafe import Markup
+from werkzeug.exceptions import HTTPException
+
+from backend.core import clock, i18n
+from backend.core.database import db, workspace_scope
+from backend.core.errors import AppError, Invalid
+from backend.core.logging import get_logger
+from backend.http import errors
+from backend.http.console.kit import assets, form_replay, sessions
+from backend.http.console.kit.navigation import GROUPS, Entry
+from backend.services.auth import people
+from backend.services.auth.actor import Actor, reaches
+
+log = get_logger(__name__)
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+THEMES: Final = ("light", "dark")
+_TOAST: Final = "toast"
+
+
+def blueprint(name: str) -> APIBlueprint:
+    """A page's blueprint: `console_<name>`, with errors that are pages."""
+    made = APIBlueprint(
+        f"console_{name}",
+        __name__,
+        enable_openapi=False,
+        template_folder=str(Path(__file__).parent.parent / "templates"),
+    )
+    made.register_error_handler(AppError, failure)
+    made.register_error_handler(HTTPException, _refused)
+    made.register_error_handler(Exception, _unexpected)
+    return made
+
+
+def locale() -> str:
+    """The language of this answer: the person's, or before the sign-in what the browser asks for."""
+    known: str | None = g.get("locale")
+    if known is None:
+        chosen = request.cookies.get("locale") or request.accept_languages.best_match(list(i18n.LOCALES))
+        known = g.locale = i18n.negotiate(chosen)
+    return known
+
+
+def zone() -> ZoneInfo:
+    """The person's time zone."""
+    return ZoneInfo(g.get("timezone") or "UTC")
+
+
+def t(code: str, /, **values: object) -> str:
+    """A text in the language of this answer."""
+    return i18n.text(code, locale(), **values)
+
+
+def render(template: str, page: str, title: str, status: int = 200, **values: Any) -> Response:
+    """A whole page in the shell. `page` is its key in the navigation, `title` a text."""
+    me = _me()
+    moment = clock.now()
+    shown = render_template(
+        f"console/{template}",
+        page=page,
+        title=title,
+        me=me,
+        groups=_groups(g.get("actor")),
+        csrf=sessions.csrf_token(g.actor) if g.get("actor") else "",
+        theme=request.cookies.get("theme") if request.cookies.get("theme") in THEMES else None,
+        toast=_taken_toast(),
+        path=request.full_path.rstrip("?"),
+        server_now=moment.isoformat(timespec="milliseconds"),
+        **values,
+    )
+    response = make_response(shown, status)
+    protect(response)
+    if request.cookies.get(_TOAST):
+        response.delete_cookie(_TOAST, path="/console")
+    return response
+
+
+def fragment(template: str, status: int = 200, **values: Any) -> Response:
+    """A part of a page, for a request by the script."""
+    csrf = sessions.csrf_token(g.actor) if g.get("actor") else ""
+    return protect(make_response(render_template(f"console/{template}", csrf=csrf, **values), status))
+
+
+def done(address: str, text: str, *, undo: str | None = None) -> Response:
+    """After an act: on to `address`, where `text` is shown in a toast, with a way back if there is one."""
+    said = json.dumps({"text": text, "undo": undo} if undo else {"text": text})
+    g.done = address, text, undo
+    if request.headers.get("HX-Request"):
+        # Header values are Latin-1: other letters are escaped as JSON does it.
+        return protect(make_response("", 204, {"HX-Trigger": json.dumps({"toast": json.loads(said), "done": address})}))
+    response = make_response(redirect(address, 303))
+    response.set_cookie(_TOAST, said.encode().hex(), max_age=20, httponly=True, samesite="Lax", path="/console")
+    return protect(response)
+
+
+def protect(response: Response) -> Response:
+    """The strict policy of every page."""
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response
+
+
+def failure(error: AppError) -> Response:
+    """An error as a page in the console's voice; the script gets a toast instead."""
+    if error.status >= 500:
+        log.error("console_error", code=error.code)
+    if request.headers.get("HX-Request"):
+        trigger = json.dumps({"toast": {"text": error.message}})
+        response = protect(make_response("", error.status, {"HX-Trigger": trigger, "HX-Reswap": "none"}))
+    else:
+        values = {"error": error, "request_id": g.get("request_id")}
+        response = render("error.html", "", t("console.error.title"), error.status, **values)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _refused(error: HTTPException) -> Response:
+    """What the framework refuses, such as a form that is too large."""
+    kind = errors.BY_STATUS.get(error.code or 500)
+    if kind is None:
+        return make_response(error)
+    return failure(kind())
+
+
+def _unexpected(error: Exception) -> Response:
+    db.session.rollback()
+    log.error("unexpected_error", kind=type(error).__name__, path=request.path, exc_info=error)
+    return failure(AppError())
+
+
+def faults(error: Invalid) -> dict[str, str]:
+    """The messages of an Invalid by field, for a form; under the empty name what belongs to no field."""
+    listed = error.detail if isinstance(error.detail, list) else []
+    found = {str(one.get("field", "")): _said(one) for one in listed if isinstance(one, Mapping)}
+    return found or {"": error.message}
+
+
+def _said(fault: Mapping[str, Any]) -> str:
+    """In the person's language where there are words for the code, and where in the text it is."""
+    code = f"console.fault.{fault.get('code')}"
+    words = t(code) if code in i18n.catalog(locale()) else str(fault.get("message", ""))
+    if "line" in fault:
+        return t("console.fault.place", message=words, line=fault["line"], column=fault["column"])
+    return words
+
+
+def when(value: datetime | None, *, ago: bool = False, left: bool = False, style: str = "short") -> Markup:
+    """A moment in the person's zone: the time of day today, with the date otherwise. The script adds the rest."""
+    if value is None:
+        return Markup("–")
+    local = value.astimezone(zone())
+    today = clock.now().astimezone(zone()).date()
+    if style == "date":
+        shown = format_date(local, "medium", locale=locale())
+    elif local.date() == today:
+        shown = format_time(local, "short", locale=locale())
+    else:
+        shown = format_datetime(local, "short", locale=locale())
+    if ago:
+        return Markup('<time datetime="{}" data-ago>{}</time>').format(value.isoformat(), shown)
+    if left:
+        return Markup('<time datetime="{}" data-left>{}</time>').format(value.isoformat(), shown)
+    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), shown)
+
+
+def install(app: Flask) -> None:
+    """Gives the templates their words and times."""
+    app.jinja_env.globals.update(
+        t=t, when=when, asset=assets.address, number=lambda value: i18n.number(value, locale()), lang=locale
+    )
+    app.jinja_env.globals.update(_=_own_words, has_page=has_page, may=may, form_id=form_replay.form_id)
+    app.jinja_env.trim_blocks = True
+
+
+def has_page(endpoint: str) -> bool:
+    """Whether this instance has the page, so that one links to another only where it exists."""
+    return endpoint in current_app.view_functions
+
+
+def may(role: str) -> bool:
+    """Whether who has opened the page has at least this role: what they may not do is not offered."""
+    actor: Actor | None = g.get("actor")
+    return actor is not None and reaches(actor.role, role)
+
+
+def _own_words(words: str) -> str:
+    """The macros of the design name their few own words in English."""
+    code = "console.ui." + words.lower().replace(" ", "_").strip(".…")
+    return t(code) if code in i18n.catalog(locale()) else words
+
+
+def _me() -> dict[str, Any] | None:
+    actor: Actor | None = g.get("actor")
+    if actor is None:
+        return None
+    if "me" not in g:
+        try:
+            with workspace_scope(actor.workspace_id):
+                person, workspace = people.profile(actor.user_id)
+        except AppError:
+            return None
+        g.me = {
+            "id": person.id,
+            "name": person.name,
+            "email": person.email,
+            "role": person.role,
+            "timezone": person.timezone,
+            "workspace": workspace.name,
+        }
+        g.locale, g.timezone = i18n.negotiate(person.locale), person.timezone
+    me: dict[str, Any] = g.me
+    return me
+
+
+def remember_person() -> None:
+    """Reads the person before the first word is said: their language and zone hold for the whole answer."""
+    _me()
+
+
+def _groups(actor: Actor | None) -> list[tuple[str | None, list[Entry]]]:
+    if actor is None:
+        return []
+    known = current_app.view_functions
+    found = [
+        (key, [one for one in entries if one.endpoint in known and _may_open(actor, one)]) for key, entries in GROUPS
+    ]
+    return [(key, entries) for key, entries in found if entries]
+
+
+def _may_open(actor: Actor, entry: Entry) -> bool:
+    return reaches(actor.role, entry.role) and (actor.is_owner or not entry.owner)
+
+
+def _taken_toast() -> dict[str, str] | None:
+    raw = request.cookies.get(_TOAST)
+    if not raw:
+        return None
+    try:
+        said = json.loads(bytes.fromhex(raw).decode())
+    except ValueError:
+        return None
+    if not isinstance(said, dict) or not isinstance(said.get("text"), str):
+        return None
+    undo = said.get("undo")
+    local = isinstance(undo, str) and undo.startswith("/console/")
+    return {"text": said["text"], **({"undo": undo} if local else {})}

@@ -1,0 +1,1 @@
+"""The pages about notifications: the log, the types, the people."""

@@ -1,0 +1,175 @@
+"""The types of notifications: what each one says, tried out in every language while it is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, request, url_for
+
+from backend.core import i18n
+from backend.core.errors import Conflict, Invalid, NotFound
+from backend.http import bodies
+from backend.http.console.kit import forms, pages
+from backend.http.console.kit.guards import actor, page
+from backend.http.schemas.notifications import TypeChange, TypeIn
+from backend.models import NotificationType
+from backend.services.notifications import custom_types, known_types
+
+bp = pages.blueprint("notification_types")
+
+EXAMPLE = {"order": {"id": 20418, "title": "Desk lamp"}, "customer": "Robin Example"}
+_BASE = "/console/notifications/types"
+_MOST_ID = 2**63 - 1
+
+
+@bp.get(_BASE)
+@page()
+def listing() -> Response:
+    """The built-in types and the workspace's own."""
+    found, following = custom_types.listing(cursor=request.args.get("cursor"))
+    built_in = {name: pages.t(f"notifications.type.{name}") for name in known_types.BUILT_IN}
+    return _render("notifications_types.html", types=found, built_in=built_in, following=following)
+
+
+@bp.get(f"{_BASE}/new")
+@page("operator")
+def new() -> Response:
+    """An empty editor."""
+    return _editor({})
+
+
+@bp.post(_BASE)
+@page("operator")
+def create() -> Response:
+    """Defines a type."""
+    given = _given() | forms.values("name")
+    try:
+        made = custom_types.create(actor().label, forms.checked(TypeIn, given).model_dump())
+    except (Invalid, Conflict) as error:
+        return _editor(given, faults=_faults(error), status=error.status)
+    return pages.done(
+        url_for("console_notification_types.show", type_id=made.id),
+        pages.t("console_notifications.type.created", title=made.title),
+    )
+
+
+@bp.get(f"{_BASE}/<int:type_id>")
+@page()
+def show(type_id: int) -> Response:
+    """A type in its editor; who may not change it reads."""
+    found = _found(type_id)
+    return _editor({name: getattr(found, name) for name in custom_types.FIELDS}, known=found)
+
+
+@bp.post(f"{_BASE}/<int:type_id>")
+@page("operator")
+def change(type_id: int) -> Response:
+    """Changes a type; the name stays."""
+    found = _found(type_id)
+    given = _given()
+    if not given.get("title"):
+        given.pop("title", None)
+    try:
+        wanted = forms.checked(TypeChange, given).model_dump(exclude_unset=True)
+        changed = custom_types.change(actor().label, type_id, wanted)
+    except Invalid as error:
+        return _editor(given | {"name": found.name}, known=found, faults=_faults(error), status=error.status)
+    return pages.done(
+        url_for("console_notification_types.show", type_id=type_id),
+        pages.t("console_notifications.type.saved", title=changed.title),
+    )
+
+
+@bp.post(f"{_BASE}/<int:type_id>/delete")
+@page("operator")
+def delete(type_id: int) -> Response:
+    """Deletes a type; its events and messages stay."""
+    title = _found(type_id).title
+    custom_types.delete(actor().label, type_id)
+    return pages.done(
+        url_for("console_notification_types.listing"), pages.t("console_notifications.type.deleted", title=title)
+    )
+
+
+@bp.post(f"{_BASE}/preview")
+@page()
+def preview() -> Response:
+    """What people would read, in every language; stores nothing."""
+    return pages.fragment("notifications_preview.html", previews=_previews(_given(), request.form.get("data", "")))
+
+
+def _found(type_id: int) -> NotificationType:
+    if type_id > _MOST_ID:
+        raise NotFound()
+    return custom_types.get(type_id)
+
+
+def _given() -> dict[str, Any]:
+    """The form as the schemas know it: what was left empty is none, and of the templates there is none."""
+    bodies.check_pairs(request.form.items(multi=True))
+    text = {name: request.form.get(name, "").strip() for name in ("title", "button_label", "button_url")}
+    # A browser sends line breaks as two characters; a text has one.
+    templates = {one: request.form.get(f"template_{one}", "").replace("\r\n", "\n") for one in i18n.LOCALES}
+    return {
+        **{name: value or None for name, value in text.items()},
+        "templates": {one: words for one, words in templates.items() if words.strip()},
+    }
+
+
+def _faults(error: Invalid | Conflict) -> dict[str, str]:
+    if isinstance(error, Conflict):
+        return {"name" if error.code == "type_exists" else "": pages.t(f"console.fault.{error.code}")}
+    return {
+        name.replace("templates.", "template_") if name != "templates" else "template_en": text
+        for name, text in pages.faults(error).items()
+    }
+
+
+def _previews(given: Mapping[str, Any], typed: str) -> list[tuple[str, Any, str | None]]:
+    """For each locale what a person would read, or why there is nothing to read."""
+    try:
+        data = json.loads(typed) if typed.strip() else {}
+    except (ValueError, RecursionError):
+        return [("", None, pages.t("console_notifications.type.bad_data"))]
+    if not isinstance(data, dict):
+        return [("", None, pages.t("console_notifications.type.bad_data"))]
+    made: list[tuple[str, Any, str | None]] = []
+    for locale in i18n.LOCALES:
+        try:
+            made.append((locale, custom_types.preview(given, data, locale), None))
+        except Invalid as error:
+            return [("", None, next(iter(pages.faults(error).values())))]
+    return made
+
+
+def _editor(
+    given: Mapping[str, Any],
+    *,
+    known: NotificationType | None = None,
+    faults: dict[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    sample = request.form.get("data") or json.dumps(EXAMPLE, indent=2)
+    return _render(
+        "notifications_type.html",
+        status,
+        given=given,
+        known=known,
+        faults=faults or {},
+        sample=sample,
+        previews=_previews(given, sample) if given.get("templates") else [],
+    )
+
+
+def _render(template: str, status: int = 200, **values: Any) -> Response:
+    return pages.render(
+        template,
+        "notifications",
+        pages.t("console.nav.notifications"),
+        status,
+        tab="types",
+        may_write=actor().reaches("operator"),
+        **values,
+    )

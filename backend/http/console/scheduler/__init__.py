@@ -1,0 +1,1 @@
+"""The pages about scheduled messages and system jobs."""

@@ -1,0 +1,268 @@
+"""A scheduled message in the console: planned with its next times shown, changed, switched off and on, said now, and
+what came of it. The list stands on the scheduler's page."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+from zoneinfo import available_timezones
+
+from flask import Response, request, url_for
+
+from backend.core.errors import AppError, Conflict, Invalid, NotFound
+from backend.http import bodies
+from backend.http.console.kit import form_errors, forms, pages
+from backend.http.console.kit.guards import actor, page
+from backend.http.console.scheduler import contents as content_form
+from backend.http.schemas.scheduled_messages import ScheduledMessageChange, ScheduledMessageIn
+from backend.services import scheduled_messages
+from backend.services.bots import catalog
+from backend.services.scheduled_messages import Planned, contents, sending
+from backend.services.scheduling import timing
+
+bp = pages.blueprint("scheduled_messages")
+
+_NAV = "scheduler"
+_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
+_MOST_BOTS = 200
+_TIMING = ("kind", "cron", "every", "unit", "run_at", "timezone")
+_FIELDS = {"interval_seconds": "every"}
+_WRONG = (Invalid, Conflict, NotFound)
+
+
+@bp.get("/console/scheduler/messages/new")
+@page("operator")
+def new() -> Response:
+    """The form for another message."""
+    return _form(None, {"kind": "cron", "timezone": pages.zone().key, "enabled": "on"})
+
+
+@bp.post("/console/scheduler/messages")
+@page("operator")
+def create() -> Response:
+    """Plans a message; what is wrong with it stands at its fields."""
+    try:
+        given = forms.checked(ScheduledMessageIn, _given() | content_form.given(None))
+        made = scheduled_messages.create(actor().label, given.model_dump())
+    except _WRONG as error:
+        return _form(None, request.form.to_dict(), error)
+    return _done(made.message.id, pages.t("console_scheduler.said.planned"))
+
+
+@bp.get("/console/scheduler/messages/preview")
+@page("operator")
+def preview() -> Response:
+    """The next three times of a timing that is being typed, or why there are none."""
+    bodies.check_pairs(request.args.items(multi=True))
+    return pages.fragment("scheduler_preview.html", **_coming(request.args.to_dict()))
+
+
+@bp.get("/console/scheduler/messages/timing")
+@page("operator")
+def timing_fields() -> Response:
+    """The fields of the kind that was chosen, and its next times."""
+    bodies.check_pairs(request.args.items(multi=True))
+    typed = request.args.to_dict()
+    return pages.fragment("scheduler_timing.html", typed=typed, faults={}, units=list(_UNITS), **_coming(typed))
+
+
+@bp.get("/console/scheduler/messages/content")
+@page("operator")
+def content_fields() -> Response:
+    """The fields of what was chosen to be sent."""
+    bodies.check_pairs(request.args.items(multi=True))
+    typed = content_form.asked()
+    return pages.fragment("scheduler_content.html", typed=typed, faults={}, severities=content_form.SEVERITIES)
+
+
+@bp.get("/console/scheduler/messages/<int:message_id>")
+@page()
+def show(message_id: int) -> Response:
+    """A message, and each time it was due with what came of it."""
+    return _show(message_id)
+
+
+@bp.get("/console/scheduler/messages/<int:message_id>/change")
+@page("operator")
+def change_form(message_id: int) -> Response:
+    """The form with what is planned."""
+    planned = scheduled_messages.get(message_id)
+    return _form(planned, _typed(planned))
+
+
+@bp.post("/console/scheduler/messages/<int:message_id>/change")
+@page("operator")
+def change(message_id: int) -> Response:
+    """Changes a message from now on."""
+    planned = scheduled_messages.get(message_id)
+    try:
+        given = _given() | content_form.given(planned.message)
+        before = _typed(planned)
+        if all(given.get(name) == before.get(name) for name in ("kind", "run_at", "timezone")):
+            # As it was shown, without the parts of a second: the same moment, and not another.
+            given.pop("run_at", None)
+        elif given.get("kind") != "cron":
+            given.setdefault("run_at", None)
+        fields = forms.checked(ScheduledMessageChange, given).model_dump(exclude_unset=True)
+        scheduled_messages.change(actor().label, message_id, fields)
+    except _WRONG as error:
+        return _form(planned, request.form.to_dict(), error)
+    return _done(message_id, pages.t("console_scheduler.said.saved"))
+
+
+@bp.post("/console/scheduler/messages/<int:message_id>/pause")
+@page("operator")
+def pause(message_id: int) -> Response:
+    """Switches a message off."""
+    return _switched(message_id, False, "console_scheduler.said.paused")
+
+
+@bp.post("/console/scheduler/messages/<int:message_id>/resume")
+@page("operator")
+def resume(message_id: int) -> Response:
+    """Switches a message on, from now."""
+    return _switched(message_id, True, "console_scheduler.said.resumed")
+
+
+@bp.post("/console/scheduler/messages/<int:message_id>/run")
+@page("operator")
+def run(message_id: int) -> Response:
+    """Has it said now; its next time stays."""
+    try:
+        scheduled_messages.run_now(actor().label, message_id)
+    except (Invalid, Conflict) as error:
+        return _show(message_id, error)
+    except NotFound as error:
+        if error.code != "bot_not_found":
+            raise
+        return _show(message_id, error)
+    return _done(message_id, pages.t("console_scheduler.said.run"))
+
+
+@bp.post("/console/scheduler/messages/<int:message_id>/delete")
+@page("operator")
+def delete(message_id: int) -> Response:
+    """Takes a message back, with its history."""
+    scheduled_messages.remove(actor().label, message_id)
+    return pages.done(url_for("console_scheduler.overview"), pages.t("console_scheduler.said.deleted"))
+
+
+def _switched(message_id: int, on: bool, said: str) -> Response:
+    try:
+        scheduled_messages.change(actor().label, message_id, {"enabled": on})
+    except Invalid as error:
+        return _show(message_id, error)
+    return _done(message_id, pages.t(said))
+
+
+def _given() -> dict[str, Any]:
+    """The form as the API takes it. An empty list of chats means the bot's own."""
+    given: dict[str, Any] = dict(forms.values("chat_ids", *_TIMING))
+    given["bot_name"] = request.form.get("bot_name", "").strip() or None
+    given["chat_ids"] = [part.strip() for part in re.split(r"[,\n]", given.get("chat_ids", "")) if part.strip()] or None
+    given["enabled"] = "enabled" in request.form
+    return _timed(given)
+
+
+def _timed(given: dict[str, Any]) -> dict[str, Any]:
+    """The interval in seconds, from a number and its unit; without the fields that the kind has no use for."""
+    every, unit = given.pop("every", ""), given.pop("unit", "seconds")
+    kind = given.get("kind")
+    if kind != "cron":
+        given.pop("cron", None)
+    else:
+        given.pop("run_at", None)
+    if kind == "interval" and every:
+        whole = every.isascii() and every.isdigit() and len(every) < 10
+        given["interval_seconds"] = int(every) * _UNITS.get(unit, 1) if whole else every
+    return given
+
+
+def _coming(typed: dict[str, str]) -> dict[str, Any]:
+    """The next times of what was typed so far; while a field is empty, nothing is wrong yet."""
+    given = _timed({name: typed[name].strip() for name in _TIMING if typed.get(name, "").strip()})
+    needed = {"cron": "cron", "interval": "interval_seconds", "once": "run_at"}.get(given.get("kind", ""))
+    if needed is None or needed not in given:
+        return {"coming": [], "unclear": None, "zone_name": given.get("timezone", "UTC")}
+    try:
+        fields = forms.checked(ScheduledMessageIn, given | {"message": "-"}).model_dump()
+        found = scheduled_messages.coming(fields)
+    except Invalid as error:
+        return {"coming": [], "unclear": next(iter(form_errors.by_field(error).values())), "zone_name": ""}
+    zone = timing.zone_of(fields["timezone"])
+    return {"coming": [(one, one.astimezone(zone)) for one in found], "unclear": None, "zone_name": zone.key}
+
+
+def _typed(planned: Planned) -> dict[str, str]:
+    """What the form shows of a message; its moment as the clocks of its zone show it."""
+    schedule, message = planned.schedule, planned.message
+    typed = {
+        "bot_name": message.bot_name or "",
+        "chat_ids": "\n".join(sending.chat_ids_of(message) or ()),
+        "kind": schedule.kind,
+        "cron": schedule.cron or "",
+        "timezone": schedule.timezone,
+    } | content_form.typed(message)
+    if schedule.enabled:
+        typed["enabled"] = "on"
+    if schedule.run_at is not None:
+        local = schedule.run_at.astimezone(timing.zone_of(schedule.timezone))
+        typed["run_at"] = local.strftime("%Y-%m-%dT%H:%M:%S" if local.second else "%Y-%m-%dT%H:%M")
+    if schedule.interval_seconds:
+        unit = next(name for name in reversed(_UNITS) if schedule.interval_seconds % _UNITS[name] == 0)
+        typed |= {"every": str(schedule.interval_seconds // _UNITS[unit]), "unit": unit}
+    return typed
+
+
+def _form(planned: Planned | None, typed: dict[str, str], error: AppError | None = None) -> Response:
+    bots, _ = catalog.listing(actor().workspace_id, limit=_MOST_BOTS)
+    names = [bot.name for bot in bots]
+    if typed.get("bot_name") and typed["bot_name"] not in names:
+        names.append(typed["bot_name"])
+    found = {}
+    if error is not None:
+        found = form_errors.by_field(content_form.at_its_field(error), fields=_FIELDS)
+    if error is not None and error.code in ("bot_not_found", "bot_inactive"):
+        found = {"bot_name": form_errors.told(error)}
+    return pages.render(
+        "scheduler_form.html",
+        _NAV,
+        pages.t("console_scheduler.change.title" if planned else "console_scheduler.new.title"),
+        error.status if error is not None else 200,
+        planned=planned,
+        typed=typed,
+        faults=found,
+        names=names,
+        units=list(_UNITS),
+        severities=content_form.SEVERITIES,
+        zones=_zones(),
+        width="text",
+        **_coming(typed),
+    )
+
+
+def _show(message_id: int, error: AppError | None = None) -> Response:
+    planned = scheduled_messages.get(message_id)
+    occasions, following = scheduled_messages.history(message_id, cursor=request.args.get("cursor"))
+    return pages.render(
+        "scheduler_message.html",
+        _NAV,
+        pages.t("console_scheduler.message.title"),
+        error.status if error is not None else 200,
+        planned=planned,
+        chats=sending.chat_ids_of(planned.message),
+        content=contents.of(planned.message),
+        occasions=occasions,
+        following=following,
+        fault=form_errors.told(error) if error is not None else None,
+    )
+
+
+def _done(message_id: int, said: str) -> Response:
+    return pages.done(url_for("console_scheduled_messages.show", message_id=message_id), said)
+
+
+@cache
+def _zones() -> list[str]:
+    return sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "posix/")))

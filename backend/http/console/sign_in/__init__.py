@@ -1,0 +1,1 @@
+"""Signing in and out, and a new password by a link."""

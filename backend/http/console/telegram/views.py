@@ -1,0 +1,149 @@
+"""My Telegram: linking one's chat, whether it works, and what one wants to hear."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request, url_for
+
+from backend.core import i18n
+from backend.core.errors import AppError, Conflict, Invalid
+from backend.http.console.kit import forms, pages
+from backend.http.console.kit.guards import actor, page
+from backend.http.schemas.notifications import SettingsIn
+from backend.models import User
+from backend.services import linking, notifications
+from backend.services.auth import people
+from backend.services.linking import Invitation
+from backend.services.notifications import known_types, settings
+
+bp = pages.blueprint("telegram")
+
+_FIELDS = {"quiet_hours.start": "quiet_start", "quiet_hours.end": "quiet_end"}
+
+
+@bp.get("/console/telegram")
+@page()
+def telegram() -> Response:
+    """The link, the settings, and the checklist that is asked for afterwards."""
+    return _shown()
+
+
+@bp.post("/console/telegram/link")
+@page()
+def link() -> Response:
+    """Makes an address for linking and shows it; it is shown this once."""
+    me = actor()
+    try:
+        invitation = linking.invite(me.label, _person(), picture=True)
+    except AppError as error:
+        if error.status != 503:
+            raise
+        return _shown(error.status, trouble=pages.t(f"console_telegram.trouble.{_known(error.code)}"))
+    return _shown(invitation=invitation)
+
+
+@bp.get("/console/telegram/state")
+@page()
+def state() -> Response:
+    """Leads the page to itself when the link is no longer in the state it shows; nothing otherwise."""
+    found = linking.status_of(_person(), linking.bot_for(actor().workspace_id, None))
+    changed = found.state != request.args.get("shown")
+    headers = {"HX-Redirect": url_for("console_telegram.telegram")} if changed else {}
+    return pages.protect(Response(status=204, headers=headers))
+
+
+@bp.get("/console/telegram/checks")
+@page()
+def checks() -> Response:
+    """The checklist, looked at now: asks Telegram."""
+    found = linking.diagnose(_person(), linking.bot_for(actor().workspace_id, None))
+    return pages.fragment("telegram_checks.html", checks=found)
+
+
+@bp.post("/console/telegram/settings")
+@page()
+def save() -> Response:
+    """Saves what the person wants to hear, and when: all of it or nothing."""
+    person = _person()
+    given: dict[str, Any] = dict(forms.values("locale", "timezone", "daily_summary_at"))
+    start, end = (request.form.get(name, "").strip() for name in ("quiet_start", "quiet_end"))
+    given["daily_summary_when_empty"] = "daily_summary_when_empty" in request.form
+    given["quiet_hours"] = {"start": start, "end": end} if start or end else None
+    known = notifications.preferences_of(person).types
+    given["types"] = {name: f"type.{name}" in request.form for name in known}
+    try:
+        wanted = forms.checked(SettingsIn, given)
+        notifications.change(actor().label, person, wanted.model_dump(exclude_unset=True))
+    except Invalid as error:
+        faults = {_FIELDS.get(name, name): text for name, text in pages.faults(error).items()}
+        typed = {**given, "quiet_start": start, "quiet_end": end}
+        return _shown(error.status, faults=faults, typed=typed)
+    return pages.done(url_for("console_telegram.telegram"), pages.t("console_telegram.saved"))
+
+
+@bp.post("/console/telegram/test")
+@page()
+def test() -> Response:
+    """Sends the person a test message."""
+    try:
+        notifications.send_test_message(actor().label, _person())
+    except Conflict as error:
+        return _shown(error.status, trouble=pages.t(f"console_telegram.trouble.{_known(error.code)}"))
+    return pages.done(url_for("console_telegram.telegram"), pages.t("console_telegram.test_queued"))
+
+
+@bp.post("/console/telegram/unlink")
+@page()
+def unlink() -> Response:
+    """Ends the link; also fine where it has ended already."""
+    sender = linking.bot_for(actor().workspace_id, None)
+    if sender is not None:
+        linking.unlink_account(actor().label, _person(), sender)
+    return pages.done(url_for("console_telegram.telegram"), pages.t("console_telegram.unlinked"))
+
+
+def _person() -> User:
+    return people.get(actor().user_id)
+
+
+def _known(code: str) -> str:
+    return code if f"console_telegram.trouble.{code}" in i18n.catalog(pages.locale()) else "bot_unavailable"
+
+
+def _shown(
+    status: int = 200,
+    *,
+    invitation: Invitation | None = None,
+    trouble: str | None = None,
+    faults: dict[str, str] | None = None,
+    typed: dict[str, Any] | None = None,
+) -> Response:
+    person = _person()
+    sender = linking.bot_for(actor().workspace_id, None)
+    wishes = notifications.preferences_of(person)
+    quiet = wishes.quiet_hours or {}
+    values = {
+        "locale": wishes.locale,
+        "timezone": wishes.timezone,
+        "daily_summary_at": wishes.daily_summary_at,
+        "daily_summary_when_empty": wishes.daily_summary_when_empty,
+        "quiet_start": quiet.get("start", ""),
+        "quiet_end": quiet.get("end", ""),
+        "types": wishes.types,
+    } | (typed or {})
+    return pages.render(
+        "telegram.html",
+        "telegram",
+        pages.t("console.nav.telegram"),
+        status,
+        bot=sender,
+        link=linking.status_of(person, sender),
+        invitation=invitation,
+        trouble=trouble,
+        faults=faults or {},
+        values=values,
+        titles=known_types.titles(pages.locale()),
+        zones=settings.zones(),
+        locales=[("en", "English"), ("ko", "한국어")],
+    )

@@ -1,0 +1,204 @@
+"""Raising an alert: what a caller gives becomes a report, checked as a whole before anything is stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from backend.channels import richtext
+from backend.core.database import db
+from backend.core.errors import AppError, Conflict, Invalid
+from backend.models import Alert
+from backend.services.alerts import severities
+from backend.services.alerts.history import By
+from backend.services.alerts.ingest import fast_count, grouping, keys, validation
+from backend.services.alerts.ingest.grouping import Group, Outcome, Report
+from backend.services.alerts.rules import templates
+from backend.services.bots import resolution
+from backend.services.notifications import Attachment
+from backend.services.notifications import attaching as attachments
+from backend.services.texts import values
+
+BOT: Final = "alerts"
+"""The name that alerts go by unless their caller names another."""
+MAX_TITLE: Final = 500
+MAX_BODY: Final = 60_000
+MAX_KEY: Final = 500
+MOST_LABELS: Final = 64
+MAX_VALUE: Final = 1_000
+MOST_BUTTONS: Final = 6
+_LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """An alert as its caller gives it. `message` is neutral rich text; without one `template` is filled with `vars`.
+
+    `bot_name` None is the bot for alerts; naming one makes a bot that is not there an error of the caller's.
+    """
+
+    title: str = ""
+    message: str = ""
+    severity: str = "warning"
+    bot_name: str | None = None
+    chat_ids: Sequence[str] = ()
+    throttle_key: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    template: str | None = None
+    vars: Mapping[str, Any] = field(default_factory=dict)
+    buttons: Sequence[Mapping[str, str]] = ()
+    attachment: Attachment | None = None
+    status: Literal["firing", "resolved"] = "firing"
+    source: str = "api"
+
+
+def raise_wish(workspace_id: int, wish: Wish, by: By) -> Outcome:
+    """Takes one alert, in the workspace's scope and the caller's transaction.
+
+    Raises Invalid for values, NotFound (`bot_not_found`, `file_not_found`), TooLarge for a file; nothing is stored
+    then. A bot that is switched off, or a default bot without chats, is no error: the alert goes to the admins.
+    """
+    title, message = _words(wish)
+    bot_name = (wish.bot_name or BOT).strip()
+    severity = severities.parse(wish.severity)
+    faults = _faults(wish, title, message)
+    if faults or severity is None:
+        raise Invalid(detail=faults)
+    if wish.throttle_key is not None:
+        key = keys.given(bot_name, wish.throttle_key)
+    else:
+        key = keys.derived(bot_name, severity, title, message)
+    one = Report(key, severity, title, message, dict(wish.labels), [], wish.status == "firing")
+    if one.firing and wish.attachment is None and (counted := fast_count.count(workspace_id, one)) is not None:
+        return Outcome(counted.decision, counted.reason, counted.alert_id, counted.level, count=counted.count)
+    if one.firing and (wish.bot_name is not None or wish.chat_ids):
+        require_bot(workspace_id, bot_name, wish.chat_ids)
+    attachment, _ = attachments.prepare(wish.attachment)
+    links = [{"text": button["text"], "url": button["url"]} for button in wish.buttons]
+    if attachment is not None and "url" in attachment:
+        attachment = {"kind": attachment["kind"], "url": attachment["url"], "state": "given"}
+        links.append({"text": "📎", "url": attachment["url"]})
+    group = Group(
+        source=wish.source,
+        bot_name=bot_name,
+        reports=[one],
+        links=links,
+        chat_ids=tuple(wish.chat_ids),
+        attachment=attachment,
+    )
+    return grouping.report(group, by)
+
+
+def check(workspace_id: int, wish: Wish) -> None:
+    """Raises what `raise_wish` would raise for this alert now; stores nothing."""
+    title, message = _words(wish)
+    faults = _faults(wish, title, message)
+    if faults:
+        raise Invalid(detail=faults)
+    if wish.status == "firing" and (wish.bot_name is not None or wish.chat_ids):
+        require_bot(workspace_id, (wish.bot_name or BOT).strip(), wish.chat_ids)
+    attachments.prepare(wish.attachment)
+
+
+def _words(wish: Wish) -> tuple[str, str]:
+    """Title and text. A title that is not given is the text's first line."""
+    title, message = _label(wish.title), _said(wish.message)
+    if wish.template is not None:
+        named, filled = templates.fill(wish.template, {**wish.labels, **wish.vars})
+        title, message = title or _label(named or ""), _said(filled if not message else f"{filled}\n\n{message}")
+    if not title and message:
+        lines = message.strip().split("\n")
+        place = next((at for at, line in enumerate(lines) if _said(line)), 0)
+        title = richtext.shorten(richtext.visible(richtext.read(lines[place])).strip(), 200)
+        # Short enough to stand as the title alone; a longer line is also kept whole.
+        if richtext.utf16_length(lines[place]) <= 200:
+            message = _said("\n".join(lines[place + 1 :]).strip())
+    return title, message
+
+
+def _label(text: str) -> str:
+    """Plain text on one line, or nothing where nobody would see it."""
+    return " ".join(text.split()) if richtext.has_visible(text) else ""
+
+
+def _said(text: str) -> str:
+    """Rich text, or nothing where nobody would see it."""
+    return text if richtext.has_visible(richtext.visible(richtext.read(text))) else ""
+
+
+def _faults(wish: Wish, title: str, message: str) -> list[dict[str, Any]]:
+    faults = []
+    if not title:
+        faults.append(validation.fault("title", "title_missing", "An alert needs a title, a message or a template."))
+    if richtext.utf16_length(title) > MAX_TITLE:
+        faults.append(validation.fault("title", "title_too_long", f"A title has at most {MAX_TITLE} characters."))
+    if richtext.utf16_length(message) > MAX_BODY:
+        faults.append(
+            validation.fault("message", "message_too_long", f"A message has at most {MAX_BODY:,} characters.")
+        )
+    if severities.parse(wish.severity) is None:
+        message = "One of critical, error, warning, info and debug."
+        faults.append(validation.fault("severity", "bad_severity", message))
+    if wish.throttle_key is not None and not 0 < len(wish.throttle_key) <= MAX_KEY:
+        faults.append(validation.fault("throttle_key", "bad_throttle_key", f"1 to {MAX_KEY} characters."))
+    if len(wish.labels) > MOST_LABELS:
+        faults.append(validation.fault("labels", "too_many_labels", f"At most {MOST_LABELS} labels."))
+    for name, value in list(wish.labels.items())[:MOST_LABELS]:
+        if not _LABEL.fullmatch(name) or len(value) > MAX_VALUE:
+            message = f"A label's name is 1 to 100 letters, digits and ._:/-, its value at most {MAX_VALUE} characters."
+            faults.append(validation.fault(f"labels.{name[:100]}", "bad_label", message))
+    if len(wish.buttons) > MOST_BUTTONS:
+        faults.append(validation.fault("buttons", "too_many_buttons", f"At most {MOST_BUTTONS} buttons."))
+    for index, button in enumerate(wish.buttons[:MOST_BUTTONS]):
+        if values.http_url(button["url"]) is None:
+            faults.append(validation.fault(f"buttons.{index}.url", "link_not_http", "An http(s) address."))
+        if not richtext.has_visible(button["text"]) or len(button["text"].strip()) > 64:
+            faults.append(validation.fault(f"buttons.{index}.text", "label_too_long", "1 to 64 characters."))
+    return faults
+
+
+def require_bot(workspace_id: int, bot_name: str, chat_ids: Sequence[str]) -> None:
+    """Raises what the caller has to mend: a bot or chats that are not there. One that is switched off is stored for."""
+    try:
+        resolution.resolve(workspace_id, bot_name=bot_name, chat_ids=chat_ids)
+    except Conflict:
+        return
+    except AppError as error:
+        if bot_name.lower() == BOT and not chat_ids:
+            return
+        raise error
+
+
+def raise_alert(
+    workspace_id: int,
+    title: str,
+    message: str = "",
+    *,
+    severity: str = "warning",
+    key: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    bot_name: str = BOT,
+    resolved: bool = False,
+) -> Alert | None:
+    """Raises (or ends) an alert of the product's own, in the workspace's scope and the caller's transaction.
+
+    Never fails for want of a bot: the admins get it then. `message` is neutral rich text; escape what it quotes. None
+    where it only said that something is over that was not open.
+    """
+    wish = Wish(
+        title=title,
+        message=message,
+        severity=severity,
+        throttle_key=key,
+        labels=labels or {},
+        status="resolved" if resolved else "firing",
+        source="system",
+    )
+    title, message = _words(wish)
+    made = keys.given(bot_name, key) if key else keys.derived(bot_name, severity, title, message)
+    one = Report(made, severity, title, message, dict(wish.labels), [], not resolved)
+    group = Group("system", bot_name, [one])
+    outcome = grouping.report(group, By("system", "system"))
+    return db.session.get(Alert, outcome.alert_id) if outcome.alert_id is not None else None

@@ -1,0 +1,46 @@
+"""How an alert ends, and comes back."""
+
+from __future__ import annotations
+
+from backend.core import clock
+from backend.models import Message
+from backend.services.alerts import history
+from backend.services.alerts.history import By
+from backend.services.alerts.lifecycle.locked_alert import Case
+from backend.services.alerts.messages import publish
+
+
+def resolve(case: Case, by: By, code: str) -> list[Message]:
+    """Everything in it is over: its messages say so at once, and are answered where the policy wants that.
+
+    One that never made a sound makes none now. `code` is `told`, `person` or `quiet`.
+    """
+    alert, now = case.alert, clock.now()
+    for item in case.firing:
+        item.resolved_at = now
+        item.silenced_until = item.silence_id = None
+    ends = [item.ended_at or item.resolved_at for item in case.items]
+    alert.ended_at = max((one for one in ends if one), default=None) if code == "told" else None
+    alert.state, alert.resolved_at, alert.resolved_code = "resolved", now, code
+    alert.by_user_id, alert.by_name = by.user_id, by.name
+    alert.notify_at = alert.snoozed_until = alert.silenced_until = None
+    history.note(alert, "resolved", by, code=code)
+    publish.forget_notes(case)
+    publish.bring_up_to_date(case, news=True)
+    if case.rules.resolve_reply:
+        publish.answer_resolved(case)
+    return [message for _, message in publish.living(case)]
+
+
+def reopen(case: Case, by: By) -> None:
+    """The alert is open again, in the messages it has. The caller says which of its items fire, and has it said."""
+    case.alert.resolved_at = case.alert.resolved_code = case.alert.ended_at = None
+    take_up(case)
+    history.note(case.alert, "reopened", by)
+
+
+def take_up(case: Case) -> None:
+    """Nobody has it in hand any more."""
+    alert = case.alert
+    alert.state = "firing"
+    alert.by_user_id = alert.by_name = alert.acknowledged_at = alert.snoozed_until = None

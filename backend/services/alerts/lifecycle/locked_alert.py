@@ -1,0 +1,266 @@
+"""A case: an alert with its items and its policy, locked, as one piece of work sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, cast
+
+from sqlalchemy import func, select
+
+from backend.core import clock
+from backend.core.database import current_workspace_id, db
+from backend.core.errors import NotFound
+from backend.models import Alert, AlertItem, AlertPolicy, AlertSilence
+from backend.services.alerts import labels as labeling
+from backend.services.alerts import severities
+from backend.services.alerts.ingest import keys
+from backend.services.alerts.lifecycle import timing
+from backend.services.alerts.lifecycle.timing import Facts, Rules, State
+from backend.services.alerts.messages import reach
+from backend.services.alerts.messages.reach import NOWHERE, Reach
+from backend.services.alerts.messages.texts import ItemView, View
+from backend.services.alerts.rules import faults, matchers, policies
+from backend.services.alerts.rules.matchers import Silence, VisibleLabels
+
+_LOCKS: Final = 0x414C5254
+"""The class of this feature's advisory locks."""
+_GROUP_DIGITS: Final = 24
+_MONITORING: Final = ("alertmanager", "grafana")
+"""Sources that group by themselves."""
+
+
+@dataclass(slots=True)
+class Case:
+    """The rows of one alert. Its own row is locked until the transaction ends; items change under that lock only."""
+
+    alert: Alert
+    items: list[AlertItem]
+    policy: AlertPolicy | None
+    reach: Reach = NOWHERE
+    """In how many of its chats it arrives, as of the last look."""
+
+    @property
+    def rules(self) -> Rules:
+        """The policy's, or the defaults."""
+        return policies.rules_of(self.policy, self.alert.source)
+
+    @property
+    def locale(self) -> str:
+        """The language of the alert's chats."""
+        return self.policy.locale if self.policy is not None else "en"
+
+    @property
+    def firing(self) -> list[AlertItem]:
+        """What is still wrong."""
+        return [item for item in self.items if item.resolved_at is None]
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is about one thing only, and nothing can join it."""
+        return len(self.items) == 1 and self.alert.group_key == keys.alone(self.items[0].key)
+
+    def facts(self) -> Facts:
+        """The alert as the decisions see it."""
+        return facts_of(self.alert, self.policy)
+
+    def view(self, *, note: str | None = None, code: str | None = None) -> View:
+        """The alert as its readers see it."""
+        return view_of(self.alert, self.items, note=note, code=code, reach=self.reach)
+
+    def look_at_reach(self) -> Reach:
+        """Finds out in how many of its chats it arrives."""
+        self.reach = reach.of([self.alert.id]).get(self.alert.id, NOWHERE)
+        return self.reach
+
+    def look_at_silences(self) -> None:
+        """Brings items and alert in step with the silences in force."""
+        now, silences, meter = clock.now(), in_force(), faults.meter()
+        for item in self.firing:
+            labels = seen_labels(item, self.alert.bot_name, self.alert.group_key)
+            found = matchers.silencing(silences, labels, now, meter)
+            if found is not None and item.silence_id != found.id:
+                count_hushed(found.id)
+            item.silence_id = found.id if found else None
+            item.silenced_until = found.ends_at if found else None
+        ends = [item.silenced_until for item in self.firing]
+        self.alert.silenced_until = min(one for one in ends if one) if ends and all(ends) else None
+        faults.switch_off(meter)
+
+    def catch_up(self) -> None:
+        """Takes over what was only counted at the items."""
+        self.alert.last_seen_at = max([self.alert.last_seen_at, *(item.last_seen_at for item in self.items)])
+        self.look_at_severity()
+
+    def look_at_severity(self) -> None:
+        """The alert is as bad as the worst that fires in it."""
+        self.alert.severity = severities.worst(item.severity for item in (self.firing or self.items))
+        if self.alone:
+            self.alert.title, self.alert.labels = self.items[0].title, self.items[0].labels
+
+    def look_at_labels(self, given: Mapping[str, str]) -> None:
+        """Brings the labels up to date: what the sender grouped by, else what all that fires has in common."""
+        alert = self.alert
+        if alert.source in _MONITORING:
+            alert.labels = dict(given) or labeling.common(item.labels for item in self.firing or self.items)
+        began = [one for one in (alert.started_at, *(item.started_at for item in self.items)) if one is not None]
+        alert.started_at = min(began, default=None)
+
+    def seen_by_policies(self) -> list[VisibleLabels]:
+        """The labels of all that fires, each with the worst severity."""
+        alert = self.alert
+        grouped = alert.source in _MONITORING
+        return [
+            matchers.visible(
+                item.labels,
+                severity=alert.severity,
+                title=alert.title if grouped else item.title,
+                bot_name=alert.bot_name,
+            )
+            for item in self.firing
+        ]
+
+    def want_edit(self) -> None:
+        """Has the messages brought up to date soon; an edit that is wanted already stands."""
+        if self.alert.edit_at is None and self.alert.notifications:
+            self.alert.edit_at = timing.edit_due(self.alert.edited_at, self.alert.parts, clock.now())
+
+    def reschedule(self) -> None:
+        """Notes when something happens next by itself, and stores everything."""
+        self.alert.due_at = timing.due_at(self.facts(), self.rules)
+        db.session.flush()
+
+
+def lock_group(group_key: bytes) -> None:
+    """Keeps others from opening or closing alerts of this group until the transaction ends. Before any row's lock."""
+    number = int.from_bytes(group_key[:4], "big", signed=True)
+    db.session.execute(select(func.pg_advisory_xact_lock(_LOCKS, number)))
+
+
+def by_id(alert_id: int) -> Case:
+    """The alert of the workspace in scope, locked. Raises NotFound."""
+    found = db.session.get(Alert, alert_id, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise NotFound("alert_not_found", "There is no such alert.")
+    return of(found)
+
+
+def of(alert: Alert) -> Case:
+    """The case of an alert that the caller has locked."""
+    items = db.session.scalars(
+        select(AlertItem)
+        .where(AlertItem.alert_id == alert.id)
+        .order_by(AlertItem.id)
+        .execution_options(populate_existing=True)
+    ).all()
+    policy = db.session.get(AlertPolicy, alert.policy_id) if alert.policy_id else None
+    case = Case(alert, list(items), policy)
+    if items:
+        case.catch_up()
+    return case
+
+
+def in_force() -> list[Silence]:
+    """The silences of the workspace that hold now."""
+    now = clock.now()
+    rows = db.session.scalars(
+        select(AlertSilence).where(
+            AlertSilence.starts_at <= now, AlertSilence.ends_at > now, AlertSilence.disabled_code.is_(None)
+        )
+    ).all()
+    return [Silence(row.id, matchers.read(row.matchers), row.starts_at, row.ends_at) for row in rows]
+
+
+def count_hushed(silence_id: int) -> None:
+    """One more thing is hushed by it. The count is for people, so a silence that somebody holds is not waited for."""
+    row = db.session.scalars(
+        select(AlertSilence).where(AlertSilence.id == silence_id).with_for_update(skip_locked=True)
+    ).one_or_none()
+    if row is not None:
+        row.hushed += 1
+
+
+def seen_labels(item: AlertItem, bot_name: str, group_key: bytes) -> VisibleLabels:
+    """The complete labels of an item, as everything that matches labels sees them."""
+    return matchers.visible(
+        item.labels, severity=item.severity, title=item.title, bot_name=bot_name, group=group_key.hex()[:_GROUP_DIGITS]
+    )
+
+
+def facts_of(alert: Alert, policy: AlertPolicy | None) -> Facts:
+    """The alert's row as the decisions see it."""
+    return Facts(
+        state=cast(State, alert.state),
+        last_seen_at=alert.last_seen_at,
+        notified_at=alert.notified_at,
+        first_notified_at=alert.first_notified_at,
+        notify_at=alert.notify_at,
+        edit_at=alert.edit_at,
+        acknowledged_at=alert.acknowledged_at,
+        snoozed_until=alert.snoozed_until,
+        silenced_until=alert.silenced_until,
+        escalated_at=alert.escalated_at,
+        escalates=policies.escalates(policy),
+    )
+
+
+def view_of(
+    alert: Alert,
+    items: Sequence[AlertItem],
+    *,
+    note: str | None = None,
+    code: str | None = None,
+    reach: Reach = NOWHERE,
+) -> View:
+    """The alert's rows as its readers see them."""
+    return View(
+        id=alert.id,
+        title=alert.title,
+        severity=alert.severity,
+        state=alert.state,
+        labels=alert.labels,
+        items=[_item_view(item) for item in items],
+        opened_at=alert.started_at or alert.opened_at,
+        grouped=len(items) > 1,
+        by_name=alert.by_name,
+        since=_since(alert),
+        snoozed_until=alert.snoozed_until,
+        silenced_until=alert.silenced_until,
+        resolved_code=alert.resolved_code,
+        more=alert.more,
+        links=[*alert.links, *(items[0].links if len(items) == 1 else [])][:_MOST_LINKS],
+        note=note,
+        bot_name=alert.bot_name,
+        code=code,
+        reach=reach,
+        is_monitored=alert.source in ("alertmanager", "grafana"),
+    )
+
+
+_MOST_LINKS: Final = 8
+
+
+def _since(alert: Alert) -> datetime | None:
+    return (alert.ended_at or alert.resolved_at) if alert.state == "resolved" else alert.acknowledged_at
+
+
+def _item_view(item: AlertItem) -> ItemView:
+    return ItemView(
+        title=item.title,
+        body=item.body,
+        severity=item.severity,
+        labels=item.labels,
+        count=item.count,
+        resolved=item.resolved_at is not None,
+        silenced_until=item.silenced_until if item.resolved_at is None else None,
+        url=next((link["url"] for link in item.links), None),
+    )
+
+
+def workspace_id() -> int:
+    """The workspace in scope."""
+    found = current_workspace_id()
+    if found is None:
+        raise RuntimeError("alerts are handled within a workspace")
+    return found

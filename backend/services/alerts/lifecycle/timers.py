@@ -1,0 +1,146 @@
+"""What happens by itself: waits, repetitions, ends of snoozes and silences, escalations, edits.
+
+Each alert's next moment stands on its row. `run_due` takes what is due, one alert a transaction, in any number of
+processes: a step and what it says are stored together, so a crash leaves the step to be done again, never half done.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from backend.core import clock, failpoints, queue
+from backend.core.database import db, system_scope, workspace_scope
+from backend.core.logging import get_logger
+from backend.models import Alert
+from backend.services.alerts import history
+from backend.services.alerts.lifecycle import endings, locked_alert, timing
+from backend.services.alerts.lifecycle.locked_alert import Case
+from backend.services.alerts.lifecycle.timing import Step
+from backend.services.alerts.messages import attachments, failures, notify, publish
+from backend.services.alerts.rules import silence_application, warnings
+
+log = get_logger(__name__)
+_AGAIN: Final = timedelta(seconds=60)
+_MOST_STEPS: Final = 10
+
+
+def waiting() -> bool:
+    """Whether anything is to be done now."""
+    with system_scope("housekeeping"):
+        due = db.session.execute(_due().with_only_columns(Alert.id).limit(1)).first() is not None
+        found = (
+            due or failures.waiting() or silence_application.waiting() or warnings.waiting() or attachments.waiting()
+        )
+        db.session.rollback()
+    return found
+
+
+def run_due(seconds: float = 4.0, *, timeout: float = 8.0) -> int:
+    """Does what is due for about `seconds`, and wakes itself for the rest; returns how many steps. Commits.
+
+    `timeout` is for each address that is fetched, after everything else.
+    """
+    queue.clear_flag("notifications")
+    started, done = time.monotonic(), 0
+    done += _guarded("alert_failure_defect", failures.settle)
+    done += _guarded("alert_rule_warning_defect", warnings.tell)
+    done += _guarded("alert_silence_defect", lambda: silence_application.apply(seconds / 2))
+    while time.monotonic() - started < seconds:
+        worked = _next()
+        if worked is None:
+            done += _guarded("alert_attachment_defect", lambda: attachments.fetch_waiting(1, timeout))
+            return done
+        done += worked
+    queue.wake_now("notifications")
+    return done
+
+
+def _next() -> int | None:
+    """One alert's steps; None when none is due."""
+    with system_scope("alerts of all workspaces are looked at here"):
+        alert = db.session.scalars(_due().limit(1).with_for_update(skip_locked=True)).one_or_none()
+        if alert is None:
+            db.session.rollback()
+            return None
+        alert_id, workspace_id = alert.id, alert.workspace_id
+        try:
+            with workspace_scope(workspace_id):
+                done = run(locked_alert.of(alert))
+                failpoints.hit("alerts.stepped_not_committed")
+                db.session.commit()
+        except OperationalError:
+            db.session.rollback()
+            raise
+        except Exception:
+            # One alert that cannot be stepped must not hold up the others: it is logged whole, and tried again later.
+            db.session.rollback()
+            log.exception("alert_step_defect", alert_id=alert_id)
+            _put_off(alert_id)
+            return 0
+    return done
+
+
+def run(case: Case) -> int:
+    """Does everything that is due for this alert, in the caller's transaction; returns how many steps."""
+    done = 0
+    for _ in range(_MOST_STEPS):
+        step = next((one for one in timing.upcoming(case.facts(), case.rules) if one.at <= clock.now()), None)
+        if step is None:
+            break
+        _do(case, step)
+        done += 1
+    case.reschedule()
+    return done
+
+
+def _do(case: Case, step: Step) -> None:
+    alert = case.alert
+    if step.what == "notify":
+        notify.tell(case, "joined" if alert.first_notified_at is not None else None)
+    elif step.what == "repeat":
+        notify.tell(case, "repeat")
+    elif step.what == "escalate":
+        notify.escalate(case)
+    elif step.what in ("wake", "unacknowledge"):
+        endings.take_up(case)
+        history.note(alert, "woke" if step.what == "wake" else "unacknowledged")
+        notify.tell(case, step.what)
+    elif step.what == "unsilence":
+        case.look_at_silences()
+        if alert.silenced_until is None:
+            history.note(alert, "unsilenced")
+            notify.tell(case, "unsilence" if alert.notifications else None)
+    elif step.what == "resolve":
+        endings.resolve(case, history.ITSELF, "quiet")
+    else:
+        publish.bring_up_to_date(case)
+
+
+def _guarded(event: str, work: Any) -> int:
+    """Runs one kind of work; a defect in it is logged whole and does not keep the other kinds from being done."""
+    try:
+        found: int = work()
+    except OperationalError:
+        db.session.rollback()
+        raise
+    except Exception:
+        db.session.rollback()
+        log.exception(event)
+        return 0
+    return found
+
+
+def _put_off(alert_id: int) -> None:
+    row = db.session.get(Alert, alert_id, with_for_update={"skip_locked": True}, populate_existing=True)
+    if row is not None:
+        row.due_at = clock.now() + _AGAIN
+    db.session.commit()
+
+
+def _due() -> Any:
+    return select(Alert).where(Alert.due_at <= clock.now()).order_by(Alert.due_at, Alert.id)

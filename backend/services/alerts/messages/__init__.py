@@ -1,0 +1,1 @@
+"""What an alert says, where, and what follows when it cannot be said."""

@@ -1,0 +1,204 @@
+"""An alert whose channel fails: it is noted on the alert and in the job history, and the admins get it another way.
+
+A message's end is noted in the transaction that records it, without a lock on the alert (who edits a message holds the
+alert first), and dealt with in one of its own by `settle`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from backend.core import clock, config, events, queue
+from backend.core.database import db, system_scope, workspace_scope
+from backend.core.logging import get_logger
+from backend.models import Alert, AlertFailure, AlertMessage, Conversation, JobRun, Message, MessagePart
+from backend.services import mail, senders
+from backend.services.alerts import history
+from backend.services.alerts.lifecycle import locked_alert
+from backend.services.alerts.lifecycle.locked_alert import Case
+from backend.services.alerts.messages import publish, targets
+
+log = get_logger(__name__)
+JOB: Final = "alert"
+_BATCH: Final = 50
+_AGAIN: Final = timedelta(seconds=60)
+_OWN: Final = "superseded"
+
+
+def undelivered(case: Case, code: str, *, message: Message | None = None) -> None:
+    """Notes that the alert did not get through by its own way, and tells the admins; once for each sound it made."""
+    alert, now = case.alert, clock.now()
+    alert.undelivered_code, alert.undelivered_at = code, now
+    db.session.add(
+        JobRun(
+            workspace_id=alert.workspace_id,
+            job=JOB,
+            state="failed",
+            code=code,
+            detail=f"the alert was not delivered by the bot {alert.bot_name}",
+            subject=f"alerts:{alert.id}",
+            started_at=message.created_at if message is not None else now,
+            finished_at=now,
+        )
+    )
+    history.note(case.alert, "undelivered", code=code)
+    log.warning("alert_undelivered", alert_id=alert.id, code=code)
+    told = alert.admins_told_at
+    if told is None or (alert.notified_at is not None and told < alert.notified_at):
+        _tell_admins(case)
+    events.publish("alert_undelivered", workspace_id=alert.workspace_id, alert_id=alert.id, code=code)
+
+
+def _tell_admins(case: Case) -> None:
+    """Says the alert to every admin in their own chat with the default bot, unless that is the way that failed."""
+    failed = select(AlertMessage.conversation_id).where(
+        AlertMessage.alert_id == case.alert.id, AlertMessage.failed_code.is_not(None)
+    )
+    has_it = select(AlertMessage.conversation_id).where(
+        AlertMessage.alert_id == case.alert.id,
+        AlertMessage.superseded_at.is_(None),
+        AlertMessage.role.in_(("subscriber", "escalation")),
+    )
+    taken = {*db.session.scalars(failed), *db.session.scalars(has_it)}
+    places = [place for place in targets.admins(taken) if _may_work(place.conversation)]
+    messages = publish.say(case, places, None)
+    count = len(messages)
+    if not count:
+        # The default bot is the trouble, or nobody is linked with it: by mail, where there is a server for it.
+        count = mail.tell_admins(
+            case.alert.workspace_id,
+            "alert",
+            bot=case.alert.bot_name,
+            reason=case.alert.undelivered_code,
+            severity=case.alert.severity,
+            title=case.alert.title,
+            site=config.get().site_url,
+        )
+    case.alert.admins_told_at = clock.now()
+    history.note(case.alert, "admins_told", count=count)
+
+
+def _may_work(conversation: Conversation) -> bool:
+    sender = senders.by_id(conversation.sender_id)
+    return sender is not None and sender.is_active and conversation.blocked_code is None
+
+
+def on_message_ended(message_id: int, state: str, code: str) -> None:
+    """A message was not sent; in the system scope, in the transaction that records it."""
+    message = db.session.get(Message, message_id)
+    if message is None or message.kind != publish.KIND or code == _OWN:
+        return
+    _note(message, code)
+
+
+def on_message_gone(message_id: int, code: str) -> None:
+    """What was sent can be edited no more; in the system scope, in the transaction that records it."""
+    message = db.session.get(Message, message_id)
+    if message is not None and message.kind == publish.KIND:
+        _note(message, code)
+
+
+def on_sender_disabled(sender_id: int, code: str) -> None:
+    """A provider refuses a bot: what waits for it is not lost, but nobody knows when it goes out."""
+    with system_scope("a bot may serve several workspaces"):
+        waiting = select(Message).where(
+            Message.id.in_(
+                select(AlertMessage.message_id)
+                .join(Alert, Alert.id == AlertMessage.alert_id)
+                .where(Alert.resolved_at.is_(None), AlertMessage.failed_code.is_(None))
+            ),
+            Message.sender_id == sender_id,
+            Message.state == "queued",
+        )
+        for message in db.session.scalars(waiting).all():
+            _note(message, code)
+
+
+def _note(message: Message, code: str) -> None:
+    db.session.add(AlertFailure(workspace_id=message.workspace_id, message_id=message.id, code=code, at=clock.now()))
+    db.session.flush()
+    queue.wake("notifications")
+
+
+def waiting() -> bool:
+    """Whether a failure is still to be dealt with."""
+    return db.session.execute(_due().with_only_columns(AlertFailure.id).limit(1)).first() is not None
+
+
+def settle() -> int:
+    """Deals with the failures that were noted, each in a transaction of its own; returns how many. Commits."""
+    done = 0
+    while done < _BATCH:
+        with system_scope("failures of all workspaces are dealt with here"):
+            row = db.session.scalars(_due().limit(1).with_for_update(skip_locked=True)).one_or_none()
+            if row is None:
+                db.session.rollback()
+                return done
+            # Later again, should this try not end: one failure that cannot be dealt with must not hold up the others.
+            row.at = clock.now() + _AGAIN
+            failure_id, workspace_id = row.id, row.workspace_id
+            db.session.commit()
+        with workspace_scope(workspace_id):
+            _settle(failure_id)
+            db.session.commit()
+        done += 1
+    return done
+
+
+def _due() -> Any:
+    return select(AlertFailure).where(AlertFailure.at <= clock.now()).order_by(AlertFailure.at, AlertFailure.id)
+
+
+def _settle(failure_id: int) -> None:
+    row = db.session.get(AlertFailure, failure_id, with_for_update=True, populate_existing=True)
+    if row is None:
+        return
+    db.session.delete(row)
+    db.session.flush()
+    query = select(AlertMessage).where(AlertMessage.message_id == row.message_id)
+    said = db.session.scalars(query).one_or_none()
+    if said is None:
+        return
+    case = locked_alert.by_id(said.alert_id)
+    db.session.refresh(said)
+    message = db.session.get_one(Message, row.message_id, populate_existing=True)
+    if message.gone_code is not None:
+        _settle_gone(case, said, message)
+        return
+    if said.failed_code is None:
+        # One that only waits (its bot is off) may still go out, and goes on following the alert.
+        said.failed_code = row.code if message.state != "queued" else None
+        history.note(case.alert, "message_failed", code=row.code, role=said.role)
+    if said.role == "route":
+        case.want_edit()
+    if (said.role == "route" and not _arrives(case, "route", besides=row.message_id)) or said.role == "escalation":
+        undelivered(case, row.code, message=message)
+    case.reschedule()
+
+
+def _settle_gone(case: Case, said: AlertMessage, message: Message) -> None:
+    """A message can be edited no more. What its last edit was to tell is said anew, unless it was no news."""
+    if said.failed_code is None:
+        said.failed_code = message.gone_code
+        history.note(case.alert, "message_gone", code=message.gone_code, role=said.role)
+    if said.superseded_at is not None or said.role not in publish.LIVING or said.news_version is None:
+        return
+    seen = db.session.scalars(
+        select(MessagePart.sent_version).where(MessagePart.message_id == message.id).order_by(MessagePart.part).limit(1)
+    ).one_or_none()
+    if seen is None or seen < said.news_version:
+        publish.say_anew(case, said, message)
+        case.reschedule()
+
+
+def _arrives(case: Case, role: str, *, besides: int) -> bool:
+    """Whether another of the alert's chats has it or will."""
+    return any(row.role == role and message.id != besides for row, message in publish.living(case))
+
+
+events.subscribe("message_ended", on_message_ended)
+events.subscribe("message_gone", on_message_gone)
+events.subscribe("sender_disabled", on_sender_disabled)

@@ -1,0 +1,1 @@
+"""What a workspace wants done about which alerts: policies, silences, matchers, templates."""

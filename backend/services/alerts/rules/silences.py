@@ -1,0 +1,140 @@
+"""Silences: made, changed, ended. Alerts that fire already follow in the background (`silence_application`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import func, select
+
+from backend.core import clock, queue
+from backend.core.database import db
+from backend.core.errors import Conflict, Invalid, NotFound
+from backend.models import AlertItem, AlertSilence
+from backend.services import paging
+from backend.services.alerts.history import By
+from backend.services.alerts.ingest import validation
+from backend.services.alerts.rules import faults as rule_faults
+from backend.services.auth import audit
+
+MOST: Final = 200
+"""Silences of a workspace that are not over."""
+LONGEST: Final = timedelta(days=366)
+
+
+def get(silence_id: int) -> AlertSilence:
+    """A silence of the workspace in scope. Raises NotFound."""
+    found = db.session.get(AlertSilence, silence_id)
+    if found is None:
+        raise NotFound("silence_not_found", "There is no such silence.")
+    return found
+
+
+def listing(*, state: str | None, cursor: str | None, limit: int) -> tuple[list[AlertSilence], str | None]:
+    """The workspace's silences, the newest first; `state` is active, pending, disabled or expired."""
+    query, now, works = select(AlertSilence), clock.now(), AlertSilence.disabled_code.is_(None)
+    if state == "active":
+        query = query.where(AlertSilence.starts_at <= now, AlertSilence.ends_at > now, works)
+    elif state == "pending":
+        query = query.where(AlertSilence.starts_at > now, AlertSilence.ends_at > now, works)
+    elif state == "disabled":
+        query = query.where(AlertSilence.ends_at > now, AlertSilence.disabled_code.is_not(None))
+    elif state == "expired":
+        query = query.where(AlertSilence.ends_at <= now)
+    return paging.page(query, AlertSilence.id, cursor=cursor, limit=limit)
+
+
+def state_of(silence: AlertSilence) -> str:
+    """`active`, `pending`, `expired`, or `disabled`: switched off by itself, `disabled_code` says why."""
+    now = clock.now()
+    if silence.ends_at <= now:
+        return "expired"
+    if silence.disabled_code is not None:
+        return "disabled"
+    return "pending" if silence.starts_at > now else "active"
+
+
+def hushing(found: Sequence[AlertSilence]) -> dict[int, int]:
+    """How many things each of these silences hushes now."""
+    query = (
+        select(AlertItem.silence_id, func.count())
+        .where(AlertItem.silence_id.in_([one.id for one in found]))
+        .where(AlertItem.resolved_at.is_(None), AlertItem.silenced_until > clock.now())
+        .group_by(AlertItem.silence_id)
+    )
+    return {int(row[0] or 0): int(row[1]) for row in db.session.execute(query)}
+
+
+def make(
+    by: By, matchers: Sequence[Mapping[str, str]], starts_at: datetime, ends_at: datetime, *, comment: str | None
+) -> AlertSilence:
+    """Adds a silence. Raises Invalid (`past_date` and the faults of matchers), Conflict(`too_many_silences`)."""
+    _check(matchers, starts_at, ends_at)
+    now = clock.now()
+    live = select(func.count()).select_from(AlertSilence).where(AlertSilence.ends_at > now)
+    if db.session.execute(live).scalar_one() >= MOST:
+        raise Conflict("too_many_silences", f"A workspace has at most {MOST} silences that are not over.")
+    made = AlertSilence(
+        matchers=_plain(matchers),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        comment=comment,
+        by_user_id=by.user_id,
+        by_name=by.name,
+        hushed=0,
+        created_at=now,
+        updated_at=now,
+    )
+    db.session.add(made)
+    db.session.flush()
+    audit.record(by.label, "alert_silence.created", f"alert_silence:{made.id}", ends_at=ends_at.isoformat())
+    queue.wake("notifications")
+    return made
+
+
+def change(by: By, silence_id: int, fields: Mapping[str, Any]) -> AlertSilence:
+    """Changes matchers, times or comment; what is over can be renewed. Raises NotFound, Invalid."""
+    found = get(silence_id)
+    wanted = {name: getattr(found, name) for name in ("matchers", "starts_at", "ends_at", "comment")} | dict(fields)
+    _check(wanted["matchers"], wanted["starts_at"], wanted["ends_at"])
+    found.matchers, found.comment = _plain(wanted["matchers"]), wanted["comment"]
+    found.starts_at, found.ends_at = wanted["starts_at"], wanted["ends_at"]
+    rule_faults.forgive(found)
+    _changed(by, found, "changed", fields=sorted(fields))
+    return found
+
+
+def end(by: By, silence_id: int) -> AlertSilence:
+    """Ends a silence now; it stays in the list. Ending it again changes nothing. Raises NotFound."""
+    found, now = get(silence_id), clock.now()
+    if found.ends_at > now:
+        found.ends_at = now
+        found.starts_at = min(found.starts_at, now)
+        rule_faults.forgive(found)
+        _changed(by, found, "ended")
+    return found
+
+
+def _changed(by: By, silence: AlertSilence, what: str, **detail: Any) -> None:
+    silence.updated_at = clock.now()
+    rule_faults.apply_anew(silence)
+    db.session.flush()
+    audit.record(by.label, f"alert_silence.{what}", f"alert_silence:{silence.id}", **detail)
+    queue.wake("notifications")
+
+
+def _plain(matchers: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    return [{"label": one["label"], "op": one["op"], "value": one["value"]} for one in matchers]
+
+
+def _check(matchers: Sequence[Mapping[str, str]], starts_at: datetime, ends_at: datetime) -> None:
+    faults = validation.matcher_faults(matchers)
+    if ends_at <= clock.now():
+        faults.append(validation.fault("ends_at", "past_date", "The end lies in the past."))
+    elif ends_at <= starts_at:
+        faults.append(validation.fault("ends_at", "ends_before_start", "It ends before it begins."))
+    elif ends_at - starts_at > LONGEST:
+        faults.append(validation.fault("ends_at", "too_long", "A silence lasts a year at most."))
+    if faults:
+        raise Invalid(detail=faults)

@@ -1,0 +1,112 @@
+"""Texts with placeholders for alerts: named ones of a workspace, or brought along. Bounded, and filled in escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from backend.core import clock
+from backend.core.database import db
+from backend.core.errors import Conflict, Invalid, NotFound
+from backend.models import AlertTemplate
+from backend.services import paging
+from backend.services.alerts.ingest import validation
+from backend.services.auth import audit
+from backend.services.texts import templates as placeholders
+
+NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,47}")
+MOST: Final = 200
+MAX_TITLE: Final = 200
+
+
+def fill(template: str, values: Mapping[str, Any]) -> tuple[str | None, str]:
+    """Title (None where the template has none) and rich text of a template with its values.
+
+    A template that looks like a name is one of the workspace's; anything else is the text itself. Raises Invalid:
+    `template_not_found`, or what is wrong with the text, with line and column.
+    """
+    if NAME.fullmatch(template):
+        found = db.session.scalars(select(AlertTemplate).where(AlertTemplate.name == template)).one_or_none()
+        if found is None:
+            fault = validation.fault("template", "template_not_found", "There is no template of that name.")
+            raise Invalid("template_not_found", "There is no template of that name.", detail=[fault])
+        title = placeholders.render_plain(found.title, values, MAX_TITLE) if found.title else None
+        return title, placeholders.render(found.body, values)
+    faults = _faults("template", template)
+    if faults:
+        raise Invalid(detail=faults)
+    return None, placeholders.render(template, values)
+
+
+def get(template_id: int) -> AlertTemplate:
+    """A template of the workspace in scope. Raises NotFound."""
+    found = db.session.get(AlertTemplate, template_id)
+    if found is None:
+        raise NotFound("template_not_found", "There is no such template.")
+    return found
+
+
+def listing(*, cursor: str | None, limit: int) -> tuple[list[AlertTemplate], str | None]:
+    """The workspace's templates, the oldest first."""
+    return paging.page(select(AlertTemplate), AlertTemplate.id, cursor=cursor, limit=limit, descending=False)
+
+
+def create(actor_label: str, fields: Mapping[str, Any]) -> AlertTemplate:
+    """Adds a template. Raises Invalid, Conflict(`template_exists`, `too_many_templates`)."""
+    _check(fields)
+    if len(db.session.scalars(select(AlertTemplate.id)).all()) >= MOST:
+        raise Conflict("too_many_templates", f"A workspace has at most {MOST} templates.")
+    now = clock.now()
+    made = AlertTemplate(
+        name=fields["name"], title=fields.get("title"), body=fields["body"], created_at=now, updated_at=now
+    )
+    db.session.add(made)
+    db.session.flush()
+    audit.record(actor_label, "alert_template.created", f"alert_template:{made.id}", name=made.name)
+    return made
+
+
+def change(actor_label: str, template_id: int, fields: Mapping[str, Any]) -> AlertTemplate:
+    """Changes title or body; the name stays, because callers know it. Raises NotFound, Invalid."""
+    found = get(template_id)
+    _check({"name": found.name, "title": found.title, "body": found.body} | dict(fields), found.id)
+    for name in ("title", "body"):
+        if name in fields:
+            setattr(found, name, fields[name])
+    found.updated_at = clock.now()
+    db.session.flush()
+    audit.record(actor_label, "alert_template.changed", f"alert_template:{found.id}", fields=sorted(fields))
+    return found
+
+
+def delete(actor_label: str, template_id: int) -> None:
+    """Removes a template; alerts that it made stay as they are. Raises NotFound."""
+    found = get(template_id)
+    audit.record(actor_label, "alert_template.deleted", f"alert_template:{found.id}", name=found.name)
+    db.session.delete(found)
+    db.session.flush()
+
+
+def _check(fields: Mapping[str, Any], own_id: int | None = None) -> None:
+    faults = _faults("body", fields["body"])
+    if fields.get("title"):
+        faults += _faults("title", fields["title"])
+    if not NAME.fullmatch(fields["name"]):
+        faults.append(
+            validation.fault("name", "name_malformed", "1 to 48 of a-z, 0-9, _ and -, beginning with a letter.")
+        )
+    if faults:
+        raise Invalid(detail=faults)
+    taken = db.session.scalars(select(AlertTemplate.id).where(AlertTemplate.name == fields["name"])).one_or_none()
+    if taken not in (None, own_id):
+        raise Conflict("template_exists", "The workspace has a template of that name.")
+
+
+def _faults(field: str, template: str) -> list[dict[str, Any]]:
+    return [
+        validation.fault(field, problem.code, problem.message) | {"line": problem.line, "column": problem.column}
+        for problem in placeholders.problems(template)
+    ]

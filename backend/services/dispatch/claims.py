@@ -1,0 +1,300 @@
+"""Claiming: one statement takes what may start now for all of a process's senders, and is the last gate.
+
+It requires the lease's epoch, keeps one operation a chat in flight and the parts of a message in order, and passes
+over blocked chats and suppressed people. What it returns is committed as `sending`, with its attempt, before a byte is
+written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger, Text
+
+from backend.core.database import UtcDateTime
+from backend.core.leases import FENCING
+from backend.services.dispatch.claim_watermarks import BEGINNING, LANES, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """How much to claim for one sender: `budget` operations, `bulk` of them from the bulk lane first.
+
+    `floors` are the places in its lanes below which nothing is looked for.
+    """
+
+    sender_id: int
+    epoch: int
+    budget: int
+    bulk: int = 0
+    floors: tuple[Place, ...] = (BEGINNING,) * len(LANES)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A claimed delivery with everything its transmission needs."""
+
+    id: int
+    workspace_id: int
+    sender_id: int
+    conversation_id: int | None
+    message_id: int | None
+    part: int
+    operation: str
+    chat_key: int | None
+    lane: int
+    attempts: int
+    epoch: int
+    at_most_once: bool
+    payload: Mapping[str, Any] | None
+    body: Mapping[str, Any] | None
+    version: int
+    kind: str | None
+    reply_to: str | None
+    chat_id_encrypted: bytes | None
+    chat_kind: str | None
+    thread_id: str | None
+    external_id: str | None
+    """The provider's id of the part, for edits and deletions."""
+    unreachable_code: str | None = None
+    """Why the last message did not get to its chat."""
+
+
+def _big(name: str) -> Any:
+    return bindparam(name, type_=ARRAY(BigInteger))
+
+
+_FLOORS = (
+    _big("floor_senders"),
+    _big("floor_lanes"),
+    bindparam("floor_dues", type_=ARRAY(UtcDateTime)),
+    _big("floor_ids"),
+)
+
+
+CLAIM = text(
+    """
+    WITH held AS MATERIALIZED (
+        SELECT l.sender_id, l.epoch, w.budget, w.bulk
+          FROM unnest(:senders, :epochs, :budgets, :bulks) AS w(sender_id, epoch, budget, bulk)
+          JOIN sender_leases l ON l.sender_id = w.sender_id AND (l.epoch = w.epoch OR NOT :fencing)
+         WHERE (l.until > clock_timestamp() OR NOT :fencing)
+           AND (l.paused_until IS NULL OR l.paused_until <= :now)
+         ORDER BY l.sender_id
+           FOR SHARE OF l
+    ), locked AS MATERIALIZED (
+        SELECT h.sender_id, h.budget, h.bulk, d.id, d.chat_key, d.lane, d.due_at
+          FROM held h
+          JOIN unnest(:floor_senders, :floor_lanes, :floor_dues, :floor_ids) AS f(sender_id, lane, due_at, id)
+            ON f.sender_id = h.sender_id
+         CROSS JOIN LATERAL (
+            SELECT d.id, d.chat_key, d.lane, d.due_at
+              FROM deliveries d
+             WHERE d.sender_id = h.sender_id AND d.state = 'due' AND d.lane = f.lane AND d.due_at <= :now
+               AND (d.due_at, d.id) >= (f.due_at, f.id)
+               AND (d.expires_at IS NULL OR d.expires_at > :now)
+               AND (d.chat_key IS NULL OR d.chat_key <> ALL(:cooling))
+               AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.sender_id = d.sender_id
+                                AND o.chat_key = d.chat_key AND o.state = 'sending')
+               AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.message_id = d.message_id AND p.id <> d.id AND (
+                                   (p.operation = 'send' AND d.operation = 'send' AND p.part < d.part)
+                                OR (p.operation = 'send' AND d.operation <> 'send' AND p.id < d.id)
+                                OR (p.operation = 'delete' AND d.operation = 'send' AND p.part = d.part
+                                    AND p.id < d.id)))
+               AND NOT EXISTS (SELECT 1 FROM conversations c
+                                 LEFT JOIN identities i ON i.id = c.identity_id
+                                 LEFT JOIN suppressions s ON s.workspace_id = c.workspace_id
+                                                         AND s.external_hash = i.external_hash
+                                WHERE c.id = d.conversation_id AND (c.blocked_code IS NOT NULL OR s.id IS NOT NULL))
+             ORDER BY d.due_at, d.id
+             LIMIT h.budget
+               FOR UPDATE OF d SKIP LOCKED
+         ) d
+    ), firsts AS (
+        SELECT DISTINCT ON (sender_id, coalesce(chat_key, -id)) *
+          FROM locked ORDER BY sender_id, coalesce(chat_key, -id), lane, id
+    ), ranked AS (
+        SELECT id, sender_id, lane, due_at, budget, bulk,
+               row_number() OVER (PARTITION BY sender_id, lane ORDER BY due_at, id) AS in_lane
+          FROM firsts
+    ), chosen AS (
+        SELECT id, sender_id, budget,
+               row_number() OVER (PARTITION BY sender_id
+                 ORDER BY (CASE WHEN lane = 2 AND in_lane <= bulk THEN -1 ELSE lane END), due_at, id) AS place
+          FROM ranked
+    ), taken AS (
+        UPDATE deliveries d
+           SET state = 'sending', epoch = h.epoch, attempts = d.attempts + 1, reason = 'sending'
+          FROM chosen c JOIN held h ON h.sender_id = c.sender_id
+         WHERE d.id = c.id AND c.place <= c.budget
+        RETURNING d.*
+    ), noted AS (
+        INSERT INTO attempts
+               (workspace_id, sender_id, chat_key, message_id, delivery_id, part, operation, phase, epoch, at)
+        SELECT workspace_id, sender_id, chat_key, message_id, id, part, operation, 'started', epoch, :now FROM taken
+    )
+    SELECT id, workspace_id, sender_id, conversation_id, message_id, part, operation, chat_key, lane, attempts, epoch,
+           at_most_once, payload
+      FROM taken ORDER BY lane, id
+    """
+).bindparams(_big("senders"), _big("epochs"), _big("budgets"), _big("bulks"), _big("cooling"), *_FLOORS)
+
+# A statement of its own, with a snapshot taken after the rows are locked: an edit that committed before our lock is
+# in the body, one that comes later finds the row `sending` and opens its own delivery.
+_RENDER = text(
+    """
+    SELECT d.id, m.body, coalesce(m.version, 1) AS version, m.kind, m.reply_to, c.chat_id_encrypted,
+           c.kind AS chat_kind, c.thread_id, c.unreachable_code, p.external_id, c.id AS chat_conversation_id
+      FROM unnest(:ids) AS w(id)
+      JOIN deliveries d ON d.id = w.id
+      LEFT JOIN messages m ON m.id = d.message_id
+      LEFT JOIN conversations c ON c.id = d.conversation_id
+      LEFT JOIN message_parts p ON p.message_id = d.message_id AND p.part = d.part
+    """
+).bindparams(_big("ids"))
+
+
+def claim(connection: Connection, wants: Sequence[Want], cooling: Sequence[int], now: datetime) -> list[Claimed]:
+    """Takes what may start now, in the caller's transaction, which must commit before anything is transmitted.
+
+    The connection is one of `core.database.by_index`.
+    """
+    if not wants:
+        return []
+    rows = connection.execute(CLAIM, values_of(wants, cooling, now)).all()
+    if not rows:
+        return []
+    rendered = {row.id: row for row in connection.execute(_RENDER, {"ids": [row.id for row in rows]})}
+    return [_claimed(row, rendered[row.id]) for row in rows]
+
+
+def values_of(wants: Sequence[Want], cooling: Sequence[int], now: datetime) -> dict[str, Any]:
+    """What the statement of a claim is given."""
+    return {
+        "senders": [want.sender_id for want in wants],
+        "epochs": [want.epoch for want in wants],
+        "budgets": [want.budget for want in wants],
+        "bulks": [want.bulk for want in wants],
+        "cooling": list(cooling),
+        "now": now,
+        "fencing": FENCING,
+        **_floor_values({want.sender_id: want.floors for want in wants}),
+    }
+
+
+def _floor_values(floors: Mapping[int, Sequence[Place]]) -> dict[str, list[Any]]:
+    each = [(sender_id, lane, *place) for sender_id, places in floors.items() for lane, place in enumerate(places)]
+    return {
+        "floor_senders": [one[0] for one in each],
+        "floor_lanes": [one[1] for one in each],
+        "floor_dues": [one[2] for one in each],
+        "floor_ids": [one[3] for one in each],
+    }
+
+
+def _claimed(row: Any, said: Any) -> Claimed:
+    return Claimed(
+        **row._mapping,
+        body=said.body,
+        version=said.version,
+        kind=said.kind,
+        reply_to=said.reply_to,
+        chat_id_encrypted=said.chat_id_encrypted,
+        chat_kind=said.chat_kind,
+        thread_id=said.thread_id,
+        unreachable_code=said.unreachable_code,
+        external_id=said.external_id,
+    )
+
+
+_OLDEST = text(
+    """
+    SELECT f.sender_id, f.lane, n.due_at, n.id
+      FROM unnest(:floor_senders, :floor_lanes, :floor_dues, :floor_ids) AS f(sender_id, lane, due_at, id)
+     CROSS JOIN LATERAL (SELECT d.due_at, d.id FROM deliveries d
+                          WHERE d.sender_id = f.sender_id AND d.lane = f.lane AND d.state = 'due'
+                            AND (d.due_at, d.id) >= (f.due_at, f.id)
+                          ORDER BY d.due_at, d.id LIMIT 1) n
+    """
+).bindparams(*_FLOORS)
+
+
+def oldest(connection: Connection, floors: Mapping[int, Sequence[Place]]) -> list[tuple[int, int, Place]]:
+    """The oldest row that is due, now or later, in each lane that has one (sender, lane, place), from `floors` on."""
+    rows = connection.execute(_OLDEST, _floor_values(floors))
+    return [(row.sender_id, row.lane, (row.due_at, row.id)) for row in rows]
+
+
+_IN_NEED = text(
+    """
+    SELECT s.id
+      FROM senders s
+      LEFT JOIN sender_leases l ON l.sender_id = s.id
+     WHERE s.is_active AND s.id <> ALL(:held) AND s.channel = ANY(:channels)
+       AND (l.until IS NULL OR l.until < clock_timestamp())
+       AND (EXISTS (SELECT 1 FROM deliveries d WHERE d.sender_id = s.id AND d.state = 'due' AND d.due_at <= :now)
+            OR EXISTS (SELECT 1 FROM deliveries d WHERE d.sender_id = s.id AND d.state = 'sending'))
+     ORDER BY s.id LIMIT :most
+    """
+).bindparams(_big("held"), bindparam("channels", type_=ARRAY(Text)))
+
+
+def senders_in_need(
+    connection: Connection, held: Sequence[int], channels: Sequence[str], now: datetime, *, most: int = 50
+) -> list[int]:
+    """The senders with work that nobody serves: due rows, or rows a dead process left `sending`.
+
+    `held` are passed over; only `channels` that this process knows are looked at.
+    """
+    values = {"held": list(held), "channels": list(channels), "now": now, "most": most}
+    return list(connection.execute(_IN_NEED, values).scalars())
+
+
+_IN_FLIGHT = text(
+    """
+    SELECT d.id FROM unnest(:senders, :epochs) AS w(sender_id, epoch)
+      JOIN deliveries d ON d.sender_id = w.sender_id AND d.state = 'sending' AND d.epoch = w.epoch
+    """
+).bindparams(_big("senders"), _big("epochs"))
+
+
+def in_flight(connection: Connection, epochs: Mapping[int, int]) -> set[int]:
+    """The deliveries that are `sending` under these leases, given as sender and epoch."""
+    values = {"senders": list(epochs), "epochs": list(epochs.values())}
+    return set(connection.execute(_IN_FLIGHT, values).scalars())
+
+
+_NEXT_DUE = text(
+    """
+    SELECT min(n.due_at) FROM unnest(:held) AS w(id)
+     CROSS JOIN LATERAL (SELECT d.due_at FROM deliveries d
+                          WHERE d.sender_id = w.id AND d.state = 'due' AND d.due_at > :now
+                          ORDER BY d.due_at LIMIT 1) n
+    """
+).bindparams(_big("held"))
+
+
+def next_due(connection: Connection, held: Sequence[int], now: datetime) -> datetime | None:
+    """When the next row of the held senders becomes due."""
+    return connection.execute(_NEXT_DUE, {"held": list(held), "now": now}).scalar()
+
+
+_RECENT = text(
+    """
+    SELECT a.sender_id, a.chat_key, a.at, c.kind IN ('group', 'supergroup', 'channel') AS is_group
+      FROM attempts a
+      LEFT JOIN LATERAL (SELECT kind FROM conversations c
+                          WHERE c.sender_id = a.sender_id AND c.chat_key = a.chat_key LIMIT 1) c ON true
+     WHERE a.sender_id = ANY(:ids) AND a.at > :since AND a.phase = 'started' AND a.chat_key IS NOT NULL
+    """
+).bindparams(_big("ids"))
+
+
+def recent_attempts(connection: Connection, sender_ids: Sequence[int], since: datetime) -> Sequence[Any]:
+    """What these senders lately did, so that a new holder keeps the pace of the one before."""
+    return connection.execute(_RECENT, {"ids": list(sender_ids), "since": since}).all()

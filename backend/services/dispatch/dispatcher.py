@@ -1,0 +1,295 @@
+"""The dispatch loop: takes senders under lease, claims what may be written within a tenth of a second, and has threads
+transmit each operation at its moment (`starting`).
+
+The loop wakes by a nudge, by the next moment of a pace or due row, and each second anyway, so that it keeps sending
+while Redis is away. Three more threads: one renews leases, one records outcomes (`recorder`), one hears the nudges.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import BinaryIO
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from backend.core import clock, failpoints
+from backend.core.database import by_index, db
+from backend.core.leases import LeaseKeeper
+from backend.core.logging import get_logger
+from backend.core.queue import NudgeListener
+from backend.services.dispatch import chat_slots, claims, recovery
+from backend.services.dispatch.adaptive_interval import Rhythm
+from backend.services.dispatch.claim_watermarks import Floors
+from backend.services.dispatch.executor import Planned, Starter
+from backend.services.dispatch.outcome_writer import Recorder
+from backend.services.dispatch.outcomes import Outcome
+from backend.services.dispatch.retry_policy import Decision, Next
+from backend.services.dispatch.sender_sessions import LOOK_SECONDS, Serving
+from backend.services.dispatch.transmission import limits_of, transmit
+
+log = get_logger(__name__)
+_SHORTEST_WAIT = 0.004
+"""Between two turns: nudges and finished operations that come at once share a claim."""
+_SETTLE_SECONDS = 0.02
+"""Between two turns when the second is only for what recorded outcomes may have let go on."""
+_LEAD = 0.04
+"""How long before a sender's next moment its operation is claimed."""
+_BULK_SHARE = 10
+
+
+class Dispatcher:
+    """One process's loop. `connections` bounds what is in flight at once; `app_context` gives a database session.
+
+    `owner` names it as the holder of leases; `predecessor` names a process that has ended: its leases are free.
+    """
+
+    def __init__(
+        self,
+        app_context: Callable[[], AbstractContextManager[object]],
+        open_file: Callable[[str], BinaryIO],
+        *,
+        connections: int = 32,
+        owner: str | None = None,
+        predecessor: str | None = None,
+    ) -> None:
+        self._app_context = app_context
+        self._open_file = open_file
+        self._connections = connections
+        with app_context():
+            self._engine: Engine = db.engine
+        self._claims = by_index(self._engine)
+        self._starter = Starter(connections, self._transmit, self._give_row_back, self._hurry)
+        self._floors = Floors()
+        self._serving = Serving(self._engine, app_context, self._forget, LeaseKeeper(self._engine, owner, predecessor))
+        self._recorder = Recorder(app_context, self._recorded)
+        self._bulk_turn: dict[int, int] = {}
+        self._flying: set[int] = set()
+        self._orphan_check = Rhythm(LOOK_SECONDS)
+        self._nudged = threading.Event()
+        self._wake = threading.Event()
+        self._urgent = threading.Event()
+        self._stop = threading.Event()
+        self._slotted: set[int] = set()
+        self._turned_at = 0.0
+
+    @property
+    def keeper(self) -> LeaseKeeper:
+        """The leases of this process."""
+        return self._serving.keeper
+
+    def run(self) -> None:
+        """Runs until `stop`; then finishes what is in flight, records it, and gives its leases back.
+
+        Raises RuntimeError when one of its threads ended by a defect: the process is then better started anew.
+        """
+        listener = NudgeListener(self._on_nudge)
+        for thread in (listener, self._recorder, self._serving, self._starter):
+            thread.start()
+        try:
+            while not self._stop.is_set():
+                if self._starter.broken or not (self._serving.is_alive() and self._recorder.is_alive()):
+                    raise RuntimeError("a thread of the dispatch loop ended")
+                self._wake.wait(self._turn())
+                self._urgent.wait(max(0.0, self._turned_at + _SETTLE_SECONDS - time.monotonic()))
+                self._stop.wait(max(0.0, self._turned_at + _SHORTEST_WAIT - time.monotonic()))
+                self._wake.clear()
+                self._urgent.clear()
+        finally:
+            # Leases are renewed until the last outcome is recorded: a successor must not take what is in flight.
+            self._starter.finish()
+            self._recorder.finish()
+            listener.stop()
+            self._serving.finish()
+            self._claims.dispose()
+
+    def stop(self) -> None:
+        """Has `run` end; safe in a signal handler and from any thread."""
+        self._stop.set()
+        self._hurry()
+
+    def _turn(self) -> float:
+        """One round; returns how many seconds nothing needs to be looked at."""
+        self._turned_at = time.monotonic()
+        try:
+            with self._app_context():
+                self._take_leases()
+                self._settle_orphans()
+                return self._claim_and_submit()
+        except (DBAPIError, PoolTimeout) as error:
+            log.warning("database_away", error=type(error).__name__)
+            return LOOK_SECONDS
+        except Exception as error:
+            # No file handles left, say. What was claimed and not begun is settled as an orphan.
+            log.exception("dispatch_defect", error=type(error).__name__)
+            self._stop.wait(LOOK_SECONDS)
+            return LOOK_SECONDS
+
+    def _take_leases(self) -> None:
+        nudged = self._nudged.is_set()
+        if nudged:
+            self._nudged.clear()
+        if self._serving.bring_up_to_date(look=nudged):
+            self._slotted.clear()
+
+    def _forget(self, sender_id: int) -> None:
+        self._starter.forget(sender_id)
+        self._floors.forget(sender_id)
+
+    def _on_nudge(self) -> None:
+        self._nudged.set()
+        self._hurry()
+
+    def _hurry(self) -> None:
+        self._urgent.set()
+        self._wake.set()
+
+    def _settle_orphans(self) -> None:
+        """Each second: rows that are `sending` under our leases though no thread of ours has them."""
+        begun = time.monotonic()
+        if not self._orphan_check.due(begun):
+            return
+        leases = self._serving.leases()
+        # Read before the query: only this thread adds to it, so a row that is claimed later cannot be in the answer.
+        known = set(self._flying)
+        with self._engine.connect() as connection:
+            orphans = claims.in_flight(connection, {one: lease.epoch for one, lease in leases.items()}) - known
+        self._orphan_check.looked(begun, time.monotonic())
+        for lease in leases.values() if orphans else ():
+            recovery.settle_orphans(lease, sorted(orphans))
+
+    # --- claiming ---
+
+    def _claim_and_submit(self) -> float:
+        now, moment = clock.now(), time.monotonic()
+        wants: list[claims.Want] = []
+        moments: dict[int, list[float]] = {}
+        cooling: dict[int, float] = {}
+        waits: list[float] = []
+        short_of_room: list[int] = []
+        self._starter.share(len(self._serving.senders) > 1)
+        whole = self._floors.whole_look_due(moment)
+        room_left = self._connections * 2
+        for sender_id, lease in self._serving.in_turn():
+            served = self._serving.senders[sender_id]
+            if lease.paused_until is not None and lease.paused_until > now:
+                waits.append((lease.paused_until - now).total_seconds())
+                continue
+            room = min(self._starter.room(sender_id), room_left)
+            offered = served.pace.moments(moment, room)
+            cooling |= served.pace.cooling(moment)
+            if len(offered) >= room:
+                short_of_room.append(sender_id)
+            if offered:
+                moments[sender_id] = offered
+                room_left -= len(offered)
+                bulk, floors = self._bulk_of(sender_id, len(offered)), self._floors.of(sender_id)
+                wants.append(claims.Want(sender_id, lease.epoch, len(offered), bulk, floors))
+            elif room > 0:
+                waits.append(served.pace.opens(moment) - moment - _LEAD)
+        with self._claims.begin() as connection:
+            claimed = claims.claim(connection, wants, list(cooling), now)
+            self._slot_backlogs(connection, cooling, moment, now)
+            due = claims.next_due(connection, list(self._serving.senders), now) if self._serving.senders else None
+        if claimed:
+            failpoints.hit("delivery.claimed")
+        hungry = self._submit(claimed, moments)
+        self._note_floors(wants, now, moment)
+        if whole:
+            self._floors.looked_whole(moment, time.monotonic())
+        paced = [self._serving.senders[one].pace for one in hungry if one not in short_of_room]
+        waits += [pace.opens(moment) - moment - _LEAD for pace in paced]
+        crowded = [one for one in short_of_room if one in hungry or one not in moments]
+        if crowded and self._starter.ask_for_room(crowded):
+            return 0.0
+        waits += [opens - moment for opens in cooling.values()]
+        if due is not None:
+            waits.append((due - clock.now()).total_seconds())
+        return max(0.0, min([LOOK_SECONDS, *waits]))
+
+    def _note_floors(self, wants: list[claims.Want], now: datetime, moment: float) -> None:
+        """Now and then looks where the lanes begin, so that claims need not look below; not while the claim's locks
+        are held."""
+        ids = self._floors.to_note([want.sender_id for want in wants], moment)
+        if ids:
+            floors = {sender_id: self._floors.of(sender_id) for sender_id in ids}
+            with self._claims.connect() as connection:
+                self._floors.note(ids, claims.oldest(connection, floors), now, moment)
+
+    def _bulk_of(self, sender_id: int, budget: int) -> int:
+        """The share of a budget that bulk gets first: one in ten, also where the budget is one at a time."""
+        turn = self._bulk_turn.get(sender_id, 0) + budget
+        share, self._bulk_turn[sender_id] = divmod(turn, _BULK_SHARE)
+        return min(share, budget)
+
+    def _submit(self, claimed: list[claims.Claimed], moments: dict[int, list[float]]) -> list[int]:
+        """Has claimed rows begin at their moments; returns the senders that had as much to do as they were allowed."""
+        rows: dict[int, list[claims.Claimed]] = {}
+        for row in claimed:
+            rows.setdefault(row.sender_id, []).append(row)
+            self._flying.add(row.id)
+        now = time.monotonic()
+        planned: list[Planned] = []
+        for sender_id, mine in rows.items():
+            served = self._serving.senders[sender_id]
+            starts = served.pace.take(moments[sender_id][: len(mine)], now)
+            planned += [Planned(served, row, start) for row, start in zip(mine, starts, strict=True)]
+            self._serving.began(sender_id, len(mine))
+        self._starter.put(planned)
+        return [one for one, mine in rows.items() if len(mine) >= len(moments[one])]
+
+    def _transmit(self, planned: Planned) -> None:
+        served, row = planned.served, planned.row
+        outcome = transmit(served, row, planned.start, self._open_file)
+        answered = time.monotonic()
+        if row.chat_key is not None:
+            rates = limits_of(served.channel).for_chat(is_group=row.chat_kind not in (None, "private"))
+            rest = outcome.decision.rest_chat if outcome.decision is not None else 0.0
+            served.pace.used(row.chat_key, rates, answered, rest=rest)
+        if outcome.decision is not None and outcome.decision.pause > 0:
+            served.pace.rest(answered + outcome.decision.pause)
+            if outcome.decision.code == "rate_limited":
+                served.pace.refused()
+        if outcome.decision is not None and outcome.decision.disables_sender:
+            self._serving.leave(row.sender_id)
+        self._recorder.put(outcome)
+
+    def _give_row_back(self, planned: Planned) -> None:
+        """Its sender's connections were all taken: nothing was written, and it goes again."""
+        self._recorder.put(Outcome(planned.row, decision=Decision(Next.AGAIN, "deadline_passed", "retry")))
+
+    def _slot_backlogs(self, connection: Connection, cooling: dict[int, float], moment: float, now: datetime) -> None:
+        """Gives waiting rows of chats that rest their own moments, once, instead of passing over them each time.
+
+        A chat is looked at when it begins to rest, and again after a nudge or a second: something may have come.
+        """
+        unseen = cooling.keys() - self._slotted
+        self._slotted = (self._slotted | unseen) & cooling.keys()
+        chats = {
+            key: (sender_id, pace)
+            for sender_id, served in self._serving.senders.items()
+            for key in unseen
+            if (pace := served.pace.known(key)) is not None
+        }
+        if chats:
+            chat_slots.assign_slots(connection, chats, moment, now)
+
+    def _recorded(self, outcomes: list[Outcome]) -> None:
+        """A batch has been recorded, or given up: its operations are no longer in flight."""
+        self._flying.difference_update(one.claimed.id for one in outcomes)
+        self._serving.ended(outcomes)
+        if any(self._lets_go_on(one) for one in outcomes):
+            self._wake.set()
+
+    def _lets_go_on(self, outcome: Outcome) -> bool:
+        """Whether something may be due at once because of it: not where its chat has to rest first."""
+        served = self._serving.senders.get(outcome.claimed.sender_id)
+        if served is None or outcome.decision is not None or outcome.claimed.chat_key is None:
+            return True
+        pace = served.pace.known(outcome.claimed.chat_key)
+        return pace is None or not pace.rates

@@ -1,0 +1,30 @@
+"""A refused part is said in a milder form: its message's parts are written anew from it on, as its outcome is recorded.
+
+What was accepted before it stays as it is. The form is kept with the message, so neither a crash nor a later edit
+begins at the top of the ladder again.
+"""
+
+from __future__ import annotations
+
+from backend.channels import registry
+from backend.channels.base import Content
+from backend.channels.forms import Form, restated
+from backend.core import clock
+from backend.core.database import db
+from backend.models import Delivery, Message
+from backend.services.delivery.edits import say_instead
+from backend.services.delivery.outbox import channel_of
+
+REASON = "milder_form"
+
+
+def restate(row: Delivery, message: Message, form: Form) -> bool:
+    """Has the refused operation of the locked message go again in this form; False where nothing is left to say."""
+    parts = [Content.from_json(part) for part in message.body["parts"]]
+    made = restated(registry.get(channel_of(message)), parts[row.part :], form, first=row.part)
+    if not made:
+        return False
+    row.state, row.reason, row.due_at = "due", REASON, clock.now()
+    db.session.flush()
+    say_instead(message, [*parts[: row.part], *made], form, expires_at=row.expires_at)
+    return True

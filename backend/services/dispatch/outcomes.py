@@ -1,0 +1,323 @@
+"""Recording outcomes: one transaction for a batch, fenced by (id, epoch).
+
+Whatever a process learns too late, after another took its sender over, finds no row and changes nothing. Lock order is
+message before delivery, as in `editing.edit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from sqlalchemy import BigInteger, Text, bindparam, delete, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from backend.channels.base import Receipt
+from backend.core import clock, events, failpoints
+from backend.core.database import UtcDateTime, db, system_scope
+from backend.core.leases import FENCING
+from backend.core.logging import get_logger
+from backend.models import Attempt, Conversation, Delivery, Message, MessagePart, SenderLease
+from backend.services import live
+from backend.services.delivery.cancellation import block, mark_unreachable
+from backend.services.delivery.events import message_ended, message_gone
+from backend.services.dispatch import milder_forms
+from backend.services.dispatch.claims import Claimed
+from backend.services.dispatch.retry_policy import Decision, Next
+
+log = get_logger(__name__)
+_FOR_GOOD = frozenset({"rejected", "unreachable"})
+_MOST_NOTED = 10
+"""Messages of one workspace that a batch names to live connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a claimed delivery: a receipt, or the decision on its failure."""
+
+    claimed: Claimed
+    receipt: Receipt | None = None
+    decision: Decision | None = None
+
+
+def record(outcomes: Sequence[Outcome]) -> None:
+    """Records a batch and commits. Raises what the database raises; nothing is recorded then."""
+    sent = [one for one in outcomes if one.receipt is not None and one.claimed.operation == "send"]
+    others = [one for one in outcomes if one.receipt is None or one.claimed.operation != "send"]
+    ids = {one.claimed.message_id for one in outcomes} - {None}
+    with system_scope("the outbox serves all workspaces"):
+        messages: dict[int, Message] = {}
+        if others:
+            messages = _lock_messages(ids)
+        elif ids:
+            # All of a batch's messages at once, in order of id: everybody locks messages so, and before deliveries.
+            db.session.execute(select(Message.id).where(Message.id.in_(ids)).order_by(Message.id).with_for_update())
+        _record_sent(sent)
+        for outcome in sorted(others, key=lambda one: one.claimed.id):
+            _record_one(outcome, messages.get(outcome.claimed.message_id or 0))
+        db.session.flush()
+        _pause_senders(others)
+        failpoints.hit("delivery.recorded_not_committed")
+        db.session.commit()
+    failpoints.hit("delivery.committed")
+
+
+# The common case in one statement, for it decides what a message costs. The snapshot is taken after the messages are
+# locked, so an edit that committed before is seen, and one that comes later waits. "Not due" means `sending`: said so,
+# the planner finds a row by its id, and does not read the index of all in flight, which looks small to it and is full
+# of dead entries while a transaction is held open.
+SENT = text(
+    """
+    WITH o AS (
+        SELECT * FROM unnest(:ids, :epochs, :versions, :externals) AS o(id, epoch, version, external_id)
+    ), gone AS (
+        DELETE FROM deliveries d USING o
+         WHERE d.id = o.id AND d.state <> 'due' AND (d.epoch = o.epoch OR NOT :fencing)
+        RETURNING d.id, d.workspace_id, d.message_id, d.part, d.sender_id, d.chat_key, o.version, o.external_id
+    ), kept AS (
+        INSERT INTO message_parts
+               (workspace_id, message_id, part, sender_id, chat_key, external_id, sent_version, sent_at)
+        SELECT workspace_id, message_id, part, sender_id, coalesce(chat_key, 0), external_id, version, :now FROM gone
+        ON CONFLICT (message_id, part) DO UPDATE
+           SET external_id = excluded.external_id, sent_version = excluded.sent_version, sent_at = excluded.sent_at
+    ), moot AS (
+        DELETE FROM deliveries e USING gone g JOIN messages m ON m.id = g.message_id AND m.version = g.version
+         WHERE e.message_id = g.message_id AND e.part = g.part AND e.operation = 'edit' AND e.state = 'due'
+    ), said AS (
+        UPDATE messages m
+           SET external_id = CASE WHEN g.part = 0 THEN g.external_id ELSE m.external_id END,
+               state = CASE WHEN m.state = 'queued' AND g.is_last THEN 'sent' ELSE m.state END,
+               sent_at = CASE WHEN m.state = 'queued' AND g.is_last THEN :now ELSE m.sent_at END
+          FROM (SELECT gone.*, NOT EXISTS (SELECT 1 FROM deliveries r WHERE r.message_id = gone.message_id
+                                              AND r.operation = 'send' AND r.id <> gone.id) AS is_last
+                  FROM gone) g
+         WHERE m.id = g.message_id AND (g.part = 0 OR g.is_last)
+    )
+    SELECT id FROM gone
+    """
+).bindparams(
+    bindparam("ids", type_=ARRAY(BigInteger)),
+    bindparam("epochs", type_=ARRAY(BigInteger)),
+    bindparam("versions", type_=ARRAY(BigInteger)),
+    bindparam("externals", type_=ARRAY(Text)),
+    bindparam("now", type_=UtcDateTime),
+)
+
+
+def _record_sent(outcomes: Sequence[Outcome]) -> None:
+    """Records accepted sends: at most one of each message, because a message's parts go one after the other."""
+    if not outcomes:
+        return
+    recorded = set(
+        db.session.execute(
+            SENT,
+            {
+                "ids": [one.claimed.id for one in outcomes],
+                "epochs": [one.claimed.epoch for one in outcomes],
+                "versions": [one.claimed.version for one in outcomes],
+                "externals": [next(iter(one.receipt.external_ids if one.receipt else ()), "") for one in outcomes],
+                "now": clock.now(),
+                "fencing": FENCING,
+            },
+        ).scalars()
+    )
+    for one in outcomes:
+        if one.claimed.id not in recorded:
+            _refuse(one.claimed)
+    sent = [one.claimed for one in outcomes if one.claimed.id in recorded]
+    for chat in (one for one in sent if one.unreachable_code is not None and one.conversation_id is not None):
+        conversation = db.session.get(Conversation, chat.conversation_id)
+        if conversation is not None:
+            mark_unreachable(chat.sender_id, conversation.chat_hash, None)
+    _note(sent)
+
+
+def _note(sent: Sequence[Claimed]) -> None:
+    """Tells live connections. Of many at once only that there were: whoever shows messages reads a list anyway."""
+    by_workspace: dict[int, list[Claimed]] = {}
+    for one in sent:
+        by_workspace.setdefault(one.workspace_id, []).append(one)
+    for workspace_id, some in by_workspace.items():
+        if len(some) > _MOST_NOTED:
+            live.note(workspace_id, "messages")
+            continue
+        for one in some:
+            live.note(workspace_id, "messages", message_id=one.message_id, conversation_id=one.conversation_id)
+
+
+def _refuse(claimed: Claimed) -> None:
+    log.warning("late_outcome_refused", delivery_id=claimed.id, epoch=claimed.epoch)
+
+
+def without_detail(outcome: Outcome) -> Outcome:
+    """The least that can be recorded of an outcome whose full record was refused: that it was a defect of ours."""
+    if outcome.decision is None:
+        decision = Decision(Next.UNKNOWN, "internal_error", "unknown")
+    else:
+        decision = replace(outcome.decision, detail="")
+    return Outcome(outcome.claimed, decision=decision)
+
+
+def _record_one(outcome: Outcome, message: Message | None) -> None:
+    claimed = outcome.claimed
+    row = db.session.execute(
+        select(Delivery)
+        .where(Delivery.id == claimed.id, Delivery.state != "due")
+        .where(Delivery.epoch == claimed.epoch if FENCING else Delivery.id == claimed.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+    if row is None:
+        _refuse(claimed)
+        return
+    if outcome.receipt is not None:
+        _record_success(row, message, claimed)
+    elif outcome.decision is not None:
+        _record_failure(row, message, claimed, outcome.decision)
+
+
+def _lock_messages(ids: Set[int | None]) -> dict[int, Message]:
+    """Locks and reads all of a batch's messages."""
+    rows = db.session.execute(
+        select(Message)
+        .where(Message.id.in_(ids))
+        .order_by(Message.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalars()
+    return {message.id: message for message in rows}
+
+
+def _record_success(row: Delivery, message: Message | None, claimed: Claimed) -> None:
+    now = clock.now()
+    if message is None or claimed.operation in ("answer_callback", "chat_action"):
+        db.session.delete(row)
+        return
+    if claimed.operation == "delete":
+        db.session.execute(
+            delete(MessagePart).where(MessagePart.message_id == message.id, MessagePart.part == claimed.part)
+        )
+        db.session.delete(row)
+        return
+    if claimed.operation == "edit":
+        db.session.execute(
+            update(MessagePart)
+            .where(MessagePart.message_id == message.id, MessagePart.part == claimed.part)
+            .values(sent_version=claimed.version)
+        )
+        if message.version > claimed.version:
+            row.state, row.due_at, row.reason, row.attempts = "due", now, "queued", 0
+        else:
+            db.session.delete(row)
+
+
+def _record_failure(row: Delivery, message: Message | None, claimed: Claimed, decision: Decision) -> None:
+    now = clock.now()
+    ended: Decision | None = None
+    note_failure(claimed, decision.phase, decision.code)
+    refused_edit = claimed.operation == "edit" and decision.phase == "rejected" and message is not None
+    if refused_edit and message is not None and message.version > claimed.version:
+        # What was refused is not what it should say any more.
+        row.state, row.reason, row.due_at, row.attempts = "due", "queued", now, 0
+    elif decision.next is Next.MILDER and message is not None and message.version > claimed.version:
+        # The milder form is of what it does not say any more.
+        row.state, row.reason, row.due_at = "due", "queued", now
+    elif decision.next is Next.MILDER and decision.form is not None and message is not None:
+        if not milder_forms.restate(row, message, decision.form):
+            ended = replace(decision, next=Next.FAILED, phase="rejected")
+    elif decision.next is Next.AGAIN:
+        row.state, row.reason = "due", decision.code
+        row.due_at = now + timedelta(seconds=decision.seconds)
+    else:
+        ended = decision
+    if ended is not None:
+        end(row, message, ended)
+    db.session.flush()
+    _tell_others(claimed, decision)
+    if ended is not None and message is not None and claimed.operation == "edit" and ended.phase in _FOR_GOOD:
+        _lose(message, claimed.part, ended.code)
+
+
+def note_failure(of: Claimed | Delivery, phase: str, code: str) -> None:
+    """Adds to the attempts how an operation that was started came out."""
+    db.session.add(
+        Attempt(
+            workspace_id=of.workspace_id,
+            sender_id=of.sender_id,
+            chat_key=of.chat_key,
+            message_id=of.message_id,
+            delivery_id=of.id,
+            part=of.part,
+            operation=of.operation,
+            phase=phase,
+            code=code,
+            epoch=of.epoch,
+            at=clock.now(),
+        )
+    )
+
+
+def end(row: Delivery, message: Message | None, decision: Decision) -> None:
+    """Ends a delivery that will not be tried again, and with a `send` its message and the message's other parts."""
+    db.session.delete(row)
+    if message is None or row.operation != "send" or message.state != "queued":
+        return
+    message.state = "unknown" if decision.next is Next.UNKNOWN else "failed"
+    message.error = decision.code
+    message.error_detail = decision.detail.replace("\x00", "")[:500] or None
+    db.session.flush()
+    db.session.execute(delete(Delivery).where(Delivery.message_id == message.id, Delivery.state == "due"))
+    message_ended(message.id, message.state, decision.code)
+
+
+def _lose(message: Message, part: int, code: str) -> None:
+    """A part whose edit is refused for good is gone: what its message has to say from now on needs a new one. After
+    what was found out of the chat has been told."""
+    held = (MessagePart.message_id == message.id, MessagePart.part == part)
+    db.session.execute(update(MessagePart).where(*held).values(gone_code=code))
+    first, message.gone_code = message.gone_code is None, message.gone_code or code
+    db.session.flush()
+    if first:
+        live.note(message.workspace_id, "messages", message_id=message.id, conversation_id=message.conversation_id)
+        message_gone(message.id, code)
+
+
+def _pause_senders(outcomes: Sequence[Outcome]) -> None:
+    """Rests senders whose provider asked for it; last and in order, because claims and renewals lock leases too."""
+    pauses = [(one.claimed, one.decision) for one in outcomes if one.decision is not None and one.decision.pause > 0]
+    for claimed, decision in sorted(pauses, key=lambda pair: pair[0].sender_id):
+        until = clock.now() + timedelta(seconds=decision.pause)
+        db.session.execute(
+            update(SenderLease)
+            .where(SenderLease.sender_id == claimed.sender_id, SenderLease.epoch == claimed.epoch)
+            .where((SenderLease.paused_until.is_(None)) | (SenderLease.paused_until < until))
+            .values(paused_until=until, pause_reason=decision.code)
+        )
+
+
+def _tell_others(claimed: Claimed, decision: Decision) -> None:
+    if decision.disables_sender:
+        events.publish("sender_disabled", sender_id=claimed.sender_id, code=decision.code)
+    conversation = db.session.get(Conversation, claimed.conversation_id) if claimed.conversation_id else None
+    if conversation is None:
+        return
+    if decision.moved_to is not None:
+        events.publish(
+            "chat_moved",
+            sender_id=claimed.sender_id,
+            old_chat_id=conversation.chat_id,
+            new_chat_id=decision.moved_to,
+        )
+    if decision.next is Next.FAILED and decision.phase == "unreachable":
+        events.publish(
+            "recipient_unreachable",
+            sender_id=claimed.sender_id,
+            chat_hash=conversation.chat_hash,
+            code=decision.code,
+            disables_link=decision.blocks_chat,
+        )
+        if decision.blocks_chat:
+            block(claimed.sender_id, conversation.chat_hash, decision.code)
+        else:
+            mark_unreachable(claimed.sender_id, conversation.chat_hash, decision.code)

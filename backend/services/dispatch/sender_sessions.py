@@ -1,0 +1,221 @@
+"""Serving: which senders this process has under lease, and everything it knows of them while it does.
+
+A sender with work that nobody serves is taken, what earlier holders left is settled, and it is given back when it has
+been idle, was switched off or got another token; never while an outcome of it is still to be recorded, because a new
+epoch would make that outcome unknown.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from backend.channels import registry
+from backend.channels.base import Credentials
+from backend.core import clock
+from backend.core.database import db, system_scope
+from backend.core.leases import RENEW_SECONDS, Lease, LeaseKeeper
+from backend.core.logging import get_logger
+from backend.models import Sender
+from backend.services.dispatch import claims, recovery
+from backend.services.dispatch.outcomes import Outcome
+from backend.services.dispatch.pace import HORIZON, SenderPace
+from backend.services.dispatch.transmission import Served, limits_of
+
+log = get_logger(__name__)
+LOOK_SECONDS: Final = 1.0
+_IDLE_RELEASE_SECONDS = 10.0
+_MEMORY_SECONDS = 61.0
+_AVOID_SECONDS = 60.0
+
+
+class Serving:
+    """The senders of one process. `forget` is told of each that it no longer serves."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        app_context: Callable[[], AbstractContextManager[object]],
+        forget: Callable[[int], None],
+        keeper: LeaseKeeper,
+    ) -> None:
+        self.keeper = keeper
+        self.senders: dict[int, Served] = {}
+        self._engine = engine
+        self._app_context = app_context
+        self._tell_forgotten = forget
+        self._used_at: dict[int, float] = {}
+        self._unrecorded: dict[int, int] = {}
+        self._leaving: set[int] = set()
+        self._avoided: dict[int, float] = {}
+        self._flight_lock = threading.Lock()
+        self._looked_at = float("-inf")
+        self._first = 0
+        self._ended = threading.Event()
+        self._renewer = threading.Thread(target=self._renew_leases, name="renew", daemon=True)
+
+    # --- what the loop asks ---
+
+    def start(self) -> None:
+        """Starts the thread that renews the leases."""
+        self._renewer.start()
+
+    def is_alive(self) -> bool:
+        """Whether the leases are still renewed."""
+        return self._renewer.is_alive()
+
+    def finish(self) -> None:
+        """Gives everything back; nothing may be in flight any more."""
+        self._ended.set()
+        self._renewer.join(RENEW_SECONDS)
+        self._give_back(list(self.senders))
+
+    def bring_up_to_date(self, *, look: bool) -> bool:
+        """Takes and gives back leases; whether it looked for new work, as it does each second and when told to."""
+        held = self.keeper.held()
+        for sender_id in [one for one in self.senders if one not in held]:
+            self._forget(sender_id)
+        moment = time.monotonic()
+        # Not at every turn: most turns only wait for the next pace token of a sender that is served already.
+        looked = look or moment - self._looked_at >= LOOK_SECONDS
+        if looked:
+            self._looked_at = moment
+            self._acquire(held, moment)
+        for sender_id, lease in self.keeper.held().items():
+            # Also one that ran out while the database was away and was renewed before anybody else took it.
+            if sender_id not in self.senders:
+                self._begin_serving(lease)
+        over = {one for one, used in self._used_at.items() if moment - used > _IDLE_RELEASE_SECONDS}
+        self._give_back([one for one in over | self._leaving if not self._unrecorded.get(one)])
+        return looked
+
+    def in_turn(self) -> list[tuple[int, Lease]]:
+        """The senders that are served, each time with another one first: room that is short goes round."""
+        held = [(one, lease) for one, lease in self.keeper.held().items() if one in self.senders]
+        usable = [(one, lease) for one, lease in held if one not in self._leaving]
+        self._first = (self._first + 1) % max(1, len(usable))
+        return usable[self._first :] + usable[: self._first]
+
+    def leases(self) -> Mapping[int, Lease]:
+        """The leases of the senders that are served."""
+        return {one: lease for one, lease in self.keeper.held().items() if one in self.senders}
+
+    def began(self, sender_id: int, operations: int) -> None:
+        """So many more operations of a sender are in flight."""
+        self._used_at[sender_id] = time.monotonic()
+        with self._flight_lock:
+            self._unrecorded[sender_id] = self._unrecorded.get(sender_id, 0) + operations
+
+    def ended(self, outcomes: Iterable[Outcome]) -> None:
+        """These are recorded, or given up."""
+        with self._flight_lock:
+            for one in outcomes:
+                self._unrecorded[one.claimed.sender_id] -= 1
+
+    def leave(self, sender_id: int) -> None:
+        """Claims nothing more for it and gives it back once what is in flight is recorded."""
+        self._leaving.add(sender_id)
+
+    # --- taking and giving back ---
+
+    def _acquire(self, held: Iterable[int], moment: float) -> None:
+        """Takes the senders with work that nobody serves."""
+        self.keeper.inherit()
+        self._avoided = {one: until for one, until in self._avoided.items() if until > moment}
+        with self._engine.connect() as connection:
+            passed = [*held, *self._avoided]
+            needed = claims.senders_in_need(connection, passed, registry.names(), clock.now())
+        self.keeper.acquire(needed)
+
+    def _begin_serving(self, lease: Lease) -> None:
+        """Settles what is left of earlier holders and serves the sender; one that cannot be served ends no other's."""
+        try:
+            recovery.take_over(lease)
+            self._serve(lease)
+        except (DBAPIError, PoolTimeout):
+            raise
+        except Exception as error:
+            db.session.rollback()
+            log.exception("sender_defect", sender_id=lease.sender_id, error=type(error).__name__)
+            self._avoided[lease.sender_id] = time.monotonic() + _AVOID_SECONDS
+            self._give_back([lease.sender_id])
+
+    def _serve(self, lease: Lease) -> None:
+        with system_scope("the dispatch loop serves all workspaces"):
+            sender = db.session.execute(
+                select(Sender).where(Sender.id == lease.sender_id).execution_options(populate_existing=True)
+            ).scalar_one_or_none()
+            usable = sender is not None and sender.is_active and sender.credentials is not None
+            if sender is None or not usable:
+                self._give_back([lease.sender_id])
+                return
+            channel = registry.get(sender.channel)
+            pace = SenderPace(limits_of(channel).per_sender)
+            credentials = Credentials(token=sender.credentials or "", external_id=sender.external_id)
+            self.senders[lease.sender_id] = Served(lease, sender.channel, credentials, sender.credentials_hash, pace)
+            self._used_at[lease.sender_id] = time.monotonic()
+            db.session.rollback()
+        self._remember(lease.sender_id)
+
+    def _remember(self, sender_id: int) -> None:
+        """Fills the pace with what the sender's earlier holder did in the last minute."""
+        served, now = self.senders[sender_id], clock.now()
+        with self._engine.connect() as connection:
+            rows = claims.recent_attempts(connection, [sender_id], now - timedelta(seconds=_MEMORY_SECONDS))
+        writes: list[float] = []
+        for row in sorted(rows, key=lambda one: one.at):
+            rates = limits_of(served.channel).for_chat(is_group=bool(row.is_group))
+            # Noted when it was claimed, and written within the horizon after that.
+            at = time.monotonic() - max(0.0, (now - row.at).total_seconds()) + HORIZON
+            writes.append(at)
+            served.pace.used(row.chat_key, rates, at)
+        served.pace.remember(writes)
+
+    def _forget(self, sender_id: int) -> None:
+        self._leaving.discard(sender_id)
+        self.senders.pop(sender_id, None)
+        self._used_at.pop(sender_id, None)
+        self._tell_forgotten(sender_id)
+
+    def _give_back(self, sender_ids: list[int]) -> None:
+        for sender_id in sender_ids:
+            self._forget(sender_id)
+        try:
+            self.keeper.release(sender_ids)
+        except DBAPIError as error:
+            log.warning("lease_not_released", error=type(error).__name__)
+
+    # --- the thread that renews ---
+
+    def _renew_leases(self) -> None:
+        while not self._ended.wait(RENEW_SECONDS):
+            try:
+                self.keeper.renew()
+                with self._app_context():
+                    self._refresh_senders()
+            except (DBAPIError, PoolTimeout) as error:
+                log.warning("lease_not_renewed", error=type(error).__name__)
+            except Exception as error:
+                # A lease that is not renewed runs out, which is safe; a thread that ends would end the process.
+                log.exception("renew_defect", error=type(error).__name__)
+
+    def _refresh_senders(self) -> None:
+        """Notices a token that was changed and a sender that was switched off."""
+        served = dict(self.senders)
+        with system_scope("the dispatch loop serves all workspaces"):
+            rows = db.session.execute(
+                select(Sender.id, Sender.is_active, Sender.credentials_hash).where(Sender.id.in_(served))
+            ).all()
+            db.session.rollback()
+        usable = {row.id: row.credentials_hash for row in rows if row.is_active}
+        for sender_id, one in served.items():
+            if sender_id not in usable or usable[sender_id] != one.credentials_hash:
+                self._leaving.add(sender_id)

@@ -1,0 +1,152 @@
+"""Transmission: from a claimed row to one operation at the provider, and from its answer to an outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+from backend.channels import registry, transport
+from backend.channels.base import Channel, Content, Credentials, Limits, Operation
+from backend.channels.errors import ChannelError, Rejected
+from backend.channels.forms import Form
+from backend.core import config, failpoints
+from backend.core.encrypted_columns import keyring
+from backend.core.leases import FENCING, Lease
+from backend.core.logging import get_logger
+from backend.services.dispatch.claims import Claimed
+from backend.services.dispatch.outcomes import Outcome
+from backend.services.dispatch.pace import SenderPace, Start
+from backend.services.dispatch.retry_policy import Decision, Next, backoff, decide, in_form
+
+log = get_logger(__name__)
+_MOST_SURPRISES = 5
+_NO_DEADLINE = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A sender under lease, as the dispatch loop knows it."""
+
+    lease: Lease
+    channel_name: str
+    credentials: Credentials
+    credentials_hash: bytes | None
+    pace: SenderPace
+
+    @property
+    def channel(self) -> Channel:
+        """The sender's channel."""
+        return registry.get(self.channel_name)
+
+
+def limits_of(channel: Channel) -> Limits:
+    """The channel's rates; none where a benchmark against a provider on this machine switched them off."""
+    if config.test_hook("TEST_SENDER_RATES") == "off":
+        provider = urlsplit(config.get().telegram_api_url).hostname
+        if provider in ("127.0.0.1", "localhost", "::1"):
+            return Limits()
+    return channel.limits
+
+
+def transmit(served: Served, claimed: Claimed, start: Start, open_file: Callable[[str], BinaryIO]) -> Outcome:
+    """Carries out one operation and notes in `start` when it was written.
+
+    Never raises: a defect of ours ends in the row's history as `internal_error`.
+    """
+    transport.begin()
+    outcome = _outcome_of(served, claimed, open_file)
+    # Other libraries than our transport do not tell: then when it had been answered.
+    start.written = transport.written_at() or time.monotonic()
+    return outcome
+
+
+def _outcome_of(served: Served, claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Outcome:
+    if (rest := served.pace.rests_for(time.monotonic())) > 0:
+        # The provider asked for a pause after this was claimed: nothing is written meanwhile.
+        return Outcome(claimed, decision=Decision(Next.AGAIN, "sender_resting", "retry", seconds=rest))
+    operation = None
+    try:
+        operation = operation_of(claimed, open_file)
+        failpoints.hit("delivery.before_write")
+        deadline = served.lease.deadline if FENCING else _NO_DEADLINE
+        receipt = served.channel.perform(served.credentials, operation, deadline=deadline)
+        failpoints.hit("delivery.accepted_not_recorded")
+    except ChannelError as error:
+        form = _milder(served.channel, operation, error)
+        if form is not None:
+            log.info("operation_refused", delivery_id=claimed.id, code=error.code, left_out=form.left_out)
+            return Outcome(claimed, decision=in_form(error, form))
+        row = served.pace.failed() if error.code in ("connect_failed", "gateway_refused") else 1
+        decision = decide(error, attempts=claimed.attempts, at_most_once=claimed.at_most_once, failures_in_row=row)
+        log.info("operation_failed", delivery_id=claimed.id, code=decision.code, phase=decision.phase)
+        return Outcome(claimed, decision=decision)
+    except Exception as error:
+        # A defect must neither end the thread nor lose the row: it is logged whole, tried again, then given up.
+        log.exception("operation_defect", delivery_id=claimed.id, error=type(error).__name__)
+        return Outcome(claimed, decision=_defect(claimed))
+    served.pace.answered()
+    return Outcome(claimed, receipt=receipt)
+
+
+def _milder(channel: Channel, operation: Operation | None, error: ChannelError) -> Form | None:
+    """The milder form that a refusal leaves. A defect in finding it must not lose what was refused: then there is
+    none."""
+    if operation is None or not isinstance(error, Rejected):
+        return None
+    try:
+        return channel.milder(operation, error)
+    except Exception as defect:
+        log.exception("milder_form_defect", code=error.code, error=type(defect).__name__)
+        return None
+
+
+def operation_of(claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Operation:
+    """The provider operation of a claimed row. Raises Rejected for one that has become pointless."""
+    chat_id = None
+    if claimed.chat_id_encrypted is not None:
+        chat_id = keyring().decrypt_text(
+            claimed.chat_id_encrypted,
+            table="conversations",
+            column="chat_id_encrypted",
+            row=str(claimed.conversation_id),
+        )
+    if claimed.operation == "answer_callback" and claimed.payload is not None:
+        return Operation(
+            "answer_callback",
+            external_id=claimed.payload["external_id"],
+            text=claimed.payload["text"],
+            show_alert=claimed.payload["show_alert"],
+        )
+    if claimed.operation == "chat_action" and claimed.payload is not None:
+        return Operation("chat_action", chat_id=chat_id, thread_id=claimed.thread_id, text=claimed.payload["text"])
+    if claimed.operation in ("edit", "delete") and not claimed.external_id:
+        raise Rejected("not_sent")
+    content = None
+    if claimed.operation in ("send", "edit"):
+        parts = (claimed.body or {}).get("parts", [])
+        if claimed.part >= len(parts):
+            raise Rejected("part_gone")
+        content = Content.from_json(parts[claimed.part]).with_files(open_file)
+    return Operation(
+        claimed.operation,  # type: ignore[arg-type]  # a text column holding exactly these kinds
+        chat_id=chat_id,
+        content=content,
+        external_id=claimed.external_id if claimed.operation != "send" else None,
+        # A message's own topic; two features may use two topics of one group.
+        thread_id=(claimed.body or {}).get("thread_id") or claimed.thread_id,
+        reply_to=claimed.reply_to if claimed.part == 0 else None,
+        client_ref=f"{claimed.message_id}:{claimed.part}",
+        part=claimed.part,
+        form=Form.from_json((claimed.body or {}).get("form")),
+    )
+
+
+def _defect(claimed: Claimed) -> Decision:
+    if claimed.at_most_once:
+        return Decision(Next.UNKNOWN, "internal_error", "unknown")
+    if claimed.attempts >= _MOST_SURPRISES:
+        return Decision(Next.FAILED, "internal_error", "rejected")
+    return Decision(Next.AGAIN, "internal_error", "retry", seconds=backoff(claimed.attempts))

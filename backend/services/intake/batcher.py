@@ -1,0 +1,185 @@
+"""Accepting: what many requests hand over at once is stored by one thread in one transaction.
+
+A commit costs the same for one body as for thirty. While one commits, the next ones gather; nobody waits for a timer.
+Each request hears of its own body after the commit that holds it, and may acknowledge then.
+"""
+
+from __future__ import annotations
+
+import queue as queues
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from backend.core import failpoints, queue
+from backend.core.database import db
+from backend.core.logging import get_logger
+from backend.services.intake.event_store import Arrived, Receiver, arrived, insert
+
+log = get_logger(__name__)
+_MOST = 200
+"""Bodies of one transaction."""
+_MOST_BYTES = 4 * 1024 * 1024
+
+Result = bool | Exception
+"""Of a body: True once it is committed, False for one that is known, or what the database raised."""
+Told = Callable[[Sequence[tuple[Any, Result]]], None]
+"""Hears, in the acceptor's thread, of all of its bodies in a batch at once, by their tickets. Must not raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A body whose secret was verified; `told` hears of it under `ticket`."""
+
+    sender: Receiver
+    raw: bytes
+    told: Told
+    ticket: Any
+
+
+class Acceptor:
+    """The thread and what waits for it. One for each engine of a process."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._waiting: queues.SimpleQueue[Sequence[Handed]] = queues.SimpleQueue()
+        self._connection: Connection | None = None
+        # A daemon: what it has not committed was not acknowledged, and comes again.
+        threading.Thread(target=self._run, name="accept", daemon=True).start()
+
+    def accept(self, sender: Receiver, raw: bytes) -> Future[bool]:
+        """Has a body stored whose secret was verified. The future ends after the commit: True, False for one that is
+        known, or what the database raised. Nothing may be acknowledged before."""
+        stored: Future[bool] = Future()
+        stored.set_running_or_notify_cancel()  # nobody can take it back from here on
+        self.hand_over([Handed(sender, raw, _settle, stored)])
+        return stored
+
+    def hand_over(self, bodies: Sequence[Handed]) -> None:
+        """Has bodies stored; whoever waits for them is told after the commit, and may acknowledge only then."""
+        self._waiting.put(bodies)
+
+    def _run(self) -> None:
+        while True:
+            waiting = deque(self._waiting.get())
+            while not self._waiting.empty():
+                waiting.extend(self._waiting.get())
+            while waiting:
+                batch, size = [waiting.popleft()], 0
+                while waiting and len(batch) < _MOST and size < _MOST_BYTES:
+                    size += len(batch[-1].raw)
+                    batch.append(waiting.popleft())
+                try:
+                    self._accept(batch)
+                except Exception as error:
+                    # Whoever waits hears nothing and gives up in time; the next ones must not.
+                    log.exception("acceptor_defect", error=type(error).__name__)
+
+    def _accept(self, batch: Sequence[Handed]) -> None:
+        ready: list[tuple[Handed, Arrived]] = []
+        for handed in batch:
+            try:
+                ready.append((handed, arrived(handed.sender, handed.raw)))
+            except Exception as error:
+                log.exception("body_defect", sender_id=handed.sender.id, error=type(error).__name__)
+                _tell([(handed, error)])
+        if ready:
+            self._store(ready)
+
+    def _store(self, ready: Sequence[tuple[Handed, Arrived]]) -> None:
+        events = [event for _, event in ready]
+        try:
+            new, again = self._insert(events)
+            failpoints.hit("webhook.inserted_not_woken")
+        except (DBAPIError, PoolTimeout) as error:
+            if len(ready) > 1 and isinstance(error, IntegrityError | DataError):
+                # One of them is refused (its bot is gone): the others must not suffer for it.
+                for one in ready:
+                    self._store([one])
+            else:
+                _tell([(handed, error) for handed, _ in ready])
+            return
+        except Exception as error:
+            log.exception("accept_defect", error=type(error).__name__)
+            _tell([(handed, error) for handed, _ in ready])
+            return
+        # What a first attempt may have stored is known by now, and has not woken anybody.
+        to_process = again or any(event.name in new and not event.parked for event in events)
+        results: list[tuple[Handed, Result]] = []
+        for handed, event in ready:
+            results.append((handed, event.name in new))
+            new.discard(event.name)  # the second of two equal ones
+        _tell(results)
+        if to_process:
+            queue.wake_now("intake")
+
+    def _insert(self, events: Sequence[Arrived]) -> tuple[set[tuple[int, bytes]], bool]:
+        """Stores and commits; the names of those that were new, and whether it took a second attempt.
+
+        One statement on a connection that stays is one round trip. A connection that broke since the last batch (the
+        database was restarted) is replaced, and the statement repeated: whatever it has stored already is then known.
+        """
+        kept = self._connection is not None
+        try:
+            return insert(self._connected(), events), False
+        except (IntegrityError, DataError):
+            raise  # it is the row's fault
+        except Exception as error:
+            # Perhaps the connection is of no more use: what it has prepared, or the state it is in.
+            self._disconnect()
+            broken = isinstance(error, DBAPIError) and error.connection_invalidated
+            if not (kept and broken):
+                raise
+        return self._insert(events)[0], True
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.invalidate()
+            connection.close()
+
+
+def _tell(results: Sequence[tuple[Handed, Result]]) -> None:
+    by_listener: dict[Told, list[tuple[Any, Result]]] = {}
+    for handed, result in results:
+        by_listener.setdefault(handed.told, []).append((handed.ticket, result))
+    for told, tickets in by_listener.items():
+        told(tickets)
+
+
+def _settle(futures: Sequence[tuple[Future[bool], Result]]) -> None:
+    for future, result in futures:
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
+
+
+_lock = threading.Lock()
+_acceptors: dict[Engine, Acceptor] = {}
+
+
+def accept(sender: Receiver, raw: bytes) -> Future[bool]:
+    """See `Acceptor.accept`. Needs an app context."""
+    return acceptor(db.engine).accept(sender, raw)
+
+
+def acceptor(engine: Engine) -> Acceptor:
+    """The acceptor of this engine, started when it is first needed."""
+    with _lock:
+        found = _acceptors.get(engine)
+        if found is None:
+            found = _acceptors[engine] = Acceptor(engine)
+        return found

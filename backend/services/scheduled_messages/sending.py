@@ -1,0 +1,117 @@
+"""Saying a scheduled message when its schedule fires: the messages and the end of the fire are stored together."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from backend.channels.base import Content
+from backend.core import clock, events, queue
+from backend.core.database import db
+from backend.core.errors import NotFound
+from backend.models import JobRun, Message, ScheduledFetch, ScheduledMessage
+from backend.services import alerts, scheduling
+from backend.services.alerts import By
+from backend.services.bots.resolution import Target, resolve
+from backend.services.bots.sending import say
+from backend.services.notifications import attaching
+from backend.services.scheduled_messages import contents, file_fetches
+from backend.services.scheduling import Fire
+
+JOB: Final = "scheduled_message"
+KIND: Final = "scheduled"
+
+
+def target_of(message: ScheduledMessage) -> Target:
+    """The bot and the chats as they are now. Raises what `bots.resolution.resolve` raises."""
+    return resolve(message.workspace_id, bot_name=message.bot_name, chat_ids=chat_ids_of(message) or ())
+
+
+def chat_ids_of(message: ScheduledMessage) -> list[str] | None:
+    """The chats it names; None where it goes to the bot's own."""
+    sealed = message.chat_list
+    return None if sealed is None else [str(one) for one in json.loads(sealed)]
+
+
+def carry_out(fire: Fire) -> dict[str, Any]:
+    """Stores one message for each chat, or raises the alert. What it returns is stored with the end of the fire.
+
+    Messages go at most once each: an unknown outcome is shown and never tried again. An alert goes as alerts do.
+    """
+    message = db.session.get(ScheduledMessage, fire.subject_id)
+    if message is None:
+        raise NotFound()
+    planned = contents.of(message)
+    if planned.kind == "alert":
+        return _raise_alert(message)
+    target = target_of(message)
+    if planned.kind == "message":
+        return _say(fire, target, Content(planned.value))
+    prepared, media = attaching.prepare(planned.attachment)
+    if media:
+        return _say(fire, target, Content(planned.caption, media=media))
+    address = str((prepared or {})["url"])
+    words = Content(f"{planned.caption}\n\n{address}".strip())
+    now = clock.now()
+    # Should nobody fetch it, the messages go out by themselves then, with the address.
+    result = _say(fire, target, words, not_before=now + attaching.PATIENCE, reason=attaching.FETCHING)
+    db.session.add(
+        ScheduledFetch(
+            workspace_id=fire.workspace_id,
+            fire_id=fire.id,
+            kind=planned.kind,
+            url=address,
+            caption=planned.caption,
+            due_at=now,
+        )
+    )
+    queue.wake(file_fetches.LANE)
+    return result
+
+
+def _say(fire: Fire, target: Target, content: Content, **waiting: Any) -> dict[str, Any]:
+    made = say(
+        target,
+        content,
+        workspace_id=fire.workspace_id,
+        kind=KIND,
+        key=f"scheduled:{fire.id}",
+        at_most_once=True,
+        **waiting,
+    )
+    return {"level": target.level, "message_ids": [one.id for one in made]}
+
+
+def _raise_alert(message: ScheduledMessage) -> dict[str, Any]:
+    by = By(contents.SOURCE, f"scheduled_message:{message.id}")
+    outcome = alerts.raise_wish(message.workspace_id, contents.alert_of(message, chat_ids_of(message)), by)
+    return {
+        "level": outcome.level,
+        "message_ids": list(outcome.message_ids),
+        "alert_id": outcome.alert_id,
+        "decision": outcome.decision,
+    }
+
+
+def on_message_ended(message_id: int, state: str, code: str) -> None:
+    """A message ended unsent; runs in the transaction that records it, in the system scope."""
+    message = db.session.get(Message, message_id)
+    if message is None or message.kind != KIND or state == "canceled":
+        return
+    db.session.add(
+        JobRun(
+            workspace_id=message.workspace_id,
+            job=JOB,
+            state="failed",
+            code=code,
+            detail=message.error_detail,
+            subject=f"messages:{message_id}",
+            started_at=message.created_at,
+            finished_at=clock.now(),
+        )
+    )
+    db.session.flush()
+
+
+scheduling.register_each(JOB, carry_out)
+events.subscribe("message_ended", on_message_ended)

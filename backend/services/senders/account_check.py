@@ -1,0 +1,135 @@
+"""Asking a bot's provider who the bot is, and remembering the answer."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import or_, select
+
+from backend.channels.base import SenderFacts
+from backend.channels.errors import ChannelError, SenderDisabled
+from backend.core import clock
+from backend.core.database import db, system_scope
+from backend.core.errors import Unavailable
+from backend.core.logging import get_logger
+from backend.models import Sender
+from backend.services.senders import provider
+from backend.services.senders.credentials import credentials_of
+from backend.services.senders.questions import NotAsked
+from backend.services.senders.state import REFUSED, disable, enable
+
+log = get_logger(__name__)
+
+FRESH: Final = timedelta(hours=24)
+"""How long a bot's name is believed. A name that could not be asked for again is believed longer."""
+_REST: Final = timedelta(seconds=60)
+_LENT: Final = timedelta(days=1)
+
+
+def probe(sender: Sender) -> SenderFacts:
+    """Asks who the sender is and keeps the answer (`username`, `facts`). Commits before and after the network call.
+
+    A refused token disables the sender, an accepted one ends such a disabling. Raises one of the five channel errors,
+    and NotAsked within a web request.
+    """
+    token = credentials_of(sender).token
+    db.session.commit()
+    try:
+        facts = provider.quick().get_me(token)
+    except NotAsked:
+        # Nothing new is known, so nothing is written.
+        raise
+    except ChannelError as error:
+        with system_scope("a sender may serve several workspaces"):
+            sender.facts = {**sender.facts, "probe_failed_at": clock.now().isoformat(), "probe_error": error.code}
+            if isinstance(error, SenderDisabled):
+                disable(sender, error.code)
+            db.session.commit()
+        raise
+    with system_scope("a sender may serve several workspaces"):
+        keep_facts(sender, facts)
+        if sender.disabled_code in REFUSED:
+            enable(sender, "probe_succeeded")
+        db.session.commit()
+    return facts
+
+
+def keep_facts(sender: Sender, facts: SenderFacts) -> None:
+    """Keeps what the provider has just said of the sender, in the caller's transaction."""
+    sender.external_id, sender.username = facts.external_id, facts.username
+    kept = {name: value for name, value in sender.facts.items() if not name.startswith("probe")}
+    sender.facts = {
+        **kept,
+        "display_name": facts.name,
+        "capabilities": dict(facts.capabilities),
+        "probed_at": clock.now().isoformat(),
+    }
+
+
+def username_of(sender: Sender) -> str:
+    """The bot's name in addresses (`t.me/<name>`), asked for when it is not known or old; ends the transaction then.
+
+    A name that is known stays good while Telegram is away. Raises Unavailable(`bot_unavailable`).
+    """
+    if not sender.is_active and not _may_recover(sender):
+        raise _unavailable(60)
+    known = _is_recent(sender, "probed_at", FRESH) or _is_recent(sender, "probe_failed_at", _REST)
+    if sender.is_active and sender.username and known:
+        return sender.username
+    try:
+        probe(sender)
+    except SenderDisabled:
+        raise _unavailable(60) from None
+    except ChannelError:
+        if not sender.username:
+            raise _unavailable(5) from None
+    if not sender.username:
+        raise _unavailable(60)
+    return sender.username
+
+
+def recheck_refused(most: int = 3) -> int:
+    """Asks again for bots whose token was refused: a provider's slip must not stop a bot for good.
+
+    The rests between the questions grow with the time since the refusal, from a minute to an hour. Commits; returns how
+    many bots are on again.
+    """
+    with system_scope("housekeeping"):
+        refused = db.session.execute(
+            select(Sender)
+            .where(Sender.is_active.is_(False), Sender.disabled_code.in_(REFUSED))
+            # A token that came as an argument is nobody's to mend: it is not asked about for ever.
+            .where(or_(Sender.source != "arguments", Sender.disabled_at > clock.now() - _LENT))
+            .order_by(Sender.id)
+        ).scalars()
+        due = [sender for sender in refused if sender.credentials_encrypted and _may_recover(sender)][:most]
+        recovered = 0
+        for sender in due:
+            try:
+                probe(sender)
+                recovered += 1
+            except ChannelError as error:
+                log.info("bot_still_refused", sender_id=sender.id, code=error.code)
+    return recovered
+
+
+def _may_recover(sender: Sender) -> bool:
+    """Whether a bot that its provider refused may be asked for again by now."""
+    if sender.disabled_code not in REFUSED or sender.disabled_at is None:
+        return False
+    asked = sender.facts.get("probe_failed_at")
+    last = max(sender.disabled_at, datetime.fromisoformat(asked)) if isinstance(asked, str) else sender.disabled_at
+    rest = min(max(_REST, (clock.now() - sender.disabled_at) / 10), timedelta(hours=1))
+    return clock.now() - last >= rest
+
+
+def _unavailable(seconds: int) -> Unavailable:
+    return Unavailable(
+        "bot_unavailable", "The Telegram bot cannot be reached at the moment; try again.", retry_after=seconds
+    )
+
+
+def _is_recent(sender: Sender, name: str, age: timedelta) -> bool:
+    value = sender.facts.get(name)
+    return isinstance(value, str) and clock.now() - datetime.fromisoformat(value) < age

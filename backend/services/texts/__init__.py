@@ -1,0 +1,1 @@
+"""Tools for texts that several features share: templates, values of events, quiet hours."""
