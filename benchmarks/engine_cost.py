@@ -37,7 +37,7 @@ def main(sender_id: int, batches: int) -> None:
                 renewed = time.monotonic()
             begun, now = time.perf_counter(), clock.now()
             whole = floors.whole_look_due(begun)
-            want = claiming.Want(sender_id, keeper.held()[sender_id].epoch, BATCH, floors=floors.of(sender_id))
+            want = claiming.ClaimRequest(sender_id, keeper.held()[sender_id].epoch, BATCH, floors=floors.of(sender_id))
             with claiming_engine.begin() as connection:
                 claimed = claiming.claim(connection, [want], [], now)
                 if floors.to_note([sender_id], begun):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-MOST_WAITING = 1000
+MAX_WAITING = 1000
 
 
 class Broadcast:
@@ -26,7 +26,7 @@ class Broadcast:
 
     def subscribe(self) -> asyncio.Queue[dict[str, Any] | None]:
         """A queue of events from now on; None in it means that the simulator is ending."""
-        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(MOST_WAITING)
+        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(MAX_WAITING)
         self._listeners.add(queue)
         return queue
 

@@ -16,11 +16,11 @@ from simulator.parameters import Call, Upload
 from simulator.world import World
 
 MEGABYTE = 1024 * 1024
-MOST_UPLOAD = 50 * MEGABYTE
-MOST_DOWNLOAD = 20 * MEGABYTE
-MOST_PHOTO = 10 * MEGABYTE
-MOST_PHOTO_BY_URL = 5 * MEGABYTE
-MOST_PIXELS = 10_000
+MAX_UPLOAD = 50 * MEGABYTE
+MAX_DOWNLOAD = 20 * MEGABYTE
+MAX_PHOTO = 10 * MEGABYTE
+MAX_PHOTO_BY_URL = 5 * MEGABYTE
+MAX_PIXELS = 10_000
 FETCH_SECONDS = 10
 THUMBNAIL = 90
 BYTES = "application/octet-stream"
@@ -40,13 +40,13 @@ class FileStore:
         if not upload.data:
             raise bad_request("file must be non-empty")
         if kind == "photo":
-            if len(upload.data) > MOST_PHOTO:
+            if len(upload.data) > MAX_PHOTO:
                 raise bad_request(f"file of size {len(upload.data)} bytes is too big for a photo")
             size = image_size(upload.data)
             if size is None:
                 raise bad_request("IMAGE_PROCESS_FAILED")
             width, height = size
-            if width + height > MOST_PIXELS or max(width, height) > 20 * min(width, height):
+            if width + height > MAX_PIXELS or max(width, height) > 20 * min(width, height):
                 raise bad_request("PHOTO_INVALID_DIMENSIONS")
         token = self._token(kind)
         given = re.fullmatch(r".*\.([A-Za-z0-9]{1,8})", upload.name, re.DOTALL)
@@ -120,7 +120,7 @@ class FileStore:
 
     async def _download(self, address: str, kind: str) -> Upload | ApiError:
         assert self.session is not None
-        most = MOST_PHOTO_BY_URL if kind == "photo" else MOST_DOWNLOAD
+        most = MAX_PHOTO_BY_URL if kind == "photo" else MAX_DOWNLOAD
         timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
         try:
             async with self.session.get(address, timeout=timeout) as response:

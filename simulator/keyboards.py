@@ -11,7 +11,7 @@ from simulator.model import JSON
 from simulator.parameters import Call
 from simulator.sizes import check_keyboard
 
-MOST_BUTTONS = 100
+MAX_BUTTONS = 100
 CALLBACK_BYTES = 64
 OTHER_ACTIONS = (
     "web_app",
@@ -48,7 +48,7 @@ def _rows(rows: Any, button: Any) -> list[list[JSON]]:
             raise bad_request('field "inline_keyboard" must be an Array of Arrays')
         if line := [button(item) for item in row]:
             made.append(line)
-    if sum(map(len, made)) > MOST_BUTTONS:
+    if sum(map(len, made)) > MAX_BUTTONS:
         raise bad_request("REPLY_MARKUP_TOO_LONG")
     return made
 

@@ -18,7 +18,7 @@ from simulator.replies import origin, quoted, topic_fields
 from simulator.world import ANONYMOUS, World
 
 PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")
-MOST_TEXT = 4096
+MAX_TEXT = 4096
 
 
 def deep_link(link: str) -> tuple[str, str, str]:
@@ -105,7 +105,7 @@ def _post(world: World, chat: Chat, person: Person, content: JSON, reply_to: int
 def say(world: World, person: Person, chat: Chat, text: str, reply_to: int = 0, thread_id: int = 0) -> Record:
     """Type a text and send it. Raises ControlError when this person could not."""
     shown, entities = format_text(text, "", None)
-    if not is_visible(shown) or len(shown) > MOST_TEXT:
+    if not is_visible(shown) or len(shown) > MAX_TEXT:
         raise invalid("a text has 1 to 4096 characters")
     content: JSON = {"text": shown, "entities": entities} if entities else {"text": shown}
     return _post(world, chat, person, content, reply_to, thread_id)
@@ -205,7 +205,7 @@ def edit(world: World, person: Person, chat: Chat, message_id: int, text: str) -
     if record.sender != person.id:
         raise invalid("only one's own messages can be edited")
     shown, entities = format_text(text, "", None)
-    if not is_visible(shown) or len(shown) > MOST_TEXT:
+    if not is_visible(shown) or len(shown) > MAX_TEXT:
         raise invalid("a text has 1 to 4096 characters")
     names = ("text", "entities") if "text" in record.message else ("caption", "caption_entities")
     message = {name: value for name, value in record.message.items() if name not in names}

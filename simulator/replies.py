@@ -12,7 +12,7 @@ from simulator.model import JSON, Chat, Record
 from simulator.parameters import Call, whole_number
 from simulator.world import World
 
-MOST_QUOTED = 1024
+MAX_QUOTED = 1024
 QUOTED_ENTITIES = (*STYLES, "custom_emoji", "date_time")
 MEDIA = ("photo", "document", "link_preview_options")
 
@@ -88,7 +88,7 @@ def _whole(record: Record) -> JSON:
     text, entities = _said(record)
     if not text:
         return {}
-    quote: JSON = {"text": text[:MOST_QUOTED], "position": 0}
+    quote: JSON = {"text": text[:MAX_QUOTED], "position": 0}
     size = utf16_length(quote["text"])
     if kept := _clipped(entities, 0, size):
         quote["entities"] = kept
@@ -111,7 +111,7 @@ def _quote(world: World, call: Call, record: Record, parameters: JSON) -> JSON:
         find_user=lambda user_id: world.known_user(call.bot, user_id),
     )
     entities = [entity for entity in entities if entity["type"] in QUOTED_ENTITIES]
-    if not text or len(text) > MOST_QUOTED or not _has_part(record, text, entities):
+    if not text or len(text) > MAX_QUOTED or not _has_part(record, text, entities):
         raise bad_request("QUOTE_TEXT_INVALID")
     position = whole_number(parameters.get("quote_position"))
     if not 0 <= position <= utf16_length(_said(record)[0]):

@@ -12,7 +12,7 @@ from backend.asgi.limits.head_limits import HeadTooLarge, is_too_large
 from backend.asgi.limits.request_queue import RequestQueue
 from backend.asgi.live import authentication
 from backend.asgi.live.authentication import read_cookies_with
-from backend.asgi.live.connections import Socket
+from backend.asgi.live.connections import WebSocketConnection
 from backend.asgi.live.endpoint import PATHS, Live
 from backend.asgi.request_bodies import Bodies
 from backend.asgi.responses import Receive, Scope, Send, header, refuse
@@ -61,7 +61,7 @@ class Front:
                 await self.live.websocket(scope, receive, send)
             else:
                 await receive()
-                await Socket(receive, send, scope.get("extensions") or {}).refuse(NotFound())
+                await WebSocketConnection(receive, send, scope.get("extensions") or {}).refuse(NotFound())
         elif kind == "lifespan":
             await self._live_on(receive, send)
 

@@ -20,11 +20,11 @@ from backend.asgi.webhooks.fast_path import BOT_ROUTE, DEFAULT_ROUTE, next_reque
 
 if TYPE_CHECKING:
     from backend.asgi.webhooks.endpoint import Webhooks
-    from backend.services.senders.webhook_verifier import Door
+    from backend.services.senders.webhook_verifier import WebhookTarget
 
 _PATIENCE_SECONDS = 0.25
 """For the rest of a body: many clients write it apart from the headers."""
-_MOST_HELD = 64 * 1024
+_MAX_HELD = 64 * 1024
 
 
 class Protocol(LimitedProtocol):
@@ -37,7 +37,7 @@ class Protocol(LimitedProtocol):
         usual = not self.access_log and self.limit_concurrency is None and not self.root_path
         self._webhooks: Webhooks | None = getattr(self.app, "webhooks", None) if usual else None
         self._held: list[bytes] | None = None
-        self._door: Door | None = None
+        self._door: WebhookTarget | None = None
         self._patience: TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -45,7 +45,7 @@ class Protocol(LimitedProtocol):
         super().data_received(data)
         if self._held is None:
             return
-        if sum(map(len, self._held)) > _MOST_HELD or self.transport.is_closing():
+        if sum(map(len, self._held)) > _MAX_HELD or self.transport.is_closing():
             self._go_the_ordinary_way()
         elif self._patience is None:
             self._patience = self.loop.call_later(_PATIENCE_SECONDS, self._go_the_ordinary_way)
@@ -84,7 +84,7 @@ class Protocol(LimitedProtocol):
             return
         self._phase = BETWEEN
         raw = b"".join(self._release())
-        taken = Taken(self, DEFAULT_ROUTE if self.url.startswith(b"/telegram/") else BOT_ROUTE)
+        taken = FastRequest(self, DEFAULT_ROUTE if self.url.startswith(b"/telegram/") else BOT_ROUTE)
         self.cycle = taken  # type: ignore[assignment]
         self._webhooks.express(self.loop).take(self._door, raw, taken)
 
@@ -112,7 +112,7 @@ class Protocol(LimitedProtocol):
             self._patience = None
         return held
 
-    def _find_door(self) -> Door | None:
+    def _find_door(self) -> WebhookTarget | None:
         """The door that lets this request in, if nothing but its body is missing."""
         if self._webhooks is None or (self.cycle is not None and not self.cycle.response_complete):
             return None  # pipelined: it has its turn after the one before
@@ -126,17 +126,17 @@ class Protocol(LimitedProtocol):
         return self._webhooks.door(self.url, cast(Headers, self.scope["headers"]))
 
 
-class _Deaf:
+class _NoopEvent:
     """Stands for the event that wakes an ASGI call: there is none."""
 
     def set(self) -> None:
         """Nobody waits."""
 
 
-_DEAF = _Deaf()
+_DEAF = _NoopEvent()
 
 
-class Taken:
+class FastRequest:
     """A request that was taken at once. To the protocol it is a cycle like any other."""
 
     __slots__ = ("_protocol", "began", "disconnected", "keep_alive", "message_event", "response_complete", "route")
@@ -157,7 +157,7 @@ class Taken:
         return self.response_complete or self.disconnected or self._protocol.transport.is_closing()
 
     def answer(self, status: int, headers: Headers, body: bytes) -> str:
-        """See `Asker`."""
+        """See `ResponseSink`."""
         request_id = next_request_id()
         protocol = self._protocol
         pieces = [STATUS_LINE[status], _lines(protocol.server_state.default_headers), _lines(headers)]

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import click
 
-_MOST_BYTES: Final = 400_000
-_MOST_TEXT: Final = 100_000
+_MAX_BYTES: Final = 400_000
+_MAX_TEXT: Final = 100_000
 
 
 class _OneLine(click.Command):
@@ -103,14 +103,14 @@ def _text(message: str) -> str:
     from backend.channels import richtext
 
     if message == "-":
-        text = sys.stdin.buffer.read(_MOST_BYTES + 1).decode("utf-8", "replace").replace("\0", "\ufffd")
+        text = sys.stdin.buffer.read(_MAX_BYTES + 1).decode("utf-8", "replace").replace("\0", "\ufffd")
     else:
         text = _readable(message)
     text = text.strip("\n\r")
     if not richtext.has_visible(text):
         raise _failure("There is nothing to send: the message is empty.")
-    if len(text) > _MOST_TEXT:
-        raise _failure(f"The message is longer than {_MOST_TEXT} characters; send a file by the API instead.")
+    if len(text) > _MAX_TEXT:
+        raise _failure(f"The message is longer than {_MAX_TEXT} characters; send a file by the API instead.")
     return text
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from backend.core import config
 
-_file: str | None = config.test_hook("TEST_CLOCK_FILE")
+_file: str | None = config.test_env("TEST_CLOCK_FILE")
 _local_offset = 0.0
 _seen: tuple[float, float, float] = (-1.0, -1.0, 0.0)
 """(monotonic time of the last look, modification time, offset in seconds) of the offset file."""

@@ -224,6 +224,6 @@ def unchecked(name: str) -> str:
     return os.environ.get(name, "")
 
 
-def test_hook(name: str) -> str | None:
+def test_env(name: str) -> str | None:
     """A variable that only the test-suite sets (clock offset, failpoints); None in production."""
     return os.environ.get(name)

@@ -27,7 +27,7 @@ def keyring() -> Keyring:
     return _keyring[1]
 
 
-class Sealed(Generic[Value]):
+class Encrypted(Generic[Value]):
     """`token = Sealed("token_encrypted")` on a model: assignment encrypts, reading decrypts.
 
     Assigning to an object without an id takes one from the table's sequence first.
@@ -37,7 +37,7 @@ class Sealed(Generic[Value]):
         self.column = column
 
     @overload
-    def __get__(self, item: None, owner: type[Any]) -> Sealed[Value]: ...
+    def __get__(self, item: None, owner: type[Any]) -> Encrypted[Value]: ...
     @overload
     def __get__(self, item: object, owner: type[Any]) -> Value: ...
     def __get__(self, item: Any, owner: type[Any]) -> Any:
@@ -58,7 +58,7 @@ class Sealed(Generic[Value]):
         setattr(item, self.column, blob)
 
 
-class SealedJson:
+class EncryptedJson:
     """`target = SealedJson("target_encrypted", plain="target_plain")`: a JSON object that used to stand in `plain`.
 
     What stands there still, or was written there by the release before this one, counts; the first assignment moves
@@ -71,7 +71,7 @@ class SealedJson:
         self._empty = empty
 
     @overload
-    def __get__(self, item: None, owner: type[Any]) -> SealedJson: ...
+    def __get__(self, item: None, owner: type[Any]) -> EncryptedJson: ...
     @overload
     def __get__(self, item: object, owner: type[Any]) -> dict[str, Any]: ...
     def __get__(self, item: Any, owner: type[Any]) -> Any:

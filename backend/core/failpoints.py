@@ -88,5 +88,5 @@ def _do(path: str, name: str, action: str, argument: str) -> None:
         raise FailpointError(name)
 
 
-_file = config.test_hook("FAILPOINTS_FILE")
+_file = config.test_env("FAILPOINTS_FILE")
 hit: Callable[[str], None] = _build(_file) if _file else _off

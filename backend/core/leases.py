@@ -23,12 +23,12 @@ from sqlalchemy.types import BigInteger
 
 from backend.core import config, failpoints
 
-LEASE_SECONDS = float(config.test_hook("TEST_LEASE_SECONDS") or 5.0)
+LEASE_SECONDS = float(config.test_env("TEST_LEASE_SECONDS") or 5.0)
 """Five seconds; crash tests shorten it, so that a hundred takeovers fit into a test run."""
 RENEW_SECONDS = LEASE_SECONDS * 0.4
 _EARLY_SECONDS = LEASE_SECONDS * 0.2
 
-FENCING = "fencing" not in (config.test_hook("TEST_DISABLE") or "")
+FENCING = "fencing" not in (config.test_env("TEST_DISABLE") or "")
 """Only a test that proves the tests would notice switches it off."""
 
 

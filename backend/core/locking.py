@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 
 
 @contextmanager
-def only_one(engine: Engine, name: str) -> Iterator[Connection | None]:
+def advisory_lock(engine: Engine, name: str) -> Iterator[Connection | None]:
     """A connection that holds the advisory lock `name`, or None while another process does. Released at the end.
 
     The lock is the transaction's, so a process that dies gives it back with its connection.
@@ -24,7 +24,7 @@ def only_one(engine: Engine, name: str) -> Iterator[Connection | None]:
         connection.rollback()
 
 
-def beat(engine: Engine, name: str) -> None:
+def record_heartbeat(engine: Engine, name: str) -> None:
     """Notes that the periodic part `name` completed now, on the database's clock."""
     with engine.begin() as connection:
         connection.execute(

@@ -28,7 +28,7 @@ def provide(context: Callable[[], AbstractContextManager[Any]]) -> None:
     _context = context
 
 
-class Crew:
+class BoundedPool:
     """At most `size` threads at once. With `finishes` the process ends only after they have; else they end with it."""
 
     def __init__(self, name: str, size: int, *, finishes: bool = False) -> None:

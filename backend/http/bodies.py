@@ -19,7 +19,7 @@ from backend.core.errors import BadRequest, Invalid, UnsupportedMedia
 MAX_DEPTH = 32
 MAX_INTEGER = 2**63 - 1
 MIN_INTEGER = -(2**63)
-MOST_DISCARDED = 8 * 1024 * 1024
+MAX_DISCARDED = 8 * 1024 * 1024
 """Bytes of a refused body that are still read; a larger one ends with its connection."""
 
 
@@ -44,7 +44,7 @@ def discard_rest(request: Request) -> None:
     A server that closes a connection with unread data resets it, and the client never sees why it was refused.
     """
     declared = request.content_length or 0
-    if not 0 < declared <= MOST_DISCARDED:
+    if not 0 < declared <= MAX_DISCARDED:
         return
     left = declared
     source = request.environ["wsgi.input"]

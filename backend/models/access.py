@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueC
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
-from backend.core.encrypted_columns import Sealed, SealedJson
+from backend.core.encrypted_columns import Encrypted, EncryptedJson
 
 VIEWER: Final = "viewer"
 OPERATOR: Final = "operator"
@@ -122,7 +122,7 @@ class ResetRequest(HasId, Base):
     email_encrypted: Mapped[bytes | None]
     created_at: Mapped[datetime]
 
-    email = Sealed[str | None]("email_encrypted")
+    email = Encrypted[str | None]("email_encrypted")
 
 
 class AuditEntry(Base):
@@ -155,7 +155,7 @@ class IdempotencyKey(HasId, Tenant, Base):
     answer_plain: Mapped[dict[str, Any] | None] = mapped_column("answer")
     """What an earlier release wrote."""
     answer_encrypted: Mapped[bytes | None]
-    answer = SealedJson("answer_encrypted", plain="answer_plain")
+    answer = EncryptedJson("answer_encrypted", plain="answer_plain")
     """`{"body": …}`; empty until the request has ended."""
     created_at: Mapped[datetime]
 

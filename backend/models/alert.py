@@ -9,7 +9,7 @@ from sqlalchemy import Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
-from backend.core.encrypted_columns import Sealed
+from backend.core.encrypted_columns import Encrypted
 
 _EMPTY_LIST = text("'[]'::jsonb")
 
@@ -76,7 +76,7 @@ class Alert(HasId, Tenant, Base):
     admins_told_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
 
-    chat_ids = Sealed[str | None]("chat_ids_encrypted")
+    chat_ids = Encrypted[str | None]("chat_ids_encrypted")
 
     __table_args__ = (
         UniqueConstraint("workspace_id", "id"),
@@ -271,7 +271,7 @@ class AlertPolicy(HasId, Tenant, Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
-    escalate_chat_ids = Sealed[str | None]("escalate_chat_ids_encrypted")
+    escalate_chat_ids = Encrypted[str | None]("escalate_chat_ids_encrypted")
 
     __table_args__ = (
         UniqueConstraint("workspace_id", "id"),

@@ -9,7 +9,7 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
-from backend.core.encrypted_columns import SealedJson
+from backend.core.encrypted_columns import EncryptedJson
 
 
 class AutomationRule(HasId, Tenant, Base):
@@ -24,7 +24,7 @@ class AutomationRule(HasId, Tenant, Base):
     targets_plain: Mapped[dict[str, Any]] = mapped_column("targets", default=dict, server_default=text("'{}'::jsonb"))
     """What an earlier release wrote; a job moves it."""
     targets_encrypted: Mapped[bytes | None]
-    targets = SealedJson("targets_encrypted", plain="targets_plain", empty={})
+    targets = EncryptedJson("targets_encrypted", plain="targets_plain", empty={})
     """By platform: where on it, as in a post."""
     content: Mapped[str]
     """A template."""

@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
-from backend.core.encrypted_columns import Sealed
+from backend.core.encrypted_columns import Encrypted
 
 
 class Identity(HasId, Tenant, Base):
@@ -31,7 +31,7 @@ class Identity(HasId, Tenant, Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
-    external_id = Sealed[str]("external_id_encrypted")
+    external_id = Encrypted[str]("external_id_encrypted")
 
     __table_args__ = (
         UniqueConstraint("workspace_id", "id"),
@@ -70,7 +70,7 @@ class Conversation(HasId, Tenant, Base):
     last_message_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
-    chat_id = Sealed[str]("chat_id_encrypted")
+    chat_id = Encrypted[str]("chat_id_encrypted")
 
     __table_args__ = (
         UniqueConstraint("workspace_id", "id"),

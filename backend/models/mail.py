@@ -8,7 +8,7 @@ from sqlalchemy import Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant
-from backend.core.encrypted_columns import Sealed
+from backend.core.encrypted_columns import Encrypted
 
 
 class Mail(HasId, Tenant, Base):
@@ -33,9 +33,9 @@ class Mail(HasId, Tenant, Base):
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 
-    recipient = Sealed[str | None]("recipient_encrypted")
-    subject = Sealed[str | None]("subject_encrypted")
-    body = Sealed[str | None]("body_encrypted")
+    recipient = Encrypted[str | None]("recipient_encrypted")
+    subject = Encrypted[str | None]("subject_encrypted")
+    body = Encrypted[str | None]("body_encrypted")
 
     __table_args__ = (
         UniqueConstraint("workspace_id", "key"),

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Index, SmallInteger, UniqueConstraint, t
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
-from backend.core.encrypted_columns import Sealed
+from backend.core.encrypted_columns import Encrypted
 
 
 class OutgoingWebhook(HasId, Tenant, Base):
@@ -42,8 +42,8 @@ class OutgoingWebhook(HasId, Tenant, Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
-    secret = Sealed[str]("secret_encrypted")
-    previous_secret = Sealed[str | None]("previous_secret_encrypted")
+    secret = Encrypted[str]("secret_encrypted")
+    previous_secret = Encrypted[str | None]("previous_secret_encrypted")
 
     __table_args__ = (UniqueConstraint("workspace_id", "id"),)
 

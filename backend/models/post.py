@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Index, SmallInteger, UniqueConstraint, t
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
-from backend.core.encrypted_columns import SealedJson
+from backend.core.encrypted_columns import EncryptedJson
 
 
 class Post(HasId, Tenant, Base):
@@ -31,7 +31,7 @@ class Post(HasId, Tenant, Base):
     target_plain: Mapped[dict[str, Any]] = mapped_column("target", default=dict, server_default=text("'{}'::jsonb"))
     """What an earlier release wrote; a job moves it."""
     target_encrypted: Mapped[bytes | None]
-    target = SealedJson("target_encrypted", plain="target_plain", empty={})
+    target = EncryptedJson("target_encrypted", plain="target_plain", empty={})
     """Where on the platform: `bot_name`, `bot_id`, `chat_id`, `page_id`, `ig_user_id`."""
     scheduled_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]

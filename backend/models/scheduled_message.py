@@ -9,7 +9,7 @@ from sqlalchemy import Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
-from backend.core.encrypted_columns import Sealed
+from backend.core.encrypted_columns import Encrypted
 
 
 class ScheduledMessage(HasId, Tenant, Base):
@@ -30,7 +30,7 @@ class ScheduledMessage(HasId, Tenant, Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
-    chat_list = Sealed[str | None]("chat_ids_encrypted")
+    chat_list = Encrypted[str | None]("chat_ids_encrypted")
 
     __table_args__ = (UniqueConstraint("workspace_id", "id"),)
 

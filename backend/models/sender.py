@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from backend.core.database import Base, HasId
-from backend.core.encrypted_columns import Sealed
+from backend.core.encrypted_columns import Encrypted
 
 
 class Sender(HasId, Base):
@@ -52,9 +52,9 @@ class Sender(HasId, Base):
     deleted_at: Mapped[datetime | None]
     """When somebody removed it: the row stays for the history that points to it, without token and secret."""
 
-    credentials = Sealed[str | None]("credentials_encrypted")
-    webhook_secret = Sealed[str | None]("webhook_secret_encrypted")
-    joined_chat_ids = Sealed[str | None]("chat_ids_encrypted")
+    credentials = Encrypted[str | None]("credentials_encrypted")
+    webhook_secret = Encrypted[str | None]("webhook_secret_encrypted")
+    joined_chat_ids = Encrypted[str | None]("chat_ids_encrypted")
 
     __table_args__ = (
         Index("uq_senders_environment", "channel", unique=True, postgresql_where=text("source = 'environment'")),

@@ -18,7 +18,7 @@ _EACH: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class AttentionItem:
     """One thing that somebody should look at. `kind` is a code with words in the console's catalog; `values` fill
     them; `about` is what it concerns, as (table, id)."""
 
@@ -41,7 +41,7 @@ class Figures:
     oldest_seconds: float
 
 
-def needs(workspace_id: int) -> list[Need]:
+def needs(workspace_id: int) -> list[AttentionItem]:
     """What needs somebody: switched-off bots, firing alerts, posts and messages whose outcome nobody knows, updates
     that could not be processed, failed messages. Bad ones first, each by age."""
     found = [*_bots(workspace_id), *_alerts(), *_posts(), *_messages()]
@@ -70,7 +70,7 @@ def figures() -> Figures:
     return Figures(sent, failed, events, suppressed, waiting, max(0.0, age))
 
 
-def _bots(workspace_id: int) -> list[Need]:
+def _bots(workspace_id: int) -> list[AttentionItem]:
     with system_scope("senders are kept apart by their owner, here"):
         bots = db.session.execute(
             select(Sender)
@@ -80,7 +80,7 @@ def _bots(workspace_id: int) -> list[Need]:
             .limit(_EACH)
         ).scalars()
         off = [
-            Need(
+            AttentionItem(
                 "bot_off",
                 "bad",
                 bot.disabled_at or bot.created_at,
@@ -95,17 +95,17 @@ def _bots(workspace_id: int) -> list[Need]:
             .where(WebhookEvent.state == "parked", Sender.workspace_id == workspace_id)
         ).one()
     if parked[0]:
-        off.append(Need("parked", "warn", parked[1], {"count": parked[0]}))
+        off.append(AttentionItem("parked", "warn", parked[1], {"count": parked[0]}))
     return off
 
 
-def _alerts() -> list[Need]:
+def _alerts() -> list[AttentionItem]:
     rows = db.session.execute(
         select(Alert).where(Alert.state == "firing").order_by(Alert.opened_at).limit(_EACH)
     ).scalars()
     tones = {"critical": "bad"}
     return [
-        Need(
+        AttentionItem(
             "alert",
             tones.get(alert.severity, "warn"),
             alert.started_at or alert.opened_at,
@@ -116,15 +116,17 @@ def _alerts() -> list[Need]:
     ]
 
 
-def _posts() -> list[Need]:
+def _posts() -> list[AttentionItem]:
     rows = db.session.execute(select(Post).where(Post.state == "unknown").order_by(Post.id).limit(_EACH)).scalars()
     return [
-        Need("post_unknown", "bad", post.due_at or post.created_at, {"platform": post.platform}, ("posts", post.id))
+        AttentionItem(
+            "post_unknown", "bad", post.due_at or post.created_at, {"platform": post.platform}, ("posts", post.id)
+        )
         for post in rows
     ]
 
 
-def _messages() -> list[Need]:
+def _messages() -> list[AttentionItem]:
     rows = db.session.execute(
         select(Message.state, Message.error, func.count(Message.id), func.min(Message.created_at))
         .where(Message.direction == "out", Message.state.in_(("failed", "unknown")))
@@ -134,7 +136,7 @@ def _messages() -> list[Need]:
         .limit(_EACH)
     ).all()
     return [
-        Need(
+        AttentionItem(
             f"messages_{state}", "bad" if state == "unknown" else "warn", since, {"count": count, "code": error or "–"}
         )
         for state, error, count, since in rows

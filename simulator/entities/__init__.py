@@ -21,7 +21,7 @@ from simulator.errors import bad_request
 from simulator.sizes import check_entities
 
 RAW_BYTES = 32_768
-MOST_ENTITIES = 100
+MAX_ENTITIES = 100
 
 __all__ = ["EntityError", "detect", "format_text", "is_visible", "utf16_length"]
 
@@ -62,8 +62,8 @@ def format_text(
     if detected:
         entities = detect(text, entities)
     entities.sort(key=order)
-    check_entities(entities[:MOST_ENTITIES])
-    return text, entities[:MOST_ENTITIES]
+    check_entities(entities[:MAX_ENTITIES])
+    return text, entities[:MAX_ENTITIES]
 
 
 def _named(entities: list[JSON], find_user: FindUser | None) -> list[JSON]:

@@ -9,13 +9,13 @@ from simulator.methods import Context
 from simulator.model import Chat
 from simulator.parameters import Call
 
-MOST_ANSWER = 200
+MAX_ANSWER = 200
 
 
 def answer_callback_query(context: Context, call: Call) -> bool:
     """Stop the button's spinner, perhaps with a toast or an alert."""
     text = call.string("text")
-    if len(text) > MOST_ANSWER:
+    if len(text) > MAX_ANSWER:
         raise bad_request("MESSAGE_TOO_LONG")
     callback = context.world.callbacks.get(call.string("callback_query_id"))
     late = callback is None or context.now - callback.pressed_at > context.settings.callback_lifetime

@@ -22,7 +22,7 @@ SCOPES = frozenset(
         "chat_member",
     }
 )
-MOST_COMMANDS = 100
+MAX_COMMANDS = 100
 
 
 def _key(call: Call) -> str:
@@ -38,7 +38,7 @@ def _key(call: Call) -> str:
 def set_my_commands(context: Context, call: Call) -> bool:
     """Replace the list for a scope and language."""
     given = call.listed("commands", "BotCommand")
-    if given is None or len(given) > MOST_COMMANDS:
+    if given is None or len(given) > MAX_COMMANDS:
         raise bad_request("BOT_COMMANDS_TOO_MUCH" if given else "can't parse commands JSON object")
     commands: list[JSON] = []
     for item in given:

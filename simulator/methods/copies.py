@@ -10,7 +10,7 @@ from simulator.model import JSON, Chat, Record
 from simulator.parameters import Call, whole_number
 from simulator.replies import origin
 
-MOST_AT_ONCE = 100
+MAX_AT_ONCE = 100
 CONTENT = ("text", "entities", "link_preview_options", "caption", "caption_entities", "photo", "document")
 
 
@@ -46,7 +46,7 @@ def _one(chat: Chat, call: Call, what: str, refused: str) -> Record:
 
 def _several(chat: Chat, call: Call, what: str) -> list[Record]:
     ids = [whole_number(value) for value in call.listed("message_ids", "Integer") or []]
-    if not 1 <= len(ids) <= MOST_AT_ONCE:
+    if not 1 <= len(ids) <= MAX_AT_ONCE:
         raise bad_request("message identifiers are not specified")
     if ids != sorted(set(ids)):
         raise bad_request("message identifiers must be in a strictly increasing order")

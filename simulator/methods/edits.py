@@ -8,7 +8,7 @@ from simulator.access import chat_of, record_of, require_member, require_write
 from simulator.errors import bad_request
 from simulator.keyboards import reply_markup
 from simulator.methods import Context
-from simulator.methods.messages import MOST_CAPTION, MOST_TEXT, caption_of, formatted_text, take_pace
+from simulator.methods.messages import MAX_CAPTION, MAX_TEXT, caption_of, formatted_text, take_pace
 from simulator.methods.previews import preview_options, shown_options, stands_alone
 from simulator.model import JSON, Chat, Record
 from simulator.parameters import Call, whole_number
@@ -71,7 +71,7 @@ def edit_message_text(context: Context, call: Call) -> JSON:
         raise bad_request("there is no text in the message to edit")
     if not text and not stands_alone(options):
         raise bad_request("text must be non-empty")
-    if len(text) > MOST_TEXT:
+    if len(text) > MAX_TEXT:
         raise bad_request("MESSAGE_TOO_LONG")
     call.text = text
     changed: JSON = {"text": text, "entities": entities or None, "link_preview_options": None}
@@ -86,7 +86,7 @@ def edit_message_caption(context: Context, call: Call) -> JSON:
     chat, record = _own_message(context, call)
     if "photo" not in record.message and "document" not in record.message:
         raise bad_request("there is no caption in the message to edit")
-    if len(fields.get("caption", "")) > MOST_CAPTION:
+    if len(fields.get("caption", "")) > MAX_CAPTION:
         raise bad_request("MEDIA_CAPTION_TOO_LONG")
     call.text = fields.get("caption", "")
     changed = {"caption": fields.get("caption"), "caption_entities": fields.get("caption_entities")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.errors import bad_request
-from simulator.files import MOST_DOWNLOAD
+from simulator.files import MAX_DOWNLOAD
 from simulator.methods import Context
 from simulator.methods.messages import caption_fields, caption_of, caption_refusal, send
 from simulator.model import JSON
@@ -81,7 +81,7 @@ def get_file(context: Context, call: Call) -> JSON:
     stored = context.world.files.get(call.string("file_id"))
     if stored is None:
         raise bad_request("invalid file_id")
-    if len(stored.data) > MOST_DOWNLOAD:
+    if len(stored.data) > MAX_DOWNLOAD:
         raise bad_request("file is too big")
     return {
         "file_id": call.string("file_id"),

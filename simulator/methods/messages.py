@@ -14,8 +14,8 @@ from simulator.model import JSON, Chat, Record
 from simulator.parameters import Call
 from simulator.replies import reply_fields
 
-MOST_TEXT = 4096
-MOST_CAPTION = 1024
+MAX_TEXT = 4096
+MAX_CAPTION = 1024
 CHAT_ACTIONS = frozenset(
     [
         "typing",
@@ -66,7 +66,7 @@ def send_message(context: Context, call: Call) -> JSON:
     refused = None
     if not text and not stands_alone(options):
         refused = bad_request("text must be non-empty")
-    elif len(text) > MOST_TEXT:
+    elif len(text) > MAX_TEXT:
         refused = bad_request("message is too long")
     content: JSON = {"text": text}
     if entities:
@@ -104,7 +104,7 @@ def caption_fields(context: Context, call: Call, raw: str, parse_mode: str, expl
 
 def caption_refusal(contents: list[JSON]) -> ApiError | None:
     """Why these captions cannot be sent, or None."""
-    if any(len(content.get("caption", "")) > MOST_CAPTION for content in contents):
+    if any(len(content.get("caption", "")) > MAX_CAPTION for content in contents):
         return bad_request("message caption is too long")
     return None
 

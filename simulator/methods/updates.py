@@ -17,7 +17,7 @@ from simulator.updates import Inbox, Webhook
 from simulator.world import World
 
 LONGEST_POLL = 50
-MOST_UPDATES = 100
+MAX_UPDATES = 100
 PORTS = (443, 80, 88, 8443)
 POLL_CONFLICT = "terminated by other getUpdates request; make sure that only one bot instance is running"
 
@@ -43,8 +43,8 @@ async def get_updates(world: World, call: Call) -> bytes:
             "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
         )
     _allowed(call, inbox)
-    offset, limit = call.integer("offset"), call.integer("limit", MOST_UPDATES)
-    limit = limit if 1 <= limit <= MOST_UPDATES else MOST_UPDATES
+    offset, limit = call.integer("offset"), call.integer("limit", MAX_UPDATES)
+    limit = limit if 1 <= limit <= MAX_UPDATES else MAX_UPDATES
     mine = inbox.interrupt_poll(POLL_CONFLICT)
     inbox.confirm_below(offset)
     deadline = time.monotonic() + max(0, min(call.integer("timeout"), LONGEST_POLL))

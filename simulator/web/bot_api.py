@@ -15,11 +15,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 from simulator.engine import Engine
 from simulator.errors import ApiError, bad_request
 from simulator.faults import Fault
-from simulator.files import MOST_UPLOAD
+from simulator.files import MAX_UPLOAD
 from simulator.parameters import Call, Upload
 
 ENGINE: web.AppKey[Engine] = web.AppKey("engine", Engine)
-BODY_LIMIT = MOST_UPLOAD + 1024 * 1024
+BODY_LIMIT = MAX_UPLOAD + 1024 * 1024
 UNREADABLE = (ValueError, LookupError, RuntimeError, HttpProcessingError)
 """What aiohttp raises for a form that is none: a broken part, an unknown charset or transfer encoding."""
 
@@ -96,7 +96,7 @@ async def _form(request: web.Request, call: Call) -> None:
     for name, value in form.items():
         if isinstance(value, web.FileField):
             data = value.file.read()
-            if len(data) > MOST_UPLOAD:
+            if len(data) > MAX_UPLOAD:
                 raise ApiError(413, "Request Entity Too Large")
             call.files[name] = Upload(value.filename, value.content_type, data)
         elif isinstance(value, (bytes, bytearray)):

@@ -20,7 +20,7 @@ from backend.core import config
 from backend.core.config import Settings
 from tests.support.serving import ask, dial, eventually, hear, say, serving
 
-MOST = 100_000
+MAX_COUNT = 100_000
 LARGER = 3_000_000
 THREADS = 4
 
@@ -35,7 +35,7 @@ def told(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[by
 
 
 def rule(scope: Any) -> BodyRule:
-    return BodyRule(LARGER if scope["path"] == "/large" else MOST)
+    return BodyRule(LARGER if scope["path"] == "/large" else MAX_COUNT)
 
 
 def bridge(application: Any, seconds: float = 20.0) -> Any:
@@ -129,7 +129,7 @@ def test_a_body_in_chunks_over_the_bound_is_cut_one_byte_after_it(port: int) -> 
             yield b"x" * 10_000
 
     environ = read(ask(port, "POST", "/", pieces()))
-    assert (environ["size"], environ["CONTENT_LENGTH"]) == (MOST + 1, str(MOST + 1))
+    assert (environ["size"], environ["CONTENT_LENGTH"]) == (MAX_COUNT + 1, str(MAX_COUNT + 1))
 
 
 def test_forty_half_sent_bodies_hold_no_thread_and_are_dropped_in_time() -> None:

@@ -254,16 +254,16 @@ def test_a_connection_that_breaks_behind_an_update_stops_nothing(
 def test_one_that_cannot_be_answered_keeps_no_other_from_its_answer(
     known: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = protocol.Taken.answer
-    failed: list[protocol.Taken] = []
+    real = protocol.FastRequest.answer
+    failed: list[protocol.FastRequest] = []
 
-    def answer(self: protocol.Taken, *arguments: Any) -> str:
+    def answer(self: protocol.FastRequest, *arguments: Any) -> str:
         if not failed:
             failed.append(self)
             raise RuntimeError("a defect")
         return real(self, *arguments)
 
-    monkeypatch.setattr(protocol.Taken, "answer", answer)
+    monkeypatch.setattr(protocol.FastRequest, "answer", answer)
     first = say(known.port, request(2))
     eventually(lambda: failed, "the defect")
     assert b" 200 OK" in hear(say(known.port, request(3, more=LAST)))

@@ -218,7 +218,7 @@ def test_a_cursor_that_cannot_be_read_is_a_reset_and_no_error(served: Served, ad
 
 
 def test_too_much_at_once_is_a_reset_and_it_goes_on(served: Served, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(queries, "MAX_AT_ONCE", 3)
     listener = served.listen(ada)
     listener.until("ready")
     note(ada.workspace_id, 1, 2, 3, 4)
@@ -262,7 +262,7 @@ def test_a_database_that_is_away_costs_nothing_but_time(
 def test_a_client_that_does_not_read_is_dropped_and_the_others_hear_on(
     served: Served, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscriptions, "MOST_WAITING", 2)
+    monkeypatch.setattr(subscriptions, "MAX_WAITING", 2)
     monkeypatch.setattr(serving_live, "STALLED", 0.3)
     good, stuck = served.listen(ada), served.listen(ada)
     good.until("ready")
@@ -319,7 +319,7 @@ def test_a_personal_token_needs_the_scope_read(served: Served, ada: User) -> Non
 
 
 def test_calls_are_counted_like_all_others(served: Served, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving_live, "MOST_OF_A_PERSON", 2)
+    monkeypatch.setattr(serving_live, "MAX_OF_A_PERSON", 2)
     listeners = [served.listen(ada) for _ in range(2)]
     for listener in listeners:
         listener.until("ready")

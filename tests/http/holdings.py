@@ -128,10 +128,10 @@ def notification_type(caller: User) -> int:
 
 def alert(caller: User, state: str = "firing") -> int:
     """The id of an alert of the workspace."""
-    by = alerts.By("api", "user:1")
+    by = alerts.Attribution("api", "user:1")
     with workspace_scope(caller.workspace_id):
-        wish = alerts.Wish(title=f"Disk full {clock.unix()}", labels={"service": "db"})
-        raised = alerts.raise_wish(caller.workspace_id, wish, by).alert_id
+        wish = alerts.AlertInput(title=f"Disk full {clock.unix()}", labels={"service": "db"})
+        raised = alerts.raise_input(caller.workspace_id, wish, by).alert_id
         assert raised is not None
         if state == "resolved":
             actions.act(raised, "resolve", by)
@@ -143,7 +143,7 @@ def silence(caller: User) -> int:
     now = clock.now()
     matchers = [{"label": "service", "op": "=", "value": "edge"}]
     with workspace_scope(caller.workspace_id):
-        by = alerts.By("api", "user:1")
+        by = alerts.Attribution("api", "user:1")
         return silences.make(by, matchers, now, now + timedelta(hours=1), comment=None).id
 
 

@@ -19,7 +19,7 @@ from tests.support import factories
 from tests.support.databases import Databases
 
 
-def beat(name: str, seconds_ago: float) -> None:
+def record_heartbeat(name: str, seconds_ago: float) -> None:
     """Stores a heartbeat, by the database's clock."""
     statement = text(
         "INSERT INTO heartbeats (name, at) VALUES (:name, clock_timestamp() - make_interval(secs => :ago))"
@@ -42,8 +42,8 @@ def test_alive_asks_no_database(client: FlaskClient, monkeypatch: pytest.MonkeyP
 
 
 def test_ready_while_both_have_run_of_late(client: FlaskClient) -> None:
-    beat("sweep", 1)
-    beat("tick", 14)
+    record_heartbeat("sweep", 1)
+    record_heartbeat("tick", 14)
     response = client.get("/health/ready")
     assert response.status_code == 200
     assert states(response.get_json()) == {"database": "ok", "database_writes": "ok", "sweep": "ok", "tick": "ok"}
@@ -51,9 +51,9 @@ def test_ready_while_both_have_run_of_late(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize("part", ["sweep", "tick"])
 def test_not_ready_when_one_has_stopped(client: FlaskClient, part: str) -> None:
-    beat("sweep", 1)
-    beat("tick", 1)
-    beat(part, 16)
+    record_heartbeat("sweep", 1)
+    record_heartbeat("tick", 1)
+    record_heartbeat(part, 16)
     error = callers.error_of(client.get("/health/ready"), 503)
     assert error["code"] == "not_ready"
     assert states(error["detail"])[part] == "stale"
@@ -72,8 +72,8 @@ def test_not_ready_before_anything_has_run(client: FlaskClient) -> None:
 
 
 def test_business_time_does_not_age_a_heartbeat(client: FlaskClient) -> None:
-    beat("sweep", 0)
-    beat("tick", 0)
+    record_heartbeat("sweep", 0)
+    record_heartbeat("tick", 0)
     clock.move(3600)
     assert client.get("/health/ready").status_code == 200
 
@@ -128,8 +128,8 @@ def test_configured_is_an_instance_with_any_bot(client: FlaskClient, no_bot: Non
 @pytest.fixture
 def probe(client: FlaskClient) -> Iterator[None]:
     """Well in every other respect, and nothing of an earlier probe is believed."""
-    beat("sweep", 0)
-    beat("tick", 0)
+    record_heartbeat("sweep", 0)
+    record_heartbeat("tick", 0)
     write_probe.forget()
     yield
     write_probe.forget()

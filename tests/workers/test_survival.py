@@ -19,7 +19,7 @@ from backend.core import process_registry, queue, thread_pools
 from backend.core.database import db, system_scope
 from backend.core.egress import EgressFailed, connection, target
 from backend.core.leases import LeaseKeeper
-from backend.core.thread_pools import Crew
+from backend.core.thread_pools import BoundedPool
 from backend.services import housekeeping
 from backend.services.dispatch import sender_sessions
 from backend.services.dispatch.dispatcher import Dispatcher
@@ -86,7 +86,7 @@ def no_thread(*_: Any) -> None:
 
 
 def test_a_crew_without_threads_keeps_its_places(monkeypatch: pytest.MonkeyPatch, app: Flask) -> None:
-    crew, done = Crew("test", 2), threading.Event()
+    crew, done = BoundedPool("test", 2), threading.Event()
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", no_thread)
         assert [crew.start(done.set) for _ in range(5)] == [False] * 5
@@ -125,7 +125,7 @@ def test_leases_are_renewed_again(app: Flask, monkeypatch: pytest.MonkeyPatch, e
     monkeypatch.setattr(sender_sessions, "RENEW_SECONDS", 0.001)
     keeper = LeaseKeeper(db.engine)
     monkeypatch.setattr(keeper, "renew", Failing(error, renewed.set))
-    one = sender_sessions.Serving(db.engine, app.app_context, lambda _: None, keeper)
+    one = sender_sessions.SenderSessions(db.engine, app.app_context, lambda _: None, keeper)
     one.start()
     assert renewed.wait(10)
     assert one.is_alive()
@@ -229,8 +229,8 @@ def test_a_defect_in_one_step_of_the_sweep_keeps_no_other_from_being_done(
     monkeypatch.setattr(sweeper.recovery, "expire", Failing(NO_HANDLES, lambda: None, times=1))
     monkeypatch.setattr(sweeper, "_LANES", (("intake", Failing(ValueError("x"), lambda: 0, times=1), lambda: 0),))
     monkeypatch.setattr(sweeper.live, "purge", lambda: done.append("purged"))
-    monkeypatch.setattr(sweeper, "beat", lambda *_: done.append("beat"))
+    monkeypatch.setattr(sweeper, "record_heartbeat", lambda *_: done.append("record_heartbeat"))
     assert housekeeping.sweep()
     assert done == ["purged"]
     assert housekeeping.sweep()
-    assert done == ["purged", "purged", "beat"]
+    assert done == ["purged", "purged", "record_heartbeat"]

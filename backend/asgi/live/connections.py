@@ -19,7 +19,7 @@ _CLOSE: Final = {
 }
 
 
-class Wire(Protocol):
+class LiveConnection(Protocol):
     """A connection to a client."""
 
     async def open(self) -> None:
@@ -87,7 +87,7 @@ class EventStream:
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
-class Socket:
+class WebSocketConnection:
     """A WebSocket. What the client says is not listened to."""
 
     def __init__(self, receive: Receive, send: Send, extensions: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from backend.asgi.limits.request_queue import RequestQueue
 from backend.asgi.live import authentication
 from backend.asgi.live.authentication import Credentials, Origin
-from backend.asgi.live.connections import EventStream, Socket, Wire
+from backend.asgi.live.connections import EventStream, LiveConnection, WebSocketConnection
 from backend.asgi.live.hub import Hub
 from backend.asgi.live.subscriptions import Batch, Subscription
 from backend.asgi.responses import Headers, Receive, Scope, Send, header
@@ -32,10 +32,10 @@ HEARTBEAT: Final = 20.0
 STALLED: Final = 15.0
 """Seconds that one write may take before the connection is broken."""
 RECHECK: Final = 45.0
-MOST: Final = 4000
-MOST_OF_A_PERSON: Final = 200
+MAX_COUNT: Final = 4000
+MAX_OF_A_PERSON: Final = 200
 _LOOK: Final = 5.0
-_MOST_TOPICS: Final = 20
+_MAX_TOPICS: Final = 20
 
 
 class Live:
@@ -46,7 +46,7 @@ class Live:
         self._queue = queue
         self._origins = frozenset(origin.rstrip("/") for origin in settings.cors_origins)
         self._hub: Hub | None = None
-        self._wires: set[Wire] = set()
+        self._wires: set[LiveConnection] = set()
         self._checked: dict[Subscription, tuple[float, Credentials]] = {}
         self._checking: asyncio.Task[None] | None = None
         self._stopping = False
@@ -62,7 +62,7 @@ class Live:
     async def websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A WebSocket."""
         await receive()  # websocket.connect
-        await self._serve(scope, Socket(receive, send, scope.get("extensions") or {}))
+        await self._serve(scope, WebSocketConnection(receive, send, scope.get("extensions") or {}))
 
     async def stop(self, seconds: float = 1.0) -> None:
         """Ends every connection: told why, and broken after `seconds` where that does not arrive."""
@@ -80,7 +80,7 @@ class Live:
 
     # --- one connection ---
 
-    async def _serve(self, scope: Scope, wire: Wire) -> None:
+    async def _serve(self, scope: Scope, wire: LiveConnection) -> None:
         try:
             subscription = await self._subscription(scope)
         except AppError as error:
@@ -101,7 +101,7 @@ class Live:
             if self._hub is not None:
                 self._hub.unsubscribe(subscription)
 
-    async def _talk(self, wire: Wire, subscription: Subscription) -> None:
+    async def _talk(self, wire: LiveConnection, subscription: Subscription) -> None:
         hub = self._hub
         assert hub is not None
         async with asyncio.timeout(STALLED):
@@ -124,7 +124,7 @@ class Live:
         """Who it is and what they want to hear. Raises AppError."""
         if self._stopping:
             raise Unavailable("server_stopping", retry_after=1)
-        if len(self._wires) >= MOST:
+        if len(self._wires) >= MAX_COUNT:
             raise Unavailable("too_many_connections", "Too many live connections here.", retry_after=5)
         topics, since, lost = _wanted(scope)
         credentials = _credentials(scope)
@@ -132,7 +132,7 @@ class Live:
         if self._hub is None:
             self._hub = Hub(self._app.app_context)
             self._checking = asyncio.ensure_future(self._recheck())
-        if self._hub.of_person(actor.user_id) >= MOST_OF_A_PERSON:
+        if self._hub.of_person(actor.user_id) >= MAX_OF_A_PERSON:
             raise TooManyRequests("too_many_connections", "Too many live connections of one person.", retry_after=5)
         subscription = Subscription(actor, topics, since, lost)
         self._checked[subscription] = (asyncio.get_running_loop().time(), credentials)
@@ -203,7 +203,7 @@ def _wanted(scope: Scope) -> tuple[frozenset[str], Snapshot | None, bool]:
     except ValueError:
         raise Invalid("bad_topics", "The query cannot be read.") from None
     topics = [topic for value in query.get("topics", []) for topic in value.split(",") if topic]
-    if len(topics) > _MOST_TOPICS or any(TOPIC.fullmatch(topic) is None for topic in topics):
+    if len(topics) > _MAX_TOPICS or any(TOPIC.fullmatch(topic) is None for topic in topics):
         raise Invalid("bad_topics", "topics is a list of names, separated by commas.")
     given = header(scope, b"last-event-id")
     cursor = given.decode("latin-1") if given is not None else (query.get("last_event_id") or [""])[-1]

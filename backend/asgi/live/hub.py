@@ -29,7 +29,7 @@ log = get_logger(__name__)
 LOOK_SECONDS: Final = 1.0
 _GATHER: Final = 0.03
 _GATHER_EACH: Final = 0.001
-_GATHER_MOST: Final = 0.7
+_MAX_GATHER: Final = 0.7
 
 
 class Hub:
@@ -121,7 +121,7 @@ class Hub:
                 self._joining.extend(joining)
                 self._stopped.wait(LOOK_SECONDS)
                 continue
-            self._stopped.wait(min(_GATHER + _GATHER_EACH * len(self._all), _GATHER_MOST))
+            self._stopped.wait(min(_GATHER + _GATHER_EACH * len(self._all), _MAX_GATHER))
 
     def _turn(self, joining: Sequence[Subscription]) -> None:
         if not self._all:

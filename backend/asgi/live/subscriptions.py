@@ -14,9 +14,9 @@ from backend.services.auth.actor import Actor
 from backend.services.live.cursors import Snapshot
 from backend.services.live.queries import Change
 
-MOST_WAITING: Final = 64
+MAX_WAITING: Final = 64
 """Batches that may wait for one connection; one that is further behind is dropped, and resumes."""
-MOST_BYTES: Final = 512 * 1024
+MAX_BYTES: Final = 512 * 1024
 
 Kind = Literal["ready", "change", "reset", "alive", "bye"]
 
@@ -89,7 +89,7 @@ class Subscription:
             return
         self.waiting.append(batch)
         self._bytes += batch.size
-        if len(self.waiting) > MOST_WAITING or self._bytes > MOST_BYTES:
+        if len(self.waiting) > MAX_WAITING or self._bytes > MAX_BYTES:
             self.end("too_slow")
         self._woken.set()
 

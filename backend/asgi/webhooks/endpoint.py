@@ -23,10 +23,10 @@ from backend.asgi.webhooks.fast_path import BOT_ROUTE, DEFAULT_ROUTE, Express, n
 from backend.core.database import db, system_scope
 from backend.core.errors import AppError, NotFound, TooLarge, Unauthorized, Unavailable
 from backend.core.logging import get_logger
-from backend.http.webhooks.telegram import MOST_BYTES, MOST_SECONDS
+from backend.http.webhooks.telegram import MAX_BYTES, MAX_SECONDS
 from backend.services import intake, senders
 from backend.services.intake.batcher import Result
-from backend.services.senders.webhook_verifier import Door
+from backend.services.senders.webhook_verifier import WebhookTarget
 
 log = get_logger(__name__)
 
@@ -53,10 +53,10 @@ class Webhooks:
     def express(self, loop: asyncio.AbstractEventLoop) -> Express:
         """What takes updates at once in this loop."""
         if self._express is None or self._express.loop is not loop:
-            self._express = Express(loop, self._acceptor, _judged, lambda: MOST_SECONDS)
+            self._express = Express(loop, self._acceptor, _judged, lambda: MAX_SECONDS)
         return self._express
 
-    def door(self, url: bytes, headers: Headers) -> Door | None:
+    def door(self, url: bytes, headers: Headers) -> WebhookTarget | None:
         """The door of this address if it is known and these headers open it; None otherwise, for whatever reason."""
         if url in _DEFAULT_URLS:
             bot_id = None
@@ -112,7 +112,7 @@ class Webhooks:
         )
         await answer(send, status, [*headers, (b"x-request-id", request_id.encode())], said, close=close)
 
-    async def _verified(self, bot_id: int | None, scope: Scope, receive: Receive) -> tuple[Door, bytes]:
+    async def _verified(self, bot_id: int | None, scope: Scope, receive: Receive) -> tuple[WebhookTarget, bytes]:
         """The door that the request opens, and its body.
 
         Raises _NotRead for a request that is refused by its head, TooSlow and Gone, TooLarge and Unavailable.
@@ -126,7 +126,7 @@ class Webhooks:
             if not door.admits({name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}):
                 raise Unauthorized("wrong_secret", "The webhook secret is missing or wrong.")
             announced = declared(scope)
-            if announced is not None and announced > MOST_BYTES:
+            if announced is not None and announced > MAX_BYTES:
                 raise _too_large()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is judged and logged in one place
             raise _NotRead(error) from None
@@ -135,7 +135,7 @@ class Webhooks:
         async def admit() -> object:
             return sender
 
-        body = await self._bodies.read(receive, MOST_BYTES, admit)
+        body = await self._bodies.read(receive, MAX_BYTES, admit)
         try:
             if not body.whole:
                 raise _too_large()
@@ -143,7 +143,7 @@ class Webhooks:
         finally:
             body.release()
 
-    async def _looked_up(self, bot_id: int | None) -> Door | None:
+    async def _looked_up(self, bot_id: int | None) -> WebhookTarget | None:
         """A door out of the database; requests for the same one wait for one look-up. Bots that were never seen here
         wait apart: anybody can think of their ids."""
         looking = self._looking.get(bot_id)
@@ -152,7 +152,7 @@ class Webhooks:
             looking = asyncio.ensure_future(self._look_ups.run(caller, self._look, bot_id))
             self._looking[bot_id] = looking
             looking.add_done_callback(partial(self._forget, bot_id))
-        found: Door | None = await asyncio.shield(looking)
+        found: WebhookTarget | None = await asyncio.shield(looking)
         return found
 
     def _forget(self, bot_id: int | None, looking: asyncio.Future[Any]) -> None:
@@ -160,17 +160,17 @@ class Webhooks:
         if not looking.cancelled():
             looking.exception()  # perhaps nobody waits any more
 
-    async def _accept(self, door: Door, raw: bytes) -> None:
+    async def _accept(self, door: WebhookTarget, raw: bytes) -> None:
         """Returns once it is committed. Raises Unavailable, and what the database raises."""
         stored = asyncio.wrap_future(self._acceptor.accept(door, raw))
         # Not `wait_for`, which would cancel what the acceptor is about to settle.
-        done, _ = await asyncio.wait({stored}, timeout=MOST_SECONDS)
+        done, _ = await asyncio.wait({stored}, timeout=MAX_SECONDS)
         if not done:
             stored.add_done_callback(lambda late: late.exception())
             raise Unavailable("database_unavailable", retry_after=2)
         stored.result()
 
-    def _look(self, bot_id: int | None) -> Door | None:
+    def _look(self, bot_id: int | None) -> WebhookTarget | None:
         with self._app.app_context(), system_scope("the bot's workspace is not known to the provider"):
             try:
                 return senders.door(bot_id)
@@ -188,7 +188,7 @@ class _NotRead(Exception):
 
 
 def _too_large() -> TooLarge:
-    return TooLarge("body_too_large", f"An update holds at most {MOST_BYTES} bytes.")
+    return TooLarge("body_too_large", f"An update holds at most {MAX_BYTES} bytes.")
 
 
 def _judged(result: Result) -> tuple[int, Headers, bytes]:

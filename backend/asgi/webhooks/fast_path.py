@@ -19,7 +19,7 @@ from backend.core.errors import Unavailable
 from backend.core.logging import get_logger
 from backend.services import intake
 from backend.services.intake.batcher import Result
-from backend.services.senders.webhook_verifier import Door
+from backend.services.senders.webhook_verifier import WebhookTarget
 
 log = get_logger(__name__)
 
@@ -30,7 +30,7 @@ _PROCESS: Final = secrets.token_hex(8)
 _numbers = itertools.count(1)
 
 
-class Asker(Protocol):
+class ResponseSink(Protocol):
     """Whoever sent an update and waits on its connection."""
 
     route: str
@@ -65,15 +65,15 @@ class Express:
         self._acceptor = acceptor
         self._judged = judged
         self._seconds = seconds
-        self._gathered: list[intake.Handed] = []
-        self._waiting: deque[Asker] = deque()
+        self._gathered: list[intake.PendingUpdate] = []
+        self._waiting: deque[ResponseSink] = deque()
         self._looking = False
 
-    def take(self, door: Door, raw: bytes, asker: Asker) -> None:
+    def take(self, door: WebhookTarget, raw: bytes, asker: ResponseSink) -> None:
         """Has an update stored; the asker is answered after the commit, or when it does not come in time."""
         if not self._gathered:
             self.loop.call_soon(self._hand_over)
-        self._gathered.append(intake.Handed(door, raw, self._told, asker))
+        self._gathered.append(intake.PendingUpdate(door, raw, self._told, asker))
         self._waiting.append(asker)
         if not self._looking:
             self._looking = True
@@ -90,7 +90,7 @@ class Express:
             # The loop is closed: the process is about to end, and nobody waits any more.
             return
 
-    def _answer(self, results: Sequence[tuple[Asker, Result]]) -> None:
+    def _answer(self, results: Sequence[tuple[ResponseSink, Result]]) -> None:
         lines: dict[tuple[str, int], list[tuple[str, float]]] = {}
         now = time.perf_counter()
         for asker, result in results:
@@ -118,7 +118,7 @@ class Express:
             self.loop.call_later(min(_LOOK_SECONDS, seconds), self._look)
 
 
-def _say(asker: Asker, status: int, headers: Headers, body: bytes) -> str | None:
+def _say(asker: ResponseSink, status: int, headers: Headers, body: bytes) -> str | None:
     """Answers one; the request's id. None after a defect, which must not keep the others from hearing."""
     try:
         return asker.answer(status, headers, body)

@@ -12,7 +12,7 @@ from backend.asgi.limits.request_queue import RequestQueue, caller_of
 from backend.asgi.request_bodies import Bodies, Body, Gone, TooSlow, announces, declared, has_body
 from backend.asgi.responses import Receive, RequestTimeout, Scope, Send, refuse
 from backend.asgi.wsgi_bridge.threads import complete
-from backend.asgi.wsgi_bridge.wsgi import Application, Exchange, environ_of
+from backend.asgi.wsgi_bridge.wsgi import Application, WsgiCall, environ_of
 from backend.core.errors import AppError
 from backend.core.logging import get_logger
 
@@ -77,13 +77,13 @@ class Bridge:
             length = body.size if body.whole else max(body.size, declared(scope) or 0)
             close = not body.whole
         try:
-            exchange = Exchange(self._application, environ_of(scope, body.file, length))
+            exchange = WsgiCall(self._application, environ_of(scope, body.file, length))
             await self._exchange(exchange, queue, caller, receive, send, close)
         finally:
             body.release()
 
     async def _exchange(
-        self, exchange: Exchange, queue: RequestQueue, caller: object, receive: Receive, send: Send, close: bool
+        self, exchange: WsgiCall, queue: RequestQueue, caller: object, receive: Receive, send: Send, close: bool
     ) -> None:
         try:
             status, headers, piece, whole = await queue.run(caller, exchange.begin)
@@ -128,7 +128,7 @@ class Bridge:
         return await self._bodies.read(receive, most, admit, ask_first=announces(scope))
 
     async def _stream(
-        self, queue: RequestQueue, exchange: Exchange, piece: bytes, receive: Receive, send: Send
+        self, queue: RequestQueue, exchange: WsgiCall, piece: bytes, receive: Receive, send: Send
     ) -> None:
         """Sends piece by piece, each as soon as it is there, until the end or until the client is gone."""
         gone = asyncio.ensure_future(_until_gone(receive))

@@ -88,7 +88,7 @@ def _key(name: bytes) -> str | None:
     return key
 
 
-class Exchange:
+class WsgiCall:
     """One request and its answer."""
 
     __slots__ = ("_application", "_context", "_environ", "_headers", "_iterable", "_iterator", "_left", "_status")

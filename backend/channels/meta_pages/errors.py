@@ -18,7 +18,7 @@ _Class = Literal["later", "disabled", "rejected", "transient"]
 RATE_WAIT: Final = 300.0
 TRANSIENT_WAIT: Final = 30.0
 MEDIA_WAIT: Final = 10.0
-_MOST_WAIT: Final = 86_400.0
+_MAX_WAIT: Final = 86_400.0
 
 _SUBCODES: Final[dict[int, tuple[_Class, str]]] = {
     2207027: ("later", "media_processing"),  # the container is not ready to be published
@@ -102,5 +102,5 @@ def _detail(error: dict[str, Any]) -> str:
 
 
 def _asked(retry_after: str | None) -> float | None:
-    seconds = retry_after_of(retry_after, now=clock.now(), most=_MOST_WAIT)
+    seconds = retry_after_of(retry_after, now=clock.now(), most=_MAX_WAIT)
     return max(seconds, 1.0) if seconds else None

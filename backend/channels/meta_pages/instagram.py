@@ -11,8 +11,8 @@ from backend.channels.meta_pages.client import GraphClient
 from backend.channels.meta_pages.values import Published, id_of, permalink
 from backend.channels.richtext import storable
 
-MOST_PICTURES = 10
-MOST_TEXT = 2200
+MAX_PICTURES = 10
+MAX_TEXT = 2200
 
 
 def contain(client: GraphClient, user_id: str, text: str, urls: Sequence[str]) -> str:

@@ -16,9 +16,9 @@ from backend.channels.forms import Form
 from backend.channels.telegram_bot import formatting
 
 Step = Callable[[Operation, Rejected], Form | None]
-MOST_NAMED: Final = 3
+MAX_NAMED: Final = 3
 """Buttons that are left out one by one; then all addresses are."""
-MOST_HALVINGS: Final = 4
+MAX_HALVINGS: Final = 4
 
 
 def milder(op: Operation, refusal: Rejected) -> Form | None:
@@ -36,7 +36,7 @@ def milder(op: Operation, refusal: Rejected) -> Form | None:
 
 def _without_named(op: Operation, refusal: Rejected) -> Form | None:
     content, form = op.content, op.form
-    if content is None or refusal.about is None or len(form.refused) >= MOST_NAMED:
+    if content is None or refusal.about is None or len(form.refused) >= MAX_NAMED:
         return None
     urls = [button.url for row in content.buttons for button in row if button.url is not None]
     # Telegram names an address as it was given, or with the slash that it adds.
@@ -58,7 +58,7 @@ def _links_in_text(op: Operation, refusal: Rejected) -> Form:
 
 
 def _narrower(op: Operation, refusal: Rejected) -> Form | None:
-    return replace(op.form, narrower=op.form.narrower + 1) if op.form.narrower < MOST_HALVINGS else None
+    return replace(op.form, narrower=op.form.narrower + 1) if op.form.narrower < MAX_HALVINGS else None
 
 
 def _without_preview(op: Operation, refusal: Rejected) -> Form:

@@ -32,7 +32,7 @@ from backend.http.schemas.alert_rules import (
 )
 from backend.http.schemas.base import PageQuery
 from backend.models import AlertPolicy, AlertSilence
-from backend.services.alerts import By, queries
+from backend.services.alerts import Attribution, queries
 from backend.services.alerts.ingest import validation
 from backend.services.alerts.rules import policies, silence_preview, silences, templates
 from backend.services.auth import people
@@ -233,6 +233,6 @@ def _policy(policy: AlertPolicy) -> dict[str, Any]:
     return fields | {"escalate_chat_ids": policies.chats_of(policy)}
 
 
-def _by() -> By:
+def _by() -> Attribution:
     caller = guards.actor()
-    return By("api", caller.label, caller.user_id, people.get(caller.user_id).name)
+    return Attribution("api", caller.label, caller.user_id, people.get(caller.user_id).name)

@@ -25,7 +25,7 @@ from backend.http.schemas.alerts import (
 )
 from backend.http.schemas.base import PageQuery
 from backend.services import alerts
-from backend.services.alerts import By, Outcome, Wish, history, queries, severities
+from backend.services.alerts import AlertInput, Attribution, Outcome, history, queries, severities
 from backend.services.alerts.lifecycle import actions
 from backend.services.alerts.lifecycle.states import Action
 from backend.services.alerts.queries import Overview
@@ -45,7 +45,7 @@ def raise_alert(json_data: AlertIn) -> dict[str, Any]:
     The answer does not wait for Telegram. The same key within the throttle's seconds is counted and not sent.
     """
     caller = guards.actor()
-    wish = Wish(
+    wish = AlertInput(
         title=json_data.title,
         message=json_data.message,
         severity=json_data.severity,
@@ -59,7 +59,7 @@ def raise_alert(json_data: AlertIn) -> dict[str, Any]:
         attachment=_attachment(json_data),
         status=json_data.status,
     )
-    return _accepted(alerts.raise_wish(caller.workspace_id, wish, _by("api")))
+    return _accepted(alerts.raise_input(caller.workspace_id, wish, _by("api")))
 
 
 @bp.post("/alertmanager")
@@ -238,7 +238,7 @@ def _received(source: str, query_data: ReceiverQuery, json_data: ReceivedIn) -> 
         caller.workspace_id,
         source,
         body,
-        By(source, caller.label),
+        Attribution(source, caller.label),
         bot_name=query_data.bot_name,
         repaired=g.get("repairs", ()),
     )
@@ -272,9 +272,9 @@ def _said(one: queries.Said) -> dict[str, Any]:
     }
 
 
-def _by(via: str) -> By:
+def _by(via: str) -> Attribution:
     caller = guards.actor()
-    return By(via, caller.label, caller.user_id, people.get(caller.user_id).name if via == "api" else None)
+    return Attribution(via, caller.label, caller.user_id, people.get(caller.user_id).name if via == "api" else None)
 
 
 def _attachment(json_data: AlertIn) -> Attachment | None:

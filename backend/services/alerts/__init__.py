@@ -1,17 +1,28 @@
 """Alerts: what is wrong becomes one living message that people act on, until it is over.
 
-`raise_wish` and `receive` take what is reported from outside, `raise_alert` what the product has to say itself; `press`
-is a pressed button, `run_due` whatever happens by itself. What decides is pure (`keys`, `matching`, `timing`, `states`,
-`wording`, `receivers`); everything else is rows in one transaction.
+`raise_input` and `receive` take what is reported from outside, `raise_alert` what the product has to say itself;
+`press` is a pressed button, `run_due` whatever happens by itself. What decides is pure (`ingest.keys`,
+`rules.matchers`, `lifecycle.timing`, `lifecycle.states`, `messages.texts`); everything else is rows in one
+transaction.
 """
 
 from backend.services.alerts import bot_health as bot_health
-from backend.services.alerts.history import By
-from backend.services.alerts.ingest.api_input import Wish, raise_alert, raise_wish
+from backend.services.alerts.history import Attribution
+from backend.services.alerts.ingest.api_input import AlertInput, raise_alert, raise_input
 from backend.services.alerts.ingest.grouping import Outcome
 from backend.services.alerts.ingest.monitoring import receive
 from backend.services.alerts.lifecycle.timers import run_due, waiting
 from backend.services.alerts.messages import failures as failures
 from backend.services.alerts.messages.buttons import press
 
-__all__ = ["By", "Outcome", "Wish", "press", "raise_alert", "raise_wish", "receive", "run_due", "waiting"]
+__all__ = [
+    "AlertInput",
+    "Attribution",
+    "Outcome",
+    "press",
+    "raise_alert",
+    "raise_input",
+    "receive",
+    "run_due",
+    "waiting",
+]

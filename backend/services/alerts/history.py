@@ -14,7 +14,7 @@ from backend.services import paging
 
 
 @dataclass(frozen=True, slots=True)
-class By:
+class Attribution:
     """Who does something: a person by id and name, or nobody. `label` is the audit's word for the actor."""
 
     via: str
@@ -23,11 +23,11 @@ class By:
     name: str | None = None
 
 
-ITSELF: Final = By("system", "system")
+ITSELF: Final = Attribution("system", "system")
 """Nobody: time has passed."""
 
 
-def note(alert: Alert, what: str, by: By = ITSELF, **detail: Any) -> None:
+def note(alert: Alert, what: str, by: Attribution = ITSELF, **detail: Any) -> None:
     """Adds to the trace in the caller's transaction, and tells other features by the event `alert_changed`.
 
     `detail` holds codes, counts and moments as text; never what the alert says.

@@ -19,7 +19,7 @@ from backend.services.auth import audit
 from backend.services.auth.actor import SCOPES, Actor
 from backend.services.auth.credentials import TOKEN_PREFIX
 
-MOST: Final = 100
+MAX_COUNT: Final = 100
 """Tokens in force per person."""
 _SHOWN_CHARACTERS: Final = len(TOKEN_PREFIX) + 6
 
@@ -41,8 +41,8 @@ def issue(
     now = clock.now()
     if expires_at is not None and expires_at <= now:
         raise _invalid("expires_at", "in_the_past", "The expiry has to be in the future.")
-    if _in_force(actor.user_id, now) >= MOST:
-        raise Conflict("too_many_tokens", f"A person has at most {MOST} tokens; revoke some first.")
+    if _in_force(actor.user_id, now) >= MAX_COUNT:
+        raise Conflict("too_many_tokens", f"A person has at most {MAX_COUNT} tokens; revoke some first.")
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     token = PersonalToken(
         workspace_id=actor.workspace_id,

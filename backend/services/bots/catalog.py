@@ -24,7 +24,7 @@ from backend.services.bots import source_order
 from backend.services.senders import webhook_verifier
 
 FIELDS: Final = ("name", "token", "chat_ids", "chat_type", "message_thread_id", "is_active")
-MOST: Final = 200
+MAX_COUNT: Final = 200
 CHAT_TYPES: Final = ("private", "group", "supergroup", "channel")
 _NAME: Final = re.compile(r"(?![0-9]+$)[^@\s][^\x00-\x1f\x7f]{0,99}")
 _THREAD: Final = re.compile(r"[1-9][0-9]{0,17}")
@@ -62,8 +62,8 @@ def create(actor_label: str, workspace_id: int, fields: Mapping[str, Any], facts
     """
     values = checked({"chat_ids": (), "is_active": True, **fields})
     with system_scope(_WHY):
-        if db.session.scalars(select(func.count(Sender.id)).where(*_own(workspace_id))).one() >= MOST:
-            raise Conflict("too_many_bots", f"A workspace has at most {MOST} bots.")
+        if db.session.scalars(select(func.count(Sender.id)).where(*_own(workspace_id))).one() >= MAX_COUNT:
+            raise Conflict("too_many_bots", f"A workspace has at most {MAX_COUNT} bots.")
         _refuse_second(workspace_id, values["token"])
         made = Sender(
             workspace_id=workspace_id,

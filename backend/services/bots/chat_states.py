@@ -25,7 +25,7 @@ log = get_logger(__name__)
 OK: Final = "ok"
 CLOSED: Final = "closed"
 UNREACHABLE: Final = "unreachable"
-MOST_ASKED: Final = 5
+MAX_ASKED: Final = 5
 """Chats of one bot that a check asks about; the rest is asked about by later ones."""
 _SECONDS: Final = 8.0
 _LEFT: Final = frozenset({"kicked", "left", "not_a_member", "chat_not_found"})
@@ -77,7 +77,7 @@ def look_again(bot: Sender) -> int:
         }
         token = senders.credentials_of(bot).token
         db.session.commit()
-        for hashed, blocked in list(worth.items())[:MOST_ASKED]:
+        for hashed, blocked in list(worth.items())[:MAX_ASKED]:
             if time.monotonic() - began > _SECONDS:
                 break
             asked += 1

@@ -15,7 +15,7 @@ from backend.services import senders
 from backend.services.bots import catalog, source_order, telegram_lookup
 from backend.services.bots.telegram_lookup import SeenChat
 
-_MOST: Final = 100
+_MAX: Final = 100
 _BUSY: Final = frozenset({"webhook_is_set", "other_poller"})
 
 
@@ -92,6 +92,6 @@ def _known(workspace_id: int, bot_id: int) -> list[SeenChat]:
             select(Conversation)
             .where(Conversation.sender_id == bot_id)
             .order_by(Conversation.last_message_at.desc().nulls_last(), Conversation.id.desc())
-            .limit(_MOST)
+            .limit(_MAX)
         ).scalars()
         return [SeenChat(row.chat_id, row.kind, row.title, None) for row in rows]

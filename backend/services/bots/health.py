@@ -36,7 +36,7 @@ FAILED: Final = "failed"
 UNKNOWN: Final = "unknown"
 WEBHOOK_FAILING: Final = "webhook_failing"
 _RECENT: Final = timedelta(minutes=30)
-_MOST: Final = 500
+_MAX: Final = 500
 _WHY: Final = "the health check serves every workspace"
 
 
@@ -177,7 +177,7 @@ def _due() -> list[int]:
                 or_(at.is_(None), at < before),
             )
             .order_by(at.asc().nulls_first(), Sender.id)
-            .limit(_MOST)
+            .limit(_MAX)
         ).scalars()
         ids = list(found)
         db.session.rollback()

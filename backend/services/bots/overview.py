@@ -15,7 +15,7 @@ from backend.services import senders
 from backend.services.bots import chat_states, health, usage
 from backend.services.bots.resolution import still_named
 
-MOST: Final = 500
+MAX_COUNT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def bots() -> list[BotStanding]:
                 still_named(),
             )
             .order_by(Sender.disabled_code.is_(None), Sender.id)
-            .limit(MOST)
+            .limit(MAX_COUNT)
         ).all()
         used = usage.of([sender.id for sender, _ in rows])
         states = chat_states.of([sender for sender, _ in rows])

@@ -15,7 +15,7 @@ from backend.channels.base import Channel, Content, Credentials, Operation
 from backend.channels.errors import ChannelError, Rejected, RetryLater
 from backend.channels.forms import AS_MEANT, restated
 
-MOST_TRIES: Final = 3
+MAX_TRIES: Final = 3
 _NO_DEADLINE: Final = float("inf")
 _MARKS: Final = {"critical": "🔴", "error": "🟠", "warning": "🟡", "info": "🔵"}
 _MARK: Final = "🔔"
@@ -64,7 +64,7 @@ def say(
         try:
             receipt = channel.perform(Credentials(token), operation, deadline=_NO_DEADLINE)
         except RetryLater as error:
-            if tries == MOST_TRIES or waited + error.seconds > patience:
+            if tries == MAX_TRIES or waited + error.seconds > patience:
                 return Said(tuple(accepted), error, waited)
             chat_id = error.moved_to or chat_id
             waited += error.seconds

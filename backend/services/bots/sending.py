@@ -10,7 +10,7 @@ from backend.core.database import workspace_scope
 from backend.models import Conversation, Message, Sender
 from backend.services import conversations, delivery
 from backend.services.bots.resolution import Target
-from backend.services.delivery import NOTIFICATION_LIFE, Lane
+from backend.services.delivery import NOTIFICATION_LIFE, Priority
 
 
 def say(
@@ -20,7 +20,7 @@ def say(
     workspace_id: int,
     kind: str,
     key: str | None = None,
-    lane: Lane = Lane.NOTIFICATION,
+    lane: Priority = Priority.NOTIFICATION,
     at_most_once: bool = False,
     not_before: datetime | None = None,
     reason: str = "queued",

@@ -19,7 +19,7 @@ Level = Literal["arguments", "database", "configs", "environment"]
 
 DEFAULT: Final = "default"
 """The name that always means the environment's own bot, unless a bot of the workspace is called so."""
-MOST_CHATS: Final = 100
+MAX_CHATS: Final = 100
 _CHAT: Final = re.compile(r"-?[1-9][0-9]{0,17}|@[A-Za-z0-9_]{1,64}")
 _TOKEN: Final = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,128}(/test)?")
 
@@ -144,8 +144,8 @@ def parse_chats(given: Sequence[str]) -> tuple[str, ...]:
                 detail=[{"field": f"chat_ids.{place}", "code": "bad_chat_id", "message": message}],
             )
         found[text.lower()] = None
-    if len(found) > MOST_CHATS:
-        message = f"At most {MOST_CHATS} chats can be written to at once."
+    if len(found) > MAX_CHATS:
+        message = f"At most {MAX_CHATS} chats can be written to at once."
         raise Invalid("bad_chat_id", message, detail=[{"field": "chat_ids", "code": "bad_chat_id", "message": message}])
     return tuple(found)
 

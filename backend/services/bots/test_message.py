@@ -12,7 +12,7 @@ from backend.services.auth import audit
 from backend.services.bots import catalog, source_order
 from backend.services.bots.resolution import Target
 from backend.services.bots.sending import say
-from backend.services.delivery import REPLY_LIFE, Lane
+from backend.services.delivery import REPLY_LIFE, Priority
 
 KIND: Final = "test"
 _TEXT: Final = "🧪 Test message from Switchboard: this bot works. ✅"
@@ -47,7 +47,7 @@ def send_test(
         Content(text.strip() if text and richtext.has_visible(text) else _TEXT),
         workspace_id=workspace_id,
         kind=KIND,
-        lane=Lane.REPLY,
+        lane=Priority.REPLY,
         expires_in=REPLY_LIFE,
     )
     audit.record(actor_label, "bot.tested", f"sender:{bot.id}", workspace_id, messages=len(made))

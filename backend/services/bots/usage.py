@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from backend.core import clock
 from backend.core.database import UtcDateTime, db, system_scope
 
-MOST: Final = 1000
+MAX_COUNT: Final = 1000
 """Where counting stops: `1000` means a thousand or more."""
 
 _USAGE: Final = text(
@@ -51,6 +51,6 @@ def of(sender_ids: Collection[int]) -> dict[int, Usage]:
         return {}
     with system_scope("a sender's usage, by its id"):
         rows = db.session.execute(
-            _USAGE, {"ids": list(sender_ids), "since": clock.now() - timedelta(hours=24), "most": MOST}
+            _USAGE, {"ids": list(sender_ids), "since": clock.now() - timedelta(hours=24), "most": MAX_COUNT}
         ).all()
     return {row.id: Usage(row.chats, row.links, row.waiting, row.attempts_24h, row.last_attempt_at) for row in rows}

@@ -15,7 +15,7 @@ from backend.services.delivery.edits import delete, edit
 from backend.services.delivery.outbox import (
     NOTIFICATION_LIFE,
     REPLY_LIFE,
-    Lane,
+    Priority,
     answer_callback,
     by_key,
     chat_action,
@@ -27,8 +27,8 @@ from backend.services.delivery.status import MessageStatus, status_of
 __all__ = [
     "NOTIFICATION_LIFE",
     "REPLY_LIFE",
-    "Lane",
     "MessageStatus",
+    "Priority",
     "answer_callback",
     "block",
     "by_key",

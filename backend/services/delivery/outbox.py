@@ -27,7 +27,7 @@ _CALLBACK_LIFE = timedelta(seconds=30)
 _TYPING_LIFE = timedelta(seconds=5)
 
 
-class Lane(IntEnum):
+class Priority(IntEnum):
     """Who goes first. Bulk keeps a tenth of a sender's pace whatever else waits."""
 
     REPLY = 0
@@ -40,7 +40,7 @@ def send(
     content: Content,
     *,
     kind: str,
-    lane: Lane = Lane.NOTIFICATION,
+    lane: Priority = Priority.NOTIFICATION,
     key: str | None = None,
     not_before: datetime | None = None,
     reason: str = "queued",
@@ -230,7 +230,7 @@ def _insert_ephemeral(
             sender_id=sender_id,
             conversation_id=conversation_id,
             operation=operation,
-            lane=int(Lane.REPLY),
+            lane=int(Priority.REPLY),
             due_at=now,
             expires_at=now + life,
             payload=payload,

@@ -1,7 +1,7 @@
 """Slots: a chat with more waiting than its pace allows gets a moment for each row, once, with the reason.
 
 Higher lanes get the earlier moments: a reply never waits behind a chat's bulk. A row gets a moment once; when the chat
-is slower than that, its rows wait in line, due, until it opens. At most `_MOST` rows of a chat are given moments at a
+is slower than that, its rows wait in line, due, until it opens. At most `_MAX` rows of a chat are given moments at a
 time; the others come back at the last of these.
 """
 
@@ -19,7 +19,7 @@ from backend.core.database import UtcDateTime
 from backend.services.dispatch.pace import ChatPace, slots
 
 REASON = "chat_pace"
-_MOST = 200
+_MAX = 200
 _EARLY = timedelta(seconds=0.1)
 """Rows are due a little before their chat opens. The two are read from two clocks, and the process may be interrupted
 between the readings: a row that is due too early waits in line, one that is due too late is overtaken."""
@@ -76,7 +76,7 @@ def assign_slots(
     the moments given before in the same or a higher lane.
     """
     senders = [sender for sender, _ in chats.values()]
-    parameters = {"senders": senders, "chats": list(chats), "now": now, "most": _MOST, "reason": REASON}
+    parameters = {"senders": senders, "chats": list(chats), "now": now, "most": _MAX, "reason": REASON}
     rows = connection.execute(_WAITING, parameters).all()
     count = 0
     for chat_key in dict.fromkeys(row.chat_key for row in rows):
@@ -85,7 +85,7 @@ def assign_slots(
         moments = _moments(connection, sender_id, chat_key, pace, mine, moment, now)
         values = {"ids": [row.id for row in mine], "moments": moments, "reason": REASON}
         connection.execute(_ASSIGN, values)
-        if len(mine) == _MOST:
+        if len(mine) == _MAX:
             whole = {"later": moments[-1], "sender": sender_id, "chat": chat_key, "now": now, "reason": REASON}
             connection.execute(_REST, whole)
         count += len(mine)

@@ -22,7 +22,7 @@ from backend.services.dispatch.claim_watermarks import BEGINNING, LANES, Place
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class ClaimRequest:
     """How much to claim for one sender: `budget` operations, `bulk` of them from the bulk lane first.
 
     `floors` are the places in its lanes below which nothing is looked for.
@@ -159,7 +159,9 @@ _RENDER = text(
 ).bindparams(_big("ids"))
 
 
-def claim(connection: Connection, wants: Sequence[Want], cooling: Sequence[int], now: datetime) -> list[Claimed]:
+def claim(
+    connection: Connection, wants: Sequence[ClaimRequest], cooling: Sequence[int], now: datetime
+) -> list[Claimed]:
     """Takes what may start now, in the caller's transaction, which must commit before anything is transmitted.
 
     The connection is one of `core.database.by_index`.
@@ -173,7 +175,7 @@ def claim(connection: Connection, wants: Sequence[Want], cooling: Sequence[int],
     return [_claimed(row, rendered[row.id]) for row in rows]
 
 
-def values_of(wants: Sequence[Want], cooling: Sequence[int], now: datetime) -> dict[str, Any]:
+def values_of(wants: Sequence[ClaimRequest], cooling: Sequence[int], now: datetime) -> dict[str, Any]:
     """What the statement of a claim is given."""
     return {
         "senders": [want.sender_id for want in wants],

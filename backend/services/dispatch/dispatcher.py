@@ -26,11 +26,11 @@ from backend.core.queue import NudgeListener
 from backend.services.dispatch import chat_slots, claims, recovery
 from backend.services.dispatch.adaptive_interval import Rhythm
 from backend.services.dispatch.claim_watermarks import Floors
-from backend.services.dispatch.executor import Planned, Starter
+from backend.services.dispatch.executor import Planned, TimedExecutor
 from backend.services.dispatch.outcome_writer import Recorder
 from backend.services.dispatch.outcomes import Outcome
 from backend.services.dispatch.retry_policy import Decision, Next
-from backend.services.dispatch.sender_sessions import LOOK_SECONDS, Serving
+from backend.services.dispatch.sender_sessions import LOOK_SECONDS, SenderSessions
 from backend.services.dispatch.transmission import limits_of, transmit
 
 log = get_logger(__name__)
@@ -64,9 +64,11 @@ class Dispatcher:
         with app_context():
             self._engine: Engine = db.engine
         self._claims = by_index(self._engine)
-        self._starter = Starter(connections, self._transmit, self._give_row_back, self._hurry)
+        self._starter = TimedExecutor(connections, self._transmit, self._give_row_back, self._hurry)
         self._floors = Floors()
-        self._serving = Serving(self._engine, app_context, self._forget, LeaseKeeper(self._engine, owner, predecessor))
+        self._serving = SenderSessions(
+            self._engine, app_context, self._forget, LeaseKeeper(self._engine, owner, predecessor)
+        )
         self._recorder = Recorder(app_context, self._recorded)
         self._bulk_turn: dict[int, int] = {}
         self._flying: set[int] = set()
@@ -167,7 +169,7 @@ class Dispatcher:
 
     def _claim_and_submit(self) -> float:
         now, moment = clock.now(), time.monotonic()
-        wants: list[claims.Want] = []
+        wants: list[claims.ClaimRequest] = []
         moments: dict[int, list[float]] = {}
         cooling: dict[int, float] = {}
         waits: list[float] = []
@@ -189,7 +191,7 @@ class Dispatcher:
                 moments[sender_id] = offered
                 room_left -= len(offered)
                 bulk, floors = self._bulk_of(sender_id, len(offered)), self._floors.of(sender_id)
-                wants.append(claims.Want(sender_id, lease.epoch, len(offered), bulk, floors))
+                wants.append(claims.ClaimRequest(sender_id, lease.epoch, len(offered), bulk, floors))
             elif room > 0:
                 waits.append(served.pace.opens(moment) - moment - _LEAD)
         with self._claims.begin() as connection:
@@ -212,7 +214,7 @@ class Dispatcher:
             waits.append((due - clock.now()).total_seconds())
         return max(0.0, min([LOOK_SECONDS, *waits]))
 
-    def _note_floors(self, wants: list[claims.Want], now: datetime, moment: float) -> None:
+    def _note_floors(self, wants: list[claims.ClaimRequest], now: datetime, moment: float) -> None:
         """Now and then looks where the lanes begin, so that claims need not look below; not while the claim's locks
         are held."""
         ids = self._floors.to_note([want.sender_id for want in wants], moment)

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 from backend.core.logging import get_logger
 from backend.services.dispatch.claims import Claimed
-from backend.services.dispatch.pace import Start
-from backend.services.dispatch.transmission import Served
+from backend.services.dispatch.pace import SendSlot
+from backend.services.dispatch.transmission import SenderSession
 
 log = get_logger(__name__)
 _SURPLUS_SECONDS = 0.05
@@ -31,9 +31,9 @@ _MEMORY = 0.2
 class Planned:
     """A claimed operation with its moment."""
 
-    served: Served
+    served: SenderSession
     row: Claimed
-    start: Start
+    start: SendSlot
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class _Use:
         return int(connections * min(1.0, _SURPLUS_SECONDS / max(self.seconds, 0.001)))
 
 
-class Starter:
+class TimedExecutor:
     """Carries out planned operations with `work` on `connections` threads.
 
     `give_back` gets what could not be begun in time: certainly nothing of it was written. `on_room` is called from any

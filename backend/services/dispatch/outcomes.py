@@ -28,7 +28,7 @@ from backend.services.dispatch.retry_policy import Decision, Next
 
 log = get_logger(__name__)
 _FOR_GOOD = frozenset({"rejected", "unreachable"})
-_MOST_NOTED = 10
+_MAX_NOTED = 10
 """Messages of one workspace that a batch names to live connections."""
 
 
@@ -139,7 +139,7 @@ def _note(sent: Sequence[Claimed]) -> None:
     for one in sent:
         by_workspace.setdefault(one.workspace_id, []).append(one)
     for workspace_id, some in by_workspace.items():
-        if len(some) > _MOST_NOTED:
+        if len(some) > _MAX_NOTED:
             live.note(workspace_id, "messages")
             continue
         for one in some:

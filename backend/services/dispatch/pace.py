@@ -19,7 +19,7 @@ HORIZON = 0.1
 """Seconds ahead for which operations get their moments: what is claimed is written within that time."""
 _MARGIN = 0.02
 """Seconds by which a sender's window is longer than the provider's: the way there takes not always the same time."""
-_MOST_MARGIN = 0.1
+_MAX_MARGIN = 0.1
 _MEMORY_SECONDS = 61.0
 _CATCH_UP = 0.3
 """How many seconds of missed moments may be made up for, at most at double speed and never beyond the window."""
@@ -76,7 +76,7 @@ class ChatPace:
 
 
 @dataclass(slots=True, eq=False)
-class Start:
+class SendSlot:
     """One operation's moment, and when it was really written, as soon as that is known."""
 
     planned: float
@@ -93,7 +93,7 @@ class SenderPace:
     def __init__(self, rates: Sequence[Rate]) -> None:
         self._rates = tuple(rates)
         self._spacing = max((rate.seconds / rate.count for rate in rates), default=0.0)
-        self._starts: deque[Start] = deque(maxlen=max((rate.count for rate in rates), default=1))
+        self._starts: deque[SendSlot] = deque(maxlen=max((rate.count for rate in rates), default=1))
         self._margin = _MARGIN
         self._next = 0.0
         self._rests_until = 0.0
@@ -130,16 +130,16 @@ class SenderPace:
         """When the sender's next operation may be written."""
         return self.moments(now, 1, within=float("inf"))[0]
 
-    def take(self, moments: Sequence[float], now: float) -> list[Start]:
+    def take(self, moments: Sequence[float], now: float) -> list[SendSlot]:
         """Reserves moments that `moments` gave, in their order."""
-        made = [Start(moment) for moment in moments]
+        made = [SendSlot(moment) for moment in moments]
         self._starts.extend(made)
         self._next = max(self._next, now - _CATCH_UP) + self._spacing * len(made)
         return made
 
     def remember(self, written: Iterable[float]) -> None:
         """Counts operations that an earlier holder of the lease wrote, at the latest at these moments."""
-        self._starts.extend(Start(moment, moment) for moment in sorted(written))
+        self._starts.extend(SendSlot(moment, moment) for moment in sorted(written))
 
     def rest(self, until: float) -> None:
         """Nothing before `until`."""
@@ -188,7 +188,7 @@ class SenderPace:
 
     def refused(self) -> None:
         """The provider counted more than we did: the way there varies by more than was allowed for."""
-        self._margin = min(_MOST_MARGIN, self._margin * 1.5)
+        self._margin = min(_MAX_MARGIN, self._margin * 1.5)
 
     def _leaves(self, past: Sequence[float]) -> float:
         """When the windows over `past`, which is in order of writing, let one more in."""

@@ -14,7 +14,7 @@ from backend.models import Conversation, Delivery, Message, Sender, SenderLease
 from backend.services.delivery.cancellation import cancel_pending
 from backend.services.delivery.events import message_ended
 from backend.services.dispatch.outcomes import end, note_failure
-from backend.services.dispatch.retry_policy import MOST_ATTEMPTS, Decision, Next
+from backend.services.dispatch.retry_policy import MAX_ATTEMPTS, Decision, Next
 
 log = get_logger(__name__)
 _BATCH = 200
@@ -82,7 +82,7 @@ def _end_or_repeat(row: Delivery, message: Message | None) -> None:
     note_failure(row, "unknown", "process_died")
     if row.at_most_once:
         end(row, message, Decision(Next.UNKNOWN, "process_died", "unknown"))
-    elif row.attempts >= MOST_ATTEMPTS:
+    elif row.attempts >= MAX_ATTEMPTS:
         end(row, message, Decision(Next.FAILED, "gave_up", "unknown"))
     else:
         row.state, row.reason, row.due_at = "due", "outcome_unknown", clock.now()

@@ -14,7 +14,7 @@ from backend.channels.errors import (
 )
 from backend.channels.forms import Form
 
-MOST_ATTEMPTS = 25
+MAX_ATTEMPTS = 25
 """After so many tries a row is given up, also when each try killed its process."""
 
 
@@ -65,7 +65,7 @@ def decide(error: ChannelError, *, attempts: int, at_most_once: bool, failures_i
     if isinstance(error, OutcomeUnknown):
         if at_most_once:
             return Decision(Next.UNKNOWN, error.code, "unknown", detail=error.detail)
-        if attempts >= MOST_ATTEMPTS:
+        if attempts >= MAX_ATTEMPTS:
             return Decision(Next.FAILED, "gave_up", "unknown", detail=error.code)
         return Decision(Next.AGAIN, error.code, "unknown", seconds=backoff(attempts))
     return Decision(Next.FAILED, error.code, "rejected", detail=error.detail)

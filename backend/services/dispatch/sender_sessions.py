@@ -28,7 +28,7 @@ from backend.models import Sender
 from backend.services.dispatch import claims, recovery
 from backend.services.dispatch.outcomes import Outcome
 from backend.services.dispatch.pace import HORIZON, SenderPace
-from backend.services.dispatch.transmission import Served, limits_of
+from backend.services.dispatch.transmission import SenderSession, limits_of
 
 log = get_logger(__name__)
 LOOK_SECONDS: Final = 1.0
@@ -37,7 +37,7 @@ _MEMORY_SECONDS = 61.0
 _AVOID_SECONDS = 60.0
 
 
-class Serving:
+class SenderSessions:
     """The senders of one process. `forget` is told of each that it no longer serves."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Serving:
         keeper: LeaseKeeper,
     ) -> None:
         self.keeper = keeper
-        self.senders: dict[int, Served] = {}
+        self.senders: dict[int, SenderSession] = {}
         self._engine = engine
         self._app_context = app_context
         self._tell_forgotten = forget
@@ -160,7 +160,9 @@ class Serving:
             channel = registry.get(sender.channel)
             pace = SenderPace(limits_of(channel).per_sender)
             credentials = Credentials(token=sender.credentials or "", external_id=sender.external_id)
-            self.senders[lease.sender_id] = Served(lease, sender.channel, credentials, sender.credentials_hash, pace)
+            self.senders[lease.sender_id] = SenderSession(
+                lease, sender.channel, credentials, sender.credentials_hash, pace
+            )
             self._used_at[lease.sender_id] = time.monotonic()
             db.session.rollback()
         self._remember(lease.sender_id)

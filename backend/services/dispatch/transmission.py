@@ -18,16 +18,16 @@ from backend.core.leases import FENCING, Lease
 from backend.core.logging import get_logger
 from backend.services.dispatch.claims import Claimed
 from backend.services.dispatch.outcomes import Outcome
-from backend.services.dispatch.pace import SenderPace, Start
+from backend.services.dispatch.pace import SenderPace, SendSlot
 from backend.services.dispatch.retry_policy import Decision, Next, backoff, decide, in_form
 
 log = get_logger(__name__)
-_MOST_SURPRISES = 5
+_MAX_SURPRISES = 5
 _NO_DEADLINE = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class SenderSession:
     """A sender under lease, as the dispatch loop knows it."""
 
     lease: Lease
@@ -44,14 +44,14 @@ class Served:
 
 def limits_of(channel: Channel) -> Limits:
     """The channel's rates; none where a benchmark against a provider on this machine switched them off."""
-    if config.test_hook("TEST_SENDER_RATES") == "off":
+    if config.test_env("TEST_SENDER_RATES") == "off":
         provider = urlsplit(config.get().telegram_api_url).hostname
         if provider in ("127.0.0.1", "localhost", "::1"):
             return Limits()
     return channel.limits
 
 
-def transmit(served: Served, claimed: Claimed, start: Start, open_file: Callable[[str], BinaryIO]) -> Outcome:
+def transmit(served: SenderSession, claimed: Claimed, start: SendSlot, open_file: Callable[[str], BinaryIO]) -> Outcome:
     """Carries out one operation and notes in `start` when it was written.
 
     Never raises: a defect of ours ends in the row's history as `internal_error`.
@@ -63,7 +63,7 @@ def transmit(served: Served, claimed: Claimed, start: Start, open_file: Callable
     return outcome
 
 
-def _outcome_of(served: Served, claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Outcome:
+def _outcome_of(served: SenderSession, claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Outcome:
     if (rest := served.pace.rests_for(time.monotonic())) > 0:
         # The provider asked for a pause after this was claimed: nothing is written meanwhile.
         return Outcome(claimed, decision=Decision(Next.AGAIN, "sender_resting", "retry", seconds=rest))
@@ -147,6 +147,6 @@ def operation_of(claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Oper
 def _defect(claimed: Claimed) -> Decision:
     if claimed.at_most_once:
         return Decision(Next.UNKNOWN, "internal_error", "unknown")
-    if claimed.attempts >= _MOST_SURPRISES:
+    if claimed.attempts >= _MAX_SURPRISES:
         return Decision(Next.FAILED, "internal_error", "rejected")
     return Decision(Next.AGAIN, "internal_error", "retry", seconds=backoff(claimed.attempts))

@@ -1,6 +1,6 @@
 """The instance in figures: a handful of bounded queries, read together and kept for some seconds.
 
-Counts stop at `MOST`: beyond it the exact number helps nobody, and a look at a long queue must not slow it further.
+Counts stop at `MAX_COUNT`: beyond it the exact number helps nobody, and counting a long queue must not slow it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from backend.core import clock
 from backend.core.database import db, system_scope
 
-MOST: Final = 100_000
+MAX_COUNT: Final = 100_000
 WINDOW: Final = timedelta(minutes=5)
 JOBS_WINDOW: Final = timedelta(hours=1)
 KEPT_SECONDS: Final = 5.0
@@ -127,7 +127,7 @@ def forget() -> None:
 
 def _read() -> Figures:
     now = clock.now()
-    values = {"now": now, "since": now - WINDOW, "jobs_since": now - JOBS_WINDOW, "most": MOST}
+    values = {"now": now, "since": now - WINDOW, "jobs_since": now - JOBS_WINDOW, "most": MAX_COUNT}
 
     def rows(statement: str) -> list[Any]:
         return list(db.session.execute(text(statement), values))

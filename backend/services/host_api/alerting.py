@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from backend.core import clock
 from backend.services import alerts
-from backend.services.alerts import By, Wish, severities
+from backend.services.alerts import AlertInput, Attribution, severities
 from backend.services.alerts.messages import texts
 from backend.services.alerts.messages.texts import ItemView, View
 from backend.services.host_api.transactions import ACTOR, of_workspace
@@ -102,9 +102,9 @@ def format_alert(
     return texts.text(view, locale)
 
 
-def _raise(workspace_id: int | None, wish: Wish) -> AlertResult:
+def _raise(workspace_id: int | None, wish: AlertInput) -> AlertResult:
     with of_workspace(workspace_id) as home:
-        outcome = alerts.raise_wish(home, wish, By(ACTOR, ACTOR))
+        outcome = alerts.raise_input(home, wish, Attribution(ACTOR, ACTOR))
     return AlertResult(
         outcome.alert_id, outcome.decision, outcome.reason, outcome.count, outcome.level, outcome.message_ids
     )
@@ -124,14 +124,14 @@ def _wish(
     status: Literal["firing", "resolved"],
     template: str | None,
     values: Mapping[str, Any],
-) -> Wish:
+) -> AlertInput:
     kind: Literal["photo", "document"] = "photo" if photo is not None else "document"
     source = photo if photo is not None else document
     attachment = None
     if source is not None:
         given = {"file_id": source} if isinstance(source, int) else {"url": source}
         attachment = Attachment(kind, **given)
-    return Wish(
+    return AlertInput(
         title=title,
         message=message,
         severity=severity,

@@ -15,14 +15,14 @@ from backend.core.errors import Invalid, TooLarge
 from backend.services import attachments, delivery
 from backend.services.bots import resolution, sending
 from backend.services.bots.resolution import Target
-from backend.services.delivery import Lane
+from backend.services.delivery import Priority
 from backend.services.host_api.transactions import of_workspace
 from backend.services.notifications import attaching
 from backend.services.notifications import attachments as fetching
 
 KIND: Final = "message"
 _FETCH_SECONDS: Final = 20.0
-_MOST_TEXT: Final = 100_000
+_MAX_TEXT: Final = 100_000
 Keyboard = tuple[tuple[Button, ...], ...]
 Source = int | str | bytes | BinaryIO
 """The id of a stored file, a public http(s) address, or the content itself."""
@@ -215,7 +215,7 @@ def _target(
 
 
 def _store(home: int, target: Target, content: Content, key: str | None) -> Sent:
-    made = sending.say(target, content, workspace_id=home, kind=KIND, lane=Lane.NOTIFICATION, key=key)
+    made = sending.say(target, content, workspace_id=home, kind=KIND, lane=Priority.NOTIFICATION, key=key)
     return Sent(target.level, tuple(one.id for one in made))
 
 
@@ -226,8 +226,8 @@ def _said(text: str, text_format: TextFormat, *, need: bool) -> str:
     runs = richtext.read(said) if text_format == "html" else richtext.plain(said)
     if need and not richtext.has_visible(richtext.visible(runs)):
         raise Invalid("text_empty", "There is nothing to say.")
-    if len(said) > _MOST_TEXT:
-        raise Invalid("text_too_long", f"A text has at most {_MOST_TEXT} characters; attach it as a document.")
+    if len(said) > _MAX_TEXT:
+        raise Invalid("text_too_long", f"A text has at most {_MAX_TEXT} characters; attach it as a document.")
     return said
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from backend.core import queue
 from backend.core.database import db, system_scope
-from backend.core.locking import beat, only_one
+from backend.core.locking import advisory_lock, record_heartbeat
 from backend.services import scheduling
 from backend.services.scheduling import system_jobs
 
@@ -16,18 +16,18 @@ _TURN_SECONDS = 3.0
 
 def tick() -> bool:
     """Wakes what is due and not at work, or does it here when nobody can be woken; False when another process ticks."""
-    with only_one(db.engine, "tick") as lock:
+    with advisory_lock(db.engine, "tick") as lock:
         if lock is None:
             return False
         if scheduling.waiting() and not queue.wake_now(scheduling.LANE):
             scheduling.drain(_TURN_SECONDS)
-            beat(db.engine, "tick")
+            record_heartbeat(db.engine, "tick")
         for job in _jobs_to_wake():
             if not queue.wake_now(job.lane):
                 system_jobs.work(job, _TURN_SECONDS)
-                beat(db.engine, "tick")
+                record_heartbeat(db.engine, "tick")
         db.session.remove()
-        beat(db.engine, "tick")
+        record_heartbeat(db.engine, "tick")
     return True
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.core import config, failpoints, queue
 from backend.core.database import db
-from backend.core.locking import beat, only_one
+from backend.core.locking import advisory_lock, record_heartbeat
 from backend.core.logging import get_logger
 from backend.services import alerts, intake, live, mail, outgoing_webhooks, posts, senders
 from backend.services.auth import password_resets
@@ -25,7 +25,7 @@ from backend.services.scheduled_messages import file_fetches
 log = get_logger(__name__)
 
 SWEEP_SECONDS = 2.0
-ENABLED = "sweep" not in (config.test_hook("TEST_DISABLE") or "")
+ENABLED = "sweep" not in (config.test_env("TEST_DISABLE") or "")
 """Only a test that proves the tests would notice switches it off."""
 
 _TURN_SECONDS = 3.0
@@ -80,14 +80,14 @@ def sweep() -> bool:
     """Runs once if no other process does; False otherwise. Needs an app context; leaves no transaction open."""
     if not ENABLED:
         return False
-    with only_one(db.engine, "sweep") as lock:
+    with advisory_lock(db.engine, "sweep") as lock:
         if lock is None:
             return False
         failpoints.hit("sweep.started")
         # Each step is done, whatever became of those before it.
         done = [_done(step) for step in _steps()]
         if all(done):
-            beat(db.engine, "sweep")
+            record_heartbeat(db.engine, "sweep")
     return True
 
 
@@ -133,7 +133,7 @@ def _wake(lane: str, waiting: Callable[[], int], work: Callable[[], int]) -> Non
     if waiting() and not queue.wake_now(lane):
         # Redis only runs the work; without it the sweep does.
         work()
-        beat(db.engine, "sweep")
+        record_heartbeat(db.engine, "sweep")
 
 
 def _tidy() -> None:

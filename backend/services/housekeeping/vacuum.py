@@ -19,7 +19,7 @@ log = get_logger(__name__)
 EVERY_SECONDS: Final = 30.0
 LARGEST: Final = 4 * 1024 * 1024
 """Bytes of the table with its indexes: a thousand waiting rows take far less."""
-MOST_ROWS: Final = 1000
+MAX_ROWS: Final = 1000
 _looked_at = float("-inf")
 
 _BLOATED = text(
@@ -44,7 +44,7 @@ def tidy_queue(engine: Engine, *, largest: int = LARGEST) -> bool:
     time; what others want of it meanwhile waits as long as the rewriting of a few rows takes.
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not connection.execute(_BLOATED, {"largest": largest, "most": MOST_ROWS}).scalar():
+        if not connection.execute(_BLOATED, {"largest": largest, "most": MAX_ROWS}).scalar():
             return False
         connection.execute(text("SET lock_timeout = '100ms'"))
         connection.execute(text("SET statement_timeout = '5s'"))

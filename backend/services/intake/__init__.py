@@ -4,8 +4,8 @@ Events of one conversation are processed in order, conversations independently. 
 before it is processed, so that one that kills its worker is parked, and parks nobody else.
 """
 
-from backend.services.intake.batcher import Acceptor, Handed, accept, acceptor
+from backend.services.intake.batcher import Acceptor, PendingUpdate, accept, acceptor
 from backend.services.intake.consumer import drain, waiting
 from backend.services.intake.event_store import store
 
-__all__ = ["Acceptor", "Handed", "accept", "acceptor", "drain", "store", "waiting"]
+__all__ = ["Acceptor", "PendingUpdate", "accept", "acceptor", "drain", "store", "waiting"]

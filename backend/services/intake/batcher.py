@@ -21,26 +21,26 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from backend.core import failpoints, queue
 from backend.core.database import db
 from backend.core.logging import get_logger
-from backend.services.intake.event_store import Arrived, Receiver, arrived, insert
+from backend.services.intake.event_store import Receiver, UpdateRow, arrived, insert
 
 log = get_logger(__name__)
-_MOST = 200
+_MAX = 200
 """Bodies of one transaction."""
-_MOST_BYTES = 4 * 1024 * 1024
+_MAX_BYTES = 4 * 1024 * 1024
 
 Result = bool | Exception
 """Of a body: True once it is committed, False for one that is known, or what the database raised."""
-Told = Callable[[Sequence[tuple[Any, Result]]], None]
+OnStored = Callable[[Sequence[tuple[Any, Result]]], None]
 """Hears, in the acceptor's thread, of all of its bodies in a batch at once, by their tickets. Must not raise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class PendingUpdate:
     """A body whose secret was verified; `told` hears of it under `ticket`."""
 
     sender: Receiver
     raw: bytes
-    told: Told
+    told: OnStored
     ticket: Any
 
 
@@ -49,7 +49,7 @@ class Acceptor:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._waiting: queues.SimpleQueue[Sequence[Handed]] = queues.SimpleQueue()
+        self._waiting: queues.SimpleQueue[Sequence[PendingUpdate]] = queues.SimpleQueue()
         self._connection: Connection | None = None
         # A daemon: what it has not committed was not acknowledged, and comes again.
         threading.Thread(target=self._run, name="accept", daemon=True).start()
@@ -59,10 +59,10 @@ class Acceptor:
         known, or what the database raised. Nothing may be acknowledged before."""
         stored: Future[bool] = Future()
         stored.set_running_or_notify_cancel()  # nobody can take it back from here on
-        self.hand_over([Handed(sender, raw, _settle, stored)])
+        self.hand_over([PendingUpdate(sender, raw, _settle, stored)])
         return stored
 
-    def hand_over(self, bodies: Sequence[Handed]) -> None:
+    def hand_over(self, bodies: Sequence[PendingUpdate]) -> None:
         """Has bodies stored; whoever waits for them is told after the commit, and may acknowledge only then."""
         self._waiting.put(bodies)
 
@@ -73,7 +73,7 @@ class Acceptor:
                 waiting.extend(self._waiting.get())
             while waiting:
                 batch, size = [waiting.popleft()], 0
-                while waiting and len(batch) < _MOST and size < _MOST_BYTES:
+                while waiting and len(batch) < _MAX and size < _MAX_BYTES:
                     size += len(batch[-1].raw)
                     batch.append(waiting.popleft())
                 try:
@@ -82,8 +82,8 @@ class Acceptor:
                     # Whoever waits hears nothing and gives up in time; the next ones must not.
                     log.exception("acceptor_defect", error=type(error).__name__)
 
-    def _accept(self, batch: Sequence[Handed]) -> None:
-        ready: list[tuple[Handed, Arrived]] = []
+    def _accept(self, batch: Sequence[PendingUpdate]) -> None:
+        ready: list[tuple[PendingUpdate, UpdateRow]] = []
         for handed in batch:
             try:
                 ready.append((handed, arrived(handed.sender, handed.raw)))
@@ -93,7 +93,7 @@ class Acceptor:
         if ready:
             self._store(ready)
 
-    def _store(self, ready: Sequence[tuple[Handed, Arrived]]) -> None:
+    def _store(self, ready: Sequence[tuple[PendingUpdate, UpdateRow]]) -> None:
         events = [event for _, event in ready]
         try:
             new, again = self._insert(events)
@@ -112,7 +112,7 @@ class Acceptor:
             return
         # What a first attempt may have stored is known by now, and has not woken anybody.
         to_process = again or any(event.name in new and not event.parked for event in events)
-        results: list[tuple[Handed, Result]] = []
+        results: list[tuple[PendingUpdate, Result]] = []
         for handed, event in ready:
             results.append((handed, event.name in new))
             new.discard(event.name)  # the second of two equal ones
@@ -120,7 +120,7 @@ class Acceptor:
         if to_process:
             queue.wake_now("intake")
 
-    def _insert(self, events: Sequence[Arrived]) -> tuple[set[tuple[int, bytes]], bool]:
+    def _insert(self, events: Sequence[UpdateRow]) -> tuple[set[tuple[int, bytes]], bool]:
         """Stores and commits; the names of those that were new, and whether it took a second attempt.
 
         One statement on a connection that stays is one round trip. A connection that broke since the last batch (the
@@ -151,8 +151,8 @@ class Acceptor:
             connection.close()
 
 
-def _tell(results: Sequence[tuple[Handed, Result]]) -> None:
-    by_listener: dict[Told, list[tuple[Any, Result]]] = {}
+def _tell(results: Sequence[tuple[PendingUpdate, Result]]) -> None:
+    by_listener: dict[OnStored, list[tuple[Any, Result]]] = {}
     for handed, result in results:
         by_listener.setdefault(handed.told, []).append((handed.ticket, result))
     for told, tickets in by_listener.items():

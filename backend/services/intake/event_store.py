@@ -54,7 +54,7 @@ class Receiver(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class UpdateRow:
     """A body as it will be stored; one that cannot be read is parked."""
 
     sender_id: int
@@ -70,11 +70,11 @@ class Arrived:
         return self.sender_id, self.key
 
 
-def arrived(sender: Receiver, raw: bytes) -> Arrived:
+def arrived(sender: Receiver, raw: bytes) -> UpdateRow:
     """A body, with its keys, encrypted. Reads and writes nothing."""
     envelope = registry.get(sender.channel).envelope(raw)
     key = digest(envelope.dedupe_key)
-    return Arrived(
+    return UpdateRow(
         sender.id,
         sender.channel,
         key,
@@ -84,7 +84,7 @@ def arrived(sender: Receiver, raw: bytes) -> Arrived:
     )
 
 
-def insert(connection: Connection, events: Sequence[Arrived]) -> set[tuple[int, bytes]]:
+def insert(connection: Connection, events: Sequence[UpdateRow]) -> set[tuple[int, bytes]]:
     """Stores bodies in the connection's transaction; returns the names of those that were new.
 
     Raises what the database raises, and then nothing is stored.
@@ -118,7 +118,7 @@ def row_name(sender_id: int, key: bytes) -> str:
     return f"{sender_id}:{key.hex()}"
 
 
-def _values(events: Sequence[Arrived], now: datetime) -> dict[str, Any]:
+def _values(events: Sequence[UpdateRow], now: datetime) -> dict[str, Any]:
     return {
         "senders": [event.sender_id for event in events],
         "channels": [event.channel for event in events],

@@ -25,7 +25,7 @@ from backend.services.senders import provider
 log = get_logger(__name__)
 
 WAIT_SECONDS: Final = 25
-_MOST_REST: Final = 30.0
+_MAX_REST: Final = 30.0
 
 
 class PollingStopped(Exception):
@@ -158,6 +158,6 @@ class Poller:
 
     def _rest(self, code: str, seconds: float = 0.0) -> None:
         self._failures += 1
-        pause = max(seconds, min(_MOST_REST, 2.0 ** min(self._failures - 1, 10)))
+        pause = max(seconds, min(_MAX_REST, 2.0 ** min(self._failures - 1, 10)))
         log.warning("polling_rests", sender_id=self._sender_id, code=code, seconds=pause)
         self._stop.wait(pause)

@@ -27,9 +27,9 @@ from backend.services.intake.event_store import row_name
 
 log = get_logger(__name__)
 
-MOST_FAILURES = 5
+MAX_FAILURES = 5
 """An event whose handler raises is parked after so many tries, about 15 seconds; its conversation waits that long."""
-MOST_ATTEMPTS = 8
+MAX_ATTEMPTS = 8
 """One whose process dies is given more time, about four minutes: perhaps it was not the event that killed it."""
 
 Place = tuple[int, int]
@@ -41,7 +41,7 @@ HANDLERS: dict[str, tuple[Prepare, Handle]] = {"telegram_bot": (telegram.prepare
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class ClaimedEvent:
     """An event whose attempt has been counted."""
 
     id: int
@@ -77,20 +77,20 @@ _BEGIN = text(
 ).bindparams(bindparam("now", type_=UtcDateTime))
 
 
-def begin(place: Place) -> Begun | None:
+def begin(place: Place) -> ClaimedEvent | None:
     """Counts the attempt of the conversation's first event and commits it, before anything that could end this process.
 
     It also moves the event's next try away: should this process die, others go first and the event is not met by the
     same killer at once. None, and nothing counted, where the first is not due or somebody else's.
     """
-    values = {"sender_id": place[0], "key": place[1], "now": clock.now(), "most": MOST_ATTEMPTS}
+    values = {"sender_id": place[0], "key": place[1], "now": clock.now(), "most": MAX_ATTEMPTS}
     row = db.session.execute(_BEGIN, values).first()
     if row is None:
         _park_hopeless(place)
         return None
     db.session.commit()
     failpoints.hit("intake.stored_not_processed")
-    return Begun(**row._mapping)
+    return ClaimedEvent(**row._mapping)
 
 
 def _park_hopeless(place: Place) -> None:
@@ -99,7 +99,7 @@ def _park_hopeless(place: Place) -> None:
         select(WebhookEvent.id)
         .where(WebhookEvent.state == "new", WebhookEvent.sender_id == place[0])
         .where(WebhookEvent.conversation_key == place[1], WebhookEvent.due_at <= clock.now())
-        .where(WebhookEvent.attempts >= MOST_ATTEMPTS)
+        .where(WebhookEvent.attempts >= MAX_ATTEMPTS)
         .order_by(WebhookEvent.id)
         .limit(1)
     ).scalar()
@@ -143,7 +143,7 @@ def _lock(event_id: int) -> tuple[WebhookEvent, Sender, bool] | None:
     return None if row is None else (row[0], row[3], bool(row[1]))
 
 
-def process(event: Begun) -> bool:
+def process(event: ClaimedEvent) -> bool:
     """Processes one event; True when it ended (also when parked), False when it has to wait or is somebody else's."""
     event_id, sender_id = event.id, event.sender_id
     try:
@@ -203,7 +203,7 @@ def _failed(event_id: int, code: str) -> bool:
         db.session.rollback()
         return False
     event.error = code
-    if event.attempts >= MOST_FAILURES:
+    if event.attempts >= MAX_FAILURES:
         _park(event, code)
     else:
         event.due_at = clock.now() + timedelta(seconds=2.0 ** (event.attempts - 1))

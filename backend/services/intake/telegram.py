@@ -20,7 +20,7 @@ from backend.core.database import db, workspace_scope
 from backend.models import Sender
 from backend.services import alerts, conversations, delivery, linking, notifications, senders
 from backend.services.intake import commands
-from backend.services.intake.commands.chat_context import Exchange, Facts
+from backend.services.intake.commands.chat_context import ChatContext, Facts
 
 _SEEN_EVERY_SECONDS = 60
 
@@ -54,7 +54,7 @@ def handle(sender: Sender, event: InboundEvent, facts: Facts | None = None) -> N
 def _message(sender: Sender, event: MessageReceived, facts: Facts) -> None:
     if event.channel_post or event.chat.type == "channel":
         return
-    exchange = Exchange.open(sender, event.chat, event.sender, facts, event.message_id)
+    exchange = ChatContext.open(sender, event.chat, event.sender, facts, event.message_id)
     if not event.proves_sender:
         _unproven(exchange, event)
         return
@@ -76,7 +76,7 @@ def _message(sender: Sender, event: MessageReceived, facts: Facts) -> None:
         commands.hint(exchange)
 
 
-def _unproven(exchange: Exchange, event: MessageReceived) -> None:
+def _unproven(exchange: ChatContext, event: MessageReceived) -> None:
     """A message that may be somebody else's words never redeems a token or runs a command; it is told why."""
     if exchange.workspace_id is None:
         return
@@ -91,7 +91,7 @@ def _unproven(exchange: Exchange, event: MessageReceived) -> None:
         exchange.say("linking.anonymous")
 
 
-def _record(exchange: Exchange, event: MessageReceived) -> None:
+def _record(exchange: ChatContext, event: MessageReceived) -> None:
     conversation = exchange.conversation()
     identity_id = conversation.identity_id
     if event.chat.is_group and event.sender is not None:
@@ -112,7 +112,7 @@ def _press(sender: Sender, event: ButtonPressed, facts: Facts) -> None:
         return
     exchange = None
     if event.chat is not None:
-        exchange = Exchange.open(sender, event.chat, event.person, facts, event.message_id)
+        exchange = ChatContext.open(sender, event.chat, event.person, facts, event.message_id)
     workspace_id = exchange.workspace_id if exchange is not None else sender.workspace_id
     if workspace_id is None:
         return

@@ -36,7 +36,7 @@ def say(
         conversation,
         content,
         kind=kind,
-        lane=delivery.Lane.REPLY,
+        lane=delivery.Priority.REPLY,
         expires_in=delivery.REPLY_LIFE,
         user_id=user_id,
         reply_to=reply_to,

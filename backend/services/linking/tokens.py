@@ -24,7 +24,7 @@ KEPT: Final = timedelta(hours=24)
 """How long an expired token is remembered, so that a late one is told apart from an invented one."""
 _SECRET_BYTES: Final = 24
 _FORM = re.compile(r"user_([0-9]{1,19})_([A-Za-z0-9_-]{22,40})")
-_MOST_CHARACTERS: Final = 64
+_MAX_CHARACTERS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +61,4 @@ def issue(actor_label: str, user: User, sender: Sender) -> Issued:
 
 def looks_like_token(text: str) -> bool:
     """Whether the text has a token's form; says nothing about whether there is such a token."""
-    return len(text) <= _MOST_CHARACTERS and _FORM.fullmatch(text) is not None
+    return len(text) <= _MAX_CHARACTERS and _FORM.fullmatch(text) is not None

@@ -16,7 +16,7 @@ from backend.core.database import UtcDateTime, db, system_scope
 
 KEPT: Final = timedelta(hours=1)
 _EVERY: Final = timedelta(minutes=5)
-_MOST: Final = 5_000
+_MAX: Final = 5_000
 
 _MARK = text(
     """
@@ -58,7 +58,7 @@ def purge() -> int:
         db.session.execute(_MARK, {"now": now, "before": now - _EVERY})
         if db.session.execute(_USE, {"before": now - KEPT}).first() is not None:
             db.session.execute(_FORGET_MARKS)
-        gone: int = db.session.execute(_DROP, {"most": _MOST}).rowcount  # type: ignore[attr-defined]
-        gone += db.session.execute(_DROP_STRAYS, {"most": _MOST}).rowcount  # type: ignore[attr-defined]
+        gone: int = db.session.execute(_DROP, {"most": _MAX}).rowcount  # type: ignore[attr-defined]
+        gone += db.session.execute(_DROP_STRAYS, {"most": _MAX}).rowcount  # type: ignore[attr-defined]
         db.session.commit()
     return gone

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-MOST_CHARACTERS: Final = 4096
-_MOST_RUNNING: Final = 1000
-_MOST_XID: Final = 2**63 - 1
+MAX_CHARACTERS: Final = 4096
+_MAX_RUNNING: Final = 1000
+_MAX_XID: Final = 2**63 - 1
 _VERSION: Final = "1."
 _TEXT: Final = re.compile(r"(\d{1,19}):(\d{1,19}):((?:\d{1,19}(?:,\d{1,19})*)?)")
 
@@ -79,7 +79,7 @@ def decode(cursor: str) -> Snapshot:
 
     A made-up cursor is harmless: it chooses among the events that the caller may hear anyway.
     """
-    if not cursor.startswith(_VERSION) or len(cursor) > MOST_CHARACTERS or not cursor.isascii():
+    if not cursor.startswith(_VERSION) or len(cursor) > MAX_CHARACTERS or not cursor.isascii():
         raise BadCursor("not a cursor")
     body = cursor[len(_VERSION) :]
     try:
@@ -102,7 +102,7 @@ def decode(cursor: str) -> Snapshot:
 
 def _checked(xmax: int, running: tuple[int, ...]) -> Snapshot:
     ascending = all(low < high for low, high in pairwise((*running, xmax)))
-    if not 0 < xmax <= _MOST_XID or len(running) > _MOST_RUNNING or not ascending or (running and running[0] <= 0):
+    if not 0 < xmax <= _MAX_XID or len(running) > _MAX_RUNNING or not ascending or (running and running[0] <= 0):
         raise BadCursor("not a snapshot")
     return Snapshot(xmax, running)
 

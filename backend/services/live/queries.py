@@ -16,9 +16,9 @@ from backend.core.database import db, system_scope
 from backend.services.live import cursors
 from backend.services.live.cursors import Snapshot
 
-MOST_AT_ONCE: Final = 2000
+MAX_AT_ONCE: Final = 2000
 """Changes that are told one by one. Beyond it clients are told to look at everything anew."""
-MOST_SCANNED: Final = 20_000
+MAX_SCANNED: Final = 20_000
 """Rows of all workspaces that are looked through for one client that comes back."""
 
 
@@ -88,12 +88,12 @@ def now() -> Snapshot:
 def since(snapshot: Snapshot) -> Reading:
     """What has changed in all workspaces since then, in one statement and so as of one moment."""
     with system_scope("one reader serves the connections of all workspaces"):
-        rows = db.session.execute(_SINCE, {**_bounds(snapshot), "most": MOST_AT_ONCE + 1}).all()
+        rows = db.session.execute(_SINCE, {**_bounds(snapshot), "most": MAX_AT_ONCE + 1}).all()
     reached = cursors.from_sql(rows[0].now)
     if snapshot.xmax > reached.xmax:
         # The database counts from less than before: it was restored.
         return Reading(reached, None, "unknown")
-    if len(rows) > MOST_AT_ONCE:
+    if len(rows) > MAX_AT_ONCE:
         return Reading(reached, None, "too_many")
     return Reading(reached, _changes(rows))
 
@@ -106,13 +106,13 @@ def resume(workspace_id: int, snapshot: Snapshot, until: Snapshot) -> Reading:
         **_bounds(snapshot),
         "until": until.sql(),
         "workspace_id": workspace_id,
-        "scanned": MOST_SCANNED + 1,
+        "scanned": MAX_SCANNED + 1,
     }
     with system_scope("the rows of all workspaces are looked through; one's are returned"):
         rows = db.session.execute(_RESUME, values).all()
     if rows[0].horizon is not None and not snapshot.includes_all_of(cursors.from_sql(rows[0].horizon)):
         return Reading(until, None, "too_old")
-    if rows[0].scanned > MOST_SCANNED or len(rows) > MOST_AT_ONCE:
+    if rows[0].scanned > MAX_SCANNED or len(rows) > MAX_AT_ONCE:
         return Reading(until, None, "too_many")
     return Reading(until, _changes(rows))
 

@@ -17,7 +17,7 @@ from backend.services.mail import addresses
 LIFE: Final = timedelta(hours=24)
 MAX_SUBJECT: Final = 200
 MAX_TEXT: Final = 100_000
-_MOST_ADMINS: Final = 50
+_MAX_ADMINS: Final = 50
 
 
 def is_configured() -> bool:
@@ -93,7 +93,7 @@ def _to_each(workspace_id: int, words: Callable[[str], tuple[str, str]], kind: s
         select(User.id, User.email, User.locale)
         .where(User.role == ADMIN, User.email.is_not(None), User.disabled_at.is_(None))
         .order_by(User.id)
-        .limit(_MOST_ADMINS)
+        .limit(_MAX_ADMINS)
     )
     with workspace_scope(workspace_id):
         found = db.session.execute(admins).all()

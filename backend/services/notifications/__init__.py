@@ -9,7 +9,7 @@ from backend.services.notifications import replacement as replacement
 from backend.services.notifications.attaching import Attachment
 from backend.services.notifications.buttons import press
 from backend.services.notifications.reporting import KIND, plain_data, report, standing
-from backend.services.notifications.retry import Way, retry_available
+from backend.services.notifications.retry import RetryHandler, retry_available
 from backend.services.notifications.retry import register as register_retry
 from backend.services.notifications.settings import Preferences, change, preferences_of
 from backend.services.notifications.subjects import was_told
@@ -19,7 +19,7 @@ __all__ = [
     "KIND",
     "Attachment",
     "Preferences",
-    "Way",
+    "RetryHandler",
     "change",
     "plain_data",
     "preferences_of",

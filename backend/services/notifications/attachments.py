@@ -31,7 +31,7 @@ from backend.services.texts.quiet_hours import quiet_until
 
 log = get_logger(__name__)
 
-MOST_TRIES: Final = 3
+MAX_TRIES: Final = 3
 _CLAIM: Final = timedelta(seconds=60)
 """How long one process keeps an attachment to itself; longer than a fetch may take."""
 _PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=20))
@@ -192,7 +192,7 @@ def _give_up_or_wait(claimed: _Claimed, error: FetchFailed) -> int:
         return 0
     carried = event.attachment or {}
     tries = carried.get("tries", 1)
-    if error.again and tries < MOST_TRIES:
+    if error.again and tries < MAX_TRIES:
         event.attachment = carried | {"until": _text(clock.now() + _PAUSES[tries - 1])}
         db.session.commit()
         return 0
@@ -217,9 +217,13 @@ def _release(event: NotificationEvent, media: Media | None) -> bool:
         return False
     newest = reporting.event_of(message) or event
     user = db.session.get_one(User, event.user_id)
-    wishes = settings.wishes_of(user, newest.type)
-    content = _with_media(message, newest, user, media, muted=wishes.muted) if media else None
-    quiet = quiet_until(wishes.quiet, wishes.zone, clock.now()) if wishes.quiet and not newest.critical else None
+    preferences = settings.delivery_preferences_of(user, newest.type)
+    content = _with_media(message, newest, user, media, muted=preferences.muted) if media else None
+    quiet = (
+        quiet_until(preferences.quiet, preferences.zone, clock.now())
+        if preferences.quiet and not newest.critical
+        else None
+    )
     reason = reporting.QUIET if quiet else "queued"
     if not delivery.release(message, content, not_before=quiet, reason=reason):
         return False

@@ -15,7 +15,7 @@ LinkState = Literal["none", "active", "paused", "blocked", "disabled"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class DeliveryPreferences:
     """What the person wants. `quiet` are hours in `zone`."""
 
     muted: bool = False
@@ -24,7 +24,7 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LastSent:
     """What was last told about a subject. `version` is None where the reporter never gave one."""
 
     version: int | None
@@ -45,11 +45,11 @@ QUEUED = Decision("queued")
 def decide(
     *,
     link: LinkState,
-    wishes: Wishes,
+    preferences: DeliveryPreferences,
     critical: bool,
     now: datetime,
     version: int | None = None,
-    told: Told | None = None,
+    told: LastSent | None = None,
 ) -> Decision:
     """Decides on one event; `told` is None for the first of its subject.
 
@@ -65,12 +65,12 @@ def decide(
         return Decision("suppressed", "paused")
     if critical:
         return QUEUED
-    if wishes.muted:
+    if preferences.muted:
         return Decision("suppressed", "muted")
-    until = quiet_until(wishes.quiet, wishes.zone, now) if wishes.quiet else None
+    until = quiet_until(preferences.quiet, preferences.zone, now) if preferences.quiet else None
     return Decision("deferred", "quiet_hours", until) if until else QUEUED
 
 
-def is_stale(version: int | None, told: Told | None) -> bool:
+def is_stale(version: int | None, told: LastSent | None) -> bool:
     """Whether the person was already told this version or a later one. Without a version an event is always newer."""
     return version is not None and told is not None and told.version is not None and version <= told.version

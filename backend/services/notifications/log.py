@@ -16,7 +16,7 @@ from backend.models import Attempt, Conversation, Delivery, Message, Notificatio
 from backend.services import paging, senders
 from backend.services.notifications import queries
 
-MOST_ATTEMPTS = 100
+MAX_ATTEMPTS = 100
 """Of one message, the newest; eight are made of a part at most, but a message may be edited for weeks."""
 
 
@@ -78,7 +78,7 @@ def trace(event_id: int) -> Trace:
         select(Attempt)
         .where(Attempt.workspace_id == current_workspace_id(), Attempt.message_id == message.id)
         .order_by(Attempt.id.desc())
-        .limit(MOST_ATTEMPTS)
+        .limit(MAX_ATTEMPTS)
     )
     chat = db.session.get(Conversation, message.conversation_id)
     return Trace(

@@ -16,10 +16,10 @@ from backend.core import clock, queue
 from backend.core.database import db
 from backend.models import Conversation, Message, NotificationEvent, NotificationSubject, NotificationType, User
 from backend.services import delivery, linking, senders
-from backend.services.delivery import Lane
+from backend.services.delivery import Priority
 from backend.services.notifications import attaching, known_types, rendering, settings, subjects
 from backend.services.notifications.attaching import Attachment
-from backend.services.notifications.decision import Decision, LinkState, Wishes, decide
+from backend.services.notifications.decision import Decision, DeliveryPreferences, LinkState, decide
 from backend.services.notifications.subjects import Living
 from backend.services.texts import values
 
@@ -48,11 +48,11 @@ def report(
     carried, media = attaching.prepare(attachment)
     link_state, conversation = standing(user)
     living = subjects.lock(user, subject, conversation) if subject else None
-    wishes = settings.wishes_of(user, type_name)
+    preferences = settings.delivery_preferences_of(user, type_name)
     now = clock.now()
     decided = decide(
         link=link_state,
-        wishes=wishes,
+        preferences=preferences,
         critical=critical,
         now=now,
         version=version,
@@ -75,7 +75,7 @@ def report(
     db.session.add(event)
     db.session.flush()
     if decided.decision != "suppressed" and conversation is not None:
-        _tell(_Telling(event, own, user, wishes, conversation, media, decided), living)
+        _send_pending(PendingNotification(event, own, user, preferences, conversation, media, decided), living)
     return event
 
 
@@ -93,7 +93,7 @@ def standing(user: User) -> tuple[LinkState, Conversation | None]:
     return ("paused" if link.paused_at else "active"), conversation
 
 
-class _Telling:
+class PendingNotification:
     """An event on its way into the outbox."""
 
     def __init__(
@@ -101,18 +101,18 @@ class _Telling:
         event: NotificationEvent,
         own: NotificationType | None,
         user: User,
-        wishes: Wishes,
+        preferences: DeliveryPreferences,
         conversation: Conversation,
         media: tuple[Media, ...],
         decided: Decision,
     ) -> None:
         self.event, self.own, self.user = event, own, user
-        self.wishes, self.conversation, self.media, self.decided = wishes, conversation, media, decided
+        self.preferences, self.conversation, self.media, self.decided = preferences, conversation, media, decided
 
     def content(self, media: tuple[Media, ...], link: str | None) -> Content:
         """The message's content with these media."""
         return rendering.content_of(
-            self.event, self.own, self.user.locale, muted=self.wishes.muted, media=media, link=link
+            self.event, self.own, self.user.locale, muted=self.preferences.muted, media=media, link=link
         )
 
     def conclude(self, message: Message, decided: Decision) -> None:
@@ -122,17 +122,17 @@ class _Telling:
         db.session.flush()
 
 
-def _tell(telling: _Telling, living: Living | None) -> None:
+def _send_pending(pending: PendingNotification, living: Living | None) -> None:
     message = living.message if living else None
-    if message is None or not _update(telling, message):
-        message = _send(telling)
+    if message is None or not _update(pending, message):
+        message = _send(pending)
     if living is not None:
-        living.say(message, telling.event.version)
+        living.say(message, pending.event.version)
 
 
-def _send(telling: _Telling, *, link: str | None = None) -> Message:
+def _send(pending: PendingNotification, *, link: str | None = None) -> Message:
     """A message of its own; it waits for the end of quiet hours, and for its attachment."""
-    decided, event = telling.decided, telling.event
+    decided, event = pending.decided, pending.event
     not_before, reason = decided.until, decided.reason or "queued"
     if attaching.is_waiting(event.attachment):
         patience = clock.now() + attaching.PATIENCE
@@ -142,27 +142,27 @@ def _send(telling: _Telling, *, link: str | None = None) -> Message:
             reason = attaching.FETCHING
         queue.wake("notifications")
     message = delivery.send(
-        telling.conversation,
-        telling.content(telling.media, attaching.link_of(event.attachment) or link),
+        pending.conversation,
+        pending.content(pending.media, attaching.link_of(event.attachment) or link),
         kind=KIND,
-        lane=Lane.NOTIFICATION,
+        lane=Priority.NOTIFICATION,
         key=f"event:{event.id}",
         not_before=not_before,
         reason=reason,
         expires_in=delivery.NOTIFICATION_LIFE,
-        user_id=telling.user.id,
+        user_id=pending.user.id,
     )
-    telling.conclude(message, decided)
+    pending.conclude(message, decided)
     return message
 
 
-def _update(telling: _Telling, message: Message) -> bool:
+def _update(pending: PendingNotification, message: Message) -> bool:
     """Has the subject's message say the new event; False where it cannot, and a new message has to.
 
     An edit makes no sound, so quiet hours do not hold it back. A message that itself still waits for their end goes
     on waiting, unless this event may pass.
     """
-    event = telling.event
+    event = pending.event
     first = _told_by(message, first=True)
     carried = first.attachment if first else None
     if event.attachment is not None:
@@ -171,19 +171,19 @@ def _update(telling: _Telling, message: Message) -> bool:
             return False
         event.attachment = attaching.requested(event.attachment)
     media = _media_of(message)
-    content = telling.content(media, None if media else attaching.link_of(carried))
+    content = pending.content(media, None if media else attaching.link_of(carried))
     held = _held_until(message)
     if held is None:
         delivery.edit(message, content)
-        telling.conclude(message, Decision("queued"))
+        pending.conclude(message, Decision("queued"))
         return True
     reason, until = held
-    if telling.decided.decision == "queued" and not attaching.is_waiting(carried):
+    if pending.decided.decision == "queued" and not attaching.is_waiting(carried):
         delivery.release(message, content)
-        telling.conclude(message, telling.decided)
+        pending.conclude(message, pending.decided)
     else:
         delivery.release(message, content, not_before=until, reason=reason)
-        telling.conclude(message, Decision("deferred", reason, until))
+        pending.conclude(message, Decision("deferred", reason, until))
     return True
 
 
@@ -197,13 +197,13 @@ def tell_anew(message: Message, subject: NotificationSubject) -> Message | None:
     user = db.session.get_one(User, event.user_id)
     exists, own = rendering.type_of(event)
     link_state, conversation = standing(user)
-    wishes = settings.wishes_of(user, event.type)
-    decided = decide(link=link_state, wishes=wishes, critical=event.critical, now=clock.now())
+    preferences = settings.delivery_preferences_of(user, event.type)
+    decided = decide(link=link_state, preferences=preferences, critical=event.critical, now=clock.now())
     if not exists or conversation is None or decided.decision == "suppressed":
         return None
     media = _media_of(message)
-    telling = _Telling(event, own, user, wishes, conversation, media, decided)
-    made = _send(telling, link=None if media else attaching.link_of(first.attachment))
+    pending = PendingNotification(event, own, user, preferences, conversation, media, decided)
+    made = _send(pending, link=None if media else attaching.link_of(first.attachment))
     subject.message_id, subject.updated_at = made.id, clock.now()
     db.session.flush()
     return made

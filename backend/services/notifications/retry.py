@@ -15,7 +15,7 @@ TYPES = ("post_failure",)
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class RetryHandler:
     """`available` asks without changing anything; `run` stores the retry in the caller's transaction."""
 
     name: str
@@ -23,10 +23,10 @@ class Way:
     run: Callable[[NotificationEvent], None]
 
 
-_ways: list[Way] = []
+_ways: list[RetryHandler] = []
 
 
-def register(way: Way) -> None:
+def register(way: RetryHandler) -> None:
     """Adds a way; one of the same name is replaced."""
     unregister(way.name)
     _ways.append(way)
@@ -42,7 +42,7 @@ def retry_available(event: NotificationEvent) -> bool:
     return way_for(event) is not None
 
 
-def way_for(event: NotificationEvent) -> Way | None:
+def way_for(event: NotificationEvent) -> RetryHandler | None:
     """The first registered way that can retry this event."""
     if event.type not in TYPES:
         return None

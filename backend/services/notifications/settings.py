@@ -17,7 +17,7 @@ from backend.core.errors import Invalid
 from backend.models import NotificationSettings, User
 from backend.services.auth import audit
 from backend.services.notifications import known_types
-from backend.services.notifications.decision import Wishes
+from backend.services.notifications.decision import DeliveryPreferences
 from backend.services.texts.quiet_hours import QuietHours
 
 DEFAULT_SUMMARY_AT = "09:00"
@@ -87,7 +87,7 @@ def switch(actor_label: str, user: User, type_name: str, *, on: bool) -> None:
     audit.record(actor_label, action, f"user:{user.id}", type=type_name)
 
 
-def wishes_of(user: User, type_name: str) -> Wishes:
+def delivery_preferences_of(user: User, type_name: str) -> DeliveryPreferences:
     """What the person wants concerning one type."""
     row = db.session.get(NotificationSettings, user.id)
     chosen = row.types if row else {}
@@ -95,7 +95,7 @@ def wishes_of(user: User, type_name: str) -> Wishes:
     if row and row.quiet_start and row.quiet_end:
         quiet = QuietHours(time.fromisoformat(row.quiet_start), time.fromisoformat(row.quiet_end))
     on = chosen.get(type_name, known_types.SUBSCRIPTIONS.get(type_name, True))
-    return Wishes(muted=not on, quiet=quiet, zone=zone_of(user.timezone))
+    return DeliveryPreferences(muted=not on, quiet=quiet, zone=zone_of(user.timezone))
 
 
 def zone_of(name: str) -> tzinfo:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from backend.core import clock
 from backend.core.database import db
 from backend.models import Conversation, Message, NotificationSubject, User
-from backend.services.notifications.decision import Told
+from backend.services.notifications.decision import LastSent
 
 _ENDED = ("failed", "canceled", "unknown")
 
@@ -25,11 +25,11 @@ class Living:
     """Whether there was one that can be edited no more: older versions stay old, the last one may come again."""
 
     @property
-    def told(self) -> Told | None:
+    def told(self) -> LastSent | None:
         """What the person was told; None if nothing reached this chat, so that the same version may come again."""
         if self.gone:
-            return None if self.row.version is None else Told(self.row.version - 1)
-        return Told(self.row.version) if self.message else None
+            return None if self.row.version is None else LastSent(self.row.version - 1)
+        return LastSent(self.row.version) if self.message else None
 
     def say(self, message: Message, version: int | None) -> None:
         """Notes that `message` now tells this version. Without a version the last one that was given stays."""

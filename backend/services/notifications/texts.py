@@ -21,7 +21,7 @@ PREVIEW: Final = 200
 ERROR: Final = 300
 NAME: Final = 100
 PLATFORM: Final = 30
-MOST_PLATFORMS: Final = 20
+MAX_PLATFORMS: Final = 20
 
 Data = Mapping[str, Any]
 
@@ -75,7 +75,7 @@ def _post_failure(data: Data, at: datetime, locale: str) -> list[str]:
 
 def _automation_executed(data: Data, at: datetime, locale: str) -> list[str]:
     named = [platforms.display_name(name) for name in values.names(data.get("platforms"), PLATFORM)]
-    shown = ", ".join(named[:MOST_PLATFORMS]) or None
+    shown = ", ".join(named[:MAX_PLATFORMS]) or None
     return _titled(
         _text("automation_executed.title", locale),
         _line("rule", locale, automation_name=values.line(data.get("automation_name"), NAME)),
@@ -112,7 +112,7 @@ def _by_platform(value: object, locale: str) -> list[str]:
     lines: list[str] = []
     more = 0
     for name, counts in value.items() if isinstance(value, Mapping) else ():
-        if len(lines) == MOST_PLATFORMS:
+        if len(lines) == MAX_PLATFORMS:
             more += isinstance(counts, Mapping)
             continue
         platform = values.line(name, PLATFORM)

@@ -19,7 +19,7 @@ from backend.services.auth import audit
 from backend.services.outgoing_webhooks import emitting, signing
 from backend.services.outgoing_webhooks.retry_policy import matches
 
-MOST: Final = 20
+MAX_COUNT: Final = 20
 """Endpoints of one workspace."""
 OVERLAP: Final = timedelta(hours=24)
 """How long the secret before a rotation signs as well."""
@@ -36,8 +36,8 @@ def create(
     """
     _check_url(url)
     known = _checked_events(wanted)
-    if db.session.execute(select(func.count()).select_from(OutgoingWebhook)).scalar_one() >= MOST:
-        raise Conflict("too_many_webhooks", f"A workspace has at most {MOST} endpoints.")
+    if db.session.execute(select(func.count()).select_from(OutgoingWebhook)).scalar_one() >= MAX_COUNT:
+        raise Conflict("too_many_webhooks", f"A workspace has at most {MAX_COUNT} endpoints.")
     now = clock.now()
     made = OutgoingWebhook(
         workspace_id=current_workspace_id(),

@@ -20,7 +20,7 @@ from backend.core import clock, config, failpoints, queue
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.egress import Egress, EgressFailed, EgressRefused, answers
 from backend.core.logging import get_logger
-from backend.core.thread_pools import Crew
+from backend.core.thread_pools import BoundedPool
 from backend.models import OutgoingAttempt, OutgoingDelivery, OutgoingWebhook
 from backend.services.outgoing_webhooks import emitting, endpoints, signing
 from backend.services.outgoing_webhooks.retry_policy import MAX_RETRY_AFTER, WAITS, Outcome, decide
@@ -34,8 +34,8 @@ DEFECT: Final = "internal_error"
 _LEASE: Final = timedelta(seconds=30)
 _TURN_SECONDS: Final = 20.0
 """After so long a thread leaves its endpoint to whoever comes next, so that the others get their turn."""
-_MOST_ANSWER: Final = 1024 * 1024
-_CREW: Final = Crew("outgoing-webhooks", 16)
+_MAX_ANSWER: Final = 1024 * 1024
+_CREW: Final = BoundedPool("outgoing-webhooks", 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ def _ask(ready: _Ready) -> Outcome:
             headers=ready.headers,
             body=ready.body,
             timeout=TIMEOUT,
-            max_bytes=_MOST_ANSWER,
+            max_bytes=_MAX_ANSWER,
             max_redirects=0,
         )
     except (EgressRefused, EgressFailed) as error:

@@ -23,9 +23,9 @@ from backend.channels.meta_pages import Published
 from backend.core import clock, failpoints, queue
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError
-from backend.core.locking import only_one
+from backend.core.locking import advisory_lock
 from backend.core.logging import get_logger
-from backend.core.thread_pools import Crew
+from backend.core.thread_pools import BoundedPool
 from backend.models import Post
 from backend.services.posts import outcomes, publishers, queries, retry_policy, settlement
 from backend.services.posts.publishers import Plan
@@ -37,7 +37,7 @@ PREPARING: Final = timedelta(minutes=3)
 _CALL_SECONDS: Final = 30.0
 """How long after a try was begun its request may still begin to be written."""
 _DEFECT_WAIT: Final = 60.0
-_CREW: Final = Crew("posts", 6, finishes=True)
+_CREW: Final = BoundedPool("posts", 6, finishes=True)
 
 
 def waiting() -> int:
@@ -114,7 +114,7 @@ def _claim(*, network: bool) -> tuple[int, int, bool] | None:
 
 def _attend(workspace_id: int, post_id: int) -> None:
     """Prepares a post and publishes it, in a thread of its own; does nothing while another is at it."""
-    with only_one(db.engine, settlement.lock_of(post_id)) as lock, workspace_scope(workspace_id):
+    with advisory_lock(db.engine, settlement.lock_of(post_id)) as lock, workspace_scope(workspace_id):
         plan = _prepare(post_id) if lock is not None else None
         if plan is None:
             return
@@ -151,7 +151,7 @@ def _prepare(post_id: int) -> Plan | None:
     locked.progress = prepared.progress
     if prepared.wait is not None:
         locked.tries += 1
-        if locked.tries > retry_policy.MOST_TRIES:
+        if locked.tries > retry_policy.MAX_TRIES:
             outcomes.end(locked, "failed", code="gave_up", detail=prepared.code)
         else:
             outcomes.put_off(locked, prepared.code or "preparing", timedelta(seconds=prepared.wait), begun=False)

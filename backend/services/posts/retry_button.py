@@ -8,7 +8,7 @@ from backend.core.database import db
 from backend.core.errors import AppError
 from backend.models import NotificationEvent, Post
 from backend.services import notifications, outgoing_webhooks
-from backend.services.notifications import Way
+from backend.services.notifications import RetryHandler
 from backend.services.posts import outcomes, publishers, states
 
 REQUESTED: Final = outgoing_webhooks.declare(
@@ -60,5 +60,5 @@ def _ask(event: NotificationEvent) -> None:
     outgoing_webhooks.emit(event.workspace_id, REQUESTED, payload, key=f"event:{event.id}")
 
 
-notifications.register_retry(Way("post", _may_publish, _publish))
-notifications.register_retry(Way("host", _may_ask, _ask))
+notifications.register_retry(RetryHandler("post", _may_publish, _publish))
+notifications.register_retry(RetryHandler("host", _may_ask, _ask))

@@ -8,10 +8,10 @@ from typing import Final, Literal
 
 from backend.channels.errors import ChannelError, OutcomeUnknown, RetryLater
 
-MOST_TRIES: Final = 20
+MAX_TRIES: Final = 20
 """So often a post is put off before it has failed: some 13 hours."""
 _FIRST: Final = 10.0
-_MOST: Final = 3600.0
+_MAX: Final = 3600.0
 FORGETS: Final = frozenset({"container_expired"})
 """Codes after which what was prepared is of no use any more."""
 
@@ -35,8 +35,8 @@ def decide(error: ChannelError, *, begun: bool, tries: int) -> Next:
         return Next("unknown", error.code, error.detail)
     if not isinstance(error, RetryLater | OutcomeUnknown):
         return Next("failed", error.code, error.detail)
-    if tries >= MOST_TRIES:
+    if tries >= MAX_TRIES:
         return Next("failed", "gave_up", error.detail or error.code)
     asked = error.seconds if isinstance(error, RetryLater) else 0.0
-    backoff = min(_MOST, _FIRST * 2.0 ** min(tries - 1, 12))
+    backoff = min(_MAX, _FIRST * 2.0 ** min(tries - 1, 12))
     return Next("scheduled", error.code, error.detail, timedelta(seconds=max(asked, backoff)))

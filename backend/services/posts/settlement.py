@@ -10,7 +10,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
-from backend.core.locking import only_one
+from backend.core.locking import advisory_lock
 from backend.core.logging import get_logger
 from backend.models import Conversation, Message, OutgoingDelivery, Post
 from backend.services.posts import outcomes, publishers
@@ -115,7 +115,7 @@ def _end_unanswered(post_id: int) -> bool:
 
 
 def _end_orphan(post_id: int) -> bool:
-    with only_one(db.engine, lock_of(post_id)) as lock:
+    with advisory_lock(db.engine, lock_of(post_id)) as lock:
         if lock is None:
             # Somebody is at it.
             return False

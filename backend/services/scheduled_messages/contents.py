@@ -100,14 +100,14 @@ def check(message: ScheduledMessage, chat_ids: list[str] | None) -> None:
         raise _renamed(error, planned) from None
 
 
-def alert_of(message: ScheduledMessage, chat_ids: list[str] | None) -> alerts.Wish:
+def alert_of(message: ScheduledMessage, chat_ids: list[str] | None) -> alerts.AlertInput:
     """The alert that a row plans. Raises Invalid for one with a photo and a document."""
     value = of(message).value
     photo, document = value.get("photo"), value.get("document")
     if photo and document:
         raise Invalid("attachment_ambiguous", "An alert carries a photo or a document, not both.")
     file = photo or document
-    return alerts.Wish(
+    return alerts.AlertInput(
         title=value.get("title", ""),
         message=value.get("message", ""),
         severity=str(value.get("severity", "warning")).strip().lower(),

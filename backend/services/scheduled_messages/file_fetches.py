@@ -19,7 +19,7 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.logging import get_logger
 from backend.models import JobRun, Message, ScheduledFetch, ScheduleFire
 from backend.services import attachments, delivery
-from backend.services.notifications.attachments import MOST_TRIES, FetchFailed, fetch, name_of
+from backend.services.notifications.attachments import MAX_TRIES, FetchFailed, fetch, name_of
 
 log = get_logger(__name__)
 
@@ -85,7 +85,7 @@ def _claim() -> _Claimed | None:
 
 
 def _fetch_one(claimed: _Claimed, timeout: float) -> None:
-    if claimed.tries > MOST_TRIES:
+    if claimed.tries > MAX_TRIES:
         # Each try ended its process or met a defect of ours.
         _give_up_or_wait(claimed, FetchFailed("not_fetched"))
         return
@@ -126,7 +126,7 @@ def _give_up_or_wait(claimed: _Claimed, error: FetchFailed) -> None:
     if row is None:
         db.session.rollback()
         return
-    if error.again and claimed.tries < MOST_TRIES:
+    if error.again and claimed.tries < MAX_TRIES:
         row.due_at = clock.now() + _PAUSES[claimed.tries - 1]
         db.session.commit()
         return

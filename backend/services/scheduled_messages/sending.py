@@ -11,7 +11,7 @@ from backend.core.database import db
 from backend.core.errors import NotFound
 from backend.models import JobRun, Message, ScheduledFetch, ScheduledMessage
 from backend.services import alerts, scheduling
-from backend.services.alerts import By
+from backend.services.alerts import Attribution
 from backend.services.bots.resolution import Target, resolve
 from backend.services.bots.sending import say
 from backend.services.notifications import attaching
@@ -83,8 +83,8 @@ def _say(fire: Fire, target: Target, content: Content, **waiting: Any) -> dict[s
 
 
 def _raise_alert(message: ScheduledMessage) -> dict[str, Any]:
-    by = By(contents.SOURCE, f"scheduled_message:{message.id}")
-    outcome = alerts.raise_wish(message.workspace_id, contents.alert_of(message, chat_ids_of(message)), by)
+    by = Attribution(contents.SOURCE, f"scheduled_message:{message.id}")
+    outcome = alerts.raise_input(message.workspace_id, contents.alert_of(message, chat_ids_of(message)), by)
     return {
         "level": outcome.level,
         "message_ids": list(outcome.message_ids),

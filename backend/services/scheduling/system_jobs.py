@@ -17,7 +17,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from backend.core import clock, queue
 from backend.core.database import db, system_scope
-from backend.core.locking import only_one
+from backend.core.locking import advisory_lock
 from backend.core.logging import get_logger
 from backend.models import JobRun, SystemJobState
 from backend.services.scheduling.timing import Timing, next_fire
@@ -134,7 +134,7 @@ def is_paused(job: SystemJob) -> bool:
 def is_at_work(job: SystemJob) -> bool:
     """Whether a process works at it right now."""
     # Taken for a moment only. A job that begins in it finds the lock taken and is woken by a later tick.
-    with only_one(db.engine, job.name) as lock:
+    with advisory_lock(db.engine, job.name) as lock:
         return lock is None
 
 
@@ -152,7 +152,7 @@ def work(job: SystemJob, seconds: float = TURN_SECONDS) -> int:
     Does nothing while another process is at it. Raises only when the database is away; the run then stays open.
     """
     queue.clear_flag(job.lane)
-    with only_one(db.engine, job.name) as lock, system_scope(_WHY):
+    with advisory_lock(db.engine, job.name) as lock, system_scope(_WHY):
         run = _resume_or_begin(job) if lock is not None else None
         if run is None:
             return 0

@@ -23,14 +23,14 @@ from backend.services.senders.webhook import (
     webhook_secret_of,
     webhook_secrets_of,
 )
-from backend.services.senders.webhook_verifier import Door, door, is_door_known, remembered_door
+from backend.services.senders.webhook_verifier import WebhookTarget, door, is_door_known, remembered_door
 
 __all__ = [
     "CHANNEL",
     "NOT_CONFIGURED",
     "REFUSED",
     "BotCommandText",
-    "Door",
+    "WebhookTarget",
     "bot_id_of",
     "by_id",
     "credentials_of",

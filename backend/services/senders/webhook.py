@@ -28,7 +28,7 @@ class BotCommandText:
     description: str
 
 
-_MOST_SECRETS: Final = 3
+_MAX_SECRETS: Final = 3
 """While a secret changes, the ones before it are good as well: nobody knows which of them Telegram has."""
 
 
@@ -50,7 +50,7 @@ def new_webhook_secret(sender: Sender, *, keep: bool = False) -> str:
     fresh = secrets.token_urlsafe(32)
     with system_scope("a sender is no tenant table"):
         known = webhook_secrets_of(sender) if keep else ()
-        sender.webhook_secret = " ".join((fresh, *known)[:_MOST_SECRETS])
+        sender.webhook_secret = " ".join((fresh, *known)[:_MAX_SECRETS])
         db.session.flush()
     return fresh
 

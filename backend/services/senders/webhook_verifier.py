@@ -20,11 +20,11 @@ from backend.services.senders.environment import default_bot
 from backend.services.senders.webhook import webhook_secrets_of
 
 _SECONDS: Final = 2.0
-_known: dict[int | None, tuple[float, int, Door]] = {}
+_known: dict[int | None, tuple[float, int, WebhookTarget]] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class WebhookTarget:
     """A sender as its webhook sees it. Without a secret everything is refused; while one replaces another there are
     several, separated by a space."""
 
@@ -38,7 +38,7 @@ class Door:
         return any(channel.verify(headers, b"", secret) for secret in self.secret.split())
 
 
-def door(bot_id: int | None = None) -> Door | None:
+def door(bot_id: int | None = None) -> WebhookTarget | None:
     """The door of a bot, by default of the environment's; None where there is no such bot.
 
     Commits what looking it up may have made (the environment bot's row): a refused request must not take it back.
@@ -55,7 +55,7 @@ def door(bot_id: int | None = None) -> Door | None:
     return _remember(bot_id, sender, id(settings))
 
 
-def remembered_door(bot_id: int | None = None) -> Door | None:
+def remembered_door(bot_id: int | None = None) -> WebhookTarget | None:
     """The door of a bot if it is remembered: no database is asked."""
     known = _known.get(bot_id)
     if known is not None and known[0] > time.monotonic() and known[1] == id(config.get()):
@@ -73,7 +73,7 @@ def forget() -> None:
     _known.clear()
 
 
-def _remember(bot_id: int | None, sender: Sender, settings: int) -> Door:
-    made = Door(sender.id, sender.channel, " ".join(webhook_secrets_of(sender)))
+def _remember(bot_id: int | None, sender: Sender, settings: int) -> WebhookTarget:
+    made = WebhookTarget(sender.id, sender.channel, " ".join(webhook_secrets_of(sender)))
     _known[bot_id] = (time.monotonic() + _SECONDS, settings, made)
     return made

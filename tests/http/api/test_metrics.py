@@ -58,7 +58,7 @@ def test_queues_outcomes_and_standing_are_counted(client: FlaskClient) -> None:
     with workspace_scope(home.id):
         delivery.send(chat, Content("hello"), kind="test")
         delivery.send(chat, Content("later"), kind="test", not_before=now + timedelta(hours=1), reason="quiet_hours")
-        delivery.send(chat, Content("a reply"), kind="test", lane=delivery.Lane.REPLY)
+        delivery.send(chat, Content("a reply"), kind="test", lane=delivery.Priority.REPLY)
     attempt = {"workspace_id": home.id, "sender_id": bot.id, "delivery_id": 1, "part": 0, "epoch": 1}
     event = {"sender_id": bot.id, "channel": "telegram_bot", "conversation_key": 1, "due_at": now}
     with system_scope("test"):

@@ -7,7 +7,7 @@ from typing import Any
 from backend.core.database import workspace_scope
 from backend.models import User
 from backend.services import alerts
-from backend.services.alerts import By, Wish
+from backend.services.alerts import AlertInput, Attribution
 from backend.services.alerts.rules import policies
 from tests.http import callers, holdings
 from tests.support import factories
@@ -28,7 +28,9 @@ def furnish(person: User) -> None:
 def raised(person: User, title: str = "Disk full", **fields: Any) -> int:
     """An alert as a program reports it."""
     with workspace_scope(person.workspace_id):
-        outcome = alerts.raise_wish(person.workspace_id, Wish(title=title, **fields), By("api", "user:1"))
+        outcome = alerts.raise_input(
+            person.workspace_id, AlertInput(title=title, **fields), Attribution("api", "user:1")
+        )
         callers.commit()
     assert outcome.alert_id is not None
     return outcome.alert_id

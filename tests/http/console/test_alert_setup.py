@@ -172,11 +172,11 @@ def test_a_policy_is_made_changed_and_deleted(alerting, browser):
         ({"escalate_after": "1h"}, "escalate_after", "Say to whom"),
         ({"escalate_bot_name": "nobody", "escalate_after": "1h"}, "escalate_bot_name", "There is no bot of that name."),
         ({"escalate_chat_ids": "x y"}, "escalate_chat_ids", "Chats are numbers"),
-        ({"name": "Taken"}, "name", "There is a policy of that name."),
+        ({"name": "FastRequest"}, "name", "There is a policy of that name."),
     ],
 )
 def test_a_wrong_policy_is_said_at_its_field(alerting, browser, wrong, field, said):
-    assert browser.post("/console/alerts/policies", {**POLICY, "name": "Taken"}).status_code == 303
+    assert browser.post("/console/alerts/policies", {**POLICY, "name": "FastRequest"}).status_code == 303
     before = routes.fingerprint()
     response = browser.post("/console/alerts/policies", {**POLICY, **wrong})
     assert response.status_code in (404, 409, 422)

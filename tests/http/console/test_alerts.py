@@ -12,7 +12,7 @@ from sqlalchemy import event, select, update
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Alert, AlertEvent, AuditEntry
-from backend.services.alerts import By
+from backend.services.alerts import Attribution
 from backend.services.alerts.rules import silences
 from tests.http import callers, holdings, routes
 from tests.http.console.alerting import HOST, HX, policy, raised
@@ -218,7 +218,9 @@ def test_only_what_the_state_allows_is_offered_and_nothing_to_a_viewer(app, aler
 def test_another_workspaces_alerts_are_not_there(app, alerting):
     alert_id = raised(alerting, labels={"host": "db-1"})
     with workspace_scope(alerting.workspace_id):
-        made = silences.make(By("api", "x"), [HOST], clock.now(), clock.now() + timedelta(hours=1), comment=None)
+        made = silences.make(
+            Attribution("api", "x"), [HOST], clock.now(), clock.now() + timedelta(hours=1), comment=None
+        )
         policy_id = policy(alerting)
         callers.commit()
         silence_id = made.id

@@ -25,12 +25,12 @@ from backend.models import (
     Workspace,
 )
 from backend.services import alerts, conversations
-from backend.services.alerts import By, Outcome, Wish
+from backend.services.alerts import AlertInput, Attribution, Outcome
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
 
 GROUP = "-2001"
-BY = By("api", "user:1")
+BY = Attribution("api", "user:1")
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ class Room:
 
     def raise_(self, title: str = "Disk full", message: str = "", **fields: Any) -> Outcome:
         """Raises an alert and commits, as a request would."""
-        made = alerts.raise_wish(self.home.id, Wish(title=title, message=message, **fields), BY)
+        made = alerts.raise_input(self.home.id, AlertInput(title=title, message=message, **fields), BY)
         db.session.commit()
         return made
 

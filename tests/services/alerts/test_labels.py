@@ -12,12 +12,12 @@ from backend.core import clock
 from backend.core.database import db
 from backend.models import AlertEvent
 from backend.services import alerts
-from backend.services.alerts import By, queries
+from backend.services.alerts import Attribution, queries
 from backend.services.alerts.lifecycle import actions
 from backend.services.alerts.rules import policies, silence_preview, silences
 from tests.services.alerts.conftest import BY, run_timers
 
-SENDER = By("alertmanager", "token:1")
+SENDER = Attribution("alertmanager", "token:1")
 
 
 def firing(*several: dict[str, str], **fields: Any) -> dict[str, Any]:

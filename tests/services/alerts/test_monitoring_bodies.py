@@ -10,13 +10,13 @@ import pytest
 from backend.core import clock
 from backend.core.database import db
 from backend.services import alerts
-from backend.services.alerts import By
+from backend.services.alerts import Attribution
 from backend.services.alerts.ingest import monitoring_fields, monitoring_webhooks
 from backend.services.alerts.lifecycle import actions
 from tests.services.alerts.conftest import BY
 from tests.services.alerts.test_receivers import body
 
-SENDER = By("alertmanager", "token:1")
+SENDER = Attribution("alertmanager", "token:1")
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def test_a_group_without_a_key_and_labels_is_where_its_members_are(room, receive
 def test_a_large_group_of_a_sender_stays_one_alert(room, receive, monkeypatch):
     from backend.services.alerts.ingest import grouping
 
-    monkeypatch.setattr(grouping, "MOST_ITEMS", 2)
+    monkeypatch.setattr(grouping, "MAX_ITEMS", 2)
     receive(body("alertmanager/group_truncated"))
     receive(changed(fingerprint="new"))
     assert len(room.alerts()) == 1
@@ -223,7 +223,7 @@ def test_a_large_group_of_a_sender_stays_one_alert(room, receive, monkeypatch):
 
 def test_more_alerts_than_are_listed_are_a_number_and_those_that_are_over_still_count(room, receive, monkeypatch):
     receive(changed(fingerprint="9"))
-    monkeypatch.setattr(monitoring_webhooks, "MOST_ALERTS", 2)
+    monkeypatch.setattr(monitoring_webhooks, "MAX_ALERTS", 2)
     given = body("alertmanager/firing")
     one = given["alerts"][0]
     given["alerts"] = [one | {"fingerprint": str(number)} for number in range(5)] + [

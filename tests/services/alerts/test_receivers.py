@@ -13,12 +13,12 @@ from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import Invalid, NotFound
 from backend.services import alerts
-from backend.services.alerts import By
+from backend.services.alerts import Attribution
 from backend.services.alerts.ingest import monitoring_webhooks
 from tests.services.alerts.conftest import buttons_of, text_of
 
 PAYLOADS = Path(__file__).resolve().parents[2] / "payloads"
-BY = By("alertmanager", "token:1")
+BY = Attribution("alertmanager", "token:1")
 
 
 def body(name: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sqlalchemy import event
 from backend.core import clock, failpoints
 from backend.core.database import db
 from backend.models import AlertSilence
-from backend.services.alerts.lifecycle.locked_alert import Case
+from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.rules import matchers, silence_application, silences
 from tests.services.alerts.conftest import BY
 from tests.services.alerts.test_silences import fire, hush
@@ -37,13 +37,13 @@ def silenced(room) -> int:
 def looked(monkeypatch):
     """The alerts that have looked at the silences, in order."""
     seen: list[int] = []
-    original = Case.look_at_silences
+    original = LockedAlert.apply_silences
 
-    def look(case: Case) -> None:
+    def look(case: LockedAlert) -> None:
         seen.append(case.alert.id)
         original(case)
 
-    monkeypatch.setattr(Case, "look_at_silences", look)
+    monkeypatch.setattr(LockedAlert, "apply_silences", look)
     return seen
 
 
@@ -115,14 +115,14 @@ def test_what_fails_is_tried_five_times_with_growing_waits_and_passed_over(room,
         fire(room, f"db-{number}")
     bad = room.alerts()[1].id
     silence = hush(PATTERN)
-    original = Case.look_at_silences
+    original = LockedAlert.apply_silences
 
-    def look(case: Case) -> None:
+    def look(case: LockedAlert) -> None:
         if case.alert.id == bad:
             raise RuntimeError("a defect")
         original(case)
 
-    monkeypatch.setattr(Case, "look_at_silences", look)
+    monkeypatch.setattr(LockedAlert, "apply_silences", look)
     for tries in range(1, 6):
         assert apply() == 0
         assert (silenced(room), stored(silence.id).apply_tries) == (2, tries)
@@ -158,14 +158,14 @@ def test_a_defect_of_one_alert_does_not_keep_later_ones_from_following(room, mon
     fire(room, "db-1")
     fire(room, "db-2")
     silence = hush(PATTERN)
-    first, original = room.alerts()[0].id, Case.look_at_silences
+    first, original = room.alerts()[0].id, LockedAlert.apply_silences
 
-    def look(case: Case) -> None:
+    def look(case: LockedAlert) -> None:
         if case.alert.id == first:
             raise RuntimeError("a defect")
         original(case)
 
-    monkeypatch.setattr(Case, "look_at_silences", look)
+    monkeypatch.setattr(LockedAlert, "apply_silences", look)
     for tries in range(1, 6):
         apply()
         clock.move(2**tries)

@@ -130,7 +130,7 @@ def test_times_that_make_no_sense_are_refused(room, starts, ends, code):
 
 
 def test_there_is_a_most(room, monkeypatch):
-    monkeypatch.setattr(silences, "MOST", 2)
+    monkeypatch.setattr(silences, "MAX_COUNT", 2)
     hush()
     hush()
     with pytest.raises(Conflict, match="too_many_silences"):

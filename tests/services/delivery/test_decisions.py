@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backend.channels.errors import OutcomeUnknown, RecipientUnreachable, Rejected, RetryLater, SenderDisabled
-from backend.services.dispatch.retry_policy import MOST_ATTEMPTS, Next, backoff, decide
+from backend.services.dispatch.retry_policy import MAX_ATTEMPTS, Next, backoff, decide
 
 
 @pytest.mark.parametrize("at_most_once", [False, True])
@@ -40,7 +40,7 @@ def test_our_own_lease_running_out_pauses_nobody():
 def test_an_unknown_outcome_is_repeated_only_where_it_may():
     assert decide(OutcomeUnknown("read_timeout"), attempts=1, at_most_once=False).next is Next.AGAIN
     assert decide(OutcomeUnknown("read_timeout"), attempts=1, at_most_once=True).next is Next.UNKNOWN
-    given_up = decide(OutcomeUnknown("read_timeout"), attempts=MOST_ATTEMPTS, at_most_once=False)
+    given_up = decide(OutcomeUnknown("read_timeout"), attempts=MAX_ATTEMPTS, at_most_once=False)
     assert (given_up.next, given_up.code) == (Next.FAILED, "gave_up")
 
 

@@ -16,7 +16,7 @@ from backend.core.leases import LeaseKeeper
 from backend.models import Attempt, Message, MessagePart, Sender, SenderLease
 from backend.services import delivery
 from backend.services.dispatch import recovery
-from backend.services.dispatch.claims import Want, claim
+from backend.services.dispatch.claims import ClaimRequest, claim
 from tests.support import factories
 from tests.support.engine import dispatching, fresh, idle, left, run_until, say, until
 
@@ -67,7 +67,7 @@ def test_messages_of_one_chat_keep_their_order_and_other_chats_do_not_wait(app, 
 
 def test_replies_go_before_notifications_before_bulk(app, channel, home, bot):
     channel.limits = Limits(per_sender=(Rate(20, 1.0),))
-    for number, lane in enumerate((delivery.Lane.BULK, delivery.Lane.NOTIFICATION, delivery.Lane.REPLY)):
+    for number, lane in enumerate((delivery.Priority.BULK, delivery.Priority.NOTIFICATION, delivery.Priority.REPLY)):
         say(factories.conversation(home, bot, str(number)), lane.name, lane=lane)
     run_until(app, idle)
     assert channel.texts() == ["REPLY", "NOTIFICATION", "BULK"]
@@ -76,8 +76,8 @@ def test_replies_go_before_notifications_before_bulk(app, channel, home, bot):
 def test_bulk_keeps_a_tenth_whatever_else_waits(app, channel, home, bot):
     channel.limits = Limits(per_sender=(Rate(200, 1.0),))
     for number in range(30):
-        say(factories.conversation(home, bot, str(number)), "reply", lane=delivery.Lane.REPLY)
-        say(factories.conversation(home, bot, str(100 + number)), "bulk", lane=delivery.Lane.BULK)
+        say(factories.conversation(home, bot, str(number)), "reply", lane=delivery.Priority.REPLY)
+        say(factories.conversation(home, bot, str(100 + number)), "bulk", lane=delivery.Priority.BULK)
     run_until(app, idle, 20)
     assert 2 <= channel.texts()[:30].count("bulk") <= 4
 
@@ -220,8 +220,8 @@ def test_a_claim_needs_the_epoch_of_the_lease(app, channel, home, bot):
     say(factories.conversation(home, bot), "hello")
     lease = LeaseKeeper(db.engine, "first").acquire([bot.id])[0]
     with db.engine.begin() as connection:
-        assert claim(connection, [Want(bot.id, lease.epoch - 1, 5)], [], clock.now()) == []
-        assert len(claim(connection, [Want(bot.id, lease.epoch, 5)], [], clock.now())) == 1
+        assert claim(connection, [ClaimRequest(bot.id, lease.epoch - 1, 5)], [], clock.now()) == []
+        assert len(claim(connection, [ClaimRequest(bot.id, lease.epoch, 5)], [], clock.now())) == 1
 
 
 def test_a_row_of_a_dead_process_is_repeated_or_shown_by_its_kind(app, channel, home, bot):
@@ -229,7 +229,7 @@ def test_a_row_of_a_dead_process_is_repeated_or_shown_by_its_kind(app, channel, 
     shown = say(factories.conversation(home, bot, "2"), "shown", at_most_once=True)
     dead = LeaseKeeper(db.engine, "dead").acquire([bot.id])[0]
     with db.engine.begin() as connection:
-        assert len(claim(connection, [Want(bot.id, dead.epoch, 5)], [], clock.now())) == 2
+        assert len(claim(connection, [ClaimRequest(bot.id, dead.epoch, 5)], [], clock.now())) == 2
         connection.execute(text("UPDATE sender_leases SET until = clock_timestamp() - interval '1 s'"))
     run_until(app, idle)
     assert (fresh(again).state, fresh(shown).state, shown.error) == ("sent", "unknown", "process_died")
@@ -242,7 +242,7 @@ def test_an_outcome_learned_too_late_changes_nothing(app, channel, home, bot):
     message = say(factories.conversation(home, bot), "hello")
     dead = LeaseKeeper(db.engine, "dead").acquire([bot.id])[0]
     with db.engine.begin() as connection:
-        row = claim(connection, [Want(bot.id, dead.epoch, 5)], [], clock.now())[0]
+        row = claim(connection, [ClaimRequest(bot.id, dead.epoch, 5)], [], clock.now())[0]
         connection.execute(text("UPDATE sender_leases SET until = clock_timestamp() - interval '1 s'"))
     successor = LeaseKeeper(db.engine, "successor").acquire([bot.id])[0]
     recovery.take_over(successor)
@@ -265,7 +265,7 @@ def test_what_was_queued_while_its_chat_was_being_blocked_is_canceled_and_never_
     db.session.commit()
     lease = LeaseKeeper(db.engine, "one").acquire([bot.id])[0]
     with db.engine.begin() as connection:
-        assert claim(connection, [Want(bot.id, lease.epoch, 5)], [], clock.now()) == []
+        assert claim(connection, [ClaimRequest(bot.id, lease.epoch, 5)], [], clock.now()) == []
     assert recovery.cancel_blocked() == 1
     assert (fresh(message).state, message.error) == ("canceled", "bot_blocked")
 

@@ -79,7 +79,9 @@ def texts_of(claimed):
 def claim(claims, bot, epoch, budget, floors):
     now = clock.now()
     with claims.begin() as connection:
-        claimed = claiming.claim(connection, [claiming.Want(bot.id, epoch, budget, floors=floors.of(bot.id))], [], now)
+        claimed = claiming.claim(
+            connection, [claiming.ClaimRequest(bot.id, epoch, budget, floors=floors.of(bot.id))], [], now
+        )
         floors.note([bot.id], claiming.oldest(connection, {bot.id: floors.of(bot.id)}), now, 0.0)
     return claimed
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from backend.channels.base import Rate
-from backend.services.dispatch.pace import HORIZON, ChatPace, SenderPace, Start, slots, window_opens
+from backend.services.dispatch.pace import HORIZON, ChatPace, SenderPace, SendSlot, slots, window_opens
 
 SECOND = Rate(1, 1.0)
 MINUTE = Rate(20, 60.0)
@@ -43,7 +43,7 @@ LIMIT = (Rate(30, 1.0),)
 def written(pace, turns, lateness=lambda number: 0.0):
     """The moments at which operations are written when the loop comes by at `turns` and each write is that late."""
     found: list[float] = []
-    pending: list[tuple[float, Start]] = []
+    pending: list[tuple[float, SendSlot]] = []
     for now in turns:
         for start in pace.take(pace.moments(now, 10), now):
             pending.append((max(start.planned, now) + lateness(len(found) + len(pending)), start))

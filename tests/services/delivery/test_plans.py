@@ -43,7 +43,7 @@ def floored(bot):
 
 @pytest.mark.parametrize("floors_of", [lambda _bot: Floors(), floored])
 def test_a_claim_reads_the_beginning_of_a_long_queue(everything, claims, bot, long_queue, floors_of):
-    want = claiming.Want(bot.id, long_queue, 25, floors=floors_of(bot).of(bot.id))
+    want = claiming.ClaimRequest(bot.id, long_queue, 25, floors=floors_of(bot).of(bot.id))
     plan = plan_of(claims, claiming.CLAIM, claiming.values_of([want], [], clock.now()))
     read = {node["Index Name"]: node["Actual Rows"] * node["Actual Loops"] for node in nodes(plan) if reads_due(node)}
     assert read.keys() == {"ix_deliveries_due"}
@@ -51,14 +51,14 @@ def test_a_claim_reads_the_beginning_of_a_long_queue(everything, claims, bot, lo
 
 
 def test_whether_a_chat_has_something_in_flight_is_asked_by_chat(everything, claims, bot, long_queue):
-    want = claiming.Want(bot.id, long_queue, 25)
+    want = claiming.ClaimRequest(bot.id, long_queue, 25)
     plan = plan_of(claims, claiming.CLAIM, claiming.values_of([want], [], clock.now()))
     (asked,) = [node for node in nodes(plan) if node.get("Index Name") == "ix_deliveries_sending"]
     assert "chat_key" in asked["Index Cond"]
 
 
 def test_what_was_sent_is_found_by_its_id(everything, claims, bot, long_queue):
-    want = claiming.Want(bot.id, long_queue, 25)
+    want = claiming.ClaimRequest(bot.id, long_queue, 25)
     with claims.begin() as connection:
         claimed = connection.execute(claiming.CLAIM, claiming.values_of([want], [], clock.now())).all()
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -19,7 +19,7 @@ from backend.models import Delivery, Sender, SenderLease
 from backend.services import delivery
 from backend.services.dispatch import recovery
 from backend.services.dispatch.chat_slots import assign_slots
-from backend.services.dispatch.claims import Want, claim
+from backend.services.dispatch.claims import ClaimRequest, claim
 from backend.services.dispatch.pace import ChatPace
 from tests.channels.scripted_server import Step, answer, scripted_server
 from tests.support import factories
@@ -66,7 +66,7 @@ def test_a_claim_whose_answer_was_lost_does_not_block_its_chat(app, channel, hom
         lease = dispatcher.keeper.held()[bot.id]
         with db.engine.begin() as connection:
             # The loop may be faster; then it sends it itself, and nothing has to be settled.
-            claim(connection, [Want(bot.id, lease.epoch, 1)], [], clock.now())
+            claim(connection, [ClaimRequest(bot.id, lease.epoch, 1)], [], clock.now())
         behind = say(chat, "behind it")
         until(lambda: fresh(behind).state == "sent" and fresh(orphan).state == "sent", 15)
 
@@ -118,7 +118,7 @@ def test_taking_over_leaves_alone_what_was_settled_meanwhile(app, channel, home,
     message = say(factories.conversation(home, bot), "hello")
     dead = LeaseKeeper(db.engine, "dead").acquire([bot.id])[0]
     with db.engine.begin() as connection:
-        row = claim(connection, [Want(bot.id, dead.epoch, 1)], [], clock.now())[0]
+        row = claim(connection, [ClaimRequest(bot.id, dead.epoch, 1)], [], clock.now())[0]
         connection.execute(text("UPDATE sender_leases SET until = clock_timestamp() - interval '1 s'"))
     second = LeaseKeeper(db.engine, "second").acquire([bot.id])[0]
     with db.engine.begin() as connection:
@@ -126,7 +126,9 @@ def test_taking_over_leaves_alone_what_was_settled_meanwhile(app, channel, home,
     third = LeaseKeeper(db.engine, "third").acquire([bot.id])[0]
     assert recovery.take_over(third) == 1
     with db.engine.begin() as connection:
-        assert [one.id for one in claim(connection, [Want(bot.id, third.epoch, 1)], [], clock.now())] == [row.id]
+        assert [one.id for one in claim(connection, [ClaimRequest(bot.id, third.epoch, 1)], [], clock.now())] == [
+            row.id
+        ]
     # The second wakes up late: what the third has in flight is not its to settle.
     assert recovery.take_over(second) == 0
     assert recovery.settle_orphans(second, [row.id]) == 0
@@ -150,15 +152,15 @@ def test_a_refused_token_is_tried_once(app, channel, home, bot):
 def test_a_reply_never_waits_behind_a_chats_bulk(app, channel, home, bot):
     chat = factories.conversation(home, bot)
     for number in range(20):
-        delivery.send(chat, fresh_content(number), kind="test", lane=delivery.Lane.BULK)
+        delivery.send(chat, fresh_content(number), kind="test", lane=delivery.Priority.BULK)
     db.session.commit()
     pace = ChatPace((Rate(1, 3.0),))
     pace.used(1000.0)
     now = clock.now()
     with db.engine.begin() as connection:
         assert assign_slots(connection, {chat.chat_key: (bot.id, pace)}, 1000.0, now) == 20
-    reply = say(chat, "reply", lane=delivery.Lane.REPLY, not_before=None)
-    say(chat, "more bulk", lane=delivery.Lane.BULK)
+    reply = say(chat, "reply", lane=delivery.Priority.REPLY, not_before=None)
+    say(chat, "more bulk", lane=delivery.Priority.BULK)
     with db.engine.begin() as connection:
         assign_slots(connection, {chat.chat_key: (bot.id, pace)}, 1000.0, clock.now())
     dues = {row.message_id: (row.due_at - now).total_seconds() for row in left()}
@@ -201,7 +203,12 @@ def test_renewing_and_claiming_many_senders_at_once_never_deadlocks(app, channel
     thread.start()
     for _ in range(60):
         with db.engine.begin() as connection:
-            claim(connection, [Want(lease.sender_id, lease.epoch, 1) for lease in reversed(leases)], [], clock.now())
+            claim(
+                connection,
+                [ClaimRequest(lease.sender_id, lease.epoch, 1) for lease in reversed(leases)],
+                [],
+                clock.now(),
+            )
     thread.join()
     assert failures == []
 

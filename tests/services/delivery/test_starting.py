@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 
-from backend.services.dispatch.executor import Planned, Starter
-from backend.services.dispatch.pace import Start
+from backend.services.dispatch.executor import Planned, TimedExecutor
+from backend.services.dispatch.pace import SendSlot
 from tests.support.engine import until
 
 
@@ -44,12 +44,12 @@ def free() -> threading.Event:
 
 def planned(number: int, sender_id: int = 1, at: float | None = None) -> Planned:
     row = SimpleNamespace(id=number, sender_id=sender_id)
-    return Planned(None, row, Start(time.monotonic() if at is None else at))  # type: ignore[arg-type]
+    return Planned(None, row, SendSlot(time.monotonic() if at is None else at))  # type: ignore[arg-type]
 
 
 @contextmanager
-def starter(work: Work, connections: int = 4) -> Iterator[Starter]:
-    made = Starter(connections, work.carry_out, work.give_back, work.room)
+def starter(work: Work, connections: int = 4) -> Iterator[TimedExecutor]:
+    made = TimedExecutor(connections, work.carry_out, work.give_back, work.room)
     made.start()
     try:
         yield made

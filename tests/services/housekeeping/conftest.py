@@ -10,7 +10,7 @@ from flask import Flask
 
 from backend.core import config, queue
 from backend.core.database import db, system_scope
-from backend.core.locking import only_one
+from backend.core.locking import advisory_lock
 from tests.support.installation import free_port
 
 
@@ -31,4 +31,4 @@ def redis_away(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def held(app: Flask) -> Callable[[str], AbstractContextManager[object]]:
     """`held(name)`: another process is at that part until the block ends."""
-    return lambda name: only_one(db.engine, name)
+    return lambda name: advisory_lock(db.engine, name)

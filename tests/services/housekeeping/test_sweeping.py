@@ -106,7 +106,7 @@ def test_while_redis_is_away_a_turn_is_short_and_each_is_followed_by_a_beat(stor
     monkeypatch.setattr(sweeper.attachments, "waiting", lambda: 1)
     monkeypatch.setattr(sweeper.attachments, "fetch_waiting", fetch)
     monkeypatch.setattr(sweeper.file_fetches, "fetch_waiting", fetch)
-    monkeypatch.setattr(sweeper, "beat", lambda engine, name: beats.append((name, len(turns))))
+    monkeypatch.setattr(sweeper, "record_heartbeat", lambda engine, name: beats.append((name, len(turns))))
     monkeypatch.setattr(sweeper, "_LANES", tuple((lane, lambda: 1, work) for lane, _, work in sweeper._LANES))
     housekeeping.sweep()
     assert [what for what, _ in turns] == ["drain", "fetch", "fetch", "step", "mail", "send", "publish"]

@@ -13,7 +13,7 @@ from backend.core.database import db, system_scope
 from backend.models import WebhookEvent
 from backend.services import intake
 from backend.services.intake import batcher, event_store
-from backend.services.senders.webhook_verifier import Door
+from backend.services.senders.webhook_verifier import WebhookTarget
 from tests.support import factories
 
 
@@ -22,7 +22,7 @@ def bot(app):
     with system_scope("test"):
         made = factories.bot(factories.workspace())
     db.session.commit()
-    return Door(made.id, made.channel, "secret")
+    return WebhookTarget(made.id, made.channel, "secret")
 
 
 def body(number, chat=1):
@@ -69,7 +69,7 @@ def test_a_body_that_cannot_be_read_is_parked(bot):
 
 
 def test_one_that_the_database_refuses_takes_no_other_with_it(bot):
-    gone = Door(bot.id + 1000, bot.channel, "secret")
+    gone = WebhookTarget(bot.id + 1000, bot.channel, "secret")
     futures = [intake.accept(gone if number == 3 else bot, body(number)) for number in range(8)]
     for number, future in enumerate(futures):
         if number == 3:
@@ -118,7 +118,7 @@ def test_what_a_broken_connection_had_stored_is_known_and_processed_all_the_same
 
 def test_a_refused_body_does_not_cost_the_connection(bot):
     with pytest.raises(DBAPIError):
-        intake.accept(Door(bot.id + 1000, bot.channel, "secret"), body(1)).result(10)
+        intake.accept(WebhookTarget(bot.id + 1000, bot.channel, "secret"), body(1)).result(10)
     before = intake.acceptor(db.engine)._connection
     assert intake.accept(bot, body(2)).result(10) is True
     assert intake.acceptor(db.engine)._connection is before

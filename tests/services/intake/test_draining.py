@@ -92,11 +92,11 @@ def test_a_failing_event_holds_back_its_own_conversation_only_and_is_parked_in_t
     arrive(bot, update(1, "a", "fail"), update(2, "a", "behind it"), update(3, "b", "elsewhere"))
     intake.drain()
     assert states() == ["new", "new", "done"]
-    for _ in range(processor.MOST_FAILURES):
+    for _ in range(processor.MAX_FAILURES):
         clock.move(60)
         intake.drain()
     assert states() == ["parked", "done", "done"]
-    assert [text for _, text in handled].count("fail") == processor.MOST_FAILURES
+    assert [text for _, text in handled].count("fail") == processor.MAX_FAILURES
     event = db.session.execute(select(WebhookEvent).order_by(WebhookEvent.id).limit(1)).scalar_one()
     assert event.error == "ValueError"
     assert db.session.execute(select(JobRun.code)).scalar_one() == "event_parked"
@@ -114,7 +114,7 @@ def test_an_event_that_kills_its_worker_is_parked_after_its_tries(bot, handled, 
         handled.append((int(event.chat.id), event.text))
 
     monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (lambda sender, event: None, die))
-    for _ in range(processor.MOST_ATTEMPTS):
+    for _ in range(processor.MAX_ATTEMPTS):
         with pytest.raises(Killed):
             intake.drain()
         db.session.rollback()

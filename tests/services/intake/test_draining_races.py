@@ -160,7 +160,7 @@ def test_a_stale_list_begins_nothing_and_burns_no_try(bot, handled):
     begun = processor.begin(place)
     assert begun is not None
     assert begun.id == 1
-    for _ in range(processor.MOST_ATTEMPTS + 1):
+    for _ in range(processor.MAX_ATTEMPTS + 1):
         assert processor.begin(place) is None, "its first was begun moments ago, and holds back the second"
     assert rows() == [(1, "new", 1), (2, "new", 0)]
 

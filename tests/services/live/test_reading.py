@@ -246,11 +246,11 @@ def test_too_much_at_once_is_a_reset(home, monkeypatch):
     for number in range(6):
         live.note(home, "messages", message_id=number)
     commit()
-    with fewer(monkeypatch, MOST_AT_ONCE=5):
+    with fewer(monkeypatch, MAX_AT_ONCE=5):
         found = look(begin)
         assert (found.changes, found.reason) == (None, "too_many")
         assert queries.resume(home, begin, found.snapshot).reason == "too_many"
-    with fewer(monkeypatch, MOST_SCANNED=5):
+    with fewer(monkeypatch, MAX_SCANNED=5):
         assert queries.resume(home, begin, found.snapshot).reason == "too_many"
     assert look(found.snapshot).changes == []
 

@@ -133,7 +133,9 @@ def test_retry_runs_the_way_that_is_registered_for_the_persons_own_event(
     report: Reporter, bot: Sender, home: Workspace
 ) -> None:
     ran: list[int] = []
-    notifications.register_retry(notifications.Way("test", lambda event: True, lambda event: ran.append(event.id)))
+    notifications.register_retry(
+        notifications.RetryHandler("test", lambda event: True, lambda event: ran.append(event.id))
+    )
     try:
         own = report("post_failure", {"post_id": 5})
         foreign = Reporter(factories.user(home))("post_failure", {"post_id": 5})

@@ -85,5 +85,5 @@ def test_lists_and_maps_are_read_as_far_as_they_are_shown(monkeypatch):
     assert len(values.names(["Instagram"] * 100_000, 50)) == 200
     data = {"platforms": {f"p{number}": {"posts": 1} for number in range(50_000)}}
     shown = "\n".join(texts._daily_summary(data, datetime(2026, 11, 29, tzinfo=UTC), "en"))
-    assert f"{50_000 - texts.MOST_PLATFORMS:,}" in shown
+    assert f"{50_000 - texts.MAX_PLATFORMS:,}" in shown
     assert counted[0] < 500

@@ -9,35 +9,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.services.notifications.decision import QUEUED, Decision, LinkState, Told, Wishes, decide
+from backend.services.notifications.decision import QUEUED, Decision, DeliveryPreferences, LastSent, LinkState, decide
 from backend.services.texts.quiet_hours import QuietHours, quiet_until
 
 NOON = datetime(2026, 2, 26, 12, 0, tzinfo=UTC)
 NIGHT = QuietHours(time(22), time(7))
-QUIET = Wishes(quiet=QuietHours(time(11), time(13)))
-MUTED = Wishes(muted=True)
+QUIET = DeliveryPreferences(quiet=QuietHours(time(11), time(13)))
+MUTED = DeliveryPreferences(muted=True)
 
 
 @pytest.mark.parametrize(
-    ("link", "wishes", "critical", "expected"),
+    ("link", "preferences", "critical", "expected"),
     [
-        ("active", Wishes(), False, QUEUED),
-        ("active", Wishes(), True, QUEUED),
+        ("active", DeliveryPreferences(), False, QUEUED),
+        ("active", DeliveryPreferences(), True, QUEUED),
         ("active", MUTED, False, Decision("suppressed", "muted")),
         ("active", MUTED, True, QUEUED),
         ("active", QUIET, False, Decision("deferred", "quiet_hours", datetime(2026, 2, 26, 13, tzinfo=UTC))),
         ("active", QUIET, True, QUEUED),
-        ("active", Wishes(muted=True, quiet=QUIET.quiet), False, Decision("suppressed", "muted")),
-        ("none", Wishes(), False, Decision("suppressed", "not_linked")),
+        ("active", DeliveryPreferences(muted=True, quiet=QUIET.quiet), False, Decision("suppressed", "muted")),
+        ("none", DeliveryPreferences(), False, Decision("suppressed", "not_linked")),
         ("none", MUTED, True, Decision("suppressed", "not_linked")),
-        ("blocked", Wishes(), False, Decision("suppressed", "blocked")),
+        ("blocked", DeliveryPreferences(), False, Decision("suppressed", "blocked")),
         ("blocked", MUTED, True, Decision("suppressed", "blocked")),
-        ("paused", Wishes(), False, Decision("suppressed", "paused")),
-        ("paused", Wishes(), True, Decision("suppressed", "paused")),
+        ("paused", DeliveryPreferences(), False, Decision("suppressed", "paused")),
+        ("paused", DeliveryPreferences(), True, Decision("suppressed", "paused")),
     ],
 )
-def test_who_is_told(link: LinkState, wishes: Wishes, critical: bool, expected: Decision) -> None:
-    assert decide(link=link, wishes=wishes, critical=critical, now=NOON) == expected
+def test_who_is_told(link: LinkState, preferences: DeliveryPreferences, critical: bool, expected: Decision) -> None:
+    assert decide(link=link, preferences=preferences, critical=critical, now=NOON) == expected
 
 
 @pytest.mark.parametrize(
@@ -45,17 +45,19 @@ def test_who_is_told(link: LinkState, wishes: Wishes, critical: bool, expected: 
     [
         (None, None, False),
         (1, None, False),
-        (1, Told(None), False),
-        (None, Told(None), False),
-        (None, Told(3), False),
-        (4, Told(3), False),
-        (3, Told(3), True),
-        (2, Told(3), True),
-        (-1, Told(0), True),
+        (1, LastSent(None), False),
+        (None, LastSent(None), False),
+        (None, LastSent(3), False),
+        (4, LastSent(3), False),
+        (3, LastSent(3), True),
+        (2, LastSent(3), True),
+        (-1, LastSent(0), True),
     ],
 )
-def test_only_a_newer_version_is_told(version: int | None, told: Told | None, stale: bool) -> None:
-    decided = decide(link="active", wishes=Wishes(), critical=True, now=NOON, version=version, told=told)
+def test_only_a_newer_version_is_told(version: int | None, told: LastSent | None, stale: bool) -> None:
+    decided = decide(
+        link="active", preferences=DeliveryPreferences(), critical=True, now=NOON, version=version, told=told
+    )
     assert decided == (Decision("suppressed", "stale_version") if stale else QUEUED)
 
 
@@ -63,7 +65,7 @@ def test_only_a_newer_version_is_told(version: int | None, told: Told | None, st
     ("link", "reason"), [("none", "not_linked"), ("blocked", "blocked"), ("paused", "stale_version")]
 )
 def test_what_keeps_everything_away_is_named_before_an_old_version(link: LinkState, reason: str) -> None:
-    decided = decide(link=link, wishes=MUTED, critical=False, now=NOON, version=1, told=Told(2))
+    decided = decide(link=link, preferences=MUTED, critical=False, now=NOON, version=1, told=LastSent(2))
     assert decided == Decision("suppressed", reason)
 
 

@@ -144,7 +144,7 @@ def test_only_http_links_become_buttons(report: Reporter) -> None:
 
 def test_retry_is_offered_only_where_somebody_can(report: Reporter) -> None:
     report("post_failure", {"post_id": 5})
-    way = notifications.Way("test", lambda event: event.data.get("post_id") == 5, lambda event: None)
+    way = notifications.RetryHandler("test", lambda event: event.data.get("post_id") == 5, lambda event: None)
     notifications.register_retry(way)
     try:
         event = report("post_failure", {"post_id": 5})

@@ -15,7 +15,7 @@ from backend.channels.errors import (
     SenderDisabled,
 )
 from backend.core.errors import Conflict
-from backend.services.posts.retry_policy import MOST_TRIES, Next, decide
+from backend.services.posts.retry_policy import MAX_TRIES, Next, decide
 from backend.services.posts.states import Action, may, require
 
 
@@ -32,7 +32,7 @@ def seconds(number: float) -> timedelta:
         (RetryLater(300, "rate_limited"), True, 1, Next("scheduled", "rate_limited", wait=seconds(300))),
         (RetryLater(2, "connect_failed"), True, 3, Next("scheduled", "connect_failed", wait=seconds(40))),
         (RetryLater(2, "connect_failed"), True, 15, Next("scheduled", "connect_failed", wait=seconds(3600))),
-        (RetryLater(2, "connect_failed"), True, MOST_TRIES, Next("failed", "gave_up", "connect_failed")),
+        (RetryLater(2, "connect_failed"), True, MAX_TRIES, Next("failed", "gave_up", "connect_failed")),
         (Rejected("refused", "Too dark"), True, 1, Next("failed", "refused", "Too dark")),
         (SenderDisabled("token_refused"), False, 1, Next("failed", "token_refused")),
         (RecipientUnreachable("blocked"), True, 1, Next("failed", "blocked")),

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from backend.core import clock, config
 from backend.core.database import db, system_scope
-from backend.core.locking import only_one
+from backend.core.locking import advisory_lock
 from backend.models import Post, Sender, TelegramLink
 from backend.services import posts
 from backend.services.posts import publishing, settlement
@@ -31,7 +31,7 @@ def test_a_process_that_dies_after_it_began_leaves_a_question(
     post = author.post("facebook", target={"page_id": "11"})
     post.state, post.reason, post.due_at, post.attempts = "publishing", "sending", None, 1
     db.session.commit()
-    with only_one(db.engine, settlement.lock_of(post.id)):
+    with advisory_lock(db.engine, settlement.lock_of(post.id)):
         author.publish(0.2)
         assert author.state(post) == ("publishing", "sending")
     author.publish(0.2)

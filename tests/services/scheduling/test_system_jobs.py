@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import NotFound, TooManyRequests
-from backend.core.locking import only_one
+from backend.core.locking import advisory_lock
 from backend.models import AuditEntry, JobRun
 from backend.services import housekeeping, scheduling
 from backend.services.housekeeping import registered_jobs
@@ -135,7 +135,7 @@ def test_one_that_lost_the_database_is_gone_on_with(job) -> None:
 
 def test_two_processes_do_not_work_at_it_at_once(job) -> None:
     made, _ = job
-    with only_one(db.engine, NAME):
+    with advisory_lock(db.engine, NAME):
         assert system_jobs.is_at_work(made)
         assert system_jobs.work(made) == 0
     assert runs() == []

@@ -10,7 +10,7 @@ from backend.core import i18n
 from backend.http.console.kit import forms, pages
 from backend.http.console.kit.guards import actor, page
 from backend.models import AlertEvent
-from backend.services.alerts import By, history, queries
+from backend.services.alerts import Attribution, history, queries
 from backend.services.alerts.lifecycle import actions, states
 from backend.services.alerts.lifecycle.states import Action
 from backend.services.alerts.queries import Overview
@@ -90,10 +90,10 @@ def reopen(alert_id: int) -> Response:
     return _act(alert_id, "reopen")
 
 
-def by() -> By:
+def by() -> Attribution:
     """Who acts, as the trace and the messages name them."""
     caller = actor()
-    return By("console", caller.label, caller.user_id, people.get(caller.user_id).name)
+    return Attribution("console", caller.label, caller.user_id, people.get(caller.user_id).name)
 
 
 def _act(alert_id: int, action: Action) -> Response:

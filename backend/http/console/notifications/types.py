@@ -21,7 +21,7 @@ bp = pages.blueprint("notification_types")
 
 EXAMPLE = {"order": {"id": 20418, "title": "Desk lamp"}, "customer": "Robin Example"}
 _BASE = "/console/notifications/types"
-_MOST_ID = 2**63 - 1
+_MAX_ID = 2**63 - 1
 
 
 @bp.get(_BASE)
@@ -101,7 +101,7 @@ def preview() -> Response:
 
 
 def _found(type_id: int) -> NotificationType:
-    if type_id > _MOST_ID:
+    if type_id > _MAX_ID:
         raise NotFound()
     return custom_types.get(type_id)
 

@@ -18,7 +18,7 @@ from backend.services.notifications import log as logs
 bp = pages.blueprint("notifications")
 
 DECISIONS = ("queued", "deferred", "suppressed")
-_MOST_ID = 2**63 - 1
+_MAX_ID = 2**63 - 1
 
 
 @bp.get("/console/notifications")
@@ -76,7 +76,7 @@ def _page(values: dict[str, Any]) -> Response:
 
 
 def _trace(event_id: int) -> logs.Trace:
-    if event_id > _MOST_ID:
+    if event_id > _MAX_ID:
         raise NotFound()
     return logs.trace(event_id)
 
@@ -91,7 +91,7 @@ def _listed() -> dict[str, Any]:
     if decision in DECISIONS:
         filters["decision"] = decision
     somebody = None
-    if person.isascii() and person.isdigit() and len(person) < 20 and int(person) <= _MOST_ID:
+    if person.isascii() and person.isdigit() and len(person) < 20 and int(person) <= _MAX_ID:
         try:
             somebody = known_people.get(int(person))
         except AppError:

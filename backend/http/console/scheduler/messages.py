@@ -25,7 +25,7 @@ bp = pages.blueprint("scheduled_messages")
 
 _NAV = "scheduler"
 _UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
-_MOST_BOTS = 200
+_MAX_BOTS = 200
 _TIMING = ("kind", "cron", "every", "unit", "run_at", "timezone")
 _FIELDS = {"interval_seconds": "every"}
 _WRONG = (Invalid, Conflict, NotFound)
@@ -216,7 +216,7 @@ def _typed(planned: Planned) -> dict[str, str]:
 
 
 def _form(planned: Planned | None, typed: dict[str, str], error: AppError | None = None) -> Response:
-    bots, _ = catalog.listing(actor().workspace_id, limit=_MOST_BOTS)
+    bots, _ = catalog.listing(actor().workspace_id, limit=_MAX_BOTS)
     names = [bot.name for bot in bots]
     if typed.get("bot_name") and typed["bot_name"] not in names:
         names.append(typed["bot_name"])

@@ -121,16 +121,16 @@ def _shown(
 ) -> Response:
     person = _person()
     sender = linking.bot_for(actor().workspace_id, None)
-    wishes = notifications.preferences_of(person)
-    quiet = wishes.quiet_hours or {}
+    preferences = notifications.preferences_of(person)
+    quiet = preferences.quiet_hours or {}
     values = {
-        "locale": wishes.locale,
-        "timezone": wishes.timezone,
-        "daily_summary_at": wishes.daily_summary_at,
-        "daily_summary_when_empty": wishes.daily_summary_when_empty,
+        "locale": preferences.locale,
+        "timezone": preferences.timezone,
+        "daily_summary_at": preferences.daily_summary_at,
+        "daily_summary_when_empty": preferences.daily_summary_when_empty,
         "quiet_start": quiet.get("start", ""),
         "quiet_end": quiet.get("end", ""),
-        "types": wishes.types,
+        "types": preferences.types,
     } | (typed or {})
     return pages.render(
         "telegram.html",

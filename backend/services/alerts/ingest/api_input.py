@@ -12,7 +12,7 @@ from backend.core.database import db
 from backend.core.errors import AppError, Conflict, Invalid
 from backend.models import Alert
 from backend.services.alerts import severities
-from backend.services.alerts.history import By
+from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest import fast_count, grouping, keys, validation
 from backend.services.alerts.ingest.grouping import Group, Outcome, Report
 from backend.services.alerts.rules import templates
@@ -26,14 +26,14 @@ BOT: Final = "alerts"
 MAX_TITLE: Final = 500
 MAX_BODY: Final = 60_000
 MAX_KEY: Final = 500
-MOST_LABELS: Final = 64
+MAX_LABELS: Final = 64
 MAX_VALUE: Final = 1_000
-MOST_BUTTONS: Final = 6
+MAX_BUTTONS: Final = 6
 _LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class AlertInput:
     """An alert as its caller gives it. `message` is neutral rich text; without one `template` is filled with `vars`.
 
     `bot_name` None is the bot for alerts; naming one makes a bot that is not there an error of the caller's.
@@ -54,7 +54,7 @@ class Wish:
     source: str = "api"
 
 
-def raise_wish(workspace_id: int, wish: Wish, by: By) -> Outcome:
+def raise_input(workspace_id: int, wish: AlertInput, by: Attribution) -> Outcome:
     """Takes one alert, in the workspace's scope and the caller's transaction.
 
     Raises Invalid for values, NotFound (`bot_not_found`, `file_not_found`), TooLarge for a file; nothing is stored
@@ -91,8 +91,8 @@ def raise_wish(workspace_id: int, wish: Wish, by: By) -> Outcome:
     return grouping.report(group, by)
 
 
-def check(workspace_id: int, wish: Wish) -> None:
-    """Raises what `raise_wish` would raise for this alert now; stores nothing."""
+def check(workspace_id: int, wish: AlertInput) -> None:
+    """Raises what `raise_input` would raise for this alert now; stores nothing."""
     title, message = _words(wish)
     faults = _faults(wish, title, message)
     if faults:
@@ -102,7 +102,7 @@ def check(workspace_id: int, wish: Wish) -> None:
     attachments.prepare(wish.attachment)
 
 
-def _words(wish: Wish) -> tuple[str, str]:
+def _words(wish: AlertInput) -> tuple[str, str]:
     """Title and text. A title that is not given is the text's first line."""
     title, message = _label(wish.title), _said(wish.message)
     if wish.template is not None:
@@ -128,7 +128,7 @@ def _said(text: str) -> str:
     return text if richtext.has_visible(richtext.visible(richtext.read(text))) else ""
 
 
-def _faults(wish: Wish, title: str, message: str) -> list[dict[str, Any]]:
+def _faults(wish: AlertInput, title: str, message: str) -> list[dict[str, Any]]:
     faults = []
     if not title:
         faults.append(validation.fault("title", "title_missing", "An alert needs a title, a message or a template."))
@@ -143,15 +143,15 @@ def _faults(wish: Wish, title: str, message: str) -> list[dict[str, Any]]:
         faults.append(validation.fault("severity", "bad_severity", message))
     if wish.throttle_key is not None and not 0 < len(wish.throttle_key) <= MAX_KEY:
         faults.append(validation.fault("throttle_key", "bad_throttle_key", f"1 to {MAX_KEY} characters."))
-    if len(wish.labels) > MOST_LABELS:
-        faults.append(validation.fault("labels", "too_many_labels", f"At most {MOST_LABELS} labels."))
-    for name, value in list(wish.labels.items())[:MOST_LABELS]:
+    if len(wish.labels) > MAX_LABELS:
+        faults.append(validation.fault("labels", "too_many_labels", f"At most {MAX_LABELS} labels."))
+    for name, value in list(wish.labels.items())[:MAX_LABELS]:
         if not _LABEL.fullmatch(name) or len(value) > MAX_VALUE:
             message = f"A label's name is 1 to 100 letters, digits and ._:/-, its value at most {MAX_VALUE} characters."
             faults.append(validation.fault(f"labels.{name[:100]}", "bad_label", message))
-    if len(wish.buttons) > MOST_BUTTONS:
-        faults.append(validation.fault("buttons", "too_many_buttons", f"At most {MOST_BUTTONS} buttons."))
-    for index, button in enumerate(wish.buttons[:MOST_BUTTONS]):
+    if len(wish.buttons) > MAX_BUTTONS:
+        faults.append(validation.fault("buttons", "too_many_buttons", f"At most {MAX_BUTTONS} buttons."))
+    for index, button in enumerate(wish.buttons[:MAX_BUTTONS]):
         if values.http_url(button["url"]) is None:
             faults.append(validation.fault(f"buttons.{index}.url", "link_not_http", "An http(s) address."))
         if not richtext.has_visible(button["text"]) or len(button["text"].strip()) > 64:
@@ -187,7 +187,7 @@ def raise_alert(
     Never fails for want of a bot: the admins get it then. `message` is neutral rich text; escape what it quotes. None
     where it only said that something is over that was not open.
     """
-    wish = Wish(
+    wish = AlertInput(
         title=title,
         message=message,
         severity=severity,
@@ -200,5 +200,5 @@ def raise_alert(
     made = keys.given(bot_name, key) if key else keys.derived(bot_name, severity, title, message)
     one = Report(made, severity, title, message, dict(wish.labels), [], not resolved)
     group = Group("system", bot_name, [one])
-    outcome = grouping.report(group, By("system", "system"))
+    outcome = grouping.report(group, Attribution("system", "system"))
     return db.session.get(Alert, outcome.alert_id) if outcome.alert_id is not None else None

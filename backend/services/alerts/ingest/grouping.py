@@ -16,16 +16,16 @@ from backend.core import clock, config, queue
 from backend.core.database import db
 from backend.models import Alert, AlertItem, AlertPolicy, Message
 from backend.services.alerts import history, severities
-from backend.services.alerts.history import By
+from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest import keys
 from backend.services.alerts.lifecycle import endings, locked_alert, timing
-from backend.services.alerts.lifecycle.locked_alert import Case
+from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import notify, publish
 from backend.services.alerts.rules import matchers, policies
 from backend.services.alerts.rules.matchers import VisibleLabels
 from backend.services.auth import audit
 
-MOST_ITEMS: Final = 1_000
+MAX_ITEMS: Final = 1_000
 """Distinct things that single reports bring into one alert; what comes beyond goes into a further one."""
 
 
@@ -81,7 +81,7 @@ class Outcome:
     """Codes of what could not be taken as it was sent."""
 
 
-def report(group: Group, by: By) -> Outcome:
+def report(group: Group, by: Attribution) -> Outcome:
     """Takes the reports of one group, in the workspace in scope and the caller's transaction.
 
     `ignored`: it only said that something is over that was not open.
@@ -134,7 +134,7 @@ def _seen(group: Group) -> list[VisibleLabels]:
     ]
 
 
-def _take(case: Case, group: Group, found: str, ordered: Sequence[AlertPolicy], by: By) -> Outcome:
+def _take(case: LockedAlert, group: Group, found: str, ordered: Sequence[AlertPolicy], by: Attribution) -> Outcome:
     alert, now = case.alert, clock.now()
     known = {item.key: item for item in case.items}
     joined = ended = repeated = changed = 0
@@ -152,11 +152,11 @@ def _take(case: Case, group: Group, found: str, ordered: Sequence[AlertPolicy], 
             joined += refired and not _recent(alert, now)
             repeated += 1
     alert.more, alert.last_seen_at = group.more, now
-    case.look_at_severity()
-    case.look_at_labels(group.labels or {})
+    case.update_severity()
+    case.update_labels(group.labels or {})
     if found != "opened" and (joined or changed) and case.firing:
         _choose_policy(case, ordered, by)
-    case.look_at_silences()
+    case.apply_silences()
     if not case.firing:
         sent = endings.resolve(case, by, "told")
         audit.record(by.label, "alert.resolved", f"alert:{alert.id}", source=group.source)
@@ -165,7 +165,7 @@ def _take(case: Case, group: Group, found: str, ordered: Sequence[AlertPolicy], 
     return _decide(case, joined, ended, repeated, found, by)
 
 
-def _choose_policy(case: Case, ordered: Sequence[AlertPolicy], by: By) -> None:
+def _choose_policy(case: LockedAlert, ordered: Sequence[AlertPolicy], by: Attribution) -> None:
     """Chooses the policy by all that fires in the alert now. Another one escalates anew: to others, perhaps sooner."""
     alert = case.alert
     policy = policies.first_matching(ordered, case.seen_by_policies())
@@ -175,7 +175,7 @@ def _choose_policy(case: Case, ordered: Sequence[AlertPolicy], by: By) -> None:
     history.note(alert, "policy_changed", by, policy=alert.policy_id)
 
 
-def _decide(case: Case, joined: int, ended: int, repeated: int, found: str, by: By) -> Outcome:
+def _decide(case: LockedAlert, joined: int, ended: int, repeated: int, found: str, by: Attribution) -> Outcome:
     """What follows for the alert from what its items went through."""
     alert, now, rules = case.alert, clock.now(), case.rules
     if joined:
@@ -184,7 +184,7 @@ def _decide(case: Case, joined: int, ended: int, repeated: int, found: str, by: 
             audit.record(by.label, "alert.joined", f"alert:{alert.id}", count=joined)
         if alert.state == "acknowledged":
             # What somebody acknowledged was not this.
-            endings.take_up(case)
+            endings.reset_to_firing(case)
         wanted = timing.new_at(
             first_notified_at=alert.first_notified_at, notified_at=alert.notified_at, rules=rules, now=now
         )
@@ -200,7 +200,7 @@ def _decide(case: Case, joined: int, ended: int, repeated: int, found: str, by: 
         throttle=config.get().telegram_alert_throttle_seconds,
         repeat_interval=rules.repeat_interval,
     )
-    case.want_edit()
+    case.request_edit()
     if found == "reopened":
         publish.bring_up_to_date(case, news=True)
     if alert.state == "firing" and alert.silenced_until is None:
@@ -217,7 +217,7 @@ def _decide(case: Case, joined: int, ended: int, repeated: int, found: str, by: 
     return _outcome(case, decision, reason)
 
 
-def _told(case: Case, sent: Sequence[Message]) -> Outcome:
+def _told(case: LockedAlert, sent: Sequence[Message]) -> Outcome:
     case.reschedule()
     code = case.alert.undelivered_code
     if code is not None:
@@ -229,7 +229,7 @@ def _told(case: Case, sent: Sequence[Message]) -> Outcome:
     return _outcome(case, "sent", None, sent)
 
 
-def _kept(case: Case, joined: int) -> tuple[str, str | None]:
+def _kept(case: LockedAlert, joined: int) -> tuple[str, str | None]:
     """Why it makes no sound now."""
     alert = case.alert
     if alert.silenced_until is not None:
@@ -241,7 +241,7 @@ def _kept(case: Case, joined: int) -> tuple[str, str | None]:
     return "counted", "throttled"
 
 
-def _find(group_key: bytes, group: Group) -> tuple[Case | None, str]:
+def _find(group_key: bytes, group: Group) -> tuple[LockedAlert | None, str]:
     """The open alert of the group, or the one that was resolved so lately that it is the same trouble still."""
     locked_alert.lock_group(group_key)
     wanted = {one.key for one in group.reports}
@@ -251,7 +251,7 @@ def _find(group_key: bytes, group: Group) -> tuple[Case | None, str]:
     if alert is not None:
         case = locked_alert.of(alert)
         # How large a group is that its sender made is for the sender to say.
-        bounded = group.key is None and len(case.items) >= MOST_ITEMS
+        bounded = group.key is None and len(case.items) >= MAX_ITEMS
         full = bounded and all(item.key not in wanted for item in case.items)
         return case, "full" if full else "open"
     last = db.session.scalars(locked).one_or_none()
@@ -266,7 +266,7 @@ def _recent(alert: Alert, now: datetime) -> bool:
     return alert.notified_at is not None and now - alert.notified_at < throttle
 
 
-def _open(group: Group, key: bytes, policy: AlertPolicy | None) -> Case:
+def _open(group: Group, key: bytes, policy: AlertPolicy | None) -> LockedAlert:
     first, now = group.reports[0], clock.now()
     grouped = group.key is None and policy is not None and any(first.labels.get(name) for name in policy.group_by)
     shared = {name: first.labels.get(name, "") for name in policy.group_by} if policy and grouped else {}
@@ -293,10 +293,10 @@ def _open(group: Group, key: bytes, policy: AlertPolicy | None) -> Case:
     alert.chat_ids = ",".join(group.chat_ids) or None
     db.session.add(alert)
     db.session.flush()
-    return Case(alert, [], policy)
+    return LockedAlert(alert, [], policy)
 
 
-def _add(case: Case, one: Report, now: datetime) -> AlertItem:
+def _add(case: LockedAlert, one: Report, now: datetime) -> AlertItem:
     item = AlertItem(
         workspace_id=case.alert.workspace_id,
         alert_id=case.alert.id,
@@ -334,7 +334,7 @@ def _end(item: AlertItem | None, one: Report, now: datetime) -> int:
     return 1
 
 
-def _outcome(case: Case, decision: str, reason: str | None, sent: Sequence[Message] = ()) -> Outcome:
+def _outcome(case: LockedAlert, decision: str, reason: str | None, sent: Sequence[Message] = ()) -> Outcome:
     alert = case.alert
     count = sum(item.count for item in case.items)
     return Outcome(decision, reason, alert.id, alert.level, tuple(message.id for message in sent), count)

@@ -12,7 +12,7 @@ from backend.core.database import db
 from backend.core.logging import get_logger
 from backend.models import Alert, AlertEvent
 from backend.services.alerts import history
-from backend.services.alerts.history import By
+from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest import api_input, grouping, monitoring_webhooks
 from backend.services.alerts.ingest.grouping import Outcome
 from backend.services.auth import audit
@@ -24,7 +24,7 @@ def receive(
     workspace_id: int,
     source: str,
     body: Mapping[str, Any],
-    by: By,
+    by: Attribution,
     *,
     bot_name: str | None = None,
     repaired: Sequence[str] = (),
@@ -38,7 +38,7 @@ def receive(
     group = monitoring_webhooks.group_of(source, body, bot_name=bot_name)
     if bot_name is not None:
         api_input.require_bot(workspace_id, bot_name, ())
-    codes = [*repaired, *(["alerts_left_out"] if len(body["alerts"]) > monitoring_webhooks.MOST_ALERTS else [])]
+    codes = [*repaired, *(["alerts_left_out"] if len(body["alerts"]) > monitoring_webhooks.MAX_ALERTS else [])]
     outcome = grouping.report(group, by)
     if not codes:
         return outcome
@@ -48,7 +48,7 @@ def receive(
     return replace(outcome, repaired=tuple(codes))
 
 
-def _note_repair(alert_id: int, codes: Sequence[str], by: By) -> None:
+def _note_repair(alert_id: int, codes: Sequence[str], by: Attribution) -> None:
     noted = select(AlertEvent.id).where(AlertEvent.alert_id == alert_id, AlertEvent.what == "repaired").limit(1)
     if db.session.scalar(noted) is None:
         history.note(db.session.get_one(Alert, alert_id), "repaired", by, code=", ".join(codes))

@@ -24,7 +24,7 @@ from backend.services.texts import values
 
 ALERTMANAGER: Final = "alertmanager"
 GRAFANA: Final = "grafana"
-MOST_ALERTS: Final = 2_000
+MAX_ALERTS: Final = 2_000
 """Firing alerts of one body that are listed; how many more there are is said as a number."""
 _NAMES: Final = ("alertname", "rulename")
 _FOLDER: Final = "grafana_folder"
@@ -41,7 +41,7 @@ def group_of(source: str, body: Mapping[str, Any], *, bot_name: str | None, loca
     firing = [one for one in alerts if monitoring_fields.is_firing(one, body, now)]
     over = [one for one in alerts if not monitoring_fields.is_firing(one, body, now)]
     reports = [
-        *(_report(source, name, one, now, locale, firing=True) for one in firing[:MOST_ALERTS]),
+        *(_report(source, name, one, now, locale, firing=True) for one in firing[:MAX_ALERTS]),
         *(_report(source, name, one, now, locale, firing=False) for one in over),
     ]
     shared = monitoring_fields.labels(body.get("groupLabels"))
@@ -57,7 +57,7 @@ def group_of(source: str, body: Mapping[str, Any], *, bot_name: str | None, loca
         title=_title(body, shared, unique),
         labels=shared,
         links=_group_links(source, body, locale),
-        more=monitoring_fields.count(body.get("truncatedAlerts")) + len(firing[MOST_ALERTS:]),
+        more=monitoring_fields.count(body.get("truncatedAlerts")) + len(firing[MAX_ALERTS:]),
     )
 
 

@@ -25,8 +25,8 @@ def matcher_faults(rows: Sequence[Mapping[str, str]], *, may_be_empty: bool = Fa
     """The faults of a list of matchers. A list that would match everything is one, unless it may be empty."""
     if not rows:
         return [] if may_be_empty else [fault("matchers", "no_matchers", "At least one matcher.")]
-    if len(rows) > matchers.MOST_MATCHERS:
-        return [fault("matchers", "too_many_matchers", f"At most {matchers.MOST_MATCHERS} matchers.")]
+    if len(rows) > matchers.MAX_MATCHERS:
+        return [fault("matchers", "too_many_matchers", f"At most {matchers.MAX_MATCHERS} matchers.")]
     found = []
     for index, row in enumerate(rows):
         code = matchers.problem(Matcher(row["label"], row["op"], row["value"]))

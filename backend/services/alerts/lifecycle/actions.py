@@ -16,10 +16,10 @@ from backend.core.database import db
 from backend.core.errors import Conflict, Invalid
 from backend.models import Alert, AlertItem, AlertSilence
 from backend.services.alerts import history, queries
-from backend.services.alerts.history import By
+from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest import validation
 from backend.services.alerts.lifecycle import endings, locked_alert, states
-from backend.services.alerts.lifecycle.locked_alert import Case
+from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.lifecycle.states import Action
 from backend.services.alerts.messages import publish
 from backend.services.alerts.rules import matchers, silences
@@ -27,10 +27,10 @@ from backend.services.auth import audit
 
 SNOOZE_SECONDS: Final = 3600
 SILENCE_SECONDS: Final = 2 * 3600
-MOST_SECONDS: Final = 30 * 86_400
+MAX_SECONDS: Final = 30 * 86_400
 
 
-def act(alert_id: int, action: Action, by: By, *, seconds: int = SNOOZE_SECONDS) -> tuple[Case, bool]:
+def act(alert_id: int, action: Action, by: Attribution, *, seconds: int = SNOOZE_SECONDS) -> tuple[LockedAlert, bool]:
     """Does it, and has the messages say so; False where it was so already. `seconds` is for how long to snooze.
 
     Raises NotFound, Conflict(`alert_resolved`; `alert_open`: another alert of the same group is open).
@@ -47,13 +47,13 @@ def act(alert_id: int, action: Action, by: By, *, seconds: int = SNOOZE_SECONDS)
     audit.record(by.label, f"alert.{states.DONE[action]}", f"alert:{alert_id}", **_whom(by))
     if action != "resolve":
         history.note(case.alert, states.DONE[action], by)
-        case.look_at_silences()
+        case.apply_silences()
         publish.bring_up_to_date(case, news=action == "reopen")
     case.reschedule()
     return case, True
 
 
-def resolve_items(alert_id: int, item_ids: Sequence[int], by: By) -> Case:
+def resolve_items(alert_id: int, item_ids: Sequence[int], by: Attribution) -> LockedAlert:
     """Resolves some of an alert's items, and the alert with the last of them. Raises NotFound, Invalid."""
     case = locked_alert.by_id(alert_id)
     chosen = [item for item in case.items if item.id in set(item_ids)]
@@ -66,8 +66,8 @@ def resolve_items(alert_id: int, item_ids: Sequence[int], by: By) -> Case:
     audit.record(by.label, "alert.items_resolved", f"alert:{alert_id}", count=len(chosen), **_whom(by))
     if case.firing:
         history.note(case.alert, "items_resolved", by, count=len(chosen))
-        case.look_at_severity()
-        case.look_at_silences()
+        case.update_severity()
+        case.apply_silences()
         publish.bring_up_to_date(case)
     elif case.alert.state != "resolved":
         endings.resolve(case, by, "person")
@@ -75,7 +75,7 @@ def resolve_items(alert_id: int, item_ids: Sequence[int], by: By) -> Case:
     return case
 
 
-def silence(alert_id: int, by: By, *, seconds: int = SILENCE_SECONDS) -> AlertSilence:
+def silence(alert_id: int, by: Attribution, *, seconds: int = SILENCE_SECONDS) -> AlertSilence:
     """Silences exactly what this alert is about. Raises NotFound, Conflict."""
     case = locked_alert.by_id(alert_id)
     alert = case.alert
@@ -83,14 +83,14 @@ def silence(alert_id: int, by: By, *, seconds: int = SILENCE_SECONDS) -> AlertSi
         raise Conflict("alert_resolved", "This alert is resolved already.")
     now = clock.now()
     made = silences.make(by, matchers_of(case), now, now + timedelta(seconds=seconds), comment=None)
-    case.look_at_silences()
+    case.apply_silences()
     history.note(alert, "silenced", by, until=made.ends_at.isoformat())
     publish.bring_up_to_date(case)
     case.reschedule()
     return made
 
 
-def _change(case: Case, action: Action, following: str, by: By, seconds: int) -> None:
+def _change(case: LockedAlert, action: Action, following: str, by: Attribution, seconds: int) -> None:
     alert, now = case.alert, clock.now()
     if action == "resolve":
         endings.resolve(case, by, "person")
@@ -101,7 +101,7 @@ def _change(case: Case, action: Action, following: str, by: By, seconds: int) ->
             if item.resolved_at == ended:
                 item.resolved_at = item.ended_at = None
     elif action in ("unack", "wake"):
-        endings.take_up(case)
+        endings.reset_to_firing(case)
     else:
         alert.state, alert.by_user_id, alert.by_name = following, by.user_id, by.name
         alert.acknowledged_at = now
@@ -123,10 +123,10 @@ def silence_matchers(alert_id: int) -> list[dict[str, str]]:
     """The matchers that silence exactly this alert, without locking it. Raises NotFound."""
     alert = queries.get(alert_id)
     items = db.session.scalars(select(AlertItem).where(AlertItem.alert_id == alert_id).order_by(AlertItem.id)).all()
-    return matchers_of(Case(alert, list(items), None))
+    return matchers_of(LockedAlert(alert, list(items), None))
 
 
-def matchers_of(case: Case) -> list[dict[str, str]]:
+def matchers_of(case: LockedAlert) -> list[dict[str, str]]:
     """What makes this alert the one it is: all of its labels, else its title, else its group; always with its bot.
 
     Whatever it is, everything that fires in the alert matches it.
@@ -136,7 +136,7 @@ def matchers_of(case: Case) -> list[dict[str, str]]:
     pairs = [(name, value) for name, value in alert.labels.items() if _holds_for_all(seen, name, value)]
     if not any(value and name != "bot_name" for name, value in pairs):
         pairs = [("title", seen[0]["title"])] if seen else []
-    whole = len(pairs) < matchers.MOST_MATCHERS and all(
+    whole = len(pairs) < matchers.MAX_MATCHERS and all(
         0 < len(name) <= matchers.MAX_LABEL and len(value) <= matchers.MAX_VALUE and _holds_for_all(seen, name, value)
         for name, value in pairs
     )
@@ -152,5 +152,5 @@ def _holds_for_all(seen: Sequence[Mapping[str, str]], name: str, value: str) -> 
     return all(labels.get(name, "") == value for labels in seen)
 
 
-def _whom(by: By) -> dict[str, Any]:
+def _whom(by: Attribution) -> dict[str, Any]:
     return {"by": f"user:{by.user_id}"} if by.user_id is not None and by.via == "telegram" else {}

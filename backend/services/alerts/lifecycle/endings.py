@@ -5,12 +5,12 @@ from __future__ import annotations
 from backend.core import clock
 from backend.models import Message
 from backend.services.alerts import history
-from backend.services.alerts.history import By
-from backend.services.alerts.lifecycle.locked_alert import Case
+from backend.services.alerts.history import Attribution
+from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import publish
 
 
-def resolve(case: Case, by: By, code: str) -> list[Message]:
+def resolve(case: LockedAlert, by: Attribution, code: str) -> list[Message]:
     """Everything in it is over: its messages say so at once, and are answered where the policy wants that.
 
     One that never made a sound makes none now. `code` is `told`, `person` or `quiet`.
@@ -25,21 +25,21 @@ def resolve(case: Case, by: By, code: str) -> list[Message]:
     alert.by_user_id, alert.by_name = by.user_id, by.name
     alert.notify_at = alert.snoozed_until = alert.silenced_until = None
     history.note(alert, "resolved", by, code=code)
-    publish.forget_notes(case)
+    publish.clear_notes(case)
     publish.bring_up_to_date(case, news=True)
     if case.rules.resolve_reply:
         publish.answer_resolved(case)
     return [message for _, message in publish.living(case)]
 
 
-def reopen(case: Case, by: By) -> None:
+def reopen(case: LockedAlert, by: Attribution) -> None:
     """The alert is open again, in the messages it has. The caller says which of its items fire, and has it said."""
     case.alert.resolved_at = case.alert.resolved_code = case.alert.ended_at = None
-    take_up(case)
+    reset_to_firing(case)
     history.note(case.alert, "reopened", by)
 
 
-def take_up(case: Case) -> None:
+def reset_to_firing(case: LockedAlert) -> None:
     """Nobody has it in hand any more."""
     alert = case.alert
     alert.state = "firing"

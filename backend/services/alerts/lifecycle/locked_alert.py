@@ -32,7 +32,7 @@ _MONITORING: Final = ("alertmanager", "grafana")
 
 
 @dataclass(slots=True)
-class Case:
+class LockedAlert:
     """The rows of one alert. Its own row is locked until the transaction ends; items change under that lock only."""
 
     alert: Alert
@@ -74,7 +74,7 @@ class Case:
         self.reach = reach.of([self.alert.id]).get(self.alert.id, NOWHERE)
         return self.reach
 
-    def look_at_silences(self) -> None:
+    def apply_silences(self) -> None:
         """Brings items and alert in step with the silences in force."""
         now, silences, meter = clock.now(), in_force(), faults.meter()
         for item in self.firing:
@@ -91,15 +91,15 @@ class Case:
     def catch_up(self) -> None:
         """Takes over what was only counted at the items."""
         self.alert.last_seen_at = max([self.alert.last_seen_at, *(item.last_seen_at for item in self.items)])
-        self.look_at_severity()
+        self.update_severity()
 
-    def look_at_severity(self) -> None:
+    def update_severity(self) -> None:
         """The alert is as bad as the worst that fires in it."""
         self.alert.severity = severities.worst(item.severity for item in (self.firing or self.items))
         if self.alone:
             self.alert.title, self.alert.labels = self.items[0].title, self.items[0].labels
 
-    def look_at_labels(self, given: Mapping[str, str]) -> None:
+    def update_labels(self, given: Mapping[str, str]) -> None:
         """Brings the labels up to date: what the sender grouped by, else what all that fires has in common."""
         alert = self.alert
         if alert.source in _MONITORING:
@@ -121,7 +121,7 @@ class Case:
             for item in self.firing
         ]
 
-    def want_edit(self) -> None:
+    def request_edit(self) -> None:
         """Has the messages brought up to date soon; an edit that is wanted already stands."""
         if self.alert.edit_at is None and self.alert.notifications:
             self.alert.edit_at = timing.edit_due(self.alert.edited_at, self.alert.parts, clock.now())
@@ -138,7 +138,7 @@ def lock_group(group_key: bytes) -> None:
     db.session.execute(select(func.pg_advisory_xact_lock(_LOCKS, number)))
 
 
-def by_id(alert_id: int) -> Case:
+def by_id(alert_id: int) -> LockedAlert:
     """The alert of the workspace in scope, locked. Raises NotFound."""
     found = db.session.get(Alert, alert_id, with_for_update=True, populate_existing=True)
     if found is None:
@@ -146,7 +146,7 @@ def by_id(alert_id: int) -> Case:
     return of(found)
 
 
-def of(alert: Alert) -> Case:
+def of(alert: Alert) -> LockedAlert:
     """The case of an alert that the caller has locked."""
     items = db.session.scalars(
         select(AlertItem)
@@ -155,7 +155,7 @@ def of(alert: Alert) -> Case:
         .execution_options(populate_existing=True)
     ).all()
     policy = db.session.get(AlertPolicy, alert.policy_id) if alert.policy_id else None
-    case = Case(alert, list(items), policy)
+    case = LockedAlert(alert, list(items), policy)
     if items:
         case.catch_up()
     return case
@@ -229,7 +229,7 @@ def view_of(
         silenced_until=alert.silenced_until,
         resolved_code=alert.resolved_code,
         more=alert.more,
-        links=[*alert.links, *(items[0].links if len(items) == 1 else [])][:_MOST_LINKS],
+        links=[*alert.links, *(items[0].links if len(items) == 1 else [])][:_MAX_LINKS],
         note=note,
         bot_name=alert.bot_name,
         code=code,
@@ -238,7 +238,7 @@ def view_of(
     )
 
 
-_MOST_LINKS: Final = 8
+_MAX_LINKS: Final = 8
 
 
 def _since(alert: Alert) -> datetime | None:

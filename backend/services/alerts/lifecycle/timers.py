@@ -19,14 +19,14 @@ from backend.core.logging import get_logger
 from backend.models import Alert
 from backend.services.alerts import history
 from backend.services.alerts.lifecycle import endings, locked_alert, timing
-from backend.services.alerts.lifecycle.locked_alert import Case
+from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.lifecycle.timing import Step
 from backend.services.alerts.messages import attachments, failures, notify, publish
 from backend.services.alerts.rules import silence_application, warnings
 
 log = get_logger(__name__)
 _AGAIN: Final = timedelta(seconds=60)
-_MOST_STEPS: Final = 10
+_MAX_STEPS: Final = 10
 
 
 def waiting() -> bool:
@@ -85,10 +85,10 @@ def _next() -> int | None:
     return done
 
 
-def run(case: Case) -> int:
+def run(case: LockedAlert) -> int:
     """Does everything that is due for this alert, in the caller's transaction; returns how many steps."""
     done = 0
-    for _ in range(_MOST_STEPS):
+    for _ in range(_MAX_STEPS):
         step = next((one for one in timing.upcoming(case.facts(), case.rules) if one.at <= clock.now()), None)
         if step is None:
             break
@@ -98,7 +98,7 @@ def run(case: Case) -> int:
     return done
 
 
-def _do(case: Case, step: Step) -> None:
+def _do(case: LockedAlert, step: Step) -> None:
     alert = case.alert
     if step.what == "notify":
         notify.tell(case, "joined" if alert.first_notified_at is not None else None)
@@ -107,11 +107,11 @@ def _do(case: Case, step: Step) -> None:
     elif step.what == "escalate":
         notify.escalate(case)
     elif step.what in ("wake", "unacknowledge"):
-        endings.take_up(case)
+        endings.reset_to_firing(case)
         history.note(alert, "woke" if step.what == "wake" else "unacknowledged")
         notify.tell(case, step.what)
     elif step.what == "unsilence":
-        case.look_at_silences()
+        case.apply_silences()
         if alert.silenced_until is None:
             history.note(alert, "unsilenced")
             notify.tell(case, "unsilence" if alert.notifications else None)

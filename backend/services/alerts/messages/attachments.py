@@ -18,18 +18,18 @@ from backend.models import Alert
 from backend.services import attachments
 from backend.services.alerts import history
 from backend.services.alerts.lifecycle import locked_alert
-from backend.services.alerts.lifecycle.locked_alert import Case
+from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import publish
 from backend.services.notifications import attachments as fetching
 
-MOST_TRIES: Final = 3
+MAX_TRIES: Final = 3
 _CLAIM: Final = timedelta(seconds=60)
 _WAIT: Final = timedelta(seconds=20)
 _state = Alert.attachment["state"].astext
 _until = Alert.attachment["until"].astext
 
 
-def send_once(case: Case) -> None:
+def send_once(case: LockedAlert) -> None:
     """Sends a file that is there already, with the alert's first sound; has an address fetched."""
     carried = case.alert.attachment
     if carried is None or carried.get("state") not in (None, "given"):
@@ -95,7 +95,7 @@ def _fetch(alert_id: int, carried: dict[str, Any], timeout: float) -> None:
 def _give_up_or_wait(alert_id: int, carried: dict[str, Any], error: fetching.FetchFailed) -> None:
     """Notes that an attachment could not be fetched or sent, or that it is tried again. Commits."""
     case = locked_alert.by_id(alert_id)
-    if error.again and carried["tries"] < MOST_TRIES:
+    if error.again and carried["tries"] < MAX_TRIES:
         case.alert.attachment = carried | {"until": _text(clock.now() + _WAIT)}
     else:
         case.alert.attachment = carried | {"state": "failed", "error": error.code}

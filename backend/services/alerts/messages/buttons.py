@@ -15,7 +15,7 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError
 from backend.models import AlertMessage, Conversation, Identity, Sender, User
 from backend.services import conversations, delivery
-from backend.services.alerts.history import By
+from backend.services.alerts.history import Attribution
 from backend.services.alerts.lifecycle import actions, states
 from backend.services.alerts.lifecycle.states import Action
 from backend.services.alerts.messages.texts import PREFIX, moment
@@ -82,7 +82,7 @@ def _answer(user: User | None, action: str, alert_id: int, locale: str) -> tuple
         return i18n.text("alerts.answer.not_linked", locale), True
     if not reaches(user.role, OPERATOR):
         return i18n.text("alerts.answer.role", locale), True
-    by = By(_VIA, _VIA, user.id, user.name)
+    by = Attribution(_VIA, _VIA, user.id, user.name)
     try:
         # A refusal takes back what was begun, and nothing of the event around it.
         with db.session.begin_nested():
@@ -92,7 +92,7 @@ def _answer(user: User | None, action: str, alert_id: int, locale: str) -> tuple
         return i18n.text(f"alerts.answer.{code}", locale), True
 
 
-def _do(action: str, alert_id: int, by: By, locale: str) -> str:
+def _do(action: str, alert_id: int, by: Attribution, locale: str) -> str:
     if action == "silence":
         made = actions.silence(alert_id, by)
         return i18n.text("alerts.answer.silenced", locale, until=moment(made.ends_at))

@@ -18,7 +18,7 @@ from backend.models import Alert, AlertFailure, AlertMessage, Conversation, JobR
 from backend.services import mail, senders
 from backend.services.alerts import history
 from backend.services.alerts.lifecycle import locked_alert
-from backend.services.alerts.lifecycle.locked_alert import Case
+from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import publish, targets
 
 log = get_logger(__name__)
@@ -28,7 +28,7 @@ _AGAIN: Final = timedelta(seconds=60)
 _OWN: Final = "superseded"
 
 
-def undelivered(case: Case, code: str, *, message: Message | None = None) -> None:
+def undelivered(case: LockedAlert, code: str, *, message: Message | None = None) -> None:
     """Notes that the alert did not get through by its own way, and tells the admins; once for each sound it made."""
     alert, now = case.alert, clock.now()
     alert.undelivered_code, alert.undelivered_at = code, now
@@ -52,7 +52,7 @@ def undelivered(case: Case, code: str, *, message: Message | None = None) -> Non
     events.publish("alert_undelivered", workspace_id=alert.workspace_id, alert_id=alert.id, code=code)
 
 
-def _tell_admins(case: Case) -> None:
+def _tell_admins(case: LockedAlert) -> None:
     """Says the alert to every admin in their own chat with the default bot, unless that is the way that failed."""
     failed = select(AlertMessage.conversation_id).where(
         AlertMessage.alert_id == case.alert.id, AlertMessage.failed_code.is_not(None)
@@ -173,13 +173,13 @@ def _settle(failure_id: int) -> None:
         said.failed_code = row.code if message.state != "queued" else None
         history.note(case.alert, "message_failed", code=row.code, role=said.role)
     if said.role == "route":
-        case.want_edit()
+        case.request_edit()
     if (said.role == "route" and not _arrives(case, "route", besides=row.message_id)) or said.role == "escalation":
         undelivered(case, row.code, message=message)
     case.reschedule()
 
 
-def _settle_gone(case: Case, said: AlertMessage, message: Message) -> None:
+def _settle_gone(case: LockedAlert, said: AlertMessage, message: Message) -> None:
     """A message can be edited no more. What its last edit was to tell is said anew, unless it was no news."""
     if said.failed_code is None:
         said.failed_code = message.gone_code
@@ -190,11 +190,11 @@ def _settle_gone(case: Case, said: AlertMessage, message: Message) -> None:
         select(MessagePart.sent_version).where(MessagePart.message_id == message.id).order_by(MessagePart.part).limit(1)
     ).one_or_none()
     if seen is None or seen < said.news_version:
-        publish.say_anew(case, said, message)
+        publish.send_again(case, said, message)
         case.reschedule()
 
 
-def _arrives(case: Case, role: str, *, besides: int) -> bool:
+def _arrives(case: LockedAlert, role: str, *, besides: int) -> bool:
     """Whether another of the alert's chats has it or will."""
     return any(row.role == role and message.id != besides for row, message in publish.living(case))
 

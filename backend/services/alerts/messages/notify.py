@@ -5,23 +5,23 @@ from __future__ import annotations
 from backend.core import clock
 from backend.models import Message
 from backend.services.alerts import history
-from backend.services.alerts.lifecycle.locked_alert import Case
+from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import attachments, failures, publish, targets
 
 
-def tell(case: Case, note: str | None = None) -> list[Message]:
+def tell(case: LockedAlert, note: str | None = None) -> list[Message]:
     """Says the alert to everybody it is for, with a sound; nothing while all that fires is silenced.
 
     An alert that reaches nobody this way goes to the admins. `note` says, as a code, why it comes (again).
     """
-    case.look_at_silences()
+    case.apply_silences()
     alert = case.alert
     alert.notify_at = None
     if not case.firing:
         return []
     if alert.silenced_until is not None:
         history.note(alert, "silenced", until=alert.silenced_until.isoformat())
-        case.want_edit()
+        case.request_edit()
         return []
     found = targets.of_bot(alert.workspace_id, alert.bot_name, chats_of(case), case.locale)
     alert.level = found.level
@@ -45,9 +45,9 @@ def tell(case: Case, note: str | None = None) -> list[Message]:
     return messages
 
 
-def escalate(case: Case) -> None:
+def escalate(case: LockedAlert) -> None:
     """Says the alert to those whom its policy names for when nobody acknowledges it."""
-    case.look_at_silences()
+    case.apply_silences()
     alert = case.alert
     if case.policy is None or alert.silenced_until is not None:
         return
@@ -60,6 +60,6 @@ def escalate(case: Case) -> None:
         failures.undelivered(case, code or "no_chats")
 
 
-def chats_of(case: Case) -> list[str]:
+def chats_of(case: LockedAlert) -> list[str]:
     """The chats that the alert's caller named."""
     return [one for one in (case.alert.chat_ids or "").split(",") if one]

@@ -13,10 +13,10 @@ from backend.core import clock
 from backend.core.database import db
 from backend.models import AlertMessage, Conversation, Message, User
 from backend.services import delivery
-from backend.services.alerts.lifecycle.locked_alert import Case
+from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import targets, texts
 from backend.services.alerts.messages.targets import Destination
-from backend.services.delivery import Lane
+from backend.services.delivery import Priority
 
 KIND: Final = "alert"
 LIVING: Final = ("route", "subscriber", "escalation", "admin")
@@ -24,7 +24,7 @@ LIVING: Final = ("route", "subscriber", "escalation", "admin")
 _ENDED: Final = ("failed", "canceled", "unknown")
 
 
-def say(case: Case, destinations: Sequence[Destination], note: str | None) -> list[Message]:
+def say(case: LockedAlert, destinations: Sequence[Destination], note: str | None) -> list[Message]:
     """Says the alert as it is now in each of these chats; returns the messages, also those that cannot be sent.
 
     An earlier message there points to the new one. One that still waits is not followed by another: it says this.
@@ -45,7 +45,7 @@ def say(case: Case, destinations: Sequence[Destination], note: str | None) -> li
             place.conversation,
             content,
             kind=KIND,
-            lane=Lane.NOTIFICATION,
+            lane=Priority.NOTIFICATION,
             not_before=place.not_before,
             reason="quiet_hours" if place.not_before else "queued",
             user_id=place.user_id,
@@ -65,7 +65,7 @@ def say(case: Case, destinations: Sequence[Destination], note: str | None) -> li
     return made
 
 
-def bring_up_to_date(case: Case, *, news: bool = False) -> int:
+def bring_up_to_date(case: LockedAlert, *, news: bool = False) -> int:
     """Has every living message say the alert as it is now; returns how many there are.
 
     `news` must be seen: where the message is gone, its reader deleted it, a new one tells them, at once or as soon as
@@ -74,7 +74,7 @@ def bring_up_to_date(case: Case, *, news: bool = False) -> int:
     case.look_at_reach()
     if news:
         for row, message in gone(case):
-            say_anew(case, row, message)
+            send_again(case, row, message)
     found = living(case)
     for row, message in found:
         delivery.edit(message, content_of(case, row.role, row.locale, row.note))
@@ -86,13 +86,13 @@ def bring_up_to_date(case: Case, *, news: bool = False) -> int:
     return len(found)
 
 
-def forget_notes(case: Case) -> None:
+def clear_notes(case: LockedAlert) -> None:
     """Why a message came is news no longer: should the alert be opened again, it does not stand there again."""
     for row, _ in living(case):
         row.note = None
 
 
-def say_anew(case: Case, row: AlertMessage, message: Message) -> Message:
+def send_again(case: LockedAlert, row: AlertMessage, message: Message) -> Message:
     """Says the alert by a new message in a chat whose message is gone."""
     silent = case.alert.state == "resolved" and case.rules.quiet_recoveries
     content = content_of(case, row.role, row.locale, row.note)
@@ -109,7 +109,7 @@ def say_anew(case: Case, row: AlertMessage, message: Message) -> Message:
         place.conversation,
         replace(content, silent=content.silent or silent),
         kind=KIND,
-        lane=Lane.NOTIFICATION,
+        lane=Priority.NOTIFICATION,
         not_before=place.not_before,
         reason="quiet_hours" if place.not_before else "queued",
         user_id=place.user_id,
@@ -120,7 +120,7 @@ def say_anew(case: Case, row: AlertMessage, message: Message) -> Message:
     return sent
 
 
-def answer_resolved(case: Case) -> None:
+def answer_resolved(case: LockedAlert) -> None:
     """Answers the living messages of the alert's own chats: it is over."""
     view, silent = case.view(), case.rules.quiet_recoveries
     for row, message in living(case):
@@ -137,7 +137,7 @@ def answer_resolved(case: Case) -> None:
         _remember(case, sent, place, None)
 
 
-def attach(case: Case, media: Media) -> None:
+def attach(case: LockedAlert, media: Media) -> None:
     """Sends the alert's picture or document after its messages, to each chat that has one."""
     for row, message in living(case):
         words = texts.attachment(case.view(), row.locale)
@@ -153,14 +153,14 @@ def attach(case: Case, media: Media) -> None:
         _remember(case, sent, place, None)
 
 
-def content_of(case: Case, role: str, locale: str, note: str | None) -> Content:
+def content_of(case: LockedAlert, role: str, locale: str, note: str | None) -> Content:
     """What a message of this role says."""
     code = case.alert.undelivered_code if role == "admin" else None
     content = texts.content(case.view(note=note, code=code), locale)
     return replace(content, silent=case.alert.severity in ("info", "debug"))
 
 
-def living(case: Case) -> list[tuple[AlertMessage, Message]]:
+def living(case: LockedAlert) -> list[tuple[AlertMessage, Message]]:
     """The messages that follow the alert, oldest first."""
     rows = db.session.execute(
         select(AlertMessage, Message)
@@ -177,7 +177,7 @@ def living(case: Case) -> list[tuple[AlertMessage, Message]]:
     return [(row, message) for row, message in rows if message.state not in _ENDED and message.gone_code is None]
 
 
-def gone(case: Case) -> list[tuple[AlertMessage, Message]]:
+def gone(case: LockedAlert) -> list[tuple[AlertMessage, Message]]:
     """The messages that followed the alert until the provider refused to edit them, and that no other replaces yet."""
     rows = db.session.execute(
         select(AlertMessage, Message)
@@ -205,7 +205,7 @@ def _chat_of(message: Message) -> Conversation:
     return db.session.get_one(Conversation, message.conversation_id)
 
 
-def _remember(case: Case, message: Message, place: Destination, note: str | None) -> None:
+def _remember(case: LockedAlert, message: Message, place: Destination, note: str | None) -> None:
     db.session.add(
         AlertMessage(
             workspace_id=case.alert.workspace_id,

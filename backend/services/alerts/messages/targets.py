@@ -80,8 +80,8 @@ def quiet_of(user: User, alert: Alert) -> datetime | None:
     """Until when a subscriber's quiet hours hold the alert back."""
     if alert.severity == "critical":
         return None
-    wishes = settings.wishes_of(user, TYPE)
-    return quiet_until(wishes.quiet, wishes.zone, clock.now()) if wishes.quiet else None
+    preferences = settings.delivery_preferences_of(user, TYPE)
+    return quiet_until(preferences.quiet, preferences.zone, clock.now()) if preferences.quiet else None
 
 
 def of_escalation(workspace_id: int, policy: AlertPolicy) -> Found:

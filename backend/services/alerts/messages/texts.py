@@ -20,7 +20,7 @@ from backend.services.alerts import labels as labeling
 from backend.services.alerts.messages.reach import NOWHERE, Reach
 
 PREFIX: Final = "alert:"
-MOST_LISTED: Final = 2000
+MAX_LISTED: Final = 2000
 """Items in a message; beyond them it says how many more there are."""
 _MARKS: Final = {"critical": "🔴", "error": "🔴", "warning": "🟠", "info": "🔵", "debug": "⚪"}
 _OTHER: Final = "🔔"
@@ -186,9 +186,9 @@ def _items(view: View, locale: str) -> list[str]:
     if len(view.items) == 1 and view.items[0].title == view.title:
         only = view.items[0]
         return [tidy(only.body), _labels(only.labels, view.title)]
-    blocks = [_block(item, locale) for item in view.items[:MOST_LISTED]]
-    if len(view.items) > MOST_LISTED:
-        blocks.append(_said("more_listed", locale, count=len(view.items) - MOST_LISTED))
+    blocks = [_block(item, locale) for item in view.items[:MAX_LISTED]]
+    if len(view.items) > MAX_LISTED:
+        blocks.append(_said("more_listed", locale, count=len(view.items) - MAX_LISTED))
     return blocks
 
 

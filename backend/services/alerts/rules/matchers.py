@@ -21,7 +21,7 @@ GROUP: Final = "alert_group"
 """The label that stands for what is told in one message, as hexadecimal digits."""
 OPERATORS: Final = ("=", "!=", "=~", "!~")
 _BY_PATTERN: Final = ("=~", "!~")
-MOST_MATCHERS: Final = 100
+MAX_MATCHERS: Final = 100
 """As many as an alert's labels may need, so that it can be silenced by all of them."""
 MAX_LABEL: Final = 200
 MAX_VALUE: Final = 4_096

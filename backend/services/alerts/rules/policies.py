@@ -19,7 +19,7 @@ from backend.services.alerts.rules.matchers import matches, read
 from backend.services.auth import audit
 from backend.services.bots import resolution
 
-MOST: Final = 50
+MAX_COUNT: Final = 50
 FIELDS: Final = (
     "name", "position", "matchers", "locale", "group_by", "group_wait", "group_interval", "repeat_interval",
     "acknowledged_for", "quiet_after", "escalate_after", "escalate_bot_name", "escalate_chat_ids", "escalate_user_ids",
@@ -107,8 +107,8 @@ def create(actor_label: str, fields: Mapping[str, Any]) -> AlertPolicy:
     """Adds a policy; what is left out has its default. Raises Invalid, NotFound (a person, a bot), Conflict."""
     wanted = _DEFAULTS | dict(fields)
     _check(wanted)
-    if len(_ordered()) >= MOST:
-        raise Conflict("too_many_policies", f"A workspace has at most {MOST} policies.")
+    if len(_ordered()) >= MAX_COUNT:
+        raise Conflict("too_many_policies", f"A workspace has at most {MAX_COUNT} policies.")
     now = clock.now()
     made = AlertPolicy(created_at=now, updated_at=now)
     _set(made, wanted)

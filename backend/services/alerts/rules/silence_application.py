@@ -163,7 +163,7 @@ def _follow(alert_id: int) -> bool:
     try:
         case = locked_alert.by_id(alert_id)
         was = case.alert.silenced_until
-        case.look_at_silences()
+        case.apply_silences()
         if case.alert.silenced_until != was:
             history.note(case.alert, "silenced" if case.alert.silenced_until else "unsilenced")
             publish.bring_up_to_date(case)

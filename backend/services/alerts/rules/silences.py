@@ -13,12 +13,12 @@ from backend.core.database import db
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.models import AlertItem, AlertSilence
 from backend.services import paging
-from backend.services.alerts.history import By
+from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest import validation
 from backend.services.alerts.rules import faults as rule_faults
 from backend.services.auth import audit
 
-MOST: Final = 200
+MAX_COUNT: Final = 200
 """Silences of a workspace that are not over."""
 LONGEST: Final = timedelta(days=366)
 
@@ -67,14 +67,19 @@ def hushing(found: Sequence[AlertSilence]) -> dict[int, int]:
 
 
 def make(
-    by: By, matchers: Sequence[Mapping[str, str]], starts_at: datetime, ends_at: datetime, *, comment: str | None
+    by: Attribution,
+    matchers: Sequence[Mapping[str, str]],
+    starts_at: datetime,
+    ends_at: datetime,
+    *,
+    comment: str | None,
 ) -> AlertSilence:
     """Adds a silence. Raises Invalid (`past_date` and the faults of matchers), Conflict(`too_many_silences`)."""
     _check(matchers, starts_at, ends_at)
     now = clock.now()
     live = select(func.count()).select_from(AlertSilence).where(AlertSilence.ends_at > now)
-    if db.session.execute(live).scalar_one() >= MOST:
-        raise Conflict("too_many_silences", f"A workspace has at most {MOST} silences that are not over.")
+    if db.session.execute(live).scalar_one() >= MAX_COUNT:
+        raise Conflict("too_many_silences", f"A workspace has at most {MAX_COUNT} silences that are not over.")
     made = AlertSilence(
         matchers=_plain(matchers),
         starts_at=starts_at,
@@ -93,7 +98,7 @@ def make(
     return made
 
 
-def change(by: By, silence_id: int, fields: Mapping[str, Any]) -> AlertSilence:
+def change(by: Attribution, silence_id: int, fields: Mapping[str, Any]) -> AlertSilence:
     """Changes matchers, times or comment; what is over can be renewed. Raises NotFound, Invalid."""
     found = get(silence_id)
     wanted = {name: getattr(found, name) for name in ("matchers", "starts_at", "ends_at", "comment")} | dict(fields)
@@ -105,7 +110,7 @@ def change(by: By, silence_id: int, fields: Mapping[str, Any]) -> AlertSilence:
     return found
 
 
-def end(by: By, silence_id: int) -> AlertSilence:
+def end(by: Attribution, silence_id: int) -> AlertSilence:
     """Ends a silence now; it stays in the list. Ending it again changes nothing. Raises NotFound."""
     found, now = get(silence_id), clock.now()
     if found.ends_at > now:
@@ -116,7 +121,7 @@ def end(by: By, silence_id: int) -> AlertSilence:
     return found
 
 
-def _changed(by: By, silence: AlertSilence, what: str, **detail: Any) -> None:
+def _changed(by: Attribution, silence: AlertSilence, what: str, **detail: Any) -> None:
     silence.updated_at = clock.now()
     rule_faults.apply_anew(silence)
     db.session.flush()

@@ -18,7 +18,7 @@ from backend.services.auth import audit
 from backend.services.texts import templates as placeholders
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,47}")
-MOST: Final = 200
+MAX_COUNT: Final = 200
 MAX_TITLE: Final = 200
 
 
@@ -57,8 +57,8 @@ def listing(*, cursor: str | None, limit: int) -> tuple[list[AlertTemplate], str
 def create(actor_label: str, fields: Mapping[str, Any]) -> AlertTemplate:
     """Adds a template. Raises Invalid, Conflict(`template_exists`, `too_many_templates`)."""
     _check(fields)
-    if len(db.session.scalars(select(AlertTemplate.id)).all()) >= MOST:
-        raise Conflict("too_many_templates", f"A workspace has at most {MOST} templates.")
+    if len(db.session.scalars(select(AlertTemplate.id)).all()) >= MAX_COUNT:
+        raise Conflict("too_many_templates", f"A workspace has at most {MAX_COUNT} templates.")
     now = clock.now()
     made = AlertTemplate(
         name=fields["name"], title=fields.get("title"), body=fields["body"], created_at=now, updated_at=now

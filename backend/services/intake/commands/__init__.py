@@ -1,6 +1,6 @@
 """What people say to the bot: commands, tokens and buttons, and the bot's answers in their language."""
 
-from backend.services.intake.commands.chat_context import Exchange, Facts
+from backend.services.intake.commands.chat_context import ChatContext, Facts
 from backend.services.intake.commands.command_parsing import (
     carries_token,
     command_in,
@@ -12,7 +12,7 @@ from backend.services.intake.commands.links import answer_redemption
 from backend.services.intake.commands.router import gone, hint, press, run
 
 __all__ = [
-    "Exchange",
+    "ChatContext",
     "Facts",
     "answer_redemption",
     "carries_token",

@@ -11,13 +11,13 @@ from backend.core.database import workspace_scope
 from backend.services import linking
 from backend.services.bots.command_menu import COMMANDS
 from backend.services.intake.commands import links
-from backend.services.intake.commands.chat_context import Exchange, Rows
+from backend.services.intake.commands.chat_context import ChatContext, Rows
 from backend.services.notifications import settings
 
 HINT_EVERY: Final = timedelta(hours=1)
 
 
-def start(exchange: Exchange, _command: Command) -> None:
+def start(exchange: ChatContext, _command: Command) -> None:
     """Whoever blocked or paused the bot is back; a stranger is told how to link."""
     linking.restore_chat(exchange.sender.id, exchange.hashed)
     if exchange.link is None or exchange.user is None:
@@ -32,13 +32,13 @@ def start(exchange: Exchange, _command: Command) -> None:
         _status(exchange)
 
 
-def help_(exchange: Exchange, _command: Command) -> None:
+def help_(exchange: ChatContext, _command: Command) -> None:
     """Lists the commands."""
     lines = [f"/{name} – {exchange.text(f'commands.menu.{name}')}" for name in COMMANDS]
     exchange.say("commands.help", commands="\n".join(lines))
 
 
-def link(exchange: Exchange, _command: Command) -> None:
+def link(exchange: ChatContext, _command: Command) -> None:
     """Without a token: says how linking goes, or to whom the chat is linked."""
     if exchange.link is None or exchange.user is None:
         _explain(exchange)
@@ -46,12 +46,12 @@ def link(exchange: Exchange, _command: Command) -> None:
         exchange.say("linking.already", buttons=_leave(exchange), account=linking.masked_account(exchange.user))
 
 
-def status(exchange: Exchange, _command: Command) -> None:
+def status(exchange: ChatContext, _command: Command) -> None:
     """Says whose chat this is and whether notifications come."""
     _status(exchange)
 
 
-def stop(exchange: Exchange, _command: Command) -> None:
+def stop(exchange: ChatContext, _command: Command) -> None:
     """Notifications rest until `/start`."""
     if exchange.link is None:
         exchange.say("commands.stop.not_linked")
@@ -62,23 +62,23 @@ def stop(exchange: Exchange, _command: Command) -> None:
         exchange.say("commands.stop.paused")
 
 
-def unknown(exchange: Exchange, _command: Command) -> None:
+def unknown(exchange: ChatContext, _command: Command) -> None:
     """Says that there is no such command, and which there are."""
     exchange.say("commands.unknown", commands=" ".join(f"/{name}" for name in COMMANDS))
 
 
-def hint(exchange: Exchange) -> None:
+def hint(exchange: ChatContext) -> None:
     """Tells a stranger who writes anything else how to link, at most once an hour."""
     if exchange.said_since("how_to", HINT_EVERY) is None:
         _explain(exchange)
 
 
-def _explain(exchange: Exchange) -> None:
+def _explain(exchange: ChatContext) -> None:
     code = "linking.how_to" if exchange.chat.is_private else "linking.how_to_group"
     exchange.say(code, kind="how_to", bot=f"@{exchange.sender.username or exchange.sender.name}")
 
 
-def _status(exchange: Exchange) -> None:
+def _status(exchange: ChatContext) -> None:
     link, user = exchange.link, exchange.user
     if link is None or user is None:
         exchange.say("commands.status.not_linked")
@@ -97,6 +97,6 @@ def _status(exchange: Exchange) -> None:
     exchange.send(Content("\n".join(lines), buttons=_leave(exchange)))
 
 
-def _leave(exchange: Exchange) -> Rows:
+def _leave(exchange: ChatContext) -> Rows:
     """Only in a private chat: in a group everybody would see the button, and few may press it."""
     return links.leave_button(exchange) if exchange.chat.is_private else ()

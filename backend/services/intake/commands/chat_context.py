@@ -26,7 +26,7 @@ class Facts:
 
 
 @dataclass(slots=True)
-class Exchange:
+class ChatContext:
     """A person, a chat and a bot. `link` and `user` are whose chat it is, and follow what happens on the way."""
 
     sender: Sender
@@ -39,7 +39,9 @@ class Exchange:
     _conversation: Conversation | None = field(default=None, repr=False)
 
     @classmethod
-    def open(cls, sender: Sender, chat: Chat, person: Person | None, facts: Facts, message_id: str | None) -> Exchange:
+    def open(
+        cls, sender: Sender, chat: Chat, person: Person | None, facts: Facts, message_id: str | None
+    ) -> ChatContext:
         """Finds out whose chat it is."""
         made = cls(sender, chat, person, facts, message_id)
         made.link = linking.link_of_chat(sender.id, made.hashed)

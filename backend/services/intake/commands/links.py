@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from backend.channels.base import Button, Content
 from backend.services import linking
-from backend.services.intake.commands.chat_context import Exchange
+from backend.services.intake.commands.chat_context import ChatContext
 
 
-def answer_redemption(exchange: Exchange, redemption: linking.Redemption) -> None:
+def answer_redemption(exchange: ChatContext, redemption: linking.Redemption) -> None:
     """Tells the chat what became of its token."""
     link, user = redemption.link, redemption.user
     if redemption.outcome == "linked" and link is not None and user is not None:
@@ -24,19 +24,19 @@ def answer_redemption(exchange: Exchange, redemption: linking.Redemption) -> Non
         exchange.say(f"linking.{redemption.outcome}")
 
 
-def refuse_member(exchange: Exchange) -> None:
+def refuse_member(exchange: ChatContext) -> None:
     """Tells somebody in a group that this is not theirs to decide, or that nobody could be asked."""
     exchange.say("linking.group_admin_only" if exchange.facts.is_admin is False else "linking.group_check_failed")
 
 
-def leave_button(exchange: Exchange) -> tuple[tuple[Button, ...], ...]:
+def leave_button(exchange: ChatContext) -> tuple[tuple[Button, ...], ...]:
     """The button with which a chat ends its own link."""
     if exchange.link is None:
         return ()
     return ((Button(exchange.text("linking.button.leave"), data=f"link:leave:{exchange.link.id}"),),)
 
 
-def press(exchange: Exchange, action: str, argument: str) -> str | None:
+def press(exchange: ChatContext, action: str, argument: str) -> str | None:
     """Acts on a `link:…` button; returns what the presser is told, None for a button that is over."""
     if not (argument.isascii() and argument.isdigit() and len(argument) < 19):
         return None
@@ -48,7 +48,7 @@ def press(exchange: Exchange, action: str, argument: str) -> str | None:
     return None
 
 
-def _end(exchange: Exchange, action: str, link_id: int) -> str | None:
+def _end(exchange: ChatContext, action: str, link_id: int) -> str | None:
     link, user = exchange.link, exchange.user
     if link is None or user is None or link.id != link_id:
         return None
@@ -63,7 +63,7 @@ def _end(exchange: Exchange, action: str, link_id: int) -> str | None:
     return text
 
 
-def _confirm(exchange: Exchange, action: str, confirmation_id: int) -> str | None:
+def _confirm(exchange: ChatContext, action: str, confirmation_id: int) -> str | None:
     found = linking.find_confirmation(exchange.sender, confirmation_id, exchange.chat.id)
     if found is None or exchange.person is None:
         return None

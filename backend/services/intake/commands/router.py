@@ -8,10 +8,10 @@ from typing import Final
 from backend.channels.inbound import Command, Person
 from backend.core import i18n
 from backend.services.intake.commands import basics, links, settings
-from backend.services.intake.commands.chat_context import Exchange
+from backend.services.intake.commands.chat_context import ChatContext
 from backend.services.intake.commands.command_parsing import token_in
 
-_COMMANDS: Final[dict[str, Callable[[Exchange, Command], None]]] = {
+_COMMANDS: Final[dict[str, Callable[[ChatContext, Command], None]]] = {
     "start": basics.start,
     "help": basics.help_,
     "link": basics.link,
@@ -21,7 +21,7 @@ _COMMANDS: Final[dict[str, Callable[[Exchange, Command], None]]] = {
 }
 
 
-def run(exchange: Exchange, command: Command) -> None:
+def run(exchange: ChatContext, command: Command) -> None:
     """Answers a command that was meant for the bot. A token that may not be redeemed by who sent it is told why."""
     if token_in(command) is not None and not exchange.may_decide:
         links.refuse_member(exchange)
@@ -29,12 +29,12 @@ def run(exchange: Exchange, command: Command) -> None:
     _COMMANDS.get(command.name, basics.unknown)(exchange, command)
 
 
-def hint(exchange: Exchange) -> None:
+def hint(exchange: ChatContext) -> None:
     """Reacts to anything else that a stranger writes in private."""
     basics.hint(exchange)
 
 
-def press(exchange: Exchange, data: str) -> str:
+def press(exchange: ChatContext, data: str) -> str:
     """Acts on a pressed button and returns what the presser is told. Data come from outside: who may press is decided
     by the chat, never by them."""
     feature, _, rest = data.partition(":")

@@ -12,17 +12,17 @@ from backend.channels.inbound import Command
 from backend.core import i18n
 from backend.core.database import workspace_scope
 from backend.models import User
-from backend.services.intake.commands.chat_context import Exchange, Rows
+from backend.services.intake.commands.chat_context import ChatContext, Rows
 from backend.services.notifications import known_types, settings
 
 QUIET_HOURS: Final = {"start": "22:00", "end": "08:00"}
 """What the button turns on; other hours are chosen through the account."""
-_MOST_DATA_BYTES: Final = 64
-_MOST_TYPES: Final = 40
+_MAX_DATA_BYTES: Final = 64
+_MAX_TYPES: Final = 40
 _PER_ROW: Final = 2
 
 
-def show(exchange: Exchange, _command: Command) -> None:
+def show(exchange: ChatContext, _command: Command) -> None:
     """Answers with the settings, or says where they are to be had."""
     if exchange.link is None or exchange.user is None:
         exchange.say("commands.settings.not_linked")
@@ -34,7 +34,7 @@ def show(exchange: Exchange, _command: Command) -> None:
         exchange.send(content)
 
 
-def press(exchange: Exchange, action: str, argument: str) -> str | None:
+def press(exchange: ChatContext, action: str, argument: str) -> str | None:
     """Switches a setting and shows the new state; None for a button that is over."""
     link, user = exchange.link, exchange.user
     if link is None or user is None or not exchange.chat.is_private:
@@ -85,9 +85,9 @@ def _content(user: User) -> Content:
 def _type_buttons(types: dict[str, bool], locale: str) -> Rows:
     buttons = [
         Button(f"{'✅' if on else '🔕'} {known_types.title(name, locale)}"[:60], data=f"settings:type:{name}")
-        for name, on in list(types.items())[:_MOST_TYPES]
+        for name, on in list(types.items())[:_MAX_TYPES]
         # Telegram refuses a whole keyboard for one button with more.
-        if len(f"settings:type:{name}".encode()) <= _MOST_DATA_BYTES
+        if len(f"settings:type:{name}".encode()) <= _MAX_DATA_BYTES
     ]
     return tuple(tuple(buttons[at : at + _PER_ROW]) for at in range(0, len(buttons), _PER_ROW))
 

@@ -12,7 +12,7 @@ from backend.services import attachments
 from backend.services.posts.publishers import meta
 from backend.services.posts.publishers.base import Draft, Plan, Prepared, refuse, require_text
 
-MOST_TEXT: Final = 63_206
+MAX_TEXT: Final = 63_206
 
 
 class _Facebook:
@@ -20,7 +20,7 @@ class _Facebook:
         return meta.has_token(workspace_id)
 
     def check(self, draft: Draft) -> None:
-        require_text(draft, MOST_TEXT)
+        require_text(draft, MAX_TEXT)
         page_id = draft.target.get("page_id")
         if page_id is not None and not is_id(page_id):
             raise refuse("target.page_id", "bad_page_id", "A page's id is made of digits.")

@@ -17,7 +17,7 @@ class _Instagram:
         return meta.has_token(workspace_id)
 
     def check(self, draft: Draft) -> None:
-        require_text(draft, instagram.MOST_TEXT)
+        require_text(draft, instagram.MAX_TEXT)
         user_id = draft.target.get("ig_user_id")
         if user_id is not None and not is_id(user_id):
             raise refuse("target.ig_user_id", "bad_ig_user_id", "An Instagram user id is made of digits.")

@@ -13,7 +13,7 @@ from backend.core.database import db, system_scope
 from backend.models import Workspace
 
 _clients: dict[tuple[str, str, str], GraphClient] = {}
-MOST_PICTURES: Final = 10
+MAX_PICTURES: Final = 10
 
 
 def has_token(workspace_id: int) -> bool:

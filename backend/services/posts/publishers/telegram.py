@@ -15,7 +15,7 @@ from backend.services.notifications.attachments import FetchFailed, fetch
 from backend.services.posts.publishers.base import Draft, Plan, Prepared, refuse, require_text
 
 KIND: Final = "post"
-MOST_TEXT: Final = 20_000
+MAX_TEXT: Final = 20_000
 FETCH_SECONDS: Final = 30.0
 _FETCH_WAIT: Final = 30.0
 
@@ -26,7 +26,7 @@ class _Telegram:
         return True
 
     def check(self, draft: Draft) -> None:
-        require_text(draft, MOST_TEXT)
+        require_text(draft, MAX_TEXT)
         _resolve(draft.workspace_id, draft.target)
 
     def prepare(self, plan: Plan) -> Prepared:
