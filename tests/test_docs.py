@@ -126,7 +126,14 @@ _CODED = {
     "_end_batch": 2, "message_ended": 2, "_fail": 1,
 }  # fmt: skip
 _NAMED = frozenset({"code", "reason", "error", "disabled_code", "pause_reason", "blocked_code", "revoked_code"})
-_OUTCOMES = ("channels", "core/egress", "services/conversations", "services/delivery", "services/intake")
+_OUTCOMES = (
+    "channels",
+    "core/egress",
+    "services/conversations",
+    "services/delivery",
+    "services/dispatch",
+    "services/intake",
+)
 _SERVICES = (
     "services/bots",
     "services/scheduling",
