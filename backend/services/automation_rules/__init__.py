@@ -3,6 +3,7 @@
 A run's posts are made in the transaction that fires the schedule; it is told in the one in which its last post ends.
 """
 
+from backend.services.automation_rules.rule_runs import JOB
 from backend.services.automation_rules.rules import (
     change,
     create,
@@ -14,6 +15,5 @@ from backend.services.automation_rules.rules import (
     schedule_of,
     schedules_of,
 )
-from backend.services.automation_rules.runs import JOB
 
 __all__ = ["JOB", "change", "create", "get", "listing", "remove", "run_now", "runs", "schedule_of", "schedules_of"]

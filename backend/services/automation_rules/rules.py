@@ -16,7 +16,7 @@ from backend.models import AutomationRule, RuleRun, Schedule, User
 from backend.services import paging, posts, scheduling
 from backend.services.auth import audit
 from backend.services.automation_rules import texts
-from backend.services.automation_rules.runs import JOB
+from backend.services.automation_rules.rule_runs import JOB
 from backend.services.posts import publishers
 from backend.services.posts.publishers import Draft
 from backend.services.scheduling import Timing
