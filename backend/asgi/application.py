@@ -24,7 +24,7 @@ from backend.core.errors import NotFound
 from backend.http import guards
 from backend.http.console.kit import sessions
 
-_HURRY = 0.8
+_MAX_FINISH_SECONDS = 0.8
 _LANE_THREADS = 2
 _LOOK_UP_THREADS = 3
 
@@ -67,7 +67,7 @@ class Front:
 
     async def stop(self) -> None:
         """Ends what would keep a server from stopping: streams, and bodies that are half sent."""
-        self.bodies.hurry(_HURRY)
+        self.bodies.shorten_waits(_MAX_FINISH_SECONDS)
         await self.live.stop()
 
     def _body_rule(self, scope: Scope) -> BodyRule:
@@ -85,17 +85,17 @@ class Front:
         )
 
     async def _live_on(self, receive: Receive, send: Send) -> None:
-        there = process_registry.Reporter("web", self.live.count)
+        reporter = process_registry.Reporter("web", self.live.count)
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 tie_to_parent()
                 if threading.current_thread() is threading.main_thread():
                     StopSignals(self.stop).install()
-                there.start()
+                reporter.start()
                 await send({"type": "lifespan.startup.complete"})
             else:
-                there.stop()
+                reporter.stop()
                 await self.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return

@@ -108,7 +108,7 @@ class Bodies:
         self.memory = memory or body_budget.in_memory()
         self.disk = disk or body_budget.on_disk()
 
-    def hurry(self, seconds: float) -> None:
+    def shorten_waits(self, seconds: float) -> None:
         """Those that are still being read get only this much longer."""
         latest = asyncio.get_running_loop().time() + seconds
         for timeout in self._waiting:

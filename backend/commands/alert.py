@@ -87,7 +87,7 @@ def send(
     channel = TelegramBot(BotClient(found.api_url, pool_size=1))
     said, left = [], max_wait
     for chat_id in found.chat_ids:
-        one = send_without_db.say(
+        one = send_without_db.send(
             channel, found.token, chat_id, content, thread_id=found.thread_id, patience=left, rest=time.sleep
         )
         left -= one.waited

@@ -42,14 +42,14 @@ def run(
         ending.set()
         stop()
 
-    signals.tell(stop_all)
+    signals.call_on_stop(stop_all)
     keeper = threading.Thread(target=_keep_house, args=(app, ending), name="housekeeping", daemon=True)
     keeper.start()
-    there = process_registry.Reporter(role)
-    there.start()
+    reporter = process_registry.Reporter(role)
+    reporter.start()
     work()
     ending.set()
-    there.stop()
+    reporter.stop()
     keeper.join(5)
     return 0
 
@@ -58,7 +58,7 @@ def lanes_of(role: str) -> list[str]:
     """The RQ queues that a role serves; none for the dispatch loop."""
     if role == "dispatch":
         return []
-    return list(queue.LANES) if role == "jobs" else [role]
+    return list(queue.QUEUES) if role == "jobs" else [role]
 
 
 def _set_up(role: str, settings: Settings, name: str | None, predecessor: str | None) -> tuple[Flask, Loop]:

@@ -78,18 +78,18 @@ class _Worker(SimpleWorker):
                 self.heartbeat()
                 if self.should_run_maintenance_tasks:
                     self.run_maintenance_tasks()
-                found: tuple[Job, Queue] | None = self._next()
-                if found is not None:
-                    found[0].redis_server_version = self.get_redis_server_version()
+                dequeued: tuple[Job, Queue] | None = self._next()
+                if dequeued is not None:
+                    dequeued[0].redis_server_version = self.get_redis_server_version()
                     self.heartbeat()
-                    return found
+                    return dequeued
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise StopRequested from error
         raise StopRequested
 
     def _next(self) -> tuple[Job, Queue] | None:
         try:
-            found: tuple[Job, Queue] | None = self.queue_class.dequeue_any(
+            dequeued: tuple[Job, Queue] | None = self.queue_class.dequeue_any(
                 self._ordered_queues,
                 _LOOK_SECONDS,
                 connection=self.connection,
@@ -99,4 +99,4 @@ class _Worker(SimpleWorker):
             )
         except DequeueTimeout:
             return None
-        return found
+        return dequeued

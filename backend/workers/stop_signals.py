@@ -29,7 +29,7 @@ class StopSignals:
         signal.pthread_sigmask(signal.SIG_BLOCK, _NUMBERS)
         threading.Thread(target=self._hear, name="signals", daemon=True).start()
 
-    def tell(self, stop: Callable[[], None]) -> None:
+    def call_on_stop(self, stop: Callable[[], None]) -> None:
         """Says how to end. Until then a signal ends the process at once: it has begun nothing."""
         with self._lock:
             self._stop = stop

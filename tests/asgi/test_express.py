@@ -54,13 +54,13 @@ def known(served: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The updates that were taken at once."""
     seen: list[bytes] = []
-    real = fast_path.Express.take
+    real = fast_path.FastPath.take
 
-    def take(self: fast_path.Express, door: Any, raw: bytes, asker: Any) -> None:
+    def take(self: fast_path.FastPath, target: Any, raw: bytes, sink: Any) -> None:
         seen.append(raw)
-        real(self, door, raw, asker)
+        real(self, target, raw, sink)
 
-    monkeypatch.setattr(fast_path.Express, "take", take)
+    monkeypatch.setattr(fast_path.FastPath, "take", take)
     return seen
 
 
@@ -103,13 +103,13 @@ def test_an_update_in_pieces_is_stored_whole_whichever_way_it_goes(
     """The first piece ends in the headers, between them and the body, and in the body."""
     monkeypatch.setattr(protocol, "_PATIENCE_SECONDS", patience)
     gone_on = threading.Event()
-    real = protocol.Protocol._go_the_ordinary_way
+    real = protocol.Protocol._fall_back
 
     def go_on(self: protocol.Protocol) -> None:
         real(self)
         gone_on.set()
 
-    monkeypatch.setattr(protocol.Protocol, "_go_the_ordinary_way", go_on)
+    monkeypatch.setattr(protocol.Protocol, "_fall_back", go_on)
     whole = request(2, more=LAST)
     body = whole.index(b"\r\n\r\n") + 4
     for cut in (body, body + 10, len(whole) - 1):
@@ -241,7 +241,7 @@ def test_a_connection_that_breaks_behind_an_update_stops_nothing(
     """An update, something else, and nonsense in one piece: the server closes before the update is committed."""
     nonsense = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" + b"\x00nonsense\r\n\r\n"
     with monkeypatch.context() as impatient:
-        impatient.setattr("backend.asgi.webhooks.endpoint.MOST_SECONDS", 0.2)
+        impatient.setattr("backend.asgi.webhooks.endpoint.MAX_SECONDS", 0.2)
         hear(say(known.port, request(2) + nonsense))
         waits = say(known.port, request(3, more=LAST))
         assert b" 503 " in hear(waits), "it is still told in time that the database is away"

@@ -69,12 +69,14 @@ class Admission:
         if len(connections) <= self.most:
             return True
         waiting = [
-            (since, number, one)
-            for number, one in enumerate(connections)
-            if one is not newest and (since := getattr(one, "waits_since", None)) is not None
+            (since, number, candidate)
+            for number, candidate in enumerate(connections)
+            if candidate is not newest and (since := getattr(candidate, "waits_since", None)) is not None
         ]
-        # Several at once: who opens thousands of connections must not have all of them looked at for each.
-        oldest = heapq.nsmallest(len(connections) - self.most + self.most // 50, waiting, key=lambda one: one[:2])
+        # Several at once: who opens thousands of connections must not have all of them inspected for each.
+        oldest = heapq.nsmallest(
+            len(connections) - self.most + self.most // 50, waiting, key=lambda candidate: candidate[:2]
+        )
         for _, _, connection in oldest:
             connection.evict()  # type: ignore[attr-defined]
         self.count_refusal("evicted", len(oldest))

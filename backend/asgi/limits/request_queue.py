@@ -83,8 +83,8 @@ class RequestQueue:
 
 def caller_of(scope: Scope) -> object:
     """What tells callers apart before anybody knows who they are: their credentials as given, else their address."""
-    given = header(scope, b"authorization") or header(scope, b"cookie")
-    if given is not None:
-        return hash(given)  # not the secret itself
+    credentials = header(scope, b"authorization") or header(scope, b"cookie")
+    if credentials is not None:
+        return hash(credentials)  # not the secret itself
     client = scope.get("client")
     return client[0] if client else None

@@ -67,7 +67,7 @@ class Subscription:
     since: Snapshot | None
     """What the client has heard of already; None for one that begins now."""
     lost: bool = False
-    """The client came back with something that is no cursor: it has to look at everything anew."""
+    """The client came back with something that is no cursor: it has to read everything again."""
     ready: bool = False
     ending: str | None = None
     """Why the connection is about to end; nothing more is handed to it."""

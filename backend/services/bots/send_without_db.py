@@ -39,7 +39,7 @@ def alert_content(text: str, *, title: str | None = None, severity: str | None =
     return Content(f"{mark} <b>{html.escape(head, quote=False)}</b>\n\n{html.escape(text, quote=False)}", format="html")
 
 
-def say(
+def send(
     channel: Channel,
     token: str,
     chat_id: str,

@@ -13,7 +13,7 @@ from backend.services.bots.resolution import Target
 from backend.services.delivery import NOTIFICATION_LIFE, Priority
 
 
-def say(
+def send_to_chats(
     target: Target,
     content: Content,
     *,
@@ -57,7 +57,7 @@ def say(
 
 
 def known(target: Target, *, workspace_id: int, key: str | None) -> list[Message] | None:
-    """The messages that `say` has stored under this key for all of the target's chats; None where one is missing."""
+    """The messages stored under this key for all of the target's chats; None where one is missing."""
     if key is None:
         return None
     found = []

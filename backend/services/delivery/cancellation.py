@@ -68,7 +68,7 @@ def _cancel(which: Any, code: str) -> int:
             .scalars()
             .all()
         )
-        gone = set(
+        deleted = set(
             db.session.execute(
                 delete(Delivery)
                 .where(which, Delivery.state == "due", Delivery.operation == "send")
@@ -79,7 +79,7 @@ def _cancel(which: Any, code: str) -> int:
         db.session.execute(
             delete(Delivery).where(which, Delivery.state == "due").execution_options(synchronize_session=False)
         )
-        canceled = [message for message in messages if message.id in gone and message.state == "queued"]
+        canceled = [message for message in messages if message.id in deleted and message.state == "queued"]
         for message in canceled:
             message.state, message.error = "canceled", code
         db.session.flush()

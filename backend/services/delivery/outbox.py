@@ -1,4 +1,4 @@
-"""Saying something to a provider: the functions every service uses, and the only ones.
+"""The outbox: the functions with which every service sends to a provider, and the only ones.
 
 Each stores what is to be said in the caller's transaction and returns; the dispatch loop, nudged after the commit, says
 it. Nothing here talks to a network.
@@ -252,10 +252,10 @@ def channel_of(message: Message) -> str:
 
 def conversation_of(message: Message) -> Conversation:
     """The message's conversation."""
-    found = db.session.get(Conversation, message.conversation_id)
-    if found is None:
+    conversation = db.session.get(Conversation, message.conversation_id)
+    if conversation is None:
         raise RuntimeError("a message without its conversation")
-    return found
+    return conversation
 
 
 def by_key(workspace_id: int, key: str) -> Message | None:
@@ -275,7 +275,7 @@ def _take_key(message: Message, key: str) -> bool:
         "message_id": message.id,
         "created_at": message.created_at,
     }
-    taken = db.session.execute(
+    reserved = db.session.execute(
         insert(MessageKey).on_conflict_do_nothing().returning(MessageKey.message_id), [values]
     ).scalars()
-    return taken.first() is not None
+    return reserved.first() is not None

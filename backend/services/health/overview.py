@@ -36,7 +36,7 @@ def overview() -> Overview:
     weight = load()
     figures = gather()
     assert figures is not None, "the database has just answered"
-    processes = process_registry.everybody()
+    processes = process_registry.list_processes()
     bots = standing.bots()
     found = sorted(problems(checks, processes, figures, bots))
     return Overview(
@@ -76,7 +76,7 @@ def problems(
 def missing_roles(processes: list[Process]) -> list[str]:
     """What nobody does: `dispatch`, or a queue without a worker."""
     there = {process.role for process in processes}
-    lanes = [] if "jobs" in there else [lane for lane in queue.LANES if lane not in there]
+    lanes = [] if "jobs" in there else [lane for lane in queue.QUEUES if lane not in there]
     return lanes if "dispatch" in there else ["dispatch", *lanes]
 
 

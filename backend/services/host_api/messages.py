@@ -215,7 +215,7 @@ def _target(
 
 
 def _store(home: int, target: Target, content: Content, key: str | None) -> Sent:
-    made = sending.say(target, content, workspace_id=home, kind=KIND, lane=Priority.NOTIFICATION, key=key)
+    made = sending.send_to_chats(target, content, workspace_id=home, kind=KIND, lane=Priority.NOTIFICATION, key=key)
     return Sent(target.level, tuple(one.id for one in made))
 
 

@@ -14,7 +14,7 @@ from backend.models import WebhookEvent
 from backend.services.intake.processor import Place, begin, process
 
 _PAGE = 200
-"""How many conversations are looked at in one query."""
+"""How many conversations one query considers."""
 _RUN = 20
 """How many events of one conversation are processed before the others get their turn."""
 
@@ -72,7 +72,7 @@ def drain(seconds: float = 10.0) -> int:
 def waiting() -> int:
     """How many events are due to be processed now; counts to 1,000 at most."""
     with system_scope("housekeeping"):
-        found = db.session.execute(
+        count = db.session.execute(
             text(
                 "SELECT count(*) FROM (SELECT 1 FROM webhook_events"
                 " WHERE state = 'new' AND due_at <= :now LIMIT 1000) w"
@@ -80,19 +80,19 @@ def waiting() -> int:
             {"now": clock.now()},
         ).scalar_one()
         db.session.rollback()
-    return int(found)
+    return int(count)
 
 
 def _oldest() -> Place | None:
     """The conversation of the oldest event that is due, perhaps behind one that is not."""
-    found = db.session.execute(
+    received_at = db.session.execute(
         select(WebhookEvent.sender_id, WebhookEvent.conversation_key)
         .where(WebhookEvent.state == "new", WebhookEvent.due_at <= clock.now())
         .order_by(WebhookEvent.id)
         .limit(1)
     ).first()
     db.session.rollback()
-    return None if found is None else (found.sender_id, found.conversation_key)
+    return None if received_at is None else (received_at.sender_id, received_at.conversation_key)
 
 
 def _heads(after: Place = _BEGINNING, *, inclusive: bool = True) -> list[tuple[Place, bool]]:

@@ -158,7 +158,7 @@ def process(event: ClaimedEvent) -> bool:
         # Preparing may ask the provider something: it gets a detached sender and no open transaction.
         db.session.expunge(sender)
         db.session.rollback()
-        found = [(one, prepare(sender, one)) for one in channel.parse(raw)]
+        prepared = [(inbound, prepare(sender, inbound)) for inbound in channel.parse(raw)]
         db.session.rollback()
         mine = _lock(event_id)
         if mine is None:
@@ -171,9 +171,9 @@ def process(event: ClaimedEvent) -> bool:
             db.session.commit()
             return False
         failpoints.hit("intake.claimed")
-        for one, facts in found:
-            handle(sender, one, facts)
-        _end(locked, [one for one, _ in found])
+        for inbound, facts in prepared:
+            handle(sender, inbound, facts)
+        _end(locked, [inbound for inbound, _ in prepared])
         db.session.flush()
         failpoints.hit("intake.processed_not_committed")
         db.session.commit()
@@ -187,13 +187,13 @@ def process(event: ClaimedEvent) -> bool:
         return _failed(event_id, type(error).__name__)
 
 
-def _end(event: WebhookEvent, found: Sequence[InboundEvent]) -> None:
+def _end(event: WebhookEvent, inbound_events: Sequence[InboundEvent]) -> None:
     """Says how an event ended that was handled without a failure."""
-    strange = next((one for one in found if isinstance(one, Parked)), None)
+    strange = next((inbound for inbound in inbound_events if isinstance(inbound, Parked)), None)
     if strange is not None:
         _park(event, strange.reason)
         return
-    useless = all(isinstance(one, Ignored) for one in found)
+    useless = all(isinstance(inbound, Ignored) for inbound in inbound_events)
     event.state, event.processed_at, event.error = "ignored" if useless else "done", clock.now(), None
 
 

@@ -106,7 +106,7 @@ def preview(fields: Mapping[str, Any], data: Mapping[str, Any], locale: str) -> 
     _check({"name": "preview", **fields})
     template = template_for(fields["templates"], locale)
     button = button_of(fields.get("button_label"), fields.get("button_url"), data, locale)
-    html = say(fields["templates"], fields.get("title") or fields.get("name") or "", data, locale)
+    html = render(fields["templates"], fields.get("title") or fields.get("name") or "", data, locale)
     used = [template, fields.get("button_label") or "", fields.get("button_url") or ""]
     paths = dict.fromkeys(path for one in used for path in templates.placeholder_paths(one))
     missing = [path for path in paths if not templates.has_value(data, path)]
@@ -125,7 +125,7 @@ def template_for(by_locale: Mapping[str, Any], locale: str) -> str:
     return next(str(by_locale[name]) for name in wanted if by_locale.get(name))
 
 
-def say(by_locale: Mapping[str, Any], title: str, data: Mapping[str, Any], locale: str) -> str:
+def render(by_locale: Mapping[str, Any], title: str, data: Mapping[str, Any], locale: str) -> str:
     """The neutral rich text of a message; the type's title where the data leaves nothing to say."""
     said = templates.render(template_for(by_locale, locale), data).strip()
     return said if richtext.has_visible(richtext.visible(richtext.read(said))) else richtext.escape(title)

@@ -29,7 +29,7 @@ def content_of(
     if own is None:
         said = texts.render(event.type, event.data, event.created_at, locale)
     else:
-        said = Content(text=custom_types.say(own.templates, own.title, _mapping(event.data), locale), format="html")
+        said = Content(text=custom_types.render(own.templates, own.title, _mapping(event.data), locale), format="html")
     if link:
         said = texts.with_link(said, link, locale)
     return Content(

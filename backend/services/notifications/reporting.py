@@ -127,7 +127,7 @@ def _send_pending(pending: PendingNotification, living: Living | None) -> None:
     if message is None or not _update(pending, message):
         message = _send(pending)
     if living is not None:
-        living.say(message, pending.event.version)
+        living.record(message, pending.event.version)
 
 
 def _send(pending: PendingNotification, *, link: str | None = None) -> Message:

@@ -31,7 +31,7 @@ class Living:
             return None if self.row.version is None else LastSent(self.row.version - 1)
         return LastSent(self.row.version) if self.message else None
 
-    def say(self, message: Message, version: int | None) -> None:
+    def record(self, message: Message, version: int | None) -> None:
         """Notes that `message` now tells this version. Without a version the last one that was given stays."""
         self.row.message_id = message.id
         # A new message (the earlier one failed) may tell an older version than one that never arrived.

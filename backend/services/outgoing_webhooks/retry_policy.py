@@ -79,8 +79,8 @@ def decide(
         return Decision("failed", outcome.fault, rest=rest)
     wait = WAITS[attempts - 1]
     if outcome.retry_after is not None and outcome.status in (429, 503):
-        asked = timedelta(seconds=min(outcome.retry_after, MAX_RETRY_AFTER))
-        wait, rest = max(wait, asked), max(rest or asked, asked)
+        requested = timedelta(seconds=min(outcome.retry_after, MAX_RETRY_AFTER))
+        wait, rest = max(wait, requested), max(rest or requested, requested)
     return Decision("due", outcome.fault, wait=wait, rest=rest)
 
 

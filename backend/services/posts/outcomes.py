@@ -50,7 +50,7 @@ def end(
     if run is not None:
         events.publish(RUN_PROGRESSED, run=run)
     elif outcome != "canceled":
-        tell(post)
+        notify(post)
 
 
 def put_off(post: Post, code: str, wait: timedelta, *, begun: bool) -> None:
@@ -75,7 +75,7 @@ def note(post: Post, phase: str, code: str | None = None) -> None:
     )
 
 
-def tell(post: Post) -> None:
+def notify(post: Post) -> None:
     """Tells the post's person how it ended, in the message that told of it before if there is one."""
     user = db.session.get_one(User, post.user_id)
     post.version += 1
@@ -103,7 +103,7 @@ def engagement_changed(post: Post) -> None:
     """Edits the `post_success` that was sent with the new counts; says nothing where none was."""
     user = db.session.get_one(User, post.user_id)
     if post.state == "published" and notifications.was_told(user, subject_of(post)):
-        tell(post)
+        notify(post)
 
 
 def report_result(

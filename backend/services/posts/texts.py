@@ -10,7 +10,7 @@ def explain(state: str, code: str | None, detail: str | None, locale: str) -> st
     name = "unknown" if state == "unknown" else code or "failed"
     key = f"posts.error.{name}"
     known = i18n.catalog(i18n.negotiate(locale))
-    said = i18n.text(key if key in known else "posts.error.failed", locale)
+    explanation = i18n.text(key if key in known else "posts.error.failed", locale)
     if key not in known and code:
-        said = f"{said} ({code})"
-    return f"{said} {detail}" if detail else said
+        explanation = f"{explanation} ({code})"
+    return f"{explanation} {detail}" if detail else explanation

@@ -70,7 +70,7 @@ _registered: dict[str, SystemJob] = {}
 
 def register_system_job(job: SystemJob) -> SystemJob:
     """Makes the job known to the tick, the API and the console. Raises ValueError for a lane that does not exist."""
-    if job.lane not in queue.LANES:
+    if job.lane not in queue.QUEUES:
         raise ValueError(f"unknown lane {job.lane}")
     _registered[job.name] = job
     return job

@@ -1,6 +1,6 @@
 """Questions to a provider that a web request waits for: few at once, in threads of their own, none to one that hangs.
 
-A person who looks at a page must not cost the others theirs. So an answer is good for half a minute to those who look,
+A person who opens a page must not cost the others theirs. So an answer is good for half a minute to those who look,
 at most a quarter of the web threads wait, a provider or bot that does not answer is left alone for a while, and a bot's
 own pause is kept. What is not asked says so (`NotAsked`), with what was last known.
 """
@@ -63,7 +63,7 @@ class NotAsked(RetryLater):
 
 
 def begin_request(who: Waiting) -> None:
-    """From here on this thread works for somebody who waits, and looks at something or presses something."""
+    """Notes that this thread works from here on for somebody who waits, and reads something or presses something."""
     _waiting.set(who)
 
 
@@ -231,13 +231,13 @@ class Questions:
         return flight
 
     def _bot(self, key: bytes) -> _Bot:
-        found = self._bots.get(key)
-        if found is None:
-            found = self._bots[key] = _Bot(counted=clock.unix())
+        bot = self._bots.get(key)
+        if bot is None:
+            bot = self._bots[key] = _Bot(counted=clock.unix())
         self._bots.move_to_end(key)
         while len(self._bots) > MAX_REMEMBERED:
             self._bots.popitem(last=False)
-        return found
+        return bot
 
     # --- the question's thread ---
 
@@ -261,8 +261,8 @@ class Questions:
                 del self._flights[name]
             self._judge(bot, flight.error, seconds)
             if changes:
-                for one in [one for one in self._known if one[0] == name[0]]:
-                    del self._known[one]
+                for key in [key for key in self._known if key[0] == name[0]]:
+                    del self._known[key]
             elif flight.error is None:
                 self._known[name] = Known(flight.value, clock.now())
                 self._known.move_to_end(name)

@@ -40,7 +40,7 @@ def listing() -> Response:
         "alerts",
         pages.t("console_alerts.tab.silences"),
         rows=[(one, silences.state_of(one)) for one in found],
-        hushing=silences.hushing(found),
+        hushing=silences.silencing_now(found),
         state=state,
         states=_STATES,
         older=url_for(".listing", cursor=following, **kept) if following else None,

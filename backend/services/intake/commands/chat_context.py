@@ -43,10 +43,10 @@ class ChatContext:
         cls, sender: Sender, chat: Chat, person: Person | None, facts: Facts, message_id: str | None
     ) -> ChatContext:
         """Finds out whose chat it is."""
-        made = cls(sender, chat, person, facts, message_id)
-        made.link = linking.link_of_chat(sender.id, made.hashed)
-        made.user = linking.owner_of(made.link) if made.link is not None else None
-        return made
+        context = cls(sender, chat, person, facts, message_id)
+        context.link = linking.link_of_chat(sender.id, context.hashed)
+        context.user = linking.owner_of(context.link) if context.link is not None else None
+        return context
 
     @property
     def hashed(self) -> bytes:
@@ -104,7 +104,7 @@ class ChatContext:
         """A text in the reader's language."""
         return i18n.text(code, self.locale, **values)
 
-    def say(self, code: str, *, buttons: Rows = (), kind: str = "reply", **values: object) -> Message:
+    def send_reply(self, code: str, *, buttons: Rows = (), kind: str = "reply", **values: object) -> Message:
         """Answers with a text of the catalog."""
         return self.send(Content(self.text(code, **values), buttons=buttons), kind=kind)
 
@@ -114,7 +114,7 @@ class ChatContext:
         with workspace_scope(conversation.workspace_id):
             reply_to = self.message_id if self.chat.is_group else None
             user_id = self.user.id if self.user is not None else None
-            return linking.say(conversation, content, kind=kind, user_id=user_id, reply_to=reply_to)
+            return linking.send_reply(conversation, content, kind=kind, user_id=user_id, reply_to=reply_to)
 
     def rewrite(self, content: Content) -> None:
         """Has the message whose button was pressed say this; where it is not ours any more, says it anew."""
@@ -126,7 +126,7 @@ class ChatContext:
                 return
         self.send(content)
 
-    def said_since(self, kind: str, age: timedelta) -> datetime | None:
+    def last_sent_at(self, kind: str, age: timedelta) -> datetime | None:
         """When the bot last said something of this kind here, if that was not longer ago than `age`."""
         conversation = self.conversation()
         with workspace_scope(conversation.workspace_id):

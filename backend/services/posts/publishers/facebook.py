@@ -28,13 +28,13 @@ class _Facebook:
             raise refuse("media", "photos_only", "Facebook takes pictures only.")
 
     def prepare(self, plan: Plan) -> Prepared:
-        asked = meta.client()
-        page_id = plan.progress.get("page_id") or plan.target.get("page_id") or meta.account(asked).page_id
+        client = meta.client()
+        page_id = plan.progress.get("page_id") or plan.target.get("page_id") or meta.account(client).page_id
         done = plan.progress | {"page_id": page_id}
         if "pictures" not in done:
             pictures = [_picture(item) for item in plan.media]
             db.session.rollback()
-            done["pictures"] = facebook.upload(asked, page_id, pictures)
+            done["pictures"] = facebook.upload(client, page_id, pictures)
         return Prepared(done)
 
     def publish(self, plan: Plan, deadline: float) -> Published:
