@@ -29,7 +29,7 @@ _LANE_THREADS = 2
 _LOOK_UP_THREADS = 3
 
 
-class Front:
+class AsgiApplication:
     """Serves live events and webhooks itself, and hands everything else to Flask."""
 
     def __init__(self, app: Flask, *, body_seconds: float = 20.0) -> None:
@@ -71,7 +71,7 @@ class Front:
         await self.live.stop()
 
     def _body_rule(self, scope: Scope) -> BodyRule:
-        """What holds for a body, by the view that the request is for; an address of nobody's takes none."""
+        """The body rule of the view that the request is for; an address without a view takes no body."""
         method = scope["method"]
         guard = guards.guard_for(self._app, method, scope["path"])
         if guard is None:

@@ -41,7 +41,7 @@ class Protocol(LimitedProtocol):
         self._patience: TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Reads. A body that has begun has a moment for the rest of it."""
+        """Parses what came and starts the timer for the rest of a body that has begun."""
         super().data_received(data)
         if self._held is None:
             return
@@ -70,7 +70,7 @@ class Protocol(LimitedProtocol):
             self._held = []
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
+        """Holds a piece of the body."""
         if self._held is None:
             super().on_body(body)
         else:

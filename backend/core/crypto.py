@@ -101,7 +101,7 @@ class Keyring:
         return f"<Keyring encrypting with {self._current_id.hex()} of {ids}>"
 
     def encrypt(self, plaintext: bytes | str, *, table: str, column: str, row: int | str) -> bytes:
-        """Seals `plaintext` (text as UTF-8) for exactly this table, column and row, under the first key."""
+        """Encrypts `plaintext` (text as UTF-8) for exactly this table, column and row, under the first key."""
         nonce = os.urandom(_NONCE_BYTES)
         context = _context(self._header, table, column, row)
         return self._header + nonce + self._current.encrypt(nonce, _as_bytes(plaintext), context)

@@ -12,7 +12,7 @@ from backend.workers import child, rq_worker, supervisor
 
 
 def test_the_sensible_set_serves_every_queue_and_dispatches():
-    served = {lane for role in supervisor.SENSIBLE for lane in child.lanes_of(role)}
+    served = {lane for role in supervisor.SENSIBLE for lane in child.queues_of(role)}
     assert served == set(queue.QUEUES)
     assert "dispatch" in supervisor.SENSIBLE
 
@@ -20,12 +20,12 @@ def test_the_sensible_set_serves_every_queue_and_dispatches():
 @pytest.mark.parametrize("lane", queue.QUEUES)
 def test_each_queue_can_have_a_worker_of_its_own(lane):
     assert lane in supervisor.ROLES
-    assert child.lanes_of(lane) == [lane]
+    assert child.queues_of(lane) == [lane]
 
 
 @pytest.mark.parametrize("role", supervisor.ROLES)
 def test_every_role_resolves_to_a_loop_that_ends_when_it_is_told_to(app, settings, role):
-    work, stop = child._dispatching(app, settings) if role == "dispatch" else child._working(app, child.lanes_of(role))
+    work, stop = child._dispatching(app, settings) if role == "dispatch" else child._working(app, child.queues_of(role))
     loop = threading.Thread(target=work, daemon=True)
     stop()
     loop.start()

@@ -185,13 +185,13 @@ class LimitedProtocol(HttpToolsProtocol):
             self._write_refusal()
 
     def handle_websocket_upgrade(self) -> None:
-        """Hands the connection over; from here on it is not ours."""
+        """Hands the connection to the server's WebSocket protocol."""
         self._upgraded = True
         self._stop_timers()
         super().handle_websocket_upgrade()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Nothing: a line for each would be a stranger's to multiply, and the request is served as it is."""
+        """Logs nothing, since a stranger could multiply the lines; the request is served without the upgrade."""
 
     # --- time ---
 
@@ -217,7 +217,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().timeout_keep_alive_handler()
 
     def _await_reader(self) -> None:
-        """The connection ends when the last answer was read, or after a while."""
+        """Ends the connection when the last answer was read, or after a while."""
         if self._end_timer is None and self.transport.get_write_buffer_size():
             self._end_timer = self.loop.call_later(_UNREAD_SECONDS, self.transport.abort)
 

@@ -1,4 +1,4 @@
-"""Who opens a live connection or sends a large body: by bearer token, or by the cookie of a page of ours.
+"""Authentication of live connections and large bodies: by bearer token, or by the cookie of a page of ours.
 
 Called in threads, without a request: the credentials are read once, and those of a connection checked again while it
 lasts.
@@ -38,7 +38,7 @@ def read_cookies_with(reader: CookieReader | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request says it comes from, and whom it asks."""
+    """The origin that a request names, and the host that it asks."""
 
     origin: str | None
     fetch_site: str | None
@@ -64,7 +64,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a connection came with. Never logged."""
+    """The credentials of a connection. Never logged."""
 
     authorization: str | None = field(repr=False)
     cookie: str | None = field(repr=False)
@@ -75,7 +75,7 @@ _NEEDS: Final = "A personal access token needs the scope read for this."
 
 
 def identify(app: Flask, credentials: Credentials, *, count: bool) -> Actor:
-    """Who this is. Raises Unauthorized, Forbidden and, when the call is to be counted, TooManyRequests."""
+    """Finds the actor of these credentials. Raises Unauthorized, Forbidden and, with `count`, TooManyRequests."""
     with app.app_context():
         try:
             actor = _identify(credentials)

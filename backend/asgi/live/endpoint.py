@@ -65,7 +65,7 @@ class Live:
         await self._serve(scope, WebSocketConnection(receive, send, scope.get("extensions") or {}))
 
     async def stop(self, seconds: float = 1.0) -> None:
-        """Ends every connection: told why, and broken after `seconds` where that does not arrive."""
+        """Closes every connection with a reason, and breaks after `seconds` those that do not take it."""
         self._stopping = True
         if self._checking is not None:
             self._checking.cancel()
@@ -121,7 +121,7 @@ class Live:
                 await connection.close(subscription.ending)
 
     async def _subscription(self, scope: Scope) -> Subscription:
-        """Who it is and what they want to hear. Raises AppError."""
+        """The subscription of the authenticated person to the topics asked for. Raises AppError."""
         if self._stopping:
             raise Unavailable("server_stopping", retry_after=1)
         if len(self._connections) >= MAX_COUNT:
@@ -187,7 +187,7 @@ class Live:
             return "forbidden"
 
     def _allow_origin(self, scope: Scope) -> Headers:
-        """For pages of other origins that hold a token; never with cookies."""
+        """Allows pages of other origins that hold a token; never with cookies."""
         origin = header(scope, b"origin")
         if not self._origins or origin is None:
             return []

@@ -171,7 +171,7 @@ class Hub:
 
 
 def _batch(subscription: Subscription, reading: Reading, cursor: str) -> Batch | None:
-    """What a connection is told of a reading; None where nothing concerns it."""
+    """The batch of a reading for one subscription; None where nothing concerns it."""
     if reading.changes is None:
         return Batch("reset", cursor, reason=reading.reason)
     changes: list[Change] = [change for change in reading.changes if subscription.hears(change)]

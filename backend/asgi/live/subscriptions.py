@@ -1,4 +1,4 @@
-"""One connection's place among those that listen: what it hears, and what waits to be sent to it."""
+"""The subscription of one connection: its topics, and the batches that wait to be sent."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Subscription:
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def hears(self, change: Change) -> bool:
-        """Whether a change is this connection's to know."""
+        """Whether this connection receives a change."""
         return (
             change.workspace_id == self.actor.workspace_id
             and (change.only_for is None or change.only_for == self.actor.user_id)

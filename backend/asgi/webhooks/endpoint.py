@@ -75,7 +75,7 @@ class Webhooks:
         return target if target.verify(telegram_headers) else None
 
     def takes(self, scope: Scope) -> bool:
-        """Whether this request is a provider's."""
+        """Whether this request is a webhook call of a provider."""
         path: str = scope["path"]
         if scope["method"] != "POST" or not path.startswith(("/telegram/", "/api/telegram/webhook/")):
             return False

@@ -31,7 +31,7 @@ _numbers = itertools.count(1)
 
 
 class ResponseSink(Protocol):
-    """Whoever sent an update and waits on its connection."""
+    """The connection that an answer to an update is written to."""
 
     route: str
     began: float

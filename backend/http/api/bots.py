@@ -59,7 +59,7 @@ def create(json_data: BotIn) -> Any:
     caller = guards.actor()
     given = json_data.model_dump()
     token = catalog.checked(given)["token"]
-    found = guards.asked(lambda: operations.who_is(token))
+    found = guards.ask_and_rerun(lambda: operations.who_is(token))
     return serializers.one(catalog.create(caller.label, caller.workspace_id, given, found))
 
 
@@ -223,7 +223,7 @@ def validate_token(json_data: TokenIn) -> dict[str, Any]:
     Keeps nothing.
     """
     token = operations.checked_token(json_data.token)
-    return serializers.validity(guards.asked(lambda: facts.validate_token(token)))
+    return serializers.validity(guards.ask_and_rerun(lambda: facts.validate_token(token)))
 
 
 @bp.post("/telegram/discover-chats")
@@ -237,7 +237,7 @@ def discover_chats_of_token(json_data: TokenIn) -> dict[str, Any]:
     From the updates that wait at Telegram; says so where a webhook is set.
     """
     token = operations.checked_token(json_data.token)
-    return serializers.discovery(guards.asked(lambda: discovery.of_token(token)))
+    return serializers.discovery(guards.ask_and_rerun(lambda: discovery.of_token(token)))
 
 
 @bp.post("/telegram/lookup-chat")
@@ -248,4 +248,4 @@ def discover_chats_of_token(json_data: TokenIn) -> dict[str, Any]:
 def look_up_chat(json_data: LookUpIn) -> dict[str, Any]:
     """Find a chat by its id or @name"""
     token, chat = operations.checked_token(json_data.token), json_data.chat
-    return serializers.chat(guards.asked(lambda: discovery.look_up(token, chat)))
+    return serializers.chat(guards.ask_and_rerun(lambda: discovery.look_up(token, chat)))

@@ -1,4 +1,4 @@
-"""Changing and taking back what was said: edits are level-triggered, part by part.
+"""Edits and deletions of sent messages: level-triggered, part by part.
 
 An edit is rendered when it starts, so only the newest version is sent, and at most one is open for each part. The claim
 holds an edit or a deletion back until the sends before it are recorded. Nothing here ever says a thing again that is

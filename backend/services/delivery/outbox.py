@@ -268,7 +268,7 @@ def by_key(workspace_id: int, key: str) -> Message | None:
 
 
 def _take_key(message: Message, key: str) -> bool:
-    """Whether this message is the key's; waits for another transaction that is about to take it."""
+    """Reserves the key for this message; False where another message has it. Waits for a transaction that takes it."""
     values = {
         "workspace_id": message.workspace_id,
         "key": key,

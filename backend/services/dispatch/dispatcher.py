@@ -153,7 +153,7 @@ class Dispatcher:
         self._wake.set()
 
     def _settle_orphans(self) -> None:
-        """Each second: rows that are `sending` under our leases though no thread of ours has them."""
+        """Settles, each second, the rows that are `sending` under our leases without a thread of ours."""
         begun = time.monotonic()
         if not self._orphan_check.due(begun):
             return
@@ -219,8 +219,8 @@ class Dispatcher:
         return max(0.0, min([LOOK_SECONDS, *waits]))
 
     def _note_watermarks(self, requests: list[claims.ClaimRequest], now: datetime, moment: float) -> None:
-        """Now and then looks where the lanes begin, so that claims need not look below; not while the claim's locks
-        are held."""
+        """Reads now and then where the lanes begin, so that claims skip what is below; not while the claim's locks are
+        held."""
         ids = self._watermarks.to_note([request.sender_id for request in requests], moment)
         if ids:
             floors = {sender_id: self._watermarks.of(sender_id) for sender_id in ids}
@@ -286,14 +286,14 @@ class Dispatcher:
             chat_slots.assign_slots(connection, chats, moment, now)
 
     def _recorded(self, outcomes: list[Outcome]) -> None:
-        """A batch has been recorded, or given up: its operations are no longer in flight."""
+        """Removes a batch that was recorded, or given up, from what is in flight."""
         self._in_flight.difference_update(outcome.claimed.id for outcome in outcomes)
         self._sessions.ended(outcomes)
         if any(self._unblocks(outcome) for outcome in outcomes):
             self._wake.set()
 
     def _unblocks(self, outcome: Outcome) -> bool:
-        """Whether something may be due at once because of it: not where its chat has to rest first."""
+        """Whether the outcome may let another operation start at once: not where its chat has to pause first."""
         session = self._sessions.senders.get(outcome.claimed.sender_id)
         if session is None or outcome.decision is not None or outcome.claimed.chat_key is None:
             return True

@@ -1,4 +1,4 @@
-"""Starting: threads that carry out what was claimed, each operation at its own moment, at most so many at once.
+"""The executor: threads that carry out claimed operations, each at its slot, at most so many at once.
 
 A thread that has finished takes the next operation itself. A sender may have a little more claimed than it has
 connections, as much as is begun within a moment at the speed its provider lately answered; so connections do not idle
@@ -29,7 +29,7 @@ _MEMORY = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A claimed operation with its moment."""
+    """A claimed operation with its slot."""
 
     session: SenderSession
     row: Claimed
@@ -38,7 +38,7 @@ class Planned:
 
 @dataclass(slots=True)
 class _Use:
-    """What one sender has: how much is planned, ready and running, and how fast its provider answers."""
+    """One sender's use of the threads: what is planned, ready and running, and how fast its provider answers."""
 
     ready: deque[Planned] = field(default_factory=deque)
     planned: int = 0
@@ -108,7 +108,7 @@ class TimedExecutor:
             thread.join()
 
     def share(self, shared: bool) -> None:
-        """Whether several senders are served: then none of them may use every thread."""
+        """Notes whether several senders are served: then none of them may use every thread."""
         with self._lock:
             self._shared = shared
 
@@ -209,7 +209,7 @@ class TimedExecutor:
             self._some_ready.notify()
 
     def _stale(self) -> list[Planned]:
-        """What waits for a connection for longer than a claim may."""
+        """Removes and returns the operations that waited too long for a connection."""
         before = time.monotonic() - _STALE_SECONDS
         stale: list[Planned] = []
         for use in self._uses.values():

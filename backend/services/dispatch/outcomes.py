@@ -34,7 +34,7 @@ _MAX_NOTED = 10
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a claimed delivery: a receipt, or the decision on its failure."""
+    """The outcome of a claimed delivery: a receipt, or the decision on its failure."""
 
     claimed: Claimed
     receipt: Receipt | None = None
@@ -138,7 +138,7 @@ def _record_sent(outcomes: Sequence[Outcome]) -> None:
 
 
 def _note(sent: Sequence[Claimed]) -> None:
-    """Tells live connections. Of many at once only that there were: whoever shows messages reads a list anyway."""
+    """Notifies live connections; of many messages at once only that there were, since pages read a list anyway."""
     by_workspace: dict[int, list[Claimed]] = {}
     for claimed in sent:
         by_workspace.setdefault(claimed.workspace_id, []).append(claimed)
@@ -244,7 +244,7 @@ def _record_failure(row: Delivery, message: Message | None, claimed: Claimed, de
 
 
 def note_failure(of: Claimed | Delivery, phase: str, code: str) -> None:
-    """Adds to the attempts how an operation that was started came out."""
+    """Adds the failure of a started operation to the attempts."""
     db.session.add(
         Attempt(
             workspace_id=of.workspace_id,
@@ -276,8 +276,10 @@ def end(row: Delivery, message: Message | None, decision: Decision) -> None:
 
 
 def _lose(message: Message, part: int, code: str) -> None:
-    """A part whose edit is refused for good is gone: what its message has to say from now on needs a new one. After
-    what was found out of the chat has been told."""
+    """Marks a part whose edit was refused for good as gone, so that news needs a new message.
+
+    Called after the events about the chat were published.
+    """
     this_part = (MessagePart.message_id == message.id, MessagePart.part == part)
     db.session.execute(update(MessagePart).where(*this_part).values(gone_code=code))
     first, message.gone_code = message.gone_code is None, message.gone_code or code
@@ -288,7 +290,7 @@ def _lose(message: Message, part: int, code: str) -> None:
 
 
 def _pause_senders(outcomes: Sequence[Outcome]) -> None:
-    """Rests senders whose provider asked for it; last and in order, because claims and renewals lock leases too."""
+    """Pauses senders whose provider asked for it; last and in order, because claims and renewals lock leases too."""
     pauses = [
         (outcome.claimed, outcome.decision)
         for outcome in outcomes

@@ -55,7 +55,7 @@ def slots(history: Iterable[float], rates: Sequence[Rate], start: float, count: 
 
 @dataclass(slots=True)
 class ChatPace:
-    """What is remembered of one chat."""
+    """The rates and recent operations of one chat."""
 
     rates: tuple[Rate, ...]
     history: deque[float] = field(default_factory=deque)
@@ -183,11 +183,11 @@ class SenderPace:
         return self._failures
 
     def answered(self) -> None:
-        """The provider answered: it can be reached."""
+        """Resets the count of failures: the provider answered."""
         self._failures = 0
 
     def refused(self) -> None:
-        """The provider counted more than we did: the way there varies by more than was allowed for."""
+        """Widens the margin: the provider counted more operations in a window than we did."""
         self._margin = min(_MAX_MARGIN, self._margin * 1.5)
 
     def _leaves(self, past: Sequence[float]) -> float:

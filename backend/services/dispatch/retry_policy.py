@@ -1,4 +1,4 @@
-"""What follows from an outcome: a pure function of the error and the row, with a table of cases in its tests."""
+"""The retry policy: a pure function of the error and the row, with a table of cases in its tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Next(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`seconds` until it is due again; `pause` in seconds rests the whole sender, `chat_pause` its chat."""
+    """`seconds` until it is due again; `pause` in seconds pauses the whole sender, `chat_pause` its chat."""
 
     next: Next
     code: str
@@ -72,7 +72,7 @@ def decide(error: ChannelError, *, attempts: int, at_most_once: bool, failures_i
 
 
 def in_form(refusal: ChannelError, form: Form) -> Decision:
-    """A refusal that leaves a milder form: certainly nothing was said, so whatever the kind it goes again."""
+    """The decision on a refusal that leaves a milder form: nothing was sent, so every kind is tried again."""
     return Decision(Next.MILDER, refusal.code, "milder", form=form)
 
 

@@ -1,4 +1,4 @@
-"""Serving: which senders this process has under lease, and everything it knows of them while it does.
+"""Sender sessions: the senders that this process has under lease, with their pace and credentials.
 
 A sender with work that nobody serves is taken, what earlier holders left is settled, and it is given back when it has
 been idle, was switched off or got another token; never while an outcome of it is still to be recorded, because a new
@@ -109,13 +109,13 @@ class SenderSessions:
         return {sender_id: lease for sender_id, lease in self.keeper.held().items() if sender_id in self.senders}
 
     def began(self, sender_id: int, operations: int) -> None:
-        """So many more operations of a sender are in flight."""
+        """Counts so many more operations of a sender as in flight."""
         self._used_at[sender_id] = time.monotonic()
         with self._flight_lock:
             self._unrecorded[sender_id] = self._unrecorded.get(sender_id, 0) + operations
 
     def ended(self, outcomes: Iterable[Outcome]) -> None:
-        """These are recorded, or given up."""
+        """Counts these outcomes, recorded or given up, as no longer in flight."""
         with self._flight_lock:
             for outcome in outcomes:
                 self._unrecorded[outcome.claimed.sender_id] -= 1

@@ -1,4 +1,4 @@
-"""Accepting: what many requests hand over at once is stored by one thread in one transaction.
+"""The batcher: one thread stores the updates of many requests in one transaction.
 
 A commit costs the same for one body as for thirty. While one commits, the next ones gather; nobody waits for a timer.
 Each request hears of its own body after the commit that holds it, and may acknowledge then.
@@ -36,7 +36,7 @@ OnStored = Callable[[Sequence[tuple[Any, Result]]], None]
 
 @dataclass(frozen=True, slots=True)
 class PendingUpdate:
-    """A body whose secret was verified; `on_stored` hears of it under `ticket`."""
+    """A body whose secret was verified; `on_stored` is called with its `ticket` and result."""
 
     sender: Receiver
     raw: bytes
@@ -45,7 +45,7 @@ class PendingUpdate:
 
 
 class Acceptor:
-    """The thread and what waits for it. One for each engine of a process."""
+    """The thread that stores updates, and its queue; one for each engine of a process."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -1,4 +1,4 @@
-"""What happened at a Telegram bot, and what follows from it.
+"""Handles the inbound events of Telegram bots.
 
 The drain calls `prepare` first, without a transaction, and then `handle` inside the event's transaction and in the
 system scope. Kinds that nothing here reacts to have been recorded by the intake already.
@@ -136,7 +136,7 @@ def _membership(sender: Sender, event: MembershipChanged) -> None:
 
 
 def _note_activity(sender: Sender) -> None:
-    """When this bot was last heard of, to the minute: events of all its chats pass here at once."""
+    """Notes when this bot last received an event, to the minute: events of all its chats pass here at once."""
     now = clock.now()
     seen = sender.last_inbound_at
     if seen is not None and (now - seen).total_seconds() < _SEEN_EVERY_SECONDS:

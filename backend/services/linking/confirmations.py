@@ -88,7 +88,7 @@ def find_confirmation(sender: Sender, confirmation_id: int, chat_id: str) -> Con
 
 
 def accept_confirmation(confirmation: Confirmation, sender: Sender, chat: Chat, person: Person) -> Redemption:
-    """The chat says yes: as if it had sent the token itself."""
+    """Accepts a question: redeems the token as if the chat had sent it."""
     redemption = redeem_row(confirmation.token, sender, chat, person)
     if redemption.outcome == "linked":
         with system_scope("the question belongs to the token's workspace"):
@@ -98,7 +98,7 @@ def accept_confirmation(confirmation: Confirmation, sender: Sender, chat: Chat, 
 
 
 def refuse_confirmation(confirmation: Confirmation) -> None:
-    """The chat says no: the token is void, so that the same question is not asked elsewhere."""
+    """Refuses a question and voids the token, so that the same question is not asked elsewhere."""
     with system_scope("the question belongs to the token's workspace"):
         confirmation.token.used_at = confirmation.token.refused_at = clock.now()
         audit.record(

@@ -137,7 +137,7 @@ def refuse(actor_label: str, link: TelegramLink) -> None:
 
 
 def disable_chat(sender_id: int, hashed: bytes, code: str) -> TelegramLink | None:
-    """The chat's link rests: nothing can be written there, for the reason `code`."""
+    """Disables the link of a chat that cannot be written to, for the reason `code`."""
     link = link_of_chat(sender_id, hashed)
     if link is None or (link.state == BLOCKED and link.disabled_code == code):
         return link
@@ -149,7 +149,7 @@ def disable_chat(sender_id: int, hashed: bytes, code: str) -> TelegramLink | Non
 
 
 def restore_chat(sender_id: int, hashed: bytes) -> TelegramLink | None:
-    """The chat can be written to again, and its link works again."""
+    """Enables the link of a chat that can be written to again."""
     delivery.unblock(sender_id, hashed)
     link = link_of_chat(sender_id, hashed)
     if link is None or link.state == ACTIVE:
@@ -162,7 +162,7 @@ def restore_chat(sender_id: int, hashed: bytes) -> TelegramLink | None:
 
 
 def pause(actor_label: str, link: TelegramLink) -> bool:
-    """Notifications rest until `resume`; False when they did already."""
+    """Pauses notifications until `resume`; False when they were paused already."""
     if link.paused_at is not None:
         return False
     with workspace_scope(link.workspace_id):

@@ -1,4 +1,4 @@
-"""Watching tables: whatever a feature stores through the session is noted without its doing.
+"""Watching tables: every row that a feature stores through the session is noted as a live event.
 
 A feature says once which of its rows people see: `watch(Alert, "alerts", ids={"alert_id": "id"})`. Statements that
 change rows in bulk go past the session; who writes one calls `note` or `note_many`.

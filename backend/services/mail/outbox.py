@@ -75,7 +75,7 @@ def to_admins(workspace_id: int, subject: str, text: str, *, kind: str = "alert"
 
 
 def notify_admins(workspace_id: int, text_key: str, *, key: str | None = None, **values: object) -> int:
-    """The same with the texts `mail.<what>.subject` and `mail.<what>.text`, each admin in their own language."""
+    """Mails every admin the texts `mail.<text_key>.subject` and `mail.<text_key>.text`, in their own languages."""
 
     def texts_in(locale: str) -> tuple[str, str]:
         return (

@@ -1,4 +1,4 @@
-"""What follows from a try to tell an endpoint: a pure function of its outcome and what went before."""
+"""The retry policy of endpoints: a pure function of a try's outcome and what went before."""
 
 from __future__ import annotations
 

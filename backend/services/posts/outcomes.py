@@ -1,4 +1,4 @@
-"""How a post ends, who is told, and what a person or a host application says about it.
+"""Outcomes of posts: ending them, notifying their persons, and reports of persons or host applications.
 
 A post ends in the transaction that also stores what its person is told. While a rule's run is under way its posts tell
 nothing themselves: the run does, once all have ended.

@@ -1,4 +1,4 @@
-"""What became of posts that were begun: asked of the outbox and of the webhooks' log, and of who is still at work."""
+"""Settles posts that were begun, by the outbox, the webhooks' log, and the threads still at work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a scheduled message says: a text, an alert, a picture or a document. Exactly one of them.
+"""Contents of scheduled messages: exactly one of a text, an alert, a picture or a document.
 
 What is wrong with it is said when it is planned; each time it is due, alerts and files are checked again.
 """

@@ -1,4 +1,4 @@
-"""A workspace's scheduled messages: planned, changed, taken back, said now.
+"""A workspace's scheduled messages: planned, changed, removed, sent now.
 
 Whom a message goes to is found out when it is planned, so that a mistake shows at once, and again each time it is said.
 """
@@ -123,7 +123,7 @@ def remove(by: str, message_id: int) -> None:
 
 
 def run_now(by: str, message_id: int) -> ScheduleFire:
-    """Has it said now, also one that is switched off; its next time stays. Raises NotFound, Conflict and Invalid."""
+    """Sends a message now, also one that is off; its next time stays. Raises NotFound, Conflict and Invalid."""
     planned = get(message_id)
     _check(planned.message)
     fire = scheduling.run_now(planned.schedule, by)
@@ -133,7 +133,7 @@ def run_now(by: str, message_id: int) -> ScheduleFire:
 
 
 def _check(message: ScheduledMessage) -> None:
-    """Raises what would keep it from being said now."""
+    """Raises what would keep the message from being sent now."""
     chats = chat_ids_of(message)
     if contents.of(message).kind != "alert":
         target_of(message)

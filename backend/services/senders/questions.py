@@ -68,18 +68,18 @@ def begin_request(who: Waiting) -> None:
 
 
 def end_request() -> None:
-    """The request is over."""
+    """Notes that the web request of this thread is over."""
     _waiting.set(None)
 
 
 def who_waits() -> Waiting | None:
-    """For whom this thread works; None outside of web requests."""
+    """The kind of request that this thread works for; None outside of web requests."""
     return _waiting.get()
 
 
 @dataclass(slots=True)
 class _Breaker:
-    """Of a bot, or of the whole provider: how it has answered of late. Times in unix seconds."""
+    """A circuit breaker of one bot or of the whole provider. Times in unix seconds."""
 
     limit: int
     failures: int = 0
@@ -92,7 +92,7 @@ class _Breaker:
         return self.until - now if self.opened <= now < self.until else 0.0
 
     def take(self, now: float) -> None:
-        """One question goes: after failures it goes alone, and the others wait for what comes of it."""
+        """Lets one question through; after failures it goes alone, and the others wait for its outcome."""
         if self.failures >= self.limit:
             self.opened, self.until = now, now + self.rest
 
@@ -118,7 +118,7 @@ class _Bot:
     counted: float = 0.0
 
     def short_of(self, now: float) -> float:
-        """Seconds until one more question keeps the bot's pace; takes its place where that is 0."""
+        """Returns the seconds until the bot's pace allows one more question, and counts it where that is 0."""
         passed = max(0.0, now - self.counted)
         self.left, self.counted = min(_BURST, self.left + passed * _PER_SECOND), now
         if self.left < 1.0:
@@ -137,7 +137,7 @@ class _Flight:
 
 
 class Questions:
-    """Of one process and provider. `most` bounds the questions under way, and the threads that wait for them."""
+    """The questions of one process to one provider, at most `most` under way, and as many threads that wait."""
 
     def __init__(self, most: int = MAX_AT_ONCE) -> None:
         self._most = max(1, min(most, MAX_AT_ONCE))
@@ -283,6 +283,6 @@ class Questions:
             self._provider.succeeded()
 
     def _hangs(self, bot: bytes) -> None:
-        """Nobody waits for it any more, and nobody else begins to."""
+        """Counts a question that hangs as a failure of its bot, so that no further one is begun."""
         with self._lock:
             self._bot(bot).breaker.failed(clock.unix(), _BOT_FAILURES)

@@ -31,7 +31,7 @@ _LEAST_LINES: Final = 2
 @page()
 def listing() -> Response:
     """The silences, the newest first."""
-    given = forms.asked("state", "cursor")
+    given = forms.query_values("state", "cursor")
     state = given.get("state") if given.get("state") in _STATES else None
     kept: dict[str, Any] = {"state": state} if state else {}
     found, following = silences.listing(state=state, cursor=given.get("cursor"), limit=50)
@@ -51,7 +51,7 @@ def listing() -> Response:
 @page("operator")
 def new() -> Response:
     """The form: for the alert that the address names, for the silence that it renews, or empty."""
-    given = forms.asked("alert", "again")
+    given = forms.query_values("alert", "again")
     matchers: list[dict[str, str]] = []
     comment = ""
     if (alert_id := _number(given.get("alert"))) is not None:

@@ -11,7 +11,7 @@ from flask import Response, request, url_for
 from backend.core.errors import AppError, Conflict, Invalid, NotFound, Unavailable
 from backend.http import bodies
 from backend.http.console.kit import form_errors, forms, pages
-from backend.http.console.kit.guards import actor, asked, page
+from backend.http.console.kit.guards import actor, commit_and_ask, page
 from backend.http.schemas.bots import BotChange, BotIn, TestIn
 from backend.services.bots import (
     catalog,
@@ -73,7 +73,7 @@ def create() -> Response:
     try:
         given = forms.checked(BotIn, _fields("name", "token")).model_dump()
         token = catalog.checked(given)["token"]
-        known = asked(lambda: operations.who_is(token))
+        known = commit_and_ask(lambda: operations.who_is(token))
         made = catalog.create(caller.label, caller.workspace_id, given, known)
     except (Invalid, Conflict, Unavailable) as error:
         return _new_form(request.form.to_dict(), error)

@@ -18,7 +18,7 @@ HINT_EVERY: Final = timedelta(hours=1)
 
 
 def start(context: ChatContext, _command: Command) -> None:
-    """Whoever blocked or paused the bot is back; a stranger is told how to link."""
+    """Ends a block or a pause; tells a stranger how to link."""
     linking.restore_chat(context.sender.id, context.hashed)
     if context.link is None or context.user is None:
         _explain(context)
@@ -52,7 +52,7 @@ def status(context: ChatContext, _command: Command) -> None:
 
 
 def stop(context: ChatContext, _command: Command) -> None:
-    """Notifications rest until `/start`."""
+    """Pauses notifications until `/start`."""
     if context.link is None:
         context.send_reply("commands.stop.not_linked")
     elif not context.may_decide:

@@ -1,4 +1,4 @@
-"""One event as a conversation sees it: who talks, whose chat it is, in which language, and answering there."""
+"""The context of one event in a chat: the person, the chat's link, the language, and answering there."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ChatContext:
     def open(
         cls, sender: Sender, chat: Chat, person: Person | None, facts: Facts, message_id: str | None
     ) -> ChatContext:
-        """Finds out whose chat it is."""
+        """Makes the context of an event and reads the chat's link."""
         context = cls(sender, chat, person, facts, message_id)
         context.link = linking.link_of_chat(sender.id, context.hashed)
         context.user = linking.owner_of(context.link) if context.link is not None else None
@@ -73,12 +73,12 @@ class ChatContext:
         return self.facts.is_admin is True
 
     def follow(self, redemption: linking.Redemption) -> None:
-        """From here on the chat is whose the redemption made it."""
+        """Takes over the link and the person of a redemption."""
         if redemption.link is not None:
             self.link, self.user, self._conversation = redemption.link, redemption.user, None
 
     def left(self) -> None:
-        """From here on the chat is nobody's; answers still go out where the conversation was."""
+        """Drops the link and its person; answers still go to the same conversation."""
         self.conversation()
         self.link = self.user = None
 
@@ -97,7 +97,7 @@ class ChatContext:
         return self._conversation
 
     def move_to(self, workspace_id: int) -> None:
-        """From here on the conversation is this workspace's one with the chat, whoever the chat is linked to."""
+        """Switches to this workspace's conversation with the chat, whoever the chat is linked to."""
         self._conversation = conversations.find_or_create(self.sender, self.chat, workspace_id=workspace_id)
 
     def text(self, code: str, **values: object) -> str:

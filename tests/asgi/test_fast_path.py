@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from backend.asgi import protocol
-from backend.asgi.application import Front
+from backend.asgi.application import AsgiApplication
 from backend.asgi.webhooks import fast_path
 from backend.core.database import db, system_scope
 from backend.models import WebhookEvent
@@ -158,7 +158,7 @@ def test_a_stop_in_the_middle_of_an_update_waits_for_it(app: Flask, monkeypatch:
         assert stopping.wait(SECONDS)
         connection.sendall(whole[-5:])
 
-    with serving(Front(app)) as port:
+    with serving(AsgiApplication(app)) as port:
         assert b" 200 OK" in hear(say(port, request(1, more=LAST)))
         monkeypatch.setattr(protocol.Protocol, "on_headers_complete", headers)
         monkeypatch.setattr(protocol.Protocol, "shutdown", shutdown)
