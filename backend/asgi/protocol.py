@@ -177,9 +177,9 @@ _known: dict[int, tuple[Headers, bytes]] = {}
 def _lines(headers: Headers) -> bytes:
     """Headers as they are written. Remembered by the list: the server makes a new one each second, and an answer's is
     mostly the same."""
-    known = _known.get(id(headers))
-    if known is not None and known[0] is headers:
-        return known[1]
+    remembered = _known.get(id(headers))
+    if remembered is not None and remembered[0] is headers:
+        return remembered[1]
     lines = b"".join(b"%b: %b\r\n" % pair for pair in headers)
     if len(_known) > 100:
         _known.clear()

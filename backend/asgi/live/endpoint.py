@@ -162,13 +162,13 @@ class Live:
     async def _recheck_due(self) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time() - RECHECK
-        known: dict[Credentials, Actor | str | None] = {}
+        verdicts: dict[Credentials, Actor | str | None] = {}
         for subscription, (checked, credentials) in tuple(self._checked.items()):
             if checked > due:
                 continue
-            if credentials not in known:
-                known[credentials] = await self._actor_of(credentials)
-            verdict = known[credentials]
+            if credentials not in verdicts:
+                verdicts[credentials] = await self._actor_of(credentials)
+            verdict = verdicts[credentials]
             if isinstance(verdict, str):
                 subscription.end(verdict)
             elif verdict is not None and subscription in self._checked:

@@ -69,6 +69,6 @@ def fits(rows: Sequence[Sequence[Button]]) -> bool:
 
 def without(rows: Sequence[Sequence[Button]], removed: Sequence[Button]) -> Rows:
     """The same rows without some buttons, told apart by identity."""
-    known = {id(button) for button in removed}
-    kept = (tuple(button for button in row if id(button) not in known) for row in rows)
+    removed_ids = {id(button) for button in removed}
+    kept = (tuple(button for button in row if id(button) not in removed_ids) for row in rows)
     return tuple(row for row in kept if row)

@@ -24,8 +24,8 @@ def problem(template: str) -> str | None:
         if name is None and match.group() in "{}":
             return f"A brace stands alone at character {match.start() + 1}; write it twice."
         if name is not None and name not in NAMES:
-            known = ", ".join(f"{{{variable}}}" for variable in NAMES)
-            return f"Character {match.start() + 1}: there are only {known}."
+            variables = ", ".join(f"{{{variable}}}" for variable in NAMES)
+            return f"Character {match.start() + 1}: there are only {variables}."
     return None
 
 

@@ -48,8 +48,8 @@ def start_of(day: date, zone: tzinfo) -> datetime:
     """When a local day begins: at midnight, or where the clocks skip midnight, when the new day is first shown."""
     midnight = datetime.combine(day, time.min, zone)
     instant = midnight.astimezone(UTC)
-    shown = instant.astimezone(zone)
-    if shown.date() == day and shown.time() == time.min:
+    local = instant.astimezone(zone)
+    if local.date() == day and local.time() == time.min:
         return instant
     # Before the change, in the gap, one reads the old offset; with the other fold the new one.
     candidates = [midnight.replace(fold=fold).astimezone(UTC) for fold in (0, 1)]

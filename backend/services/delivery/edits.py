@@ -51,8 +51,8 @@ def replace_content(
     message.version += 1
     message.body = {**message.body, "parts": parts} | ({} if form is None else {"form": form.to_json()})
     db.session.flush()
-    known = sent | {part for part, _ in waiting}
-    for part in range(max(len(parts), max(known, default=0) + 1)):
+    parts_before = sent | {part for part, _ in waiting}
+    for part in range(max(len(parts), max(parts_before, default=0) + 1)):
         if held.get(part):
             continue
         opened = {operation: state for (changed_part, operation), state in waiting.items() if changed_part == part}

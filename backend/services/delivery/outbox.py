@@ -56,8 +56,8 @@ def send(
     outcome is shown to an operator and never tried again. `thread_id` is a topic of the chat. A conversation that is
     blocked gets a canceled message that says so.
     """
-    if key is not None and (known := by_key(conversation.workspace_id, key)) is not None:
-        return known
+    if key is not None and (existing := by_key(conversation.workspace_id, key)) is not None:
+        return existing
     now = clock.now()
     parts = registry.get(conversation.channel).split(content)
     message = Message(

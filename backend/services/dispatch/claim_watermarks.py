@@ -35,8 +35,8 @@ class ClaimWatermarks:
 
     def of(self, sender_id: int) -> tuple[QueuePosition, ...]:
         """The watermarks of a sender's lanes."""
-        known = self._watermarks.get(sender_id, {})
-        return tuple(known.get(lane, BEGINNING) for lane in PRIORITIES)
+        positions = self._watermarks.get(sender_id, {})
+        return tuple(positions.get(lane, BEGINNING) for lane in PRIORITIES)
 
     def full_scan_due(self, moment: float) -> bool:
         """Whether the next claim should scan everything; forgets the watermarks then."""

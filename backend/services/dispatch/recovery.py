@@ -186,7 +186,7 @@ def _end_rows(message_ids: list[int | None], delivery_ids: list[int], state: str
     messages = db.session.execute(
         select(Message).where(Message.id.in_(ids)).order_by(Message.id).with_for_update()
     ).scalars()
-    known = {message.id: message for message in messages}
+    messages_by_id = {message.id: message for message in messages}
     ended = db.session.execute(
         delete(Delivery)
         .where(Delivery.id.in_(delivery_ids), Delivery.state == "due")
@@ -199,7 +199,7 @@ def _end_rows(message_ids: list[int | None], delivery_ids: list[int], state: str
             .where(Delivery.message_id == message_id, Delivery.state == "due")
             .execution_options(synchronize_session=False)
         )
-        message = known[message_id]
+        message = messages_by_id[message_id]
         if message.state == "queued":
             message.state, message.error = state, code
             db.session.flush()

@@ -96,7 +96,7 @@ class Acceptor:
     def _store(self, ready: Sequence[tuple[PendingUpdate, UpdateRow]]) -> None:
         events = [event for _, event in ready]
         try:
-            new, again = self._insert(events)
+            new, repeated = self._insert(events)
             failpoints.hit("webhook.inserted_not_woken")
         except (DBAPIError, PoolTimeout) as error:
             if len(ready) > 1 and isinstance(error, IntegrityError | DataError):
@@ -111,7 +111,7 @@ class Acceptor:
             _notify([(update, error) for update, _ in ready])
             return
         # What a first attempt may have stored is known by now, and has not woken anybody.
-        to_process = again or any(event.name in new and not event.parked for event in events)
+        to_process = repeated or any(event.name in new and not event.parked for event in events)
         results: list[tuple[PendingUpdate, Result]] = []
         for update, event in ready:
             results.append((update, event.name in new))

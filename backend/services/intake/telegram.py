@@ -39,11 +39,11 @@ def prepare(sender: Sender, event: InboundEvent) -> Facts:
 
 def handle(sender: Sender, event: InboundEvent, facts: Facts | None = None) -> None:
     """Does what the event asks for, in the caller's transaction."""
-    known = facts or Facts()
+    facts_known = facts or Facts()
     if isinstance(event, MessageReceived):
-        _message(sender, event, known)
+        _message(sender, event, facts_known)
     elif isinstance(event, ButtonPressed):
-        _press(sender, event, known)
+        _press(sender, event, facts_known)
     elif isinstance(event, MembershipChanged):
         _membership(sender, event)
     elif isinstance(event, ChatMigrated):

@@ -137,8 +137,12 @@ def _active(sender: Sender) -> Check:
 
 
 def _about_webhook(sender: Sender, info: WebhookInfo | None, known_at: datetime | None) -> list[Check]:
-    seen = sender.last_inbound_at
-    last_update = Check("last_update", None if seen is None else True, _moment(seen) if seen else "None yet.")
+    last_inbound_at = sender.last_inbound_at
+    last_update = Check(
+        "last_update",
+        None if last_inbound_at is None else True,
+        _moment(last_inbound_at) if last_inbound_at else "None yet.",
+    )
     secret = bool(senders.webhook_secret_of(sender))
     checks = [Check("webhook_secret", secret, "Set." if secret else "Not set: the webhook refuses every update.")]
     if info is None:
@@ -155,7 +159,7 @@ def _about_webhook(sender: Sender, info: WebhookInfo | None, known_at: datetime 
         error = Check("last_error", True, "None.")
     else:
         # Telegram keeps showing an error after it is over: an update that came later says that it is.
-        over = info.last_error_at is not None and seen is not None and seen > info.last_error_at
+        over = info.last_error_at is not None and last_inbound_at is not None and last_inbound_at > info.last_error_at
         when = _moment(info.last_error_at) if info.last_error_at else "unknown time"
         error = Check("last_error", over, f"{info.last_error} ({when}{', over since' if over else ''})")
     if known_at is not None:

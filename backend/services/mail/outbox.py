@@ -45,9 +45,9 @@ def send(
         return None
     with workspace_scope(workspace_id):
         if key is not None:
-            known = db.session.scalar(select(Mail).where(Mail.key == key))
-            if known is not None:
-                return known
+            existing = db.session.scalar(select(Mail).where(Mail.key == key))
+            if existing is not None:
+                return existing
         now = clock.now()
         mail = Mail(
             workspace_id=workspace_id,

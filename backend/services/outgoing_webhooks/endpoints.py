@@ -35,7 +35,7 @@ def create(
     (`too_many_webhooks`).
     """
     _check_url(url)
-    known = _checked_events(event_types)
+    event_patterns = _checked_events(event_types)
     if db.session.execute(select(func.count()).select_from(OutgoingWebhook)).scalar_one() >= MAX_COUNT:
         raise Conflict("too_many_webhooks", f"A workspace has at most {MAX_COUNT} endpoints.")
     now = clock.now()
@@ -43,7 +43,7 @@ def create(
         workspace_id=current_workspace_id(),
         name=name,
         url=url,
-        events=known,
+        events=event_patterns,
         enabled=enabled,
         created_at=now,
         updated_at=now,
@@ -51,7 +51,7 @@ def create(
     secret = webhook.secret = signing.new_secret()
     db.session.add(webhook)
     db.session.flush()
-    audit.record(actor_label, "webhook.created", f"webhook:{webhook.id}", events=known)
+    audit.record(actor_label, "webhook.created", f"webhook:{webhook.id}", events=event_patterns)
     return webhook, secret
 
 
@@ -79,15 +79,15 @@ def change(actor_label: str, webhook_id: int, changes: Mapping[str, Any]) -> Out
     """
     if "url" in changes:
         _check_url(changes["url"])
-    known = _checked_events(changes["events"]) if "events" in changes else None
+    event_patterns = _checked_events(changes["events"]) if "events" in changes else None
     webhook = get(webhook_id, lock=True)
     if "name" in changes:
         webhook.name = changes["name"]
     if "url" in changes and changes["url"] != webhook.url:
         webhook.url = changes["url"]
         webhook.failures, webhook.failing_since, webhook.rest_until = 0, None, None
-    if known is not None:
-        webhook.events = known
+    if event_patterns is not None:
+        webhook.events = event_patterns
     if "enabled" in changes:
         webhook.enabled = changes["enabled"]
         if webhook.enabled:
@@ -168,7 +168,7 @@ def _checked_events(event_types: Sequence[str]) -> list[str]:
     faults = [
         _fault(f"events.{position}", "unknown_event_type", "No event has that type.")
         for position, pattern in enumerate(distinct)
-        if not any(matches(pattern, known) for known in emitting.EVENTS)
+        if not any(matches(pattern, event_type) for event_type in emitting.EVENTS)
     ]
     if faults:
         raise Invalid("unknown_event_type", "No event has that type.", detail=faults)

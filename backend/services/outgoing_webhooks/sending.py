@@ -142,11 +142,11 @@ def _put_off(webhook_id: int, delivery_id: int) -> None:
     now = clock.now()
     this = update(OutgoingDelivery).where(OutgoingDelivery.id == delivery_id, OutgoingDelivery.state == "due")
     tries = db.session.scalar(select(OutgoingDelivery.attempts).where(OutgoingDelivery.id == delivery_id))
-    done = (tries or 0) + 1
-    if done > len(WAITS):
-        db.session.execute(this.values(state="failed", reason=DEFECT, attempts=done, ended_at=now))
+    attempts = (tries or 0) + 1
+    if attempts > len(WAITS):
+        db.session.execute(this.values(state="failed", reason=DEFECT, attempts=attempts, ended_at=now))
     else:
-        db.session.execute(this.values(reason=DEFECT, attempts=done, due_at=now + WAITS[done - 1]))
+        db.session.execute(this.values(reason=DEFECT, attempts=attempts, due_at=now + WAITS[attempts - 1]))
     db.session.execute(
         update(OutgoingWebhook).where(OutgoingWebhook.id == webhook_id).values(rest_until=now + WAITS[0])
     )
@@ -177,21 +177,21 @@ def _next(webhook_id: int) -> _Ready | None:
     if due_delivery is None:
         db.session.rollback()
         return None
-    known = [webhook.secret]
+    secrets = [webhook.secret]
     if webhook.previous_secret and webhook.previous_until and webhook.previous_until > now:
-        known.append(webhook.previous_secret)
-    ready = _Ready(due_delivery.id, webhook.url, _headers(due_delivery, known), due_delivery.body.encode())
+        secrets.append(webhook.previous_secret)
+    ready = _Ready(due_delivery.id, webhook.url, _headers(due_delivery, secrets), due_delivery.body.encode())
     _lease(webhook_id, func.clock_timestamp() + _LEASE)
     db.session.commit()
     return ready
 
 
-def _headers(delivery: OutgoingDelivery, known: list[str]) -> dict[str, str]:
+def _headers(delivery: OutgoingDelivery, secrets: list[str]) -> dict[str, str]:
     return {
         "Content-Type": "application/json",
         "Switchboard-Event-Id": delivery.event_id,
         "Switchboard-Event-Type": delivery.type,
-        signing.HEADER: signing.header(known, int(clock.unix()), delivery.body.encode()),
+        signing.HEADER: signing.header(secrets, int(clock.unix()), delivery.body.encode()),
     }
 
 

@@ -85,13 +85,13 @@ def notify(post: Post) -> None:
 
 def data_of(post: Post, locale: str) -> dict[str, Any]:
     """What the notification is made of."""
-    known: dict[str, Any] = {"post_id": post.id, "platform": post.platform}
+    data: dict[str, Any] = {"post_id": post.id, "platform": post.platform}
     if post.state == "published":
         counts = {"likes": post.likes, "comments": post.comments}
-        known |= {"content": post.content, "post_url": post.post_url, **counts}
+        data |= {"content": post.content, "post_url": post.post_url, **counts}
     else:
-        known |= {"error": texts.explain(post.state, post.reason, post.error, locale)}
-    return {name: value for name, value in known.items() if value is not None}
+        data |= {"error": texts.explain(post.state, post.reason, post.error, locale)}
+    return {name: value for name, value in data.items() if value is not None}
 
 
 def subject_of(post: Post) -> str:

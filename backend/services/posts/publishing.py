@@ -57,13 +57,13 @@ def publish_due(seconds: float = 2.0) -> int:
     """
     queue.clear_flag(outcomes.LANE)
     deadline = time.monotonic() + seconds
-    done = settlement.settle()
+    count = settlement.settle()
     while time.monotonic() < deadline:
         claimed = _claim(network=_POOL.free() > 0)
         if claimed is None:
             break
         workspace_id, post_id, calls = claimed
-        done += 1
+        count += 1
         if calls:
             _POOL.start(partial(_attend, workspace_id, post_id))
         else:
@@ -72,7 +72,7 @@ def publish_due(seconds: float = 2.0) -> int:
     else:
         queue.wake_now(outcomes.LANE)
     _POOL.wait(max(0.0, deadline - time.monotonic()))
-    return done
+    return count
 
 
 def _due() -> Any:

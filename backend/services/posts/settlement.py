@@ -40,17 +40,17 @@ def settle() -> int:
         unanswered = db.session.execute(_unanswered().limit(_BATCH)).all()
         called = db.session.execute(_called().limit(_BATCH)).all()
         db.session.rollback()
-    done = 0
+    ended = 0
     for rows, work in ((settled, _end_by_message), (unanswered, _end_unanswered), (called, _end_orphan)):
         for workspace_id, post_id in rows:
             with workspace_scope(workspace_id):
-                done += _settle_one(work, post_id)
-    return done
+                ended += _settle_one(work, post_id)
+    return ended
 
 
 def _settle_one(work: Callable[[int], bool], post_id: int) -> bool:
     try:
-        done = work(post_id)
+        ended = work(post_id)
         db.session.commit()
     except (OperationalError, InterfaceError):
         raise
@@ -59,7 +59,7 @@ def _settle_one(work: Callable[[int], bool], post_id: int) -> bool:
         db.session.rollback()
         log.exception("post_defect", post_id=post_id, error=type(error).__name__)
         return False
-    return done
+    return ended
 
 
 def _publishing() -> Any:

@@ -67,10 +67,10 @@ def put(message: ScheduledMessage, planned: Planned) -> None:
     value = {name: field for name, field in planned.value.items() if field not in (None, "", [], {})}
     message.content = {planned.kind: value}
     if planned.kind == "alert":
-        words = [value.get("title"), value.get("message"), value.get("template")]
+        candidates = [value.get("title"), value.get("message"), value.get("template")]
     else:
-        words = [value.get("caption"), value.get("url"), f"#{value.get('file_id')}"]
-    message.message = next(str(field) for field in (*words, planned.kind) if field)
+        candidates = [value.get("caption"), value.get("url"), f"#{value.get('file_id')}"]
+    message.message = next(str(field) for field in (*candidates, planned.kind) if field)
 
 
 def of(message: ScheduledMessage) -> Planned:

@@ -51,10 +51,10 @@ def carry_out(fire: Fire) -> dict[str, Any]:
     if media:
         return _send_to_chats(fire, target, Content(planned.caption, media=media))
     address = str((prepared or {})["url"])
-    words = Content(f"{planned.caption}\n\n{address}".strip())
+    placeholder = Content(f"{planned.caption}\n\n{address}".strip())
     now = clock.now()
     # Should nobody fetch it, the messages go out by themselves then, with the address.
-    result = _send_to_chats(fire, target, words, not_before=now + attaching.PATIENCE, reason=attaching.FETCHING)
+    result = _send_to_chats(fire, target, placeholder, not_before=now + attaching.PATIENCE, reason=attaching.FETCHING)
     db.session.add(
         ScheduledFetch(
             workspace_id=fire.workspace_id,

@@ -74,8 +74,8 @@ def username_of(sender: Sender) -> str:
     """
     if not sender.is_active and not _may_recover(sender):
         raise _unavailable(60)
-    known = _is_recent(sender, "probed_at", FRESH) or _is_recent(sender, "probe_failed_at", _REST)
-    if sender.is_active and sender.username and known:
+    is_known = _is_recent(sender, "probed_at", FRESH) or _is_recent(sender, "probe_failed_at", _REST)
+    if sender.is_active and sender.username and is_known:
         return sender.username
     try:
         probe(sender)

@@ -100,10 +100,10 @@ class _Breaker:
         self.failures, self.rest, self.until = 0, FIRST_REST, 0.0
 
     def failed(self, now: float, weight: int) -> None:
-        again = self.failures >= self.limit
+        is_open = self.failures >= self.limit
         self.failures += weight
         if self.failures >= self.limit:
-            self.rest = min(self.rest * 2, LONGEST_REST) if again else FIRST_REST
+            self.rest = min(self.rest * 2, LONGEST_REST) if is_open else FIRST_REST
             self.opened, self.until = now, now + self.rest
 
     def pause(self, now: float, seconds: float) -> None:
@@ -170,13 +170,13 @@ class Questions:
         """
         name = (bot, question)
         with self._lock:
-            known = self._known.get(name)
-        if known is not None and not changes and 0 <= (clock.now() - known.at).total_seconds() < kept:
-            return known.value
+            last_answer = self._known.get(name)
+        if last_answer is not None and not changes and 0 <= (clock.now() - last_answer.at).total_seconds() < kept:
+            return last_answer.value
         quiet = paused()
         if quiet > 0:
-            raise NotAsked(quiet, "paused", known)
-        flight = self._begin(name, call, known, changes=changes)
+            raise NotAsked(quiet, "paused", last_answer)
+        flight = self._begin(name, call, last_answer, changes=changes)
         try:
             if not flight.done.wait(patience):
                 self._hangs(bot)

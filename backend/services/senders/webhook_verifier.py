@@ -45,9 +45,9 @@ def webhook_target_of(bot_id: int | None = None) -> WebhookTarget | None:
 
     Commits what looking it up may have made (the environment bot's row): a refused request must not take it back.
     """
-    known = remembered_target(bot_id)
-    if known is not None:
-        return known
+    remembered = remembered_target(bot_id)
+    if remembered is not None:
+        return remembered
     settings = config.get()
     sender = default_bot() if bot_id is None else by_id(bot_id, channel=CHANNEL)
     db.session.commit()
@@ -59,9 +59,9 @@ def webhook_target_of(bot_id: int | None = None) -> WebhookTarget | None:
 
 def remembered_target(bot_id: int | None = None) -> WebhookTarget | None:
     """The webhook target of a bot if it is remembered; asks no database."""
-    known = _known.get(bot_id)
-    if known is not None and known[0] > time.monotonic() and known[1] == id(config.get()):
-        return known[2]
+    entry = _known.get(bot_id)
+    if entry is not None and entry[0] > time.monotonic() and entry[1] == id(config.get()):
+        return entry[2]
     return None
 
 
