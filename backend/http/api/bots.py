@@ -60,7 +60,7 @@ def create(json_data: BotIn) -> Any:
     given = json_data.model_dump()
     token = catalog.checked(given)["token"]
     found = guards.ask_and_rerun(lambda: operations.who_is(token))
-    return serializers.one(catalog.create(caller.label, caller.workspace_id, given, found))
+    return serializers.bot_json(catalog.create(caller.label, caller.workspace_id, given, found))
 
 
 @bp.get("/telegram-bots/<int:bot_id>")
@@ -68,7 +68,7 @@ def create(json_data: BotIn) -> Any:
 @bp.output(BotOut)
 def show(bot_id: int) -> Any:
     """Show a bot"""
-    return serializers.one(catalog.get(guards.actor().workspace_id, bot_id))
+    return serializers.bot_json(catalog.get(guards.actor().workspace_id, bot_id))
 
 
 @bp.patch("/telegram-bots/<int:bot_id>")
@@ -83,7 +83,7 @@ def change(bot_id: int, json_data: BotChange) -> Any:
     """
     caller = guards.actor()
     given = json_data.model_dump(exclude_unset=True)
-    return serializers.one(operations.change(caller.label, caller.workspace_id, bot_id, given))
+    return serializers.bot_json(operations.change(caller.label, caller.workspace_id, bot_id, given))
 
 
 @bp.delete("/telegram-bots/<int:bot_id>")
@@ -145,7 +145,7 @@ def sync_info(bot_id: int) -> dict[str, Any]:
     """
     caller = guards.actor()
     bot, complete = facts.sync(caller.label, caller.workspace_id, bot_id)
-    return {"complete": complete, "telegram_bot": serializers.one(bot)}
+    return {"complete": complete, "telegram_bot": serializers.bot_json(bot)}
 
 
 @bp.post("/telegram-bots/<int:bot_id>/rotate-secret")

@@ -256,7 +256,7 @@ def _fields(*names: str) -> dict[str, Any]:
 
 def _show(bot_id: int, error: AppError | None = None, **more: Any) -> Response:
     bot = catalog.get(actor().workspace_id, bot_id)
-    shown = serializers.one(bot)
+    shown = serializers.bot_json(bot)
     values: dict[str, Any] = {"bot": shown, "way": webhook_state.last_of(bot), "faults": {}, "fault": None, "typed": {}}
     values |= more
     return pages.render("bots_show.html", _NAV, shown["name"], error.status if error else 200, **values)
@@ -292,7 +292,7 @@ def _new_form(typed: dict[str, str], error: AppError | None = None) -> Response:
 def _change_form(
     bot_id: int, error: AppError | None = None, typed: dict[str, str] | None = None, *, token_fault: bool = False
 ) -> Response:
-    bot = serializers.one(catalog.get(actor().workspace_id, bot_id))
+    bot = serializers.bot_json(catalog.get(actor().workspace_id, bot_id))
     found = form_errors.by_field(error) if error is not None else {}
     status = error.status if error is not None else 200
     if typed is None:
