@@ -23,7 +23,7 @@ PREFIX: Final = "alert:"
 MAX_LISTED: Final = 2000
 """Items in a message; beyond them it says how many more there are."""
 MAX_BODIES: Final = 100_000
-"""Characters that the texts, and the labels, of a group's items share in a message; what is longer is whole in the API and the console."""
+"""Characters that the texts, and the labels, of a group's items share in a message. The API has what is longer."""
 MIN_BODY: Final = 200
 """Characters of its text, and of its labels, that an item keeps in any case."""
 _MARKS: Final = {"critical": "🔴", "error": "🔴", "warning": "🟠", "info": "🔵", "debug": "⚪"}
