@@ -28,7 +28,7 @@ _TAG = re.compile(rf"<(/?)({_NAMES})((?:{ATTRIBUTE})*)\s*>", re.IGNORECASE)
 _QUOTED_ONLY = re.compile(r"""(?:[^"'=]+=\s*(?:"[^"]*"|'[^']*'))*""")
 _HREF = re.compile(r"""\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+))""", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|lt|gt|amp|quot|apos|nbsp);")
-_NOT_BLANK = re.compile(r"\S")
+_NOT_SPACE = re.compile(r"\S")
 _BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)*")
 _DEEPEST = 16
 _LONGEST_ADDRESS = 2048
@@ -69,7 +69,7 @@ def storable(text: str) -> str:
 
 def has_visible(text: str) -> bool:
     """Whether a reader would see anything of this plain text: not blanks and invisible characters only."""
-    return _NOT_BLANK.search(text) is not None
+    return _VISIBLE.search(text) is not None
 
 
 def utf16_length(text: str) -> int:
@@ -268,7 +268,7 @@ def _skip_blank(text: str, start: int) -> int:
     """Past the blank lines at a cut; the indentation of the first line with something on it stays."""
     match = _BLANK_LINES.match(text, start)
     position = match.end() if match else start
-    return position if _NOT_BLANK.search(text, position) else len(text)
+    return position if _NOT_SPACE.search(text, position) else len(text)
 
 
 def _cut(text: str, start: int, limit: int) -> int:
