@@ -65,7 +65,7 @@ class Protocol(LimitedProtocol):
         self.check_head()
         self._door = self._find_door()
         if self._door is None:
-            HttpToolsProtocol.on_headers_complete(self)
+            self.begin_request()
         else:
             self._held = []
 
