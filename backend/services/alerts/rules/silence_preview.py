@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -13,7 +14,7 @@ from sqlalchemy import select
 
 from backend.core import clock
 from backend.core.database import db
-from backend.core.errors import Invalid
+from backend.core.errors import Invalid, Unavailable
 from backend.models import Alert, AlertItem
 from backend.services.alerts.ingest import validation
 from backend.services.alerts.rules import matchers as matching
@@ -28,6 +29,9 @@ _SHOWN: Final = 50
 _SLICE: Final = 200
 """Rows that are read at a time: their labels may be large, and several may look at once."""
 _PAST: Final = timedelta(days=7)
+PATIENCE_SECONDS: Final = 10.0
+TURN: Final = threading.Lock()
+"""Previews of a process take turns: several at once would share one core with everybody else's requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,22 @@ class Preview:
 
 
 def preview(matchers: Sequence[Mapping[str, str]]) -> Preview:
-    """What these matchers would hush now, and how much of the last seven days. Changes nothing. Raises Invalid."""
+    """What these matchers would hush now, and how much of the last seven days. Changes nothing.
+
+    Raises Invalid, and Unavailable where too many ask at once.
+    """
     faults = validation.matcher_faults(matchers)
     if faults:
         raise Invalid(detail=faults)
+    if not TURN.acquire(timeout=PATIENCE_SECONDS):
+        raise Unavailable("too_busy", "Others preview silences at this moment; try again shortly.", retry_after=2)
+    try:
+        return _look(matchers)
+    finally:
+        TURN.release()
+
+
+def _look(matchers: Sequence[Mapping[str, str]]) -> Preview:
     rules, meter = matching.read(matchers), Meter(MAX_STEPS)
     firing: Counter[int] = Counter()
     hit: Counter[int] = Counter()
