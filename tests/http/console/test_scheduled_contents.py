@@ -122,6 +122,8 @@ def test_each_content_has_its_own_fields(browser: Browser, content: str, fields:
     part = browser.get(f"{PATH}/content?content={content}&title=Typed", headers={"HX-Request": "true"}).text
     assert {name for name in ("title", "severity", "url", "file_id") if f'name="{name}"' in part} == fields
     assert ("Typed" in part) == (content == "alert")
+    assert ("below its title" in part) == (content == "alert")
+    assert ("under the file" in part) == (content in ("photo", "document"))
 
 
 def test_the_history_leads_to_the_alert(browser: Browser) -> None:
