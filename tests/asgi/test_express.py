@@ -241,7 +241,7 @@ def test_a_connection_that_breaks_behind_an_update_stops_nothing(
     """An update, something else, and nonsense in one piece: the server closes before the update is committed."""
     nonsense = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" + b"\x00nonsense\r\n\r\n"
     with monkeypatch.context() as impatient:
-        impatient.setattr("backend.asgi.webhooks.endpoint.MOST_SECONDS", 0.2)
+        impatient.setattr("backend.asgi.webhooks.endpoint.MAX_SECONDS", 0.2)
         hear(say(known.port, request(2) + nonsense))
         waits = say(known.port, request(3, more=LAST))
         assert b" 503 " in hear(waits), "it is still told in time that the database is away"

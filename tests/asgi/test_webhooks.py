@@ -126,7 +126,7 @@ def test_a_commit_that_does_not_come_is_not_waited_for_for_ever(
     commits_go_on.clear()
     late = UPDATE.replace(b"1,", b"2,", 1)
     with monkeypatch.context() as impatient:
-        impatient.setattr("backend.asgi.webhooks.endpoint.MOST_SECONDS", 0.2)
+        impatient.setattr("backend.asgi.webhooks.endpoint.MAX_SECONDS", 0.2)
         answer = ask(served.port, "POST", "/telegram/webhook", late, **SECRET)
     assert (answer.status, answer.headers["retry-after"]) == (503, "2")
     commits_go_on.set()

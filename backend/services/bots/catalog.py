@@ -21,6 +21,7 @@ from backend.models import Sender
 from backend.services import delivery, linking, paging, senders
 from backend.services.auth import audit
 from backend.services.bots import source_order
+from backend.services.bots import subscribers as subscribers
 from backend.services.senders import webhook_verifier
 
 FIELDS: Final = ("name", "token", "chat_ids", "chat_type", "message_thread_id", "is_active")

@@ -9,6 +9,7 @@ from backend.core import queue
 from backend.core.database import db, system_scope
 from backend.core.locking import advisory_lock, record_heartbeat
 from backend.services import scheduling
+from backend.services.housekeeping import registered_jobs as registered_jobs
 from backend.services.scheduling import system_jobs
 
 _TURN_SECONDS = 3.0
