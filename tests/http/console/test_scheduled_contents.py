@@ -71,6 +71,13 @@ def test_an_alert_is_planned_shown_and_changed_without_losing_what_the_form_does
     assert planned().value == extra | {"title": "Backup?"}
 
 
+def test_an_alert_of_a_title_alone_shows_no_empty_text(browser: Browser) -> None:
+    said = plan(browser, **ALERT)
+    silent = plan(browser, **ALERT | {"title": "Alone", "message": ""})
+    assert "<dt>Text</dt>" in browser.get(said).text
+    assert "<dt>Text</dt>" not in browser.get(silent).text
+
+
 def test_a_file_is_planned_by_its_number_or_its_address(browser: Browser, picture: int) -> None:
     address = plan(browser, content="photo", file_id=str(picture), message="Figures")
     assert planned() == contents.Planned("photo", {"file_id": picture, "caption": "Figures"})

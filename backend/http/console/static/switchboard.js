@@ -19,7 +19,7 @@
   const tick = () => $$("time[datetime]").forEach((t) => {
     const at = Date.parse(t.dateTime); if (isNaN(at)) return;
     if (!t.title) t.title = `${full.format(at)} · ${new Date(at).toISOString().slice(0, 16).replace("T", " ")} UTC`;
-    if (t.hasAttribute("data-ago")) t.textContent = ago(at - now());
+    if (t.hasAttribute("data-ago")) t.textContent = ago(Math.min(-1000, at - now())); // clocks differ a little: what has happened never lies ahead
     if (t.hasAttribute("data-left")) t.textContent = clock(at - now());
   });
   tick(); setInterval(tick, 1000 * 15); if ($("time[data-left]")) setInterval(tick, 1000);
