@@ -13,12 +13,12 @@ from flask import Flask
 from sqlalchemy import text
 
 from backend.core.database import Base, db, system_scope
-from tests.test_docs import ROOT, blocks, rows
+from tests.test_docs import DOCS, ROOT, blocks, rows
 
 GUIDES = sorted((ROOT / "docs/developing").glob("*.md"))
 PACKAGES = sorted(path.parent.name for path in (ROOT / "backend").glob("*/__init__.py"))
 _NAME = re.compile(rf"`((?:{'|'.join(PACKAGES)}|tests)(?:\.\w+)+)`")
-_PATH = re.compile(r"`((?:backend|tests|docs|bin|migrations|simulator)/[^`<>…{}*]+)`")
+_PATH = re.compile(r"`((?:backend|tests|docs|bin|migrations|simulator|services)/[^`<>…{}*]+)`")
 
 each_guide = pytest.mark.parametrize("path", GUIDES, ids=lambda path: str(path.name))
 
@@ -58,11 +58,11 @@ def test_every_name_exists(path: Path) -> None:
     assert missing == []
 
 
-@each_guide
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_file_exists(path: Path) -> None:
-    named_paths = _PATH.findall(path.read_text(encoding="utf-8"))
-    # A command's options follow it.
-    assert [one for one in named_paths if not (ROOT / one.split()[0]).exists()] == []
+    # A command's options follow it, a file's test too.
+    named_paths = [re.split(r"\s|::", one)[0] for one in _PATH.findall(path.read_text(encoding="utf-8"))]
+    assert [one for one in named_paths if not (ROOT / one).exists() and not (ROOT / "backend" / one).exists()] == []
 
 
 def test_a_name_that_is_not_there_is_noticed() -> None:
