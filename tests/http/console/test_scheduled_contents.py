@@ -78,6 +78,14 @@ def test_an_alert_of_a_title_alone_shows_no_empty_text(browser: Browser) -> None
     assert "<dt>Text</dt>" not in browser.get(silent).text
 
 
+def test_a_plan_for_the_bots_own_chats_says_so(browser: Browser, bot: Sender) -> None:
+    with system_scope("a test"):
+        bot.chat_ids = ("-5001",)
+        callers.commit()
+    address = plan(browser, content="message", message="Good morning!", chat_ids="")
+    assert "own chats</dd>" in browser.get(address).text
+
+
 def test_a_file_is_planned_by_its_number_or_its_address(browser: Browser, picture: int) -> None:
     address = plan(browser, content="photo", file_id=str(picture), message="Figures")
     assert planned() == contents.Planned("photo", {"file_id": picture, "caption": "Figures"})
