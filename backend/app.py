@@ -20,7 +20,10 @@ from backend.http.api import BLUEPRINTS as API
 from backend.http.console import BLUEPRINTS as CONSOLE
 from backend.http.console.kit import pages
 from backend.http.webhooks import BLUEPRINTS as WEBHOOKS
-from backend.services import live  # noqa: F401 - from its import on, what is stored is noted for live events
+from backend.services import (
+    housekeeping,  # noqa: F401 - declares every work and every job
+    live,  # noqa: F401 - from its import on, what is stored is noted for live events
+)
 from backend.services.senders import questions
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"

@@ -123,7 +123,7 @@ _CODED = {
     "EgressFailed": 0, "EgressRefused": 0, "FetchFailed": 0, "Decision": 1, "cancel_pending": 1, "cancel": 1,
     "cancel_of_sender": 1, "unlink_all_of": 2,
     "block": 2, "disable": 1, "disable_chat": 2, "end_all": 1, "_end": 1, "_leave": 2, "_park": 1, "remember": 1,
-    "_end_batch": 2, "message_ended": 2, "_fail": 1,
+    "_end_batch": 2, "record_failure": 1, "message_ended": 2, "_fail": 1,
 }  # fmt: skip
 _NAMED = frozenset({"code", "reason", "error", "disabled_code", "pause_reason", "blocked_code", "revoked_code"})
 _OUTCOMES = (

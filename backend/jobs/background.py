@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from backend.core import queue
-from backend.services import mail, outgoing_webhooks, posts, scheduling
-from backend.services.auth import password_resets
+from backend.services import housekeeping
 
 
 def drain() -> int:
-    """Answers forgotten passwords, sends mails and webhooks, publishes posts, runs system jobs; returns how many."""
-    queue.clear_flag("background")
-    ended = password_resets.answer_requests() + mail.drain()
-    return ended + outgoing_webhooks.send_due() + posts.publish_due() + scheduling.run_lane("background")
+    """Gives each work of the queue that has something to do its turns; returns how many things were done."""
+    return housekeeping.run_queue("background")

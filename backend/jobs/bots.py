@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from backend.core.work import Turn
 from backend.services import host_api
 from backend.services.bots import health
 
@@ -47,4 +48,4 @@ def delete_webhook(workspace_id: int, bot_id: int | None = None) -> None:
 
 def check_health() -> int:
     """Checks the bots that are due; returns how many."""
-    return health.check_health()
+    return health.check_health(Turn(60.0))

@@ -1,10 +1,10 @@
-"""Wakes the intake."""
+"""Wakes the intake: what providers say."""
 
 from __future__ import annotations
 
-from backend.services import intake
+from backend.services import housekeeping
 
 
 def drain() -> int:
-    """Processes the webhook events that wait; returns how many ended."""
-    return intake.drain()
+    """Gives each work of the queue that has something to do its turns; returns how many things were done."""
+    return housekeeping.run_queue("intake")

@@ -1,14 +1,10 @@
-"""Wakes what notifications leave for the background: alerts' timers, attachments, and the system jobs of the lane."""
+"""Wakes what notifications and alerts leave for the background."""
 
 from __future__ import annotations
 
-from backend.services import alerts, scheduling
-from backend.services.notifications import attachments
-from backend.services.scheduled_messages import file_fetches
+from backend.services import housekeeping
 
 
 def drain() -> int:
-    """Does what alerts have due, fetches what waits, then runs the lane's jobs; returns how much was done."""
-    done = alerts.run_due() + attachments.fetch_waiting(60.0, timeout=30.0)
-    done += file_fetches.fetch_waiting(60.0, timeout=30.0)
-    return done + scheduling.run_lane("notifications")
+    """Gives each work of the queue that has something to do its turns; returns how many things were done."""
+    return housekeeping.run_queue("notifications")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from backend.services import scheduling
+from backend.services import housekeeping
 
 
 def drain() -> int:
-    """Fires what is due and carries it out, then the lane's system jobs; returns how many fires."""
-    return scheduling.drain() + scheduling.run_lane(scheduling.LANE)
+    """Gives each work of the queue that has something to do its turns; returns how many things were done."""
+    return housekeeping.run_queue("scheduling")

@@ -15,7 +15,7 @@ from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.core.encrypted_columns import encrypt_json
 from backend.models import AutomationRule, IdempotencyKey, JobRun, Post
-from backend.services.scheduling import SystemJob, Timing, Turn, register_system_job
+from backend.services.scheduling import JobTurn, SystemJob, Timing, register_system_job
 
 NAME: Final = "encrypt_plain_columns"
 BESIDE_THE_OLD: Final = timedelta(minutes=45)
@@ -30,7 +30,7 @@ _COLUMNS: Final[tuple[tuple[type[Any], str, str, Any], ...]] = (
 )
 
 
-def encrypt_plain(turn: Turn) -> int:
+def encrypt_plain(turn: JobTurn) -> int:
     """Works until the turn is over; returns how many values were moved. Commits after each batch."""
     if not _is_alone():
         return 0

@@ -48,6 +48,11 @@ def work(app: Flask, queue_names: Sequence[str], stopping: threading.Event) -> N
         stopping.wait(_REST_SECONDS)
 
 
+def behind(queues: Sequence[Queue], served: Queue) -> list[Queue]:
+    """The queues in the order in which they are served next: the one that has just been served is the last."""
+    return [*(other for other in queues if other.name != served.name), served]
+
+
 class _Worker(SimpleWorker):
     """Runs each job in an app context and looks every second whether it is to end."""
 
@@ -61,9 +66,10 @@ class _Worker(SimpleWorker):
         """RQ's remote commands are not used, and their thread would be waited for at the end."""
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Runs one job here, in this process."""
+        """Runs one job here, in this process; the other queues are served before this one has its next."""
         with self.app.app_context():
             super().execute_job(job, queue)
+        self._ordered_queues = behind(self._ordered_queues, queue)
 
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None

@@ -11,6 +11,7 @@ from sqlalchemy import select, text
 
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
+from backend.core.work import Turn
 from backend.models import AutomationRule, IdempotencyKey, Post, User
 from backend.services import automation_rules, column_encryption, idempotency, key_rotation, posts
 from backend.services.idempotency import Answer
@@ -64,7 +65,7 @@ def whole_database(databases: Databases) -> str:
 
 def run_job() -> None:
     with system_scope("test"):
-        system_jobs.work(column_encryption.JOB, 5.0)
+        system_jobs.give_turn(column_encryption.JOB, Turn(5.0))
 
 
 def test_no_chat_stands_in_the_clear(person: User, databases: Databases) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from rq import Queue
 
 from backend.core import queue
 from backend.services.dispatch.dispatcher import Dispatcher
@@ -63,3 +64,32 @@ def test_a_worker_ends_while_redis_is_away(app, monkeypatch):
     monkeypatch.setattr(rq_worker.log, "warning", lambda *given, **values: stopping.set())
     rq_worker.work(app, queue.QUEUES, stopping)
     assert stopping.is_set()
+
+
+def test_the_queue_that_was_served_last_is_the_last_to_be_served_again(app, valkey):
+    served = [Queue(name, connection=valkey) for name in ("a", "b", "c")]
+    assert [one.name for one in rq_worker.behind(served, served[0])] == ["b", "c", "a"]
+    assert [one.name for one in rq_worker.behind(served, served[2])] == ["a", "b", "c"]
+
+
+def test_a_flooded_queue_does_not_keep_a_worker_from_the_others(app, valkey, monkeypatch):
+    from backend.jobs import background, intake
+
+    stopping, ran = threading.Event(), []
+
+    def flood():
+        ran.append("intake")
+        queue.clear_flag("intake")
+        queue.wake_now("intake")
+        return 1
+
+    def other():
+        ran.append("background")
+        stopping.set()
+        return 1
+
+    monkeypatch.setattr(intake, "drain", flood)
+    monkeypatch.setattr(background, "drain", other)
+    queue.wake_now("intake", "background")
+    rq_worker.work(app, queue.QUEUES, stopping)
+    assert ran == ["intake", "background"]

@@ -15,11 +15,12 @@ from flask import Flask
 
 from backend.asgi.live import endpoint, hub
 from backend.channels.base import Receipt
-from backend.core import process_registry, queue, thread_pools
+from backend.core import process_registry, queue, thread_pools, work
 from backend.core.database import db, system_scope
 from backend.core.egress import EgressFailed, connection, target
 from backend.core.leases import LeaseKeeper
 from backend.core.thread_pools import BoundedPool
+from backend.core.work import Work
 from backend.services import housekeeping
 from backend.services.dispatch import sender_sessions
 from backend.services.dispatch.dispatcher import Dispatcher
@@ -227,7 +228,8 @@ def test_a_defect_in_one_step_of_the_sweep_keeps_no_other_from_being_done(
 ) -> None:
     done: list[str] = []
     monkeypatch.setattr(sweeper.recovery, "expire", Failing(NO_HANDLES, lambda: None, times=1))
-    monkeypatch.setattr(sweeper, "_LANES", (("intake", Failing(ValueError("x"), lambda: 0, times=1), lambda: 0),))
+    failing = Work("a_work", "intake", Failing(ValueError("x"), lambda: False, times=1), lambda turn: 0)
+    monkeypatch.setattr(work, "_registered", {failing.name: failing})
     monkeypatch.setattr(sweeper.live, "purge", lambda: done.append("purged"))
     monkeypatch.setattr(sweeper, "record_heartbeat", lambda *_: done.append("record_heartbeat"))
     assert housekeeping.sweep()

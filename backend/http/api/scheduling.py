@@ -11,7 +11,7 @@ from backend.http.guards import access
 from backend.http.schemas.base import PageQuery
 from backend.http.schemas.scheduling import JobOut, JobRuns, SchedulerOut, Triggered
 from backend.services.auth.actor import ADMIN, JOBS_TRIGGER
-from backend.services.housekeeping import registered_jobs as registered_jobs
+from backend.services.housekeeping import declarations as declarations
 from backend.services.scheduling import administration
 from backend.services.scheduling.administration import JobStatus
 

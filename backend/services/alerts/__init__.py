@@ -1,7 +1,7 @@
 """Alerts: what is wrong becomes one living message that people act on, until it is over.
 
 `raise_input` and `receive` take what is reported from outside, `raise_alert` what the product has to say itself;
-`press` is a pressed button, `run_due` whatever happens by itself. What decides is pure (`ingest.keys`,
+`press` is a pressed button, `WORKS` are whatever happens by itself. What decides is pure (`ingest.keys`,
 `rules.matchers`, `lifecycle.timing`, `lifecycle.states`, `messages.texts`); everything else is rows in one
 transaction.
 """
@@ -11,11 +11,16 @@ from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest.api_input import AlertInput, raise_alert, raise_input
 from backend.services.alerts.ingest.grouping import Outcome
 from backend.services.alerts.ingest.monitoring import receive
-from backend.services.alerts.lifecycle.timers import run_due, waiting
-from backend.services.alerts.messages import failures as failures
+from backend.services.alerts.lifecycle import timers
+from backend.services.alerts.messages import attachments, failures
 from backend.services.alerts.messages.buttons import press
+from backend.services.alerts.rules import silence_application, warnings
+
+WORKS = (failures.WORK, warnings.WORK, silence_application.WORK, timers.WORK, attachments.WORK)
+"""What is done for alerts in the background."""
 
 __all__ = [
+    "WORKS",
     "AlertInput",
     "Attribution",
     "Outcome",
@@ -23,6 +28,4 @@ __all__ = [
     "raise_alert",
     "raise_input",
     "receive",
-    "run_due",
-    "waiting",
 ]

@@ -13,6 +13,7 @@ from backend.core import clock, config, i18n, queue
 from backend.core.crypto import digest
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import Conflict, NotFound
+from backend.core.work import Turn, Work, exists, register
 from backend.models import PasswordReset, ResetRequest, User, Workspace
 from backend.services import mail
 from backend.services.auth import audit, limits, people, sign_in
@@ -21,7 +22,6 @@ from backend.services.auth.registration import password_hash
 from backend.services.mail import addresses
 
 LIFE: Final = timedelta(hours=24)
-_BATCH: Final = 100
 
 _PAUSE: Final = timedelta(minutes=5)
 """Who has forgotten their password gets one mail in this time, however often they say so."""
@@ -103,24 +103,23 @@ def request(email: str) -> None:
     queue.wake("background")
 
 
-def waiting() -> int:
-    """How many requests wait to be answered; counts to 100 at most."""
-    with system_scope("housekeeping"):
-        some = select(ResetRequest.id).limit(_BATCH).subquery()
-        found: int = db.session.execute(select(func.count()).select_from(some)).scalar_one()
-        db.session.rollback()
-    return found
+def has_work() -> bool:
+    """Whether a request waits to be answered."""
+    return exists(select(ResetRequest.id))
 
 
-def answer_requests() -> int:
+def answer_requests(turn: Turn) -> int:
     """Answers the requests that wait: those for an account that exists. Commits after each; returns how many.
 
     The workspace's audit shows the request to its admins, who can make a link. With a mail server the person gets one
     by mail. A request and its answer are one transaction: a process that dies leaves it to the next.
     """
     answered = 0
-    while answered < _BATCH and _answer_next():
+    while _answer_next():
         answered += 1
+        if turn.is_over():
+            turn.go_on_later()
+            break
     return answered
 
 
@@ -211,3 +210,6 @@ def set_password(person: User, hashed: str) -> None:
     person.password_hash = hashed
     sign_in.end_all(person.id, "password_reset")
     db.session.flush()
+
+
+WORK: Final = register(Work("password_resets", "background", has_work, answer_requests))

@@ -7,7 +7,6 @@ code)`, published again by each check that still fails (who tells people counts 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -20,12 +19,14 @@ from backend.channels.telegram_bot.administration import NO_SUCH_METHOD, Webhook
 from backend.core import clock, events
 from backend.core.database import db, system_scope
 from backend.core.logging import get_logger
+from backend.core.thread_pools import BoundedPool
+from backend.core.work import Turn
 from backend.models import Sender
 from backend.services import senders
 from backend.services.bots import chat_states, webhook_state
 from backend.services.bots.resolution import still_named
 from backend.services.bots.webhook_state import Receiving
-from backend.services.scheduling import SystemJob, Timing, Turn, register_system_job
+from backend.services.scheduling import SystemJob, Timing, register_system_job
 from backend.services.senders import provider
 
 log = get_logger(__name__)
@@ -91,15 +92,16 @@ def last_of(bot: Sender) -> dict[str, Any]:
     }
 
 
-def check_health(seconds: float = 60.0) -> int:
-    """Checks every bot that was not checked for nearly five minutes, those waiting longest first, for about `seconds`;
-    returns how many. Commits after each; what is left is first at the next run.
+def check_health(turn: Turn) -> int:
+    """Checks every bot that was not checked for nearly five minutes, those waiting longest first, until the turn is
+    over; returns how many. Commits after each; what is left is first in the next turn.
 
     Also bots whose token Telegram has refused, without asking again: that is another's task, and they still fail.
     """
-    began, checked = time.monotonic(), 0
+    checked = 0
     for sender_id in _due():
-        if time.monotonic() - began > seconds:
+        if turn.is_over():
+            turn.go_on_later()
             break
         checked += check(sender_id)
     return checked
@@ -184,10 +186,12 @@ def _due() -> list[int]:
     return ids
 
 
-def _turn(turn: Turn) -> int:
-    return check_health(turn.seconds)
-
-
 JOB = register_system_job(
-    SystemJob("bot_health", "background", Timing("interval", interval_seconds=int(EVERY.total_seconds())), _turn)
+    SystemJob(
+        "bot_health",
+        "background",
+        Timing("interval", interval_seconds=int(EVERY.total_seconds())),
+        check_health,
+        pool=BoundedPool("bot-health", 1),
+    )
 )

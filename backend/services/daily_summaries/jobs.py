@@ -6,11 +6,11 @@ from typing import Final
 
 from backend.services import scheduling
 from backend.services.daily_summaries.sending import send_due
-from backend.services.scheduling import SystemJob, Timing, Turn
+from backend.services.scheduling import JobTurn, SystemJob, Timing
 
 
-def _run(turn: Turn) -> int:
-    return send_due(turn.seconds)
+def _run(turn: JobTurn) -> int:
+    return send_due(turn.left())
 
 
 JOB: Final = scheduling.register_system_job(

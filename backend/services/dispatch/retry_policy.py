@@ -13,9 +13,15 @@ from backend.channels.errors import (
     SenderDisabled,
 )
 from backend.channels.forms import Form
+from backend.core.backoff import Backoff
 
 MAX_ATTEMPTS = 25
 """After so many tries a row is given up, also when each try killed its process."""
+
+BACKOFF = Backoff(1.0, 300.0)
+"""A row's own pauses."""
+AWAY_BACKOFF = Backoff(1.0, 30.0)
+"""The pauses of a sender whose provider cannot be reached."""
 
 
 class Next(Enum):
@@ -46,18 +52,20 @@ class Decision:
     """The milder form in which it is said instead."""
 
 
-def backoff(attempts: int, *, first: float = 1.0, most: float = 300.0) -> float:
-    """Seconds to wait after the given number of tries: 1, 2, 4 … up to five minutes."""
-    return min(most, first * 2.0 ** min(max(attempts - 1, 0), 20))
-
-
-def decide(error: ChannelError, *, attempts: int, at_most_once: bool, failures_in_row: int = 1) -> Decision:
-    """The consequence of a failed operation.
+def decide(
+    error: ChannelError,
+    *,
+    attempts: int,
+    at_most_once: bool,
+    failures_in_row: int = 1,
+    key: int | None = None,
+) -> Decision:
+    """The consequence of a failed operation; `key` is the row's id, by which the pauses of several rows differ.
 
     Certain failures are tried again for every kind; an unknown outcome only where a repeat is allowed.
     """
     if isinstance(error, RetryLater):
-        return _later(error, attempts, failures_in_row)
+        return _later(error, attempts, failures_in_row, key)
     if isinstance(error, RecipientUnreachable):
         return Decision(Next.FAILED, error.code, "unreachable", blocks_chat=error.disables_link, detail=error.detail)
     if isinstance(error, SenderDisabled):
@@ -67,7 +75,7 @@ def decide(error: ChannelError, *, attempts: int, at_most_once: bool, failures_i
             return Decision(Next.UNKNOWN, error.code, "unknown", detail=error.detail)
         if attempts >= MAX_ATTEMPTS:
             return Decision(Next.FAILED, "gave_up", "unknown", detail=error.code)
-        return Decision(Next.AGAIN, error.code, "unknown", seconds=backoff(attempts))
+        return Decision(Next.AGAIN, error.code, "unknown", seconds=BACKOFF.seconds(attempts, key))
     return Decision(Next.FAILED, error.code, "rejected", detail=error.detail)
 
 
@@ -76,10 +84,10 @@ def in_form(refusal: ChannelError, form: Form) -> Decision:
     return Decision(Next.MILDER, refusal.code, "milder", form=form)
 
 
-def _later(error: RetryLater, attempts: int, failures_in_row: int) -> Decision:
+def _later(error: RetryLater, attempts: int, failures_in_row: int, key: int | None) -> Decision:
     if error.moved_to is not None:
         # At once to the new id; a provider that moves a chat again and again is not followed in a tight loop.
-        seconds = 0.0 if attempts <= 2 else backoff(attempts)
+        seconds = 0.0 if attempts <= 2 else BACKOFF.seconds(attempts, key)
         return Decision(Next.AGAIN, "chat_moved", "retry", seconds=seconds, moved_to=error.moved_to)
     if error.code == "deadline_passed":
         # Our own lease ran out before the write: the next holder sends it.
@@ -88,5 +96,5 @@ def _later(error: RetryLater, attempts: int, failures_in_row: int) -> Decision:
         return Decision(Next.AGAIN, error.code, "retry", seconds=error.seconds, chat_pause=error.seconds)
     # A provider that cannot be reached at all rests as a whole, or each waiting row would knock by itself.
     reached = error.code == "rate_limited"
-    seconds = error.seconds if reached else max(error.seconds, backoff(failures_in_row, most=30.0))
+    seconds = error.seconds if reached else max(error.seconds, AWAY_BACKOFF.seconds(failures_in_row, key))
     return Decision(Next.AGAIN, error.code, "retry", seconds=seconds, pause=seconds)

@@ -19,7 +19,7 @@ from backend.core.logging import get_logger
 from backend.services.dispatch.claims import Claimed
 from backend.services.dispatch.outcomes import Outcome
 from backend.services.dispatch.pace import SenderPace, SendSlot
-from backend.services.dispatch.retry_policy import Decision, Next, backoff, decide, in_form
+from backend.services.dispatch.retry_policy import BACKOFF, Decision, Next, decide, in_form
 
 log = get_logger(__name__)
 _MAX_SURPRISES = 5
@@ -80,7 +80,13 @@ def _outcome_of(session: SenderSession, claimed: Claimed, open_file: Callable[[s
             log.info("operation_refused", delivery_id=claimed.id, code=error.code, left_out=form.left_out)
             return Outcome(claimed, decision=in_form(error, form))
         row = session.pace.failed() if error.code in ("connect_failed", "gateway_refused") else 1
-        decision = decide(error, attempts=claimed.attempts, at_most_once=claimed.at_most_once, failures_in_row=row)
+        decision = decide(
+            error,
+            attempts=claimed.attempts,
+            at_most_once=claimed.at_most_once,
+            failures_in_row=row,
+            key=claimed.id,
+        )
         log.info("operation_failed", delivery_id=claimed.id, code=decision.code, phase=decision.phase)
         return Outcome(claimed, decision=decision)
     except Exception as error:
@@ -149,4 +155,4 @@ def _defect(claimed: Claimed) -> Decision:
         return Decision(Next.UNKNOWN, "internal_error", "unknown")
     if claimed.attempts >= _MAX_SURPRISES:
         return Decision(Next.FAILED, "internal_error", "rejected")
-    return Decision(Next.AGAIN, "internal_error", "retry", seconds=backoff(claimed.attempts))
+    return Decision(Next.AGAIN, "internal_error", "retry", seconds=BACKOFF.seconds(claimed.attempts, claimed.id))

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from backend.core import clock
+from backend.core import clock, work
 from backend.core.database import db, system_scope
 
 MAX_COUNT: Final = 100_000
@@ -57,6 +57,8 @@ class Figures:
     heartbeats: dict[str, float] = field(default_factory=dict)
     jobs: dict[tuple[str, str], int] = field(default_factory=dict)
     """By job and state, begun in the last hour."""
+    works: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """Whether a work has something to do, by work and queue."""
     mail_waiting: int = 0
     mail_oldest: float = 0.0
 
@@ -132,6 +134,7 @@ def _read() -> Figures:
     def rows(statement: str) -> list[Any]:
         return list(db.session.execute(text(statement), values))
 
+    works = {(one.name, one.queue): one.is_due() for one in work.registered()}
     with system_scope("figures are the instance's, and name nobody"):
         # A look must not wait for long behind whatever keeps the database busy.
         db.session.execute(text("SET LOCAL statement_timeout = '5s'"))
@@ -161,6 +164,7 @@ def _read() -> Figures:
             senders={row.standing: row.number for row in rows(_SENDERS)},
             heartbeats={row.name: float(row.age) for row in rows(_BEATS)},
             jobs={(row.job, row.state): row.number for row in rows(_JOBS)},
+            works=works,
             mail_waiting=mail.number,
             mail_oldest=max(0.0, float(mail.age)),
         )

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 
 from backend.core.database import db
-from backend.services.scheduling import SystemJob, Timing, Turn, register_system_job, system_jobs
+from backend.core.work import Turn
+from backend.services.scheduling import JobTurn, SystemJob, Timing, register_system_job, system_jobs
 
 _BATCH = 5_000
 
@@ -97,12 +98,12 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
 )
 
 
-def retain(seconds: float = system_jobs.TURN_SECONDS) -> int:
+def retain(turn: Turn) -> int:
     """Gives retention a turn, if it is due or under way; returns how many rows it touched."""
-    return system_jobs.work(JOB, seconds)
+    return system_jobs.give_turn(JOB, turn)
 
 
-def _apply_rules(turn: Turn) -> int:
+def _apply_rules(turn: JobTurn) -> int:
     """Goes through the rules until the turn is over. Commits after each batch."""
     touched = 0
     for name, age, statement in RULES:
@@ -115,7 +116,7 @@ def _apply_rules(turn: Turn) -> int:
     return touched
 
 
-def _apply(statement: str, before: datetime, turn: Turn) -> tuple[int, bool]:
+def _apply(statement: str, before: datetime, turn: JobTurn) -> tuple[int, bool]:
     """Applies one rule in batches, one at least; returns how many rows it ended and whether it is done."""
     total = 0
     while True:

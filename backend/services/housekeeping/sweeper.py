@@ -11,69 +11,21 @@ from functools import partial
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from backend.core import config, failpoints, queue
+from backend.core import config, failpoints, queue, work
 from backend.core.database import db
 from backend.core.locking import advisory_lock, record_heartbeat
 from backend.core.logging import get_logger
-from backend.services import alerts, intake, live, mail, outgoing_webhooks, posts, senders
-from backend.services.auth import password_resets
+from backend.core.work import Work
+from backend.services import live, senders
 from backend.services.dispatch import recovery
 from backend.services.housekeeping import vacuum
-from backend.services.notifications import attachments
-from backend.services.scheduled_messages import file_fetches
+from backend.services.housekeeping.wakening import wake_or_run
 
 log = get_logger(__name__)
 
 SWEEP_SECONDS = 2.0
 ENABLED = "sweep" not in (config.test_env("TEST_DISABLE") or "")
 """Only a test that proves the tests would notice switches it off."""
-
-_TURN_SECONDS = 3.0
-
-
-def _drain_intake() -> int:
-    return intake.drain(_TURN_SECONDS)
-
-
-def _fetch_attachments() -> int:
-    # One, and not for long. A file that takes longer is tried again; in the end its address goes out in its place.
-    return attachments.fetch_waiting(0.0, timeout=_TURN_SECONDS)
-
-
-def _fetch_scheduled() -> int:
-    return file_fetches.fetch_waiting(0.0, timeout=_TURN_SECONDS)
-
-
-def _step_alerts() -> int:
-    return alerts.run_due(_TURN_SECONDS / 2, timeout=_TURN_SECONDS / 2)
-
-
-def _mail_waiting() -> int:
-    return password_resets.waiting() or mail.waiting()
-
-
-def _send_mail() -> int:
-    return password_resets.answer_requests() + mail.drain(0.0, timeout=_TURN_SECONDS)
-
-
-def _send_webhooks() -> int:
-    return outgoing_webhooks.send_due(_TURN_SECONDS / 3)
-
-
-def _publish_posts() -> int:
-    return posts.publish_due(_TURN_SECONDS / 3)
-
-
-# A lane's wake-up, whether something waits for it, and how to do the work here when Redis is away.
-_LANES: tuple[tuple[str, Callable[[], int], Callable[[], int]], ...] = (
-    ("intake", intake.waiting, _drain_intake),
-    ("notifications", attachments.waiting, _fetch_attachments),
-    ("notifications", file_fetches.waiting, _fetch_scheduled),
-    ("notifications", alerts.waiting, _step_alerts),
-    ("background", _mail_waiting, _send_mail),
-    ("background", outgoing_webhooks.waiting, _send_webhooks),
-    ("background", posts.waiting, _publish_posts),
-)
 
 
 def sweep() -> bool:
@@ -96,8 +48,9 @@ def _steps() -> Iterator[Callable[[], object]]:
     yield recovery.expire
     yield recovery.cancel_blocked
     yield recovery.explain_disabled
-    for lane in _LANES:
-        yield partial(_wake, *lane)
+    for waiting in work.registered():
+        if not waiting.timed:
+            yield partial(wake_or_run, waiting, "sweep")
     yield senders.recheck_refused
     yield live.purge
     yield partial(queue.wake_now, "dispatch")
@@ -120,20 +73,14 @@ def _done(step: Callable[[], object]) -> bool:
 
 def _name(step: Callable[[], object]) -> str:
     if isinstance(step, partial):
-        return ".".join([step.func.__name__, *(str(one) for one in step.args[:1])])
+        subject = step.args[0]
+        return f"{step.func.__name__}.{subject.name if isinstance(subject, Work) else subject}"
     return getattr(step, "__name__", "step")
 
 
 def _ensure_bot() -> None:
     senders.ensure_environment_bot()
     db.session.commit()
-
-
-def _wake(lane: str, waiting: Callable[[], int], work: Callable[[], int]) -> None:
-    if waiting() and not queue.wake_now(lane):
-        # Redis only runs the work; without it the sweep does.
-        work()
-        record_heartbeat(db.engine, "sweep")
 
 
 def _tidy() -> None:

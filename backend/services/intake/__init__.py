@@ -5,7 +5,7 @@ before it is processed, so that one that kills its worker is parked, and parks n
 """
 
 from backend.services.intake.batcher import Acceptor, PendingUpdate, accept, acceptor
-from backend.services.intake.consumer import drain, waiting
+from backend.services.intake.consumer import WORK, drain
 from backend.services.intake.event_store import store
 
-__all__ = ["Acceptor", "PendingUpdate", "accept", "acceptor", "drain", "store", "waiting"]
+__all__ = ["WORK", "Acceptor", "PendingUpdate", "accept", "acceptor", "drain", "store"]

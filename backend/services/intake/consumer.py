@@ -4,12 +4,13 @@ conversation's order. Several processes drain at once (`processing` says how the
 
 from __future__ import annotations
 
-import time
+from typing import Final
 
 from sqlalchemy import BigInteger, bindparam, select, text
 
-from backend.core import clock, queue
+from backend.core import clock
 from backend.core.database import db, system_scope
+from backend.core.work import Turn, Work, exists, register
 from backend.models import WebhookEvent
 from backend.services.intake.processor import ConversationPosition, begin, process
 
@@ -41,13 +42,12 @@ _HEADS = text(
 ).bindparams(bindparam("id", type_=BigInteger), bindparam("greatest", 2**63 - 1, type_=BigInteger))
 
 
-def drain(seconds: float = 10.0) -> int:
-    """Processes what waits, for at most about `seconds`; returns how many events ended. Wakes itself for the rest.
+def drain(turn: Turn) -> int:
+    """Processes what waits until the turn is over; returns how many events ended.
 
     The conversation of the oldest event goes first, the others follow in turn.
     """
-    queue.clear_flag("intake")
-    deadline, ended = time.monotonic() + seconds, 0
+    ended = 0
     with system_scope("events belong to senders; each handler enters its workspace"):
         oldest = _oldest()
         if oldest is None:
@@ -56,9 +56,9 @@ def drain(seconds: float = 10.0) -> int:
         while True:
             page = _heads(after, inclusive=inclusive)
             for place, due in page:
-                progressed += _run_conversation(place, deadline) if due else 0
-                if time.monotonic() > deadline:
-                    queue.wake_now("intake")
+                progressed += _run_conversation(place, turn) if due else 0
+                if turn.is_over():
+                    turn.go_on_later()
                     return ended + progressed
             if len(page) == _PAGE:
                 after, inclusive = page[-1][0], False
@@ -69,18 +69,10 @@ def drain(seconds: float = 10.0) -> int:
             after, inclusive, whole, progressed = _BEGINNING, True, True, 0
 
 
-def waiting() -> int:
-    """How many events are due to be processed now; counts to 1,000 at most."""
-    with system_scope("housekeeping"):
-        count = db.session.execute(
-            text(
-                "SELECT count(*) FROM (SELECT 1 FROM webhook_events"
-                " WHERE state = 'new' AND due_at <= :now LIMIT 1000) w"
-            ),
-            {"now": clock.now()},
-        ).scalar_one()
-        db.session.rollback()
-    return int(count)
+def has_work() -> bool:
+    """Whether an event is due to be processed."""
+    due = select(WebhookEvent.id).where(WebhookEvent.state == "new", WebhookEvent.due_at <= clock.now())
+    return exists(due)
 
 
 def _oldest() -> ConversationPosition | None:
@@ -113,7 +105,7 @@ def _heads(
     return [((row.sender_id, row.conversation_key), row.due) for row in rows]
 
 
-def _run_conversation(place: ConversationPosition, deadline: float) -> int:
+def _run_conversation(place: ConversationPosition, turn: Turn) -> int:
     """Processes a conversation's events in their order; stops at the first that does not end or is not due."""
     ended = 0
     while ended < _RUN:
@@ -121,6 +113,9 @@ def _run_conversation(place: ConversationPosition, deadline: float) -> int:
         if event is None or not process(event):
             break
         ended += 1
-        if not event.has_next or time.monotonic() > deadline:
+        if not event.has_next or turn.is_over():
             break
     return ended
+
+
+WORK: Final = register(Work("webhook_events", "intake", has_work, drain))

@@ -14,6 +14,7 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError
 
 from backend.channels.errors import ChannelError, Rejected, RetryLater, SenderDisabled
+from backend.core.backoff import Backoff
 from backend.core.database import db, system_scope
 from backend.core.egress.answers import whole_number
 from backend.core.logging import get_logger
@@ -25,7 +26,7 @@ from backend.services.senders import provider
 log = get_logger(__name__)
 
 WAIT_SECONDS: Final = 25
-_MAX_REST: Final = 30.0
+BACKOFF: Final = Backoff(1.0, 30.0)
 
 
 class PollingStopped(Exception):
@@ -158,6 +159,6 @@ class Poller:
 
     def _rest(self, code: str, seconds: float = 0.0) -> None:
         self._failures += 1
-        pause = max(seconds, min(_MAX_REST, 2.0 ** min(self._failures - 1, 10)))
+        pause = max(seconds, BACKOFF.seconds(self._failures))
         log.warning("polling_rests", sender_id=self._sender_id, code=code, seconds=pause)
         self._stop.wait(pause)

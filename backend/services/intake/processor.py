@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, text, update
@@ -18,10 +17,12 @@ from sqlalchemy.orm import aliased
 from backend.channels import registry
 from backend.channels.inbound import Ignored, InboundEvent, Parked
 from backend.core import clock, failpoints
+from backend.core.backoff import Backoff
 from backend.core.database import UtcDateTime, db
 from backend.core.encrypted_columns import keyring
 from backend.core.logging import get_logger
-from backend.models import JobRun, Sender, WebhookEvent
+from backend.models import Sender, WebhookEvent
+from backend.services import job_history
 from backend.services.intake import telegram
 from backend.services.intake.event_store import row_name
 
@@ -31,6 +32,10 @@ MAX_FAILURES = 5
 """An event whose handler raises is parked after so many tries, about 15 seconds; its conversation waits that long."""
 MAX_ATTEMPTS = 8
 """One whose process dies is given more time, about four minutes: perhaps it was not the event that killed it."""
+BACKOFF = Backoff(1.0, 60.0)
+"""The pauses of an event whose handler raises."""
+_PAUSES = [Backoff(2.0, 256.0).seconds(attempt) for attempt in range(1, MAX_ATTEMPTS + 1)]
+"""Those of one whose process dies, by its attempts."""
 
 ConversationPosition = tuple[int, int]
 """A conversation in the order of the index: its sender, and its key."""
@@ -68,7 +73,7 @@ _BEGIN = text(
     )
     UPDATE webhook_events e
        SET attempts = e.attempts + 1,
-           due_at = cast(:now AS timestamptz) + make_interval(secs => power(2, e.attempts + 1))
+           due_at = cast(:now AS timestamptz) + make_interval(secs => (cast(:pauses AS float8[]))[e.attempts + 1])
       FROM mine WHERE e.id = mine.id
     RETURNING e.id, e.sender_id, e.channel, e.key, e.body_encrypted AS body,
               EXISTS (SELECT 1 FROM webhook_events n WHERE n.state = 'new' AND n.sender_id = e.sender_id
@@ -83,7 +88,7 @@ def begin(place: ConversationPosition) -> ClaimedEvent | None:
     It also moves the event's next try away: should this process die, others go first and the event is not met by the
     same killer at once. None, and nothing counted, where the first is not due or somebody else's.
     """
-    values = {"sender_id": place[0], "key": place[1], "now": clock.now(), "most": MAX_ATTEMPTS}
+    values = {"sender_id": place[0], "key": place[1], "now": clock.now(), "most": MAX_ATTEMPTS, "pauses": _PAUSES}
     row = db.session.execute(_BEGIN, values).first()
     if row is None:
         _park_hopeless(place)
@@ -206,27 +211,17 @@ def _failed(event_id: int, code: str) -> bool:
     if event.attempts >= MAX_FAILURES:
         _park(event, code)
     else:
-        event.due_at = clock.now() + timedelta(seconds=2.0 ** (event.attempts - 1))
+        event.due_at = clock.now() + BACKOFF.wait(event.attempts, event.id)
     parked = event.state == "parked"
     db.session.commit()
     return parked
 
 
 def _park(event: WebhookEvent, code: str) -> None:
-    """Parks an event for an operator; the events behind it go on."""
-    now = clock.now()
-    event.state, event.error, event.processed_at = "parked", code, now
-    db.session.add(
-        JobRun(
-            job="intake",
-            state="failed",
-            code="event_parked",
-            detail=code,
-            subject=f"webhook_events:{event.id}",
-            started_at=event.received_at,
-            finished_at=now,
-        )
-    )
+    """Puts an event aside where an operator finds it; those behind it go on."""
+    event.state, event.error, event.processed_at = "parked", code, clock.now()
+    subject = f"webhook_events:{event.id}"
+    job_history.record_failure("intake", "event_parked", subject, detail=code, started_at=event.received_at)
 
 
 def _finish_empty(event_id: int) -> bool:

@@ -5,6 +5,6 @@ is no mail: `is_configured` says so, and `send` stores nothing.
 """
 
 from backend.services.mail.outbox import is_configured, notify_admins, send, to_admins
-from backend.services.mail.sending import drain, waiting
+from backend.services.mail.sending import WORK, drain
 
-__all__ = ["drain", "is_configured", "notify_admins", "send", "to_admins", "waiting"]
+__all__ = ["WORK", "drain", "is_configured", "notify_admins", "send", "to_admins"]

@@ -6,7 +6,6 @@ A mail that is claimed is due again after a while. So one whose process died is 
 from __future__ import annotations
 
 import smtplib
-import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.headerregistry import Address
@@ -15,37 +14,36 @@ from email.utils import format_datetime
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from backend.core import clock, config, failpoints, queue
+from backend.core import clock, config, failpoints
+from backend.core.backoff import Backoff
 from backend.core.database import db, system_scope
 from backend.core.egress import smtp
 from backend.core.egress.smtp import MailFailed, Server
 from backend.core.logging import get_logger
-from backend.models import JobRun, Mail
+from backend.core.thread_pools import BoundedPool
+from backend.core.work import Turn, Work, exists, register
+from backend.models import Mail
+from backend.services import job_history
 
 log = get_logger(__name__)
 
 DEFECT: Final = "internal_error"
 CLAIMED: Final = timedelta(minutes=5)
-_FIRST: Final = 30.0
-_LONGEST: Final = 1800.0
+BACKOFF: Final = Backoff(30.0, 1800.0)
 
 
-def waiting() -> int:
-    """How many mails are due now; counts to 100 at most."""
+def has_work() -> bool:
+    """Whether a mail is due, and a server to send it by."""
     if not config.get().smtp_url:
-        return 0
-    with system_scope("housekeeping"):
-        due = select(Mail.id).where(Mail.state == "waiting", Mail.due_at <= clock.now()).limit(100).subquery()
-        count: int = db.session.execute(select(func.count()).select_from(due)).scalar_one()
-        db.session.rollback()
-    return count
+        return False
+    return exists(select(Mail.id).where(Mail.state == "waiting", Mail.due_at <= clock.now()))
 
 
-def drain(seconds: float = 30.0, *, timeout: float = smtp.SECONDS) -> int:
-    """Sends what is due, one mail at least and for about `seconds`; `timeout` bounds each step with the server.
+def drain(turn: Turn) -> int:
+    """Sends what is due, one mail at least, until the turn is over.
 
     Returns how many ended. A server that cannot be used ends the turn: the others would fare no better now.
     """
@@ -53,18 +51,17 @@ def drain(seconds: float = 30.0, *, timeout: float = smtp.SECONDS) -> int:
     if not settings.smtp_url or (claimed := _claim()) is None:
         return 0
     server = smtp.parse(settings.smtp_url, site_url=settings.site_url)
-    deadline = time.monotonic() + seconds
     ended = 0
     try:
-        with smtp.session(server, seconds=timeout) as connection:
+        with smtp.session(server) as connection:
             while claimed is not None:
                 failed = _transmit(connection, claimed, server)
                 ended += _record(claimed, failed)
                 if failed is not None and failed.code in (DEFECT, "mail_server_away"):
                     # What state the connection is in is not known.
                     return ended
-                if time.monotonic() >= deadline:
-                    queue.wake_now("background")
+                if turn.is_over():
+                    turn.go_on_later()
                     return ended
                 claimed = _claim()
     except MailFailed as error:
@@ -137,14 +134,16 @@ def _transmit(connection: smtplib.SMTP, claimed: _Claimed, server: Server) -> Ma
 Outcome = Literal["sent", "failed", "waiting"]
 
 
-def decide(failed: MailFailed | None, attempts: int, now: datetime, expires_at: datetime) -> tuple[Outcome, datetime]:
+def decide(
+    failed: MailFailed | None, attempts: int, now: datetime, expires_at: datetime, key: int | None = None
+) -> tuple[Outcome, datetime]:
     """What becomes of a mail after a try, and when it is tried again.
 
-    Pauses double from half a minute to half an hour.
+    Pauses double from half a minute to half an hour; `key` is the mail's id.
     """
     if failed is None:
         return "sent", now
-    pause = timedelta(seconds=min(_FIRST * 2.0 ** min(attempts - 1, 20), _LONGEST))
+    pause = BACKOFF.wait(attempts, key)
     if not failed.again or now + pause >= expires_at:
         return "failed", now
     return "waiting", now + pause
@@ -153,7 +152,7 @@ def decide(failed: MailFailed | None, attempts: int, now: datetime, expires_at: 
 def _record(claimed: _Claimed, failed: MailFailed | None) -> int:
     """Notes the outcome of the try, unless another process has tried since. Commits; returns 1 when the mail ended."""
     now = clock.now()
-    state, due_at = decide(failed, claimed.attempts, now, claimed.expires_at)
+    state, due_at = decide(failed, claimed.attempts, now, claimed.expires_at, claimed.id)
     values: dict[str, object] = {"state": state, "due_at": due_at, "error": failed.code if failed else None}
     if state != "waiting":
         # What it said may open an account, and whom it went to is nobody's business any more.
@@ -167,17 +166,8 @@ def _record(claimed: _Claimed, failed: MailFailed | None) -> int:
             .execution_options(synchronize_session=False)
         ).first()
         if changed is not None and failed is not None and state == "failed":
-            db.session.add(
-                JobRun(
-                    workspace_id=claimed.workspace_id,
-                    job="mail",
-                    state="failed",
-                    code=failed.code,
-                    subject=f"mails:{claimed.id}",
-                    started_at=now,
-                    finished_at=now,
-                )
-            )
+            subject = f"mails:{claimed.id}"
+            job_history.record_failure("mail", failed.code, subject, workspace_id=claimed.workspace_id)
         db.session.commit()
     if failed is not None:
         log.warning("mail_not_sent", mail_id=claimed.id, code=failed.code, state=state, attempts=claimed.attempts)
@@ -198,3 +188,6 @@ def _message(claimed: _Claimed, server: Server) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(claimed.body)
     return message
+
+
+WORK: Final = register(Work("mails", "background", has_work, drain, pool=BoundedPool("mail", 1, finishes=True)))

@@ -99,6 +99,12 @@ def _of_figures(found: Figures) -> Iterator[Metric]:
         ["job", "state"],
         ((list(key), value) for key, value in found.jobs.items()),
     )
+    yield _gauge(
+        "work_due",
+        "Whether a kind of work has something to do.",
+        ["work", "queue"],
+        ((list(key), float(due)) for key, due in found.works.items()),
+    )
     yield _plain("mail_waiting", "E-mails that wait to be sent.", found.mail_waiting)
     yield _plain("mail_oldest_seconds", "How long the oldest of them has waited.", found.mail_oldest)
 

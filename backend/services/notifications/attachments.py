@@ -8,7 +8,6 @@ nobody fetch, the message goes out by itself when its patience ends.
 from __future__ import annotations
 
 import tempfile
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,11 +18,14 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from backend.channels.base import Content, Media
-from backend.core import clock, config, queue, storage
+from backend.core import clock, config, storage
+from backend.core.backoff import Backoff
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.egress import Egress, EgressFailed, EgressRefused
 from backend.core.errors import AppError, StorageFull, Unavailable
 from backend.core.logging import get_logger
+from backend.core.thread_pools import BoundedPool
+from backend.core.work import Turn, Work, exists, register
 from backend.models import Message, NotificationEvent, User
 from backend.services import attachments, delivery
 from backend.services.notifications import attaching, failures, rendering, reporting, settings
@@ -32,9 +34,11 @@ from backend.services.texts.quiet_hours import quiet_until
 log = get_logger(__name__)
 
 MAX_TRIES: Final = 3
+TIMEOUT: Final = 30.0
+"""Seconds that a fetch may take."""
 _CLAIM: Final = timedelta(seconds=60)
 """How long one process keeps an attachment to itself; longer than a fetch may take."""
-_PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=20))
+BACKOFF: Final = Backoff(5.0, 20.0, factor=4.0)
 _LASTING: Final = frozenset({"response_too_large", "unsupported_encoding", "too_many_redirects"})
 
 _state = NotificationEvent.attachment["state"].astext
@@ -58,26 +62,19 @@ class _Claimed:
     url: str
 
 
-def waiting() -> int:
-    """How many attachments are due to be fetched now; counts to 1,000 at most."""
-    with system_scope("housekeeping"):
-        count = len(db.session.scalars(_due().with_only_columns(NotificationEvent.id).limit(1000)).all())
-        db.session.rollback()
-    return count
+def has_work() -> bool:
+    """Whether an attachment is due to be fetched."""
+    return exists(_due().with_only_columns(NotificationEvent.id))
 
 
-def fetch_waiting(seconds: float = 4.0, *, timeout: float = 8.0) -> int:
-    """Fetches what is due, one after the other, for at most about `seconds`; each fetch may take `timeout` seconds.
-
-    Commits. Returns how many were settled, and wakes itself for the rest.
-    """
-    queue.clear_flag("notifications")
-    started, settled = time.monotonic(), 0
+def fetch_waiting(turn: Turn) -> int:
+    """Fetches what is due, one after the other, until the turn is over; returns how many were settled. Commits."""
+    settled = 0
     while claimed := _claim():
         with workspace_scope(claimed.workspace_id):
-            settled += _fetch_one(claimed, timeout)
-        if time.monotonic() - started > seconds:
-            queue.wake_now("notifications")
+            settled += _fetch_one(claimed)
+        if turn.is_over():
+            turn.go_on_later()
             break
     return settled
 
@@ -105,9 +102,9 @@ def _claim() -> _Claimed | None:
     return claimed
 
 
-def _fetch_one(claimed: _Claimed, timeout: float) -> int:
+def _fetch_one(claimed: _Claimed) -> int:
     try:
-        stored = fetch(claimed.url, claimed.kind, timeout)
+        stored = fetch(claimed.url, claimed.kind)
     except FetchFailed as error:
         log.info("attachment_not_fetched", event_id=claimed.event_id, code=error.code)
         return _give_up_or_wait(claimed, error)
@@ -125,7 +122,7 @@ def _fetch_one(claimed: _Claimed, timeout: float) -> int:
     return 1
 
 
-def fetch(url: str, kind: str, timeout: float) -> storage.StoredFile:
+def fetch(url: str, kind: str, timeout: float = TIMEOUT) -> storage.StoredFile:
     """The address's content, in the storage. Raises FetchFailed. No transaction may be open."""
     try:
         return _fetch(url, kind, timeout)
@@ -193,7 +190,7 @@ def _give_up_or_wait(claimed: _Claimed, error: FetchFailed) -> int:
     carried = event.attachment or {}
     tries = carried.get("tries", 1)
     if error.again and tries < MAX_TRIES:
-        event.attachment = carried | {"until": _text(clock.now() + _PAUSES[tries - 1])}
+        event.attachment = carried | {"until": _text(clock.now() + BACKOFF.wait(tries, event.id))}
         db.session.commit()
         return 0
     _release(event, None)
@@ -263,3 +260,8 @@ def name_of(url: str) -> str:
 def _text(moment: datetime) -> str:
     # All of one form, so that the database can compare them as text.
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+WORK: Final = register(
+    Work("notification_attachments", "notifications", has_work, fetch_waiting, pool=BoundedPool("attachments", 1))
+)

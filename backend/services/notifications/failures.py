@@ -7,10 +7,10 @@ from typing import Final
 
 from sqlalchemy import select
 
-from backend.core import clock, events
+from backend.core import events
 from backend.core.database import db
-from backend.models import Delivery, JobRun, Message
-from backend.services import delivery
+from backend.models import Delivery, Message
+from backend.services import delivery, job_history
 
 JOB: Final = "notification"
 KINDS: Final = ("notification", "test")
@@ -18,19 +18,7 @@ KINDS: Final = ("notification", "test")
 
 def remember(workspace_id: int, code: str, subject: str, started_at: datetime, detail: str | None = None) -> None:
     """Adds an entry to the job history; `subject` names the row it is about as `table:id`."""
-    db.session.add(
-        JobRun(
-            workspace_id=workspace_id,
-            job=JOB,
-            state="failed",
-            code=code,
-            detail=detail,
-            subject=subject,
-            started_at=started_at,
-            finished_at=clock.now(),
-        )
-    )
-    db.session.flush()
+    job_history.record_failure(JOB, code, subject, workspace_id=workspace_id, detail=detail, started_at=started_at)
 
 
 def on_message_failed(message_id: int, code: str) -> None:

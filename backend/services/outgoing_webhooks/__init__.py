@@ -15,10 +15,11 @@ from backend.services.outgoing_webhooks.endpoints import (
     send_test,
 )
 from backend.services.outgoing_webhooks.history import attempts_of, deliveries, delivery, replay
-from backend.services.outgoing_webhooks.sending import send_due, waiting
+from backend.services.outgoing_webhooks.sending import WORK, send_due
 
 __all__ = [
     "EVENTS",
+    "WORK",
     "attempts_of",
     "change",
     "create",
@@ -34,5 +35,4 @@ __all__ = [
     "rotate_secret",
     "send_due",
     "send_test",
-    "waiting",
 ]

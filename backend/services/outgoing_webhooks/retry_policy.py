@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-WAITS: Final = tuple(
-    timedelta(seconds=seconds) for seconds in (10, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200, 43200, 43200)
-)
-"""How long a delivery waits after its first, second … failed try; after one more it is given up: some 52 hours."""
+from backend.core.backoff import Backoff
+
+BACKOFF: Final = Backoff(10.0, 43_200.0, factor=3.0)
+MAX_WAITS: Final = 12
+"""So often a delivery waits after a failed try; after one more it is given up: some 50 hours."""
+REST: Final = Backoff(5.0, 300.0)
+"""How long an endpoint that is away is left alone."""
 DISABLED_AFTER: Final = timedelta(days=3)
 """An endpoint that fails for so long, and `DISABLED_FAILURES` times, without a single success is switched off."""
 DISABLED_FAILURES: Final = 15
-LONGEST_REST: Final = timedelta(minutes=5)
-_FIRST_REST: Final = timedelta(seconds=5)
 MAX_RETRY_AFTER: Final = 3600.0
 """Seconds that an endpoint may ask us to wait."""
 
@@ -61,11 +62,18 @@ class Decision:
 
 
 def decide(
-    outcome: Outcome, *, attempts: int, failures: int, failing_since: datetime | None, now: datetime
+    outcome: Outcome,
+    *,
+    attempts: int,
+    failures: int,
+    failing_since: datetime | None,
+    now: datetime,
+    key: int | None = None,
 ) -> Decision:
     """The consequence of a delivery's try number `attempts`.
 
     `failures` counts the endpoint's failed tries in a row, this one included; `failing_since` is when they began.
+    `key` is the delivery's id.
     """
     if outcome.succeeded:
         return Decision("delivered")
@@ -74,10 +82,10 @@ def decide(
     long = failing_since is not None and now - failing_since >= DISABLED_AFTER
     if long and failures >= DISABLED_FAILURES:
         return Decision("failed", outcome.fault, disable="failing_for_long")
-    rest = min(_FIRST_REST * 2 ** min(failures - 1, 10), LONGEST_REST) if outcome.is_away else None
-    if attempts > len(WAITS):
+    rest = REST.wait(failures, key) if outcome.is_away else None
+    if attempts > MAX_WAITS:
         return Decision("failed", outcome.fault, rest=rest)
-    wait = WAITS[attempts - 1]
+    wait = BACKOFF.wait(attempts, key)
     if outcome.retry_after is not None and outcome.status in (429, 503):
         requested = timedelta(seconds=min(outcome.retry_after, MAX_RETRY_AFTER))
         wait, rest = max(wait, requested), max(rest or requested, requested)

@@ -13,17 +13,19 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import exists as has_row
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from backend.core import clock, config, failpoints, queue
+from backend.core import clock, config, failpoints
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.egress import Egress, EgressFailed, EgressRefused, answers
 from backend.core.logging import get_logger
 from backend.core.thread_pools import BoundedPool
+from backend.core.work import Turn, Work, exists, register
 from backend.models import OutgoingAttempt, OutgoingDelivery, OutgoingWebhook
 from backend.services.outgoing_webhooks import emitting, endpoints, signing
-from backend.services.outgoing_webhooks.retry_policy import MAX_RETRY_AFTER, WAITS, Outcome, decide
+from backend.services.outgoing_webhooks.retry_policy import BACKOFF, MAX_RETRY_AFTER, MAX_WAITS, REST, Outcome, decide
 
 log = get_logger(__name__)
 
@@ -48,34 +50,31 @@ class _Ready:
     body: bytes
 
 
-def waiting() -> int:
-    """How many endpoints have something due that nobody sends; counts to 1,000 at most."""
-    with system_scope("housekeeping"):
-        count = len(db.session.scalars(_idle().limit(1000)).all())
-        db.session.rollback()
-    return count
+def has_work() -> bool:
+    """Whether an endpoint has something due that nobody sends."""
+    return exists(_idle())
 
 
-def send_due(seconds: float = 2.0) -> int:
-    """Starts a thread for each endpoint that has something due, and waits for them for at most about `seconds`.
+def send_due(turn: Turn) -> int:
+    """Starts a thread for each endpoint that has something due, and waits for them until the turn is over.
 
     Returns how many were started. An endpoint that hangs goes on in its thread and holds nothing else.
     """
-    queue.clear_flag(emitting.LANE)
-    deadline = time.monotonic() + seconds
     started = 0
     while True:
         claimed = _take(_POOL.free())
         started += sum(_POOL.start(partial(_serve, *place)) for place in claimed)
-        seconds_left = deadline - time.monotonic()
-        if seconds_left <= 0 or (_POOL.wait(min(seconds_left, 0.05 if claimed else seconds_left)) and not claimed):
+        if turn.is_over():
+            turn.go_on_later()
+            return started
+        if _POOL.wait(min(turn.left(), 0.05 if claimed else turn.left())) and not claimed:
             return started
 
 
 def _idle() -> Any:
     """Ids of the endpoints that could be served now."""
     now = clock.now()
-    due = exists().where(
+    due = has_row().where(
         OutgoingDelivery.webhook_id == OutgoingWebhook.id,
         OutgoingDelivery.state == "due",
         OutgoingDelivery.due_at <= now,
@@ -142,13 +141,15 @@ def _put_off(webhook_id: int, delivery_id: int) -> None:
     now = clock.now()
     this = update(OutgoingDelivery).where(OutgoingDelivery.id == delivery_id, OutgoingDelivery.state == "due")
     tries = db.session.scalar(select(OutgoingDelivery.attempts).where(OutgoingDelivery.id == delivery_id))
-    attempts = (tries or 0) + 1
-    if attempts > len(WAITS):
-        db.session.execute(this.values(state="failed", reason=DEFECT, attempts=attempts, ended_at=now))
+    done = (tries or 0) + 1
+    if done > MAX_WAITS:
+        db.session.execute(this.values(state="failed", reason=DEFECT, attempts=done, ended_at=now))
     else:
-        db.session.execute(this.values(reason=DEFECT, attempts=attempts, due_at=now + WAITS[attempts - 1]))
+        db.session.execute(this.values(reason=DEFECT, attempts=done, due_at=now + BACKOFF.wait(done, delivery_id)))
     db.session.execute(
-        update(OutgoingWebhook).where(OutgoingWebhook.id == webhook_id).values(rest_until=now + WAITS[0])
+        update(OutgoingWebhook)
+        .where(OutgoingWebhook.id == webhook_id)
+        .values(rest_until=now + REST.wait(done, webhook_id))
     )
     db.session.commit()
 
@@ -246,7 +247,12 @@ def _record(webhook_id: int, ready: _Ready, outcome: Outcome, duration_ms: int) 
         webhook.failures += 1
         webhook.failing_since = webhook.failing_since or now
     decided = decide(
-        outcome, attempts=delivery.attempts, failures=webhook.failures, failing_since=webhook.failing_since, now=now
+        outcome,
+        attempts=delivery.attempts,
+        failures=webhook.failures,
+        failing_since=webhook.failing_since,
+        now=now,
+        key=delivery.id,
     )
     if delivery.state == "due":
         delivery.state, delivery.reason = decided.state, decided.reason
@@ -301,3 +307,6 @@ def _log(webhook_id: int, delivery_id: int, outcome: Outcome, duration_ms: int) 
         code=outcome.fault,
         duration_ms=duration_ms,
     )
+
+
+WORK: Final = register(Work("outgoing_webhooks", emitting.LANE, has_work, send_due))

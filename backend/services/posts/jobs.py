@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from backend.core.work import Turn
 from backend.services import scheduling
 from backend.services.posts import outcomes, publishing
-from backend.services.scheduling import SystemJob, Timing, Turn
+from backend.services.scheduling import JobTurn, SystemJob, Timing
 
 
-def _run(turn: Turn) -> int:
-    return publishing.publish_due(turn.seconds)
+def _run(turn: JobTurn) -> int:
+    # A turn of its own: what it leaves is the work `posts`, and the run has ended.
+    return publishing.publish_due(Turn(turn.left()))
 
 
 EXECUTE: Final = scheduling.register_system_job(

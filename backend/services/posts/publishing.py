@@ -20,12 +20,13 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from backend.channels.errors import ChannelError, OutcomeUnknown, RetryLater
 from backend.channels.meta_pages import Published
-from backend.core import clock, failpoints, queue
+from backend.core import clock, failpoints
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError
 from backend.core.locking import advisory_lock
 from backend.core.logging import get_logger
 from backend.core.thread_pools import BoundedPool
+from backend.core.work import Turn, Work, exists, register
 from backend.models import Post
 from backend.services.posts import outcomes, publishers, queries, retry_policy, settlement
 from backend.services.posts.publishers import Plan
@@ -40,25 +41,19 @@ _DEFECT_WAIT: Final = 60.0
 _POOL: Final = BoundedPool("posts", 6, finishes=True)
 
 
-def waiting() -> int:
-    """How many posts there are to publish or to settle now; counts to 1,000 at most."""
-    with system_scope("housekeeping"):
-        count = len(db.session.scalars(_due().with_only_columns(Post.id).limit(1000)).all())
-        count += settlement.waiting()
-        db.session.rollback()
-    return count
+def has_work() -> bool:
+    """Whether there is a post to publish or to settle now."""
+    return exists(_due().with_only_columns(Post.id)) or settlement.has_work()
 
 
-def publish_due(seconds: float = 2.0) -> int:
-    """Publishes what is due and settles what was begun; works and waits for about `seconds`. Commits.
+def publish_due(turn: Turn) -> int:
+    """Publishes what is due and settles what was begun; works and waits until the turn is over. Commits.
 
     Returns how many posts were begun or settled. A platform that hangs goes on in its thread and holds nothing else;
     a process that is told to end ends after it.
     """
-    queue.clear_flag(outcomes.LANE)
-    deadline = time.monotonic() + seconds
     count = settlement.settle()
-    while time.monotonic() < deadline:
+    while not turn.is_over():
         claimed = _claim(network=_POOL.free() > 0)
         if claimed is None:
             break
@@ -70,8 +65,8 @@ def publish_due(seconds: float = 2.0) -> int:
             with workspace_scope(workspace_id):
                 _hand_over(post_id)
     else:
-        queue.wake_now(outcomes.LANE)
-    _POOL.wait(max(0.0, deadline - time.monotonic()))
+        turn.go_on_later()
+    _POOL.wait(turn.left())
     return count
 
 
@@ -250,7 +245,7 @@ def _consequence(post_id: int, error: ChannelError, *, begun: bool, number: int 
         db.session.rollback()
         return
     post.tries += 1
-    decided = retry_policy.decide(error, begun=begun, tries=post.tries)
+    decided = retry_policy.decide(error, begun=begun, tries=post.tries, key=post.id)
     if decided.code in retry_policy.FORGETS:
         post.progress = {}
     if decided.wait is None:
@@ -261,3 +256,6 @@ def _consequence(post_id: int, error: ChannelError, *, begun: bool, number: int 
         outcomes.put_off(post, decided.code, decided.wait, begun=begun)
     log.info("post_not_published", post_id=post.id, state=post.state, code=decided.code, tries=post.tries)
     db.session.commit()
+
+
+WORK: Final = register(Work("posts", outcomes.LANE, has_work, publish_due))

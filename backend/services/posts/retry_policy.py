@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from backend.channels.errors import ChannelError, OutcomeUnknown, RetryLater
+from backend.core.backoff import Backoff
 
 MAX_TRIES: Final = 20
 """So often a post is put off before it has failed: some 13 hours."""
-_FIRST: Final = 10.0
-_MAX: Final = 3600.0
+BACKOFF: Final = Backoff(10.0, 3600.0)
 FORGETS: Final = frozenset({"container_expired"})
 """Codes after which what was prepared is of no use any more."""
 
@@ -26,8 +26,9 @@ class Next:
     wait: timedelta | None = None
 
 
-def decide(error: ChannelError, *, begun: bool, tries: int) -> Next:
-    """The consequence of an error; `begun` says that it came from the call that publishes, `tries` counts this one.
+def decide(error: ChannelError, *, begun: bool, tries: int, key: int | None = None) -> Next:
+    """The consequence of an error; `begun` says that it came from the call that publishes, `tries` counts this one,
+    `key` is the post's id.
 
     Only a begun call can have published something: whatever is unclear before it is simply done again.
     """
@@ -38,5 +39,5 @@ def decide(error: ChannelError, *, begun: bool, tries: int) -> Next:
     if tries >= MAX_TRIES:
         return Next("failed", "gave_up", error.detail or error.code)
     requested = error.seconds if isinstance(error, RetryLater) else 0.0
-    backoff = min(_MAX, _FIRST * 2.0 ** min(tries - 1, 12))
-    return Next("scheduled", error.code, error.detail, timedelta(seconds=max(requested, backoff)))
+    wait = max(requested, BACKOFF.seconds(tries, key))
+    return Next("scheduled", error.code, error.detail, timedelta(seconds=wait))

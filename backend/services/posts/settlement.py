@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import exists as has_row
+from sqlalchemy import or_, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.locking import advisory_lock
 from backend.core.logging import get_logger
+from backend.core.work import exists
 from backend.models import Conversation, Message, OutgoingDelivery, Post
 from backend.services.posts import outcomes, publishers
 from backend.services.posts import queries as reading
@@ -27,10 +29,9 @@ def lock_of(post_id: int) -> str:
     return f"post:{post_id}"
 
 
-def waiting() -> int:
-    """How many posts there are to settle; orphans count while somebody may still be at them. In the system scope."""
-    queries = (_of_ended_messages(), _unanswered(), _called())
-    return sum(len(db.session.execute(query.limit(1000)).all()) for query in queries)
+def has_work() -> bool:
+    """Whether there are posts to settle; orphans count while somebody may still be at them. In the system scope."""
+    return any(exists(query) for query in (_of_ended_messages(), _unanswered(), _called()))
 
 
 def settle() -> int:
@@ -68,14 +69,14 @@ def _publishing() -> Any:
 
 def _of_ended_messages() -> Any:
     """Posts on Telegram whose message is no longer waiting."""
-    ended = exists().where(Message.id == Post.message_id, Message.state != "queued")
+    ended = has_row().where(Message.id == Post.message_id, Message.state != "queued")
     return _publishing().where(Post.publisher == "telegram", or_(Post.message_id.is_(None), ended))
 
 
 def _unanswered() -> Any:
     """Posts of a host application that has not answered in time, or that could not be asked."""
     event = (OutgoingDelivery.workspace_id == Post.workspace_id) & (OutgoingDelivery.event_id == Post.request_id)
-    open_ = exists().where(event, OutgoingDelivery.state != "failed")
+    open_ = has_row().where(event, OutgoingDelivery.state != "failed")
     return _publishing().where(Post.publisher == "webhook", or_(Post.due_at <= clock.now(), ~open_))
 
 

@@ -6,7 +6,6 @@ with it; when it cannot be fetched, or nobody fetches it in time, they go out as
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -14,19 +13,20 @@ from typing import Final
 from sqlalchemy import select
 
 from backend.channels.base import Content, MediaKind
-from backend.core import clock, queue, storage
+from backend.core import clock, storage
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.logging import get_logger
-from backend.models import JobRun, Message, ScheduledFetch, ScheduleFire
-from backend.services import attachments, delivery
-from backend.services.notifications.attachments import MAX_TRIES, FetchFailed, fetch, name_of
+from backend.core.thread_pools import BoundedPool
+from backend.core.work import Turn, Work, exists, register
+from backend.models import Message, ScheduledFetch, ScheduleFire
+from backend.services import attachments, delivery, job_history
+from backend.services.notifications.attachments import BACKOFF, MAX_TRIES, FetchFailed, fetch, name_of
 
 log = get_logger(__name__)
 
 LANE: Final = "notifications"
 _CLAIM: Final = timedelta(seconds=60)
 """How long one process keeps a file to itself; longer than a fetch may take."""
-_PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=20))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +38,20 @@ class _Claimed:
     tries: int
 
 
-def waiting() -> bool:
+def has_work() -> bool:
     """Whether a file is due to be fetched."""
-    with system_scope("files of all workspaces are fetched by one loop"):
-        row = db.session.execute(select(ScheduledFetch.id).where(ScheduledFetch.due_at <= clock.now()).limit(1)).first()
-        db.session.rollback()
-    return row is not None
+    return exists(select(ScheduledFetch.id).where(ScheduledFetch.due_at <= clock.now()))
 
 
-def fetch_waiting(seconds: float = 4.0, *, timeout: float = 8.0) -> int:
-    """Fetches what is due, the oldest first, for about `seconds`; each fetch may take `timeout` seconds.
-
-    Commits. Returns how many it tried, and wakes itself for the rest.
-    """
-    started, attempted = time.monotonic(), 0
+def fetch_waiting(turn: Turn) -> int:
+    """Fetches what is due, the oldest first, until the turn is over; returns how many it tried. Commits."""
+    attempted = 0
     while claimed := _claim():
         with workspace_scope(claimed.workspace_id):
-            _fetch_one(claimed, timeout)
+            _fetch_one(claimed)
         attempted += 1
-        if time.monotonic() - started > seconds:
-            queue.wake_now(LANE)
+        if turn.is_over():
+            turn.go_on_later()
             break
     return attempted
 
@@ -82,13 +76,13 @@ def _claim() -> _Claimed | None:
     return claimed
 
 
-def _fetch_one(claimed: _Claimed, timeout: float) -> None:
+def _fetch_one(claimed: _Claimed) -> None:
     if claimed.tries > MAX_TRIES:
         # Each try ended its process or met a defect of ours.
         _give_up_or_wait(claimed, FetchFailed("not_fetched"))
         return
     try:
-        stored = fetch(claimed.url, claimed.kind, timeout)
+        stored = fetch(claimed.url, claimed.kind)
     except FetchFailed as error:
         log.info("scheduled_file_not_fetched", fetch_id=claimed.id, code=error.code)
         _give_up_or_wait(claimed, error)
@@ -125,23 +119,17 @@ def _give_up_or_wait(claimed: _Claimed, error: FetchFailed) -> None:
         db.session.rollback()
         return
     if error.again and claimed.tries < MAX_TRIES:
-        row.due_at = clock.now() + _PAUSES[claimed.tries - 1]
+        row.due_at = clock.now() + BACKOFF.wait(claimed.tries, row.id)
         db.session.commit()
         return
     for message in _messages_of(row):
         delivery.release(message)
-    now = clock.now()
-    db.session.add(
-        JobRun(
-            workspace_id=row.workspace_id,
-            job="scheduled_message",
-            state="failed",
-            code="attachment_failed",
-            detail=error.code,
-            subject=f"schedule_fires:{row.fire_id}",
-            started_at=now,
-            finished_at=now,
-        )
+    job_history.record_failure(
+        "scheduled_message",
+        "attachment_failed",
+        f"schedule_fires:{row.fire_id}",
+        workspace_id=row.workspace_id,
+        detail=error.code,
     )
     db.session.delete(row)
     db.session.commit()
@@ -160,3 +148,6 @@ def _messages_of(row: ScheduledFetch) -> list[Message]:
     ids = sorted(int(message_id) for message_id in (fire.result or {}).get("message_ids", ()))
     messages = db.session.scalars(select(Message).where(Message.id.in_(ids)).order_by(Message.id))
     return list(messages.all())
+
+
+WORK: Final = register(Work("scheduled_files", LANE, has_work, fetch_waiting, pool=BoundedPool("scheduled-files", 1)))

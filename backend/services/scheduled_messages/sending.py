@@ -9,8 +9,8 @@ from backend.channels.base import Content
 from backend.core import clock, events, queue
 from backend.core.database import db
 from backend.core.errors import NotFound
-from backend.models import JobRun, Message, ScheduledFetch, ScheduledMessage
-from backend.services import alerts, scheduling
+from backend.models import Message, ScheduledFetch, ScheduledMessage
+from backend.services import alerts, job_history, scheduling
 from backend.services.alerts import Attribution
 from backend.services.bots.resolution import Target, resolve
 from backend.services.bots.sending import send_to_chats
@@ -98,19 +98,14 @@ def on_message_ended(message_id: int, state: str, code: str) -> None:
     message = db.session.get(Message, message_id)
     if message is None or message.kind != KIND or state == "canceled":
         return
-    db.session.add(
-        JobRun(
-            workspace_id=message.workspace_id,
-            job=JOB,
-            state="failed",
-            code=code,
-            detail=message.error_detail,
-            subject=f"messages:{message_id}",
-            started_at=message.created_at,
-            finished_at=clock.now(),
-        )
+    job_history.record_failure(
+        JOB,
+        code,
+        f"messages:{message_id}",
+        workspace_id=message.workspace_id,
+        detail=message.error_detail,
+        started_at=message.created_at,
     )
-    db.session.flush()
 
 
 scheduling.register_each(JOB, carry_out)

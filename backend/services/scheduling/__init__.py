@@ -5,7 +5,7 @@ jobs are `SystemJob`s, registered with `register_system_job`.
 """
 
 from backend.services.scheduling.claims import claim
-from backend.services.scheduling.firing import LANE, carry_out_waiting, drain, run_now, waiting
+from backend.services.scheduling.firing import LANE, WORK, carry_out_waiting, drain, run_now
 from backend.services.scheduling.registry import Fire, register, register_each
 from backend.services.scheduling.schedules import (
     change,
@@ -17,15 +17,16 @@ from backend.services.scheduling.schedules import (
     remove,
     resume,
 )
-from backend.services.scheduling.system_jobs import SystemJob, Turn, register_system_job, run_lane
+from backend.services.scheduling.system_jobs import JobTurn, SystemJob, register_system_job
 from backend.services.scheduling.timing import Timing, check, last_fire, next_fire, next_fires
 
 __all__ = [
     "LANE",
+    "WORK",
     "Fire",
+    "JobTurn",
     "SystemJob",
     "Timing",
-    "Turn",
     "carry_out_waiting",
     "change",
     "check",
@@ -44,7 +45,5 @@ __all__ = [
     "register_system_job",
     "remove",
     "resume",
-    "run_lane",
     "run_now",
-    "waiting",
 ]

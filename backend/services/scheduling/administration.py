@@ -14,7 +14,7 @@ from backend.core import clock, queue
 from backend.core.database import db, system_scope
 from backend.core.errors import NotFound, TooManyRequests
 from backend.models import Heartbeat, JobRun, Schedule, SystemJobState
-from backend.services import paging
+from backend.services import job_history, paging
 from backend.services.auth import audit
 from backend.services.scheduling import system_jobs
 from backend.services.scheduling.system_jobs import SystemJob
@@ -112,8 +112,7 @@ def trigger(name: str, by: str) -> JobRun:
             select(JobRun).where(JobRun.job == job.name, JobRun.state == system_jobs.QUEUED).limit(1)
         ).scalar_one_or_none()
         if run is None:
-            run = JobRun(job=job.name, state=system_jobs.QUEUED, detail="0", started_at=now, triggered_by=by)
-            db.session.add(run)
+            run = job_history.open_run(job.name, "queued", triggered_by=by)
         audit.record(by, "job.triggered", f"job:{job.name}")
         db.session.flush()
     queue.wake(job.lane)

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from backend.core import clock
-from backend.core.database import db
-from backend.models import JobRun, ScheduleFire
+from backend.models import ScheduleFire
+from backend.services import job_history
 
 DEFECT: Final = "internal_error"
 
@@ -30,16 +30,12 @@ def remember(
     by: str | None = None,
 ) -> None:
     """Adds a failure to the job history."""
-    db.session.add(
-        JobRun(
-            workspace_id=workspace_id,
-            job=job,
-            state="failed",
-            code=code,
-            detail=detail,
-            subject=f"schedules:{schedule_id}",
-            started_at=fired_at,
-            finished_at=clock.now(),
-            triggered_by=by,
-        )
+    job_history.record_failure(
+        job,
+        code,
+        f"schedules:{schedule_id}",
+        workspace_id=workspace_id,
+        detail=detail,
+        started_at=fired_at,
+        triggered_by=by,
     )

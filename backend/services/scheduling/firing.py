@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Final
 
 from sqlalchemy import Select, select
@@ -12,6 +11,8 @@ from backend.core import clock, failpoints, queue
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError
 from backend.core.logging import get_logger
+from backend.core.work import Turn, Work, exists
+from backend.core.work import register as register_work
 from backend.models import Schedule, ScheduleFire
 from backend.services.scheduling import claims, registry
 from backend.services.scheduling.failures import DEFECT, fail
@@ -22,25 +23,19 @@ log = get_logger(__name__)
 LANE: Final = "scheduling"
 
 
-def waiting() -> bool:
+def has_work() -> bool:
     """Whether a schedule is due or a fire waits to be carried out."""
-    with system_scope("schedules of all workspaces are fired by one loop"):
-        is_waiting = claims.is_due() or db.session.execute(_waiting_fires()).first() is not None
-        db.session.rollback()
-    return is_waiting
+    return claims.is_due() or exists(_waiting_fires())
 
 
-def drain(seconds: float = 20.0) -> int:
-    """Fires what is due and carries it out, for about `seconds`; returns how many fires. Wakes itself for the rest."""
-    queue.clear_flag(LANE)
-    deadline = time.monotonic() + seconds
+def drain(turn: Turn) -> int:
+    """Fires what is due and carries it out until the turn is over; returns how many fires."""
     fired = 0
-    while time.monotonic() < deadline and (batch := claims.claim()) > 0:
+    while not turn.is_over() and (batch := claims.claim()) > 0:
         fired += batch
-    carry_out_waiting(max(deadline - time.monotonic(), 0.0))
-    if time.monotonic() > deadline:
-        # Not whenever something waits: another process may have it.
-        queue.wake_now(LANE)
+    carry_out_waiting(turn)
+    if turn.is_over():
+        turn.go_on_later()
     return fired
 
 
@@ -70,9 +65,9 @@ def run_now(schedule: Schedule, by: str) -> ScheduleFire:
     return fire
 
 
-def carry_out_waiting(seconds: float) -> int:
-    """Carries out the fires that wait, the oldest first, for about `seconds` and one at least; returns how many."""
-    deadline, ended = time.monotonic() + seconds, 0
+def carry_out_waiting(turn: Turn) -> int:
+    """Carries out the fires that wait, the oldest first, one at least, until the turn is over; returns how many."""
+    ended = 0
     with system_scope("fires of all workspaces are carried out by one loop"):
         while True:
             row = db.session.execute(_waiting_fires().with_for_update(of=ScheduleFire, skip_locked=True)).first()
@@ -82,7 +77,8 @@ def carry_out_waiting(seconds: float) -> int:
             failpoints.hit("scheduling.taken")
             _carry_out(row[0], row[1])
             ended += 1
-            if time.monotonic() > deadline:
+            if turn.is_over():
+                turn.go_on_later()
                 return ended
 
 
@@ -123,3 +119,6 @@ def _waiting_fires() -> Select[ScheduleFire, Schedule]:
 
 def _fire(row: ScheduleFire, schedule: Schedule) -> Fire:
     return Fire(row.id, schedule.id, schedule.workspace_id, schedule.subject_id, row.fire_at, row.triggered_by)
+
+
+WORK: Final = register_work(Work("schedules", LANE, has_work, drain, timed=True))

@@ -6,49 +6,40 @@ some seconds, so that it can be interrupted at any time and holds up nothing els
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from backend.core import clock, queue
+from backend.core import clock, work
 from backend.core.database import db, system_scope
 from backend.core.locking import advisory_lock
 from backend.core.logging import get_logger
+from backend.core.thread_pools import BoundedPool
+from backend.core.work import Turn, Work
 from backend.models import JobRun, SystemJobState
+from backend.services import job_history
 from backend.services.scheduling.timing import Timing, next_fire
 
 log = get_logger(__name__)
 
-TURN_SECONDS: Final = 5.0
 QUEUED: Final = "queued"
 RUNNING: Final = "running"
 _WHY: Final = "system jobs belong to the instance"
 
 
 @dataclass
-class Turn:
-    """One stretch of a run, of about `seconds`."""
+class JobTurn(Turn):
+    """One stretch of a run. `go_on_later` leaves the run open: it goes on with another turn."""
 
-    began: datetime
+    began: datetime = field(kw_only=True)
     """When the run began (business time): the same in each of its turns."""
-    seconds: float = TURN_SECONDS
     at: str | None = None
     """What the job is at: the subject of the failure, should it fail now."""
-    unfinished: bool = False
-    _started: float = field(default_factory=time.monotonic)
-
-    def is_over(self) -> bool:
-        """Whether the job should stop here, with `go_on_later` if there is more to do."""
-        return time.monotonic() - self._started > self.seconds
-
-    def go_on_later(self) -> None:
-        """Leaves the run open: it goes on with another turn."""
-        self.unfinished = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +48,23 @@ class SystemJob:
 
     `run` does one turn in the system scope, commits as it goes, and returns how many things it did. It may die at any
     point and begin anew. An interval is counted from the start of the run before; a job that never ran is due at once.
+    One that waits for other people's servers has a `pool` (see `Work`).
     """
 
     name: str
     lane: str
     timing: Timing
-    run: Callable[[Turn], int]
+    run: Callable[[JobTurn], int]
+    pool: BoundedPool | None = None
 
 
 _registered: dict[str, SystemJob] = {}
 
 
 def register_system_job(job: SystemJob) -> SystemJob:
-    """Makes the job known to the tick, the API and the console. Raises ValueError for a lane that does not exist."""
-    if job.lane not in queue.QUEUES:
-        raise ValueError(f"unknown lane {job.lane}")
+    """Makes the job known to the work registry, the API and the console. Raises ValueError for an unknown lane."""
+    may_begin, run = partial(_may_begin, job), partial(give_turn, job)
+    work.register(Work(job.name, job.lane, may_begin, run, timed=True, pool=job.pool))
     _registered[job.name] = job
     return job
 
@@ -79,6 +72,7 @@ def register_system_job(job: SystemJob) -> SystemJob:
 def unregister_system_job(name: str) -> None:
     """Takes a registration back. For tests."""
     _registered.pop(name, None)
+    work.unregister(name)
 
 
 def registered() -> list[SystemJob]:
@@ -138,41 +132,37 @@ def is_at_work(job: SystemJob) -> bool:
         return lock is None
 
 
-def run_lane(lane: str, seconds: float = TURN_SECONDS) -> int:
-    """Gives each job of a lane that has something to do a turn of about `seconds`; returns how many things were done.
-
-    Wakes the lane for what is unfinished. A job that raises ends its run as failed and does not keep the others.
-    """
-    return sum(work(job, seconds) for job in registered() if job.lane == lane)
+def _may_begin(job: SystemJob) -> bool:
+    return has_work(job) and not is_at_work(job)
 
 
-def work(job: SystemJob, seconds: float = TURN_SECONDS) -> int:
+def give_turn(job: SystemJob, turn: Turn) -> int:
     """Goes on with the job's run, or begins one if it is due; returns how many things were done.
 
-    Does nothing while another process is at it. Raises only when the database is away; the run then stays open.
+    Does nothing while another process is at it. A job that raises ends its run as failed. Raises only when the database
+    is away; the run then stays open.
     """
-    queue.clear_flag(job.lane)
     with advisory_lock(db.engine, job.name) as lock, system_scope(_WHY):
         run = _resume_or_begin(job) if lock is not None else None
         if run is None:
             return 0
         # The job may leave the session in any state: only these two are needed afterwards.
-        run_id, turn = run.id, Turn(run.started_at, seconds)
+        run_id, own = run.id, JobTurn(turn.left(), turn.monotonic, began=run.started_at)
         try:
-            count = job.run(turn)
+            count = job.run(own)
         except (OperationalError, InterfaceError):
             # The run is still under way, and the tick wakes it again.
             db.session.rollback()
             raise
         except Exception as error:
             db.session.rollback()
-            log.exception("system_job_failed", job=job.name, at=turn.at, error=type(error).__name__)
-            _end(run_id, "failed", code=type(error).__name__, subject=turn.at)
+            log.exception("system_job_failed", job=job.name, at=own.at, error=type(error).__name__)
+            _end(run_id, "failed", code=type(error).__name__, subject=own.at)
             return 0
         db.session.commit()
         _progress(run_id, count)
-        if turn.unfinished:
-            queue.wake_now(job.lane)
+        if own.unfinished:
+            turn.go_on_later()
         else:
             _end(run_id, "succeeded")
         return count
@@ -186,8 +176,7 @@ def _resume_or_begin(job: SystemJob) -> JobRun | None:
         return None
     run = open_run(job)
     if run is None:
-        run = JobRun(job=job.name, state=RUNNING, detail="0", started_at=clock.now())
-        db.session.add(run)
+        run = job_history.open_run(job.name, "running")
     elif run.state == QUEUED:
         run.state, run.started_at = RUNNING, clock.now()
     db.session.commit()

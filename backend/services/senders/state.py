@@ -12,8 +12,8 @@ from typing import Final
 from backend.core import clock, config
 from backend.core.database import db
 from backend.core.logging import get_logger
-from backend.models import JobRun, Sender, SenderLease
-from backend.services import mail
+from backend.models import Sender, SenderLease
+from backend.services import job_history, mail
 from backend.services.auth import audit
 
 log = get_logger(__name__)
@@ -47,17 +47,12 @@ def disable(sender: Sender, code: str) -> None:
     subject = f"sender:{sender.id}"
     audit.record("system", "sender.disabled", subject, sender.workspace_id, code=code, name=sender.name)
     if code != NOT_CONFIGURED:
-        db.session.add(
-            JobRun(
-                workspace_id=sender.workspace_id,
-                job="sender_disabled",
-                state="failed",
-                code=code,
-                detail=f"{sender.name}: the provider no longer accepts its token; set a new one",
-                subject=subject,
-                started_at=now,
-                finished_at=now,
-            )
+        job_history.record_failure(
+            "sender_disabled",
+            code,
+            subject,
+            workspace_id=sender.workspace_id,
+            detail=f"{sender.name}: the provider no longer accepts its token; set a new one",
         )
     db.session.flush()
     if code != NOT_CONFIGURED and sender.workspace_id is not None:

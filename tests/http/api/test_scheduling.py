@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from backend.services import scheduling
+from backend.core import work
 from backend.services.auth.actor import JOBS_TRIGGER
 from backend.services.housekeeping import retention
 from tests.http import callers
@@ -52,7 +52,7 @@ def test_a_token_with_the_scope_triggers_once_a_minute(
     refused = client.open(path, method=method, headers=headers)
     assert callers.error_of(refused, 429)["code"] == "too_many_requests"
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
-    scheduling.run_lane(retention.JOB.lane)
+    work.run_queue(retention.JOB.lane)
     runs = client.get(f"{JOB}/history", headers=owner).get_json()["runs"]
     assert [(one["id"], one["state"], one["triggered_by"]) for one in runs] == [
         (run["id"], "succeeded", run["triggered_by"])

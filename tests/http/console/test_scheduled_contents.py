@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
+from backend.core.work import Turn
 from backend.models import ScheduledMessage, Sender, User
 from backend.services import attachments, scheduled_messages, scheduling
 from backend.services.scheduled_messages import contents
@@ -144,7 +145,7 @@ def test_each_content_has_its_own_fields(browser: Browser, content: str, fields:
 def test_the_history_leads_to_the_alert(browser: Browser) -> None:
     address = plan(browser, **ALERT)
     clock.move(86_400)
-    scheduling.drain()
+    scheduling.drain(Turn(20.0))
     db.session.rollback()
     page = browser.get(address).text
     assert 'href="/console/alerts/1"' in page

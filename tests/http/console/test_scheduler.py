@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from backend.core import clock
 from backend.core.database import db, system_scope
+from backend.core.work import Turn
 from backend.models import Heartbeat, JobRun, Schedule, ScheduledMessage, Sender, SystemJobState, User
 from backend.services import scheduling
 from tests.http import callers, holdings, routes
@@ -193,7 +194,7 @@ def of_browser():
 def test_it_is_said_now_and_the_history_shows_its_messages(browser, person, message_id):
     assert browser.post(f"{PATH}/{message_id}/run").status_code == 303
     assert "Waiting" in browser.get(f"{PATH}/{message_id}").text
-    assert scheduling.carry_out_waiting(1) == 1
+    assert scheduling.carry_out_waiting(Turn(1.0)) == 1
     callers.commit()
     page = browser.get(f"{PATH}/{message_id}").text
     assert "Handed over" in page

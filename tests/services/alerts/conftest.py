@@ -12,6 +12,7 @@ from sqlalchemy import delete, select
 
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
+from backend.core.work import Turn
 from backend.models import (
     Alert,
     AlertEvent,
@@ -153,11 +154,16 @@ def mark_sent(message: Message) -> None:
 
 
 def run_timers() -> int:
-    """The timers, as the job runs them."""
+    """Everything that is due, as the job does it: once each."""
     db.session.commit()
-    done = alerts.run_due()
+    done = sum(work.take_turn(Turn(10.0)) for work in alerts.WORKS if work.is_due())
     db.session.rollback()
     return done
+
+
+def is_work_due() -> bool:
+    """Whether anything is to be done for alerts now."""
+    return any(work.is_due() for work in alerts.WORKS)
 
 
 def linked(home: Workspace, sender: Sender, chat_id: str, **values: Any) -> User:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from backend.channels.errors import RetryLater
 from backend.core import clock, config, events
 from backend.core.database import db, system_scope
+from backend.core.work import Turn
 from backend.models import AlertFailure, AlertMessage, JobRun, Message, SenderLease
 from backend.services import delivery, mail
 from backend.services.alerts import bot_health, queries
@@ -211,9 +212,9 @@ def test_an_alert_that_no_bot_can_tell_the_admins_is_mailed(room, home, settings
         room.raise_("Disk full")
         fail(room.messages()[0])
         run_timers()
-        mail.drain()
+        mail.drain(Turn(30.0))
         run_timers()
-        mail.drain()
+        mail.drain(Turn(30.0))
     to_admin = [one for one in server.mails if one["To"] == admin.email]
     assert [one["Subject"] for one in to_admin] == ["Alert not delivered: Disk full"]
     assert "chat_not_found" in to_admin[0].get_content()

@@ -9,6 +9,7 @@ from sqlalchemy import event
 
 from backend.core import clock, failpoints
 from backend.core.database import db
+from backend.core.work import Turn
 from backend.models import AlertSilence
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.rules import matchers, silence_application, silences
@@ -20,7 +21,7 @@ PATTERN = [{"label": "service", "op": "=~", "value": "(?:d|db)+"}]
 
 def apply(seconds: float = 60) -> int:
     db.session.commit()
-    done = silence_application.apply(seconds)
+    done = silence_application.apply(Turn(seconds))
     db.session.rollback()
     return done
 
@@ -59,7 +60,7 @@ def test_each_turn_goes_on_where_the_last_one_ended(room, looked, monkeypatch):
         assert stored(silence.id).applied_through == room.alerts()[turn].id
     assert apply(0) == 1
     assert looked == [alert.id for alert in room.alerts()]
-    assert not silence_application.waiting()
+    assert not silence_application.WORK.is_due()
 
 
 def test_no_silence_keeps_another_one_waiting(room, monkeypatch):
@@ -127,11 +128,11 @@ def test_what_fails_is_tried_five_times_with_growing_waits_and_passed_over(room,
         assert apply() == 0
         assert (silenced(room), stored(silence.id).apply_tries) == (2, tries)
         assert apply() == 0, "it rests"
-        assert not silence_application.waiting()
+        assert not silence_application.WORK.is_due()
         clock.move(2**tries)
     assert apply() == 1
     assert (stored(silence.id).apply_code, silenced(room)) == ("alerts_passed_over", 2)
-    assert not silence_application.waiting()
+    assert not silence_application.WORK.is_due()
 
 
 def test_a_process_that_dies_each_time_is_not_begun_a_sixth_time(room, monkeypatch):
@@ -217,7 +218,7 @@ def test_statements_do_not_grow_with_what_does_not_match(room):
 
     event.listen(db.engine, "before_cursor_execute", count)
     try:
-        silence_application.apply(60)
+        silence_application.apply(Turn(60.0))
     finally:
         event.remove(db.engine, "before_cursor_execute", count)
     assert 0 < len(counted) < 20

@@ -10,11 +10,10 @@ from sqlalchemy import select
 from backend.core import clock, failpoints
 from backend.core.database import db
 from backend.models import AlertMessage, AlertPolicy
-from backend.services import alerts
 from backend.services.alerts import queries
 from backend.services.alerts.lifecycle import actions
 from backend.services.alerts.rules import policies
-from tests.services.alerts.conftest import BY, linked, run_timers, text_of
+from tests.services.alerts.conftest import BY, is_work_due, linked, run_timers, text_of
 
 
 @pytest.fixture
@@ -250,14 +249,14 @@ def test_one_alert_that_cannot_be_stepped_does_not_hold_up_the_others(room, poli
 
 def test_nothing_is_due_without_alerts_and_something_is_when_it_is(room, policy):
     db.session.commit()
-    assert alerts.waiting() is False
+    assert not is_work_due()
     policy(group_by=["service"], group_wait=30)
     fire(room, "db-1")
-    assert alerts.waiting() is False
+    assert not is_work_due()
     clock.move(30)
-    assert alerts.waiting() is True
+    assert is_work_due()
     run_timers()
-    assert alerts.waiting() is False
+    assert not is_work_due()
 
 
 def test_the_first_policy_that_matches_counts(room, policy):

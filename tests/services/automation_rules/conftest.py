@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from backend.core.database import db
+from backend.core.work import Turn
 from backend.models import AutomationRule, User
 from backend.services import automation_rules, scheduling
 from backend.services.scheduling import Timing
@@ -35,4 +36,4 @@ def rule(person: User) -> Make:
 def fire() -> int:
     """Lets the scheduler run once."""
     db.session.commit()
-    return scheduling.drain(5.0)
+    return scheduling.drain(Turn(5.0))

@@ -6,6 +6,7 @@ import pytest
 
 from backend.core import clock
 from backend.core.database import db, system_scope
+from backend.core.work import Turn
 from backend.models import Sender, Workspace
 from backend.services import conversations, delivery
 from backend.services.bots import chat_states, health, overview, serializers
@@ -93,7 +94,7 @@ def test_no_answer_changes_nothing(team: Sender, api: BotApi, answer: Refusal) -
 def test_the_health_check_looks_and_lists_show_it(team: Sender, api: BotApi) -> None:
     mark(team, SUPER, "kicked")
     api.answers["getChat"] = KICKED
-    health.check_health()
+    health.check_health(Turn(60.0))
     assert states(team)[1] == ("closed", "kicked")
     with system_scope("a test"):
         assert [one.unreachable_chats for one in overview.bots() if one.id == team.id] == [1]

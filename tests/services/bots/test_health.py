@@ -13,6 +13,7 @@ from backend.channels.errors import ChannelError, OutcomeUnknown, Rejected, Retr
 from backend.channels.telegram_bot.administration import WebhookInfo
 from backend.core import clock, events
 from backend.core.database import db, system_scope
+from backend.core.work import Turn
 from backend.models import Sender, Workspace
 from backend.services import senders
 from backend.services.bots import health
@@ -92,16 +93,16 @@ def test_a_failure_is_kept_and_told_until_it_is_over(
 ) -> None:
     bot = factories.bot(home, name="deploy")
     commit()
-    assert health.check_health() == 1
+    assert health.check_health(Turn(60.0)) == 1
     assert health.last_of(fresh(bot))["state"] == "ok"
-    assert health.check_health() == 0, "it was checked just now"
+    assert health.check_health(Turn(60.0)) == 0, "it was checked just now"
     api.answers["getMe"] = Refusal(401, "Unauthorized")
     clock.move(300)
-    assert health.check_health() == 1
+    assert health.check_health(Turn(60.0)) == 1
     assert health.last_of(fresh(bot))["code"] == "token_refused"
     assert fresh(bot).disabled_code == "token_refused"
     clock.move(300)
-    assert health.check_health() == 1, "a refused bot still fails, without asking again"
+    assert health.check_health(Turn(60.0)) == 1, "a refused bot still fails, without asking again"
     assert len(api.called("getMe")) == 2
     said = {"workspace_id": home.id, "subject": f"sender:{bot.id}", "name": "deploy"}
     assert told == [("failed", said | {"code": "token_refused"})] * 2
@@ -109,7 +110,7 @@ def test_a_failure_is_kept_and_told_until_it_is_over(
     with system_scope("a test"):
         senders.probe(fresh(bot))
     clock.move(300)
-    health.check_health()
+    health.check_health(Turn(60.0))
     assert told[2:] == [("recovered", said)]
 
 
@@ -119,11 +120,11 @@ def test_one_slip_of_the_network_tells_nobody(
     bot = factories.bot(home)
     commit()
     with settings_with(telegram_api_url="http://127.0.0.1:9"):
-        health.check_health()
+        health.check_health(Turn(60.0))
         assert told == []
         assert health.last_of(fresh(bot))["code"] == "connect_failed"
         clock.move(300)
-        health.check_health()
+        health.check_health(Turn(60.0))
     assert [kind for kind, _ in told] == ["failed"]
     assert fresh(bot).is_active
 
@@ -134,7 +135,7 @@ def test_bots_that_a_person_switched_off_were_removed_or_only_lent_are_left_alon
     factories.bot(home, source="arguments")
     factories.bot(home, source="configs")
     commit()
-    assert health.check_health() == 0
+    assert health.check_health(Turn(60.0)) == 0
     assert api.calls == []
 
 
@@ -145,7 +146,7 @@ def test_those_that_waited_longest_are_first_and_the_time_is_bounded(home: Works
         db.session.flush()
     commit()
     assert health._due() == [newer.id, older.id]
-    assert health.check_health(seconds=-1) == 0
+    assert health.check_health(Turn(-1.0)) == 0
 
 
 def test_a_bot_that_goes_away_while_telegram_is_asked_is_left_alone(home: Workspace, api: BotApi) -> None:
@@ -164,6 +165,6 @@ def test_a_server_without_webhooks_makes_no_bot_fail(home: Workspace, api: BotAp
     bot = factories.bot(home)
     commit()
     api.answers["getWebhookInfo"] = Refusal(404, "Not Found")
-    health.check_health()
+    health.check_health(Turn(60.0))
     assert health.last_of(fresh(bot))["state"] == "ok"
     assert fresh(bot).is_active

@@ -11,10 +11,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, select
 
-from backend.core import clock
+from backend.core import clock, work
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import DailySummary, NotificationEvent, NotificationSettings, Post, Sender, User, Workspace
-from backend.services import daily_summaries, scheduling
+from backend.services import daily_summaries
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
 
@@ -326,5 +326,5 @@ def test_the_job_is_one_of_the_instances(home: Workspace, linked: Make) -> None:
     with system_scope("test"):
         db.session.commit()
     assert daily_summaries.JOB.name == "telegram_daily_summary"
-    scheduling.run_lane("notifications")
+    work.run_queue("notifications")
     assert len(told()) == 1

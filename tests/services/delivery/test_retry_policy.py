@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backend.channels.errors import OutcomeUnknown, RecipientUnreachable, Rejected, RetryLater, SenderDisabled
-from backend.services.dispatch.retry_policy import MAX_ATTEMPTS, Next, backoff, decide
+from backend.services.dispatch.retry_policy import BACKOFF, MAX_ATTEMPTS, Next, decide
 
 
 @pytest.mark.parametrize("at_most_once", [False, True])
@@ -58,4 +58,4 @@ def test_a_disabled_sender_keeps_its_messages():
 
 
 def test_backoff_doubles_up_to_five_minutes():
-    assert [backoff(n) for n in (0, 1, 2, 3, 20)] == [1, 1, 2, 4, 300]
+    assert [BACKOFF.seconds(n) for n in (0, 1, 2, 3, 20)] == [1, 1, 2, 4, 300]

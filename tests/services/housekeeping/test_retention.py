@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from backend.core import clock
 from backend.core.database import db
+from backend.core.work import Turn
 from backend.models import (
     Alert,
     Attempt,
@@ -222,7 +223,7 @@ def test_a_rule_deletes_exactly_what_is_older(person, bot, rule):
     now = clock.now()
     younger = make(bot, person, now - age + MOMENT)
     put(make(bot, person, now - age - MOMENT), younger, make(bot, person, now - age - timedelta(days=400)))
-    assert housekeeping.retain() == 2
+    assert housekeeping.retain(Turn(5.0)) == 2
     assert kept(type(younger)) == [younger]
 
 
@@ -234,7 +235,7 @@ def test_a_webhook_body_goes_after_thirty_days_and_its_event_stays(person, bot):
     now = clock.now()
     older, younger = now - timedelta(days=30) - MOMENT, now - timedelta(days=30) + MOMENT
     put(event(bot, person, older), event(bot, person, younger), event(bot, person, older, state="new"))
-    assert housekeeping.retain() == 2
+    assert housekeeping.retain(Turn(5.0)) == 2
     rows = db.session.execute(
         select(WebhookEvent.body_encrypted, WebhookEvent.state, WebhookEvent.error).order_by(WebhookEvent.id)
     ).all()
@@ -243,9 +244,9 @@ def test_a_webhook_body_goes_after_thirty_days_and_its_event_stays(person, bot):
 
 def test_an_event_whose_body_is_gone_is_not_touched_again(person, bot):
     put(event(bot, person, clock.now() - timedelta(days=31)))
-    assert housekeeping.retain() == 1
+    assert housekeeping.retain(Turn(5.0)) == 1
     clock.move(3600)
-    assert housekeeping.retain() == 0
+    assert housekeeping.retain(Turn(5.0)) == 0
 
 
 @pytest.mark.parametrize(
@@ -272,26 +273,27 @@ def test_the_run_is_written_before_anything_is_deleted(person, bot, monkeypatch)
         return 0, True
 
     monkeypatch.setattr(retention, "_apply", apply)
-    housekeeping.retain()
+    housekeeping.retain(Turn(5.0))
     assert seen == ["running"] * len(retention.RULES)
     run = the_run()
     assert (run.state, run.detail) == ("succeeded", "0")
     assert run.finished_at is not None
 
 
-def test_a_turn_is_bounded_and_wakes_the_next_which_goes_on_with_the_same_run(person, bot, valkey, monkeypatch):
+def test_a_turn_is_bounded_and_the_next_goes_on_with_the_same_run(person, bot, monkeypatch):
     monkeypatch.setattr(retention, "_BATCH", 2)
     old = clock.now() - timedelta(days=91)
     put(*(event_key(bot, person, old) for _ in range(5)), *(attempt(bot, person, old) for _ in range(5)))
     turns = 0
     while True:
-        touched = housekeeping.retain(0.0)
+        turn = Turn(0.0)
+        touched = housekeeping.retain(turn)
         turns += 1
         assert touched <= 3, "what is left of one rule and a batch of the next"
         if the_run().state == "succeeded":
             break
         assert the_run().state == "running"
-        assert valkey.lpop("rq:queue:background"), "the rest was woken"
+        assert turn.unfinished, "another turn follows"
         assert turns < 50
     assert the_run().detail == "10"
     assert (kept(WebhookEventKey), kept(Attempt)) == ([], [])
@@ -300,18 +302,18 @@ def test_a_turn_is_bounded_and_wakes_the_next_which_goes_on_with_the_same_run(pe
 def test_a_second_job_does_nothing_while_one_is_at_work(person, bot, held):
     put(event_key(bot, person, clock.now() - timedelta(days=8)))
     with held(retention.JOB.name):
-        assert housekeeping.retain() == 0
+        assert housekeeping.retain(Turn(5.0)) == 0
     assert len(kept(WebhookEventKey)) == 1
-    assert housekeeping.retain() == 1
+    assert housekeeping.retain(Turn(5.0)) == 1
 
 
 def test_a_job_that_is_woken_again_within_the_hour_begins_no_new_run(person, bot):
-    housekeeping.retain()
+    housekeeping.retain(Turn(5.0))
     put(event_key(bot, person, clock.now() - timedelta(days=8)))
-    assert housekeeping.retain() == 0
+    assert housekeeping.retain(Turn(5.0)) == 0
     assert the_run().state == "succeeded"
     clock.move(3600)
-    assert housekeeping.retain() == 1
+    assert housekeeping.retain(Turn(5.0)) == 1
 
 
 def test_a_rule_that_raises_ends_the_run_as_failed_and_names_itself(person, monkeypatch):
@@ -323,10 +325,10 @@ def test_a_rule_that_raises_ends_the_run_as_failed_and_names_itself(person, monk
         return 0, True
 
     monkeypatch.setattr(retention, "_apply", apply)
-    assert housekeeping.retain() == 0
+    assert housekeeping.retain(Turn(5.0)) == 0
     run = the_run()
     assert (run.state, run.code, run.subject) == ("failed", "ValueError", "a broken rule")
-    assert housekeeping.retain() == 0, "the next is tried an hour later"
+    assert housekeeping.retain(Turn(5.0)) == 0, "the next is tried an hour later"
 
 
 def test_a_run_that_lost_the_database_is_gone_on_with(person, bot, monkeypatch):
@@ -336,7 +338,7 @@ def test_a_run_that_lost_the_database_is_gone_on_with(person, bot, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(retention, "_apply", away)
         with pytest.raises(OperationalError):
-            housekeeping.retain()
+            housekeeping.retain(Turn(5.0))
     assert the_run().state == "running"
-    housekeeping.retain()
+    housekeeping.retain(Turn(5.0))
     assert the_run().state == "succeeded"

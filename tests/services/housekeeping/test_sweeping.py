@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import datetime
 
 import pytest
 from sqlalchemy import select, text
 
 from backend.channels.base import Content
-from backend.core import clock
+from backend.core import clock, work
 from backend.core.database import db, system_scope
+from backend.core.thread_pools import BoundedPool
+from backend.core.work import Turn, Work
 from backend.models import Delivery, Heartbeat, Message, WebhookEvent, Workspace
 from backend.services import delivery, housekeeping, intake
-from backend.services.housekeeping import sweeper
+from backend.services.housekeeping import sweeper, wakening
 from backend.services.intake import processor
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
@@ -70,48 +73,59 @@ def test_while_redis_is_away_the_sweep_does_the_work(stored, redis_away):
     assert states() == ["ignored"]
 
 
-def test_while_redis_is_away_a_turn_is_short_and_each_is_followed_by_a_beat(stored, redis_away, monkeypatch):
-    """Readiness wants a beat every 15 seconds; what would take longer is cut into turns."""
-    turns, beats = [], []
+@pytest.fixture
+def works(monkeypatch):
+    """Declares works of the test's own in place of the real ones."""
+    made: dict[str, Work] = {}
+    monkeypatch.setattr(work, "_registered", made)
 
-    def drain(seconds):
-        turns.append(("drain", seconds))
+    def declare(name, run, **options):
+        return work.register(Work(name, "intake", lambda: True, run, **options))
+
+    return declare
+
+
+def test_while_redis_is_away_each_work_has_a_short_turn_and_a_beat_follows(bot, redis_away, works, monkeypatch):
+    """Readiness wants a beat every 15 seconds."""
+    turns: list[float] = []
+    beats: list[tuple[str, int]] = []
+
+    def run(turn: Turn) -> int:
+        turns.append(turn.seconds)
         return 1
 
-    def fetch(seconds, *, timeout):
-        turns.append(("fetch", seconds + timeout))
-        return 1
-
-    def send(seconds):
-        turns.append(("send", seconds))
-        return 1
-
-    def publish(seconds):
-        turns.append(("publish", seconds))
-        return 1
-
-    def step(seconds, *, timeout):
-        turns.append(("step", seconds + timeout))
-        return 1
-
-    def post(seconds, *, timeout):
-        turns.append(("mail", seconds + timeout))
-        return 1
-
-    monkeypatch.setattr(sweeper.mail, "drain", post)
-    monkeypatch.setattr(sweeper.alerts, "run_due", step)
-    monkeypatch.setattr(sweeper.intake, "drain", drain)
-    monkeypatch.setattr(sweeper.outgoing_webhooks, "send_due", send)
-    monkeypatch.setattr(sweeper.posts, "publish_due", publish)
-    monkeypatch.setattr(sweeper.attachments, "waiting", lambda: 1)
-    monkeypatch.setattr(sweeper.attachments, "fetch_waiting", fetch)
-    monkeypatch.setattr(sweeper.file_fetches, "fetch_waiting", fetch)
-    monkeypatch.setattr(sweeper, "record_heartbeat", lambda engine, name: beats.append((name, len(turns))))
-    monkeypatch.setattr(sweeper, "_LANES", tuple((lane, lambda: 1, work) for lane, _, work in sweeper._LANES))
+    monkeypatch.setattr(wakening, "record_heartbeat", lambda engine, name: beats.append((name, len(turns))))
+    for name in "abc":
+        works(name, run)
+    works("timed", run, timed=True)
     housekeeping.sweep()
-    assert [what for what, _ in turns] == ["drain", "fetch", "fetch", "step", "mail", "send", "publish"]
-    assert all(seconds <= 3.0 for _, seconds in turns)
-    assert beats == [("sweep", turn) for turn in range(1, len(turns) + 1)] + [("sweep", len(turns))]
+    assert turns == [wakening.AWAY_SECONDS] * 3
+    assert beats == [("sweep", 1), ("sweep", 2), ("sweep", 3)]
+    assert wakening.AWAY_SECONDS <= 3.0
+    assert beat_of("sweep") is not None
+
+
+def test_while_redis_is_away_what_hangs_is_not_waited_for(bot, redis_away, works, monkeypatch):
+    monkeypatch.setattr(wakening, "AWAY_SECONDS", 0.0)
+    released, begun, done = threading.Event(), threading.Event(), []
+
+    def hang(turn):
+        begun.set()
+        released.wait(30)
+        return 1
+
+    def finish(turn):
+        done.append("b")
+        return 1
+
+    works("a", hang, pool=BoundedPool("test", 1))
+    works("b", finish)
+    try:
+        housekeeping.sweep()
+        assert begun.wait(30)
+        assert done == ["b"]
+    finally:
+        released.set()
 
 
 def test_only_one_of_two_processes_sweeps(stored, held, valkey):
@@ -172,10 +186,12 @@ def test_an_event_waiting_for_its_next_try_is_woken_when_that_is_due(stored, val
 
     monkeypatch.setattr(FakeChannel, "parse", lambda self, body: [json.loads(body)])
     monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (fail, lambda *given: None))
-    intake.drain()
+    intake.drain(Turn(10.0))
     valkey.flushdb()
+    # However long the drain took: the next try is not due yet.
+    clock.move(-30)
     housekeeping.sweep()
     assert valkey.llen("rq:queue:intake") == 0
-    clock.move(60)
+    clock.move(90)
     housekeeping.sweep()
     assert valkey.llen("rq:queue:intake") == 1

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from backend.core import clock, queue
+from backend.core import clock, queue, work
 from backend.core.database import db
 from backend.models import Heartbeat, JobRun
 from backend.services import housekeeping, scheduling
@@ -21,7 +21,9 @@ JOB = retention.JOB
 @pytest.fixture(autouse=True)
 def retention_alone(monkeypatch):
     """The other jobs of the instance, which never ran here, would all be due."""
+    kept = {name: work.find(name) for name in (JOB.name, "schedules")}
     monkeypatch.setattr(system_jobs, "_registered", {JOB.name: JOB})
+    monkeypatch.setattr(work, "_registered", kept)
 
 
 def queued(valkey):

@@ -15,6 +15,7 @@ from backend.channels import registry
 from backend.channels.base import Envelope
 from backend.core import clock
 from backend.core.database import db, system_scope
+from backend.core.work import Turn
 from backend.models import WebhookEvent
 from backend.services import intake
 from backend.services.intake import consumer, processor
@@ -84,7 +85,7 @@ def draining_in(app, name, before: Callable[[], object] | None = None) -> Future
         if before:
             before()
         with app.app_context():
-            return intake.drain()
+            return intake.drain(Turn(10.0))
 
     pool = ThreadPoolExecutor(1, thread_name_prefix=name)
     started = pool.submit(run)
@@ -134,7 +135,7 @@ def test_many_processes_together_keep_every_conversations_order(app, bot, monkey
     for drain in [draining_in(app, f"drain {number}") for number in range(4)]:
         drain.result(SECONDS)
     clock.move(60)
-    intake.drain()
+    intake.drain(Turn(10.0))
     assert sorted(order) == list(range(60))
     for chat in range(4):
         of_chat = [number for number in order if number % 4 == chat]
@@ -147,10 +148,10 @@ def test_an_event_that_is_not_due_holds_back_those_behind_it(bot, handled):
         update(WebhookEvent).where(WebhookEvent.id == 1).values(due_at=clock.now() + timedelta(seconds=60))
     )
     db.session.commit()
-    assert intake.drain() == 0
-    assert consumer._run_conversation(place_of(1), float("inf")) == 0
+    assert intake.drain(Turn(10.0)) == 0
+    assert consumer._run_conversation(place_of(1), Turn(10.0)) == 0
     clock.move(61)
-    assert intake.drain() == 2
+    assert intake.drain(Turn(10.0)) == 2
     assert handled == [1, 2]
 
 
@@ -179,7 +180,7 @@ def test_an_earlier_event_that_comes_to_light_late_goes_first_and_costs_the_late
                 connection.execute(text("UPDATE webhook_events SET state = 'new' WHERE id = 1"))
 
     monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (prepare, processor.HANDLERS["telegram_bot"][1]))
-    intake.drain()
+    intake.drain(Turn(10.0))
     assert handled == [1, 2]
     assert rows() == [(1, "done", 1), (2, "done", 1)]
 
@@ -188,31 +189,31 @@ def test_every_conversation_gets_its_turn_beyond_one_page(bot, handled, monkeypa
     monkeypatch.setattr(consumer, "_PAGE", 3)
     for number in range(10):
         arrive(bot, number, chat=f"chat {number}")
-    assert intake.drain() == 10
+    assert intake.drain(Turn(10.0)) == 10
     assert sorted(handled) == list(range(10))
 
 
 def test_the_conversation_of_the_oldest_event_goes_first(bot, handled):
     for number in range(10):
         arrive(bot, number, chat=f"chat {number}")
-    intake.drain()
+    intake.drain(Turn(10.0))
     assert handled[0] == 0
 
 
 def test_a_long_conversation_lets_the_others_have_their_turn(bot, handled):
     arrive(bot, *range(50), chat="long")
     arrive(bot, 100, chat="short")
-    intake.drain()
+    intake.drain(Turn(10.0))
     assert handled.index(100) <= consumer._RUN
     assert [number for number in handled if number < 100] == list(range(50))
 
 
-def test_a_drain_whose_time_is_over_wakes_the_next(bot, handled, valkey):
+def test_a_drain_whose_turn_is_over_is_followed_by_another(bot, handled):
     arrive(bot, 1, 2, 3)
-    valkey.flushdb()
-    assert intake.drain(0.0) == 1
-    assert valkey.llen("rq:queue:intake") == 1
-    assert intake.drain() == 2
+    turn = Turn(0.0)
+    assert intake.drain(turn) == 1
+    assert turn.unfinished
+    assert intake.drain(Turn(10.0)) == 2
     assert handled == [1, 2, 3]
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from backend.channels.inbound import ButtonPressed, Ignored, Parked, Person
 from backend.channels.telegram_bot import webhook
 from backend.core.database import db, system_scope
+from backend.core.work import Turn
 from backend.models import Conversation, Delivery, Message, Sender, User, WebhookEvent
 from backend.services import intake, senders
 from tests.support.bot_api import BotApi, bot_api
@@ -85,7 +86,7 @@ def test_an_update_goes_all_the_way_from_its_bytes_to_a_link(ada: User, sender: 
     with system_scope("a test"):
         intake.store(sender, json.dumps(update).encode())
         db.session.commit()
-    assert intake.drain() == 1
+    assert intake.drain(Turn(10.0)) == 1
     assert status_of(ada, sender).chat_id == "5001"
     with system_scope("a test"):
         assert db.session.execute(select(WebhookEvent.state)).scalar_one() == "done"
@@ -119,6 +120,6 @@ def test_a_group_s_administrators_are_asked_for_without_an_open_transaction(
     with system_scope("a test"):
         intake.store(sender, json.dumps({"update_id": 2, "message": message}).encode())
         db.session.commit()
-    assert intake.drain() == 1
+    assert intake.drain(Turn(10.0)) == 1
     assert open_ones == [0]
     assert status_of(ada, sender).chat_id == "-77"

@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from backend.core import clock, config
+from backend.core.work import Turn
 from backend.services import mail
 from backend.services.auth import limits, password_resets
 from tests.http import callers
@@ -31,8 +32,8 @@ def server(app: Any, settings: config.Settings, monkeypatch: pytest.MonkeyPatch)
 
 
 def tokens(server: MailServer) -> list[str]:
-    password_resets.answer_requests()
-    mail.drain()
+    password_resets.answer_requests(Turn(5.0))
+    mail.drain(Turn(30.0))
     return [re.findall(r"reset-password\?token=(\S+)", one.get_content())[0] for one in server.mails]
 
 

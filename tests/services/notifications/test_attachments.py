@@ -18,6 +18,7 @@ from backend.core import clock, config
 from backend.core.config import Settings
 from backend.core.database import db, workspace_scope
 from backend.core.errors import Invalid, NotFound, StorageFull, TooLarge
+from backend.core.work import Turn
 from backend.models import JobRun, NotificationEvent, StoredFile, Workspace
 from backend.services import attachments as files
 from backend.services import delivery
@@ -75,7 +76,7 @@ def private_addresses(app: Any, settings: Settings) -> Iterator[None]:
 def fetch() -> int:
     """The job, from outside of the test's transaction."""
     db.session.commit()
-    settled = attachments.fetch_waiting()
+    settled = attachments.fetch_waiting(Turn(4.0))
     db.session.expire_all()
     return settled
 
@@ -148,14 +149,14 @@ def test_an_address_is_fetched_in_the_background_and_then_the_message_goes(repor
     assert report.text(message).endswith(f"📎 {site.url}/a.png")
     assert (delivery.status_of(message).reason, site.asked) == ("fetching_attachment", [])
     db.session.commit()
-    assert attachments.waiting() == 1
+    assert attachments.WORK.is_due()
     assert fetch() == 1
     assert (event.decision, event.reason) == ("queued", None)
     assert "📎" not in report.text(message)
     (item,) = media(report)
     assert (item["filename"], item["mime"]) == ("a.png", "image/png")
     assert report.deliveries() == [(message.id, "send", "queued")]
-    assert (site.asked, attachments.waiting(), fetch()) == (["/a.png"], 0, 0)
+    assert (site.asked, attachments.WORK.is_due(), fetch()) == (["/a.png"], False, 0)
 
 
 @pytest.mark.parametrize(

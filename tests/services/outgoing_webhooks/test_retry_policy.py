@@ -6,7 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backend.services.outgoing_webhooks.retry_policy import DISABLED_FAILURES, WAITS, Decision, Outcome, decide, matches
+from backend.services.outgoing_webhooks.retry_policy import (
+    DISABLED_FAILURES,
+    MAX_WAITS,
+    Decision,
+    Outcome,
+    decide,
+    matches,
+)
 
 NOW = datetime(2026, 2, 26, 10, 30, tzinfo=UTC)
 S = timedelta(seconds=1)
@@ -21,11 +28,11 @@ S = timedelta(seconds=1)
         (Outcome(302), 2, 2, Decision("due", "redirected", wait=30 * S)),
         (Outcome(500), 1, 1, Decision("due", "http_500", wait=10 * S, rest=5 * S)),
         (Outcome(code="timeout"), 1, 3, Decision("due", "timeout", wait=10 * S, rest=20 * S)),
-        (Outcome(code="private_address"), 3, 40, Decision("due", "private_address", wait=120 * S, rest=300 * S)),
+        (Outcome(code="private_address"), 3, 40, Decision("due", "private_address", wait=90 * S, rest=300 * S)),
         (Outcome(429, retry_after=90), 1, 1, Decision("due", "http_429", wait=90 * S, rest=90 * S)),
         (Outcome(503, retry_after=10**9), 1, 1, Decision("due", "http_503", wait=3600 * S, rest=3600 * S)),
         (Outcome(400, retry_after=90), 1, 1, Decision("due", "http_400", wait=10 * S)),
-        (Outcome(500), len(WAITS) + 1, 1, Decision("failed", "http_500", rest=5 * S)),
+        (Outcome(500), MAX_WAITS + 1, 1, Decision("failed", "http_500", rest=5 * S)),
         (Outcome(410), 1, 1, Decision("failed", "http_410", disable="gone")),
     ],
 )

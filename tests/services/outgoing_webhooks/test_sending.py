@@ -18,10 +18,11 @@ from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.core.egress import Egress
 from backend.core.errors import Conflict
+from backend.core.work import Turn
 from backend.models import AuditEntry, OutgoingAttempt, OutgoingDelivery, OutgoingWebhook, Workspace
 from backend.services import outgoing_webhooks
 from backend.services.outgoing_webhooks import endpoints, sending
-from backend.services.outgoing_webhooks.retry_policy import WAITS
+from backend.services.outgoing_webhooks.retry_policy import MAX_WAITS
 from tests.channels.scripted_server import ScriptedServer, answer, drop, free_port, hang, scripted_server
 from tests.services.outgoing_webhooks.conftest import EVENT, Endpoint
 
@@ -36,7 +37,7 @@ def emit(home: Workspace, key: str = "k", **payload: Any) -> int:
 
 def send(seconds: float = 5.0) -> int:
     db.session.commit()
-    return outgoing_webhooks.send_due(seconds)
+    return outgoing_webhooks.send_due(Turn(seconds))
 
 
 def deliveries() -> list[OutgoingDelivery]:
@@ -91,7 +92,7 @@ def test_a_rollback_takes_the_event_with_it(home: Workspace, endpoint: Endpoint,
     outgoing_webhooks.emit(home.id, EVENT, {}, key="k")
     db.session.rollback()
     assert deliveries() == []
-    assert outgoing_webhooks.waiting() == 0
+    assert not outgoing_webhooks.WORK.is_due()
 
 
 def test_a_failed_try_is_made_again_later_with_the_same_event(
@@ -133,11 +134,11 @@ def test_a_process_that_dies_before_it_recorded_leaves_the_try_to_the_next(
     with monkeypatch.context() as dying:
         dying.setattr(sending, "_record", _raising(OperationalError("COMMIT", {}, Exception("connection is lost"))))
         send()
-    assert outgoing_webhooks.waiting() == 0, "the dead one's lease still runs"
+    assert not outgoing_webhooks.WORK.is_due(), "the dead one's lease still runs"
     with system_scope("test"):
         db.session.execute(update(OutgoingWebhook).values(served_until=func.clock_timestamp()))
         db.session.commit()
-    assert outgoing_webhooks.waiting() == 1
+    assert outgoing_webhooks.WORK.is_due()
     send()
     assert [row.state for row in deliveries()] == ["delivered"]
     assert len({got.headers["switchboard-event-id"] for got in receiver.received}) == 1
@@ -222,7 +223,7 @@ def test_a_try_that_can_never_be_recorded_ends(
     endpoint(receiver)
     receiver.script = [OK]
     emit(home)
-    db.session.execute(update(OutgoingDelivery).values(attempts=len(WAITS)))
+    db.session.execute(update(OutgoingDelivery).values(attempts=MAX_WAITS))
     monkeypatch.setattr(sending, "_record", _raising(ValueError("a defect")))
     send()
     [row] = deliveries()
@@ -265,7 +266,7 @@ def test_an_endpoint_that_hangs_holds_neither_the_job_nor_the_others(
         done = [row.state for row in deliveries()]
         assert done.count("delivered") == 5
         assert len(stuck.received) == 1, "one at a time"
-        assert outgoing_webhooks.waiting() == 0, "what hangs is being served"
+        assert not outgoing_webhooks.WORK.is_due(), "what hangs is being served"
     assert sending._POOL.wait(20)
     assert [row.reason for row in deliveries() if row.state == "due" and row.attempts] == ["connection_lost"]
 

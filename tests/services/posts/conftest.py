@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from backend.core import config
 from backend.core.database import db, workspace_scope
+from backend.core.work import Turn
 from backend.models import (
     Message,
     NotificationEvent,
@@ -98,7 +99,7 @@ class Author:
     def publish(self, seconds: float = 5.0) -> int:
         """Lets the job run once."""
         db.session.commit()
-        return posts.publish_due(seconds)
+        return posts.publish_due(Turn(seconds))
 
     def said(self) -> None:
         """Lets the dispatch loop say what waits, and the job see it."""

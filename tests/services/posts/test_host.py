@@ -73,7 +73,7 @@ def test_a_host_that_never_answers_is_asked_about(author: Author, host: int, lin
     post = author.post("x")
     author.publish()
     clock.move(24 * 3600 + 1)
-    assert posts.waiting() == 1
+    assert posts.WORK.is_due()
     author.publish()
     assert author.state(post) == ("unknown", "no_result")
     assert len(author.asked()) == 1, "it is not asked again"

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from backend.core import clock, config
 from backend.core.database import db, system_scope
 from backend.core.locking import advisory_lock
+from backend.core.work import Turn
 from backend.models import Post, Sender, TelegramLink
 from backend.services import posts
 from backend.services.posts import publishing, settlement
@@ -59,7 +60,7 @@ def test_many_processes_publish_each_post_once(author: Author, news: Sender, hos
 
     def job() -> None:
         with app.app_context():
-            posts.publish_due(5.0)
+            posts.publish_due(Turn(5.0))
 
     threads = [threading.Thread(target=job) for _ in range(4)]
     for thread in threads:

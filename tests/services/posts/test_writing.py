@@ -39,7 +39,7 @@ def test_a_post_for_later_says_until_when_it_waits(author: Author, news: Sender)
     at = clock.now() + timedelta(days=1)
     made = author.post(scheduled_at=at)
     assert (made.state, made.reason, posts.next_attempt_at(made)) == ("scheduled", "scheduled", at)
-    assert posts.waiting() == 0
+    assert not posts.WORK.is_due()
     assert author.publish() == 0
 
 

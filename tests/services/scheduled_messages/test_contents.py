@@ -13,6 +13,7 @@ from sqlalchemy import select
 from backend.core import clock, config
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError
+from backend.core.work import Turn
 from backend.models import Alert, Delivery, JobRun, Message, ScheduledFetch, ScheduledMessage, StoredFile, Workspace
 from backend.services import attachments as files
 from backend.services import delivery, scheduled_messages, scheduling
@@ -49,14 +50,14 @@ def plan(**fields: Any) -> scheduled_messages.Planned:
 
 def fire(seconds: float = 3600) -> None:
     clock.move(seconds)
-    scheduling.drain()
+    scheduling.drain(Turn(20.0))
     db.session.rollback()
     db.session.expire_all()
 
 
 def fetch() -> int:
     db.session.commit()
-    tried = file_fetches.fetch_waiting()
+    tried = file_fetches.fetch_waiting(Turn(4.0))
     db.session.expire_all()
     return tried
 
@@ -264,10 +265,10 @@ def test_an_alert_s_fire_that_dies_before_its_commit_raises_it_once(monkeypatch:
     with monkeypatch.context() as patch:
         patch.setattr(sending, "_raise_alert", dies)
         with pytest.raises(KeyboardInterrupt):
-            scheduling.drain()
+            scheduling.drain(Turn(20.0))
     db.session.rollback()
     assert db.session.scalars(select(Alert)).all() == []
-    scheduling.drain()
+    scheduling.drain(Turn(20.0))
     db.session.rollback()
     assert len(db.session.scalars(select(Alert)).all()) == 1
     assert [one.fire.state for one in the_history(planned)] == ["done"]

@@ -11,6 +11,7 @@ from backend.channels.errors import OutcomeUnknown, Rejected
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError, NotFound
+from backend.core.work import Turn
 from backend.models import JobRun, Message, Schedule, ScheduledMessage, ScheduleFire
 from backend.services import scheduled_messages, scheduling
 from tests.services.scheduled_messages.conftest import BEGINNING
@@ -28,7 +29,7 @@ def plan(**fields):
 
 
 def fire():
-    scheduling.drain()
+    scheduling.drain(Turn(20.0))
     db.session.rollback()
 
 

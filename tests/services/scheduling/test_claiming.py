@@ -92,7 +92,7 @@ def test_a_clock_that_is_set_back_fires_nothing_twice(home, fires) -> None:
 def test_jobs_of_a_newer_version_are_left_to_it(home, fires) -> None:
     planned(home, job="not known here")
     clock.move(3600)
-    assert scheduling.waiting() is False
+    assert not scheduling.WORK.is_due()
     assert scheduling.claim() == 0
     assert stored() == []
 

@@ -10,14 +10,15 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from backend.core import clock
+from backend.core import clock, work
 from backend.core.database import db
 from backend.core.errors import NotFound, TooManyRequests
 from backend.core.locking import advisory_lock
+from backend.core.work import Turn
 from backend.models import AuditEntry, JobRun
 from backend.services import housekeeping, scheduling
-from backend.services.housekeeping import registered_jobs
-from backend.services.scheduling import SystemJob, Timing, Turn, administration, system_jobs
+from backend.services.housekeeping import declarations
+from backend.services.scheduling import JobTurn, SystemJob, Timing, administration, system_jobs
 from tests.services.scheduling.conftest import BEGINNING
 
 NAME = "a_job"
@@ -43,10 +44,10 @@ def runs():
 
 def test_it_runs_when_it_is_due_and_says_what_it_did(job) -> None:
     made, _ = job
-    assert system_jobs.work(made) == 1
-    assert system_jobs.work(made) == 0
+    assert system_jobs.give_turn(made, Turn(5.0)) == 1
+    assert system_jobs.give_turn(made, Turn(5.0)) == 0
     clock.move(3600)
-    assert system_jobs.work(made) == 1
+    assert system_jobs.give_turn(made, Turn(5.0)) == 1
     assert runs() == [("succeeded", "1", None), ("succeeded", "1", None)]
 
 
@@ -54,31 +55,32 @@ def test_one_by_the_clock_runs_once_also_after_days_without_a_worker(job) -> Non
     made = scheduling.register_system_job(
         SystemJob(NAME, LANE, Timing("cron", cron="0 9 * * *", timezone="Asia/Seoul"), lambda turn: 1)
     )
-    system_jobs.work(made)
+    system_jobs.give_turn(made, Turn(5.0))
     assert administration.job_status(NAME).next_run_at == BEGINNING + timedelta(hours=16)
     clock.move(3 * 86_400)
-    system_jobs.work(made)
-    system_jobs.work(made)
+    system_jobs.give_turn(made, Turn(5.0))
+    system_jobs.give_turn(made, Turn(5.0))
     assert len(runs()) == 2
 
 
-def test_a_run_of_several_turns_is_one_run(job, valkey) -> None:
+def test_a_run_of_several_turns_is_one_run(job) -> None:
     made, doing = job
     began = []
 
-    def half(turn: Turn) -> int:
+    def half(turn: JobTurn) -> int:
         began.append(turn.began)
         if len(began) < 3:
             turn.go_on_later()
         return 10
 
     doing["it"] = half
-    system_jobs.work(made)
+    turn = Turn(5.0)
+    system_jobs.give_turn(made, turn)
+    assert turn.unfinished
     assert runs() == [("running", "10", None)]
-    assert valkey.llen(f"rq:queue:{LANE}") == 1
     clock.move(60)
-    system_jobs.work(made)
-    system_jobs.work(made)
+    system_jobs.give_turn(made, Turn(5.0))
+    system_jobs.give_turn(made, Turn(5.0))
     assert runs() == [("succeeded", "30", None)]
     assert len(set(began)) == 1
 
@@ -87,21 +89,21 @@ def test_a_turn_is_over_after_its_seconds(job) -> None:
     made, doing = job
     seen: list[bool] = []
 
-    def look(turn: Turn) -> int:
+    def look(turn: JobTurn) -> int:
         seen.append(turn.is_over())
         return 0
 
     doing["it"] = look
-    system_jobs.work(made, 0.0)
+    system_jobs.give_turn(made, Turn(0.0))
     clock.move(3600)
-    system_jobs.work(made, 60.0)
+    system_jobs.give_turn(made, Turn(60.0))
     assert seen == [True, False]
 
 
 def test_one_that_raises_ends_its_run_and_the_lane_goes_on(job) -> None:
     _, doing = job
 
-    def fail(turn: Turn) -> int:
+    def fail(turn: JobTurn) -> int:
         turn.at = "the third thing"
         raise ValueError("a defect")
 
@@ -110,7 +112,7 @@ def test_one_that_raises_ends_its_run_and_the_lane_goes_on(job) -> None:
         SystemJob("b_job", LANE, Timing("interval", interval_seconds=60), lambda turn: 5)
     )
     try:
-        assert scheduling.run_lane(LANE) >= 5
+        assert work.run_queue(LANE) >= 5
     finally:
         system_jobs.unregister_system_job(other.name)
     last = administration.job_status(NAME).last_run
@@ -121,15 +123,15 @@ def test_one_that_raises_ends_its_run_and_the_lane_goes_on(job) -> None:
 def test_one_that_lost_the_database_is_gone_on_with(job) -> None:
     made, doing = job
 
-    def away(turn: Turn) -> int:
+    def away(turn: JobTurn) -> int:
         raise OperationalError("SELECT", {}, ConnectionError())
 
     doing["it"] = away
     with pytest.raises(OperationalError):
-        system_jobs.work(made)
+        system_jobs.give_turn(made, Turn(5.0))
     assert runs() == [("running", "0", None)]
     doing["it"] = lambda turn: 2
-    system_jobs.work(made)
+    system_jobs.give_turn(made, Turn(5.0))
     assert runs() == [("succeeded", "2", None)]
 
 
@@ -137,7 +139,7 @@ def test_two_processes_do_not_work_at_it_at_once(job) -> None:
     made, _ = job
     with advisory_lock(db.engine, NAME):
         assert system_jobs.is_at_work(made)
-        assert system_jobs.work(made) == 0
+        assert system_jobs.give_turn(made, Turn(5.0)) == 0
     assert runs() == []
 
 
@@ -146,12 +148,12 @@ def test_two_processes_do_not_work_at_it_at_once(job) -> None:
 
 def test_a_triggered_run_names_who_asked_and_runs_before_it_is_due(job, valkey) -> None:
     made, _ = job
-    system_jobs.work(made)
+    system_jobs.give_turn(made, Turn(5.0))
     administration.trigger(NAME, "user:7")
     db.session.commit()
     assert valkey.llen(f"rq:queue:{LANE}") == 1
     assert administration.job_status(NAME).state == "queued"
-    system_jobs.work(made)
+    system_jobs.give_turn(made, Turn(5.0))
     assert runs() == [("succeeded", "1", None), ("succeeded", "1", "user:7")]
     entries = db.session.execute(select(AuditEntry.actor, AuditEntry.action, AuditEntry.subject)).all()
     assert entries == [("user:7", "job.triggered", f"job:{NAME}")]
@@ -183,9 +185,9 @@ def test_one_that_is_triggered_while_it_runs_runs_again_afterwards(job) -> None:
         return 1
 
     doing["it"] = trigger
-    system_jobs.work(made)
+    system_jobs.give_turn(made, Turn(5.0))
     assert runs() == [("succeeded", "1", None), ("queued", "0", "user:7")]
-    system_jobs.work(made)
+    system_jobs.give_turn(made, Turn(5.0))
     assert runs() == [("succeeded", "1", None), ("succeeded", "2", "user:7")]
 
 
@@ -194,15 +196,15 @@ def test_a_paused_one_runs_only_when_it_is_asked_to(job) -> None:
     paused = administration.pause(NAME, "user:7")
     db.session.commit()
     assert (paused.state, paused.paused_by, paused.next_run_at) == ("paused", "user:7", None)
-    assert system_jobs.work(made) == 0
+    assert system_jobs.give_turn(made, Turn(5.0)) == 0
     administration.trigger(NAME, "user:7")
     db.session.commit()
-    assert system_jobs.work(made) == 1
+    assert system_jobs.give_turn(made, Turn(5.0)) == 1
     clock.move(7200)
-    assert system_jobs.work(made) == 0
+    assert system_jobs.give_turn(made, Turn(5.0)) == 0
     assert administration.resume(NAME, "user:7").state == "idle"
     db.session.commit()
-    assert system_jobs.work(made) == 1
+    assert system_jobs.give_turn(made, Turn(5.0)) == 1
     actions = db.session.execute(select(AuditEntry.action).order_by(AuditEntry.id)).scalars().all()
     assert actions == ["job.paused", "job.triggered", "job.resumed"]
 
@@ -210,11 +212,11 @@ def test_a_paused_one_runs_only_when_it_is_asked_to(job) -> None:
 def test_pausing_a_run_under_way_lets_it_end(job) -> None:
     made, doing = job
     doing["it"] = lambda turn: turn.go_on_later() or 1
-    system_jobs.work(made)
+    system_jobs.give_turn(made, Turn(5.0))
     administration.pause(NAME, "user:7")
     db.session.commit()
     doing["it"] = lambda turn: 1
-    system_jobs.work(made)
+    system_jobs.give_turn(made, Turn(5.0))
     assert runs() == [("succeeded", "2", None)]
 
 
@@ -243,14 +245,15 @@ def test_a_lane_that_does_not_exist_is_refused() -> None:
         scheduling.register_system_job(SystemJob("x", "nowhere", Timing("once"), lambda turn: 0))
 
 
-def test_every_module_that_registers_a_job_is_known_to_every_process() -> None:
-    services = Path(registered_jobs.__file__).parents[1]
+def test_every_module_that_declares_a_work_or_a_job_is_known_to_every_process() -> None:
+    services = Path(declarations.__file__).parents[1]
     registering = set()
     for path in services.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 owner = getattr(getattr(node.func, "value", None), "id", "scheduling")
-                if owner == "scheduling" and name in ("register", "register_each", "register_system_job"):
+                registers = ("register", "register_each", "register_system_job", "register_work")
+                if owner == "scheduling" and name in registers and path.name != "system_jobs.py":
                     registering.add(".".join(("backend.services", *path.relative_to(services).with_suffix("").parts)))
-    assert registering == {module.__name__ for module in registered_jobs.MODULES}
+    assert registering == {module.__name__ for module in declarations.MODULES}

@@ -11,7 +11,7 @@ from backend.http.console.kit import form_errors, pages
 from backend.http.console.kit.guards import actor, page
 from backend.services import scheduled_messages
 from backend.services.auth.actor import ADMIN
-from backend.services.housekeeping import registered_jobs as registered_jobs
+from backend.services.housekeeping import declarations as declarations
 from backend.services.scheduling import administration
 
 bp = pages.blueprint("scheduler")

@@ -6,57 +6,41 @@ processes: a step and what it says are stored together, so a crash leaves the st
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from backend.core import clock, failpoints, queue
+from backend.core import clock, failpoints
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.logging import get_logger
+from backend.core.work import Turn, Work, exists, register
 from backend.models import Alert
 from backend.services.alerts import history
 from backend.services.alerts.lifecycle import endings, locked_alert, timing
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.lifecycle.timing import Step
-from backend.services.alerts.messages import attachments, failures, notify, publish
-from backend.services.alerts.rules import silence_application, warnings
+from backend.services.alerts.messages import notify, publish
 
 log = get_logger(__name__)
 _AGAIN: Final = timedelta(seconds=60)
 _MAX_STEPS: Final = 10
 
 
-def waiting() -> bool:
-    """Whether anything is to be done now."""
-    with system_scope("housekeeping"):
-        due = db.session.execute(_due().with_only_columns(Alert.id).limit(1)).first() is not None
-        found = (
-            due or failures.waiting() or silence_application.waiting() or warnings.waiting() or attachments.waiting()
-        )
-        db.session.rollback()
-    return found
+def has_work() -> bool:
+    """Whether a step of an alert is due."""
+    return exists(_due().with_only_columns(Alert.id))
 
 
-def run_due(seconds: float = 4.0, *, timeout: float = 8.0) -> int:
-    """Does what is due for about `seconds`, and wakes itself for the rest; returns how many steps. Commits.
-
-    `timeout` is for each address that is fetched, after everything else.
-    """
-    queue.clear_flag("notifications")
-    started, done = time.monotonic(), 0
-    done += _guarded("alert_failure_defect", failures.settle)
-    done += _guarded("alert_rule_warning_defect", warnings.tell)
-    done += _guarded("alert_silence_defect", lambda: silence_application.apply(seconds / 2))
-    while time.monotonic() - started < seconds:
-        worked = _next()
-        if worked is None:
-            done += _guarded("alert_attachment_defect", lambda: attachments.fetch_waiting(1, timeout))
-            return done
+def run_due(turn: Turn) -> int:
+    """Does the steps that are due until the turn is over; returns how many. Commits."""
+    done = 0
+    while (worked := _next()) is not None:
         done += worked
-    queue.wake_now("notifications")
+        if turn.is_over():
+            turn.go_on_later()
+            break
     return done
 
 
@@ -121,20 +105,6 @@ def _do(case: LockedAlert, step: Step) -> None:
         publish.bring_up_to_date(case)
 
 
-def _guarded(event: str, work: Any) -> int:
-    """Runs one kind of work; a defect in it is logged whole and does not keep the other kinds from being done."""
-    try:
-        found: int = work()
-    except OperationalError:
-        db.session.rollback()
-        raise
-    except Exception:
-        db.session.rollback()
-        log.exception(event)
-        return 0
-    return found
-
-
 def _put_off(alert_id: int) -> None:
     row = db.session.get(Alert, alert_id, with_for_update={"skip_locked": True}, populate_existing=True)
     if row is not None:
@@ -144,3 +114,6 @@ def _put_off(alert_id: int) -> None:
 
 def _due() -> Any:
     return select(Alert).where(Alert.due_at <= clock.now()).order_by(Alert.due_at, Alert.id)
+
+
+WORK: Final = register(Work("alert_timers", "notifications", has_work, run_due))

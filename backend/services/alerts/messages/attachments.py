@@ -14,6 +14,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from backend.core import clock, queue
 from backend.core.database import db, system_scope, workspace_scope
+from backend.core.thread_pools import BoundedPool
+from backend.core.work import Turn, Work, exists, register
 from backend.models import Alert
 from backend.services import attachments
 from backend.services.alerts import history
@@ -24,7 +26,6 @@ from backend.services.notifications import attachments as fetching
 
 MAX_TRIES: Final = 3
 _CLAIM: Final = timedelta(seconds=60)
-_WAIT: Final = timedelta(seconds=20)
 _state = Alert.attachment["state"].astext
 _until = Alert.attachment["until"].astext
 
@@ -42,21 +43,23 @@ def send_once(case: LockedAlert) -> None:
         queue.wake("notifications")
 
 
-def waiting() -> bool:
+def has_work() -> bool:
     """Whether an address is due to be fetched."""
-    return db.session.execute(_due().with_only_columns(Alert.id).limit(1)).first() is not None
+    return exists(_due().with_only_columns(Alert.id))
 
 
-def fetch_waiting(most: int, timeout: float) -> int:
-    """Fetches up to `most` addresses, each for at most `timeout` seconds; returns how many it tried. Commits."""
-    for done in range(most):
-        claimed = _claim()
-        if claimed is None:
-            return done
+def fetch_waiting(turn: Turn) -> int:
+    """Fetches the addresses that are due until the turn is over; returns how many it tried. Commits."""
+    tried = 0
+    while claimed := _claim():
         alert_id, workspace_id, carried = claimed
         with workspace_scope(workspace_id):
-            _fetch(alert_id, carried, timeout)
-    return most
+            _fetch(alert_id, carried)
+        tried += 1
+        if turn.is_over():
+            turn.go_on_later()
+            break
+    return tried
 
 
 def _claim() -> tuple[int, int, dict[str, Any]] | None:
@@ -72,9 +75,9 @@ def _claim() -> tuple[int, int, dict[str, Any]] | None:
     return claimed
 
 
-def _fetch(alert_id: int, carried: dict[str, Any], timeout: float) -> None:
+def _fetch(alert_id: int, carried: dict[str, Any]) -> None:
     try:
-        stored = fetching.fetch(carried["url"], carried["kind"], timeout)
+        stored = fetching.fetch(carried["url"], carried["kind"])
     except fetching.FetchFailed as error:
         _give_up_or_wait(alert_id, carried, error)
         return
@@ -96,7 +99,9 @@ def _give_up_or_wait(alert_id: int, carried: dict[str, Any], error: fetching.Fet
     """Notes that an attachment could not be fetched or sent, or that it is tried again. Commits."""
     case = locked_alert.by_id(alert_id)
     if error.again and carried["tries"] < MAX_TRIES:
-        case.alert.attachment = carried | {"until": _text(clock.now() + _WAIT)}
+        case.alert.attachment = carried | {
+            "until": _text(clock.now() + fetching.BACKOFF.wait(carried["tries"], alert_id))
+        }
     else:
         case.alert.attachment = carried | {"state": "failed", "error": error.code}
         history.note(case.alert, "attachment_failed", code=error.code)
@@ -111,3 +116,8 @@ def _due() -> Any:
 
 def _text(at: datetime) -> str:
     return at.isoformat(timespec="microseconds")
+
+
+WORK: Final = register(
+    Work("alert_attachments", "notifications", has_work, fetch_waiting, pool=BoundedPool("alert-attachments", 1))
+)

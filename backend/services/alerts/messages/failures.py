@@ -14,8 +14,9 @@ from sqlalchemy import select
 from backend.core import clock, config, events, queue
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.logging import get_logger
-from backend.models import Alert, AlertFailure, AlertMessage, Conversation, JobRun, Message, MessagePart
-from backend.services import mail, senders
+from backend.core.work import Turn, Work, exists, register
+from backend.models import Alert, AlertFailure, AlertMessage, Conversation, Message, MessagePart
+from backend.services import job_history, mail, senders
 from backend.services.alerts import history
 from backend.services.alerts.lifecycle import locked_alert
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
@@ -23,7 +24,6 @@ from backend.services.alerts.messages import publish, targets
 
 log = get_logger(__name__)
 JOB: Final = "alert"
-_BATCH: Final = 50
 _AGAIN: Final = timedelta(seconds=60)
 _OWN: Final = "superseded"
 
@@ -32,17 +32,13 @@ def undelivered(case: LockedAlert, code: str, *, message: Message | None = None)
     """Notes that the alert did not get through by its own way, and tells the admins; once for each sound it made."""
     alert, now = case.alert, clock.now()
     alert.undelivered_code, alert.undelivered_at = code, now
-    db.session.add(
-        JobRun(
-            workspace_id=alert.workspace_id,
-            job=JOB,
-            state="failed",
-            code=code,
-            detail=f"the alert was not delivered by the bot {alert.bot_name}",
-            subject=f"alerts:{alert.id}",
-            started_at=message.created_at if message is not None else now,
-            finished_at=now,
-        )
+    job_history.record_failure(
+        JOB,
+        code,
+        f"alerts:{alert.id}",
+        workspace_id=alert.workspace_id,
+        detail=f"the alert was not delivered by the bot {alert.bot_name}",
+        started_at=message.created_at if message is not None else now,
     )
     history.note(case.alert, "undelivered", code=code)
     log.warning("alert_undelivered", alert_id=alert.id, code=code)
@@ -147,15 +143,15 @@ def _note(message: Message, code: str) -> None:
     queue.wake("notifications")
 
 
-def waiting() -> bool:
+def has_work() -> bool:
     """Whether a failure is still to be dealt with."""
-    return db.session.execute(_due().with_only_columns(AlertFailure.id).limit(1)).first() is not None
+    return exists(_due().with_only_columns(AlertFailure.id))
 
 
-def settle() -> int:
+def settle(turn: Turn) -> int:
     """Deals with the failures that were noted, each in a transaction of its own; returns how many. Commits."""
     done = 0
-    while done < _BATCH:
+    while True:
         with system_scope("failures of all workspaces are dealt with here"):
             row = db.session.scalars(_due().limit(1).with_for_update(skip_locked=True)).one_or_none()
             if row is None:
@@ -169,7 +165,9 @@ def settle() -> int:
             _settle(failure_id)
             db.session.commit()
         done += 1
-    return done
+        if turn.is_over():
+            turn.go_on_later()
+            return done
 
 
 def _due() -> Any:
@@ -230,3 +228,6 @@ events.subscribe("message_ended", on_message_ended)
 events.subscribe("message_gone", on_message_gone)
 events.subscribe("sender_disabled", on_sender_disabled)
 events.subscribe("sender_paused", on_sender_paused)
+
+
+WORK: Final = register(Work("alert_failures", "notifications", has_work, settle))

@@ -7,18 +7,18 @@ failed, are passed over, and the silence says so.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import or_, select
 from sqlalchemy.exc import OperationalError
 
-from backend.core import clock, failpoints, queue
+from backend.core import clock, failpoints
+from backend.core.backoff import Backoff
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import NotFound
 from backend.core.logging import get_logger
+from backend.core.work import Turn, Work, exists, register
 from backend.models import Alert, AlertItem, AlertSilence
 from backend.services.alerts import history
 from backend.services.alerts.lifecycle import locked_alert
@@ -30,6 +30,7 @@ log = get_logger(__name__)
 SLICE: Final = 50
 """Open alerts that are looked at for a silence before the next silence has its turn."""
 MAX_TRIES: Final = 5
+BACKOFF: Final = Backoff(2.0, 60.0)
 PASSED_OVER: Final = "alerts_passed_over"
 ITEM_COLUMNS: Final = (
     AlertItem.id,
@@ -45,34 +46,31 @@ ITEM_COLUMNS: Final = (
 _MAX_ITEMS: Final = 5_000
 
 
-def waiting() -> bool:
+def has_work() -> bool:
     """Whether alerts have still to follow a silence. Needs the system scope."""
-    return db.session.execute(_unapplied().with_only_columns(AlertSilence.id).limit(1)).first() is not None
+    return exists(_unapplied().with_only_columns(AlertSilence.id))
 
 
-def apply(seconds: float = 2.0) -> int:
-    """Brings alerts in step with silences for about `seconds`; returns how many silences are done. Commits.
+def apply(turn: Turn) -> int:
+    """Brings alerts in step with silences until the turn is over; returns how many silences are done. Commits.
 
     Each alert is a transaction of its own; a crash leaves alerts to be looked at again, which changes nothing.
     """
-    started, done = time.monotonic(), 0
+    done = 0
     with system_scope("silences of all workspaces are applied here"):
         found = [(row.id, row.workspace_id) for row in db.session.scalars(_unapplied().limit(20))]
         db.session.rollback()
-
-    def is_over() -> bool:
-        return time.monotonic() - started >= seconds
 
     while found:
         again = []
         for silence_id, workspace_id in found:
             with workspace_scope(workspace_id):
-                more = _apply_slice(silence_id, is_over)
+                more = _apply_slice(silence_id, turn.is_over)
             done += more is None
             if more:
                 again.append((silence_id, workspace_id))
-            if is_over():
-                queue.wake_now("notifications")
+            if turn.is_over():
+                turn.go_on_later()
                 return done
         found = again
     return done
@@ -96,7 +94,7 @@ def _apply_slice(silence_id: int, is_over: Callable[[], bool]) -> bool | None:
         return True
     tries = silence.apply_tries + 1
     # A dead process leaves its try counted.
-    _store(silence_id, version, apply_tries=tries, apply_after=clock.now() + timedelta(seconds=2**tries))
+    _store(silence_id, version, apply_tries=tries, apply_after=clock.now() + BACKOFF.wait(tries, silence_id))
     failpoints.hit("alerts.silence_begun")
     rule: Rule = ("silence", silence_id)
     meter = Meter()
@@ -205,3 +203,6 @@ def _unapplied() -> Any:
         .where(AlertSilence.applied_at.is_(None), rested)
         .order_by(AlertSilence.apply_after.nulls_first(), AlertSilence.id)
     )
+
+
+WORK: Final = register(Work("alert_silences", "notifications", has_work, apply))

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from backend.channels import richtext
 from backend.core import clock, i18n
 from backend.core.database import db, system_scope, workspace_scope
+from backend.core.work import Turn, Work, exists, register
 from backend.models import AlertPolicy, AlertSilence, User
 from backend.services.alerts.ingest import api_input
 from backend.services.alerts.rules.faults import MODELS
@@ -16,12 +17,12 @@ from backend.services.alerts.rules.faults import MODELS
 _BATCH: Final = 20
 
 
-def waiting() -> bool:
+def has_work() -> bool:
     """Whether somebody is still to be told. Needs the system scope."""
-    return any(db.session.execute(_untold(model).limit(1)).first() is not None for model in MODELS.values())
+    return any(exists(_untold(model)) for model in MODELS.values())
 
 
-def tell() -> int:
+def tell(turn: Turn) -> int:
     """Raises an alert for each rule that was switched off, and ends those of mended ones; returns how many. Commits."""
     told = 0
     for kind, model in MODELS.items():
@@ -33,6 +34,9 @@ def tell() -> int:
                 _tell(kind, model, rule_id)
                 db.session.commit()
                 told += 1
+            if turn.is_over():
+                turn.go_on_later()
+                return told
     return told
 
 
@@ -68,3 +72,6 @@ def _locale() -> str:
 def _untold(model: Any) -> Any:
     differs = model.disabled_code.is_(None) != model.disabled_told_at.is_(None)
     return select(model.id, model.workspace_id).where(differs).order_by(model.id)
+
+
+WORK: Final = register(Work("alert_rule_warnings", "notifications", has_work, tell))
