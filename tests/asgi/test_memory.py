@@ -39,7 +39,9 @@ def test_a_trimmer_goes_on_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) 
     for _ in range(4):
         assert turns.acquire(timeout=20)
     trimmer.stop()
-    [thread.join(20) for thread in threading.enumerate() if thread.name == "memory-trimmer"]
+    for thread in threading.enumerate():
+        if thread.name == "memory-trimmer":
+            thread.join(20)
     assert all(thread.name != "memory-trimmer" for thread in threading.enumerate())
 
 
