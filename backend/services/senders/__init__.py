@@ -11,7 +11,7 @@ from backend.services.senders.account_check import keep_facts, probe, recheck_re
 from backend.services.senders.credentials import bot_id_of, credentials_of, set_token
 from backend.services.senders.environment import default_bot, ensure_environment_bot
 from backend.services.senders.members import is_chat_admin
-from backend.services.senders.state import NOT_CONFIGURED, REFUSED, disable, enable
+from backend.services.senders.state import LONG_PAUSE, NOT_CONFIGURED, REFUSED, disable, enable, long_pause_of
 from backend.services.senders.webhook import (
     BotCommandText,
     new_webhook_secret,
@@ -23,10 +23,16 @@ from backend.services.senders.webhook import (
     webhook_secret_of,
     webhook_secrets_of,
 )
-from backend.services.senders.webhook_verifier import WebhookTarget, door, is_door_known, remembered_door
+from backend.services.senders.webhook_verifier import (
+    WebhookTarget,
+    is_target_known,
+    remembered_target,
+    webhook_target_of,
+)
 
 __all__ = [
     "CHANNEL",
+    "LONG_PAUSE",
     "NOT_CONFIGURED",
     "REFUSED",
     "BotCommandText",
@@ -36,20 +42,20 @@ __all__ = [
     "credentials_of",
     "default_bot",
     "disable",
-    "door",
     "enable",
     "ensure_environment_bot",
     "find",
     "is_chat_admin",
-    "is_door_known",
+    "is_target_known",
     "keep_facts",
+    "long_pause_of",
     "named",
     "new_webhook_secret",
     "probe",
     "recheck_refused",
     "register_commands",
     "register_webhook",
-    "remembered_door",
+    "remembered_target",
     "set_token",
     "settle_webhook_secret",
     "username_of",
@@ -57,4 +63,5 @@ __all__ = [
     "webhook_info",
     "webhook_secret_of",
     "webhook_secrets_of",
+    "webhook_target_of",
 ]
