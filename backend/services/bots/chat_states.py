@@ -48,19 +48,25 @@ class ChatState:
 
 def of(bots: Sequence[Sender]) -> dict[int, list[ChatState]]:
     """The state of each of these bots' own chats, in their order, in one statement."""
-    hashes = {bot.id: [conversations.chat_hash(bot.channel, bot.id, one) for one in bot.chat_ids] for bot in bots}
+    hashes = {
+        bot.id: [conversations.chat_hash(bot.channel, bot.id, chat_id) for chat_id in bot.chat_ids] for bot in bots
+    }
     known: dict[tuple[int, bytes], ChatState] = {}
     with system_scope(_WHY):
         marked = (
-            _marked([one for some in hashes.values() for one in some]).where(Conversation.sender_id.in_(hashes))
+            _marked([chat_hash for some in hashes.values() for chat_hash in some]).where(
+                Conversation.sender_id.in_(hashes)
+            )
             if any(hashes.values())
             else None
         )
         for chat in db.session.scalars(marked) if marked is not None else ():
-            found = _state_of(chat)
+            state = _state_of(chat)
             if known.get((chat.sender_id, chat.chat_hash), ChatState()).state != CLOSED:
-                known[chat.sender_id, chat.chat_hash] = found
-    return {bot_id: [known.get((bot_id, one), ChatState()) for one in some] for bot_id, some in hashes.items()}
+                known[chat.sender_id, chat.chat_hash] = state
+    return {
+        bot_id: [known.get((bot_id, chat_hash), ChatState()) for chat_hash in some] for bot_id, some in hashes.items()
+    }
 
 
 def look_again(bot: Sender) -> int:
@@ -68,7 +74,7 @@ def look_again(bot: Sender) -> int:
     certainly closed is not. Returns how many it asked about. Network calls, and a commit after each."""
     asked, began = 0, time.monotonic()
     with system_scope(_WHY):
-        hashes = {conversations.chat_hash(bot.channel, bot.id, one): one for one in bot.chat_ids}
+        hashes = {conversations.chat_hash(bot.channel, bot.id, chat_id): chat_id for chat_id in bot.chat_ids}
         rows = db.session.scalars(
             _marked(list(hashes)).where(Conversation.sender_id == bot.id).order_by(Conversation.id)
         ).all()
