@@ -28,6 +28,7 @@ _TAG = re.compile(rf"<(/?)({_NAMES})((?:{ATTRIBUTE})*)\s*>", re.IGNORECASE)
 _QUOTED_ONLY = re.compile(r"""(?:[^"'=]+=\s*(?:"[^"]*"|'[^']*'))*""")
 _HREF = re.compile(r"""\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+))""", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|lt|gt|amp|quot|apos|nbsp);")
+_NOT_SPACE = re.compile(r"\S")
 _BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)*")
 _DEEPEST = 16
 _LONGEST_ADDRESS = 2048
@@ -267,7 +268,7 @@ def _skip_blank(text: str, start: int) -> int:
     """Past the blank lines at a cut; the indentation of the first line with something on it stays."""
     match = _BLANK_LINES.match(text, start)
     position = match.end() if match else start
-    return position if text[position:].strip() else len(text)
+    return position if _NOT_SPACE.search(text, position) else len(text)
 
 
 def _cut(text: str, start: int, limit: int) -> int:
@@ -310,6 +311,10 @@ def _paragraph_end(text: str, start: int, furthest: int, limit: int) -> int | No
 def _fitting(text: str, start: int, limit: int) -> int:
     """The furthest end of whole clusters from `start` that holds at most `limit` units; at least one code
     point."""
+    window = text[start : start + limit + 1]
+    if window.isascii() and "\r" not in window:
+        # Each character is a cluster and a unit of its own.
+        return min(start + max(limit, 1), len(text))
     units = 0
     end = start
     for cluster in clusters(text, start):

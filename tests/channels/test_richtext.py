@@ -227,3 +227,12 @@ def test_shortening_keeps_characters_whole(text: str, limit: int, short: str) ->
 )
 def test_a_text_is_cut_at_empty_lines_where_what_follows_fits(text, limit, parts):
     assert [richtext.visible(part) for part in richtext.split(richtext.plain(text), limit)] == parts
+
+
+@EXAMPLES
+@given(st.text("ab \n\r\u0301é가", max_size=40), st.integers(1, 12))
+def test_plain_characters_are_cut_as_all_others_are(text: str, limit: int) -> None:
+    end = richtext._fitting(text, 0, limit) if text else 0
+    assert richtext.utf16_length(text[:end]) <= limit or len(regex.findall(r"\X", text[:end])) <= 1
+    rest = regex.findall(r"\X", text)
+    assert text[:end] == "".join(rest[: len(regex.findall(r"\X", text[:end]))]) or end <= 1 or len(rest[0]) > limit

@@ -7,7 +7,7 @@ single topic too, and a bot without a webhook hears nothing of being let in agai
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import or_, select
 
 from backend.channels.errors import ChannelError, RecipientUnreachable
+from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.core.logging import get_logger
 from backend.models import Conversation, Sender
@@ -26,10 +27,13 @@ OK: Final = "ok"
 CLOSED: Final = "closed"
 UNREACHABLE: Final = "unreachable"
 MAX_ASKED: Final = 5
-"""Chats of one bot that a check asks about; the rest is asked about by later ones."""
+"""Chats of one bot's own, and as many others, that a check asks about; the next check goes on behind them."""
+_MAX_OTHERS: Final = 1_000
+_TURN_SECONDS: Final = 300
 _SECONDS: Final = 8.0
 _LEFT: Final = frozenset({"kicked", "left", "not_a_member", "chat_not_found"})
 """Why a group is closed, where being let in again ends it."""
+_MARKED: Final = or_(Conversation.blocked_code.is_not(None), Conversation.unreachable_code.is_not(None))
 _WHY: Final = "a bot's chats, by the bot that its caller was allowed to load"
 
 
@@ -70,31 +74,60 @@ def of(bots: Sequence[Sender]) -> dict[int, list[ChatState]]:
 
 
 def look_again(bot: Sender) -> int:
-    """Asks Telegram about the bot's chats that cannot be written to: what opened again is written to again, what is
-    certainly closed is not. Returns how many it asked about. Network calls, and a commit after each."""
+    """Asks Telegram about the groups and channels of the bot that cannot be written to, its own ones first: what opened
+    again is written to again, what is certainly closed is not. Returns how many it asked about. Network calls, and a
+    commit after each."""
     asked, began = 0, time.monotonic()
     with system_scope(_WHY):
-        hashes = {conversations.chat_hash(bot.channel, bot.id, chat_id): chat_id for chat_id in bot.chat_ids}
-        rows = db.session.scalars(
-            _marked(list(hashes)).where(Conversation.sender_id == bot.id).order_by(Conversation.id)
-        ).all()
-        worth = {
-            row.chat_hash: row.blocked_code for row in rows if row.blocked_code is None or row.blocked_code in _LEFT
-        }
+        own = {conversations.chat_hash(bot.channel, bot.id, one) for one in bot.chat_ids}
+        worth = list(_worth_asking(bot, own))
         token = senders.credentials_of(bot).token
         db.session.commit()
-        for hashed, blocked in list(worth.items())[:MAX_ASKED]:
+        first = [one for one in worth if one.chat_hash in own]
+        others = [one for one in worth if one.chat_hash not in own]
+        for one in (*_turn_of(first), *_turn_of(others)):
             if time.monotonic() - began > _SECONDS:
                 break
             asked += 1
-            _look(bot, token, hashes[hashed], hashed, blocked)
+            _look(bot, token, one)
             db.session.commit()
     return asked
 
 
-def _look(bot: Sender, token: str, chat_id: str, hashed: bytes, blocked: str | None) -> None:
+@dataclass(frozen=True, slots=True)
+class _Question:
+    chat_id: str
+    chat_hash: bytes
+    blocked_code: str | None
+
+
+def _worth_asking(bot: Sender, own: Set[bytes]) -> Iterable[_Question]:
+    """The bot's marked chats that may have opened or closed; also those that callers named, for which no list is kept.
+    A private chat opens when its person writes."""
+    codes = or_(Conversation.blocked_code.is_(None), Conversation.blocked_code.in_(_LEFT))
+    marked = select(Conversation).where(Conversation.sender_id == bot.id, _MARKED, codes)
+    mine = db.session.scalars(marked.where(Conversation.chat_hash.in_(own)).order_by(Conversation.id)).all()
+    others = marked.where(Conversation.chat_hash.not_in(own)).order_by(Conversation.id.desc()).limit(_MAX_OTHERS)
+    known = {
+        row.chat_hash: _Question(row.chat_id, row.chat_hash, row.blocked_code)
+        for row in (*mine, *db.session.scalars(others).all())
+        if row.chat_id.startswith(("-", "@"))
+    }
+    return known.values()
+
+
+def _turn_of(waiting: Sequence[_Question]) -> Sequence[_Question]:
+    """Those whose turn it is: `MAX_ASKED` of them, others at the next check."""
+    if len(waiting) <= MAX_ASKED:
+        return waiting
+    start = int(clock.now().timestamp()) // _TURN_SECONDS * MAX_ASKED % len(waiting)
+    return [*waiting[start:], *waiting[:start]][:MAX_ASKED]
+
+
+def _look(bot: Sender, token: str, chat: _Question) -> None:
+    hashed, blocked = chat.chat_hash, chat.blocked_code
     try:
-        provider.quick().get_chat(token, chat_id)
+        provider.quick().get_chat(token, chat.chat_id)
     except RecipientUnreachable as error:
         if blocked is None and error.code in _LEFT:
             # Asked of the chat as a whole, so no single topic is meant.
@@ -110,10 +143,7 @@ def _look(bot: Sender, token: str, chat_id: str, hashed: bytes, blocked: str | N
 
 
 def _marked(hashes: Sequence[bytes]) -> Any:
-    return select(Conversation).where(
-        Conversation.chat_hash.in_(hashes),
-        or_(Conversation.blocked_code.is_not(None), Conversation.unreachable_code.is_not(None)),
-    )
+    return select(Conversation).where(Conversation.chat_hash.in_(hashes), _MARKED)
 
 
 def _state_of(chat: Conversation) -> ChatState:

@@ -1,7 +1,8 @@
 """What the outbox tells the features above it, inside the transaction that records the outcome.
 
 `recipient_unreachable(sender_id, chat_hash, code, disables_link)`, `chat_moved(sender_id, old_chat_id, new_chat_id)`,
-`sender_disabled(sender_id, code)`, `message_gone(message_id, code)` when an edit of a sent message is refused for
+`sender_disabled(sender_id, code)`, `sender_paused(sender_id, code)` when a provider asks for a rest of more than
+`senders.LONG_PAUSE`, `message_gone(message_id, code)` when an edit of a sent message is refused for
 good, `message_ended(message_id, state, code)` for a message that was not sent. They are
 published in the system scope.
 """

@@ -19,7 +19,7 @@ from backend.core.database import UtcDateTime, db, system_scope
 from backend.core.leases import FENCING
 from backend.core.logging import get_logger
 from backend.models import Attempt, Conversation, Delivery, Message, MessagePart, SenderLease
-from backend.services import live
+from backend.services import live, senders
 from backend.services.delivery.cancellation import block, mark_unreachable
 from backend.services.delivery.events import message_ended, message_gone
 from backend.services.dispatch import milder_forms
@@ -298,12 +298,15 @@ def _pause_senders(outcomes: Sequence[Outcome]) -> None:
     ]
     for claimed, decision in sorted(pauses, key=lambda pair: pair[0].sender_id):
         until = clock.now() + timedelta(seconds=decision.pause)
-        db.session.execute(
+        longer = db.session.execute(
             update(SenderLease)
             .where(SenderLease.sender_id == claimed.sender_id, SenderLease.epoch == claimed.epoch)
             .where((SenderLease.paused_until.is_(None)) | (SenderLease.paused_until < until))
             .values(paused_until=until, pause_reason=decision.code)
-        )
+            .returning(SenderLease.sender_id)
+        ).first()
+        if longer is not None and decision.pause > senders.LONG_PAUSE.total_seconds():
+            events.publish("sender_paused", sender_id=claimed.sender_id, code=decision.code)
 
 
 def _publish_events(claimed: Claimed, decision: Decision) -> None:

@@ -11,7 +11,7 @@ from backend.services.senders.account_check import keep_facts, probe, recheck_re
 from backend.services.senders.credentials import bot_id_of, credentials_of, set_token
 from backend.services.senders.environment import default_bot, ensure_environment_bot
 from backend.services.senders.members import is_chat_admin
-from backend.services.senders.state import NOT_CONFIGURED, REFUSED, disable, enable
+from backend.services.senders.state import LONG_PAUSE, NOT_CONFIGURED, REFUSED, disable, enable, long_pause_of
 from backend.services.senders.webhook import (
     BotCommandText,
     new_webhook_secret,
@@ -32,6 +32,7 @@ from backend.services.senders.webhook_verifier import (
 
 __all__ = [
     "CHANNEL",
+    "LONG_PAUSE",
     "NOT_CONFIGURED",
     "REFUSED",
     "BotCommandText",
@@ -47,6 +48,7 @@ __all__ = [
     "is_chat_admin",
     "is_target_known",
     "keep_facts",
+    "long_pause_of",
     "named",
     "new_webhook_secret",
     "probe",

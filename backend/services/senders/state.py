@@ -6,12 +6,13 @@ only a person switches it on again.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from backend.core import clock, config
 from backend.core.database import db
 from backend.core.logging import get_logger
-from backend.models import JobRun, Sender
+from backend.models import JobRun, Sender, SenderLease
 from backend.services import mail
 from backend.services.auth import audit
 
@@ -21,6 +22,17 @@ NOT_CONFIGURED: Final = "not_configured"
 """The environment no longer names a token."""
 REFUSED: Final = frozenset({"token_refused", "token_unknown", "token_malformed", "logged_out"})
 """Codes by which a provider says that it does not accept the credentials."""
+
+LONG_PAUSE: Final = timedelta(minutes=5)
+"""What waits longer than this for its sender should reach people in another way."""
+
+
+def long_pause_of(sender_id: int) -> str | None:
+    """Why a sender rests for longer than `LONG_PAUSE` from now on, as its provider asked; None where it does not."""
+    lease = db.session.get(SenderLease, sender_id, populate_existing=True)
+    if lease is None or lease.paused_until is None or lease.paused_until <= clock.now() + LONG_PAUSE:
+        return None
+    return lease.pause_reason or "rate_limited"
 
 
 def disable(sender: Sender, code: str) -> None:

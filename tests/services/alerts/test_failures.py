@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from backend.channels.errors import RetryLater
 from backend.core import clock, config, events
 from backend.core.database import db, system_scope
-from backend.models import AlertFailure, AlertMessage, JobRun, Message
+from backend.models import AlertFailure, AlertMessage, JobRun, Message, SenderLease
 from backend.services import delivery, mail
 from backend.services.alerts import bot_health, queries
 from backend.services.dispatch import recovery
-from tests.services.alerts.conftest import linked, run_timers, text_of
+from tests.services.alerts.conftest import GROUP, linked, run_timers, text_of
 from tests.support import factories
+from tests.support.engine import run_until
 from tests.support.mail_server import mail_server
 
 
@@ -215,3 +217,52 @@ def test_an_alert_that_no_bot_can_tell_the_admins_is_mailed(room, home, settings
     to_admin = [one for one in server.mails if one["To"] == admin.email]
     assert [one["Subject"] for one in to_admin] == ["Alert not delivered: Disk full"]
     assert "chat_not_found" in to_admin[0].get_content()
+
+
+@pytest.fixture
+def resting(app, channel, room):
+    """Has Telegram tell the bot for alerts to rest for so many seconds when it next sends."""
+
+    def rest(seconds: float) -> None:
+        def script(op):
+            return RetryLater(seconds, "rate_limited") if op.chat_id == GROUP else None
+
+        channel.script = script
+        room.raise_("First")
+        run_until(
+            app,
+            lambda: db.session.scalar(select(SenderLease.paused_until).where(SenderLease.sender_id == room.sender.id)),
+        )
+
+    return rest
+
+
+def test_a_bot_that_has_to_rest_for_hours_holds_no_alert_back_from_the_admins(room, admin, resting):
+    resting(86_400)
+    run_timers()
+    assert room.alert().undelivered_code == "rate_limited"
+    assert [message.user_id for message in room.messages()] == [None, admin.id]
+    assert room.messages()[0].state == "queued"
+    outcome = room.raise_("Second")
+    assert (outcome.decision, outcome.reason) == ("undelivered", "rate_limited")
+    assert "Second" in text_of(room.messages()[-1])
+    assert room.messages()[-1].user_id == admin.id
+
+
+def test_a_short_rest_is_no_failure(room, admin, resting):
+    resting(60)
+    run_timers()
+    assert room.raise_("Second").decision == "sent"
+    assert {one.undelivered_code for one in room.alerts()} == {None}
+
+
+def test_what_went_out_before_its_failure_was_dealt_with_has_not_failed(room, admin, sent):
+    room.raise_("Disk full")
+    (message,) = room.messages()
+    with system_scope("the recorder serves all workspaces"):
+        events.publish("sender_disabled", sender_id=room.sender.id, code="token_refused")
+        db.session.commit()
+    sent(message)
+    run_timers()
+    assert room.alert().undelivered_code is None
+    assert db.session.scalars(select(AlertMessage.failed_code)).all() == [None]

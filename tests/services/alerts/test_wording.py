@@ -193,3 +193,25 @@ def test_it_says_that_some_of_its_chats_do_not_have_it() -> None:
     assert "⚠️ 대화방 3개 중 2개에 전달되지 않음(kicked)" in text(one, "ko").split("\n")
     for reach in (Reach(), Reach(2, 0), Reach(1, 1, "kicked"), Reach(2, 2, "kicked")):
         assert "⚠️" not in text(view(item(), reach=reach), "en")
+
+
+def test_long_texts_of_many_items_are_shortened_and_every_item_is_named() -> None:
+    many = view(*(item(number, body="<b>" + "disk &lt;full&gt; " * 800 + "</b>") for number in range(500)))
+    parts = parts_of(many)
+    assert len(parts) < 60
+    whole = "".join(parts)
+    assert [number for number in range(500) if f"host-{number:04} is down" not in whole] == []
+    assert "disk<full>" in plain(parts[1])
+    assert plain(parts[1]).count("…") > 1
+
+
+def test_long_labels_of_many_items_are_shortened() -> None:
+    labels = {f"label_{number}": "x" * 900 for number in range(50)}
+    assert len(parts_of(view(*(item(number, labels=labels) for number in range(500))))) < 100
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_few_items_keep_all_their_words(count: int) -> None:
+    words = " ".join(f"word{number}" for number in range(500))
+    shown = plain("".join(parts_of(view(*(item(number, body=words) for number in range(count))))))
+    assert shown.count("word499") == count

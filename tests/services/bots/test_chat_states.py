@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backend.core.database import system_scope
+from backend.core import clock
+from backend.core.database import db, system_scope
 from backend.models import Sender, Workspace
 from backend.services import conversations, delivery
 from backend.services.bots import chat_states, health, overview, serializers
@@ -104,3 +105,37 @@ def test_bots_without_chats_have_none_that_could_be_closed(home: Workspace, team
         found = chat_states.of([team, *others])
         assert {bot.id: len(found[bot.id]) for bot in others} == {bot.id: 0 for bot in others}
         assert len(serializers.shown([team, *others])) == 4
+
+
+def test_a_chat_that_only_a_caller_named_opens_again_as_well(team: Sender, home: Workspace, api: BotApi) -> None:
+    with system_scope("a test"):
+        named = factories.conversation(home, team, "-2009", kind="group")
+    mark(team, "-2009", "kicked", closed=True)
+    assert chat_states.look_again(team) == 1
+    with system_scope("a test"):
+        db.session.refresh(named)
+        assert named.blocked_code is None
+
+
+def test_a_person_is_not_asked_about(team: Sender, home: Workspace, api: BotApi) -> None:
+    with system_scope("a test"):
+        factories.conversation(home, team, "5001")
+    mark(team, "5001", "chat_not_found", closed=True)
+    assert chat_states.look_again(team) == 0
+
+
+def test_many_chats_that_stay_closed_do_not_keep_the_others_from_being_asked(
+    team: Sender, home: Workspace, api: BotApi
+) -> None:
+    chats = [f"-30{number:02}" for number in range(12)]
+    with system_scope("a test"):
+        for chat_id in chats:
+            factories.conversation(home, team, chat_id, kind="group")
+        team.chat_ids = tuple(chats)
+    for chat_id in chats:
+        mark(team, chat_id, "kicked", closed=True)
+    api.answers["getChat"] = KICKED
+    for _ in range(12):
+        assert chat_states.look_again(team) == chat_states.MAX_ASKED
+        clock.move(300)
+    assert {str(params["chat_id"]) for params in api.called("getChat")} == set(chats)

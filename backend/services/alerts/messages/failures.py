@@ -83,7 +83,9 @@ def _tell_admins(case: LockedAlert) -> None:
 
 def _may_work(conversation: Conversation) -> bool:
     sender = senders.by_id(conversation.sender_id)
-    return sender is not None and sender.is_active and conversation.blocked_code is None
+    if sender is None or not sender.is_active or conversation.blocked_code is not None:
+        return False
+    return senders.long_pause_of(sender.id) is None
 
 
 def on_message_ended(message_id: int, state: str, code: str) -> None:
@@ -112,6 +114,28 @@ def on_sender_disabled(sender_id: int, code: str) -> None:
             ),
             Message.sender_id == sender_id,
             Message.state == "queued",
+        )
+        for message in db.session.scalars(waiting).all():
+            _note(message, code)
+
+
+def on_sender_paused(sender_id: int, code: str) -> None:
+    """A provider asks a bot to rest for long: what waits for it will go out, but the admins get it now."""
+    with system_scope("a bot may serve several workspaces"):
+        noted = select(AlertFailure.id).where(AlertFailure.message_id == Message.id)
+        waiting = (
+            select(Message)
+            .join(AlertMessage, AlertMessage.message_id == Message.id)
+            .join(Alert, Alert.id == AlertMessage.alert_id)
+            .where(
+                Message.sender_id == sender_id,
+                Message.state == "queued",
+                AlertMessage.role.in_(("route", "escalation")),
+                AlertMessage.failed_code.is_(None),
+                Alert.resolved_at.is_(None),
+                Alert.undelivered_code.is_(None),
+                ~noted.exists(),
+            )
         )
         for message in db.session.scalars(waiting).all():
             _note(message, code)
@@ -168,6 +192,9 @@ def _settle(failure_id: int) -> None:
     if message.gone_code is not None:
         _settle_gone(case, said, message)
         return
+    if message.state in ("sent", "delivered", "read"):
+        # It only waited, and went out before this was dealt with.
+        return
     if said.failed_code is None:
         # One that only waits (its bot is off) may still go out, and goes on following the alert.
         said.failed_code = row.code if message.state != "queued" else None
@@ -202,3 +229,4 @@ def _arrives(case: LockedAlert, role: str, *, besides: int) -> bool:
 events.subscribe("message_ended", on_message_ended)
 events.subscribe("message_gone", on_message_gone)
 events.subscribe("sender_disabled", on_sender_disabled)
+events.subscribe("sender_paused", on_sender_paused)

@@ -33,7 +33,8 @@ def tell(case: LockedAlert, note: str | None = None) -> list[Message]:
     alert.first_notified_at = alert.first_notified_at or now
     alert.edit_at = None
     history.note(alert, "notified", reason=note or "new", messages=len(messages), bot=alert.bot_name)
-    code = found.code or publish.failed(messages[: len(found.destinations)])
+    own = messages[: len(found.destinations)]
+    code = found.code or publish.failed(own) or publish.held_up(own)
     if code is None:
         alert.undelivered_code = alert.undelivered_at = None
         if case.look_at_reach().is_partial:

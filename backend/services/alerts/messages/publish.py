@@ -12,7 +12,7 @@ from backend.channels.base import Content, Media
 from backend.core import clock
 from backend.core.database import db
 from backend.models import AlertMessage, Conversation, Message, User
-from backend.services import delivery
+from backend.services import delivery, senders
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import targets, texts
 from backend.services.alerts.messages.targets import Destination
@@ -199,6 +199,15 @@ def failed(messages: Sequence[Message]) -> str | None:
     if any(message.state not in _ENDED for message in messages):
         return None
     return next((message.error or message.state for message in messages), None)
+
+
+def held_up(messages: Sequence[Message]) -> str | None:
+    """Why none of these messages goes out within minutes: their bots were told to rest; None if one may go."""
+    waiting = [message for message in messages if message.state not in _ENDED]
+    if any(message.state != "queued" for message in waiting):
+        return None
+    codes = [senders.long_pause_of(one) for one in sorted({message.sender_id for message in waiting})]
+    return codes[0] if codes and None not in codes else None
 
 
 def _chat_of(message: Message) -> Conversation:

@@ -1,7 +1,7 @@
 """What an alert's living message says: a pure function of the alert as a reader sees it.
 
-Every item is a block of lines with an empty line around it, so that a long message is cut between items. Nothing is
-left out: what does not fit into one part goes into the next.
+Every item is a block of lines with an empty line around it, so that a long message is cut between items: what does not
+fit into one part goes into the next. Only long texts of many items are shortened, for nobody reads hundreds of parts.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ from backend.services.alerts.messages.reach import NOWHERE, Reach
 PREFIX: Final = "alert:"
 MAX_LISTED: Final = 2000
 """Items in a message; beyond them it says how many more there are."""
+MAX_BODIES: Final = 100_000
+"""Characters that the texts, and the labels, of a group's items share in a message. The API has what is longer."""
+MIN_BODY: Final = 200
+"""Characters of its text, and of its labels, that an item keeps in any case."""
 _MARKS: Final = {"critical": "🔴", "error": "🔴", "warning": "🟠", "info": "🔵", "debug": "⚪"}
 _OTHER: Final = "🔔"
 _BLANK_LINES: Final = re.compile(r"\n\s*\n")
@@ -127,6 +131,16 @@ def tidy(body: str) -> str:
     return richtext.write(richtext.read(body)).strip()
 
 
+def shortened(body: str, limit: int) -> str:
+    """The same rich text, tidy, of at most `limit` characters that are seen, with an ellipsis where it was cut."""
+    runs = richtext.read(body)
+    words = richtext.visible(runs)
+    kept = richtext.shorten(words, limit)
+    if kept == words:
+        return richtext.write(runs).strip()
+    return f"{richtext.write(richtext.take(runs, 0, len(kept) - 1)).strip()}…"
+
+
 def is_reachable(url: str) -> bool:
     """Whether an address may lead somewhere from a phone: not the bare name of a machine, nor this very machine."""
     try:
@@ -186,19 +200,21 @@ def _items(view: View, locale: str) -> list[str]:
     if len(view.items) == 1 and view.items[0].title == view.title:
         only = view.items[0]
         return [tidy(only.body), _labels(only.labels, view.title)]
-    blocks = [_block(item, locale) for item in view.items[:MAX_LISTED]]
+    listed = view.items[:MAX_LISTED]
+    limit = max(MAX_BODIES // len(listed), MIN_BODY) if listed else MIN_BODY
+    blocks = [_block(item, locale, limit) for item in listed]
     if len(view.items) > MAX_LISTED:
         blocks.append(_said("more_listed", locale, count=len(view.items) - MAX_LISTED))
     return blocks
 
 
-def _block(item: ItemView, locale: str) -> str:
+def _block(item: ItemView, locale: str, limit: int) -> str:
     mark = "✅" if item.resolved else ("🔇" if item.silenced_until else mark_of(item.severity))
     title = richtext.escape(item.title)
     if item.url and is_reachable(item.url):
         title = f'<a href="{richtext.escape(item.url)}">{title}</a>'
     head = f"{mark} <b>{title}</b>{_times(item.count, locale)}"
-    lines = [head, one_block(tidy(item.body)), _labels(item.labels, item.title)]
+    lines = [head, one_block(shortened(item.body, limit)), shortened(_labels(item.labels, item.title), limit)]
     return "\n".join(line for line in lines if line)
 
 
