@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from backend.app import create_app
-from backend.asgi.application import Front
+from backend.asgi.application import AsgiApplication
 from backend.asgi.limits import memory, open_files
 from backend.core.config import ConfigurationError
 
 open_files.raise_limit()
 memory.return_when_free()
 try:
-    app = Front(create_app())
+    app = AsgiApplication(create_app())
 except ConfigurationError as error:
     raise SystemExit(f"Switchboard cannot start: {error}") from None

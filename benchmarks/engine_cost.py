@@ -14,7 +14,7 @@ from backend.core import clock
 from backend.core.database import by_index, db
 from backend.core.leases import LeaseKeeper
 from backend.services.dispatch import claims as claiming
-from backend.services.dispatch.claim_watermarks import Floors
+from backend.services.dispatch.claim_watermarks import ClaimWatermarks
 from backend.services.dispatch.outcomes import Outcome, record
 
 BATCH = 25
@@ -25,7 +25,7 @@ def main(sender_id: int, batches: int) -> None:
     app = create_app()
     claims: list[float] = []
     completions: list[float] = []
-    floors = Floors()
+    floors = ClaimWatermarks()
     with app.app_context():
         keeper = LeaseKeeper(db.engine)
         keeper.acquire([sender_id])
@@ -36,7 +36,7 @@ def main(sender_id: int, batches: int) -> None:
                 keeper.renew()
                 renewed = time.monotonic()
             begun, now = time.perf_counter(), clock.now()
-            whole = floors.whole_look_due(begun)
+            whole = floors.full_scan_due(begun)
             want = claiming.ClaimRequest(sender_id, keeper.held()[sender_id].epoch, BATCH, floors=floors.of(sender_id))
             with claiming_engine.begin() as connection:
                 claimed = claiming.claim(connection, [want], [], now)
@@ -44,7 +44,7 @@ def main(sender_id: int, batches: int) -> None:
                     found = claiming.oldest(connection, {sender_id: floors.of(sender_id)})
                     floors.note([sender_id], found, now, begun)
                 if whole:
-                    floors.looked_whole(begun, time.perf_counter())
+                    floors.record_full_scan(begun, time.perf_counter())
             taken = time.perf_counter()
             if len(claimed) != BATCH:
                 raise SystemExit(f"claimed {len(claimed)} instead of {BATCH}")

@@ -24,12 +24,12 @@ from backend.core.errors import NotFound
 from backend.http import guards
 from backend.http.console.kit import sessions
 
-_HURRY = 0.8
+_MAX_FINISH_SECONDS = 0.8
 _LANE_THREADS = 2
 _LOOK_UP_THREADS = 3
 
 
-class Front:
+class AsgiApplication:
     """Serves live events and webhooks itself, and hands everything else to Flask."""
 
     def __init__(self, app: Flask, *, body_seconds: float = 20.0) -> None:
@@ -67,11 +67,11 @@ class Front:
 
     async def stop(self) -> None:
         """Ends what would keep a server from stopping: streams, and bodies that are half sent."""
-        self.bodies.hurry(_HURRY)
+        self.bodies.shorten_waits(_MAX_FINISH_SECONDS)
         await self.live.stop()
 
     def _body_rule(self, scope: Scope) -> BodyRule:
-        """What holds for a body, by the view that the request is for; an address of nobody's takes none."""
+        """The body rule of the view that the request is for; an address without a view takes no body."""
         method = scope["method"]
         guard = guards.guard_for(self._app, method, scope["path"])
         if guard is None:
@@ -85,17 +85,17 @@ class Front:
         )
 
     async def _live_on(self, receive: Receive, send: Send) -> None:
-        there = process_registry.Reporter("web", self.live.count)
+        reporter = process_registry.Reporter("web", self.live.count)
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 tie_to_parent()
                 if threading.current_thread() is threading.main_thread():
                     StopSignals(self.stop).install()
-                there.start()
+                reporter.start()
                 await send({"type": "lifespan.startup.complete"})
             else:
-                there.stop()
+                reporter.stop()
                 await self.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return

@@ -37,40 +37,40 @@ class Protocol(LimitedProtocol):
         usual = not self.access_log and self.limit_concurrency is None and not self.root_path
         self._webhooks: Webhooks | None = getattr(self.app, "webhooks", None) if usual else None
         self._held: list[bytes] | None = None
-        self._door: WebhookTarget | None = None
+        self._target: WebhookTarget | None = None
         self._patience: TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Reads. A body that has begun has a moment for the rest of it."""
+        """Parses what came and starts the timer for the rest of a body that has begun."""
         super().data_received(data)
         if self._held is None:
             return
         if sum(map(len, self._held)) > _MAX_HELD or self.transport.is_closing():
-            self._go_the_ordinary_way()
+            self._fall_back()
         elif self._patience is None:
-            self._patience = self.loop.call_later(_PATIENCE_SECONDS, self._go_the_ordinary_way)
+            self._patience = self.loop.call_later(_PATIENCE_SECONDS, self._fall_back)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """What was held is not wanted any more."""
+        """Drops the pieces of the body that are held."""
         self._release()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
         """Has the server wait for a request that has begun."""
-        self._go_the_ordinary_way()
+        self._fall_back()
         super().shutdown()
 
     def on_headers_complete(self) -> None:
         """Waits for the body where the request is an update's."""
         self.check_head()
-        self._door = self._find_door()
-        if self._door is None:
+        self._target = self._find_target()
+        if self._target is None:
             HttpToolsProtocol.on_headers_complete(self)
         else:
             self._held = []
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
+        """Holds a piece of the body."""
         if self._held is None:
             super().on_body(body)
         else:
@@ -79,16 +79,16 @@ class Protocol(LimitedProtocol):
 
     def on_message_complete(self) -> None:
         """Takes the update."""
-        if self._held is None or self._door is None or self._webhooks is None:
+        if self._held is None or self._target is None or self._webhooks is None:
             super().on_message_complete()
             return
         self._phase = BETWEEN
         raw = b"".join(self._release())
-        taken = FastRequest(self, DEFAULT_ROUTE if self.url.startswith(b"/telegram/") else BOT_ROUTE)
-        self.cycle = taken  # type: ignore[assignment]
-        self._webhooks.express(self.loop).take(self._door, raw, taken)
+        request = FastRequest(self, DEFAULT_ROUTE if self.url.startswith(b"/telegram/") else BOT_ROUTE)
+        self.cycle = request  # type: ignore[assignment]
+        self._webhooks.fast_path(self.loop).take(self._target, raw, request)
 
-    def _go_the_ordinary_way(self) -> None:
+    def _fall_back(self) -> None:
         if self._held is None:
             return
         held = self._release()
@@ -105,15 +105,15 @@ class Protocol(LimitedProtocol):
             self._release()
 
     def _release(self) -> list[bytes]:
-        """Holds nothing any more; what was held."""
+        """Empties the held pieces and returns them."""
         held, self._held = self._held or [], None
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
         return held
 
-    def _find_door(self) -> WebhookTarget | None:
-        """The door that lets this request in, if nothing but its body is missing."""
+    def _find_target(self) -> WebhookTarget | None:
+        """The webhook target that verifies this request by its head; None where it cannot be taken at once."""
         if self._webhooks is None or (self.cycle is not None and not self.cycle.response_complete):
             return None  # pipelined: it has its turn after the one before
         if self.flow.write_paused:
@@ -123,17 +123,17 @@ class Protocol(LimitedProtocol):
             return None
         if parser.should_upgrade() or self.expect_100_continue:
             return None
-        return self._webhooks.door(self.url, cast(Headers, self.scope["headers"]))
+        return self._webhooks.verified_target(self.url, cast(Headers, self.scope["headers"]))
 
 
 class _NoopEvent:
-    """Stands for the event that wakes an ASGI call: there is none."""
+    """An event without a waiter, in place of the one that wakes an ASGI call."""
 
     def set(self) -> None:
-        """Nobody waits."""
+        """Does nothing."""
 
 
-_DEAF = _NoopEvent()
+_NOOP_EVENT = _NoopEvent()
 
 
 class FastRequest:
@@ -148,11 +148,11 @@ class FastRequest:
         self.keep_alive = protocol.parser.should_keep_alive()
         self.disconnected = False
         self.response_complete = False
-        self.message_event = _DEAF
+        self.message_event = _NOOP_EVENT
 
     @property
     def answered(self) -> bool:
-        """Whether it was, or there is nobody left to be."""
+        """Whether an answer was written, or the client is gone."""
         # A connection that ends while another request waits behind this one says so only to that one.
         return self.response_complete or self.disconnected or self._protocol.transport.is_closing()
 
@@ -177,11 +177,11 @@ _known: dict[int, tuple[Headers, bytes]] = {}
 def _lines(headers: Headers) -> bytes:
     """Headers as they are written. Remembered by the list: the server makes a new one each second, and an answer's is
     mostly the same."""
-    known = _known.get(id(headers))
-    if known is not None and known[0] is headers:
-        return known[1]
-    made = b"".join(b"%b: %b\r\n" % one for one in headers)
+    remembered = _known.get(id(headers))
+    if remembered is not None and remembered[0] is headers:
+        return remembered[1]
+    lines = b"".join(b"%b: %b\r\n" % pair for pair in headers)
     if len(_known) > 100:
         _known.clear()
-    _known[id(headers)] = headers, made
-    return made
+    _known[id(headers)] = headers, lines
+    return lines

@@ -60,7 +60,7 @@ class Body:
         self._held = 0
 
     def account(self, memory: Budget, disk: Budget, sender: object) -> None:
-        """From here on counts what is held for this sender. Raises Unavailable where that is too much."""
+        """Counts what is held for this sender from now on. Raises Unavailable where that is too much."""
         self._budgets, self._sender = (memory, disk), sender
         self._hold(self.size)
 
@@ -108,8 +108,8 @@ class Bodies:
         self.memory = memory or body_budget.in_memory()
         self.disk = disk or body_budget.on_disk()
 
-    def hurry(self, seconds: float) -> None:
-        """Those that are still being read get only this much longer."""
+    def shorten_waits(self, seconds: float) -> None:
+        """Leaves at most `seconds` to the bodies that are still being read."""
         latest = asyncio.get_running_loop().time() + seconds
         for timeout in self._waiting:
             when = timeout.when()

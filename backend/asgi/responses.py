@@ -57,7 +57,7 @@ async def refuse(send: Send, error: AppError, *, close: bool = False) -> None:
 
 def header(scope: Scope, name: bytes) -> bytes | None:
     """The first header of this name (in lower case)."""
-    for known, value in scope["headers"]:
-        if known == name:
+    for header_name, value in scope["headers"]:
+        if header_name == name:
             return bytes(value)
     return None

@@ -21,7 +21,7 @@ from typing import Literal
 
 Scope = Literal["sender", "chat"]
 MAX_WAIT = 86_400.0
-"""Seconds that any provider's wish to wait may last: due times are computed from it."""
+"""Seconds that any provider may ask to wait: due times are computed from it."""
 
 
 class ChannelError(Exception):

@@ -41,10 +41,10 @@ class Form:
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Form:
         """The form that a row holds. Names that a later version wrote are passed over."""
-        known = {name: found for name, found in (value or {}).items() if name in cls.__slots__}
-        if "refused" in known:
-            known["refused"] = tuple(known["refused"])
-        return cls(**known)
+        fields = {name: item for name, item in (value or {}).items() if name in cls.__slots__}
+        if "refused" in fields:
+            fields["refused"] = tuple(fields["refused"])
+        return cls(**fields)
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -67,9 +67,9 @@ AS_MEANT = Form()
 def restated(channel: Channel, parts: Sequence[Content], form: Form, *, first: int = 0) -> list[Content]:
     """These parts of a message, the first of which is its part `first`, in a milder form. Empty where nothing is left
     to say."""
-    made = [piece for place, part in enumerate(parts, first) for piece in channel.split(part, form, first=place)]
-    said = [piece for piece in made if piece.text.strip() or piece.media]
-    if said and made[-1] is not said[-1] and made[-1].buttons and len(said[-1].media) < 2:
+    pieces = [piece for place, part in enumerate(parts, first) for piece in channel.split(part, form, first=place)]
+    shown_pieces = [piece for piece in pieces if piece.text.strip() or piece.media]
+    if shown_pieces and pieces[-1] is not shown_pieces[-1] and pieces[-1].buttons and len(shown_pieces[-1].media) < 2:
         # The buttons stood under a picture of which nothing is left.
-        said[-1] = replace(said[-1], buttons=made[-1].buttons)
-    return said
+        shown_pieces[-1] = replace(shown_pieces[-1], buttons=pieces[-1].buttons)
+    return shown_pieces

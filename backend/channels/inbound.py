@@ -112,7 +112,7 @@ class ButtonPressed:
 
 @dataclass(frozen=True, slots=True)
 class MembershipChanged:
-    """Our sender's standing in a chat changed from `was` to `status`, both the provider's words. In a private
+    """Our sender's status in a chat changed from `was` to `status`, both the provider's words. In a private
     chat "kicked" means that the person blocked us and "member" that we may write again."""
 
     chat: Chat
@@ -123,7 +123,7 @@ class MembershipChanged:
 
     @property
     def can_write(self) -> bool:
-        """Whether the new standing lets us write there (a restricted member may or may not)."""
+        """Whether the new status lets us write there (a restricted member may or may not)."""
         return self.status not in ("kicked", "left")
 
 
@@ -144,7 +144,7 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """Not understood at all: kept for a person to look at. `reason` is a code."""
+    """Not understood at all: kept for a person to read. `reason` is a code."""
 
     reason: str
     detail: str = field(default="", repr=False)

@@ -109,7 +109,7 @@ def read(text: str) -> list[Run]:
 def _tags(source: str) -> list[tuple[re.Match[str], str]]:
     """The well-formed tags with their names: ends without attributes, attributes in quotes, and links with an
     `href`, or at least with an end of their own."""
-    found: list[tuple[re.Match[str], str]] = []
+    tags: list[tuple[re.Match[str], str]] = []
     link_ends = False
     for match in reversed(list(_TAG.finditer(source))):
         name = _SYNONYMS.get(match[2].lower(), match[2].lower())
@@ -123,8 +123,8 @@ def _tags(source: str) -> list[tuple[re.Match[str], str]]:
         else:
             fine = not match[3] or _QUOTED_ONLY.fullmatch(match[3]) is not None
         if fine:
-            found.append((match, name))
-    return found[::-1]
+            tags.append((match, name))
+    return tags[::-1]
 
 
 def plain(text: str) -> list[Run]:
@@ -190,8 +190,8 @@ def count_tags(runs: Iterable[Run]) -> int:
 
 def _shared(left: tuple[Style, ...], right: tuple[Style, ...]) -> int:
     count = 0
-    for one, other in zip(left, right, strict=False):
-        if one != other:
+    for style, other in zip(left, right, strict=False):
+        if style != other:
             break
         count += 1
     return count

@@ -246,8 +246,8 @@ class Transport:
             sent["Content-Type"] = "application/json"
         response = self._open(method, url, content, sent, limits, deadline)
         try:
-            known = {name.lower(): value for name, value in response.headers.items()}
-            yield Answer(response.status, known, b""), _read(response, limits.total)
+            response_headers = {name.lower(): value for name, value in response.headers.items()}
+            yield Answer(response.status, response_headers, b""), _read(response, limits.total)
         finally:
             # What was read to its end has given its connection back; anything else must not be used again.
             response.close()

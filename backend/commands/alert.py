@@ -77,26 +77,29 @@ def send(
     logging.configure("CRITICAL")
     text = _text(message)
     asked = Asked(
-        None if bot_id else bot_name, bot_id, token, tuple(one for each in chat_ids for one in each.split(","))
+        None if bot_id else bot_name,
+        bot_id,
+        token,
+        tuple(chat_id for listed in chat_ids for chat_id in listed.split(",")),
     )
     try:
-        found = cli_resolution.find(asked, os.environ)
+        target = cli_resolution.find(asked, os.environ)
     except (AppError, ConfigurationError) as error:
         raise _failure(_unfound(error, bot_name)) from None
     content = send_without_db.alert_content(text, title=_readable(title) if title else title, severity=severity)
-    channel = TelegramBot(BotClient(found.api_url, pool_size=1))
-    said, left = [], max_wait
-    for chat_id in found.chat_ids:
-        one = send_without_db.say(
-            channel, found.token, chat_id, content, thread_id=found.thread_id, patience=left, rest=time.sleep
+    channel = TelegramBot(BotClient(target.api_url, pool_size=1))
+    results, left = [], max_wait
+    for chat_id in target.chat_ids:
+        result = send_without_db.send(
+            channel, target.token, chat_id, content, thread_id=target.thread_id, patience=left, rest=time.sleep
         )
-        left -= one.waited
-        said.append(one)
-    whole, line = send_without_db.summary(found.chat_ids, said)
-    note = f"; {found.note}" if found.note else ""
+        left -= result.waited
+        results.append(result)
+    whole, line = send_without_db.summary(target.chat_ids, results)
+    note = f"; {target.note}" if target.note else ""
     if not whole:
-        raise _failure(f"{line} (level {found.level}{note})")
-    click.echo(f"Sent {line} (level {found.level}{note})")
+        raise _failure(f"{line} (level {target.level}{note})")
+    click.echo(f"Sent {line} (level {target.level}{note})")
 
 
 def _text(message: str) -> str:

@@ -1,4 +1,4 @@
-"""`flask demo`: something to look at on a fresh machine."""
+"""`flask demo`: example data on a fresh machine."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def create(as_json: bool) -> None:
         db.session.commit()
     site = config.get().site_url
     if as_json:
-        made = {"email": owner.email, "password": password, "workspace_id": owner.workspace_id} if owner else {}
-        click.echo(json.dumps({"created": owner is not None, "url": site, **made}))
+        created = {"email": owner.email, "password": password, "workspace_id": owner.workspace_id} if owner else {}
+        click.echo(json.dumps({"created": owner is not None, "url": site, **created}))
     elif owner is not None:
         click.echo(f"Sign in at   {site}/console/")
         click.echo(f"E-mail       {owner.email}")

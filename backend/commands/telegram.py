@@ -107,11 +107,11 @@ def send_test(email: str | None, user_id: int | None) -> None:
 def _sender(bot_id: int | None) -> Sender:
     with system_scope("the command line administers the whole instance"):
         default = senders.ensure_environment_bot()
-        found = default if bot_id is None else senders.by_id(bot_id, channel=senders.CHANNEL)
-    if found is None:
+        sender = default if bot_id is None else senders.by_id(bot_id, channel=senders.CHANNEL)
+    if sender is None:
         missing = "TELEGRAM_BOT_TOKEN is not set." if bot_id is None else f"There is no bot {bot_id}."
         raise click.ClickException(missing)
-    return found
+    return sender
 
 
 def _commit() -> None:

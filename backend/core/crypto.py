@@ -1,6 +1,6 @@
 """Encryption at rest, keyed lookups and signatures.
 
-Values are sealed with AES-256-GCM. The table, the column and the row are authenticated with them, so a
+Values are encrypted with AES-256-GCM. The table, the column and the row are authenticated with them, so a
 ciphertext copied to another row or column does not open. `ENCRYPTION_KEYS` lists the keys: the first
 encrypts, all decrypt; a blob names its key, so that rotation can be stopped and resumed (`is_current`).
 Lookups (finding a row by a value that is only stored encrypted) are HMAC-SHA256 under a key of their own,
@@ -101,13 +101,13 @@ class Keyring:
         return f"<Keyring encrypting with {self._current_id.hex()} of {ids}>"
 
     def encrypt(self, plaintext: bytes | str, *, table: str, column: str, row: int | str) -> bytes:
-        """Seals `plaintext` (text as UTF-8) for exactly this table, column and row, under the first key."""
+        """Encrypts `plaintext` (text as UTF-8) for exactly this table, column and row, under the first key."""
         nonce = os.urandom(_NONCE_BYTES)
         context = _context(self._header, table, column, row)
         return self._header + nonce + self._current.encrypt(nonce, _as_bytes(plaintext), context)
 
     def decrypt(self, blob: bytes | memoryview, *, table: str, column: str, row: int | str) -> bytes:
-        """Opens what `encrypt` sealed for the same place. Raises `DecryptionFailed`."""
+        """Decrypts what `encrypt` made for the same place. Raises `DecryptionFailed`."""
         blob = bytes(blob)
         if len(blob) < _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES or blob[0] != VERSION:
             raise DecryptionFailed(f"{table}.{column}: not an encrypted value of a known version.")
@@ -130,7 +130,7 @@ class Keyring:
             raise DecryptionFailed(f"{table}.{column}: not text.") from None
 
     def is_current(self, blob: bytes | memoryview) -> bool:
-        """Whether the blob is sealed under the first key, so that rotation may pass over it."""
+        """Whether the blob is encrypted under the first key, so that rotation may pass over it."""
         return bytes(blob[:_HEADER_BYTES]) == self._header
 
     @property

@@ -113,11 +113,11 @@ class TenantSession(FlaskSession):
 
     def get(self, entity: Any, ident: Any, **options: Any) -> Any:
         """Like SQLAlchemy's `get`, but an object of another workspace that is already loaded is not handed out."""
-        found = super().get(entity, ident, **options)
+        row = super().get(entity, ident, **options)
         scope = _scope.get()
-        if isinstance(found, Tenant) and scope != _SYSTEM and found.workspace_id != scope:
+        if isinstance(row, Tenant) and scope != _SYSTEM and row.workspace_id != scope:
             return None
-        return found
+        return row
 
     def connection(self, *arguments: Any, **options: Any) -> Connection:
         """The connection itself, which knows no workspace: in the system scope only."""
@@ -184,7 +184,7 @@ def by_index(engine: Engine) -> Engine:
     queue for its first rows. Dispose of it after use.
     """
     options = _connection_options()
-    options["options"] = " ".join([str(options["options"]), *(f"-c enable_{one}=off" for one in _BY_INDEX)])
+    options["options"] = " ".join([str(options["options"]), *(f"-c enable_{plan}=off" for plan in _BY_INDEX)])
     return create_engine(
         engine.url, hide_parameters=True, pool_pre_ping=True, pool_size=1, max_overflow=2, connect_args=options
     )
@@ -303,7 +303,7 @@ def _check_waiting(scope: int | str | None) -> None:
 
 def next_id(table: str) -> int:
     """Takes a row's id before its insert: encrypted columns are bound to it. Costs one short round trip."""
-    # Without autoflush, so that nothing pending is stored in this scope: it needs no look at what is.
+    # Without autoflush, so that nothing pending is stored in this scope: it need not be checked.
     token = _scope.set(_SYSTEM)
     try:
         with db.session.no_autoflush:

@@ -22,13 +22,13 @@ def keyring() -> Keyring:
     global _keyring
     settings = config.get()
     if _keyring is None or _keyring[0] != id(settings):
-        made = Keyring.from_settings(settings.encryption_keys, settings.lookup_key or None, settings.secret_key)
-        _keyring = (id(settings), made)
+        ring = Keyring.from_settings(settings.encryption_keys, settings.lookup_key or None, settings.secret_key)
+        _keyring = (id(settings), ring)
     return _keyring[1]
 
 
 class Encrypted(Generic[Value]):
-    """`token = Sealed("token_encrypted")` on a model: assignment encrypts, reading decrypts.
+    """`token = Encrypted("token_encrypted")` on a model: assignment encrypts, reading decrypts.
 
     Assigning to an object without an id takes one from the table's sequence first.
     """
@@ -59,7 +59,7 @@ class Encrypted(Generic[Value]):
 
 
 class EncryptedJson:
-    """`target = SealedJson("target_encrypted", plain="target_plain")`: a JSON object that used to stand in `plain`.
+    """`target = EncryptedJson("target_encrypted", plain="target_plain")`: a JSON object that used to stand in `plain`.
 
     What stands there still, or was written there by the release before this one, counts; the first assignment moves
     it. Reading gives a new object each time: changing it changes nothing.
@@ -92,10 +92,10 @@ class EncryptedJson:
             return
         if item.id is None:
             item.id = next_id(item.__tablename__)
-        setattr(item, self.column, sealed_json(value, item.__tablename__, self.column, item.id))
+        setattr(item, self.column, encrypt_json(value, item.__tablename__, self.column, item.id))
 
 
-def sealed_json(value: Any, table: str, column: str, row: int) -> bytes:
+def encrypt_json(value: Any, table: str, column: str, row: int) -> bytes:
     """A JSON value as the ciphertext of one column of one row."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return keyring().encrypt(text, table=table, column=column, row=str(row))

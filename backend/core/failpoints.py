@@ -63,13 +63,13 @@ def _build(path: str) -> Callable[[str], None]:
         except FileNotFoundError:
             return
         for rule in rules:
-            words = rule.split()
-            if len(words) < 2:
+            parts = rule.split()
+            if len(parts) < 2:
                 continue
-            target, _, chance = words[0].partition("@")
+            target, _, chance = parts[0].partition("@")
             if target != name or (chance and dice.random() >= float(chance)):
                 continue
-            _do(path, name, words[1], words[2] if len(words) > 2 else "")
+            _do(path, name, parts[1], parts[2] if len(parts) > 2 else "")
             return
 
     return act

@@ -20,11 +20,11 @@ def clusters(text: str, start: int = 0) -> Iterator[str]:
     """The clusters from `start` on, which has to be a cluster's beginning."""
     while start < len(text):
         chunk = text[start : start + WINDOW]
-        found = list(chunk) if chunk.isascii() and "\r" not in chunk else _divide(chunk)
-        if start + len(chunk) < len(text) and len(found) > 1:
+        pieces = list(chunk) if chunk.isascii() and "\r" not in chunk else _divide(chunk)
+        if start + len(chunk) < len(text) and len(pieces) > 1:
             # What follows may belong to the last one.
-            found.pop()
-        for cluster in found:
+            pieces.pop()
+        for cluster in pieces:
             start += len(cluster)
             yield cluster
 

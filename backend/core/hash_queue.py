@@ -74,11 +74,11 @@ class HashQueue:
             self._refuse_if_full(caller, False)
 
     def _refuse_if_full(self, caller: str | None, preferred: bool) -> None:
-        taken = self._at_work + len(self._waiting) + len(self._preferred)
+        occupied = self._at_work + len(self._waiting) + len(self._preferred)
         reserved = 0 if preferred or self._size.places == 1 else 1
         if caller is not None and not preferred and self._held[caller] >= self._size.per_caller:
             raise TooManyRequests(retry_after=1)
-        if taken >= self._size.places - reserved:
+        if occupied >= self._size.places - reserved:
             raise Unavailable("sign_in_busy", _BUSY, retry_after=1)
 
     def _enter(self, caller: str | None, preferred: bool) -> threading.Event | None:

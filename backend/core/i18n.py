@@ -92,10 +92,10 @@ def read(path: Path) -> dict[str, Entry]:
 
 
 def _refuse_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
         raise ValueError("a code stands twice")
-    return found
+    return entries
 
 
 def _fill(code: str, locale: str, values: Mapping[str, object], *, escape: bool) -> str:

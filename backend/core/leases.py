@@ -128,12 +128,12 @@ class LeaseKeeper:
         asked = time.monotonic()
         with self._engine.begin() as connection:
             rows = connection.execute(_ACQUIRE, {"ids": ids, "owner": self.owner, "seconds": LEASE_SECONDS}).all()
-        taken = [
+        acquired = [
             Lease(row.sender_id, row.epoch, asked + LEASE_SECONDS - _EARLY_SECONDS, row.paused_until) for row in rows
         ]
         with self._lock:
-            self._held.update({lease.sender_id: lease for lease in taken})
-        return taken
+            self._held.update({lease.sender_id: lease for lease in acquired})
+        return acquired
 
     def renew(self) -> None:
         """Prolongs all held leases; one that somebody else took meanwhile is dropped."""

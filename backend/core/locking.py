@@ -16,11 +16,11 @@ def advisory_lock(engine: Engine, name: str) -> Iterator[Connection | None]:
     The lock is the transaction's, so a process that dies gives it back with its connection.
     """
     with engine.connect() as connection:
-        taken = connection.execute(
+        acquired = connection.execute(
             text("SELECT pg_try_advisory_xact_lock(:space, :name)"),
             {"space": 0x5B0A, "name": crc32(name.encode()) >> 1},
         ).scalar()
-        yield connection if taken else None
+        yield connection if acquired else None
         connection.rollback()
 
 

@@ -24,15 +24,15 @@ def network_of(address: str | None) -> str:
         # Some proxies write the port into X-Forwarded-For.
         text = ported[1] or ported[2]
     try:
-        found = ipaddress.ip_address(text.partition("%")[0])
+        parsed = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return UNKNOWN
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    inner = _ipv4_inside(found)
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    inner = _ipv4_inside(parsed)
     if inner is not None:
         return str(inner)
-    return str(ipaddress.IPv6Network((found, _IPV6_BITS), strict=False))
+    return str(ipaddress.IPv6Network((parsed, _IPV6_BITS), strict=False))
 
 
 def _ipv4_inside(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:

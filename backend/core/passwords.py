@@ -25,7 +25,7 @@ from backend.core.errors import Invalid
 
 MEMORY_KIB: Final = 46 * 1024
 PASSES: Final = 2
-LANES: Final = 1
+QUEUES: Final = 1
 MIN_CHARACTERS: Final = 8
 MAX_BYTES: Final = 1024
 
@@ -33,7 +33,7 @@ MAX_BYTES: Final = 1024
 class Passwords:
     """Hashes and checks with one set of parameters; safe to share between threads."""
 
-    def __init__(self, *, memory_kib: int = MEMORY_KIB, passes: int = PASSES, lanes: int = LANES) -> None:
+    def __init__(self, *, memory_kib: int = MEMORY_KIB, passes: int = PASSES, lanes: int = QUEUES) -> None:
         self._hasher = PasswordHasher(
             time_cost=passes,
             memory_cost=memory_kib,

@@ -54,10 +54,10 @@ class Pattern:
 
 def compile_pattern(text: str) -> Pattern:
     """The pattern, compiled once for all who ask for it lately. Raises PatternRefused."""
-    found = _compiled(text) if len(text) <= MAX_LENGTH else TOO_LARGE
-    if isinstance(found, str):
-        raise PatternRefused(found)
-    return found
+    compiled = _compiled(text) if len(text) <= MAX_LENGTH else TOO_LARGE
+    if isinstance(compiled, str):
+        raise PatternRefused(compiled)
+    return compiled
 
 
 @lru_cache(maxsize=_KEPT)

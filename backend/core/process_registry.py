@@ -1,6 +1,6 @@
 """Which processes are there: each says so every few seconds, in Redis, and is forgotten when it does not.
 
-Only for people who look at health and metrics. Nothing is decided by it, so it may be missing while Redis is away.
+Only for health and metrics. Nothing is decided by it, so it may be missing while Redis is away.
 """
 
 from __future__ import annotations
@@ -74,18 +74,18 @@ def report(role: str, *, live: int = 0) -> None:
         log.debug("presence_unknown", error=type(error).__name__)
 
 
-def everybody() -> list[Process] | None:
-    """All processes that are there, by role and name; None while Redis is away."""
+def list_processes() -> list[Process] | None:
+    """Lists the processes that reported lately, by role and name; None while Redis is away."""
     try:
         store: Any = queue.connection()
         keys = sorted(key.decode() for key in store.smembers(_ALL))
-        found = store.mget([_ONE + key for key in keys]) if keys else []
-        gone = [key for key, value in zip(keys, found, strict=True) if value is None]
-        if gone:
-            store.srem(_ALL, *gone)
+        values = store.mget([_ONE + key for key in keys]) if keys else []
+        stale_keys = [key for key, value in zip(keys, values, strict=True) if value is None]
+        if stale_keys:
+            store.srem(_ALL, *stale_keys)
     except redis.RedisError:
         return None
-    return [Process(**json.loads(value)) for value in found if value is not None]
+    return [Process(**json.loads(value)) for value in values if value is not None]
 
 
 class Reporter:

@@ -28,7 +28,7 @@ from backend.core.logging import get_logger
 
 log = get_logger(__name__)
 
-LANES = ("intake", "scheduling", "notifications", "background")
+QUEUES = ("intake", "scheduling", "notifications", "background")
 """The RQ queues. Each has a job `backend.jobs.<lane>.drain`."""
 
 NUDGE_CHANNEL = "switchboard:nudge"
@@ -54,20 +54,20 @@ def connection(*, timeout: float | None = 2.0) -> redis.Redis:
         return redis.Redis.from_url(url, socket_connect_timeout=2.0, health_check_interval=15)
     with _lock:
         if _connection is None or _connection[0] != url:
-            made = redis.Redis.from_url(
+            client = redis.Redis.from_url(
                 url,
                 socket_timeout=timeout,
                 socket_connect_timeout=1.0,
                 retry=Retry(NoBackoff(), 1),
                 health_check_interval=15,
             )
-            _connection = (url, made)
+            _connection = (url, client)
         return _connection[1]
 
 
 def wake(lane: str) -> None:
     """Has the lane's job run once the current transaction has committed; nothing happens on a rollback."""
-    if lane not in LANES:
+    if lane not in QUEUES:
         raise ValueError(f"unknown lane {lane}")
     db.session.info.setdefault(_PENDING, set()).add(lane)
 
@@ -112,10 +112,10 @@ def clear_flag(lane: str) -> None:
 def _enqueue(store: redis.Redis, lane: str) -> None:
     """Adds a job unless one was added moments ago or still waits: a waiting one reads after this commit anyway."""
     queue = Queue(lane, connection=store, serializer=JSONSerializer)
-    with store.pipeline(transaction=True) as both:
-        both.set(_flag(lane), b"1", nx=True, ex=_FLAG_SECONDS)
-        both.llen(queue.key)
-        raised, waiting = both.execute()
+    with store.pipeline(transaction=True) as pipeline:
+        pipeline.set(_flag(lane), b"1", nx=True, ex=_FLAG_SECONDS)
+        pipeline.llen(queue.key)
+        raised, waiting = pipeline.execute()
     if raised and not waiting:
         queue.enqueue_call(
             f"backend.jobs.{lane}.drain",

@@ -66,12 +66,12 @@ def parse(setting: str, defaults: Mapping[str, Limit] = DEFAULTS) -> dict[str, L
     limits = dict(defaults)
     for part in filter(None, (piece.strip() for piece in setting.split(","))):
         name, _, value = (piece.strip() for piece in part.partition("="))
-        found = _LIMIT.fullmatch(value)
+        match = _LIMIT.fullmatch(value)
         if name not in defaults:
             raise ValueError(f"RATE_LIMITS: there is no limit {name!r}; known are {', '.join(defaults)}.")
-        if not found or not int(found[1]) or (found[2] and not int(found[2])):
+        if not match or not int(match[1]) or (match[2] and not int(match[2])):
             raise ValueError(f"RATE_LIMITS: {name} is not of the form 10/15m.")
-        limits[name] = Limit(int(found[1]), int(found[2] or 1) * _UNITS[found[3]])
+        limits[name] = Limit(int(match[1]), int(match[2] or 1) * _UNITS[match[3]])
     return limits
 
 

@@ -140,9 +140,9 @@ class FolderStorage:
         """Removes half-written files last touched before `older_than` (unix seconds); returns how many."""
         removed = 0
         folder = self.root / _UNFINISHED
-        for left in folder.iterdir() if folder.is_dir() else ():
-            if left.stat().st_mtime < older_than:
-                left.unlink(missing_ok=True)
+        for leftover in folder.iterdir() if folder.is_dir() else ():
+            if leftover.stat().st_mtime < older_than:
+                leftover.unlink(missing_ok=True)
                 removed += 1
         return removed
 

@@ -51,8 +51,8 @@ class Verdict:
     def criteria(self, workspace_id: int) -> list[ColumnElement[bool]]:
         """What keeps the `unnamed` to one workspace."""
         return [
-            (one.c[COLUMN] if isinstance(one, Table) else one.entity.workspace_id) == workspace_id
-            for one in self.unnamed
+            (table.c[COLUMN] if isinstance(table, Table) else table.entity.workspace_id) == workspace_id
+            for table in self.unnamed
         ]
 
 
@@ -129,8 +129,8 @@ class _Walk:
 
     def _named(self, select: Select[Any]) -> frozenset[Any]:
         """The sources to which the ORM adds the session's criterion: the entities a SELECT names as such."""
-        found = {extract_first_column_annotation(column, _ENTITY) for column in select._raw_columns}
-        found.update(source._annotations.get(_ENTITY) for source in select._from_obj)
+        entities = {extract_first_column_annotation(column, _ENTITY) for column in select._raw_columns}
+        entities.update(source._annotations.get(_ENTITY) for source in select._from_obj)
         joins: list[Any] = list(select._setup_joins)
         for earlier in select._memoized_select_entities:
             joins.extend(earlier._setup_joins)
@@ -138,12 +138,12 @@ class _Walk:
             if flags["full"]:
                 self._fault("a full join, which keeps the rows that its condition leaves out")
             if isinstance(target, QueryableAttribute):
-                found.add(getattr(target, "_of_type", None) or target.property.entity)
+                entities.add(getattr(target, "_of_type", None) or target.property.entity)
             else:
-                found.add(target._annotations.get(_ENTITY))
+                entities.add(target._annotations.get(_ENTITY))
             if left is not None:
-                found.add(left._annotations.get(_ENTITY))
-        return frozenset(_source(entity) for entity in found if entity is not None)
+                entities.add(left._annotations.get(_ENTITY))
+        return frozenset(_source(entity) for entity in entities if entity is not None)
 
     def _mention(self, entity: Any, mentioned: set[Any]) -> list[Any]:
         """Notes an entity; returns what an alias stands for where that has to be walked as well."""
@@ -207,13 +207,13 @@ def _correlated(select: Select[Any], outer: frozenset[Any]) -> frozenset[Any]:
 
 def insert_reads(statement: Insert, parameters: Any) -> bool:
     """Whether an INSERT takes anything from a query: no criterion is added inside of one."""
-    given = [*(statement._values or {}).values(), *statement._returning, *statement._independent_ctes]
+    values = [*(statement._values or {}).values(), *statement._returning, *statement._independent_ctes]
     changed = statement._post_values_clause
     if isinstance(changed, OnConflictDoUpdate):
-        given.extend((*dict(changed.update_values_to_set).values(), changed.update_whereclause))
+        values.extend((*dict(changed.update_values_to_set).values(), changed.update_whereclause))
     for row in (*_many_values(statement), *_rows(parameters)):
-        given.extend(row.values())
-    return statement.select is not None or any(isinstance(one, ClauseElement) and reads(one) for one in given)
+        values.extend(row.values())
+    return statement.select is not None or any(isinstance(value, ClauseElement) and reads(value) for value in values)
 
 
 def check_insert(statement: Insert, parameters: Any, workspace_id: int) -> None:
@@ -226,11 +226,11 @@ def check_insert(statement: Insert, parameters: Any, workspace_id: int) -> None:
     for row in _many_values(statement) or [statement._values or {}]:
         for extra in _rows(parameters) or [{}]:
             named = [*_workspaces(row, extra), *_workspaces(extra, extra)]
-            if not named or any(one != workspace_id for one in named):
+            if not named or any(value != workspace_id for value in named):
                 raise TenancyError(f"insert into {table.name} outside workspace {workspace_id}")
     changed = statement._post_values_clause
     if isinstance(changed, OnConflictDoUpdate):
-        if COLUMN not in {getattr(one, "name", one) for one in changed.inferred_target_elements or ()}:
+        if COLUMN not in {getattr(value, "name", value) for value in changed.inferred_target_elements or ()}:
             raise TenancyError(f"ON CONFLICT on {table.name} could meet a row of another workspace")
         if list(_workspaces(dict(changed.update_values_to_set), {})):
             raise TenancyError(f"ON CONFLICT on {table.name} moves a row between workspaces")
@@ -245,7 +245,7 @@ def check_change(statement: UpdateBase, parameters: Any, options: Mapping[str, A
         rows = _rows(parameters)
         extra = rows[0] if rows else {}
         named = [*_workspaces(statement._values or {}, extra), *_workspaces(extra, extra)]
-        if any(one != workspace_id for one in named):
+        if any(workspace != workspace_id for workspace in named):
             raise TenancyError(f"a row of {name} stays in its workspace")
 
 

@@ -1,7 +1,7 @@
 """Threads that wait for other people's servers, so that a job does not wait with them.
 
 A job starts what is due, waits a moment for it, and returns; whatever takes longer goes on and records itself. A lane's
-worker is so never held by a provider or a receiver that hangs. The threads of a crew are counted, each runs in an
+worker is so never held by a provider or a receiver that hangs. The threads of a pool are counted, each runs in an
 application context of its own, and none keeps work in memory that is not in a row.
 """
 

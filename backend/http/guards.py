@@ -59,16 +59,16 @@ def actor() -> Actor:
     return found
 
 
-class _Question(Exception):
-    """A view wants something asked before it can go on."""
+class _NeedsAnswer(Exception):
+    """A view needs an answer before it can go on."""
 
     def __init__(self, ask: Callable[[], Any]) -> None:
         super().__init__()
         self.ask = ask
 
 
-def asked(ask: Callable[[], Answer]) -> Answer:
-    """What `ask` returns; it may be a network call, for no transaction is open while it runs.
+def ask_and_rerun(ask: Callable[[], Answer]) -> Answer:
+    """Returns what `ask` does, after a rollback and a second run of the view: `ask` may be a network call.
 
     For a view that takes an `Idempotency-Key`, whose row is part of the transaction, and so cannot commit halfway. The
     view is left, rolled back and run anew with the answer, therefore it asks before it writes, the same each time, and
@@ -78,7 +78,7 @@ def asked(ask: Callable[[], Answer]) -> Answer:
     place = g.answers_used
     g.answers_used += 1
     if place == len(answers):
-        raise _Question(ask)
+        raise _NeedsAnswer(ask)
     found: Answer = answers[place]
     return found
 
@@ -158,7 +158,7 @@ def access(
             while True:
                 try:
                     return attempt(args, kwargs)
-                except _Question as question:
+                except _NeedsAnswer as question:
                     g.answers.append(question.ask())
 
         def attempt(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:

@@ -13,7 +13,7 @@ from sqlalchemy import Column, Table, exists, func, null, select, update
 
 from backend.core import clock
 from backend.core.database import db, system_scope
-from backend.core.encrypted_columns import sealed_json
+from backend.core.encrypted_columns import encrypt_json
 from backend.models import AutomationRule, IdempotencyKey, JobRun, Post
 from backend.services.scheduling import SystemJob, Timing, Turn, register_system_job
 
@@ -63,7 +63,7 @@ def _move(table: Table, plain: Column[Any], encrypted: str, empty: Any) -> int:
             .with_for_update(skip_locked=True)
         ).all()
         for row_id, value in rows:
-            sealed = sealed_json(value, table.name, encrypted, row_id)
+            sealed = encrypt_json(value, table.name, encrypted, row_id)
             db.session.execute(update(table).where(table.c.id == row_id).values({plain.name: empty, encrypted: sealed}))
         db.session.commit()
     return len(rows)

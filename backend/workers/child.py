@@ -42,23 +42,23 @@ def run(
         ending.set()
         stop()
 
-    signals.tell(stop_all)
+    signals.call_on_stop(stop_all)
     keeper = threading.Thread(target=_keep_house, args=(app, ending), name="housekeeping", daemon=True)
     keeper.start()
-    there = process_registry.Reporter(role)
-    there.start()
+    reporter = process_registry.Reporter(role)
+    reporter.start()
     work()
     ending.set()
-    there.stop()
+    reporter.stop()
     keeper.join(5)
     return 0
 
 
-def lanes_of(role: str) -> list[str]:
+def queues_of(role: str) -> list[str]:
     """The RQ queues that a role serves; none for the dispatch loop."""
     if role == "dispatch":
         return []
-    return list(queue.LANES) if role == "jobs" else [role]
+    return list(queue.QUEUES) if role == "jobs" else [role]
 
 
 def _set_up(role: str, settings: Settings, name: str | None, predecessor: str | None) -> tuple[Flask, Loop]:
@@ -67,7 +67,7 @@ def _set_up(role: str, settings: Settings, name: str | None, predecessor: str | 
     app = create_app(settings)
     if role == "dispatch":
         return app, _dispatching(app, settings, name, predecessor)
-    return app, _working(app, lanes_of(role))
+    return app, _working(app, queues_of(role))
 
 
 def _dispatching(app: Flask, settings: Settings, name: str | None = None, predecessor: str | None = None) -> Loop:
@@ -81,9 +81,9 @@ def _dispatching(app: Flask, settings: Settings, name: str | None = None, predec
     return dispatcher.run, dispatcher.stop
 
 
-def _working(app: Flask, lanes: list[str]) -> Loop:
+def _working(app: Flask, queue_names: list[str]) -> Loop:
     stopping = threading.Event()
-    return lambda: rq_worker.work(app, lanes, stopping), stopping.set
+    return lambda: rq_worker.work(app, queue_names, stopping), stopping.set
 
 
 def _keep_house(app: Flask, ending: threading.Event) -> None:

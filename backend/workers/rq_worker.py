@@ -22,26 +22,26 @@ _LOOK_SECONDS = 1
 _REST_SECONDS = 1.0
 
 
-def work(app: Flask, lanes: Sequence[str], stopping: threading.Event) -> None:
-    """Runs the lanes' jobs until `stopping` is set, then ends after the current one; outlives Redis being away.
+def work(app: Flask, queue_names: Sequence[str], stopping: threading.Event) -> None:
+    """Runs the queues' jobs until `stopping` is set, then ends after the current one; outlives Redis being away.
 
     A job is a wake-up that drains a batch of seconds, and lost ones are repeated by the sweep.
     """
     while not stopping.is_set():
         store = queue.connection(timeout=None)
         try:
-            queues = [Queue(lane, connection=store, serializer=JSONSerializer) for lane in lanes]
+            queues = [Queue(queue_name, connection=store, serializer=JSONSerializer) for queue_name in queue_names]
             worker = _Worker(queues, connection=store, serializer=JSONSerializer, log_job_description=False)
             worker.app, worker.stopping = app, stopping
             worker.work(with_scheduler=False, logging_level="WARNING")
             if not stopping.is_set():
-                log.warning("worker_loop_ended", lanes=list(lanes))
+                log.warning("worker_loop_ended", lanes=list(queue_names))
         except (redis.RedisError, OSError) as error:
             # The sweep does the work meanwhile; there is nothing to lose here.
-            log.warning("redis_away", error=type(error).__name__, lanes=list(lanes))
+            log.warning("redis_away", error=type(error).__name__, lanes=list(queue_names))
         except Exception as error:
             # A defect, or a machine that gives no more threads: a new loop in this process is as good as a new process.
-            log.exception("worker_loop_defect", error=type(error).__name__, lanes=list(lanes))
+            log.exception("worker_loop_defect", error=type(error).__name__, lanes=list(queue_names))
         finally:
             with suppress(redis.RedisError, OSError):
                 store.close()
@@ -78,18 +78,18 @@ class _Worker(SimpleWorker):
                 self.heartbeat()
                 if self.should_run_maintenance_tasks:
                     self.run_maintenance_tasks()
-                found: tuple[Job, Queue] | None = self._next()
-                if found is not None:
-                    found[0].redis_server_version = self.get_redis_server_version()
+                dequeued: tuple[Job, Queue] | None = self._next()
+                if dequeued is not None:
+                    dequeued[0].redis_server_version = self.get_redis_server_version()
                     self.heartbeat()
-                    return found
+                    return dequeued
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise StopRequested from error
         raise StopRequested
 
     def _next(self) -> tuple[Job, Queue] | None:
         try:
-            found: tuple[Job, Queue] | None = self.queue_class.dequeue_any(
+            dequeued: tuple[Job, Queue] | None = self.queue_class.dequeue_any(
                 self._ordered_queues,
                 _LOOK_SECONDS,
                 connection=self.connection,
@@ -99,4 +99,4 @@ class _Worker(SimpleWorker):
             )
         except DequeueTimeout:
             return None
-        return found
+        return dequeued

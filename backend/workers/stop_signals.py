@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT, heard by a thread of their own.
+"""SIGTERM and SIGINT, handled in a thread of their own.
 
 A Python signal handler runs in the middle of whatever the main thread does, and to set an event there can wait for the
 very lock that the interrupted code holds. So the signals are blocked in every thread and one thread waits for them:
@@ -16,7 +16,7 @@ _NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopSignals:
-    """The first signal ends the process, in good order once it was told how; later ones are not heard."""
+    """The first signal ends the process, in good order once `call_on_stop` was called; later ones are ignored."""
 
     def __init__(self) -> None:
         self._stop: Callable[[], None] | None = None
@@ -29,8 +29,8 @@ class StopSignals:
         signal.pthread_sigmask(signal.SIG_BLOCK, _NUMBERS)
         threading.Thread(target=self._hear, name="signals", daemon=True).start()
 
-    def tell(self, stop: Callable[[], None]) -> None:
-        """Says how to end. Until then a signal ends the process at once: it has begun nothing."""
+    def call_on_stop(self, stop: Callable[[], None]) -> None:
+        """Sets the function that ends the process in good order; until then a signal ends it at once."""
         with self._lock:
             self._stop = stop
 

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from types import FrameType
 
 from backend.core.logging import get_logger
-from backend.core.queue import LANES
+from backend.core.queue import QUEUES
 
 SENSIBLE = ("dispatch", "jobs")
-ROLES = ("dispatch", "jobs", *LANES)
+ROLES = ("dispatch", "jobs", *QUEUES)
 CANNOT_START = 78
 """A child's exit status (sysexits.h: EX_CONFIG) when a new start would not help; it has said why."""
 _LOOK_SECONDS = 0.1

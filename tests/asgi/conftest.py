@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from backend.asgi.application import Front
+from backend.asgi.application import AsgiApplication
 from backend.models import User
 from backend.services.auth import limits
 from backend.services.intake import batcher
@@ -27,7 +27,7 @@ def _nothing_counted() -> None:
 class Served:
     """The front and where it is reached."""
 
-    front: Front
+    front: AsgiApplication
     port: int
 
     def listen(self, person: User, query: str = "", **headers: str) -> Listener:
@@ -39,7 +39,7 @@ class Served:
 
 @pytest.fixture
 def served(app: Flask) -> Iterator[Served]:
-    front = Front(app)
+    front = AsgiApplication(app)
     with serving(front) as port:
         yield Served(front, port)
 

@@ -17,7 +17,7 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from backend.asgi import request_bodies
-from backend.asgi.application import Front
+from backend.asgi.application import AsgiApplication
 from backend.asgi.limits.body_budget import MIB, Budget
 from backend.asgi.limits.request_queue import RequestQueue
 from backend.asgi.request_bodies import Bodies
@@ -241,7 +241,7 @@ def test_a_database_that_is_away_is_no_refusal_of_credentials(
         raise OperationalError("SELECT", {}, Exception("gone"))
 
     headers = callers.signed_in(ada)
-    with serving(Front(app)) as port:
+    with serving(AsgiApplication(app)) as port:
         monkeypatch.setattr("backend.services.auth.credentials.by_sign_in", away)
         answer = ask(port, "POST", "/api/files", b"x" * 300_000, Content_Type=FORM, **headers)
     assert answer.status == 503

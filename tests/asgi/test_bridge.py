@@ -290,7 +290,7 @@ def test_when_the_process_stops_half_sent_bodies_are_not_waited_for() -> None:
 
     async def serve(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["path"] == "/hurry":
-            bodies.hurry(0.1)
+            bodies.shorten_waits(0.1)
         waiting.append(scope["type"])
         if scope["type"] == "http":
             await made(scope, receive, send)

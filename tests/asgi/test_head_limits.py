@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from backend.asgi.application import Front
+from backend.asgi.application import AsgiApplication
 from backend.asgi.limits import head_limits
 from backend.asgi.limits.admission import Admission
 from backend.asgi.limits.request_queue import RequestQueue
@@ -314,7 +314,7 @@ def test_when_all_are_busy_only_the_lane_is_served(application: Application) -> 
 
 @pytest.mark.parametrize("protocol", ["h11", "httptools"])
 def test_a_plain_server_refuses_large_heads_too(app: Flask, protocol: str) -> None:
-    with serving(Front(app), http=protocol) as port:
+    with serving(AsgiApplication(app), http=protocol) as port:
         for lines in (b"A: b\r\n" * 101, b"".join(b"X-%d: %b\r\n" % (n, b"x" * 1000) for n in range(66))):
             heard = hear(say(port, b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + lines + b"\r\n"))
             assert refusal(heard) == (431, "headers_too_large") or heard.startswith(b"HTTP/1.1 400 ")

@@ -200,7 +200,7 @@ def test_what_was_missed_while_nobody_listened_is_heard(served: Served, ada: Use
     listener = served.listen(ada)
     listener.until("ready")
     listener.close()
-    eventually(lambda: not served.front.live._wires, "the connection to be given up")
+    eventually(lambda: not served.front.live._connections, "the connection to be given up")
     note(ada.workspace_id, 1, 2)
     again = served.listen(ada, f"?last_event_id={listener.last_id}")
     assert heard(again, 2) == [1, 2]
@@ -268,7 +268,7 @@ def test_a_client_that_does_not_read_is_dropped_and_the_others_hear_on(
     good.until("ready")
     stuck.until("ready")
     count = 0
-    while len(served.front.live._wires) > 1:
+    while len(served.front.live._connections) > 1:
         numbers = range(count, count + 1500)
         for number in numbers:
             live.note(ada.workspace_id, "messages", message_id=number, conversation_id=10**15 + number)
@@ -327,7 +327,7 @@ def test_calls_are_counted_like_all_others(served: Served, ada: User, monkeypatc
     assert answer.status == 429
     assert json.loads(answer.content)["error"]["code"] == "too_many_connections"  # type: ignore[attr-defined]
     listeners[0].close()
-    eventually(lambda: len(served.front.live._wires) == 1, "the place to be free")
+    eventually(lambda: len(served.front.live._connections) == 1, "the place to be free")
     served.listen(ada).until("ready")
 
 

@@ -120,6 +120,13 @@ def test_what_an_answer_always_has_is_said_to_be_there(document: Document) -> No
         assert set(schemas[name].get("required", ())) == fields, name
 
 
+def test_the_old_names_of_a_silence_s_fields_are_deprecated(document: Document) -> None:
+    fields = document["components"]["schemas"]["AlertSilenceOut"]["properties"]
+    deprecated = {name for name, schema in fields.items() if schema.get("deprecated")}
+    assert deprecated == {"by_name", "hushing", "hushed"}
+    assert {"created_by_name", "silencing_now", "silenced_count"} <= fields.keys()
+
+
 def test_the_severities_that_are_taken_are_listed(document: Document) -> None:
     schemas = document["components"]["schemas"]
     for name in ("AlertIn", "AlertFields"):

@@ -12,20 +12,20 @@ from backend.workers import child, rq_worker, supervisor
 
 
 def test_the_sensible_set_serves_every_queue_and_dispatches():
-    served = {lane for role in supervisor.SENSIBLE for lane in child.lanes_of(role)}
-    assert served == set(queue.LANES)
+    served = {lane for role in supervisor.SENSIBLE for lane in child.queues_of(role)}
+    assert served == set(queue.QUEUES)
     assert "dispatch" in supervisor.SENSIBLE
 
 
-@pytest.mark.parametrize("lane", queue.LANES)
+@pytest.mark.parametrize("lane", queue.QUEUES)
 def test_each_queue_can_have_a_worker_of_its_own(lane):
     assert lane in supervisor.ROLES
-    assert child.lanes_of(lane) == [lane]
+    assert child.queues_of(lane) == [lane]
 
 
 @pytest.mark.parametrize("role", supervisor.ROLES)
 def test_every_role_resolves_to_a_loop_that_ends_when_it_is_told_to(app, settings, role):
-    work, stop = child._dispatching(app, settings) if role == "dispatch" else child._working(app, child.lanes_of(role))
+    work, stop = child._dispatching(app, settings) if role == "dispatch" else child._working(app, child.queues_of(role))
     loop = threading.Thread(target=work, daemon=True)
     stop()
     loop.start()
@@ -50,7 +50,7 @@ def test_a_worker_runs_the_job_of_a_lane_and_ends_after_it(app, valkey, monkeypa
 
     monkeypatch.setattr(intake, "drain", drain)
     queue.wake_now("intake")
-    rq_worker.work(app, queue.LANES, stopping)
+    rq_worker.work(app, queue.QUEUES, stopping)
     assert ran == [threading.current_thread()]
     assert valkey.llen("rq:queue:intake") == 0
     assert list(valkey.scan_iter("rq:job:*")) == []
@@ -61,5 +61,5 @@ def test_a_worker_ends_while_redis_is_away(app, monkeypatch):
     away = queue.connection().__class__.from_url("redis://127.0.0.1:1/0")
     monkeypatch.setattr(queue, "connection", lambda timeout=None: away)
     monkeypatch.setattr(rq_worker.log, "warning", lambda *given, **values: stopping.set())
-    rq_worker.work(app, queue.LANES, stopping)
+    rq_worker.work(app, queue.QUEUES, stopping)
     assert stopping.is_set()

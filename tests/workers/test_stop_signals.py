@@ -32,7 +32,7 @@ def test_a_signal_that_meets_the_stops_own_lock_is_no_deadlock(name):
             called.set()
             with lock:
                 ended.set()
-        signals.tell(stop)
+        signals.call_on_stop(stop)
         with lock:
             os.kill(os.getpid(), signal.{name})
             assert called.wait(30)
@@ -51,7 +51,7 @@ def test_stop_is_called_once_however_many_signals_come():
         def stop():
             calls.append(1)
             called.set()
-        signals.tell(stop)
+        signals.call_on_stop(stop)
         for _ in range(50):
             os.kill(os.getpid(), signal.SIGTERM)
         assert called.wait(30)

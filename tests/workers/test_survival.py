@@ -23,7 +23,7 @@ from backend.core.thread_pools import BoundedPool
 from backend.services import housekeeping
 from backend.services.dispatch import sender_sessions
 from backend.services.dispatch.dispatcher import Dispatcher
-from backend.services.dispatch.outcome_writer import Recorder
+from backend.services.dispatch.outcome_writer import OutcomeWriter
 from backend.services.housekeeping import sweeper
 from backend.services.intake import poller as polling
 from backend.workers import rq_worker, supervisor
@@ -108,7 +108,7 @@ def test_a_name_that_no_thread_can_look_up_is_a_failure_of_the_request(monkeypat
 @pytest.mark.parametrize("error", ERRORS)
 def test_the_recorder_records_the_next_batch(app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     recorded = threading.Event()
-    recorder = Recorder(app.app_context, Failing(error, lambda _: recorded.set(), times=1))
+    recorder = OutcomeWriter(app.app_context, Failing(error, lambda _: recorded.set(), times=1))
     monkeypatch.setattr(recorder, "_record", lambda _: None)
     recorder.start()
     outcome: Any = object()

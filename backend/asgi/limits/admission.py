@@ -29,7 +29,7 @@ def in_lane(path: str) -> bool:
 
 
 def is_lane_url(url: bytes) -> bool:
-    """The same for a request's target, which may have a query."""
+    """Whether requests for this URL, which may have a query, are served also when the process is busy."""
     return _LANE_URL.fullmatch(url) is not None
 
 
@@ -39,7 +39,7 @@ def too_busy() -> AppError:
 
 
 class Connection(Protocol):
-    """What admission control knows of a client's connection."""
+    """A client's connection as admission control sees it."""
 
     @property
     def waits_since(self) -> tuple[int, float] | None:
@@ -53,7 +53,7 @@ class Connection(Protocol):
 
 
 class Admission:
-    """Of one process. `most` is how many connections it keeps; the lane has a sixteenth more."""
+    """Admission of one process: keeps at most `most` connections, and a sixteenth more for the lane."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -69,12 +69,14 @@ class Admission:
         if len(connections) <= self.most:
             return True
         waiting = [
-            (since, number, one)
-            for number, one in enumerate(connections)
-            if one is not newest and (since := getattr(one, "waits_since", None)) is not None
+            (since, number, candidate)
+            for number, candidate in enumerate(connections)
+            if candidate is not newest and (since := getattr(candidate, "waits_since", None)) is not None
         ]
-        # Several at once: who opens thousands of connections must not have all of them looked at for each.
-        oldest = heapq.nsmallest(len(connections) - self.most + self.most // 50, waiting, key=lambda one: one[:2])
+        # Several at once: who opens thousands of connections must not have all of them inspected for each.
+        oldest = heapq.nsmallest(
+            len(connections) - self.most + self.most // 50, waiting, key=lambda candidate: candidate[:2]
+        )
         for _, _, connection in oldest:
             connection.evict()  # type: ignore[attr-defined]
         self.count_refusal("evicted", len(oldest))

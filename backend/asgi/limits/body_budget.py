@@ -30,9 +30,9 @@ class Budget:
         if size == 0:
             return
         self.used -= size
-        left = self._by_sender[sender] - size
-        if left:
-            self._by_sender[sender] = left
+        remaining = self._by_sender[sender] - size
+        if remaining:
+            self._by_sender[sender] = remaining
         else:
             del self._by_sender[sender]
 

@@ -182,16 +182,16 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self._await_reader()
         elif self._refusal is not None and not self._refused and not self._is_serving():
-            self._say_refusal()
+            self._write_refusal()
 
     def handle_websocket_upgrade(self) -> None:
-        """Hands the connection over; from here on it is not ours."""
+        """Hands the connection to the server's WebSocket protocol."""
         self._upgraded = True
         self._stop_timers()
         super().handle_websocket_upgrade()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Nothing: a line for each would be a stranger's to multiply, and the request is served as it is."""
+        """Logs nothing, since a stranger could multiply the lines; the request is served without the upgrade."""
 
     # --- time ---
 
@@ -217,7 +217,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().timeout_keep_alive_handler()
 
     def _await_reader(self) -> None:
-        """The connection ends when the last answer was read, or after a while."""
+        """Ends the connection when the last answer was read, or after a while."""
         if self._end_timer is None and self.transport.get_write_buffer_size():
             self._end_timer = self.loop.call_later(_UNREAD_SECONDS, self.transport.abort)
 
@@ -256,7 +256,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.abandon_body()
         self._phase = BETWEEN
         if not self._is_serving():
-            self._say_refusal()
+            self._write_refusal()
 
     def abandon_body(self) -> None:
         """Takes back the request whose body is not going to be whole."""
@@ -264,22 +264,22 @@ class LimitedProtocol(HttpToolsProtocol):
         if cycle.response_complete or cycle.response_started:
             self.transport.close()  # it was answered before its end; a second answer would be another request's
             return
-        waiting = [one for one in self.pipeline if one[0] is cycle]
-        for one in waiting:
-            self.pipeline.remove(one)
+        waiting = [pipelined for pipelined in self.pipeline if pipelined[0] is cycle]
+        for pipelined in waiting:
+            self.pipeline.remove(pipelined)
         cycle.disconnected = True
         cycle.message_event.set()
         if not waiting:
-            self._say_refusal()
+            self._write_refusal()
 
-    def _say_refusal(self) -> None:
+    def _write_refusal(self) -> None:
         if self._refused or self._refusal is None or self.transport.is_closing():
             return
         self._refused = True
         self._unset_keepalive_if_required()
         status, headers, body = error_body(self._refusal)
         headers = [*self.server_state.default_headers, *headers, (b"connection", b"close")]
-        lines = b"".join(b"%b: %b\r\n" % one for one in headers)
+        lines = b"".join(b"%b: %b\r\n" % pair for pair in headers)
         self.transport.write(b"".join([STATUS_LINE[status], lines, b"content-length: %d\r\n\r\n" % len(body), body]))
         self._stop_timers()
         self._end_timer = self.loop.call_later(_LINGER_SECONDS, self.transport.abort)

@@ -16,14 +16,14 @@ _MAX_OPEN: Final = 1 << 16
 def raise_limit() -> int:
     """Raises the process's soft limit of open files to its hard limit; returns the limit that counts now."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MAX_OPEN if hard == resource.RLIM_INFINITY else min(hard, _MAX_OPEN)
+    target = _MAX_OPEN if hard == resource.RLIM_INFINITY else min(hard, _MAX_OPEN)
     # macOS lists an unlimited hard limit and refuses more than the kernel's own, which a few halvings find.
-    while soft != resource.RLIM_INFINITY and soft < wanted:
+    while soft != resource.RLIM_INFINITY and soft < target:
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
             break
         except (ValueError, OSError):
-            wanted //= 2
+            target //= 2
     return limit()
 
 

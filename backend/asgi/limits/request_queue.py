@@ -26,8 +26,10 @@ class RequestQueue:
         self._parked: dict[object, deque[asyncio.Future[None]]] = {}
 
     async def run(self, caller: object, function: Callable[..., Any], *arguments: Any) -> Any:
-        """What the function returns or raises. Raises Unavailable (`too_busy`) when too much is waiting already, of
-        this caller or altogether."""
+        """Runs the function and returns or raises what it does.
+
+        Raises Unavailable (`too_busy`) when too much is waiting already, of this caller or altogether.
+        """
         turn = self._enter(caller)
         try:
             if turn is not None:
@@ -45,7 +47,7 @@ class RequestQueue:
             self._leave(caller)
 
     def _enter(self, caller: object) -> asyncio.Future[None] | None:
-        """The caller's turn, or None where it has come already."""
+        """Queues the caller and returns its future; None where the caller may run at once."""
         if self._pending >= self._most:
             raise too_busy()
         running = self._running.get(caller, 0)
@@ -82,9 +84,9 @@ class RequestQueue:
 
 
 def caller_of(scope: Scope) -> object:
-    """What tells callers apart before anybody knows who they are: their credentials as given, else their address."""
-    given = header(scope, b"authorization") or header(scope, b"cookie")
-    if given is not None:
-        return hash(given)  # not the secret itself
+    """The key of a request's caller before authentication: the credentials as given, else the address."""
+    credentials = header(scope, b"authorization") or header(scope, b"cookie")
+    if credentials is not None:
+        return hash(credentials)  # not the secret itself
     client = scope.get("client")
     return client[0] if client else None

@@ -1,6 +1,6 @@
-"""Who opens a live connection or sends a large body: by bearer token, or by the cookie of a page of ours.
+"""Authentication of live connections and large bodies: by bearer token, or by the cookie of a page of ours.
 
-Called in threads, without a request: the credentials are read once, and those of a connection looked at again while it
+Called in threads, without a request: the credentials are read once, and those of a connection checked again while it
 lasts.
 """
 
@@ -38,7 +38,7 @@ def read_cookies_with(reader: CookieReader | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request says it comes from, and whom it asks."""
+    """The origin that a request names, and the host that it asks."""
 
     origin: str | None
     fetch_site: str | None
@@ -64,7 +64,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a connection came with. Never logged."""
+    """The credentials of a connection. Never logged."""
 
     authorization: str | None = field(repr=False)
     cookie: str | None = field(repr=False)
@@ -74,11 +74,11 @@ class Credentials:
 _NEEDS: Final = "A personal access token needs the scope read for this."
 
 
-def identify(app: Flask, given: Credentials, *, count: bool) -> Actor:
-    """Who this is. Raises Unauthorized, Forbidden and, when the call is to be counted, TooManyRequests."""
+def identify(app: Flask, credentials: Credentials, *, count: bool) -> Actor:
+    """Finds the actor of these credentials. Raises Unauthorized, Forbidden and, with `count`, TooManyRequests."""
     with app.app_context():
         try:
-            actor = _identify(given)
+            actor = _identify(credentials)
             if not actor.may(READ):
                 raise Forbidden("scope_missing", _NEEDS)
             if count:
@@ -120,14 +120,14 @@ def may_send(app: Flask, guard: Guard, method: str, authorization: str | None, c
         return True
 
 
-def _identify(given: Credentials) -> Actor:
-    if given.authorization is not None:
-        return guards.by_token(guards.token_of(given.authorization))
-    if given.cookie is None or _cookie_reader is None:
+def _identify(credentials: Credentials) -> Actor:
+    if credentials.authorization is not None:
+        return guards.by_token(guards.token_of(credentials.authorization))
+    if credentials.cookie is None or _cookie_reader is None:
         raise Unauthorized()
-    if not given.origin.is_same:
+    if not credentials.origin.is_same:
         raise Forbidden("other_origin", "A page of another origin cannot listen here.")
-    actor = _cookie_reader(_cookies(given.cookie))
+    actor = _cookie_reader(_cookies(credentials.cookie))
     if actor is None:
         raise Unauthorized()
     return actor

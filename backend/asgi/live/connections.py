@@ -1,4 +1,4 @@
-"""The two ways to a live client: server-sent events and WebSocket. What is said is the same."""
+"""The two kinds of live connections, server-sent events and WebSocket, with the same content."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LiveConnection(Protocol):
         """Sends a batch; waits while the client is slow to read."""
 
     async def close(self, reason: str) -> None:
-        """Says why it ends, and ends it."""
+        """Sends the reason and closes the connection."""
 
     async def until_gone(self) -> None:
         """Returns when the client has gone."""
@@ -88,7 +88,7 @@ class EventStream:
 
 
 class WebSocketConnection:
-    """A WebSocket. What the client says is not listened to."""
+    """A WebSocket; messages from the client are ignored."""
 
     def __init__(self, receive: Receive, send: Send, extensions: dict[str, Any]) -> None:
         self._receive = receive
@@ -118,7 +118,7 @@ class WebSocketConnection:
         await self._send({"type": "websocket.close", "code": _CLOSE.get(reason, 1000), "reason": reason})
 
     async def until_gone(self) -> None:
-        """Reads and forgets."""
+        """Reads and ignores messages until the client disconnects."""
         while (await self._receive())["type"] != "websocket.disconnect":
             continue
 

@@ -46,14 +46,14 @@ class Live:
         self._queue = queue
         self._origins = frozenset(origin.rstrip("/") for origin in settings.cors_origins)
         self._hub: Hub | None = None
-        self._wires: set[LiveConnection] = set()
+        self._connections: set[LiveConnection] = set()
         self._checked: dict[Subscription, tuple[float, Credentials]] = {}
         self._checking: asyncio.Task[None] | None = None
         self._stopping = False
 
     def count(self) -> int:
         """How many connections are open."""
-        return len(self._wires)
+        return len(self._connections)
 
     async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A stream of server-sent events."""
@@ -65,47 +65,47 @@ class Live:
         await self._serve(scope, WebSocketConnection(receive, send, scope.get("extensions") or {}))
 
     async def stop(self, seconds: float = 1.0) -> None:
-        """Ends every connection: told why, and broken after `seconds` where that does not arrive."""
+        """Closes every connection with a reason, and breaks after `seconds` those that do not take it."""
         self._stopping = True
         if self._checking is not None:
             self._checking.cancel()
         if self._hub is not None:
             self._hub.end_all("server_stopping")
             deadline = asyncio.get_running_loop().time() + seconds
-            while self._wires and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+            while self._connections and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
-            for wire in tuple(self._wires):
-                wire.abort()
+            for connection in tuple(self._connections):
+                connection.abort()
             self._hub.stop()
 
     # --- one connection ---
 
-    async def _serve(self, scope: Scope, wire: LiveConnection) -> None:
+    async def _serve(self, scope: Scope, connection: LiveConnection) -> None:
         try:
             subscription = await self._subscription(scope)
         except AppError as error:
-            await wire.refuse(error)
+            await connection.refuse(error)
             return
-        self._wires.add(wire)
-        gone = asyncio.ensure_future(wire.until_gone())
-        gone.add_done_callback(lambda _: subscription.end("gone"))
+        self._connections.add(connection)
+        disconnected = asyncio.ensure_future(connection.until_gone())
+        disconnected.add_done_callback(lambda _: subscription.end("gone"))
         try:
-            await self._talk(wire, subscription)
+            await self._talk(connection, subscription)
         except TimeoutError:
             log.info("live_client_stalled", user_id=subscription.actor.user_id)
-            wire.abort()
+            connection.abort()
         finally:
-            gone.cancel()
-            self._wires.discard(wire)
+            disconnected.cancel()
+            self._connections.discard(connection)
             self._checked.pop(subscription, None)
             if self._hub is not None:
                 self._hub.unsubscribe(subscription)
 
-    async def _talk(self, wire: LiveConnection, subscription: Subscription) -> None:
+    async def _talk(self, connection: LiveConnection, subscription: Subscription) -> None:
         hub = self._hub
         assert hub is not None
         async with asyncio.timeout(STALLED):
-            await wire.open()
+            await connection.open()
         hub.subscribe(subscription)
         while True:
             batch = await subscription.next(HEARTBEAT)
@@ -115,16 +115,16 @@ class Live:
                 # Everything up to the hub's cursor was handed over and sent.
                 batch = Batch("alive", hub.cursor if subscription.ready else None)
             async with asyncio.timeout(STALLED):
-                await wire.write(batch)
+                await connection.write(batch)
         if subscription.ending != "gone":
             async with asyncio.timeout(STALLED):
-                await wire.close(subscription.ending)
+                await connection.close(subscription.ending)
 
     async def _subscription(self, scope: Scope) -> Subscription:
-        """Who it is and what they want to hear. Raises AppError."""
+        """The subscription of the authenticated person to the topics asked for. Raises AppError."""
         if self._stopping:
             raise Unavailable("server_stopping", retry_after=1)
-        if len(self._wires) >= MAX_COUNT:
+        if len(self._connections) >= MAX_COUNT:
             raise Unavailable("too_many_connections", "Too many live connections here.", retry_after=5)
         topics, since, lost = _wanted(scope)
         credentials = _credentials(scope)
@@ -156,27 +156,27 @@ class Live:
             try:
                 await self._recheck_due()
             except Exception as error:
-                # Nobody's credentials would be looked at any more if this ended.
+                # No credentials would be checked any more if this ended.
                 log.exception("recheck_defect", error=type(error).__name__)
 
     async def _recheck_due(self) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time() - RECHECK
-        known: dict[Credentials, Actor | str | None] = {}
-        for one, (checked, credentials) in tuple(self._checked.items()):
+        verdicts: dict[Credentials, Actor | str | None] = {}
+        for subscription, (checked, credentials) in tuple(self._checked.items()):
             if checked > due:
                 continue
-            if credentials not in known:
-                known[credentials] = await self._standing(credentials)
-            verdict = known[credentials]
+            if credentials not in verdicts:
+                verdicts[credentials] = await self._actor_of(credentials)
+            verdict = verdicts[credentials]
             if isinstance(verdict, str):
-                one.end(verdict)
-            elif verdict is not None and one in self._checked:
-                one.actor = verdict
-                self._checked[one] = (loop.time(), credentials)
+                subscription.end(verdict)
+            elif verdict is not None and subscription in self._checked:
+                subscription.actor = verdict
+                self._checked[subscription] = (loop.time(), credentials)
 
-    async def _standing(self, credentials: Credentials) -> Actor | str | None:
-        """Who they are now, or why the connection ends; None when nobody can say at the moment."""
+    async def _actor_of(self, credentials: Credentials) -> Actor | str | None:
+        """The person as they are now, or the reason to end the connection; None while the database cannot be asked."""
         try:
             return await self._identify(credentials, count=False)
         except Unauthorized as error:
@@ -187,7 +187,7 @@ class Live:
             return "forbidden"
 
     def _allow_origin(self, scope: Scope) -> Headers:
-        """For pages of other origins that hold a token; never with cookies."""
+        """Allows pages of other origins that hold a token; never with cookies."""
         origin = header(scope, b"origin")
         if not self._origins or origin is None:
             return []
@@ -205,8 +205,8 @@ def _wanted(scope: Scope) -> tuple[frozenset[str], Snapshot | None, bool]:
     topics = [topic for value in query.get("topics", []) for topic in value.split(",") if topic]
     if len(topics) > _MAX_TOPICS or any(TOPIC.fullmatch(topic) is None for topic in topics):
         raise Invalid("bad_topics", "topics is a list of names, separated by commas.")
-    given = header(scope, b"last-event-id")
-    cursor = given.decode("latin-1") if given is not None else (query.get("last_event_id") or [""])[-1]
+    last_event_id = header(scope, b"last-event-id")
+    cursor = last_event_id.decode("latin-1") if last_event_id is not None else (query.get("last_event_id") or [""])[-1]
     if not cursor:
         return frozenset(topics), None, False
     try:

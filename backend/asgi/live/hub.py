@@ -52,13 +52,13 @@ class Hub:
     def __len__(self) -> int:
         return len(self._all)
 
-    def everybody(self) -> tuple[Subscription, ...]:
+    def subscriptions(self) -> tuple[Subscription, ...]:
         """All connections."""
         return tuple(self._all)
 
     def of_person(self, user_id: int) -> int:
         """How many connections a person has here."""
-        return sum(one.actor.user_id == user_id for one in self._all)
+        return sum(subscription.actor.user_id == user_id for subscription in self._all)
 
     def subscribe(self, subscription: Subscription) -> None:
         """Adds a connection: it hears `ready` (or `reset`) first, then what it has missed, then what happens."""
@@ -87,8 +87,8 @@ class Hub:
 
     def end_all(self, reason: str) -> None:
         """Ends every connection."""
-        for one in tuple(self._all):
-            one.end(reason)
+        for subscription in tuple(self._all):
+            subscription.end(reason)
 
     def stop(self) -> None:
         """Ends the reader."""
@@ -131,44 +131,48 @@ class Hub:
         with self._app_context():
             try:
                 if self._reached is None:
-                    found = Reading(queries.now(), None, "unknown")
+                    reading = Reading(queries.now(), None, "unknown")
                 else:
-                    found = queries.since(self._reached)
-                missed = [(one, self._missed(one, found.snapshot)) for one in joining]
+                    reading = queries.since(self._reached)
+                missed = [(subscription, self._missed(subscription, reading.snapshot)) for subscription in joining]
             finally:
                 db.session.rollback()
-        self._reached = found.snapshot
-        self._loop.call_soon_threadsafe(self._hand_out, found, missed)
+        self._reached = reading.snapshot
+        self._loop.call_soon_threadsafe(self._hand_out, reading, missed)
 
-    def _missed(self, one: Subscription, until: Snapshot) -> Reading | None:
-        if one.lost:
+    def _missed(self, subscription: Subscription, until: Snapshot) -> Reading | None:
+        if subscription.lost:
             return Reading(until, None, "unknown")
-        return None if one.since is None else queries.resume(one.actor.workspace_id, one.since, until)
+        return (
+            None
+            if subscription.since is None
+            else queries.resume(subscription.actor.workspace_id, subscription.since, until)
+        )
 
     # --- back on the loop ---
 
-    def _hand_out(self, found: Reading, missed: Sequence[tuple[Subscription, Reading | None]]) -> None:
-        cursor = self.cursor = cursors.encode(found.snapshot)
+    def _hand_out(self, reading: Reading, missed: Sequence[tuple[Subscription, Reading | None]]) -> None:
+        cursor = self.cursor = cursors.encode(reading.snapshot)
         batches: dict[tuple[int, int, frozenset[str]], Batch | None] = {}
-        for one in self._all:
-            if not one.ready:
+        for subscription in self._all:
+            if not subscription.ready:
                 continue
-            key = (one.actor.workspace_id, one.actor.user_id, one.topics)
+            key = (subscription.actor.workspace_id, subscription.actor.user_id, subscription.topics)
             if key not in batches:
-                batches[key] = _batch(one, found, cursor)
+                batches[key] = _batch(subscription, reading, cursor)
             batch = batches[key]
             if batch is not None:
-                one.put(batch)
-        for one, reading_of_one in missed:
-            one.ready = True
-            one.put(Batch("ready", None if reading_of_one is not None else cursor))
-            if reading_of_one is not None:
-                one.put(_batch(one, reading_of_one, cursor) or Batch("alive", cursor))
+                subscription.put(batch)
+        for subscription, missed_reading in missed:
+            subscription.ready = True
+            subscription.put(Batch("ready", None if missed_reading is not None else cursor))
+            if missed_reading is not None:
+                subscription.put(_batch(subscription, missed_reading, cursor) or Batch("alive", cursor))
 
 
-def _batch(one: Subscription, found: Reading, cursor: str) -> Batch | None:
-    """What a connection is told of a reading; None where nothing concerns it."""
-    if found.changes is None:
-        return Batch("reset", cursor, reason=found.reason)
-    changes: list[Change] = [change for change in found.changes if one.hears(change)]
+def _batch(subscription: Subscription, reading: Reading, cursor: str) -> Batch | None:
+    """The batch of a reading for one subscription; None where nothing concerns it."""
+    if reading.changes is None:
+        return Batch("reset", cursor, reason=reading.reason)
+    changes: list[Change] = [change for change in reading.changes if subscription.hears(change)]
     return Batch("change", cursor, changes) if changes else None

@@ -1,4 +1,4 @@
-"""One connection's place among those that listen: what it hears, and what waits to be sent to it."""
+"""The subscription of one connection: its topics, and the batches that wait to be sent."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Subscription:
     since: Snapshot | None
     """What the client has heard of already; None for one that begins now."""
     lost: bool = False
-    """The client came back with something that is no cursor: it has to look at everything anew."""
+    """The client came back with something that is no cursor: it has to read everything again."""
     ready: bool = False
     ending: str | None = None
     """Why the connection is about to end; nothing more is handed to it."""
@@ -76,7 +76,7 @@ class Subscription:
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def hears(self, change: Change) -> bool:
-        """Whether a change is this connection's to know."""
+        """Whether this connection receives a change."""
         return (
             change.workspace_id == self.actor.workspace_id
             and (change.only_for is None or change.only_for == self.actor.user_id)

@@ -1,4 +1,4 @@
-"""Webhooks without the way through Flask, and in the ordinary case without a thread: the same door, the same acceptor.
+"""Webhooks without Flask and, in the ordinary case, without a thread: the same verification, the same acceptor.
 
 Only what a provider really sends is taken here: a POST to a webhook's address. Everything else at these addresses goes
 to Flask, which answers as it always did (`backend/http/webhooks`).
@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from backend.asgi.limits.request_queue import RequestQueue
 from backend.asgi.request_bodies import Bodies, Gone, TooSlow, announces, declared
 from backend.asgi.responses import PROTECTION, Headers, Receive, RequestTimeout, Scope, Send, answer, error_body
-from backend.asgi.webhooks.fast_path import BOT_ROUTE, DEFAULT_ROUTE, Express, next_request_id
+from backend.asgi.webhooks.fast_path import BOT_ROUTE, DEFAULT_ROUTE, FastPath, next_request_id
 from backend.core.database import db, system_scope
 from backend.core.errors import AppError, NotFound, TooLarge, Unauthorized, Unavailable
 from backend.core.logging import get_logger
@@ -34,7 +34,7 @@ _DEFAULT: Final = frozenset({"/telegram/webhook", "/telegram/webhook/"})
 _ANY: Final = re.compile(r"/api/telegram/webhook/([0-9]{1,18})/?")
 _DEFAULT_URLS: Final = frozenset({b"/telegram/webhook", b"/telegram/webhook/"})
 _ANY_URL: Final = re.compile(_ANY.pattern.encode())
-_TAKEN: Final = b'{"ok":true}\n'
+_ACCEPTED: Final = b'{"ok":true}\n'
 _HEADERS: Final[Headers] = [(b"content-type", b"application/json"), *PROTECTION]
 
 
@@ -45,19 +45,19 @@ class Webhooks:
         self._app = app
         self._look_ups = look_ups
         self._bodies = bodies
-        self._express: Express | None = None
+        self._fast_path: FastPath | None = None
         self._looking: dict[int | None, asyncio.Future[Any]] = {}
         with app.app_context():
             self._acceptor = intake.acceptor(db.engine)
 
-    def express(self, loop: asyncio.AbstractEventLoop) -> Express:
-        """What takes updates at once in this loop."""
-        if self._express is None or self._express.loop is not loop:
-            self._express = Express(loop, self._acceptor, _judged, lambda: MAX_SECONDS)
-        return self._express
+    def fast_path(self, loop: asyncio.AbstractEventLoop) -> FastPath:
+        """The fast path of this event loop."""
+        if self._fast_path is None or self._fast_path.loop is not loop:
+            self._fast_path = FastPath(loop, self._acceptor, _judged, lambda: MAX_SECONDS)
+        return self._fast_path
 
-    def door(self, url: bytes, headers: Headers) -> WebhookTarget | None:
-        """The door of this address if it is known and these headers open it; None otherwise, for whatever reason."""
+    def verified_target(self, url: bytes, headers: Headers) -> WebhookTarget | None:
+        """The webhook target of this address if it is remembered and verifies these headers; None otherwise."""
         if url in _DEFAULT_URLS:
             bot_id = None
         else:
@@ -65,17 +65,17 @@ class Webhooks:
             if match is None:
                 return None
             bot_id = int(match[1])
-        door = senders.remembered_door(bot_id)
-        if door is None:
+        target = senders.remembered_target(bot_id)
+        if target is None:
             return None
-        # Only headers of Telegram's own can open it.
-        given = {
+        # Only headers of Telegram's own are verified.
+        telegram_headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in headers if name.startswith(b"x-telegram")
         }
-        return door if door.admits(given) else None
+        return target if target.verify(telegram_headers) else None
 
     def takes(self, scope: Scope) -> bool:
-        """Whether this request is a provider's."""
+        """Whether this request is a webhook call of a provider."""
         path: str = scope["path"]
         if scope["method"] != "POST" or not path.startswith(("/telegram/", "/api/telegram/webhook/")):
             return False
@@ -89,17 +89,17 @@ class Webhooks:
         close = False
         try:
             await self._accept(*await self._verified(bot_id, scope, receive))
-            status, headers, said = _judged(True)
+            status, headers, body = _judged(True)
         except Gone:
             return
         except TooSlow:
-            status, headers, said = error_body(RequestTimeout())
+            status, headers, body = error_body(RequestTimeout())
             close = True
         except _NotRead as refused:
-            status, headers, said = _judged(refused.error)
+            status, headers, body = _judged(refused.error)
             close = announces(scope) or not await self._bodies.discard(receive)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is judged and logged there
-            status, headers, said = _judged(error)
+            status, headers, body = _judged(error)
             close = isinstance(error, TooLarge)
         request_id = next_request_id()
         log.info(
@@ -110,27 +110,27 @@ class Webhooks:
             milliseconds=round((time.perf_counter() - started) * 1000, 1),
             request_id=request_id,
         )
-        await answer(send, status, [*headers, (b"x-request-id", request_id.encode())], said, close=close)
+        await answer(send, status, [*headers, (b"x-request-id", request_id.encode())], body, close=close)
 
     async def _verified(self, bot_id: int | None, scope: Scope, receive: Receive) -> tuple[WebhookTarget, bytes]:
-        """The door that the request opens, and its body.
+        """The webhook target that verifies the request, and the request's body.
 
         Raises _NotRead for a request that is refused by its head, TooSlow and Gone, TooLarge and Unavailable.
         """
         try:
-            door = senders.remembered_door(bot_id)
-            if door is None:
-                door = await self._looked_up(bot_id)
-            if door is None:
+            target = senders.remembered_target(bot_id)
+            if target is None:
+                target = await self._looked_up(bot_id)
+            if target is None:
                 raise NotFound("no_such_bot", "There is no such bot here.")
-            if not door.admits({name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}):
+            if not target.verify({name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}):
                 raise Unauthorized("wrong_secret", "The webhook secret is missing or wrong.")
             announced = declared(scope)
             if announced is not None and announced > MAX_BYTES:
                 raise _too_large()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is judged and logged in one place
             raise _NotRead(error) from None
-        sender = f"bot:{door.id}"
+        sender = f"bot:{target.id}"
 
         async def admit() -> object:
             return sender
@@ -139,30 +139,32 @@ class Webhooks:
         try:
             if not body.whole:
                 raise _too_large()
-            return door, body.file.read()
+            return target, body.file.read()
         finally:
             body.release()
 
     async def _looked_up(self, bot_id: int | None) -> WebhookTarget | None:
-        """A door out of the database; requests for the same one wait for one look-up. Bots that were never seen here
-        wait apart: anybody can think of their ids."""
+        """A webhook target out of the database; requests for the same one wait for one look-up.
+
+        Bots that were never seen here wait apart: anybody can think of their ids.
+        """
         looking = self._looking.get(bot_id)
         if looking is None:
-            caller = "known bots" if bot_id is None or senders.is_door_known(bot_id) else "unknown bots"
+            caller = "known bots" if bot_id is None or senders.is_target_known(bot_id) else "unknown bots"
             looking = asyncio.ensure_future(self._look_ups.run(caller, self._look, bot_id))
             self._looking[bot_id] = looking
             looking.add_done_callback(partial(self._forget, bot_id))
-        found: WebhookTarget | None = await asyncio.shield(looking)
-        return found
+        target: WebhookTarget | None = await asyncio.shield(looking)
+        return target
 
     def _forget(self, bot_id: int | None, looking: asyncio.Future[Any]) -> None:
         self._looking.pop(bot_id, None)
         if not looking.cancelled():
             looking.exception()  # perhaps nobody waits any more
 
-    async def _accept(self, door: WebhookTarget, raw: bytes) -> None:
+    async def _accept(self, target: WebhookTarget, raw: bytes) -> None:
         """Returns once it is committed. Raises Unavailable, and what the database raises."""
-        stored = asyncio.wrap_future(self._acceptor.accept(door, raw))
+        stored = asyncio.wrap_future(self._acceptor.accept(target, raw))
         # Not `wait_for`, which would cancel what the acceptor is about to settle.
         done, _ = await asyncio.wait({stored}, timeout=MAX_SECONDS)
         if not done:
@@ -173,7 +175,7 @@ class Webhooks:
     def _look(self, bot_id: int | None) -> WebhookTarget | None:
         with self._app.app_context(), system_scope("the bot's workspace is not known to the provider"):
             try:
-                return senders.door(bot_id)
+                return senders.webhook_target_of(bot_id)
             except BaseException:
                 db.session.rollback()
                 raise
@@ -194,7 +196,7 @@ def _too_large() -> TooLarge:
 def _judged(result: Result) -> tuple[int, Headers, bytes]:
     """The answer to an update that was stored, is known, or could not be taken."""
     if isinstance(result, bool):
-        return 200, _HEADERS, _TAKEN
+        return 200, _HEADERS, _ACCEPTED
     if isinstance(result, AppError):
         return error_body(result)
     if isinstance(result, OperationalError | InterfaceError | PoolTimeout):

@@ -1,4 +1,4 @@
-"""Small updates that came whole and at once, through a door that is known: taken without a task for each.
+"""Small updates that came whole and at once, to a webhook target that is remembered: taken without a task for each.
 
 Nearly every update is one. What several of them bring in one turn of the loop goes to the acceptor at once, and their
 answers come back at once after the commit. Whatever else comes to a webhook goes the ordinary way (`webhooks`).
@@ -31,14 +31,14 @@ _numbers = itertools.count(1)
 
 
 class ResponseSink(Protocol):
-    """Whoever sent an update and waits on its connection."""
+    """The connection that an answer to an update is written to."""
 
     route: str
     began: float
 
     @property
     def answered(self) -> bool:
-        """Whether nothing is to be said any more."""
+        """Whether no answer can be written any more."""
         ...
 
     def answer(self, status: int, headers: Headers, body: bytes) -> str:
@@ -51,8 +51,8 @@ def next_request_id() -> str:
     return f"{_PROCESS}{next(_numbers):016x}"
 
 
-class Express:
-    """Of one event loop. `judged` makes an answer of what the acceptor said."""
+class FastPath:
+    """The fast path of one event loop. `judged` makes an answer of the acceptor's result."""
 
     def __init__(
         self,
@@ -69,12 +69,12 @@ class Express:
         self._waiting: deque[ResponseSink] = deque()
         self._looking = False
 
-    def take(self, door: WebhookTarget, raw: bytes, asker: ResponseSink) -> None:
-        """Has an update stored; the asker is answered after the commit, or when it does not come in time."""
+    def take(self, target: WebhookTarget, raw: bytes, sink: ResponseSink) -> None:
+        """Has an update stored and answers `sink` after the commit, or 503 when that does not come in time."""
         if not self._gathered:
             self.loop.call_soon(self._hand_over)
-        self._gathered.append(intake.PendingUpdate(door, raw, self._told, asker))
-        self._waiting.append(asker)
+        self._gathered.append(intake.PendingUpdate(target, raw, self._on_stored, sink))
+        self._waiting.append(sink)
         if not self._looking:
             self._looking = True
             self.loop.call_later(min(_LOOK_SECONDS, self._seconds()), self._look)
@@ -83,7 +83,7 @@ class Express:
         gathered, self._gathered = self._gathered, []
         self._acceptor.hand_over(gathered)
 
-    def _told(self, results: Sequence[tuple[Any, Result]]) -> None:
+    def _on_stored(self, results: Sequence[tuple[Any, Result]]) -> None:
         try:
             self.loop.call_soon_threadsafe(self._answer, results)
         except RuntimeError:
@@ -93,13 +93,13 @@ class Express:
     def _answer(self, results: Sequence[tuple[ResponseSink, Result]]) -> None:
         lines: dict[tuple[str, int], list[tuple[str, float]]] = {}
         now = time.perf_counter()
-        for asker, result in results:
-            if asker.answered:
+        for sink, result in results:
+            if sink.answered:
                 continue  # it was told that the database is away; the provider repeats it
             status, headers, body = self._judged(result)
-            request_id = _say(asker, status, headers, body)
+            request_id = _write_answer(sink, status, headers, body)
             if request_id is not None:
-                lines.setdefault((asker.route, status), []).append((request_id, now - asker.began))
+                lines.setdefault((sink.route, status), []).append((request_id, now - sink.began))
         while self._waiting and self._waiting[0].answered:
             self._waiting.popleft()
         _log(lines)
@@ -108,20 +108,20 @@ class Express:
         """Answers those that have waited too long for their commit."""
         seconds, now = self._seconds(), time.perf_counter()
         while self._waiting and (self._waiting[0].answered or self._waiting[0].began + seconds <= now):
-            asker = self._waiting.popleft()
-            if not asker.answered:
-                request_id = _say(asker, *error_body(Unavailable("database_unavailable", retry_after=2)))
+            sink = self._waiting.popleft()
+            if not sink.answered:
+                request_id = _write_answer(sink, *error_body(Unavailable("database_unavailable", retry_after=2)))
                 if request_id is not None:
-                    _log({(asker.route, 503): [(request_id, now - asker.began)]})
+                    _log({(sink.route, 503): [(request_id, now - sink.began)]})
         self._looking = bool(self._waiting)
         if self._looking:
             self.loop.call_later(min(_LOOK_SECONDS, seconds), self._look)
 
 
-def _say(asker: ResponseSink, status: int, headers: Headers, body: bytes) -> str | None:
-    """Answers one; the request's id. None after a defect, which must not keep the others from hearing."""
+def _write_answer(sink: ResponseSink, status: int, headers: Headers, body: bytes) -> str | None:
+    """Writes one answer and returns the request's id; None after a defect, which must not stop the other answers."""
     try:
-        return asker.answer(status, headers, body)
+        return sink.answer(status, headers, body)
     except Exception as error:
         log.exception("answer_defect", error=type(error).__name__)
         return None

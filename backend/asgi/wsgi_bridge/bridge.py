@@ -31,7 +31,7 @@ class BodyRule:
     """What holds for the body of a request: its largest size in bytes, and who may send it."""
 
     most: int
-    admits: Callable[[], bool] | None = None
+    verify: Callable[[], bool] | None = None
     """Asked in a thread before a body is read that is not there at once; None where anybody may send one."""
 
 
@@ -120,10 +120,10 @@ class Bridge:
             return body
 
         async def admit() -> object | None:
-            admits = (rule or self._rules(scope)).admits
-            if admits is None:
+            verify = (rule or self._rules(scope)).verify
+            if verify is None:
                 return ANYBODY
-            return caller_of(scope) if await in_thread(admits) else None
+            return caller_of(scope) if await in_thread(verify) else None
 
         return await self._bodies.read(receive, most, admit, ask_first=announces(scope))
 
@@ -131,10 +131,10 @@ class Bridge:
         self, queue: RequestQueue, exchange: WsgiCall, piece: bytes, receive: Receive, send: Send
     ) -> None:
         """Sends piece by piece, each as soon as it is there, until the end or until the client is gone."""
-        gone = asyncio.ensure_future(_until_gone(receive))
+        disconnected = asyncio.ensure_future(_until_gone(receive))
         try:
             following: bytes | None = piece
-            while following is not None and not gone.done():
+            while following is not None and not disconnected.done():
                 async with asyncio.timeout(STALLED):
                     await send({"type": "http.response.body", "body": following, "more_body": True})
                 following = await complete(queue.threads.run(exchange.more))
@@ -143,7 +143,7 @@ class Bridge:
         except TimeoutError:
             log.info("client_stalled")
         finally:
-            gone.cancel()
+            disconnected.cancel()
             await complete(queue.threads.run(exchange.close))
 
 

@@ -51,11 +51,11 @@ class GraphClient:
         """Calls an edge. `publishes` says that the call shows something to the world: a failure of the Graph API's own
         is then an unknown outcome, and not a reason to try again. Nothing is written at or after `deadline`
         (`time.monotonic()`). Raises one of the five errors."""
-        given = {name: value for name, value in params.items() if value is not None}
+        fields = {name: value for name, value in params.items() if value is not None}
         answer = self._transport.exchange(
             "POST",
             f"{self._root}/{path}",
-            json=given,
+            json=fields,
             headers=self._headers(),
             timeouts=self._timeouts,
             deadline=deadline,

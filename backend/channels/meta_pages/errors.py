@@ -69,26 +69,26 @@ def from_answer(status: int, body: Any, *, publishes: bool, retry_after: str | N
         return Rejected(f"http_{status}")
     code, subcode = _number(error.get("code")), _number(error.get("error_subcode"))
     detail = _detail(error)
-    found = _SUBCODES.get(subcode) or _CODES.get(code)
-    if found is None and 200 <= code < 300:
-        found = ("rejected", "permission_missing")
-    if found is None and (status >= 500 or error.get("is_transient") is True):
-        found = ("transient", "platform_failed")
-    if found is None:
+    entry = _SUBCODES.get(subcode) or _CODES.get(code)
+    if entry is None and 200 <= code < 300:
+        entry = ("rejected", "permission_missing")
+    if entry is None and (status >= 500 or error.get("is_transient") is True):
+        entry = ("transient", "platform_failed")
+    if entry is None:
         return Rejected("refused", detail)
-    kind, word = found
+    kind, reason = entry
     if kind == "later":
-        wait = MEDIA_WAIT if word in ("media_processing", "container_expired") else RATE_WAIT
-        return RetryLater(_asked(retry_after) or wait, word, detail=detail)
+        wait = MEDIA_WAIT if reason in ("media_processing", "container_expired") else RATE_WAIT
+        return RetryLater(_requested_wait(retry_after) or wait, reason, detail=detail)
     if kind == "disabled":
-        return SenderDisabled(word, detail)
+        return SenderDisabled(reason, detail)
     if kind == "transient":
-        return _transient(word, publishes, detail)
-    return Rejected(word, detail)
+        return _transient(reason, publishes, detail)
+    return Rejected(reason, detail)
 
 
-def _transient(word: str, publishes: bool, detail: str) -> ChannelError:
-    return OutcomeUnknown(word, detail) if publishes else RetryLater(TRANSIENT_WAIT, word, detail=detail)
+def _transient(code: str, publishes: bool, detail: str) -> ChannelError:
+    return OutcomeUnknown(code, detail) if publishes else RetryLater(TRANSIENT_WAIT, code, detail=detail)
 
 
 def _number(value: Any) -> int:
@@ -97,10 +97,10 @@ def _number(value: Any) -> int:
 
 def _detail(error: dict[str, Any]) -> str:
     """The platform's own words for a person, without what might be an address or an id of ours."""
-    said = error.get("error_user_msg") or error.get("message")
-    return storable(said)[:300] if isinstance(said, str) else ""
+    message = error.get("error_user_msg") or error.get("message")
+    return storable(message)[:300] if isinstance(message, str) else ""
 
 
-def _asked(retry_after: str | None) -> float | None:
+def _requested_wait(retry_after: str | None) -> float | None:
     seconds = retry_after_of(retry_after, now=clock.now(), most=_MAX_WAIT)
     return max(seconds, 1.0) if seconds else None

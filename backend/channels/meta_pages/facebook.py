@@ -18,7 +18,7 @@ def publish(client: GraphClient, page_id: str, text: str, pictures: Sequence[str
     """The call that publishes. Raises one of the five errors; never to be repeated after an unknown outcome."""
     params: Mapping[str, Any] = {
         "message": text or None,
-        "attached_media": [{"media_fbid": one} for one in pictures] or None,
+        "attached_media": [{"media_fbid": media_id} for media_id in pictures] or None,
     }
     post_id = id_of(client.post(f"{page_id}/feed", params, publishes=True, deadline=deadline), publishes=True)
     return Published(post_id, permalink(client, post_id, "permalink_url"))

@@ -34,10 +34,10 @@ def state_of(client: GraphClient, container: str) -> Literal["ready", "processin
 
     Raises Rejected where it failed, RetryLater(`container_expired`) where a new one is needed.
     """
-    said = client.get(container, "status_code,status")
-    status = said.get("status_code")
+    answer = client.get(container, "status_code,status")
+    status = answer.get("status_code")
     if status == "ERROR":
-        raise Rejected("media_refused", _words(said.get("status")))
+        raise Rejected("media_refused", _words(answer.get("status")))
     if status == "EXPIRED":
         raise RetryLater(errors.MEDIA_WAIT, "container_expired")
     if status == "PUBLISHED":
@@ -47,8 +47,8 @@ def state_of(client: GraphClient, container: str) -> Literal["ready", "processin
 
 def publish(client: GraphClient, user_id: str, container: str, deadline: float) -> Published:
     """The call that publishes. Raises one of the five errors; never to be repeated after an unknown outcome."""
-    said = client.post(f"{user_id}/media_publish", {"creation_id": container}, publishes=True, deadline=deadline)
-    media_id = id_of(said, publishes=True)
+    answer = client.post(f"{user_id}/media_publish", {"creation_id": container}, publishes=True, deadline=deadline)
+    media_id = id_of(answer, publishes=True)
     return Published(media_id, permalink(client, media_id, "permalink"))
 
 

@@ -43,10 +43,10 @@ class Published:
 
 def accounts(client: GraphClient) -> Account:
     """Whom the token speaks for. Raises one of the five errors."""
-    said = client.get("me", "id,instagram_business_account")
-    linked = said.get("instagram_business_account")
+    answer = client.get("me", "id,instagram_business_account")
+    linked = answer.get("instagram_business_account")
     ig = linked.get("id") if isinstance(linked, dict) else None
-    return Account(id_of(said), ig if is_id(ig) else None)
+    return Account(id_of(answer), ig if is_id(ig) else None)
 
 
 def is_id(value: object) -> bool:
@@ -54,11 +54,11 @@ def is_id(value: object) -> bool:
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
-def id_of(said: Mapping[str, Any], *, publishes: bool = False) -> str:
+def id_of(answer: Mapping[str, Any], *, publishes: bool = False) -> str:
     """The id in an answer. Without one: OutcomeUnknown of a call that publishes, else RetryLater."""
-    found = said.get("id")
-    if isinstance(found, str) and is_id(found):
-        return found
+    object_id = answer.get("id")
+    if isinstance(object_id, str) and is_id(object_id):
+        return object_id
     if publishes:
         raise OutcomeUnknown("unreadable_answer")
     raise RetryLater(errors.TRANSIENT_WAIT, "unreadable_answer")
@@ -67,7 +67,7 @@ def id_of(said: Mapping[str, Any], *, publishes: bool = False) -> str:
 def permalink(client: GraphClient, object_id: str, name: str) -> str | None:
     """Where people see it. It is published by now: that the address is not told changes nothing."""
     try:
-        found = client.get(object_id, name).get(name)
+        address = client.get(object_id, name).get(name)
     except ChannelError:
         return None
-    return found if isinstance(found, str) and _ADDRESS.fullmatch(found) else None
+    return address if isinstance(address, str) and _ADDRESS.fullmatch(address) else None

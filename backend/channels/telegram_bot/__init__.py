@@ -1,4 +1,4 @@
-"""Telegram bots: the Bot API for saying, webhooks or polling for hearing.
+"""Telegram bots: the Bot API for sending, webhooks or polling for receiving.
 
 `client` calls, `operations` and `formatting` decide what to call with, `errors` what an answer means,
 `webhook` what an update means, `administration` is everything that is not about one message.

@@ -44,7 +44,7 @@ class WebhookInfo:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person's standing in a chat: creator, administrator, member, restricted, left or kicked."""
+    """A person's status in a chat: creator, administrator, member, restricted, left or kicked."""
 
     person: Person
     status: str
@@ -136,7 +136,9 @@ class Administration:
             last_error=reading.optional_text(value.get("last_error_message")),
             last_error_at=reading.time_of(value.get("last_error_date")),
             max_connections=reading.size_of(value.get("max_connections")),
-            allowed_updates=tuple(reading.text_of(one) for one in allowed) if isinstance(allowed, list) else (),
+            allowed_updates=tuple(reading.text_of(update_type) for update_type in allowed)
+            if isinstance(allowed, list)
+            else (),
         )
 
     def get_updates(
@@ -169,13 +171,13 @@ class Administration:
 
     def get_chat(self, token: str, chat: str) -> Chat:
         """A chat by its id or `@name`. Raises `RecipientUnreachable("chat_not_found")`."""
-        found = reading.chat_of(self._call(token, "getChat", {"chat_id": chat_id(chat)}))
-        if found is None:
+        described = reading.chat_of(self._call(token, "getChat", {"chat_id": chat_id(chat)}))
+        if described is None:
             raise OutcomeUnknown("unreadable_answer")
-        return found
+        return described
 
     def get_chat_member(self, token: str, chat: str, user_id: str) -> Member:
-        """One person's standing in a chat."""
+        """One person's status in a chat."""
         params = {"chat_id": chat_id(chat), "user_id": chat_id(user_id)}
         member = _member(self._call(token, "getChatMember", params))
         if member is None:

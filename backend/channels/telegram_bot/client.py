@@ -70,14 +70,14 @@ class BotClient:
         uploads is a form whose files are read piece by piece. `waits` is how long Telegram itself holds the
         answer back (long polling). Raises one of the five errors."""
         url = f"{self._base_url}/bot{_checked(token)}/{method}"
-        given = {name: value for name, value in (params or {}).items() if value is not None}
+        present = {name: value for name, value in (params or {}).items() if value is not None}
         timeouts = self._timeouts
         if waits:
             timeouts = Timeouts(timeouts.connect, waits + _LONG_POLL_MARGIN, waits + timeouts.total)
         if not uploads:
-            return _result(self._transport.exchange("POST", url, json=given, timeouts=timeouts, deadline=deadline))
+            return _result(self._transport.exchange("POST", url, json=present, timeouts=timeouts, deadline=deadline))
         with ExitStack() as files:
-            fields: list[tuple[str, Any]] = [(name, _form_value(value)) for name, value in given.items()]
+            fields: list[tuple[str, Any]] = [(name, _form_value(value)) for name, value in present.items()]
             fields += [(item.name, (item.filename, _opened(item, files), item.mime)) for item in uploads]
             body = MultipartEncoder(fields=fields)
             return _result(self._transport.exchange("POST", url, body=body, timeouts=timeouts, deadline=deadline))

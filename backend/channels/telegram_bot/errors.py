@@ -158,8 +158,8 @@ def _from_telegram(code: int, description: str, parameters: Mapping[str, Any], r
     text = description.lower()
     if code == 429:
         named = _RETRY_AFTER.search(text)
-        said = (parameters.get("retry_after"), named and named[1], retry_after)
-        wait = next((seconds for value in said if (seconds := _seconds(value, MAX_WAIT))), DEFAULT_WAIT)
+        candidates = (parameters.get("retry_after"), named and named[1], retry_after)
+        wait = next((seconds for value in candidates if (seconds := _seconds(value, MAX_WAIT))), DEFAULT_WAIT)
         return RetryLater(wait, "rate_limited")
     if code >= 500:
         return OutcomeUnknown("server_error", f"status {code}")

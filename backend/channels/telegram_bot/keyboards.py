@@ -67,8 +67,8 @@ def fits(rows: Sequence[Sequence[Button]]) -> bool:
     return size <= limits.KEYBOARD_BYTES and sum(len(row) for row in rows) <= limits.BUTTONS
 
 
-def without(rows: Sequence[Sequence[Button]], gone: Sequence[Button]) -> Rows:
+def without(rows: Sequence[Sequence[Button]], removed: Sequence[Button]) -> Rows:
     """The same rows without some buttons, told apart by identity."""
-    known = {id(button) for button in gone}
-    kept = (tuple(button for button in row if id(button) not in known) for row in rows)
+    removed_ids = {id(button) for button in removed}
+    kept = (tuple(button for button in row if id(button) not in removed_ids) for row in rows)
     return tuple(row for row in kept if row)

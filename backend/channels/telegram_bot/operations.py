@@ -200,13 +200,13 @@ def receipt_of(op: Operation, result: Any) -> Receipt:
     facts: dict[str, Any] = {}
     if (date := whole_number(messages[0].get("date"))) is not None:
         facts["sent_at"] = date
-    if file_ids := [found for message in messages if (found := _file_id(message))]:
+    if file_ids := [file_id for message in messages if (file_id := _file_id(message))]:
         facts["file_ids"] = file_ids
-    return Receipt(tuple(str(one) for one in ids), facts=facts)
+    return Receipt(tuple(str(message_id) for message_id in ids), facts=facts)
 
 
 def _file_id(message: Mapping[str, Any]) -> str | None:
     photos = message.get("photo")
     largest = photos[-1] if isinstance(photos, list) and photos else message.get("document")
-    found = largest.get("file_id") if isinstance(largest, dict) else None
-    return found if isinstance(found, str) else None
+    file_id = largest.get("file_id") if isinstance(largest, dict) else None
+    return file_id if isinstance(file_id, str) else None

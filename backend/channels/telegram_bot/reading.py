@@ -80,9 +80,9 @@ def chat_of(value: object) -> Chat | None:
     )
 
 
-def _chat_type(given: object, chat_id: str) -> ChatType:
-    if isinstance(given, str) and given in _CHAT_TYPES:
-        return cast(ChatType, given)
+def _chat_type(type_name: object, chat_id: str) -> ChatType:
+    if isinstance(type_name, str) and type_name in _CHAT_TYPES:
+        return cast(ChatType, type_name)
     if not chat_id.startswith("-"):
         return "private"
     return "supergroup" if chat_id[1:].isdigit() and int(chat_id) <= _FIRST_SUPERGROUP else "group"

@@ -41,10 +41,10 @@ _MESSAGES = frozenset(UPDATES[:4])
 def verify(headers: Mapping[str, str], secret: str) -> bool:
     """Whether the request carries our secret, compared in constant time. An empty secret refuses
     everything."""
-    wanted = SECRET_HEADER.lower()
-    given = next((value for name, value in headers.items() if name.lower() == wanted), "")
+    header_name = SECRET_HEADER.lower()
+    sent_secret = next((value for name, value in headers.items() if name.lower() == header_name), "")
     return bool(secret) and hmac.compare_digest(
-        given.encode("utf-8", "surrogateescape"), secret.encode("utf-8", "surrogateescape")
+        sent_secret.encode("utf-8", "surrogateescape"), secret.encode("utf-8", "surrogateescape")
     )
 
 

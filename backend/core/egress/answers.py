@@ -1,6 +1,6 @@
 """What other servers send, read so that nothing in it can raise, last for ever or fill the memory.
 
-A header or a number of somebody else's is a wish, not a fact: it may have fourteen digits, be negative, infinite, a
+A header or a number of somebody else's is a claim, not a fact: it may have fourteen digits, be negative, infinite, a
 date, or no number at all. What cannot be believed is None, and what is too long is cut to what we are willing to wait.
 """
 
@@ -46,8 +46,8 @@ def _bounded(value: float, most: float) -> float | None:
 def http_date(value: str) -> datetime | None:
     """The moment that an HTTP date names, aware, in UTC; None for anything else."""
     try:
-        found = parsedate_to_datetime(value)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        moment = parsedate_to_datetime(value)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
 

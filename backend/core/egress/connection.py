@@ -47,8 +47,8 @@ class Deadline:
 
 def system_resolver(host: str, port: int) -> list[str]:
     """All addresses the operating system knows for a name. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in results))
 
 
 def system_connector(address: tuple[str, int], timeout: float) -> socket.socket:
@@ -63,8 +63,8 @@ def resolve(target: Target, resolver: Resolver, deadline: Deadline, *, allow_pri
     and `EgressFailed` if there are none.
     """
     literal = addresses.parse(target.host)
-    found = [target.host] if literal is not None else _look_up(target, resolver, deadline)
-    judged = [addresses.parse(text) for text in found]
+    candidates = [target.host] if literal is not None else _look_up(target, resolver, deadline)
+    judged = [addresses.parse(text) for text in candidates]
     if not judged:
         raise EgressFailed("dns_failed", f"There is no address for {target.origin}.", sent=False)
     for address in judged:
@@ -113,10 +113,10 @@ def connect(
     `context` is asked for where TLS is spoken: making one takes tens of milliseconds.
     Raises `EgressFailed` and TimeoutError; nothing was sent then.
     """
-    tried = judged[:_MAX_ADDRESSES_TRIED]
-    for position, address in enumerate(tried, start=1):
+    candidates = judged[:_MAX_ADDRESSES_TRIED]
+    for position, address in enumerate(candidates, start=1):
         # A dead first address must leave time for the others.
-        patience = deadline.remaining() / (len(tried) - position + 1)
+        patience = deadline.remaining() / (len(candidates) - position + 1)
         try:
             raw = connector((address, target.port), patience)
         except OSError:

@@ -62,7 +62,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None, *, secrets: Ite
     if number is None:
         raise ValueError(f"LOG_LEVEL: there is no level {level!r}.")
     handler = _Handler(stream or sys.stderr)
-    handler.addFilter(FloodFilter(_tell_left_out))
+    handler.addFilter(FloodFilter(_log_left_out))
     handler.setFormatter(_formatter(Redactor(secrets)))
     root = logging.getLogger()
     for old in list(root.handlers):
@@ -80,7 +80,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None, *, secrets: Ite
         threading.excepthook = _ThreadCrashes(threading.excepthook)
 
 
-def _tell_left_out(kind: Kind, count: int) -> None:
+def _log_left_out(kind: Kind, count: int) -> None:
     name, event, which = kind
     get_logger(__name__).warning(LEFT_OUT, of=event, by=name, kind=which, count=count)
 

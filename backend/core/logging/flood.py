@@ -66,9 +66,9 @@ class FloodFilter(logging.Filter):
             return []
         self._looked = now
         crowded = len(self._windows) >= MAX_KINDS
-        over = [one for one, window in self._windows.items() if crowded or now - window.began >= WINDOW_SECONDS]
-        ended = [(one, self._windows.pop(one).left_out) for one in over]
-        return [(one, count) for one, count in ended if count]
+        over = [key for key, window in self._windows.items() if crowded or now - window.began >= WINDOW_SECONDS]
+        ended = [(key, self._windows.pop(key).left_out) for key in over]
+        return [(key, count) for key, count in ended if count]
 
 
 def _kind_of(record: logging.LogRecord) -> tuple[Kind | None, int]:

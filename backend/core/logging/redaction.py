@@ -1,6 +1,6 @@
 """What may not stand in a log, taken out of everything that goes there.
 
-Two rules. Values under telling names (`token`, `password`, `text`) are replaced by what they were called
+Two rules. Values under revealing names (`token`, `password`, `text`) are replaced by what they were called
 for: secrets by `***`, message bodies by their length. And every text, whatever its name, including exception
 texts and other libraries' messages, is searched for what looks like a secret. The result is plain JSON
 values.

@@ -74,7 +74,7 @@ def create_silence(json_data: AlertSilenceIn) -> dict[str, Any]:
 @bp.input(SilencePreviewIn)
 @bp.output(SilencePreview)
 def preview_silence(json_data: SilencePreviewIn) -> dict[str, Any]:
-    """Try matchers: what would they hush now?
+    """Try matchers: what would they silence now?
 
     Stores nothing.
     """
@@ -215,15 +215,15 @@ def delete_template(template_id: int) -> Response:
 
 
 def _silences(found: list[AlertSilence]) -> list[dict[str, Any]]:
-    hushing = silences.hushing(found)
-    fields = (
-        "id", "matchers", "starts_at", "ends_at", "comment", "by_user_id", "by_name", "hushed", "disabled_code",
-        "created_at",
-    )  # fmt: skip
+    silencing_now = silences.silencing_now(found)
+    fields = ("id", "matchers", "starts_at", "ends_at", "comment", "by_user_id", "disabled_code", "created_at")
     return [
-        {name: getattr(one, name) for name in fields}
-        | {"state": silences.state_of(one), "hushing": hushing.get(one.id, 0)}
-        for one in found
+        {name: getattr(silence, name) for name in fields}
+        | {"state": silences.state_of(silence)}
+        | dict.fromkeys(("created_by_name", "by_name"), silence.by_name)
+        | dict.fromkeys(("silencing_now", "hushing"), silencing_now.get(silence.id, 0))
+        | dict.fromkeys(("silenced_count", "hushed"), silence.hushed)
+        for silence in found
     ]
 
 

@@ -59,8 +59,8 @@ def create(json_data: BotIn) -> Any:
     caller = guards.actor()
     given = json_data.model_dump()
     token = catalog.checked(given)["token"]
-    found = guards.asked(lambda: operations.who_is(token))
-    return serializers.one(catalog.create(caller.label, caller.workspace_id, given, found))
+    found = guards.ask_and_rerun(lambda: operations.who_is(token))
+    return serializers.bot_json(catalog.create(caller.label, caller.workspace_id, given, found))
 
 
 @bp.get("/telegram-bots/<int:bot_id>")
@@ -68,7 +68,7 @@ def create(json_data: BotIn) -> Any:
 @bp.output(BotOut)
 def show(bot_id: int) -> Any:
     """Show a bot"""
-    return serializers.one(catalog.get(guards.actor().workspace_id, bot_id))
+    return serializers.bot_json(catalog.get(guards.actor().workspace_id, bot_id))
 
 
 @bp.patch("/telegram-bots/<int:bot_id>")
@@ -83,7 +83,7 @@ def change(bot_id: int, json_data: BotChange) -> Any:
     """
     caller = guards.actor()
     given = json_data.model_dump(exclude_unset=True)
-    return serializers.one(operations.change(caller.label, caller.workspace_id, bot_id, given))
+    return serializers.bot_json(operations.change(caller.label, caller.workspace_id, bot_id, given))
 
 
 @bp.delete("/telegram-bots/<int:bot_id>")
@@ -145,7 +145,7 @@ def sync_info(bot_id: int) -> dict[str, Any]:
     """
     caller = guards.actor()
     bot, complete = facts.sync(caller.label, caller.workspace_id, bot_id)
-    return {"complete": complete, "telegram_bot": serializers.one(bot)}
+    return {"complete": complete, "telegram_bot": serializers.bot_json(bot)}
 
 
 @bp.post("/telegram-bots/<int:bot_id>/rotate-secret")
@@ -223,7 +223,7 @@ def validate_token(json_data: TokenIn) -> dict[str, Any]:
     Keeps nothing.
     """
     token = operations.checked_token(json_data.token)
-    return serializers.validity(guards.asked(lambda: facts.validate_token(token)))
+    return serializers.validity(guards.ask_and_rerun(lambda: facts.validate_token(token)))
 
 
 @bp.post("/telegram/discover-chats")
@@ -237,7 +237,7 @@ def discover_chats_of_token(json_data: TokenIn) -> dict[str, Any]:
     From the updates that wait at Telegram; says so where a webhook is set.
     """
     token = operations.checked_token(json_data.token)
-    return serializers.discovery(guards.asked(lambda: discovery.of_token(token)))
+    return serializers.discovery(guards.ask_and_rerun(lambda: discovery.of_token(token)))
 
 
 @bp.post("/telegram/lookup-chat")
@@ -248,4 +248,4 @@ def discover_chats_of_token(json_data: TokenIn) -> dict[str, Any]:
 def look_up_chat(json_data: LookUpIn) -> dict[str, Any]:
     """Find a chat by its id or @name"""
     token, chat = operations.checked_token(json_data.token), json_data.chat
-    return serializers.chat(guards.asked(lambda: discovery.look_up(token, chat)))
+    return serializers.chat(guards.ask_and_rerun(lambda: discovery.look_up(token, chat)))

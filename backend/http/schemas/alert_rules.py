@@ -19,6 +19,11 @@ def _left_out(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
+def _deprecated(schema: dict[str, Any]) -> None:
+    """Marks a field that stays for the programs that read it, beside its better name."""
+    schema["deprecated"] = True
+
+
 class AlertMatcherIn(Input):
     """A label, an operator and a value."""
 
@@ -67,9 +72,12 @@ class AlertSilenceOut(Output):
     ends_at: Instant
     comment: str | None
     by_user_id: int | None
-    by_name: str | None
-    hushing: int = Field(description="Things it hushes now")
-    hushed: int = Field(description="Distinct things it has hushed")
+    created_by_name: str | None
+    silencing_now: int = Field(description="Things it silences now")
+    silenced_count: int = Field(description="Distinct things it has silenced")
+    by_name: str | None = Field(description="As `created_by_name`", json_schema_extra=_deprecated)
+    hushing: int = Field(description="As `silencing_now`", json_schema_extra=_deprecated)
+    hushed: int = Field(description="As `silenced_count`", json_schema_extra=_deprecated)
     disabled_code: str | None = Field(
         description="Why it was switched off: bad_pattern, pattern_too_large, pattern_too_costly", examples=[None]
     )
@@ -96,14 +104,14 @@ class SilencePreviewIn(Input):
 
 
 class SilencePreview(Output):
-    """What they would hush now."""
+    """What they would silence now."""
 
     alerts: list[AlertOut] = Field(description="Alerts that would fall silent as a whole, 50 at most")
     alert_count: int
     item_count: int
-    untouched_count: int = Field(description="Things that fire and would not be hushed")
-    last_week_count: int = Field(description="Things of the last seven days that would have been hushed")
-    complete: bool = Field(description="False where there was more than is looked at: the newest things are counted")
+    untouched_count: int = Field(description="Things that fire and would not be silenced")
+    last_week_count: int = Field(description="Things of the last seven days that would have been silenced")
+    complete: bool = Field(description="False where there was more than is read: the newest things are counted")
 
 
 class AlertPolicyFields(Input):

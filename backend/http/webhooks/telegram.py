@@ -23,7 +23,7 @@ MAX_SECONDS = 25.0
 def default_bot() -> ResponseReturnValue:
     """Takes an update for the environment's default bot."""
     with system_scope("the bot's workspace is not known to the provider"):
-        return _take(senders.door())
+        return _take(senders.webhook_target_of())
 
 
 @bp.post("/api/telegram/webhook/<int:bot_id>", strict_slashes=False)
@@ -31,19 +31,19 @@ def default_bot() -> ResponseReturnValue:
 def any_bot(bot_id: int) -> ResponseReturnValue:
     """Takes an update for one bot."""
     with system_scope("the bot's workspace is not known to the provider"):
-        return _take(senders.door(bot_id))
+        return _take(senders.webhook_target_of(bot_id))
 
 
-def _take(door: senders.WebhookTarget | None) -> ResponseReturnValue:
-    if door is None:
+def _take(target: senders.WebhookTarget | None) -> ResponseReturnValue:
+    if target is None:
         raise NotFound("no_such_bot", "There is no such bot here.")
     # The secret stands in a header: a wrong one is refused before any of the body is read.
-    if not door.admits(dict(request.headers)):
+    if not target.verify(dict(request.headers)):
         raise Unauthorized("wrong_secret", "The webhook secret is missing or wrong.")
     if request.content_length is not None and request.content_length > MAX_BYTES:
         raise TooLarge("body_too_large", f"An update holds at most {MAX_BYTES} bytes.")
     try:
-        intake.accept(door, request.get_data(cache=False)).result(MAX_SECONDS)
+        intake.accept(target, request.get_data(cache=False)).result(MAX_SECONDS)
     except TimeoutError:
         raise Unavailable("database_unavailable", retry_after=2) from None
     return jsonify(ok=True)

@@ -39,33 +39,33 @@ def carry_out(fire: Fire) -> dict[str, Any]:
     db.session.flush()
     content = texts.fill(rule.content, _values(rule, run, fire, user))
     # All of them first: the run has ended only when each has.
-    made = [
+    results = [
         posts.draft_of(user, Place(platform, rule.targets.get(platform) or {}), content, rule.media, rule_run_id=run.id)
         for platform in rule.platforms
     ]
-    for post in made:
+    for post in results:
         try:
             with db.session.begin_nested():
                 posts.schedule(post)
                 db.session.flush()
         except AppError as error:
             outcomes.end(post, "failed", code=error.code, detail=error.message)
-    return {"run_id": run.id, "post_ids": [post.id for post in made]}
+    return {"run_id": run.id, "post_ids": [post.id for post in results]}
 
 
 def conclude(run: RuleRun) -> None:
     """Ends a locked run and tells of it if all its posts have ended; once, by the run's own state."""
-    made = list(
+    results = list(
         db.session.scalars(
             select(Post).where(Post.rule_run_id == run.id).order_by(Post.id).execution_options(populate_existing=True)
         )
     )
-    if run.state != "running" or any(post.state not in ENDED for post in made):
+    if run.state != "running" or any(post.state not in ENDED for post in results):
         return
     run.state, run.finished_at = "finished", clock.now()
     db.session.flush()
     user = db.session.get_one(User, run.user_id)
-    succeeded = [post.platform for post in made if post.state == "published"]
+    succeeded = [post.platform for post in results if post.state == "published"]
     if succeeded:
         zone = settings.zone_of(user.timezone)
         data = {
@@ -76,9 +76,9 @@ def conclude(run: RuleRun) -> None:
             "run_id": run.id,
         }
         notifications.report(ACTOR, "automation_executed", user, data, subject=f"rule_runs/{run.id}")
-    for post in made:
+    for post in results:
         if post.state in ("failed", "unknown"):
-            posts.tell(post)
+            posts.notify(post)
 
 
 def _values(rule: AutomationRule, run: RuleRun, fire: Fire, user: User) -> dict[str, str]:

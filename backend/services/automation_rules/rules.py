@@ -1,4 +1,4 @@
-"""Making, changing and looking at rules; each has one schedule."""
+"""Creates, changes, reads and removes rules; each has one schedule."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def create(
 
 def get(rule_id: int, *, lock: bool = False) -> AutomationRule:
     """A rule of the workspace in scope. Raises NotFound."""
-    found: AutomationRule | None = db.session.get(
+    rule: AutomationRule | None = db.session.get(
         AutomationRule, rule_id, with_for_update=lock or None, populate_existing=lock
     )
-    if found is None:
+    if rule is None:
         raise NotFound("rule_not_found", "There is no such rule.")
-    return found
+    return rule
 
 
 def schedule_of(rule: AutomationRule) -> Schedule:

@@ -24,8 +24,8 @@ def problem(template: str) -> str | None:
         if name is None and match.group() in "{}":
             return f"A brace stands alone at character {match.start() + 1}; write it twice."
         if name is not None and name not in NAMES:
-            known = ", ".join(f"{{{one}}}" for one in NAMES)
-            return f"Character {match.start() + 1}: there are only {known}."
+            variables = ", ".join(f"{{{variable}}}" for variable in NAMES)
+            return f"Character {match.start() + 1}: there are only {variables}."
     return None
 
 
@@ -35,10 +35,10 @@ def values(at: datetime, rule: str, run: int, locale: str) -> dict[str, str]:
     return {"date": f"{at:%Y-%m-%d}", "time": f"{at:%H:%M}", "weekday": weekday, "rule": rule, "run": str(run)}
 
 
-def fill(template: str, given: Mapping[str, str]) -> str:
+def fill(template: str, values_by_name: Mapping[str, str]) -> str:
     """The template with its placeholders filled in."""
 
     def shown(match: re.Match[str]) -> str:
-        return given[match.group(1)] if match.group(1) is not None else match.group()[0]
+        return values_by_name[match.group(1)] if match.group(1) is not None else match.group()[0]
 
     return _TOKEN.sub(shown, template)

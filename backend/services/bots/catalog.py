@@ -49,10 +49,10 @@ def get(workspace_id: int, bot_id: int, *, lock: bool = False) -> Sender:
     if lock:
         query = query.with_for_update().execution_options(populate_existing=True)
     with system_scope(_WHY):
-        found = db.session.execute(query).scalar_one_or_none()
-    if found is None:
+        bot = db.session.execute(query).scalar_one_or_none()
+    if bot is None:
         raise source_order.not_found()
-    return found
+    return bot
 
 
 def create(actor_label: str, workspace_id: int, fields: Mapping[str, Any], facts: SenderFacts) -> Sender:
@@ -66,7 +66,7 @@ def create(actor_label: str, workspace_id: int, fields: Mapping[str, Any], facts
         if db.session.scalars(select(func.count(Sender.id)).where(*_own(workspace_id))).one() >= MAX_COUNT:
             raise Conflict("too_many_bots", f"A workspace has at most {MAX_COUNT} bots.")
         _refuse_second(workspace_id, values["token"])
-        made = Sender(
+        bot = Sender(
             workspace_id=workspace_id,
             channel=senders.CHANNEL,
             source="database",
@@ -75,13 +75,13 @@ def create(actor_label: str, workspace_id: int, fields: Mapping[str, Any], facts
             facts={},
             created_at=clock.now(),
         )
-        senders.set_token(made, values["token"])
-        _place(made, values)
-        senders.keep_facts(made, facts)
-        db.session.add(made)
+        senders.set_token(bot, values["token"])
+        _place(bot, values)
+        senders.keep_facts(bot, facts)
+        db.session.add(bot)
         _flush_name()
-        audit.record(actor_label, "bot.created", f"sender:{made.id}", workspace_id, name=made.name)
-    return made
+        audit.record(actor_label, "bot.created", f"sender:{bot.id}", workspace_id, name=bot.name)
+    return bot
 
 
 def change(
@@ -204,7 +204,7 @@ def _is_unchanged(bot: Sender, name: str, value: Any) -> bool:
     if name == "token":
         return value in (bot.credentials, mask(bot.credentials))
     if name == "is_active":
-        # Switching on what Telegram had refused is a wish to try again, and switching it off a person's word.
+        # Switching on what Telegram had refused is a request to try again, and switching it off a person's word.
         return value is bot.is_active and bot.disabled_code is None
     present = _present(bot)[name]
     return bool(value == present or (name == "chat_ids" and tuple(value or ()) == present))

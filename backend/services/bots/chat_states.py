@@ -52,19 +52,25 @@ class ChatState:
 
 def of(bots: Sequence[Sender]) -> dict[int, list[ChatState]]:
     """The state of each of these bots' own chats, in their order, in one statement."""
-    hashes = {bot.id: [conversations.chat_hash(bot.channel, bot.id, one) for one in bot.chat_ids] for bot in bots}
+    hashes = {
+        bot.id: [conversations.chat_hash(bot.channel, bot.id, chat_id) for chat_id in bot.chat_ids] for bot in bots
+    }
     known: dict[tuple[int, bytes], ChatState] = {}
     with system_scope(_WHY):
         marked = (
-            _marked([one for some in hashes.values() for one in some]).where(Conversation.sender_id.in_(hashes))
+            _marked([chat_hash for some in hashes.values() for chat_hash in some]).where(
+                Conversation.sender_id.in_(hashes)
+            )
             if any(hashes.values())
             else None
         )
         for chat in db.session.scalars(marked) if marked is not None else ():
-            found = _state_of(chat)
+            state = _state_of(chat)
             if known.get((chat.sender_id, chat.chat_hash), ChatState()).state != CLOSED:
-                known[chat.sender_id, chat.chat_hash] = found
-    return {bot_id: [known.get((bot_id, one), ChatState()) for one in some] for bot_id, some in hashes.items()}
+                known[chat.sender_id, chat.chat_hash] = state
+    return {
+        bot_id: [known.get((bot_id, chat_hash), ChatState()) for chat_hash in some] for bot_id, some in hashes.items()
+    }
 
 
 def look_again(bot: Sender) -> int:
@@ -73,29 +79,29 @@ def look_again(bot: Sender) -> int:
     commit after each."""
     asked, began = 0, time.monotonic()
     with system_scope(_WHY):
-        own = {conversations.chat_hash(bot.channel, bot.id, one) for one in bot.chat_ids}
+        own = {conversations.chat_hash(bot.channel, bot.id, chat_id) for chat_id in bot.chat_ids}
         worth = list(_worth_asking(bot, own))
         token = senders.credentials_of(bot).token
         db.session.commit()
-        first = [one for one in worth if one.chat_hash in own]
-        others = [one for one in worth if one.chat_hash not in own]
-        for one in (*_turn_of(first), *_turn_of(others)):
+        first = [chat for chat in worth if chat.chat_hash in own]
+        others = [chat for chat in worth if chat.chat_hash not in own]
+        for chat in (*_turn_of(first), *_turn_of(others)):
             if time.monotonic() - began > _SECONDS:
                 break
             asked += 1
-            _look(bot, token, one)
+            _look(bot, token, chat)
             db.session.commit()
     return asked
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _MarkedChat:
     chat_id: str
     chat_hash: bytes
     blocked_code: str | None
 
 
-def _worth_asking(bot: Sender, own: Set[bytes]) -> Iterable[_Question]:
+def _worth_asking(bot: Sender, own: Set[bytes]) -> Iterable[_MarkedChat]:
     """The bot's marked chats that may have opened or closed; also those that callers named, for which no list is kept.
     A private chat opens when its person writes."""
     codes = or_(Conversation.blocked_code.is_(None), Conversation.blocked_code.in_(_LEFT))
@@ -103,14 +109,14 @@ def _worth_asking(bot: Sender, own: Set[bytes]) -> Iterable[_Question]:
     mine = db.session.scalars(marked.where(Conversation.chat_hash.in_(own)).order_by(Conversation.id)).all()
     others = marked.where(Conversation.chat_hash.not_in(own)).order_by(Conversation.id.desc()).limit(_MAX_OTHERS)
     known = {
-        row.chat_hash: _Question(row.chat_id, row.chat_hash, row.blocked_code)
+        row.chat_hash: _MarkedChat(row.chat_id, row.chat_hash, row.blocked_code)
         for row in (*mine, *db.session.scalars(others).all())
         if row.chat_id.startswith(("-", "@"))
     }
     return known.values()
 
 
-def _turn_of(waiting: Sequence[_Question]) -> Sequence[_Question]:
+def _turn_of(waiting: Sequence[_MarkedChat]) -> Sequence[_MarkedChat]:
     """Those whose turn it is: `MAX_ASKED` of them, others at the next check."""
     if len(waiting) <= MAX_ASKED:
         return waiting
@@ -118,7 +124,7 @@ def _turn_of(waiting: Sequence[_Question]) -> Sequence[_Question]:
     return [*waiting[start:], *waiting[:start]][:MAX_ASKED]
 
 
-def _look(bot: Sender, token: str, chat: _Question) -> None:
+def _look(bot: Sender, token: str, chat: _MarkedChat) -> None:
     hashed, blocked = chat.chat_hash, chat.blocked_code
     try:
         provider.quick().get_chat(token, chat.chat_id)

@@ -38,19 +38,19 @@ def of_bot(workspace_id: int, bot_id: int) -> Discovery:
     known = _known(workspace_id, bot_id)
     token = senders.credentials_of(bot).token
     db.session.commit()
-    found = of_token(token)
+    discovery = of_token(token)
     merged = {chat.chat_id: chat for chat in known}
-    merged |= {chat.chat_id: chat for chat in found.chats}
-    if found.webhook_url is None:
-        return Discovery(list(merged.values()), note=found.note)
+    merged |= {chat.chat_id: chat for chat in discovery.chats}
+    if discovery.webhook_url is None:
+        return Discovery(list(merged.values()), note=discovery.note)
     note = (
         "A webhook is set, so Telegram shows no updates here. These are the chats that have written to this instance."
     )
-    if found.webhook_url != senders.webhook_address(bot):
+    if discovery.webhook_url != senders.webhook_address(bot):
         note = (
             "A webhook is set to another address, which gets the updates. Delete it, write to the bot, and ask again."
         )
-    return Discovery(list(merged.values()), found.webhook_url, note)
+    return Discovery(list(merged.values()), discovery.webhook_url, note)
 
 
 def of_token(token: str) -> Discovery:

@@ -42,11 +42,11 @@ def validate(actor_label: str, workspace_id: int, bot_id: int) -> Validity:
     bot = catalog.get(workspace_id, bot_id)
     with telegram_lookup.clear_errors():
         try:
-            found = Validity(True, facts=senders.probe(bot))
+            result = Validity(True, facts=senders.probe(bot))
         except SenderDisabled as error:
-            found = Validity(False, error.code)
-    audit.record(actor_label, "bot.validated", f"sender:{bot.id}", workspace_id, valid=found.valid)
-    return found
+            result = Validity(False, error.code)
+    audit.record(actor_label, "bot.validated", f"sender:{bot.id}", workspace_id, valid=result.valid)
+    return result
 
 
 def validate_token(token: str) -> Validity:
@@ -69,7 +69,7 @@ def sync(actor_label: str, workspace_id: int, bot_id: int) -> tuple[Sender, bool
         senders.probe(bot)
     chats, known, token = bot.chat_ids, known_chats(bot), senders.credentials_of(bot).token
     db.session.commit()
-    found, began = list(known), time.monotonic()
+    result, began = list(known), time.monotonic()
     complete = True
     for place, chat_id in enumerate(chats):
         if time.monotonic() - began > _SECONDS:
@@ -79,12 +79,12 @@ def sync(actor_label: str, workspace_id: int, bot_id: int) -> tuple[Sender, bool
         if facts is None:
             complete = False
             break
-        found[place] = facts
+        result[place] = facts
     with system_scope(_WHY):
         bot = catalog.get(workspace_id, bot_id, lock=True)
         if bot.chat_ids == chats:
-            bot.facts = {**bot.facts, "chats": found}
-            only = found[0].get("type") if len(found) == 1 else None
+            bot.facts = {**bot.facts, "chats": result}
+            only = result[0].get("type") if len(result) == 1 else None
             bot.chat_type = only or bot.chat_type
         audit.record(actor_label, "bot.synced", f"sender:{bot.id}", workspace_id, chats=len(chats), complete=complete)
         db.session.flush()

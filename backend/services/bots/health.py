@@ -166,7 +166,7 @@ def _due() -> list[int]:
     at = Sender.facts["health"]["checked_at"].astext
     before = (clock.now() - EVERY * 0.8).isoformat()
     with system_scope(_WHY):
-        found = db.session.execute(
+        due_ids = db.session.execute(
             select(Sender.id)
             .where(
                 Sender.channel == senders.CHANNEL,
@@ -179,7 +179,7 @@ def _due() -> list[int]:
             .order_by(at.asc().nulls_first(), Sender.id)
             .limit(_MAX)
         ).scalars()
-        ids = list(found)
+        ids = list(due_ids)
         db.session.rollback()
     return ids
 

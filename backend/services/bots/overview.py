@@ -19,7 +19,7 @@ MAX_COUNT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class BotStanding:
+class BotState:
     """A bot. `paused_until` is a rest that Telegram asked for; `waiting` counts operations, to 1000 at most."""
 
     id: int
@@ -36,7 +36,7 @@ class BotStanding:
     unreachable_chats: int = 0
 
 
-def bots() -> list[BotStanding]:
+def bots() -> list[BotState]:
     """The bots of all workspaces and of the environment, at most 500; those that do not work come first."""
     with system_scope("the instance's owner looks at all bots"):
         rows = db.session.execute(
@@ -54,7 +54,7 @@ def bots() -> list[BotStanding]:
         used = usage.of([sender.id for sender, _ in rows])
         states = chat_states.of([sender for sender, _ in rows])
         return [
-            BotStanding(
+            BotState(
                 id=sender.id,
                 workspace_id=sender.workspace_id,
                 name=sender.name,
@@ -66,7 +66,7 @@ def bots() -> list[BotStanding]:
                 waiting=used[sender.id].waiting,
                 paused_until=paused_until,
                 last_inbound_at=sender.last_inbound_at,
-                unreachable_chats=sum(one.state != chat_states.OK for one in states[sender.id]),
+                unreachable_chats=sum(chat.state != chat_states.OK for chat in states[sender.id]),
             )
             for sender, paused_until in rows
         ]

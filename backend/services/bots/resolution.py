@@ -125,7 +125,7 @@ def environment_of(workspace_id: int) -> Environment:
 
 def still_named() -> ColumnElement[bool]:
     """What holds for rows of `TELEGRAM_BOT_CONFIGS` whose token is still there, and for all other senders."""
-    hashes = [token_hash(one.token.strip()) for one in config.get().telegram_bot_configs]
+    hashes = [token_hash(entry.token.strip()) for entry in config.get().telegram_bot_configs]
     return or_(Sender.source != "configs", Sender.credentials_hash.in_(hashes))
 
 
@@ -170,13 +170,13 @@ def _of_token(workspace_id: int, token: str, source: Level) -> Sender:
 
     A bot that a person has switched off is not used: it is the bot that was switched off, and not its token.
     """
-    found = _by_token(workspace_id, token)
-    if found is None:
-        found = _make(workspace_id, token, source)
-    elif found.source == "arguments" and source == "configs":
-        found.source = source
+    sender = _by_token(workspace_id, token)
+    if sender is None:
+        sender = _make(workspace_id, token, source)
+    elif sender.source == "arguments" and source == "configs":
+        sender.source = source
         db.session.flush()
-    return found
+    return sender
 
 
 def _by_token(workspace_id: int, token: str) -> Sender | None:
@@ -196,7 +196,7 @@ def _by_token(workspace_id: int, token: str) -> Sender | None:
 
 
 def _make(workspace_id: int, token: str, source: Level) -> Sender:
-    made = Sender(
+    sender = Sender(
         workspace_id=workspace_id,
         channel=senders.CHANNEL,
         source=source,
@@ -207,12 +207,12 @@ def _make(workspace_id: int, token: str, source: Level) -> Sender:
     )
     try:
         with db.session.begin_nested():
-            senders.set_token(made, token)
-            db.session.add(made)
+            senders.set_token(sender, token)
+            db.session.add(sender)
     except IntegrityError:
         # Another process that uses the token for the first time was first.
         known = _by_token(workspace_id, token)
         if known is None:
             raise
         return known
-    return made
+    return sender

@@ -1,4 +1,4 @@
-"""Saying something without an outbox: straight to Telegram, for `flask alert send`, which has no database.
+"""Sending without an outbox: straight to Telegram, for `flask alert send`, which has no database.
 
 The only place beside the outbox that says anything. Nothing is stored: what a crash leaves unknown stays unknown, and a
 request that may have been carried out is never repeated.
@@ -39,7 +39,7 @@ def alert_content(text: str, *, title: str | None = None, severity: str | None =
     return Content(f"{mark} <b>{html.escape(head, quote=False)}</b>\n\n{html.escape(text, quote=False)}", format="html")
 
 
-def say(
+def send(
     channel: Channel,
     token: str,
     chat_id: str,
@@ -71,10 +71,10 @@ def say(
             rest(error.seconds)
         except Rejected as error:
             milder = channel.milder(operation, error)
-            made = restated(channel, parts[place:], milder, first=place) if milder is not None else []
-            if milder is None or not made:
+            milder_parts = restated(channel, parts[place:], milder, first=place) if milder is not None else []
+            if milder is None or not milder_parts:
                 return Said(tuple(accepted), error, waited)
-            form, parts, tries = milder, [*parts[:place], *made], 0
+            form, parts, tries = milder, [*parts[:place], *milder_parts], 0
         except ChannelError as error:
             return Said(tuple(accepted), error, waited)
         else:
@@ -83,15 +83,15 @@ def say(
     return Said(tuple(accepted), None, waited)
 
 
-def summary(chats: Sequence[str], said: Sequence[Said]) -> tuple[bool, str]:
+def summary(chats: Sequence[str], results: Sequence[Said]) -> tuple[bool, str]:
     """Whether everything was said, and one line that says what was. It names chats by their place, not by their id."""
-    ids = [one for each in said for one in each.message_ids]
+    ids = [message_id for result in results for message_id in result.message_ids]
     sent = f"message{'s' if len(ids) != 1 else ''} {', '.join(ids)}" if ids else "nothing"
     faults = []
-    for place, each in enumerate(said, 1):
-        if each.error is not None:
+    for place, result in enumerate(results, 1):
+        if result.error is not None:
             where = f"chat {place} of {len(chats)}: " if len(chats) > 1 else ""
-            faults.append(where + in_words(each.error))
+            faults.append(where + in_words(result.error))
     if not faults:
         return True, sent
     return False, "; ".join(faults) + (f" (sent: {sent})" if ids else "")

@@ -1,4 +1,4 @@
-"""Saying something where a bot's name leads: one message for each chat, stored before it is sent."""
+"""Sending to the chats of a target: one message for each chat, stored before it is sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backend.services.bots.resolution import Target
 from backend.services.delivery import NOTIFICATION_LIFE, Priority
 
 
-def say(
+def send_to_chats(
     target: Target,
     content: Content,
     *,
@@ -33,11 +33,11 @@ def say(
     The same `key` in a workspace gives each chat its first message again, however the list of chats has changed since.
     A chat that may not be written to gets a canceled message that says so. For the rest see `delivery.send`.
     """
-    made = []
+    messages = []
     for chat_id in target.chat_ids:
         conversation = conversation_of(target.sender, chat_id, workspace_id=workspace_id)
         with workspace_scope(workspace_id):
-            made.append(
+            messages.append(
                 delivery.send(
                     conversation,
                     content,
@@ -53,22 +53,22 @@ def say(
                     thread_id=target.thread_id,
                 )
             )
-    return made
+    return messages
 
 
 def known(target: Target, *, workspace_id: int, key: str | None) -> list[Message] | None:
-    """The messages that `say` has stored under this key for all of the target's chats; None where one is missing."""
+    """The messages stored under this key for all of the target's chats; None where one is missing."""
     if key is None:
         return None
-    found = []
+    messages = []
     for chat_id in target.chat_ids:
         conversation = conversations.find(target.sender, chat_id, workspace_id=workspace_id)
         with workspace_scope(workspace_id):
             message = delivery.by_key(workspace_id, _key_of(key, conversation)) if conversation is not None else None
         if message is None:
             return None
-        found.append(message)
-    return found
+        messages.append(message)
+    return messages
 
 
 def _key_of(key: str, conversation: Conversation) -> str:

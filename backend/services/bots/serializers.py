@@ -13,10 +13,10 @@ from backend.services.bots import catalog, chat_states, facts, health, usage
 from backend.services.bots.chat_states import ChatState
 from backend.services.bots.discovery import Discovery
 from backend.services.bots.usage import Usage
-from backend.services.bots.webhooks import Standing
+from backend.services.bots.webhooks import WebhookState
 
 
-def one(bot: Sender) -> dict[str, Any]:
+def bot_json(bot: Sender) -> dict[str, Any]:
     """A bot."""
     return shown([bot])[0]
 
@@ -27,51 +27,51 @@ def shown(bots: Sequence[Sender]) -> list[dict[str, Any]]:
     return [_shown(bot, used.get(bot.id, Usage()), states[bot.id]) for bot in bots]
 
 
-def validity(found: facts.Validity) -> dict[str, Any]:
+def validity(result: facts.Validity) -> dict[str, Any]:
     """Whether a token is accepted, and whose it is."""
     bot = None
-    if found.facts is not None:
-        flags = found.facts.capabilities
+    if result.facts is not None:
+        flags = result.facts.capabilities
         bot = {
-            "id": found.facts.external_id,
-            "username": found.facts.username,
-            "name": found.facts.name,
+            "id": result.facts.external_id,
+            "username": result.facts.username,
+            "name": result.facts.name,
             "can_join_groups": flags.get("can_join_groups") is True,
             "can_read_all_group_messages": flags.get("can_read_all_group_messages") is True,
         }
-    return {"valid": found.valid, "code": found.code, "bot": bot}
+    return {"valid": result.valid, "code": result.code, "bot": bot}
 
 
-def discovery(found: Discovery) -> dict[str, Any]:
+def discovery(result: Discovery) -> dict[str, Any]:
     """Chats that were found."""
     return {
-        "chats": found.chats,
-        "webhook_set": found.webhook_url is not None,
-        "webhook_url": found.webhook_url,
-        "note": found.note,
+        "chats": result.chats,
+        "webhook_set": result.webhook_url is not None,
+        "webhook_url": result.webhook_url,
+        "note": result.note,
     }
 
 
-def chat(found: Chat) -> dict[str, Any]:
+def chat(described: Chat) -> dict[str, Any]:
     """A chat as Telegram shows it."""
     return {
-        "chat_id": found.id,
-        "type": found.type,
-        "title": found.title or found.name,
-        "username": found.username,
-        "is_forum": found.is_forum,
+        "chat_id": described.id,
+        "type": described.type,
+        "title": described.title or described.name,
+        "username": described.username,
+        "is_forum": described.is_forum,
     }
 
 
-def webhook(standing: Standing) -> dict[str, Any]:
-    """A webhook's standing."""
+def webhook(state: WebhookState) -> dict[str, Any]:
+    """The state of a webhook."""
     return {
-        "url": standing.url or None,
-        "expected_url": standing.expected_url,
-        "ours": standing.ours,
-        "pending": standing.pending,
-        "last_error": standing.last_error,
-        "last_error_at": standing.last_error_at,
+        "url": state.url or None,
+        "expected_url": state.expected_url,
+        "ours": state.ours,
+        "pending": state.pending,
+        "last_error": state.last_error,
+        "last_error_at": state.last_error_at,
     }
 
 
@@ -96,8 +96,8 @@ def _shown(bot: Sender, used: Usage, states: Sequence[ChatState]) -> dict[str, A
             "error": known.get("probe_error"),
         },
         "chats": [
-            {"chat_id": chat_id, **said, **state.shown()}
-            for chat_id, said, state in zip(bot.chat_ids, facts.known_chats(bot), states, strict=True)
+            {"chat_id": chat_id, **chat_facts, **state.shown()}
+            for chat_id, chat_facts, state in zip(bot.chat_ids, facts.known_chats(bot), states, strict=True)
         ],
         "unreachable_chats": sum(state.state != chat_states.OK for state in states),
         "health": health.last_of(bot),

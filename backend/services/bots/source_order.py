@@ -97,7 +97,7 @@ def _choice(asked: Asked, bots: Iterable[KnownBot], environment: Environment) ->
     named = next((bot for bot in bots if folded(bot.name) == wanted), None) if wanted else None
     if named is not None and named.is_active:
         return _of_database(named, chats)
-    entry = next((one for one in environment.configs if folded(one.name) == wanted), None) if wanted else None
+    entry = next((entry for entry in environment.configs if folded(entry.name) == wanted), None) if wanted else None
     if entry is not None:
         # Nobody but the operator writes this variable, so what is wrong with it is said where it is used.
         own = chats or parse_chats(split_chats(entry.chat_ids))
@@ -114,7 +114,7 @@ def knows(name: str, bots: Iterable[KnownBot] = (), environment: Environment = N
     """Whether this very name is a working bot's: the environment's own bot, which serves every name, does not count."""
     wanted = folded(name)
     return any(folded(bot.name) == wanted and bot.is_active and bot.chat_ids for bot in bots) or any(
-        folded(one.name) == wanted and one.chat_ids.strip() for one in environment.configs
+        folded(entry.name) == wanted and entry.chat_ids.strip() for entry in environment.configs
     )
 
 
@@ -133,7 +133,7 @@ def parse_chats(given: Sequence[str]) -> tuple[str, ...]:
 
     Raises Invalid(`bad_chat_id`) without repeating what was given, and over 100 of them.
     """
-    found: dict[str, None] = {}
+    chats: dict[str, None] = {}
     for place, value in enumerate(given):
         text = value.strip() if isinstance(value, str) else ""
         if not _CHAT.fullmatch(text):
@@ -143,20 +143,20 @@ def parse_chats(given: Sequence[str]) -> tuple[str, ...]:
                 message,
                 detail=[{"field": f"chat_ids.{place}", "code": "bad_chat_id", "message": message}],
             )
-        found[text.lower()] = None
-    if len(found) > MAX_CHATS:
+        chats[text.lower()] = None
+    if len(chats) > MAX_CHATS:
         message = f"At most {MAX_CHATS} chats can be written to at once."
         raise Invalid("bad_chat_id", message, detail=[{"field": "chat_ids", "code": "bad_chat_id", "message": message}])
-    return tuple(found)
+    return tuple(chats)
 
 
 def checked_token(token: str) -> str:
     """The token if it has a token's form. Raises Invalid(`bad_token`), which never shows it."""
-    found = token.strip()
-    if not _TOKEN.fullmatch(found):
+    stripped = token.strip()
+    if not _TOKEN.fullmatch(stripped):
         message = "That is not a bot's token; it looks like 123456:EXAMPLE-NOT-A-REAL-TOKEN."
         raise Invalid("bad_token", message, detail=[{"field": "token", "code": "bad_token", "message": message}])
-    return found
+    return stripped
 
 
 def not_found() -> NotFound:
@@ -176,12 +176,12 @@ def no_chats() -> Invalid:
 
 
 def _by_id(bot_id: int, bots: Iterable[KnownBot]) -> KnownBot:
-    found = next((bot for bot in bots if bot.id == bot_id), None)
-    if found is None:
+    known_bot = next((bot for bot in bots if bot.id == bot_id), None)
+    if known_bot is None:
         raise not_found()
-    if not found.is_active:
+    if not known_bot.is_active:
         raise inactive()
-    return found
+    return known_bot
 
 
 def _of_database(bot: KnownBot, chats: tuple[str, ...]) -> Choice:

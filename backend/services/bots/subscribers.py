@@ -12,7 +12,9 @@ def _chat_rekeyed(sender_id: int, old_chat_id: str, new_chat_id: str) -> None:
         bot = db.session.get(Sender, sender_id)
         if bot is None or old_chat_id not in bot.chat_ids:
             return
-        bot.chat_ids = tuple(dict.fromkeys(new_chat_id if one == old_chat_id else one for one in bot.chat_ids))
+        bot.chat_ids = tuple(
+            dict.fromkeys(new_chat_id if chat_id == old_chat_id else chat_id for chat_id in bot.chat_ids)
+        )
         if bot.chat_type == "group":
             bot.chat_type = "supergroup"
         db.session.flush()

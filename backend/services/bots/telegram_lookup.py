@@ -106,21 +106,21 @@ def seen_by(token: str) -> list[SeenChat]:
     """
     with clear_errors():
         updates = provider.quick().get_updates(token, timeout=0)
-    found: dict[str, SeenChat] = {}
+    chats: dict[str, SeenChat] = {}
     for update in updates:
         for event in webhook.parse(json.dumps(update).encode()):
-            _note(found, event)
-    return list(found.values())
+            _note(chats, event)
+    return list(chats.values())
 
 
-def _note(found: dict[str, SeenChat], event: InboundEvent) -> None:
+def _note(chats: dict[str, SeenChat], event: InboundEvent) -> None:
     chat = getattr(event, "chat", None)
     if not isinstance(chat, Chat):
         return
-    known = found.get(chat.id)
+    known = chats.get(chat.id)
     threads = dict.fromkeys(known.thread_ids if known else ())
     thread = getattr(event, "thread_id", None)
     if isinstance(thread, str):
         threads[thread] = None
     title = (chat.title or chat.name or "")[:_SHOWN] or None
-    found[chat.id] = SeenChat(chat.id, chat.type, title, chat.username, tuple(threads))
+    chats[chat.id] = SeenChat(chat.id, chat.type, title, chat.username, tuple(threads))

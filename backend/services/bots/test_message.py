@@ -11,7 +11,7 @@ from backend.models import Message
 from backend.services.auth import audit
 from backend.services.bots import catalog, source_order
 from backend.services.bots.resolution import Target
-from backend.services.bots.sending import say
+from backend.services.bots.sending import send_to_chats
 from backend.services.delivery import REPLY_LIFE, Priority
 
 KIND: Final = "test"
@@ -42,7 +42,7 @@ def send_test(
     topic = thread_id if thread_id is not None or chat_id is not None else bot.message_thread_id
     if faults := catalog.thread_faults(topic, chats):
         raise Invalid(detail=faults)
-    made = say(
+    messages = send_to_chats(
         Target(bot, chats, topic, "database"),
         Content(text.strip() if text and richtext.has_visible(text) else _TEXT),
         workspace_id=workspace_id,
@@ -50,5 +50,5 @@ def send_test(
         lane=Priority.REPLY,
         expires_in=REPLY_LIFE,
     )
-    audit.record(actor_label, "bot.tested", f"sender:{bot.id}", workspace_id, messages=len(made))
-    return made
+    audit.record(actor_label, "bot.tested", f"sender:{bot.id}", workspace_id, messages=len(messages))
+    return messages

@@ -1,4 +1,4 @@
-"""A bot's webhook from a person's side: registered, looked at, deleted, its secret changed.
+"""A bot's webhook from a person's side: registered, read, deleted, its secret changed.
 
 Everything here commits before it asks Telegram. A new secret is stored beside the one in force before Telegram is told,
 and alone after: whatever happens in between, the updates that Telegram sends are accepted.
@@ -26,7 +26,7 @@ _WHY: Final = "bots are kept apart by their owner, below"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class WebhookState:
     """What Telegram says of a webhook. `ours`: whether it leads here; `url` is empty where there is none, and
     `expected_url` what it would be."""
 
@@ -38,18 +38,18 @@ class Standing:
     last_error_at: datetime | None
 
 
-def info(workspace_id: int, bot_id: int) -> Standing:
+def info(workspace_id: int, bot_id: int) -> WebhookState:
     """What Telegram says. Raises NotFound, Invalid(`token_refused`), Unavailable(`bot_unavailable`)."""
     bot = catalog.get(workspace_id, bot_id)
-    return standing_of(bot)
+    return webhook_state_of(bot)
 
 
-def standing_of(bot: Sender) -> Standing:
-    """The same for any bot; commits before it asks."""
+def webhook_state_of(bot: Sender) -> WebhookState:
+    """What Telegram says of any bot's webhook; commits before it asks."""
     with telegram_lookup.clear_errors():
-        said = senders.webhook_info(bot)
+        info = senders.webhook_info(bot)
     expected = senders.webhook_address(bot)
-    return Standing(said.url, expected, said.url == expected, said.pending, said.last_error, said.last_error_at)
+    return WebhookState(info.url, expected, info.url == expected, info.pending, info.last_error, info.last_error_at)
 
 
 def register(actor_label: str, workspace_id: int, bot_id: int, *, drop_pending: bool = False) -> str:
@@ -88,7 +88,7 @@ def rotate_secret(actor_label: str, workspace_id: int, bot_id: int) -> bool:
     Where Telegram cannot be told the old secret stays good, and a repetition tries again. Raises what `info` raises.
     """
     bot = catalog.get(workspace_id, bot_id)
-    registered = standing_of(bot).ours
+    registered = webhook_state_of(bot).ours
     with system_scope(_WHY):
         bot = catalog.get(workspace_id, bot_id, lock=True)
         fresh = senders.new_webhook_secret(bot, keep=registered)

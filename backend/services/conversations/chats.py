@@ -43,19 +43,21 @@ def find_or_create(
     """
     with workspace_scope(workspace_id):
         hashed = chat_hash(sender.channel, sender.id, chat.id)
-        found = _by_hash(workspace_id, sender.id, hashed) or _make(sender, chat, hashed, workspace_id)
-        title = (chat.title or chat.name or (f"@{chat.username}" if chat.username else "") or found.title or "") or None
+        conversation = _by_hash(workspace_id, sender.id, hashed) or _make(sender, chat, hashed, workspace_id)
+        title = (
+            chat.title or chat.name or (f"@{chat.username}" if chat.username else "") or conversation.title or ""
+        ) or None
         if chat.is_private and person is not None:
             title = person.name or title
             identity = identity_of(sender.channel, person, workspace_id=workspace_id, user_id=user_id)
-            if found.identity_id != identity.id:
-                found.identity_id = identity.id
-        if found.title != (title and title[:_TITLE_LENGTH]):
-            found.title = title and title[:_TITLE_LENGTH]
-        if found.kind != chat.type:
-            found.kind = chat.type
+            if conversation.identity_id != identity.id:
+                conversation.identity_id = identity.id
+        if conversation.title != (title and title[:_TITLE_LENGTH]):
+            conversation.title = title and title[:_TITLE_LENGTH]
+        if conversation.kind != chat.type:
+            conversation.kind = chat.type
         db.session.flush()
-        return found
+        return conversation
 
 
 def _by_hash(workspace_id: int, sender_id: int, hashed: bytes) -> Conversation | None:
@@ -88,7 +90,7 @@ def _make(sender: Sender, chat: Chat, hashed: bytes, workspace_id: int) -> Conve
         .values(values)
         .on_conflict_do_nothing(index_elements=["workspace_id", "sender_id", "chat_hash"])
     )
-    made = _by_hash(workspace_id, sender.id, hashed)
-    if made is None:
+    conversation = _by_hash(workspace_id, sender.id, hashed)
+    if conversation is None:
         raise RuntimeError("a conversation vanished while it was made")
-    return made
+    return conversation

@@ -28,13 +28,13 @@ def record_inbound(
     Link tokens are secrets until they are used, and are cut out of the text. The author is named by `identity_id`.
     """
     with workspace_scope(conversation.workspace_id):
-        known = message_at(conversation, event.message_id)
-        if known is not None:
-            if event.edited and known.direction == "in":
-                known.body = _body(event, identity_id)
-                known.version += 1
+        message = message_at(conversation, event.message_id)
+        if message is not None:
+            if event.edited and message.direction == "in":
+                message.body = _body(event, identity_id)
+                message.version += 1
                 db.session.flush()
-            return known
+            return message
         now = clock.now()
         message = Message(
             workspace_id=conversation.workspace_id,

@@ -21,20 +21,20 @@ def identity_of(channel: str, person: Person, *, workspace_id: int, user_id: int
     """
     hashed = identity_hash(channel, person.id)
     with workspace_scope(workspace_id):
-        found = _by_hash(workspace_id, hashed) or _make(channel, person, hashed, workspace_id)
+        identity = _by_hash(workspace_id, hashed) or _make(channel, person, hashed, workspace_id)
         facts = {
             "display_name": person.name[:_NAME_LENGTH] or None,
             "username": person.username,
-            "locale": person.language or found.locale,
-            "user_id": user_id if user_id is not None else found.user_id,
+            "locale": person.language or identity.locale,
+            "user_id": user_id if user_id is not None else identity.user_id,
         }
-        changed = {name: value for name, value in facts.items() if getattr(found, name) != value}
+        changed = {name: value for name, value in facts.items() if getattr(identity, name) != value}
         for name, value in changed.items():
-            setattr(found, name, value)
+            setattr(identity, name, value)
         if changed:
-            found.updated_at = clock.now()
+            identity.updated_at = clock.now()
             db.session.flush()
-        return found
+        return identity
 
 
 def _by_hash(workspace_id: int, hashed: bytes) -> Identity | None:
@@ -61,7 +61,7 @@ def _make(channel: str, person: Person, hashed: bytes, workspace_id: int) -> Ide
     db.session.execute(
         insert(Identity).values(values).on_conflict_do_nothing(index_elements=["workspace_id", "external_hash"])
     )
-    made = _by_hash(workspace_id, hashed)
-    if made is None:
+    identity = _by_hash(workspace_id, hashed)
+    if identity is None:
         raise RuntimeError("an identity vanished while it was made")
-    return made
+    return identity

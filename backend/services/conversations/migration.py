@@ -69,10 +69,10 @@ def _join(duplicate: Conversation, kept: Conversation) -> None:
 
 
 def _move_links(sender_id: int, old: bytes, new: bytes) -> None:
-    taken = db.session.execute(
+    taken_ids = db.session.execute(
         select(TelegramLink.id).where(TelegramLink.sender_id == sender_id, TelegramLink.chat_hash == new)
     ).scalar()
-    if taken is not None:
+    if taken_ids is not None:
         # Somebody linked the supergroup meanwhile: one chat has one link, and the later decision counts.
         db.session.execute(
             delete(TelegramLink)
@@ -89,15 +89,11 @@ def _move_links(sender_id: int, old: bytes, new: bytes) -> None:
             .values({column: new})
             .execution_options(synchronize_session="fetch")
         )
-    asked_there = aliased(LinkConfirmation)
+    other = aliased(LinkConfirmation)
     db.session.execute(
         update(LinkConfirmation)
         .where(LinkConfirmation.chat_hash == old)
-        .where(
-            ~select(asked_there.id)
-            .where(asked_there.token_id == LinkConfirmation.token_id, asked_there.chat_hash == new)
-            .exists()
-        )
+        .where(~select(other.id).where(other.token_id == LinkConfirmation.token_id, other.chat_hash == new).exists())
         .values(chat_hash=new)
         .execution_options(synchronize_session="fetch")
     )

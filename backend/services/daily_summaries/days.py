@@ -14,7 +14,7 @@ was missed for longer is left out, so that a long outage does not end in a heap 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A day of a zone, to be told of to those whose time has come.
+    """A day of a zone whose summary is due for those whose local time has come.
 
     `until` is the local time now: those who want it by then are due ("HH:MM"); on a day that is over, everybody.
     `began` is when the day on which it is told began, `start` and `end` bound the day that is told of. All aware, UTC.
@@ -30,26 +30,26 @@ class Due:
 
 def due_days(zones: Iterable[tuple[str, tzinfo]], now: datetime) -> list[Due]:
     """Every day that may be due in these zones at `now` (aware)."""
-    found = []
+    due = []
     for name, zone in zones:
         local = now.astimezone(zone)
         for back in range(CAUGHT_UP):
-            telling = local.date() - timedelta(days=back)
-            told = telling - timedelta(days=1)
+            sent_on = local.date() - timedelta(days=back)
+            day = sent_on - timedelta(days=1)
             # A time that a clock change skips has passed when the clocks show a later one; one that comes twice has
             # passed the first time. The wall clock says both.
             until = local.strftime("%H:%M") if back == 0 else "24:00"
-            began = start_of(telling, zone)
-            found.append(Due(name, told, until, began, start_of(told, zone), began))
-    return found
+            began = start_of(sent_on, zone)
+            due.append(Due(name, day, until, began, start_of(day, zone), began))
+    return due
 
 
 def start_of(day: date, zone: tzinfo) -> datetime:
     """When a local day begins: at midnight, or where the clocks skip midnight, when the new day is first shown."""
     midnight = datetime.combine(day, time.min, zone)
     instant = midnight.astimezone(UTC)
-    shown = instant.astimezone(zone)
-    if shown.date() == day and shown.time() == time.min:
+    local = instant.astimezone(zone)
+    if local.date() == day and local.time() == time.min:
         return instant
     # Before the change, in the gap, one reads the old offset; with the other fold the new one.
     candidates = [midnight.replace(fold=fold).astimezone(UTC) for fold in (0, 1)]

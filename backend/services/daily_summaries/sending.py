@@ -136,16 +136,16 @@ def _find() -> Sequence[Row[Any]]:
 
 
 def _count(rows: Sequence[Row[Any]]) -> dict[tuple[int, date], _Day]:
-    found: dict[tuple[int, date], _Day] = defaultdict(_Day)
-    asked = {
+    days: dict[tuple[int, date], _Day] = defaultdict(_Day)
+    subscribed = {
         "users": [row.user_id for row in rows],
         "days": [row.day for row in rows],
         "starts": [row.start_at for row in rows],
         "ends": [row.end_at for row in rows],
     }
-    for row in db.session.execute(_COUNTS, asked):
-        found[row.user_id, row.day].add(row)
-    return found
+    for row in db.session.execute(_COUNTS, subscribed):
+        days[row.user_id, row.day].add(row)
+    return days
 
 
 def _try(row: Row[Any], counted: _Day | None) -> bool:
@@ -168,8 +168,8 @@ def _decide(row: Row[Any], counted: _Day | None) -> bool:
         workspace_id=row.workspace_id, user_id=row.user_id, day=row.day, outcome=outcome, created_at=now
     )
     # Waits for another process that is about to store it.
-    taken = db.session.execute(mine.on_conflict_do_nothing().returning(DailySummary.user_id)).first()
-    if taken is None:
+    inserted = db.session.execute(mine.on_conflict_do_nothing().returning(DailySummary.user_id)).first()
+    if inserted is None:
         db.session.rollback()
         return False
     if outcome == "reported":

@@ -28,7 +28,7 @@ def cancel_of_sender(sender_id: int, code: str) -> int:
 
 
 def block(sender_id: int, chat_hash: bytes, code: str) -> None:
-    """Nothing more goes to this chat, in whichever workspace's conversation; what waits is canceled with `code`."""
+    """Blocks a chat in every workspace's conversation and cancels what waits for it with `code`."""
     with system_scope("a chat is blocked for every workspace that has it"):
         chats = db.session.execute(
             select(Conversation).where(Conversation.sender_id == sender_id, Conversation.chat_hash == chat_hash)
@@ -50,7 +50,7 @@ def mark_unreachable(sender_id: int, chat_hash: bytes, code: str | None) -> None
 
 
 def unblock(sender_id: int, chat_hash: bytes) -> None:
-    """The chat may be written to again."""
+    """Unblocks a chat: it can be written to again."""
     with system_scope("a chat is unblocked for every workspace that has it"):
         db.session.execute(
             update(Conversation)
@@ -68,7 +68,7 @@ def _cancel(which: Any, code: str) -> int:
             .scalars()
             .all()
         )
-        gone = set(
+        deleted = set(
             db.session.execute(
                 delete(Delivery)
                 .where(which, Delivery.state == "due", Delivery.operation == "send")
@@ -79,7 +79,7 @@ def _cancel(which: Any, code: str) -> int:
         db.session.execute(
             delete(Delivery).where(which, Delivery.state == "due").execution_options(synchronize_session=False)
         )
-        canceled = [message for message in messages if message.id in gone and message.state == "queued"]
+        canceled = [message for message in messages if message.id in deleted and message.state == "queued"]
         for message in canceled:
             message.state, message.error = "canceled", code
         db.session.flush()

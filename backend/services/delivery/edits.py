@@ -1,4 +1,4 @@
-"""Changing and taking back what was said: edits are level-triggered, part by part.
+"""Edits and deletions of sent messages: level-triggered, part by part.
 
 An edit is rendered when it starts, so only the newest version is sent, and at most one is open for each part. The claim
 holds an edit or a deletion back until the sends before it are recorded. Nothing here ever says a thing again that is
@@ -35,11 +35,11 @@ def edit(message: Message, content: Content) -> None:
     lock(message)
     if message.state in _ENDED or message.deleted_at is not None:
         return
-    say_instead(message, registry.get(channel_of(message)).split(content, form_of(message)))
+    replace_content(message, registry.get(channel_of(message)).split(content, form_of(message)))
     queue.nudge()
 
 
-def say_instead(
+def replace_content(
     message: Message, contents: Sequence[Content], form: Form | None = None, *, expires_at: datetime | None = None
 ) -> None:
     """Has the locked message consist of these parts, in a new form if there is one; further parts are sent until
@@ -51,11 +51,11 @@ def say_instead(
     message.version += 1
     message.body = {**message.body, "parts": parts} | ({} if form is None else {"form": form.to_json()})
     db.session.flush()
-    known = sent | {part for part, _ in waiting}
-    for part in range(max(len(parts), max(known, default=0) + 1)):
+    parts_before = sent | {part for part, _ in waiting}
+    for part in range(max(len(parts), max(parts_before, default=0) + 1)):
         if held.get(part):
             continue
-        opened = {operation: state for (one, operation), state in waiting.items() if one == part}
+        opened = {operation: state for (changed_part, operation), state in waiting.items() if changed_part == part}
         if part in sent and not opened and part < min(len(parts), len(before)) and parts[part] == before[part]:
             # The provider holds just this: of a long message only the parts that change cost an operation.
             continue

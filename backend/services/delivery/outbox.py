@@ -1,4 +1,4 @@
-"""Saying something to a provider: the functions every service uses, and the only ones.
+"""The outbox: the functions with which every service sends to a provider, and the only ones.
 
 Each stores what is to be said in the caller's transaction and returns; the dispatch loop, nudged after the commit, says
 it. Nothing here talks to a network.
@@ -56,8 +56,8 @@ def send(
     outcome is shown to an operator and never tried again. `thread_id` is a topic of the chat. A conversation that is
     blocked gets a canceled message that says so.
     """
-    if key is not None and (known := by_key(conversation.workspace_id, key)) is not None:
-        return known
+    if key is not None and (existing := by_key(conversation.workspace_id, key)) is not None:
+        return existing
     now = clock.now()
     parts = registry.get(conversation.channel).split(content)
     message = Message(
@@ -252,10 +252,10 @@ def channel_of(message: Message) -> str:
 
 def conversation_of(message: Message) -> Conversation:
     """The message's conversation."""
-    found = db.session.get(Conversation, message.conversation_id)
-    if found is None:
+    conversation = db.session.get(Conversation, message.conversation_id)
+    if conversation is None:
         raise RuntimeError("a message without its conversation")
-    return found
+    return conversation
 
 
 def by_key(workspace_id: int, key: str) -> Message | None:
@@ -268,14 +268,14 @@ def by_key(workspace_id: int, key: str) -> Message | None:
 
 
 def _take_key(message: Message, key: str) -> bool:
-    """Whether this message is the key's; waits for another transaction that is about to take it."""
+    """Reserves the key for this message; False where another message has it. Waits for a transaction that takes it."""
     values = {
         "workspace_id": message.workspace_id,
         "key": key,
         "message_id": message.id,
         "created_at": message.created_at,
     }
-    taken = db.session.execute(
+    reserved = db.session.execute(
         insert(MessageKey).on_conflict_do_nothing().returning(MessageKey.message_id), [values]
     ).scalars()
-    return taken.first() is not None
+    return reserved.first() is not None

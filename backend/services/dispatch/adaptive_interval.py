@@ -1,4 +1,4 @@
-"""How often to look at something that may become expensive: regularly, but for no more than a share of the time."""
+"""An interval between checks that may become expensive: regular, but for no more than a share of the time."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Final
 
 _SHARE: Final = 0.05
 _LONGEST: Final = 10.0
-"""Seconds between two looks, or three times as long as the last one took: one that only had to wait for a lock must
+"""Seconds between two checks, or three times as long as the last one took: one that only had to wait for a lock must
 not be made up for by minutes."""
 
 
-class Rhythm:
-    """Due every `seconds`, and less often, about each ten, when a look takes more than a twentieth of that.
+class AdaptiveInterval:
+    """Due every `seconds`; when a check takes more than a twentieth of that, less often, about every ten.
 
     Times are monotonic.
     """
@@ -21,10 +21,10 @@ class Rhythm:
         self._next = float("-inf")
 
     def due(self, moment: float) -> bool:
-        """Whether it is time for a look."""
+        """Whether a check is due."""
         return moment >= self._next
 
     def looked(self, begun: float, ended: float) -> None:
-        """A look took from `begun` to `ended`."""
+        """Records a check that took from `begun` to `ended`."""
         took = ended - begun
         self._next = max(begun + self._seconds, ended + min(took / _SHARE, max(_LONGEST, 3 * took)))

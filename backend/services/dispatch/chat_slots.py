@@ -54,10 +54,10 @@ _LAST_SLOT = text(
 _ASSIGN = text(
     """
     UPDATE deliveries d SET due_at = w.due_at, reason = :reason
-      FROM unnest(:ids, :moments) AS w(id, due_at)
+      FROM unnest(:ids, :due_times) AS w(id, due_at)
      WHERE d.id = w.id AND d.state = 'due'
     """
-).bindparams(_big("ids"), bindparam("moments", type_=ARRAY(UtcDateTime)))
+).bindparams(_big("ids"), bindparam("due_times", type_=ARRAY(UtcDateTime)))
 
 _REST = text(
     """
@@ -82,17 +82,17 @@ def assign_slots(
     for chat_key in dict.fromkeys(row.chat_key for row in rows):
         sender_id, pace = chats[chat_key]
         mine = [row for row in rows if row.chat_key == chat_key]
-        moments = _moments(connection, sender_id, chat_key, pace, mine, moment, now)
-        values = {"ids": [row.id for row in mine], "moments": moments, "reason": REASON}
+        due_times = _due_times(connection, sender_id, chat_key, pace, mine, moment, now)
+        values = {"ids": [row.id for row in mine], "due_times": due_times, "reason": REASON}
         connection.execute(_ASSIGN, values)
         if len(mine) == _MAX:
-            whole = {"later": moments[-1], "sender": sender_id, "chat": chat_key, "now": now, "reason": REASON}
+            whole = {"later": due_times[-1], "sender": sender_id, "chat": chat_key, "now": now, "reason": REASON}
             connection.execute(_REST, whole)
         count += len(mine)
     return count
 
 
-def _moments(
+def _due_times(
     connection: Connection,
     sender_id: int,
     chat_key: int,
@@ -103,18 +103,18 @@ def _moments(
 ) -> list[datetime]:
     """A moment for each row, lane by lane, each lane after its own and the higher ones."""
     history = list(pace.history)
-    found: list[datetime] = []
+    due_times: list[datetime] = []
     start = pace.opens(moment)
     for lane in dict.fromkeys(row.lane for row in rows):
         last = connection.execute(
             _LAST_SLOT, {"sender": sender_id, "chat": chat_key, "reason": REASON, "lane": lane}
         ).scalar()
         if last is not None:
-            taken = moment + (last + _EARLY - now).total_seconds()
-            history.append(taken)
-            start = max(start, taken)
-        given = slots(history, pace.rates, start, sum(row.lane == lane for row in rows))
-        history += given
-        start = given[-1]
-        found += [now + timedelta(seconds=slot - moment) - _EARLY for slot in given]
-    return found
+            last_slot = moment + (last + _EARLY - now).total_seconds()
+            history.append(last_slot)
+            start = max(start, last_slot)
+        assigned = slots(history, pace.rates, start, sum(row.lane == lane for row in rows))
+        history += assigned
+        start = assigned[-1]
+        due_times += [now + timedelta(seconds=slot - moment) - _EARLY for slot in assigned]
+    return due_times

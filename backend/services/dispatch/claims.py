@@ -18,21 +18,21 @@ from sqlalchemy.types import BigInteger, Text
 
 from backend.core.database import UtcDateTime
 from backend.core.leases import FENCING
-from backend.services.dispatch.claim_watermarks import BEGINNING, LANES, Place
+from backend.services.dispatch.claim_watermarks import BEGINNING, PRIORITIES, QueuePosition
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
     """How much to claim for one sender: `budget` operations, `bulk` of them from the bulk lane first.
 
-    `floors` are the places in its lanes below which nothing is looked for.
+    `floors` are the positions in its lanes below which nothing is claimed.
     """
 
     sender_id: int
     epoch: int
     budget: int
     bulk: int = 0
-    floors: tuple[Place, ...] = (BEGINNING,) * len(LANES)
+    floors: tuple[QueuePosition, ...] = (BEGINNING,) * len(PRIORITIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ CLAIM = text(
              WHERE d.sender_id = h.sender_id AND d.state = 'due' AND d.lane = f.lane AND d.due_at <= :now
                AND (d.due_at, d.id) >= (f.due_at, f.id)
                AND (d.expires_at IS NULL OR d.expires_at > :now)
-               AND (d.chat_key IS NULL OR d.chat_key <> ALL(:cooling))
+               AND (d.chat_key IS NULL OR d.chat_key <> ALL(:throttled))
                AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.sender_id = d.sender_id
                                 AND o.chat_key = d.chat_key AND o.state = 'sending')
                AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.message_id = d.message_id AND p.id <> d.id AND (
@@ -142,7 +142,7 @@ CLAIM = text(
            at_most_once, payload
       FROM taken ORDER BY lane, id
     """
-).bindparams(_big("senders"), _big("epochs"), _big("budgets"), _big("bulks"), _big("cooling"), *_FLOORS)
+).bindparams(_big("senders"), _big("epochs"), _big("budgets"), _big("bulks"), _big("throttled"), *_FLOORS)
 
 # A statement of its own, with a snapshot taken after the rows are locked: an edit that committed before our lock is
 # in the body, one that comes later finds the row `sending` and opens its own delivery.
@@ -160,57 +160,57 @@ _RENDER = text(
 
 
 def claim(
-    connection: Connection, wants: Sequence[ClaimRequest], cooling: Sequence[int], now: datetime
+    connection: Connection, requests: Sequence[ClaimRequest], throttled: Sequence[int], now: datetime
 ) -> list[Claimed]:
     """Takes what may start now, in the caller's transaction, which must commit before anything is transmitted.
 
     The connection is one of `core.database.by_index`.
     """
-    if not wants:
+    if not requests:
         return []
-    rows = connection.execute(CLAIM, values_of(wants, cooling, now)).all()
+    rows = connection.execute(CLAIM, values_of(requests, throttled, now)).all()
     if not rows:
         return []
     rendered = {row.id: row for row in connection.execute(_RENDER, {"ids": [row.id for row in rows]})}
     return [_claimed(row, rendered[row.id]) for row in rows]
 
 
-def values_of(wants: Sequence[ClaimRequest], cooling: Sequence[int], now: datetime) -> dict[str, Any]:
-    """What the statement of a claim is given."""
+def values_of(requests: Sequence[ClaimRequest], throttled: Sequence[int], now: datetime) -> dict[str, Any]:
+    """The parameters of the claim's statement."""
     return {
-        "senders": [want.sender_id for want in wants],
-        "epochs": [want.epoch for want in wants],
-        "budgets": [want.budget for want in wants],
-        "bulks": [want.bulk for want in wants],
-        "cooling": list(cooling),
+        "senders": [request.sender_id for request in requests],
+        "epochs": [request.epoch for request in requests],
+        "budgets": [request.budget for request in requests],
+        "bulks": [request.bulk for request in requests],
+        "throttled": list(throttled),
         "now": now,
         "fencing": FENCING,
-        **_floor_values({want.sender_id: want.floors for want in wants}),
+        **_floor_values({request.sender_id: request.floors for request in requests}),
     }
 
 
-def _floor_values(floors: Mapping[int, Sequence[Place]]) -> dict[str, list[Any]]:
+def _floor_values(floors: Mapping[int, Sequence[QueuePosition]]) -> dict[str, list[Any]]:
     each = [(sender_id, lane, *place) for sender_id, places in floors.items() for lane, place in enumerate(places)]
     return {
-        "floor_senders": [one[0] for one in each],
-        "floor_lanes": [one[1] for one in each],
-        "floor_dues": [one[2] for one in each],
-        "floor_ids": [one[3] for one in each],
+        "floor_senders": [entry[0] for entry in each],
+        "floor_lanes": [entry[1] for entry in each],
+        "floor_dues": [entry[2] for entry in each],
+        "floor_ids": [entry[3] for entry in each],
     }
 
 
-def _claimed(row: Any, said: Any) -> Claimed:
+def _claimed(row: Any, rendered: Any) -> Claimed:
     return Claimed(
         **row._mapping,
-        body=said.body,
-        version=said.version,
-        kind=said.kind,
-        reply_to=said.reply_to,
-        chat_id_encrypted=said.chat_id_encrypted,
-        chat_kind=said.chat_kind,
-        thread_id=said.thread_id,
-        unreachable_code=said.unreachable_code,
-        external_id=said.external_id,
+        body=rendered.body,
+        version=rendered.version,
+        kind=rendered.kind,
+        reply_to=rendered.reply_to,
+        chat_id_encrypted=rendered.chat_id_encrypted,
+        chat_kind=rendered.chat_kind,
+        thread_id=rendered.thread_id,
+        unreachable_code=rendered.unreachable_code,
+        external_id=rendered.external_id,
     )
 
 
@@ -226,13 +226,15 @@ _OLDEST = text(
 ).bindparams(*_FLOORS)
 
 
-def oldest(connection: Connection, floors: Mapping[int, Sequence[Place]]) -> list[tuple[int, int, Place]]:
+def oldest(
+    connection: Connection, floors: Mapping[int, Sequence[QueuePosition]]
+) -> list[tuple[int, int, QueuePosition]]:
     """The oldest row that is due, now or later, in each lane that has one (sender, lane, place), from `floors` on."""
     rows = connection.execute(_OLDEST, _floor_values(floors))
     return [(row.sender_id, row.lane, (row.due_at, row.id)) for row in rows]
 
 
-_IN_NEED = text(
+_UNSERVED = text(
     """
     SELECT s.id
       FROM senders s
@@ -246,15 +248,15 @@ _IN_NEED = text(
 ).bindparams(_big("held"), bindparam("channels", type_=ARRAY(Text)))
 
 
-def senders_in_need(
+def unserved_senders(
     connection: Connection, held: Sequence[int], channels: Sequence[str], now: datetime, *, most: int = 50
 ) -> list[int]:
     """The senders with work that nobody serves: due rows, or rows a dead process left `sending`.
 
-    `held` are passed over; only `channels` that this process knows are looked at.
+    `held` are passed over; only `channels` that this process knows are considered.
     """
     values = {"held": list(held), "channels": list(channels), "now": now, "most": most}
-    return list(connection.execute(_IN_NEED, values).scalars())
+    return list(connection.execute(_UNSERVED, values).scalars())
 
 
 _IN_FLIGHT = text(

@@ -1,8 +1,9 @@
 """The dispatch loop: takes senders under lease, claims what may be written within a tenth of a second, and has threads
-transmit each operation at its moment (`starting`).
+transmit each operation at its slot (`executor`).
 
 The loop wakes by a nudge, by the next moment of a pace or due row, and each second anyway, so that it keeps sending
-while Redis is away. Three more threads: one renews leases, one records outcomes (`recorder`), one hears the nudges.
+while Redis is away. Three more threads: one renews leases, one records outcomes (`outcome_writer`), one
+hears the nudges.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from backend.core.leases import LeaseKeeper
 from backend.core.logging import get_logger
 from backend.core.queue import NudgeListener
 from backend.services.dispatch import chat_slots, claims, recovery
-from backend.services.dispatch.adaptive_interval import Rhythm
-from backend.services.dispatch.claim_watermarks import Floors
+from backend.services.dispatch.adaptive_interval import AdaptiveInterval
+from backend.services.dispatch.claim_watermarks import ClaimWatermarks
 from backend.services.dispatch.executor import Planned, TimedExecutor
-from backend.services.dispatch.outcome_writer import Recorder
+from backend.services.dispatch.outcome_writer import OutcomeWriter
 from backend.services.dispatch.outcomes import Outcome
 from backend.services.dispatch.retry_policy import Decision, Next
 from backend.services.dispatch.sender_sessions import LOOK_SECONDS, SenderSessions
@@ -64,15 +65,15 @@ class Dispatcher:
         with app_context():
             self._engine: Engine = db.engine
         self._claims = by_index(self._engine)
-        self._starter = TimedExecutor(connections, self._transmit, self._give_row_back, self._hurry)
-        self._floors = Floors()
-        self._serving = SenderSessions(
+        self._executor = TimedExecutor(connections, self._transmit, self._requeue, self._wake_now)
+        self._watermarks = ClaimWatermarks()
+        self._sessions = SenderSessions(
             self._engine, app_context, self._forget, LeaseKeeper(self._engine, owner, predecessor)
         )
-        self._recorder = Recorder(app_context, self._recorded)
+        self._outcome_writer = OutcomeWriter(app_context, self._recorded)
         self._bulk_turn: dict[int, int] = {}
-        self._flying: set[int] = set()
-        self._orphan_check = Rhythm(LOOK_SECONDS)
+        self._in_flight: set[int] = set()
+        self._orphan_check = AdaptiveInterval(LOOK_SECONDS)
         self._nudged = threading.Event()
         self._wake = threading.Event()
         self._urgent = threading.Event()
@@ -83,7 +84,7 @@ class Dispatcher:
     @property
     def keeper(self) -> LeaseKeeper:
         """The leases of this process."""
-        return self._serving.keeper
+        return self._sessions.keeper
 
     def run(self) -> None:
         """Runs until `stop`; then finishes what is in flight, records it, and gives its leases back.
@@ -91,11 +92,11 @@ class Dispatcher:
         Raises RuntimeError when one of its threads ended by a defect: the process is then better started anew.
         """
         listener = NudgeListener(self._on_nudge)
-        for thread in (listener, self._recorder, self._serving, self._starter):
+        for thread in (listener, self._outcome_writer, self._sessions, self._executor):
             thread.start()
         try:
             while not self._stop.is_set():
-                if self._starter.broken or not (self._serving.is_alive() and self._recorder.is_alive()):
+                if self._executor.broken or not (self._sessions.is_alive() and self._outcome_writer.is_alive()):
                     raise RuntimeError("a thread of the dispatch loop ended")
                 self._wake.wait(self._turn())
                 self._urgent.wait(max(0.0, self._turned_at + _SETTLE_SECONDS - time.monotonic()))
@@ -104,19 +105,19 @@ class Dispatcher:
                 self._urgent.clear()
         finally:
             # Leases are renewed until the last outcome is recorded: a successor must not take what is in flight.
-            self._starter.finish()
-            self._recorder.finish()
+            self._executor.finish()
+            self._outcome_writer.finish()
             listener.stop()
-            self._serving.finish()
+            self._sessions.finish()
             self._claims.dispose()
 
     def stop(self) -> None:
         """Has `run` end; safe in a signal handler and from any thread."""
         self._stop.set()
-        self._hurry()
+        self._wake_now()
 
     def _turn(self) -> float:
-        """One round; returns how many seconds nothing needs to be looked at."""
+        """Runs one round and returns for how many seconds nothing needs to be done."""
         self._turned_at = time.monotonic()
         try:
             with self._app_context():
@@ -136,31 +137,34 @@ class Dispatcher:
         nudged = self._nudged.is_set()
         if nudged:
             self._nudged.clear()
-        if self._serving.bring_up_to_date(look=nudged):
+        if self._sessions.bring_up_to_date(look=nudged):
             self._slotted.clear()
 
     def _forget(self, sender_id: int) -> None:
-        self._starter.forget(sender_id)
-        self._floors.forget(sender_id)
+        self._executor.forget(sender_id)
+        self._watermarks.forget(sender_id)
 
     def _on_nudge(self) -> None:
         self._nudged.set()
-        self._hurry()
+        self._wake_now()
 
-    def _hurry(self) -> None:
+    def _wake_now(self) -> None:
         self._urgent.set()
         self._wake.set()
 
     def _settle_orphans(self) -> None:
-        """Each second: rows that are `sending` under our leases though no thread of ours has them."""
+        """Settles, each second, the rows that are `sending` under our leases without a thread of ours."""
         begun = time.monotonic()
         if not self._orphan_check.due(begun):
             return
-        leases = self._serving.leases()
+        leases = self._sessions.leases()
         # Read before the query: only this thread adds to it, so a row that is claimed later cannot be in the answer.
-        known = set(self._flying)
+        in_flight = set(self._in_flight)
         with self._engine.connect() as connection:
-            orphans = claims.in_flight(connection, {one: lease.epoch for one, lease in leases.items()}) - known
+            orphans = (
+                claims.in_flight(connection, {sender_id: lease.epoch for sender_id, lease in leases.items()})
+                - in_flight
+            )
         self._orphan_check.looked(begun, time.monotonic())
         for lease in leases.values() if orphans else ():
             recovery.settle_orphans(lease, sorted(orphans))
@@ -169,59 +173,59 @@ class Dispatcher:
 
     def _claim_and_submit(self) -> float:
         now, moment = clock.now(), time.monotonic()
-        wants: list[claims.ClaimRequest] = []
-        moments: dict[int, list[float]] = {}
-        cooling: dict[int, float] = {}
+        requests: list[claims.ClaimRequest] = []
+        slots: dict[int, list[float]] = {}
+        throttled: dict[int, float] = {}
         waits: list[float] = []
         short_of_room: list[int] = []
-        self._starter.share(len(self._serving.senders) > 1)
-        whole = self._floors.whole_look_due(moment)
+        self._executor.share(len(self._sessions.senders) > 1)
+        whole = self._watermarks.full_scan_due(moment)
         room_left = self._connections * 2
-        for sender_id, lease in self._serving.in_turn():
-            served = self._serving.senders[sender_id]
+        for sender_id, lease in self._sessions.in_turn():
+            session = self._sessions.senders[sender_id]
             if lease.paused_until is not None and lease.paused_until > now:
                 waits.append((lease.paused_until - now).total_seconds())
                 continue
-            room = min(self._starter.room(sender_id), room_left)
-            offered = served.pace.moments(moment, room)
-            cooling |= served.pace.cooling(moment)
+            room = min(self._executor.room(sender_id), room_left)
+            offered = session.pace.next_slots(moment, room)
+            throttled |= session.pace.throttled_chats(moment)
             if len(offered) >= room:
                 short_of_room.append(sender_id)
             if offered:
-                moments[sender_id] = offered
+                slots[sender_id] = offered
                 room_left -= len(offered)
-                bulk, floors = self._bulk_of(sender_id, len(offered)), self._floors.of(sender_id)
-                wants.append(claims.ClaimRequest(sender_id, lease.epoch, len(offered), bulk, floors))
+                bulk, floors = self._bulk_of(sender_id, len(offered)), self._watermarks.of(sender_id)
+                requests.append(claims.ClaimRequest(sender_id, lease.epoch, len(offered), bulk, floors))
             elif room > 0:
-                waits.append(served.pace.opens(moment) - moment - _LEAD)
+                waits.append(session.pace.opens(moment) - moment - _LEAD)
         with self._claims.begin() as connection:
-            claimed = claims.claim(connection, wants, list(cooling), now)
-            self._slot_backlogs(connection, cooling, moment, now)
-            due = claims.next_due(connection, list(self._serving.senders), now) if self._serving.senders else None
+            claimed = claims.claim(connection, requests, list(throttled), now)
+            self._slot_backlogs(connection, throttled, moment, now)
+            due = claims.next_due(connection, list(self._sessions.senders), now) if self._sessions.senders else None
         if claimed:
             failpoints.hit("delivery.claimed")
-        hungry = self._submit(claimed, moments)
-        self._note_floors(wants, now, moment)
+        saturated = self._submit(claimed, slots)
+        self._note_watermarks(requests, now, moment)
         if whole:
-            self._floors.looked_whole(moment, time.monotonic())
-        paced = [self._serving.senders[one].pace for one in hungry if one not in short_of_room]
+            self._watermarks.record_full_scan(moment, time.monotonic())
+        paced = [self._sessions.senders[sender_id].pace for sender_id in saturated if sender_id not in short_of_room]
         waits += [pace.opens(moment) - moment - _LEAD for pace in paced]
-        crowded = [one for one in short_of_room if one in hungry or one not in moments]
-        if crowded and self._starter.ask_for_room(crowded):
+        crowded = [sender_id for sender_id in short_of_room if sender_id in saturated or sender_id not in slots]
+        if crowded and self._executor.request_room(crowded):
             return 0.0
-        waits += [opens - moment for opens in cooling.values()]
+        waits += [opens - moment for opens in throttled.values()]
         if due is not None:
             waits.append((due - clock.now()).total_seconds())
         return max(0.0, min([LOOK_SECONDS, *waits]))
 
-    def _note_floors(self, wants: list[claims.ClaimRequest], now: datetime, moment: float) -> None:
-        """Now and then looks where the lanes begin, so that claims need not look below; not while the claim's locks
-        are held."""
-        ids = self._floors.to_note([want.sender_id for want in wants], moment)
+    def _note_watermarks(self, requests: list[claims.ClaimRequest], now: datetime, moment: float) -> None:
+        """Reads now and then where the lanes begin, so that claims skip what is below; not while the claim's locks are
+        held."""
+        ids = self._watermarks.to_note([request.sender_id for request in requests], moment)
         if ids:
-            floors = {sender_id: self._floors.of(sender_id) for sender_id in ids}
+            floors = {sender_id: self._watermarks.of(sender_id) for sender_id in ids}
             with self._claims.connect() as connection:
-                self._floors.note(ids, claims.oldest(connection, floors), now, moment)
+                self._watermarks.note(ids, claims.oldest(connection, floors), now, moment)
 
     def _bulk_of(self, sender_id: int, budget: int) -> int:
         """The share of a budget that bulk gets first: one in ten, also where the budget is one at a time."""
@@ -229,69 +233,69 @@ class Dispatcher:
         share, self._bulk_turn[sender_id] = divmod(turn, _BULK_SHARE)
         return min(share, budget)
 
-    def _submit(self, claimed: list[claims.Claimed], moments: dict[int, list[float]]) -> list[int]:
+    def _submit(self, claimed: list[claims.Claimed], slots: dict[int, list[float]]) -> list[int]:
         """Has claimed rows begin at their moments; returns the senders that had as much to do as they were allowed."""
         rows: dict[int, list[claims.Claimed]] = {}
         for row in claimed:
             rows.setdefault(row.sender_id, []).append(row)
-            self._flying.add(row.id)
+            self._in_flight.add(row.id)
         now = time.monotonic()
         planned: list[Planned] = []
         for sender_id, mine in rows.items():
-            served = self._serving.senders[sender_id]
-            starts = served.pace.take(moments[sender_id][: len(mine)], now)
-            planned += [Planned(served, row, start) for row, start in zip(mine, starts, strict=True)]
-            self._serving.began(sender_id, len(mine))
-        self._starter.put(planned)
-        return [one for one, mine in rows.items() if len(mine) >= len(moments[one])]
+            session = self._sessions.senders[sender_id]
+            starts = session.pace.take(slots[sender_id][: len(mine)], now)
+            planned += [Planned(session, row, start) for row, start in zip(mine, starts, strict=True)]
+            self._sessions.began(sender_id, len(mine))
+        self._executor.put(planned)
+        return [sender_id for sender_id, mine in rows.items() if len(mine) >= len(slots[sender_id])]
 
     def _transmit(self, planned: Planned) -> None:
-        served, row = planned.served, planned.row
-        outcome = transmit(served, row, planned.start, self._open_file)
+        session, row = planned.session, planned.row
+        outcome = transmit(session, row, planned.slot, self._open_file)
         answered = time.monotonic()
         if row.chat_key is not None:
-            rates = limits_of(served.channel).for_chat(is_group=row.chat_kind not in (None, "private"))
-            rest = outcome.decision.rest_chat if outcome.decision is not None else 0.0
-            served.pace.used(row.chat_key, rates, answered, rest=rest)
+            rates = limits_of(session.channel).for_chat(is_group=row.chat_kind not in (None, "private"))
+            chat_pause = outcome.decision.chat_pause if outcome.decision is not None else 0.0
+            session.pace.used(row.chat_key, rates, answered, pause=chat_pause)
         if outcome.decision is not None and outcome.decision.pause > 0:
-            served.pace.rest(answered + outcome.decision.pause)
+            session.pace.pause(answered + outcome.decision.pause)
             if outcome.decision.code == "rate_limited":
-                served.pace.refused()
+                session.pace.refused()
         if outcome.decision is not None and outcome.decision.disables_sender:
-            self._serving.leave(row.sender_id)
-        self._recorder.put(outcome)
+            self._sessions.leave(row.sender_id)
+        self._outcome_writer.put(outcome)
 
-    def _give_row_back(self, planned: Planned) -> None:
-        """Its sender's connections were all taken: nothing was written, and it goes again."""
-        self._recorder.put(Outcome(planned.row, decision=Decision(Next.AGAIN, "deadline_passed", "retry")))
+    def _requeue(self, planned: Planned) -> None:
+        """Requeues an operation that found no free connection: nothing of it was written."""
+        self._outcome_writer.put(Outcome(planned.row, decision=Decision(Next.AGAIN, "deadline_passed", "retry")))
 
-    def _slot_backlogs(self, connection: Connection, cooling: dict[int, float], moment: float, now: datetime) -> None:
-        """Gives waiting rows of chats that rest their own moments, once, instead of passing over them each time.
+    def _slot_backlogs(self, connection: Connection, throttled: dict[int, float], moment: float, now: datetime) -> None:
+        """Assigns slots to the waiting rows of throttled chats, once, instead of passing over them each time.
 
-        A chat is looked at when it begins to rest, and again after a nudge or a second: something may have come.
+        A chat is assigned slots when its pause begins, and again after a nudge or a second: something may have come.
         """
-        unseen = cooling.keys() - self._slotted
-        self._slotted = (self._slotted | unseen) & cooling.keys()
+        unseen = throttled.keys() - self._slotted
+        self._slotted = (self._slotted | unseen) & throttled.keys()
         chats = {
             key: (sender_id, pace)
-            for sender_id, served in self._serving.senders.items()
+            for sender_id, session in self._sessions.senders.items()
             for key in unseen
-            if (pace := served.pace.known(key)) is not None
+            if (pace := session.pace.known(key)) is not None
         }
         if chats:
             chat_slots.assign_slots(connection, chats, moment, now)
 
     def _recorded(self, outcomes: list[Outcome]) -> None:
-        """A batch has been recorded, or given up: its operations are no longer in flight."""
-        self._flying.difference_update(one.claimed.id for one in outcomes)
-        self._serving.ended(outcomes)
-        if any(self._lets_go_on(one) for one in outcomes):
+        """Removes a batch that was recorded, or given up, from what is in flight."""
+        self._in_flight.difference_update(outcome.claimed.id for outcome in outcomes)
+        self._sessions.ended(outcomes)
+        if any(self._unblocks(outcome) for outcome in outcomes):
             self._wake.set()
 
-    def _lets_go_on(self, outcome: Outcome) -> bool:
-        """Whether something may be due at once because of it: not where its chat has to rest first."""
-        served = self._serving.senders.get(outcome.claimed.sender_id)
-        if served is None or outcome.decision is not None or outcome.claimed.chat_key is None:
+    def _unblocks(self, outcome: Outcome) -> bool:
+        """Whether the outcome may let another operation start at once: not where its chat has to pause first."""
+        session = self._sessions.senders.get(outcome.claimed.sender_id)
+        if session is None or outcome.decision is not None or outcome.claimed.chat_key is None:
             return True
-        pace = served.pace.known(outcome.claimed.chat_key)
+        pace = session.pace.known(outcome.claimed.chat_key)
         return pace is None or not pace.rates

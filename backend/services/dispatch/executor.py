@@ -1,4 +1,4 @@
-"""Starting: threads that carry out what was claimed, each operation at its own moment, at most so many at once.
+"""The executor: threads that carry out claimed operations, each at its slot, at most so many at once.
 
 A thread that has finished takes the next operation itself. A sender may have a little more claimed than it has
 connections, as much as is begun within a moment at the speed its provider lately answered; so connections do not idle
@@ -29,16 +29,16 @@ _MEMORY = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A claimed operation with its moment."""
+    """A claimed operation with its slot."""
 
-    served: SenderSession
+    session: SenderSession
     row: Claimed
-    start: SendSlot
+    slot: SendSlot
 
 
 @dataclass(slots=True)
 class _Use:
-    """What one sender has: how much is planned, ready and running, and how fast its provider answers."""
+    """One sender's use of the threads: what is planned, ready and running, and how fast its provider answers."""
 
     ready: deque[Planned] = field(default_factory=deque)
     planned: int = 0
@@ -60,19 +60,19 @@ class TimedExecutor:
     """Carries out planned operations with `work` on `connections` threads.
 
     `give_back` gets what could not be begun in time: certainly nothing of it was written. `on_room` is called from any
-    thread when there is room again after `ask_for_room`.
+    thread when there is room again after `request_room`.
     """
 
     def __init__(
         self,
         connections: int,
         work: Callable[[Planned], None],
-        give_back: Callable[[Planned], None],
+        requeue: Callable[[Planned], None],
         on_room: Callable[[], None],
     ) -> None:
         self._connections = connections
         self._work = work
-        self._give_back = give_back
+        self._requeue = requeue
         self._on_room = on_room
         self._lock = threading.Lock()
         self._some_ready = threading.Condition(self._lock)
@@ -83,7 +83,7 @@ class TimedExecutor:
         self._running = 0
         self._count = 0
         self._shared = False
-        self._asked_for_room = False
+        self._room_requested = False
         self._finishing = False
         self.broken = False
         """Whether a thread ended by a defect."""
@@ -108,7 +108,7 @@ class TimedExecutor:
             thread.join()
 
     def share(self, shared: bool) -> None:
-        """Whether several senders are served: then none of them may use every thread."""
+        """Notes whether several senders are served: then none of them may use every thread."""
         with self._lock:
             self._shared = shared
 
@@ -118,16 +118,18 @@ class TimedExecutor:
             use = self._uses.get(sender_id) or _Use()
             own = self._most() + use.surplus(self._most()) - use.outstanding
             total = (
-                self._connections + use.surplus(self._connections) - sum(one.outstanding for one in self._uses.values())
+                self._connections
+                + use.surplus(self._connections)
+                - sum(use_of_sender.outstanding for use_of_sender in self._uses.values())
             )
             return max(0, min(own, total))
 
-    def ask_for_room(self, sender_ids: Iterable[int]) -> bool:
+    def request_room(self, sender_ids: Iterable[int]) -> bool:
         """Has `on_room` called when one of these senders may have more claimed; True when that is so already."""
         with self._lock:
-            if any(self._is_low(self._uses.get(one) or _Use()) for one in sender_ids):
+            if any(self._is_low(self._uses.get(sender_id) or _Use()) for sender_id in sender_ids):
                 return True
-            self._asked_for_room = True
+            self._room_requested = True
             return False
 
     def forget(self, sender_id: int) -> None:
@@ -142,15 +144,15 @@ class TimedExecutor:
         """Takes operations; each is begun at its moment, or as soon as a connection is free after it."""
         now = time.monotonic()
         with self._lock:
-            for one in planned:
-                use = self._use(one.row.sender_id)
-                if one.start.planned <= now:
-                    use.ready.append(one)
+            for operation in planned:
+                use = self._use(operation.row.sender_id)
+                if operation.slot.planned <= now:
+                    use.ready.append(operation)
                     self._some_ready.notify()
                 else:
                     use.planned += 1
                     self._count += 1
-                    heapq.heappush(self._heap, (one.start.planned, self._count, one))
+                    heapq.heappush(self._heap, (operation.slot.planned, self._count, operation))
             self._some_planned.notify()
 
     def _use(self, sender_id: int) -> _Use:
@@ -193,41 +195,41 @@ class TimedExecutor:
                 stale = self._stale() if time.monotonic() - looked >= _LOOK_SECONDS else []
             if stale or time.monotonic() - looked >= _LOOK_SECONDS:
                 looked = time.monotonic()
-            for one in stale:
-                self._give_back(one)
+            for operation in stale:
+                self._requeue(operation)
             if stale:
                 self._on_room()
 
     def _release(self, now: float) -> None:
         while self._heap and self._heap[0][0] <= now:
-            one = heapq.heappop(self._heap)[2]
-            use = self._uses[one.row.sender_id]
+            operation = heapq.heappop(self._heap)[2]
+            use = self._uses[operation.row.sender_id]
             use.planned -= 1
-            use.ready.append(one)
+            use.ready.append(operation)
             self._some_ready.notify()
 
     def _stale(self) -> list[Planned]:
-        """What waits for a connection for longer than a claim may."""
+        """Removes and returns the operations that waited too long for a connection."""
         before = time.monotonic() - _STALE_SECONDS
-        found: list[Planned] = []
+        stale: list[Planned] = []
         for use in self._uses.values():
-            while use.ready and use.ready[0].start.planned < before:
-                found.append(use.ready.popleft())
-        return found
+            while use.ready and use.ready[0].slot.planned < before:
+                stale.append(use.ready.popleft())
+        return stale
 
     # --- the threads that speak to providers ---
 
     def _carry_out(self) -> None:
         while True:
             with self._lock:
-                while (one := self._next()) is None:
+                while (operation := self._next()) is None:
                     if self._finishing and not self._heap and not any(use.ready for use in self._uses.values()):
                         self._some_ready.notify_all()
                         return
                     self._some_ready.wait()
             begun = time.monotonic()
-            self._work(one)
-            self._done(one, time.monotonic() - begun)
+            self._work(operation)
+            self._done(operation, time.monotonic() - begun)
 
     def _next(self) -> Planned | None:
         """The next operation whose sender may use one more thread; senders take turns."""
@@ -241,14 +243,14 @@ class TimedExecutor:
                 return use.ready.popleft()
         return None
 
-    def _done(self, one: Planned, seconds: float) -> None:
+    def _done(self, operation: Planned, seconds: float) -> None:
         with self._lock:
-            use = self._uses[one.row.sender_id]
+            use = self._uses[operation.row.sender_id]
             use.running -= 1
-            known = use.seconds
-            use.seconds = seconds if known is None else known + (seconds - known) * _MEMORY
-            tell = self._asked_for_room and self._is_low(use)
-            if tell:
-                self._asked_for_room = False
-        if tell:
+            average = use.seconds
+            use.seconds = seconds if average is None else average + (seconds - average) * _MEMORY
+            has_room = self._room_requested and self._is_low(use)
+            if has_room:
+                self._room_requested = False
+        if has_room:
             self._on_room()

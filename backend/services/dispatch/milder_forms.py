@@ -12,7 +12,7 @@ from backend.channels.forms import Form, restated
 from backend.core import clock
 from backend.core.database import db
 from backend.models import Delivery, Message
-from backend.services.delivery.edits import say_instead
+from backend.services.delivery.edits import replace_content
 from backend.services.delivery.outbox import channel_of
 
 REASON = "milder_form"
@@ -21,10 +21,10 @@ REASON = "milder_form"
 def restate(row: Delivery, message: Message, form: Form) -> bool:
     """Has the refused operation of the locked message go again in this form; False where nothing is left to say."""
     parts = [Content.from_json(part) for part in message.body["parts"]]
-    made = restated(registry.get(channel_of(message)), parts[row.part :], form, first=row.part)
-    if not made:
+    restated_parts = restated(registry.get(channel_of(message)), parts[row.part :], form, first=row.part)
+    if not restated_parts:
         return False
     row.state, row.reason, row.due_at = "due", REASON, clock.now()
     db.session.flush()
-    say_instead(message, [*parts[: row.part], *made], form, expires_at=row.expires_at)
+    replace_content(message, [*parts[: row.part], *restated_parts], form, expires_at=row.expires_at)
     return True

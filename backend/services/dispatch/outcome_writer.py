@@ -22,7 +22,7 @@ _GATHER_SECONDS = 0.015
 """Between two batches: what comes in quick succession shares a transaction, what comes alone does not wait."""
 
 
-class Recorder:
+class OutcomeWriter:
     """Takes outcomes from any thread; tells `recorded` of each batch that is done with."""
 
     def __init__(
@@ -31,7 +31,7 @@ class Recorder:
         self._app_context = app_context
         self._recorded = recorded
         self._waiting: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
-        self._hurry = threading.Event()
+        self._giving_up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="record")
 
     def start(self) -> None:
@@ -50,7 +50,7 @@ class Recorder:
         """Records what was handed over and ends the thread; waits for a database that is away for 20 s at most."""
         self._waiting.put(None)
         self._thread.join(_FINISH_SECONDS)
-        self._hurry.set()
+        self._giving_up.set()
         self._thread.join()
 
     def _run(self) -> None:
@@ -59,17 +59,17 @@ class Recorder:
         while not ending:
             batch = [self._waiting.get()]
             if batch[0] is not None:
-                self._hurry.wait(max(0.0, begun + _GATHER_SECONDS - time.monotonic()))
+                self._giving_up.wait(max(0.0, begun + _GATHER_SECONDS - time.monotonic()))
             begun = time.monotonic()
             while len(batch) < _BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get())
             ending = None in batch
-            outcomes = [one for one in batch if one is not None]
+            outcomes = [outcome for outcome in batch if outcome is not None]
             if outcomes:
                 self._record(outcomes)
-                self._tell(outcomes)
+                self._notify(outcomes)
 
-    def _tell(self, outcomes: list[Outcome]) -> None:
+    def _notify(self, outcomes: list[Outcome]) -> None:
         try:
             self._recorded(outcomes)
         except Exception as error:
@@ -88,13 +88,13 @@ class Recorder:
                 return
             except (OperationalError, PoolTimeout) as error:
                 log.warning("database_away", error=type(error).__name__, outcomes=len(outcomes))
-                if self._hurry.wait(_RETRY_SECONDS):
+                if self._giving_up.wait(_RETRY_SECONDS):
                     return
             except Exception as error:
                 log.exception("outcome_defect", error=type(error).__name__, outcomes=len(outcomes))
                 if len(outcomes) > 1:
-                    for one in outcomes:
-                        self._record([one])
+                    for outcome in outcomes:
+                        self._record([outcome])
                     return
                 least = without_detail(outcomes[0])
                 if least == outcomes[0]:

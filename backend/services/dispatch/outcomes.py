@@ -34,7 +34,7 @@ _MAX_NOTED = 10
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a claimed delivery: a receipt, or the decision on its failure."""
+    """The outcome of a claimed delivery: a receipt, or the decision on its failure."""
 
     claimed: Claimed
     receipt: Receipt | None = None
@@ -43,9 +43,9 @@ class Outcome:
 
 def record(outcomes: Sequence[Outcome]) -> None:
     """Records a batch and commits. Raises what the database raises; nothing is recorded then."""
-    sent = [one for one in outcomes if one.receipt is not None and one.claimed.operation == "send"]
-    others = [one for one in outcomes if one.receipt is None or one.claimed.operation != "send"]
-    ids = {one.claimed.message_id for one in outcomes} - {None}
+    sent = [outcome for outcome in outcomes if outcome.receipt is not None and outcome.claimed.operation == "send"]
+    others = [outcome for outcome in outcomes if outcome.receipt is None or outcome.claimed.operation != "send"]
+    ids = {outcome.claimed.message_id for outcome in outcomes} - {None}
     with system_scope("the outbox serves all workspaces"):
         messages: dict[int, Message] = {}
         if others:
@@ -54,7 +54,7 @@ def record(outcomes: Sequence[Outcome]) -> None:
             # All of a batch's messages at once, in order of id: everybody locks messages so, and before deliveries.
             db.session.execute(select(Message.id).where(Message.id.in_(ids)).order_by(Message.id).with_for_update())
         _record_sent(sent)
-        for outcome in sorted(others, key=lambda one: one.claimed.id):
+        for outcome in sorted(others, key=lambda outcome: outcome.claimed.id):
             _record_one(outcome, messages.get(outcome.claimed.message_id or 0))
         db.session.flush()
         _pause_senders(others)
@@ -81,10 +81,10 @@ SENT = text(
         SELECT workspace_id, message_id, part, sender_id, coalesce(chat_key, 0), external_id, version, :now FROM gone
         ON CONFLICT (message_id, part) DO UPDATE
            SET external_id = excluded.external_id, sent_version = excluded.sent_version, sent_at = excluded.sent_at
-    ), moot AS (
+    ), obsolete AS (
         DELETE FROM deliveries e USING gone g JOIN messages m ON m.id = g.message_id AND m.version = g.version
          WHERE e.message_id = g.message_id AND e.part = g.part AND e.operation = 'edit' AND e.state = 'due'
-    ), said AS (
+    ), updated AS (
         UPDATE messages m
            SET external_id = CASE WHEN g.part = 0 THEN g.external_id ELSE m.external_id END,
                state = CASE WHEN m.state = 'queued' AND g.is_last THEN 'sent' ELSE m.state END,
@@ -113,20 +113,24 @@ def _record_sent(outcomes: Sequence[Outcome]) -> None:
         db.session.execute(
             SENT,
             {
-                "ids": [one.claimed.id for one in outcomes],
-                "epochs": [one.claimed.epoch for one in outcomes],
-                "versions": [one.claimed.version for one in outcomes],
-                "externals": [next(iter(one.receipt.external_ids if one.receipt else ()), "") for one in outcomes],
+                "ids": [outcome.claimed.id for outcome in outcomes],
+                "epochs": [outcome.claimed.epoch for outcome in outcomes],
+                "versions": [outcome.claimed.version for outcome in outcomes],
+                "externals": [
+                    next(iter(outcome.receipt.external_ids if outcome.receipt else ()), "") for outcome in outcomes
+                ],
                 "now": clock.now(),
                 "fencing": FENCING,
             },
         ).scalars()
     )
-    for one in outcomes:
-        if one.claimed.id not in recorded:
-            _refuse(one.claimed)
-    sent = [one.claimed for one in outcomes if one.claimed.id in recorded]
-    for chat in (one for one in sent if one.unreachable_code is not None and one.conversation_id is not None):
+    for outcome in outcomes:
+        if outcome.claimed.id not in recorded:
+            _refuse(outcome.claimed)
+    sent = [outcome.claimed for outcome in outcomes if outcome.claimed.id in recorded]
+    for chat in (
+        outcome for outcome in sent if outcome.unreachable_code is not None and outcome.conversation_id is not None
+    ):
         conversation = db.session.get(Conversation, chat.conversation_id)
         if conversation is not None:
             mark_unreachable(chat.sender_id, conversation.chat_hash, None)
@@ -134,16 +138,16 @@ def _record_sent(outcomes: Sequence[Outcome]) -> None:
 
 
 def _note(sent: Sequence[Claimed]) -> None:
-    """Tells live connections. Of many at once only that there were: whoever shows messages reads a list anyway."""
+    """Notifies live connections; of many messages at once only that there were, since pages read a list anyway."""
     by_workspace: dict[int, list[Claimed]] = {}
-    for one in sent:
-        by_workspace.setdefault(one.workspace_id, []).append(one)
-    for workspace_id, some in by_workspace.items():
-        if len(some) > _MAX_NOTED:
+    for claimed in sent:
+        by_workspace.setdefault(claimed.workspace_id, []).append(claimed)
+    for workspace_id, messages in by_workspace.items():
+        if len(messages) > _MAX_NOTED:
             live.note(workspace_id, "messages")
             continue
-        for one in some:
-            live.note(workspace_id, "messages", message_id=one.message_id, conversation_id=one.conversation_id)
+        for claimed in messages:
+            live.note(workspace_id, "messages", message_id=claimed.message_id, conversation_id=claimed.conversation_id)
 
 
 def _refuse(claimed: Claimed) -> None:
@@ -234,13 +238,13 @@ def _record_failure(row: Delivery, message: Message | None, claimed: Claimed, de
     if ended is not None:
         end(row, message, ended)
     db.session.flush()
-    _tell_others(claimed, decision)
+    _publish_events(claimed, decision)
     if ended is not None and message is not None and claimed.operation == "edit" and ended.phase in _FOR_GOOD:
         _lose(message, claimed.part, ended.code)
 
 
 def note_failure(of: Claimed | Delivery, phase: str, code: str) -> None:
-    """Adds to the attempts how an operation that was started came out."""
+    """Adds the failure of a started operation to the attempts."""
     db.session.add(
         Attempt(
             workspace_id=of.workspace_id,
@@ -272,10 +276,12 @@ def end(row: Delivery, message: Message | None, decision: Decision) -> None:
 
 
 def _lose(message: Message, part: int, code: str) -> None:
-    """A part whose edit is refused for good is gone: what its message has to say from now on needs a new one. After
-    what was found out of the chat has been told."""
-    held = (MessagePart.message_id == message.id, MessagePart.part == part)
-    db.session.execute(update(MessagePart).where(*held).values(gone_code=code))
+    """Marks a part whose edit was refused for good as gone, so that news needs a new message.
+
+    Called after the events about the chat were published.
+    """
+    this_part = (MessagePart.message_id == message.id, MessagePart.part == part)
+    db.session.execute(update(MessagePart).where(*this_part).values(gone_code=code))
     first, message.gone_code = message.gone_code is None, message.gone_code or code
     db.session.flush()
     if first:
@@ -284,8 +290,12 @@ def _lose(message: Message, part: int, code: str) -> None:
 
 
 def _pause_senders(outcomes: Sequence[Outcome]) -> None:
-    """Rests senders whose provider asked for it; last and in order, because claims and renewals lock leases too."""
-    pauses = [(one.claimed, one.decision) for one in outcomes if one.decision is not None and one.decision.pause > 0]
+    """Pauses senders whose provider asked for it; last and in order, because claims and renewals lock leases too."""
+    pauses = [
+        (outcome.claimed, outcome.decision)
+        for outcome in outcomes
+        if outcome.decision is not None and outcome.decision.pause > 0
+    ]
     for claimed, decision in sorted(pauses, key=lambda pair: pair[0].sender_id):
         until = clock.now() + timedelta(seconds=decision.pause)
         longer = db.session.execute(
@@ -299,7 +309,7 @@ def _pause_senders(outcomes: Sequence[Outcome]) -> None:
             events.publish("sender_paused", sender_id=claimed.sender_id, code=decision.code)
 
 
-def _tell_others(claimed: Claimed, decision: Decision) -> None:
+def _publish_events(claimed: Claimed, decision: Decision) -> None:
     if decision.disables_sender:
         events.publish("sender_disabled", sender_id=claimed.sender_id, code=decision.code)
     conversation = db.session.get(Conversation, claimed.conversation_id) if claimed.conversation_id else None

@@ -41,30 +41,30 @@ def slots(history: Iterable[float], rates: Sequence[Rate], start: float, count: 
     Earliest on purpose: an operation counts only when it is answered, so a chat never opens before its next slot, and
     the row that is first in line is always due by then. A later slot would let a newer message overtake it.
     """
-    known = deque(sorted(history), maxlen=max((rate.count for rate in rates), default=1))
-    found: list[float] = []
+    past = deque(sorted(history), maxlen=max((rate.count for rate in rates), default=1))
+    moments: list[float] = []
     moment = start
     for _ in range(count):
         for rate in rates:
-            if len(known) >= rate.count:
-                moment = max(moment, known[-rate.count] + rate.seconds)
-        found.append(moment)
-        known.append(moment)
-    return found
+            if len(past) >= rate.count:
+                moment = max(moment, past[-rate.count] + rate.seconds)
+        moments.append(moment)
+        past.append(moment)
+    return moments
 
 
 @dataclass(slots=True)
 class ChatPace:
-    """What is remembered of one chat."""
+    """The rates and recent operations of one chat."""
 
     rates: tuple[Rate, ...]
     history: deque[float] = field(default_factory=deque)
-    rests_until: float = 0.0
+    paused_until: float = 0.0
     used_at: float = 0.0
 
     def opens(self, now: float) -> float:
         """When the chat may be used next."""
-        return max(self.rests_until, window_opens(self.history, self.rates, now))
+        return max(self.paused_until, window_opens(self.history, self.rates, now))
 
     def used(self, at: float) -> None:
         """Counts an operation that the provider had answered by `at`."""
@@ -96,17 +96,17 @@ class SenderPace:
         self._starts: deque[SendSlot] = deque(maxlen=max((rate.count for rate in rates), default=1))
         self._margin = _MARGIN
         self._next = 0.0
-        self._rests_until = 0.0
+        self._paused_until = 0.0
         self._chats: OrderedDict[int, ChatPace] = OrderedDict()
         """In the order of their last use."""
-        self._resting: dict[int, float] = {}
-        """The few that may not be used at the moment: all chats are too many to look at in each turn."""
+        self._throttled: dict[int, float] = {}
+        """The few that may not be used now: all chats are too many to inspect in each turn."""
         self._lock = threading.Lock()
         self._failures = 0
 
-    def moments(self, now: float, most: int, *, within: float = HORIZON) -> list[float]:
+    def next_slots(self, now: float, most: int, *, within: float = HORIZON) -> list[float]:
         """The next moments at which operations may be written, at most `most`, none later than `within` from now."""
-        opens = max(now, self._rests_until)
+        opens = max(now, self._paused_until)
         if opens > now + within:
             return []
         if not self._rates:
@@ -114,68 +114,68 @@ class SenderPace:
         past = [start.counted(now) for start in self._starts]
         last = self._starts[-1].planned if self._starts else opens - self._spacing
         following = self._next
-        found: list[float] = []
-        while len(found) < most:
+        slots: list[float] = []
+        while len(slots) < most:
             following = max(following, now - _CATCH_UP)
             at = max(opens, following, last + self._spacing / 2, self._leaves(past))
             if at > now + within:
                 break
-            found.append(at)
+            slots.append(at)
             past.append(at)
             last = at
             following += self._spacing
-        return found
+        return slots
 
     def opens(self, now: float) -> float:
         """When the sender's next operation may be written."""
-        return self.moments(now, 1, within=float("inf"))[0]
+        return self.next_slots(now, 1, within=float("inf"))[0]
 
     def take(self, moments: Sequence[float], now: float) -> list[SendSlot]:
-        """Reserves moments that `moments` gave, in their order."""
-        made = [SendSlot(moment) for moment in moments]
-        self._starts.extend(made)
-        self._next = max(self._next, now - _CATCH_UP) + self._spacing * len(made)
-        return made
+        """Reserves moments that `next_slots` gave, in their order."""
+        slots = [SendSlot(moment) for moment in moments]
+        self._starts.extend(slots)
+        self._next = max(self._next, now - _CATCH_UP) + self._spacing * len(slots)
+        return slots
 
     def remember(self, written: Iterable[float]) -> None:
         """Counts operations that an earlier holder of the lease wrote, at the latest at these moments."""
         self._starts.extend(SendSlot(moment, moment) for moment in sorted(written))
 
-    def rest(self, until: float) -> None:
-        """Nothing before `until`."""
-        self._rests_until = max(self._rests_until, until)
+    def pause(self, until: float) -> None:
+        """Allows nothing before `until`."""
+        self._paused_until = max(self._paused_until, until)
 
-    def rests_for(self, now: float) -> float:
+    def pause_left(self, now: float) -> float:
         """Seconds for which nothing may be written, 0 where something may."""
-        return max(0.0, self._rests_until - now)
+        return max(0.0, self._paused_until - now)
 
-    def used(self, chat_key: int, rates: tuple[Rate, ...], at: float, *, rest: float = 0.0) -> None:
-        """Counts an operation in a chat, answered by `at`; the provider asked for `rest` seconds of quiet there."""
+    def used(self, chat_key: int, rates: tuple[Rate, ...], at: float, *, pause: float = 0.0) -> None:
+        """Counts an operation in a chat, answered by `at`; the provider asked for `pause` seconds of quiet there."""
         with self._lock:
             chat = self._chats.setdefault(chat_key, ChatPace(rates))
             self._chats.move_to_end(chat_key)
             chat.used(at)
-            if rest > 0:
-                chat.rests_until = at + rest
+            if pause > 0:
+                chat.paused_until = at + pause
             opens = chat.opens(at)
             if opens > at:
-                self._resting[chat_key] = opens
+                self._throttled[chat_key] = opens
 
     def known(self, chat_key: int) -> ChatPace | None:
         """The memory of a chat, if there is any."""
         return self._chats.get(chat_key)
 
-    def cooling(self, now: float) -> dict[int, float]:
+    def throttled_chats(self, now: float) -> dict[int, float]:
         """The chats that may not be used now, with the moment they may; forgets those that long could."""
         with self._lock:
-            for chat_key in [one for one, opens in self._resting.items() if opens <= now]:
-                del self._resting[chat_key]
+            for chat_key in [chat_key for chat_key, opens in self._throttled.items() if opens <= now]:
+                del self._throttled[chat_key]
             while self._chats:
                 oldest = next(iter(self._chats))
-                if oldest in self._resting or now - self._chats[oldest].used_at <= _MEMORY_SECONDS:
+                if oldest in self._throttled or now - self._chats[oldest].used_at <= _MEMORY_SECONDS:
                     break
                 del self._chats[oldest]
-            return dict(self._resting)
+            return dict(self._throttled)
 
     def failed(self) -> int:
         """Counts a failure to reach the provider at all; returns how many came in a row."""
@@ -183,11 +183,11 @@ class SenderPace:
         return self._failures
 
     def answered(self) -> None:
-        """The provider answered: it can be reached."""
+        """Resets the count of failures: the provider answered."""
         self._failures = 0
 
     def refused(self) -> None:
-        """The provider counted more than we did: the way there varies by more than was allowed for."""
+        """Widens the margin: the provider counted more operations in a window than we did."""
         self._margin = min(_MAX_MARGIN, self._margin * 1.5)
 
     def _leaves(self, past: Sequence[float]) -> float:

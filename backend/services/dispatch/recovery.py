@@ -26,11 +26,11 @@ def take_over(lease: Lease) -> int:
     Where a repeat is allowed the row is due again; where it is not, the message ends as `unknown` and is shown to an
     operator.
     """
-    left = select(Delivery.id).where(
+    leftover = select(Delivery.id).where(
         Delivery.sender_id == lease.sender_id, Delivery.state == "sending", Delivery.epoch < lease.epoch
     )
     with system_scope("a lease serves all workspaces of its sender"):
-        ids = list(db.session.execute(left.order_by(Delivery.id)).scalars())
+        ids = list(db.session.execute(leftover.order_by(Delivery.id)).scalars())
         db.session.rollback()
         count = sum(_settle(lease, delivery_id) for delivery_id in ids)
     if count:
@@ -181,28 +181,28 @@ def _end_batch(which: object, state: str, code: str) -> int:
 
 
 def _end_rows(message_ids: list[int | None], delivery_ids: list[int], state: str, code: str) -> int:
-    ids = sorted({one for one in message_ids if one is not None})
+    ids = sorted({message_id for message_id in message_ids if message_id is not None})
     # Messages first, then deliveries: the order of every other writer. A row that was claimed meanwhile stays.
     messages = db.session.execute(
         select(Message).where(Message.id.in_(ids)).order_by(Message.id).with_for_update()
     ).scalars()
-    known = {message.id: message for message in messages}
-    gone = db.session.execute(
+    messages_by_id = {message.id: message for message in messages}
+    ended = db.session.execute(
         delete(Delivery)
         .where(Delivery.id.in_(delivery_ids), Delivery.state == "due")
         .returning(Delivery.id, Delivery.message_id, Delivery.operation)
         .execution_options(synchronize_session=False)
     ).all()
-    for message_id in sorted({row.message_id for row in gone if row.message_id and row.operation == "send"}):
+    for message_id in sorted({row.message_id for row in ended if row.message_id and row.operation == "send"}):
         db.session.execute(
             delete(Delivery)
             .where(Delivery.message_id == message_id, Delivery.state == "due")
             .execution_options(synchronize_session=False)
         )
-        message = known[message_id]
+        message = messages_by_id[message_id]
         if message.state == "queued":
             message.state, message.error = state, code
             db.session.flush()
             message_ended(message_id, state, code)
     db.session.commit()
-    return len(gone)
+    return len(ended)

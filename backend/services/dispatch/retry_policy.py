@@ -1,4 +1,4 @@
-"""What follows from an outcome: a pure function of the error and the row, with a table of cases in its tests."""
+"""The retry policy: a pure function of the error and the row, with a table of cases in its tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Next(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`seconds` until it is due again; `pause` in seconds rests the whole sender, `rest_chat` its chat."""
+    """`seconds` until it is due again; `pause` in seconds pauses the whole sender, `chat_pause` its chat."""
 
     next: Next
     code: str
@@ -37,7 +37,7 @@ class Decision:
     """The word for the attempts table."""
     seconds: float = 0.0
     pause: float = 0.0
-    rest_chat: float = 0.0
+    chat_pause: float = 0.0
     blocks_chat: bool = False
     disables_sender: bool = False
     moved_to: str | None = None
@@ -72,7 +72,7 @@ def decide(error: ChannelError, *, attempts: int, at_most_once: bool, failures_i
 
 
 def in_form(refusal: ChannelError, form: Form) -> Decision:
-    """A refusal that leaves a milder form: certainly nothing was said, so whatever the kind it goes again."""
+    """The decision on a refusal that leaves a milder form: nothing was sent, so every kind is tried again."""
     return Decision(Next.MILDER, refusal.code, "milder", form=form)
 
 
@@ -85,7 +85,7 @@ def _later(error: RetryLater, attempts: int, failures_in_row: int) -> Decision:
         # Our own lease ran out before the write: the next holder sends it.
         return Decision(Next.AGAIN, error.code, "retry", seconds=1.0)
     if error.scope == "chat":
-        return Decision(Next.AGAIN, error.code, "retry", seconds=error.seconds, rest_chat=error.seconds)
+        return Decision(Next.AGAIN, error.code, "retry", seconds=error.seconds, chat_pause=error.seconds)
     # A provider that cannot be reached at all rests as a whole, or each waiting row would knock by itself.
     reached = error.code == "rate_limited"
     seconds = error.seconds if reached else max(error.seconds, backoff(failures_in_row, most=30.0))

@@ -1,4 +1,4 @@
-"""Serving: which senders this process has under lease, and everything it knows of them while it does.
+"""Sender sessions: the senders that this process has under lease, with their pace and credentials.
 
 A sender with work that nobody serves is taken, what earlier holders left is settled, and it is given back when it has
 been idle, was switched off or got another token; never while an outcome of it is still to be recorded, because a new
@@ -51,7 +51,7 @@ class SenderSessions:
         self.senders: dict[int, SenderSession] = {}
         self._engine = engine
         self._app_context = app_context
-        self._tell_forgotten = forget
+        self._on_forgotten = forget
         self._used_at: dict[int, float] = {}
         self._unrecorded: dict[int, int] = {}
         self._leaving: set[int] = set()
@@ -76,12 +76,12 @@ class SenderSessions:
         """Gives everything back; nothing may be in flight any more."""
         self._ended.set()
         self._renewer.join(RENEW_SECONDS)
-        self._give_back(list(self.senders))
+        self._release_leases(list(self.senders))
 
     def bring_up_to_date(self, *, look: bool) -> bool:
         """Takes and gives back leases; whether it looked for new work, as it does each second and when told to."""
         held = self.keeper.held()
-        for sender_id in [one for one in self.senders if one not in held]:
+        for sender_id in [sender_id for sender_id in self.senders if sender_id not in held]:
             self._forget(sender_id)
         moment = time.monotonic()
         # Not at every turn: most turns only wait for the next pace token of a sender that is served already.
@@ -93,32 +93,32 @@ class SenderSessions:
             # Also one that ran out while the database was away and was renewed before anybody else took it.
             if sender_id not in self.senders:
                 self._begin_serving(lease)
-        over = {one for one, used in self._used_at.items() if moment - used > _IDLE_RELEASE_SECONDS}
-        self._give_back([one for one in over | self._leaving if not self._unrecorded.get(one)])
+        over = {sender_id for sender_id, used in self._used_at.items() if moment - used > _IDLE_RELEASE_SECONDS}
+        self._release_leases([sender_id for sender_id in over | self._leaving if not self._unrecorded.get(sender_id)])
         return looked
 
     def in_turn(self) -> list[tuple[int, Lease]]:
         """The senders that are served, each time with another one first: room that is short goes round."""
-        held = [(one, lease) for one, lease in self.keeper.held().items() if one in self.senders]
-        usable = [(one, lease) for one, lease in held if one not in self._leaving]
+        held = [(sender_id, lease) for sender_id, lease in self.keeper.held().items() if sender_id in self.senders]
+        usable = [(sender_id, lease) for sender_id, lease in held if sender_id not in self._leaving]
         self._first = (self._first + 1) % max(1, len(usable))
         return usable[self._first :] + usable[: self._first]
 
     def leases(self) -> Mapping[int, Lease]:
         """The leases of the senders that are served."""
-        return {one: lease for one, lease in self.keeper.held().items() if one in self.senders}
+        return {sender_id: lease for sender_id, lease in self.keeper.held().items() if sender_id in self.senders}
 
     def began(self, sender_id: int, operations: int) -> None:
-        """So many more operations of a sender are in flight."""
+        """Counts so many more operations of a sender as in flight."""
         self._used_at[sender_id] = time.monotonic()
         with self._flight_lock:
             self._unrecorded[sender_id] = self._unrecorded.get(sender_id, 0) + operations
 
     def ended(self, outcomes: Iterable[Outcome]) -> None:
-        """These are recorded, or given up."""
+        """Counts these outcomes, recorded or given up, as no longer in flight."""
         with self._flight_lock:
-            for one in outcomes:
-                self._unrecorded[one.claimed.sender_id] -= 1
+            for outcome in outcomes:
+                self._unrecorded[outcome.claimed.sender_id] -= 1
 
     def leave(self, sender_id: int) -> None:
         """Claims nothing more for it and gives it back once what is in flight is recorded."""
@@ -129,10 +129,10 @@ class SenderSessions:
     def _acquire(self, held: Iterable[int], moment: float) -> None:
         """Takes the senders with work that nobody serves."""
         self.keeper.inherit()
-        self._avoided = {one: until for one, until in self._avoided.items() if until > moment}
+        self._avoided = {sender_id: until for sender_id, until in self._avoided.items() if until > moment}
         with self._engine.connect() as connection:
             passed = [*held, *self._avoided]
-            needed = claims.senders_in_need(connection, passed, registry.names(), clock.now())
+            needed = claims.unserved_senders(connection, passed, registry.names(), clock.now())
         self.keeper.acquire(needed)
 
     def _begin_serving(self, lease: Lease) -> None:
@@ -146,7 +146,7 @@ class SenderSessions:
             db.session.rollback()
             log.exception("sender_defect", sender_id=lease.sender_id, error=type(error).__name__)
             self._avoided[lease.sender_id] = time.monotonic() + _AVOID_SECONDS
-            self._give_back([lease.sender_id])
+            self._release_leases([lease.sender_id])
 
     def _serve(self, lease: Lease) -> None:
         with system_scope("the dispatch loop serves all workspaces"):
@@ -155,7 +155,7 @@ class SenderSessions:
             ).scalar_one_or_none()
             usable = sender is not None and sender.is_active and sender.credentials is not None
             if sender is None or not usable:
-                self._give_back([lease.sender_id])
+                self._release_leases([lease.sender_id])
                 return
             channel = registry.get(sender.channel)
             pace = SenderPace(limits_of(channel).per_sender)
@@ -169,25 +169,25 @@ class SenderSessions:
 
     def _remember(self, sender_id: int) -> None:
         """Fills the pace with what the sender's earlier holder did in the last minute."""
-        served, now = self.senders[sender_id], clock.now()
+        session, now = self.senders[sender_id], clock.now()
         with self._engine.connect() as connection:
             rows = claims.recent_attempts(connection, [sender_id], now - timedelta(seconds=_MEMORY_SECONDS))
         writes: list[float] = []
-        for row in sorted(rows, key=lambda one: one.at):
-            rates = limits_of(served.channel).for_chat(is_group=bool(row.is_group))
+        for row in sorted(rows, key=lambda attempt: attempt.at):
+            rates = limits_of(session.channel).for_chat(is_group=bool(row.is_group))
             # Noted when it was claimed, and written within the horizon after that.
             at = time.monotonic() - max(0.0, (now - row.at).total_seconds()) + HORIZON
             writes.append(at)
-            served.pace.used(row.chat_key, rates, at)
-        served.pace.remember(writes)
+            session.pace.used(row.chat_key, rates, at)
+        session.pace.remember(writes)
 
     def _forget(self, sender_id: int) -> None:
         self._leaving.discard(sender_id)
         self.senders.pop(sender_id, None)
         self._used_at.pop(sender_id, None)
-        self._tell_forgotten(sender_id)
+        self._on_forgotten(sender_id)
 
-    def _give_back(self, sender_ids: list[int]) -> None:
+    def _release_leases(self, sender_ids: list[int]) -> None:
         for sender_id in sender_ids:
             self._forget(sender_id)
         try:
@@ -211,13 +211,13 @@ class SenderSessions:
 
     def _refresh_senders(self) -> None:
         """Notices a token that was changed and a sender that was switched off."""
-        served = dict(self.senders)
+        sessions = dict(self.senders)
         with system_scope("the dispatch loop serves all workspaces"):
             rows = db.session.execute(
-                select(Sender.id, Sender.is_active, Sender.credentials_hash).where(Sender.id.in_(served))
+                select(Sender.id, Sender.is_active, Sender.credentials_hash).where(Sender.id.in_(sessions))
             ).all()
             db.session.rollback()
         usable = {row.id: row.credentials_hash for row in rows if row.is_active}
-        for sender_id, one in served.items():
-            if sender_id not in usable or usable[sender_id] != one.credentials_hash:
+        for sender_id, session in sessions.items():
+            if sender_id not in usable or usable[sender_id] != session.credentials_hash:
                 self._leaving.add(sender_id)

@@ -51,35 +51,35 @@ def limits_of(channel: Channel) -> Limits:
     return channel.limits
 
 
-def transmit(served: SenderSession, claimed: Claimed, start: SendSlot, open_file: Callable[[str], BinaryIO]) -> Outcome:
-    """Carries out one operation and notes in `start` when it was written.
+def transmit(session: SenderSession, claimed: Claimed, slot: SendSlot, open_file: Callable[[str], BinaryIO]) -> Outcome:
+    """Carries out one operation and notes in `slot` when it was written.
 
     Never raises: a defect of ours ends in the row's history as `internal_error`.
     """
     transport.begin()
-    outcome = _outcome_of(served, claimed, open_file)
+    outcome = _outcome_of(session, claimed, open_file)
     # Other libraries than our transport do not tell: then when it had been answered.
-    start.written = transport.written_at() or time.monotonic()
+    slot.written = transport.written_at() or time.monotonic()
     return outcome
 
 
-def _outcome_of(served: SenderSession, claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Outcome:
-    if (rest := served.pace.rests_for(time.monotonic())) > 0:
+def _outcome_of(session: SenderSession, claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Outcome:
+    if (pause := session.pace.pause_left(time.monotonic())) > 0:
         # The provider asked for a pause after this was claimed: nothing is written meanwhile.
-        return Outcome(claimed, decision=Decision(Next.AGAIN, "sender_resting", "retry", seconds=rest))
+        return Outcome(claimed, decision=Decision(Next.AGAIN, "sender_resting", "retry", seconds=pause))
     operation = None
     try:
         operation = operation_of(claimed, open_file)
         failpoints.hit("delivery.before_write")
-        deadline = served.lease.deadline if FENCING else _NO_DEADLINE
-        receipt = served.channel.perform(served.credentials, operation, deadline=deadline)
+        deadline = session.lease.deadline if FENCING else _NO_DEADLINE
+        receipt = session.channel.perform(session.credentials, operation, deadline=deadline)
         failpoints.hit("delivery.accepted_not_recorded")
     except ChannelError as error:
-        form = _milder(served.channel, operation, error)
+        form = _milder(session.channel, operation, error)
         if form is not None:
             log.info("operation_refused", delivery_id=claimed.id, code=error.code, left_out=form.left_out)
             return Outcome(claimed, decision=in_form(error, form))
-        row = served.pace.failed() if error.code in ("connect_failed", "gateway_refused") else 1
+        row = session.pace.failed() if error.code in ("connect_failed", "gateway_refused") else 1
         decision = decide(error, attempts=claimed.attempts, at_most_once=claimed.at_most_once, failures_in_row=row)
         log.info("operation_failed", delivery_id=claimed.id, code=decision.code, phase=decision.phase)
         return Outcome(claimed, decision=decision)
@@ -87,7 +87,7 @@ def _outcome_of(served: SenderSession, claimed: Claimed, open_file: Callable[[st
         # A defect must neither end the thread nor lose the row: it is logged whole, tried again, then given up.
         log.exception("operation_defect", delivery_id=claimed.id, error=type(error).__name__)
         return Outcome(claimed, decision=_defect(claimed))
-    served.pace.answered()
+    session.pace.answered()
     return Outcome(claimed, receipt=receipt)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from backend.core import process_registry, queue
 from backend.core.process_registry import Process
 from backend.services.bots import overview as standing
-from backend.services.bots.overview import BotStanding
+from backend.services.bots.overview import BotState
 from backend.services.health.figures import Figures, gather
 from backend.services.health.readiness import Check, Load, load, readiness, redis_check
 
@@ -27,7 +27,7 @@ class Overview:
     load: Load
     processes: list[Process] | None
     queues: dict[str, Any]
-    bots: list[BotStanding]
+    bots: list[BotState]
 
 
 def overview() -> Overview:
@@ -36,7 +36,7 @@ def overview() -> Overview:
     weight = load()
     figures = gather()
     assert figures is not None, "the database has just answered"
-    processes = process_registry.everybody()
+    processes = process_registry.list_processes()
     bots = standing.bots()
     found = sorted(problems(checks, processes, figures, bots))
     return Overview(
@@ -51,9 +51,7 @@ def overview() -> Overview:
     )
 
 
-def problems(
-    checks: list[Check], processes: list[Process] | None, figures: Figures, bots: list[BotStanding]
-) -> set[str]:
+def problems(checks: list[Check], processes: list[Process] | None, figures: Figures, bots: list[BotState]) -> set[str]:
     """The names of what is not well."""
     found = {f"{check.name}_{check.state}" for check in checks if check.state != "ok"}
     if processes is not None:
@@ -76,7 +74,7 @@ def problems(
 def missing_roles(processes: list[Process]) -> list[str]:
     """What nobody does: `dispatch`, or a queue without a worker."""
     there = {process.role for process in processes}
-    lanes = [] if "jobs" in there else [lane for lane in queue.LANES if lane not in there]
+    lanes = [] if "jobs" in there else [lane for lane in queue.QUEUES if lane not in there]
     return lanes if "dispatch" in there else ["dispatch", *lanes]
 
 

@@ -52,12 +52,12 @@ def send_alert(
 
     `message` may use `b i u s code pre a`; escape what it quotes. Without `bot_name` the bot named `alerts` says it,
     and one that does not work is no error: the admins get the alert. `photo` and `document` are a stored file's id or a
-    public address. Raises what `alerts.raising.raise_wish` raises, and NotFound for an unknown workspace.
+    public address. Raises what `alerts.raise_input` raises, and NotFound for an unknown workspace.
     """
-    wish = _wish(
+    alert_input = _alert_input(
         title, message, severity, bot_name, chat_ids, throttle_key, labels, buttons, photo, document, status, None, {}
     )
-    return _raise(workspace_id, wish)
+    return _raise(workspace_id, alert_input)
 
 
 def send_alert_templated(
@@ -78,10 +78,10 @@ def send_alert_templated(
 
     Values are escaped. Raises also Invalid (`template_not_found`, or what is wrong with the template).
     """
-    wish = _wish(
+    alert_input = _alert_input(
         title, "", severity, bot_name, chat_ids, throttle_key, labels, buttons, None, None, status, template, vars or {}
     )
-    return _raise(workspace_id, wish)
+    return _raise(workspace_id, alert_input)
 
 
 def format_alert(
@@ -102,15 +102,15 @@ def format_alert(
     return texts.text(view, locale)
 
 
-def _raise(workspace_id: int | None, wish: AlertInput) -> AlertResult:
+def _raise(workspace_id: int | None, alert_input: AlertInput) -> AlertResult:
     with of_workspace(workspace_id) as home:
-        outcome = alerts.raise_input(home, wish, Attribution(ACTOR, ACTOR))
+        outcome = alerts.raise_input(home, alert_input, Attribution(ACTOR, ACTOR))
     return AlertResult(
         outcome.alert_id, outcome.decision, outcome.reason, outcome.count, outcome.level, outcome.message_ids
     )
 
 
-def _wish(
+def _alert_input(
     title: str,
     message: str,
     severity: str,
@@ -136,7 +136,7 @@ def _wish(
         message=message,
         severity=severity,
         bot_name=bot_name,
-        chat_ids=[str(one) for one in chat_ids],
+        chat_ids=[str(chat_id) for chat_id in chat_ids],
         throttle_key=throttle_key,
         labels=labels or {},
         buttons=buttons,

@@ -1,4 +1,4 @@
-"""Saying something by a bot's name: text, a picture, a document; and answering a pressed button."""
+"""Sending by a bot's name: text, a picture, a document; and answering a pressed button."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def send_message(
     `bad_buttons`), and NotFound for an unknown workspace.
     """
     content = Content(
-        _said(text, format, need=True),
+        _valid_text(text, format, need=True),
         format=format,
         buttons=build_keyboard(buttons),
         silent=silent,
@@ -120,14 +120,14 @@ def build_keyboard(rows: Keyboard | Iterable[Iterable[Any]]) -> Keyboard:
     Raises Invalid(`bad_buttons`).
     """
     try:
-        made = tuple(made_row for row in rows if (made_row := tuple(_button(one) for one in row)))
-        keyboards.build_keyboard(made)
+        keyboard = tuple(row_of_buttons for row in rows if (row_of_buttons := tuple(_button(button) for button in row)))
+        keyboards.build_keyboard(keyboard)
     except (TypeError, ValueError, KeyError) as error:
         message = str(error) if isinstance(error, ValueError) else "A button is a text with an address or data."
         raise Invalid(
             "bad_buttons", message, detail=[{"field": "buttons", "code": "bad_buttons", "message": message}]
         ) from None
-    return made
+    return keyboard
 
 
 def answer_callback(
@@ -164,7 +164,7 @@ def _send_file(
     workspace_id: int | None,
     key: str | None,
 ) -> Sent:
-    text, rows = _said(caption, text_format, need=False), build_keyboard(buttons)
+    text, rows = _valid_text(caption, text_format, need=False), build_keyboard(buttons)
 
     def content(media: Media) -> Content:
         return Content(text, format=text_format, buttons=rows, media=(media,), silent=silent)
@@ -173,7 +173,7 @@ def _send_file(
         target = _target(home, *given)
         known = sending.known(target, workspace_id=home, key=key)
         if known is not None:
-            return Sent(target.level, tuple(one.id for one in known))
+            return Sent(target.level, tuple(message.id for message in known))
         if isinstance(source, int):
             return _store(home, target, content(attachments.as_media(attachments.get(source), kind)), key)
         if isinstance(source, str):
@@ -181,16 +181,16 @@ def _send_file(
         else:
             most = attachments.MAX_PHOTO if kind == "photo" else attachments.MAX_DOCUMENT
             stream = io.BytesIO(source) if isinstance(source, bytes) else source
-            made = attachments.keep(filename or kind, stream, max_bytes=most)
-            return _store(home, target, content(attachments.as_media(made, kind)), key)
+            file = attachments.keep(filename or kind, stream, max_bytes=most)
+            return _store(home, target, content(attachments.as_media(file, kind)), key)
     # No transaction is open while the address is fetched; it is resolved anew, as it may have changed meanwhile.
     with workspace_scope(home):
         stored = _fetched(source, kind)
     try:
         with of_workspace(home):
             name = filename or fetching.name_of(source) or kind
-            made = attachments.record(name, stored)
-            return _store(home, _target(home, *given), content(attachments.as_media(made, kind)), key)
+            file = attachments.record(name, stored)
+            return _store(home, _target(home, *given), content(attachments.as_media(file, kind)), key)
     except BaseException:
         attachments.files().delete(stored.key)
         raise
@@ -210,25 +210,25 @@ def _fetched(address: str, kind: MediaKind) -> Any:
 def _target(
     home: int, bot_name: str | None, bot_id: int | None, token: str | None, chat_ids: Sequence[str | int]
 ) -> Target:
-    chats = [str(one) for one in chat_ids]
+    chats = [str(chat_id) for chat_id in chat_ids]
     return resolution.resolve(home, bot_name=bot_name, bot_id=bot_id, token=token, chat_ids=chats)
 
 
 def _store(home: int, target: Target, content: Content, key: str | None) -> Sent:
-    made = sending.say(target, content, workspace_id=home, kind=KIND, lane=Priority.NOTIFICATION, key=key)
-    return Sent(target.level, tuple(one.id for one in made))
+    messages = sending.send_to_chats(target, content, workspace_id=home, kind=KIND, lane=Priority.NOTIFICATION, key=key)
+    return Sent(target.level, tuple(message.id for message in messages))
 
 
-def _said(text: str, text_format: TextFormat, *, need: bool) -> str:
+def _valid_text(text: str, text_format: TextFormat, *, need: bool) -> str:
     if text_format not in ("plain", "html"):
         raise Invalid("unknown_format", "A text is plain or html.")
-    said = richtext.storable(text)
-    runs = richtext.read(said) if text_format == "html" else richtext.plain(said)
+    storable = richtext.storable(text)
+    runs = richtext.read(storable) if text_format == "html" else richtext.plain(storable)
     if need and not richtext.has_visible(richtext.visible(runs)):
         raise Invalid("text_empty", "There is nothing to say.")
-    if len(said) > _MAX_TEXT:
+    if len(storable) > _MAX_TEXT:
         raise Invalid("text_too_long", f"A text has at most {_MAX_TEXT} characters; attach it as a document.")
-    return said
+    return storable
 
 
 def _button(given: Any) -> Button:

@@ -86,7 +86,7 @@ class TelegramService:
             link = linking.link_of(user.id, bot.id) if bot else None
             if link is None:
                 return LinkStatus(linked=False)
-            state, _ = notifications.standing(user)
+            state, _ = notifications.link_state_of(user)
             return LinkStatus(linked=True, linked_at=link.linked_at, reason=None if state == "active" else state)
 
 

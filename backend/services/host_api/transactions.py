@@ -37,11 +37,11 @@ def of_workspace(workspace_id: int | None) -> Iterator[int]:
             query = select(func.min(Workspace.id))
             if workspace_id is not None:
                 query = query.where(Workspace.id == workspace_id)
-            found = own.execute(query).scalar()
-        if found is None:
+            value = own.execute(query).scalar()
+        if value is None:
             raise NotFound("workspace_not_found", "There is no such workspace.")
-        with workspace_scope(found):
-            yield found
+        with workspace_scope(value):
+            yield value
             own.commit()
 
 

@@ -1,4 +1,4 @@
-"""A bot's webhook from Python: registered, looked at, deleted; and updates that the host application received."""
+"""A bot's webhook from Python: registered, read, deleted; and updates that the host application received."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backend.models import Sender
 from backend.services import intake, senders
 from backend.services.auth import audit
 from backend.services.bots import resolution, telegram_lookup, webhooks
-from backend.services.bots.webhooks import Standing
+from backend.services.bots.webhooks import WebhookState
 from backend.services.host_api.transactions import ACTOR, of_workspace
 from backend.services.senders import provider
 
@@ -47,10 +47,10 @@ class TelegramWebhook:
                 provider.quick().delete_webhook(token, drop_pending=drop_pending)
             audit.record(ACTOR, "bot.webhook_deleted", f"sender:{bot.id}", drop_pending=drop_pending)
 
-    def info(self) -> Standing:
+    def info(self) -> WebhookState:
         """What Telegram says of it."""
         with of_workspace(self._workspace_id) as home:
-            return webhooks.standing_of(self._bot(home))
+            return webhooks.webhook_state_of(self._bot(home))
 
     def handle(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Takes an update that the host application received; False for one that is known already.
@@ -65,7 +65,7 @@ class TelegramWebhook:
             return intake.store(bot, body)
 
     def _bot(self, home: int) -> Sender:
-        found = resolution.resolve(home, bot_name=self._bot_name, bot_id=self._bot_id, need_chats=False)
-        if found.sender.source not in ("database", "environment"):
+        target = resolution.resolve(home, bot_name=self._bot_name, bot_id=self._bot_id, need_chats=False)
+        if target.sender.source not in ("database", "environment"):
             raise Conflict("no_webhook", "A bot of TELEGRAM_BOT_CONFIGS only sends; it has no webhook here.")
-        return found.sender
+        return target.sender

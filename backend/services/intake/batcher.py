@@ -1,4 +1,4 @@
-"""Accepting: what many requests hand over at once is stored by one thread in one transaction.
+"""The batcher: one thread stores the updates of many requests in one transaction.
 
 A commit costs the same for one body as for thirty. While one commits, the next ones gather; nobody waits for a timer.
 Each request hears of its own body after the commit that holds it, and may acknowledge then.
@@ -36,16 +36,16 @@ OnStored = Callable[[Sequence[tuple[Any, Result]]], None]
 
 @dataclass(frozen=True, slots=True)
 class PendingUpdate:
-    """A body whose secret was verified; `told` hears of it under `ticket`."""
+    """A body whose secret was verified; `on_stored` is called with its `ticket` and result."""
 
     sender: Receiver
     raw: bytes
-    told: OnStored
+    on_stored: OnStored
     ticket: Any
 
 
 class Acceptor:
-    """The thread and what waits for it. One for each engine of a process."""
+    """The thread that stores updates, and its queue; one for each engine of a process."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -84,39 +84,39 @@ class Acceptor:
 
     def _accept(self, batch: Sequence[PendingUpdate]) -> None:
         ready: list[tuple[PendingUpdate, UpdateRow]] = []
-        for handed in batch:
+        for update in batch:
             try:
-                ready.append((handed, arrived(handed.sender, handed.raw)))
+                ready.append((update, arrived(update.sender, update.raw)))
             except Exception as error:
-                log.exception("body_defect", sender_id=handed.sender.id, error=type(error).__name__)
-                _tell([(handed, error)])
+                log.exception("body_defect", sender_id=update.sender.id, error=type(error).__name__)
+                _notify([(update, error)])
         if ready:
             self._store(ready)
 
     def _store(self, ready: Sequence[tuple[PendingUpdate, UpdateRow]]) -> None:
         events = [event for _, event in ready]
         try:
-            new, again = self._insert(events)
+            new, repeated = self._insert(events)
             failpoints.hit("webhook.inserted_not_woken")
         except (DBAPIError, PoolTimeout) as error:
             if len(ready) > 1 and isinstance(error, IntegrityError | DataError):
                 # One of them is refused (its bot is gone): the others must not suffer for it.
-                for one in ready:
-                    self._store([one])
+                for pair in ready:
+                    self._store([pair])
             else:
-                _tell([(handed, error) for handed, _ in ready])
+                _notify([(update, error) for update, _ in ready])
             return
         except Exception as error:
             log.exception("accept_defect", error=type(error).__name__)
-            _tell([(handed, error) for handed, _ in ready])
+            _notify([(update, error) for update, _ in ready])
             return
         # What a first attempt may have stored is known by now, and has not woken anybody.
-        to_process = again or any(event.name in new and not event.parked for event in events)
+        to_process = repeated or any(event.name in new and not event.parked for event in events)
         results: list[tuple[PendingUpdate, Result]] = []
-        for handed, event in ready:
-            results.append((handed, event.name in new))
+        for update, event in ready:
+            results.append((update, event.name in new))
             new.discard(event.name)  # the second of two equal ones
-        _tell(results)
+        _notify(results)
         if to_process:
             queue.wake_now("intake")
 
@@ -151,12 +151,12 @@ class Acceptor:
             connection.close()
 
 
-def _tell(results: Sequence[tuple[PendingUpdate, Result]]) -> None:
+def _notify(results: Sequence[tuple[PendingUpdate, Result]]) -> None:
     by_listener: dict[OnStored, list[tuple[Any, Result]]] = {}
-    for handed, result in results:
-        by_listener.setdefault(handed.told, []).append((handed.ticket, result))
-    for told, tickets in by_listener.items():
-        told(tickets)
+    for update, result in results:
+        by_listener.setdefault(update.on_stored, []).append((update.ticket, result))
+    for on_stored, tickets in by_listener.items():
+        on_stored(tickets)
 
 
 def _settle(futures: Sequence[tuple[Future[bool], Result]]) -> None:
@@ -179,7 +179,7 @@ def accept(sender: Receiver, raw: bytes) -> Future[bool]:
 def acceptor(engine: Engine) -> Acceptor:
     """The acceptor of this engine, started when it is first needed."""
     with _lock:
-        found = _acceptors.get(engine)
-        if found is None:
-            found = _acceptors[engine] = Acceptor(engine)
-        return found
+        acceptor_of_engine = _acceptors.get(engine)
+        if acceptor_of_engine is None:
+            acceptor_of_engine = _acceptors[engine] = Acceptor(engine)
+        return acceptor_of_engine

@@ -11,14 +11,14 @@ from sqlalchemy import BigInteger, bindparam, select, text
 from backend.core import clock, queue
 from backend.core.database import db, system_scope
 from backend.models import WebhookEvent
-from backend.services.intake.processor import Place, begin, process
+from backend.services.intake.processor import ConversationPosition, begin, process
 
 _PAGE = 200
-"""How many conversations are looked at in one query."""
+"""How many conversations one query considers."""
 _RUN = 20
 """How many events of one conversation are processed before the others get their turn."""
 
-_BEGINNING: Place = (0, -(2**63))
+_BEGINNING: ConversationPosition = (0, -(2**63))
 
 # One step of the index for a conversation, however many events it holds.
 _HEADS = text(
@@ -72,7 +72,7 @@ def drain(seconds: float = 10.0) -> int:
 def waiting() -> int:
     """How many events are due to be processed now; counts to 1,000 at most."""
     with system_scope("housekeeping"):
-        found = db.session.execute(
+        count = db.session.execute(
             text(
                 "SELECT count(*) FROM (SELECT 1 FROM webhook_events"
                 " WHERE state = 'new' AND due_at <= :now LIMIT 1000) w"
@@ -80,22 +80,24 @@ def waiting() -> int:
             {"now": clock.now()},
         ).scalar_one()
         db.session.rollback()
-    return int(found)
+    return int(count)
 
 
-def _oldest() -> Place | None:
+def _oldest() -> ConversationPosition | None:
     """The conversation of the oldest event that is due, perhaps behind one that is not."""
-    found = db.session.execute(
+    received_at = db.session.execute(
         select(WebhookEvent.sender_id, WebhookEvent.conversation_key)
         .where(WebhookEvent.state == "new", WebhookEvent.due_at <= clock.now())
         .order_by(WebhookEvent.id)
         .limit(1)
     ).first()
     db.session.rollback()
-    return None if found is None else (found.sender_id, found.conversation_key)
+    return None if received_at is None else (received_at.sender_id, received_at.conversation_key)
 
 
-def _heads(after: Place = _BEGINNING, *, inclusive: bool = True) -> list[tuple[Place, bool]]:
+def _heads(
+    after: ConversationPosition = _BEGINNING, *, inclusive: bool = True
+) -> list[tuple[ConversationPosition, bool]]:
     """The next conversations that wait, `after` a place or from it on, and whether the first event of each is due."""
     rows = db.session.execute(
         _HEADS,
@@ -111,7 +113,7 @@ def _heads(after: Place = _BEGINNING, *, inclusive: bool = True) -> list[tuple[P
     return [((row.sender_id, row.conversation_key), row.due) for row in rows]
 
 
-def _run_conversation(place: Place, deadline: float) -> int:
+def _run_conversation(place: ConversationPosition, deadline: float) -> int:
     """Processes a conversation's events in their order; stops at the first that does not end or is not due."""
     ended = 0
     while ended < _RUN:

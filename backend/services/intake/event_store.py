@@ -40,7 +40,7 @@ _STORE = """
 
 
 class Receiver(Protocol):
-    """Whose update it is: a sender, or what a webhook remembers of one."""
+    """The sender of an update: its row, or a webhook target."""
 
     @property
     def id(self) -> int:

@@ -33,11 +33,11 @@ class PollingStopped(Exception):
 
 
 class Poller:
-    """Polls for one bot until `stop`. `tell` gets lines for whoever watches."""
+    """Polls for one bot until `stop`. `report` gets lines for whoever watches."""
 
-    def __init__(self, sender_id: int, tell: Callable[[str], None], *, wait: int = WAIT_SECONDS) -> None:
+    def __init__(self, sender_id: int, report: Callable[[str], None], *, wait: int = WAIT_SECONDS) -> None:
         self._sender_id = sender_id
-        self._tell = tell
+        self._report = report
         self._wait = wait
         self._offset: int | None = None
         self._failures = 0
@@ -72,7 +72,7 @@ class Poller:
                 started, self._has_webhook = False, True
             except RetryLater as error:
                 if error.code == "other_poller":
-                    self._tell("Another process polls for this bot; only one of them can.")
+                    self._report("Another process polls for this bot; only one of them can.")
                 self._rest(error.code, error.seconds)
             except ChannelError as error:
                 self._rest(error.code)
@@ -115,12 +115,12 @@ class Poller:
         token = self._token()
         address = self._webhook(token)
         if address or self._has_webhook:
-            self._tell(
+            self._report(
                 f"Deleting the webhook {address or '(which one, this server does not say)'}:"
                 " a bot is either polled or has one."
             )
             provider.patient().delete_webhook(token)
-        self._tell("Polling.")
+        self._report("Polling.")
 
     def _webhook(self, token: str) -> str:
         """The webhook's address. Empty also where the server does not tell, as one of somebody's own may lack the
@@ -132,10 +132,10 @@ class Poller:
         except RetryLater as error:
             if error.code != "gateway_refused":
                 raise
-            found: ChannelError = error
+            failure: ChannelError = error
         except ChannelError as error:
-            found = error
-        self._tell(f"This server does not answer getWebhookInfo ({found.code}); polling without it.")
+            failure = error
+        self._report(f"This server does not answer getWebhookInfo ({failure.code}); polling without it.")
         return ""
 
     def _token(self) -> str:
@@ -145,10 +145,10 @@ class Poller:
         return token
 
     def _sender(self) -> Sender:
-        found = db.session.get(Sender, self._sender_id, populate_existing=True)
-        if found is None:
+        sender = db.session.get(Sender, self._sender_id, populate_existing=True)
+        if sender is None:
             raise PollingStopped("The bot has been deleted.")
-        return found
+        return sender
 
     def _refused(self, error: SenderDisabled) -> None:
         with system_scope("a sender may serve several workspaces"):

@@ -32,7 +32,7 @@ MAX_FAILURES = 5
 MAX_ATTEMPTS = 8
 """One whose process dies is given more time, about four minutes: perhaps it was not the event that killed it."""
 
-Place = tuple[int, int]
+ConversationPosition = tuple[int, int]
 """A conversation in the order of the index: its sender, and its key."""
 
 Prepare = Callable[[Sender, InboundEvent], Any]
@@ -77,7 +77,7 @@ _BEGIN = text(
 ).bindparams(bindparam("now", type_=UtcDateTime))
 
 
-def begin(place: Place) -> ClaimedEvent | None:
+def begin(place: ConversationPosition) -> ClaimedEvent | None:
     """Counts the attempt of the conversation's first event and commits it, before anything that could end this process.
 
     It also moves the event's next try away: should this process die, others go first and the event is not met by the
@@ -93,7 +93,7 @@ def begin(place: Place) -> ClaimedEvent | None:
     return ClaimedEvent(**row._mapping)
 
 
-def _park_hopeless(place: Place) -> None:
+def _park_hopeless(place: ConversationPosition) -> None:
     """Puts the conversation's first event aside if it was tried too often."""
     first = db.session.execute(
         select(WebhookEvent.id)
@@ -158,7 +158,7 @@ def process(event: ClaimedEvent) -> bool:
         # Preparing may ask the provider something: it gets a detached sender and no open transaction.
         db.session.expunge(sender)
         db.session.rollback()
-        found = [(one, prepare(sender, one)) for one in channel.parse(raw)]
+        prepared = [(inbound, prepare(sender, inbound)) for inbound in channel.parse(raw)]
         db.session.rollback()
         mine = _lock(event_id)
         if mine is None:
@@ -171,9 +171,9 @@ def process(event: ClaimedEvent) -> bool:
             db.session.commit()
             return False
         failpoints.hit("intake.claimed")
-        for one, facts in found:
-            handle(sender, one, facts)
-        _end(locked, [one for one, _ in found])
+        for inbound, facts in prepared:
+            handle(sender, inbound, facts)
+        _end(locked, [inbound for inbound, _ in prepared])
         db.session.flush()
         failpoints.hit("intake.processed_not_committed")
         db.session.commit()
@@ -187,13 +187,13 @@ def process(event: ClaimedEvent) -> bool:
         return _failed(event_id, type(error).__name__)
 
 
-def _end(event: WebhookEvent, found: Sequence[InboundEvent]) -> None:
-    """Says how an event ended that was handled without a failure."""
-    strange = next((one for one in found if isinstance(one, Parked)), None)
+def _end(event: WebhookEvent, inbound_events: Sequence[InboundEvent]) -> None:
+    """Records the end of an event that was handled without a failure."""
+    strange = next((inbound for inbound in inbound_events if isinstance(inbound, Parked)), None)
     if strange is not None:
         _park(event, strange.reason)
         return
-    useless = all(isinstance(one, Ignored) for one in found)
+    useless = all(isinstance(inbound, Ignored) for inbound in inbound_events)
     event.state, event.processed_at, event.error = "ignored" if useless else "done", clock.now(), None
 
 
@@ -213,7 +213,7 @@ def _failed(event_id: int, code: str) -> bool:
 
 
 def _park(event: WebhookEvent, code: str) -> None:
-    """Puts an event aside where an operator finds it; those behind it go on."""
+    """Parks an event for an operator; the events behind it go on."""
     now = clock.now()
     event.state, event.error, event.processed_at = "parked", code, now
     db.session.add(

@@ -1,4 +1,4 @@
-"""What happened at a Telegram bot, and what follows from it.
+"""Handles the inbound events of Telegram bots.
 
 The drain calls `prepare` first, without a transaction, and then `handle` inside the event's transaction and in the
 system scope. Kinds that nothing here reacts to have been recorded by the intake already.
@@ -39,11 +39,11 @@ def prepare(sender: Sender, event: InboundEvent) -> Facts:
 
 def handle(sender: Sender, event: InboundEvent, facts: Facts | None = None) -> None:
     """Does what the event asks for, in the caller's transaction."""
-    known = facts or Facts()
+    facts_known = facts or Facts()
     if isinstance(event, MessageReceived):
-        _message(sender, event, known)
+        _message(sender, event, facts_known)
     elif isinstance(event, ButtonPressed):
-        _press(sender, event, known)
+        _press(sender, event, facts_known)
     elif isinstance(event, MembershipChanged):
         _membership(sender, event)
     elif isinstance(event, ChatMigrated):
@@ -54,52 +54,50 @@ def handle(sender: Sender, event: InboundEvent, facts: Facts | None = None) -> N
 def _message(sender: Sender, event: MessageReceived, facts: Facts) -> None:
     if event.channel_post or event.chat.type == "channel":
         return
-    exchange = ChatContext.open(sender, event.chat, event.sender, facts, event.message_id)
+    context = ChatContext.open(sender, event.chat, event.sender, facts, event.message_id)
     if not event.proves_sender:
-        _unproven(exchange, event)
+        _unproven(context, event)
         return
     command = commands.command_in(sender, event)
     token = commands.token_in(command)
     redemption = None
-    if token is not None and exchange.may_decide:
+    if token is not None and context.may_decide:
         redemption = linking.redeem(sender, token, event.chat, event.sender)
-        exchange.follow(redemption)
-    if exchange.workspace_id is None or (command is None and not event.chat.is_private):
+        context.follow(redemption)
+    if context.workspace_id is None or (command is None and not event.chat.is_private):
         # Before the first workspace nobody is there to talk to; and a group's own talk is not ours to keep.
         return
-    _record(exchange, event)
+    _record(context, event)
     if redemption is not None:
-        commands.answer_redemption(exchange, redemption)
+        commands.answer_redemption(context, redemption)
     elif command is not None:
-        commands.run(exchange, command)
-    elif exchange.link is None:
-        commands.hint(exchange)
+        commands.run(context, command)
+    elif context.link is None:
+        commands.hint(context)
 
 
-def _unproven(exchange: ChatContext, event: MessageReceived) -> None:
+def _unproven(context: ChatContext, event: MessageReceived) -> None:
     """A message that may be somebody else's words never redeems a token or runs a command; it is told why."""
-    if exchange.workspace_id is None:
+    if context.workspace_id is None:
         return
     author = event.sender
     if event.chat.is_private and author is not None and not author.is_bot:
-        _record(exchange, event)
-    if event.edited or not commands.carries_token(exchange.sender, event):
+        _record(context, event)
+    if event.edited or not commands.carries_token(context.sender, event):
         return
     if event.forwarded and event.chat.is_private:
-        exchange.say("linking.forwarded")
+        context.send_reply("linking.forwarded")
     elif event.anonymous and event.chat.is_group:
-        exchange.say("linking.anonymous")
+        context.send_reply("linking.anonymous")
 
 
-def _record(exchange: ChatContext, event: MessageReceived) -> None:
-    conversation = exchange.conversation()
+def _record(context: ChatContext, event: MessageReceived) -> None:
+    conversation = context.conversation()
     identity_id = conversation.identity_id
     if event.chat.is_group and event.sender is not None:
-        author = conversations.identity_of(
-            exchange.sender.channel, event.sender, workspace_id=conversation.workspace_id
-        )
+        author = conversations.identity_of(context.sender.channel, event.sender, workspace_id=conversation.workspace_id)
         identity_id = author.id
-    own = exchange.user.id if exchange.user is not None and event.chat.is_private else None
+    own = context.user.id if context.user is not None and event.chat.is_private else None
     conversations.record_inbound(conversation, event, identity_id=identity_id, user_id=own)
 
 
@@ -110,13 +108,13 @@ def _press(sender: Sender, event: ButtonPressed, facts: Facts) -> None:
         return
     if event.data.startswith("alert:") and alerts.press(sender, event):
         return
-    exchange = None
+    context = None
     if event.chat is not None:
-        exchange = ChatContext.open(sender, event.chat, event.person, facts, event.message_id)
-    workspace_id = exchange.workspace_id if exchange is not None else sender.workspace_id
+        context = ChatContext.open(sender, event.chat, event.person, facts, event.message_id)
+    workspace_id = context.workspace_id if context is not None else sender.workspace_id
     if workspace_id is None:
         return
-    text = commands.press(exchange, event.data) if exchange is not None else commands.gone(event.person)
+    text = commands.press(context, event.data) if context is not None else commands.gone(event.person)
     with workspace_scope(workspace_id):
         delivery.answer_callback(sender, event.callback_id, text, workspace_id=workspace_id)
 
@@ -138,7 +136,7 @@ def _membership(sender: Sender, event: MembershipChanged) -> None:
 
 
 def _note_activity(sender: Sender) -> None:
-    """When this bot was last heard of, to the minute: events of all its chats pass here at once."""
+    """Notes when this bot last received an event, to the minute: events of all its chats pass here at once."""
     now = clock.now()
     seen = sender.last_inbound_at
     if seen is not None and (now - seen).total_seconds() < _SEEN_EVERY_SECONDS:

@@ -29,7 +29,7 @@ from backend.services.linking.links import (
 )
 from backend.services.linking.overview import Status, status_of, unlink_account
 from backend.services.linking.redemption import Redemption, redeem
-from backend.services.linking.texts import linked_content, masked_account, say
+from backend.services.linking.texts import linked_content, masked_account, send_reply
 from backend.services.linking.tokens import LIFE, Issued, issue, looks_like_token
 
 __all__ = [
@@ -61,7 +61,7 @@ __all__ = [
     "refuse_confirmation",
     "restore_chat",
     "resume",
-    "say",
+    "send_reply",
     "status_of",
     "unlink",
     "unlink_account",

@@ -24,7 +24,7 @@ from backend.services import conversations, senders
 from backend.services.auth import audit
 from backend.services.linking import links
 from backend.services.linking.redemption import Redemption, redeem_row
-from backend.services.linking.texts import masked_account, say
+from backend.services.linking.texts import masked_account, send_reply
 from backend.services.linking.tokens import looks_like_token
 
 QUESTIONS: Final = 5
@@ -88,7 +88,7 @@ def find_confirmation(sender: Sender, confirmation_id: int, chat_id: str) -> Con
 
 
 def accept_confirmation(confirmation: Confirmation, sender: Sender, chat: Chat, person: Person) -> Redemption:
-    """The chat says yes: as if it had sent the token itself."""
+    """Accepts a question: redeems the token as if the chat had sent it."""
     redemption = redeem_row(confirmation.token, sender, chat, person)
     if redemption.outcome == "linked":
         with system_scope("the question belongs to the token's workspace"):
@@ -98,7 +98,7 @@ def accept_confirmation(confirmation: Confirmation, sender: Sender, chat: Chat, 
 
 
 def refuse_confirmation(confirmation: Confirmation) -> None:
-    """The chat says no: the token is void, so that the same question is not asked elsewhere."""
+    """Refuses a question and voids the token, so that the same question is not asked elsewhere."""
     with system_scope("the question belongs to the token's workspace"):
         confirmation.token.used_at = confirmation.token.refused_at = clock.now()
         audit.record(
@@ -127,17 +127,17 @@ def _unknown() -> NotFound:
 
 
 def _ask(actor_label: str, user: User, row: LinkToken, sender: Sender, chat_id: str, hashed: bytes) -> None:
-    asked = db.session.execute(
+    existing_id = db.session.execute(
         select(LinkConfirmation.id).where(LinkConfirmation.token_id == row.id, LinkConfirmation.chat_hash == hashed)
     ).scalar()
-    if asked is not None:
+    if existing_id is not None:
         return
     _check_patience(user, hashed)
     conversation = conversations.find(sender, chat_id, workspace_id=user.workspace_id)
     if conversation is None:
         chat = Chat(id=chat_id, type=_kind_of(chat_id))
         conversation = conversations.find_or_create(sender, chat, workspace_id=user.workspace_id)
-    made = db.session.execute(
+    confirmation_id = db.session.execute(
         insert(LinkConfirmation)
         .values(
             workspace_id=user.workspace_id,
@@ -149,10 +149,10 @@ def _ask(actor_label: str, user: User, row: LinkToken, sender: Sender, chat_id: 
         .on_conflict_do_nothing(index_elements=["token_id", "chat_hash"])
         .returning(LinkConfirmation.id)
     ).scalar()
-    if made is None:
+    if confirmation_id is None:
         return
-    message_id = _question(conversation, user, made)
-    db.session.get_one(LinkConfirmation, made).message_id = message_id
+    message_id = _question(conversation, user, confirmation_id)
+    db.session.get_one(LinkConfirmation, confirmation_id).message_id = message_id
     audit.record(actor_label, "telegram.link_confirmation_asked", f"user:{user.id}", sender_id=sender.id)
     db.session.flush()
 
@@ -164,24 +164,24 @@ def _question(conversation: Conversation, user: User, confirmation_id: int) -> i
     )
     text = i18n.text("linking.confirm.question", user.locale, account=masked_account(user))
     content = Content(text, buttons=(buttons,))
-    return say(conversation, content, kind="link_confirmation").id
+    return send_reply(conversation, content, kind="link_confirmation").id
 
 
 def _check_patience(user: User, hashed: bytes) -> None:
     since = clock.now() - QUESTIONS_IN
-    asked_for = db.session.execute(
+    questions_of_account = db.session.execute(
         select(func.count())
         .select_from(LinkConfirmation)
         .join(LinkToken, LinkToken.id == LinkConfirmation.token_id)
         .where(LinkToken.user_id == user.id, LinkConfirmation.asked_at > since)
     ).scalar_one()
     with system_scope("a chat is asked seldom, whoever wants it asked"):
-        asked_there = db.session.execute(
+        questions_in_chat = db.session.execute(
             select(func.count())
             .select_from(LinkConfirmation)
             .where(LinkConfirmation.chat_hash == hashed, LinkConfirmation.asked_at > since)
         ).scalar_one()
-    if max(asked_for, asked_there) >= QUESTIONS:
+    if max(questions_of_account, questions_in_chat) >= QUESTIONS:
         raise TooManyRequests(
             "too_many_confirmations",
             "Chats were asked for confirmation too often; open the linking address instead.",

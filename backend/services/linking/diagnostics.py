@@ -1,4 +1,4 @@
-"""The live checklist: everything that has to be right for a notification to reach a person, looked at now."""
+"""The live checklist: everything that has to be right for a notification to reach a person, checked now."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Answers:
 
 
 def diagnose(user: User, sender: Sender | None) -> list[Check]:
-    """Looks at everything. Asks Telegram twice at most, with short time-outs, and commits before it does. What it does
+    """Checks everything. Asks Telegram twice at most, with short time-outs, and commits before it does. What it does
     not ask now is shown as it was last known.
 
     Runs in the person's workspace scope; raises nothing that Telegram does.
@@ -112,17 +112,17 @@ def _privacy(capabilities: Mapping[str, Any], since: str = "") -> Check:
 
 def _as_last_known(sender: Sender, error: NotAsked) -> list[Check]:
     """What is kept of the bot, with the time at which it was found out."""
-    asked = sender.facts.get("probed_at")
+    probed_at = sender.facts.get("probed_at")
     failed = sender.facts.get("probe_failed_at")
     if isinstance(failed, str):
-        said = f"last known at {_kept_moment(failed)}: it could not be asked ({sender.facts.get('probe_error')})"
-    elif isinstance(asked, str):
-        said = f"last known at {_kept_moment(asked)}: it answers and accepts the token"
+        last_known = f"last known at {_kept_moment(failed)}: it could not be asked ({sender.facts.get('probe_error')})"
+    elif isinstance(probed_at, str):
+        last_known = f"last known at {_kept_moment(probed_at)}: it answers and accepts the token"
     else:
-        said = "nothing is known yet"
-    detail = f"Not asked now, for {WHY_NOT[error.reason]}; {said}."
+        last_known = "nothing is known yet"
+    detail = f"Not asked now, for {WHY_NOT[error.reason]}; {last_known}."
     kept = sender.facts.get("capabilities")
-    since = f" (last known at {_kept_moment(asked)})" if isinstance(asked, str) else ""
+    since = f" (last known at {_kept_moment(probed_at)})" if isinstance(probed_at, str) else ""
     return [
         Check("bot_reachable", None, detail),
         Check("token_valid", None, detail),
@@ -137,8 +137,12 @@ def _active(sender: Sender) -> Check:
 
 
 def _about_webhook(sender: Sender, info: WebhookInfo | None, known_at: datetime | None) -> list[Check]:
-    seen = sender.last_inbound_at
-    last_update = Check("last_update", None if seen is None else True, _moment(seen) if seen else "None yet.")
+    last_inbound_at = sender.last_inbound_at
+    last_update = Check(
+        "last_update",
+        None if last_inbound_at is None else True,
+        _moment(last_inbound_at) if last_inbound_at else "None yet.",
+    )
     secret = bool(senders.webhook_secret_of(sender))
     checks = [Check("webhook_secret", secret, "Set." if secret else "Not set: the webhook refuses every update.")]
     if info is None:
@@ -155,12 +159,12 @@ def _about_webhook(sender: Sender, info: WebhookInfo | None, known_at: datetime 
         error = Check("last_error", True, "None.")
     else:
         # Telegram keeps showing an error after it is over: an update that came later says that it is.
-        over = info.last_error_at is not None and seen is not None and seen > info.last_error_at
+        over = info.last_error_at is not None and last_inbound_at is not None and last_inbound_at > info.last_error_at
         when = _moment(info.last_error_at) if info.last_error_at else "unknown time"
         error = Check("last_error", over, f"{info.last_error} ({when}{', over since' if over else ''})")
     if known_at is not None:
         since = f" (not asked now, last known at {_moment(known_at)})"
-        address, error = (replace(one, ok=None, detail=one.detail + since) for one in (address, error))
+        address, error = (replace(check, ok=None, detail=check.detail + since) for check in (address, error))
     return [*checks, address, last_update, error]
 
 

@@ -33,10 +33,10 @@ def bot_for(workspace_id: int, name: str | None) -> Sender | None:
     """
     if name is not None and name.strip().lower() != "default":
         return senders.named(workspace_id, name)
-    found = senders.default_bot()
-    if found is None and name is not None:
+    sender = senders.default_bot()
+    if sender is None and name is not None:
         raise NotFound("bot_not_found", "There is no such bot.")
-    return found
+    return sender
 
 
 def invite(actor_label: str, user: User, *, bot: str | None = None, picture: bool = False) -> Invitation:

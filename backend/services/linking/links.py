@@ -16,7 +16,7 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Conversation, Delivery, Identity, LinkToken, Message, Sender, TelegramLink, User
 from backend.services import conversations, delivery
 from backend.services.auth import audit
-from backend.services.linking.texts import masked_account, say
+from backend.services.linking.texts import masked_account, send_reply
 
 ACTIVE: Final = "active"
 BLOCKED: Final = "blocked"
@@ -87,8 +87,8 @@ def attach(actor_label: str, user: User, sender: Sender, conversation: Conversat
     return link
 
 
-def unlink(actor_label: str, link: TelegramLink, *, code: str = "unlinked", tell: bool = True) -> bool:
-    """Ends a link; what still waited for its person there is canceled with `code`, and with `tell` the chat is told.
+def unlink(actor_label: str, link: TelegramLink, *, code: str = "unlinked", with_notice: bool = True) -> bool:
+    """Ends a link and cancels with `code` what still waited for its person there; `with_notice` tells the chat.
 
     False where it had ended just before.
     """
@@ -97,7 +97,7 @@ def unlink(actor_label: str, link: TelegramLink, *, code: str = "unlinked", tell
         lock(link.chat_hash, user)
         if db.session.get(TelegramLink, link.id, populate_existing=True) is None:
             return False
-        _leave(link, user, code, "linking.unlinked" if tell else None)
+        _leave(link, user, code, "linking.unlinked" if with_notice else None)
         audit.record(actor_label, "telegram.unlinked", f"user:{user.id}", sender_id=link.sender_id, code=code)
         db.session.delete(link)
         db.session.flush()
@@ -108,7 +108,7 @@ def unlink_all_of(actor_label: str, sender_id: int, code: str) -> int:
     """Ends every link with a sender that is removed; nobody can be told by it any more. Returns how many."""
     with system_scope(_WHY):
         query = select(TelegramLink).where(TelegramLink.sender_id == sender_id).order_by(TelegramLink.id)
-        return sum(unlink(actor_label, link, code=code, tell=False) for link in db.session.scalars(query).all())
+        return sum(unlink(actor_label, link, code=code, with_notice=False) for link in db.session.scalars(query).all())
 
 
 def refuse(actor_label: str, link: TelegramLink) -> None:
@@ -132,12 +132,12 @@ def refuse(actor_label: str, link: TelegramLink) -> None:
         )
         user_id, workspace_id, sender_id = link.user_id, link.workspace_id, link.sender_id
         audit.record(actor_label, "telegram.link_refused", f"user:{user_id}", sender_id=sender_id)
-        unlink(actor_label, link, code="link_refused", tell=False)
+        unlink(actor_label, link, code="link_refused", with_notice=False)
         events.publish("link_refused", workspace_id=workspace_id, user_id=user_id, sender_id=sender_id)
 
 
 def disable_chat(sender_id: int, hashed: bytes, code: str) -> TelegramLink | None:
-    """The chat's link rests: nothing can be written there, for the reason `code`."""
+    """Disables the link of a chat that cannot be written to, for the reason `code`."""
     link = link_of_chat(sender_id, hashed)
     if link is None or (link.state == BLOCKED and link.disabled_code == code):
         return link
@@ -149,7 +149,7 @@ def disable_chat(sender_id: int, hashed: bytes, code: str) -> TelegramLink | Non
 
 
 def restore_chat(sender_id: int, hashed: bytes) -> TelegramLink | None:
-    """The chat can be written to again, and its link works again."""
+    """Enables the link of a chat that can be written to again."""
     delivery.unblock(sender_id, hashed)
     link = link_of_chat(sender_id, hashed)
     if link is None or link.state == ACTIVE:
@@ -162,7 +162,7 @@ def restore_chat(sender_id: int, hashed: bytes) -> TelegramLink | None:
 
 
 def pause(actor_label: str, link: TelegramLink) -> bool:
-    """Notifications rest until `resume`; False when they did already."""
+    """Pauses notifications until `resume`; False when they were paused already."""
     if link.paused_at is not None:
         return False
     with workspace_scope(link.workspace_id):
@@ -205,4 +205,4 @@ def _leave(link: TelegramLink, user: User, code: str, text: str | None) -> None:
             .execution_options(synchronize_session="fetch")
         )
     if text is not None:
-        say(conversation, Content(i18n.text(text, user.locale, account=masked_account(user))), kind="notice")
+        send_reply(conversation, Content(i18n.text(text, user.locale, account=masked_account(user))), kind="notice")

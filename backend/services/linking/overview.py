@@ -1,4 +1,4 @@
-"""What a person is told about their link, and ending it from the account's side."""
+"""The status of a person's link, and unlinking from the account's side."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def linked_content(link: TelegramLink, user: User, *, group: bool) -> Content:
     return Content(i18n.text(code, user.locale, account=masked_account(user)), buttons=((button,),))
 
 
-def say(
+def send_reply(
     conversation: Conversation,
     content: Content,
     *,

@@ -76,10 +76,10 @@ def _write(session: TenantSession) -> None:
         return
     notes: list[Note] = list(session.info.pop(_NOTED))
     values: dict[str, Any] = {
-        "workspace_ids": [one.workspace_id for one in notes],
-        "topics": [one.topic for one in notes],
-        "only_for": [one.only_for for one in notes],
-        "ids": [json.dumps(dict(one.ids), separators=(",", ":")) for one in notes],
+        "workspace_ids": [note.workspace_id for note in notes],
+        "topics": [note.topic for note in notes],
+        "only_for": [note.only_for for note in notes],
+        "ids": [json.dumps(dict(note.ids), separators=(",", ":")) for note in notes],
         "now": clock.now(),
     }
     with system_scope("a transaction may have changed things of several workspaces"):

@@ -58,7 +58,7 @@ def purge() -> int:
         db.session.execute(_MARK, {"now": now, "before": now - _EVERY})
         if db.session.execute(_USE, {"before": now - KEPT}).first() is not None:
             db.session.execute(_FORGET_MARKS)
-        gone: int = db.session.execute(_DROP, {"most": _MAX}).rowcount  # type: ignore[attr-defined]
-        gone += db.session.execute(_DROP_STRAYS, {"most": _MAX}).rowcount  # type: ignore[attr-defined]
+        deleted: int = db.session.execute(_DROP, {"most": _MAX}).rowcount  # type: ignore[attr-defined]
+        deleted += db.session.execute(_DROP_STRAYS, {"most": _MAX}).rowcount  # type: ignore[attr-defined]
         db.session.commit()
-    return gone
+    return deleted

@@ -56,11 +56,11 @@ def from_sql(text: str) -> Snapshot:
     match = _TEXT.fullmatch(text)
     if match is None:
         raise BadCursor("not a snapshot")
-    running = tuple(int(one) for one in match[3].split(",")) if match[3] else ()
-    found = _checked(int(match[2]), running)
-    if not 0 < int(match[1]) <= found.xmin:
+    running = tuple(int(number) for number in match[3].split(",")) if match[3] else ()
+    snapshot = _checked(int(match[2]), running)
+    if not 0 < int(match[1]) <= snapshot.xmin:
         raise BadCursor("not a snapshot")
-    return found
+    return snapshot
 
 
 def encode(snapshot: Snapshot) -> str:
@@ -94,10 +94,10 @@ def decode(cursor: str) -> Snapshot:
     for step in numbers[2:]:
         previous -= step
         running.append(previous)
-    found = _checked(numbers[0], tuple(reversed(running)))
-    if encode(found) != cursor:
+    snapshot = _checked(numbers[0], tuple(reversed(running)))
+    if encode(snapshot) != cursor:
         raise BadCursor("not a cursor")
-    return found
+    return snapshot
 
 
 def _checked(xmax: int, running: tuple[int, ...]) -> Snapshot:

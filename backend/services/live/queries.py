@@ -17,7 +17,7 @@ from backend.services.live import cursors
 from backend.services.live.cursors import Snapshot
 
 MAX_AT_ONCE: Final = 2000
-"""Changes that are told one by one. Beyond it clients are told to look at everything anew."""
+"""Changes that are sent one by one. Beyond it clients are told to read everything again."""
 MAX_SCANNED: Final = 20_000
 """Rows of all workspaces that are looked through for one client that comes back."""
 
@@ -41,7 +41,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The changes up to `snapshot`; None where there are too many, or some that are gone, so that only looking at
+    """The changes up to `snapshot`; None where there are too many, or some that are gone, so that only reading
     everything anew helps. `reason` says which: `too_many`, `too_old`, `unknown`."""
 
     snapshot: Snapshot
@@ -122,10 +122,10 @@ def _bounds(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _changes(rows: Sequence[Any]) -> list[Change]:
-    """Each once: what changed twice between two looks is looked at once."""
-    found: dict[tuple[Any, ...], Change] = {}
+    """Each once: what changed twice between two readings is read once."""
+    changes: dict[tuple[Any, ...], Change] = {}
     for row in rows:
         if row.workspace_id is not None:
             key = (row.workspace_id, row.topic, row.only_for, *sorted(row.ids.items()))
-            found[key] = Change(row.workspace_id, row.topic, row.only_for, row.ids, row.at)
-    return list(found.values())
+            changes[key] = Change(row.workspace_id, row.topic, row.only_for, row.ids, row.at)
+    return list(changes.values())

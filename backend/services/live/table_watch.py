@@ -1,6 +1,6 @@
-"""Watching tables: whatever a feature stores through the session is noted without its doing.
+"""Watching tables: every row that a feature stores through the session is noted as a live event.
 
-A feature says once which of its rows people look at: `watch(Alert, "alerts", ids={"alert_id": "id"})`. Statements that
+A feature says once which of its rows people see: `watch(Alert, "alerts", ids={"alert_id": "id"})`. Statements that
 change rows in bulk go past the session; who writes one calls `note` or `note_many`.
 """
 
@@ -78,7 +78,7 @@ def _look(session: TenantSession, _context: Any) -> None:
 
 
 def _changed(item: object, watched: _Watched) -> bool:
-    """Whether something that people look at has changed; the flush is over, but its history is still there."""
+    """Whether something that people see has changed; the flush is over, but its history is still there."""
     changed = instance_state(item).committed_state.keys()
     return bool(changed & watched.fields if watched.fields else changed)
 

@@ -4,7 +4,7 @@ A mail is stored in the caller's transaction and sent by a job; nobody waits for
 is no mail: `is_configured` says so, and `send` stores nothing.
 """
 
-from backend.services.mail.outbox import is_configured, send, tell_admins, to_admins
+from backend.services.mail.outbox import is_configured, notify_admins, send, to_admins
 from backend.services.mail.sending import drain, waiting
 
-__all__ = ["drain", "is_configured", "send", "tell_admins", "to_admins", "waiting"]
+__all__ = ["drain", "is_configured", "notify_admins", "send", "to_admins", "waiting"]

@@ -14,11 +14,11 @@ def normalized(address: str, *, field: str = "email") -> str:
     """
     try:
         # test_environment admits the reserved domain .test and nothing else.
-        found = validate_email(address.strip(), check_deliverability=False, test_environment=True)
+        validated = validate_email(address.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         message = "This is not a valid e-mail address."
         raise Invalid("invalid_email", message, detail=[_fault(field, message)]) from None
-    return found.normalized.lower()
+    return validated.normalized.lower()
 
 
 def _fault(field: str, message: str) -> dict[str, str]:

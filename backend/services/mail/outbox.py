@@ -45,9 +45,9 @@ def send(
         return None
     with workspace_scope(workspace_id):
         if key is not None:
-            known = db.session.scalar(select(Mail).where(Mail.key == key))
-            if known is not None:
-                return known
+            existing = db.session.scalar(select(Mail).where(Mail.key == key))
+            if existing is not None:
+                return existing
         now = clock.now()
         mail = Mail(
             workspace_id=workspace_id,
@@ -74,19 +74,19 @@ def to_admins(workspace_id: int, subject: str, text: str, *, kind: str = "alert"
     return _to_each(workspace_id, lambda _locale: (subject, text), kind, key)
 
 
-def tell_admins(workspace_id: int, what: str, *, key: str | None = None, **values: object) -> int:
-    """The same with the texts `mail.<what>.subject` and `mail.<what>.text`, each admin in their own language."""
+def notify_admins(workspace_id: int, text_key: str, *, key: str | None = None, **values: object) -> int:
+    """Mails every admin the texts `mail.<text_key>.subject` and `mail.<text_key>.text`, in their own languages."""
 
-    def words(locale: str) -> tuple[str, str]:
+    def texts_in(locale: str) -> tuple[str, str]:
         return (
-            i18n.text(f"mail.{what}.subject", locale, **values),
-            i18n.text(f"mail.{what}.text", locale, **values),
+            i18n.text(f"mail.{text_key}.subject", locale, **values),
+            i18n.text(f"mail.{text_key}.text", locale, **values),
         )
 
-    return _to_each(workspace_id, words, what, key)
+    return _to_each(workspace_id, texts_in, text_key, key)
 
 
-def _to_each(workspace_id: int, words: Callable[[str], tuple[str, str]], kind: str, key: str | None) -> int:
+def _to_each(workspace_id: int, texts_in: Callable[[str], tuple[str, str]], kind: str, key: str | None) -> int:
     if not is_configured():
         return 0
     admins = (
@@ -96,10 +96,10 @@ def _to_each(workspace_id: int, words: Callable[[str], tuple[str, str]], kind: s
         .limit(_MAX_ADMINS)
     )
     with workspace_scope(workspace_id):
-        found = db.session.execute(admins).all()
-    for user_id, address, locale in found:
+        recipients = db.session.execute(admins).all()
+    for user_id, address, locale in recipients:
         assert address is not None, "the query says so"
         own_key = f"{key}:{user_id}" if key is not None else None
-        subject, text = words(locale)
+        subject, text = texts_in(locale)
         send(address, subject, text, workspace_id=workspace_id, kind=kind, key=own_key)
-    return len(found)
+    return len(recipients)

@@ -39,9 +39,9 @@ def waiting() -> int:
         return 0
     with system_scope("housekeeping"):
         due = select(Mail.id).where(Mail.state == "waiting", Mail.due_at <= clock.now()).limit(100).subquery()
-        found: int = db.session.execute(select(func.count()).select_from(due)).scalar_one()
+        count: int = db.session.execute(select(func.count()).select_from(due)).scalar_one()
         db.session.rollback()
-    return found
+    return count
 
 
 def drain(seconds: float = 30.0, *, timeout: float = smtp.SECONDS) -> int:

@@ -20,7 +20,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 def render() -> bytes:
     """Everything. With the database or Redis away it says so, and what they would know is missing."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Everything(health.gather(), process_registry.everybody()))
+    registry.register(_Everything(health.gather(), process_registry.list_processes()))
     return generate_latest(registry)
 
 

@@ -86,9 +86,9 @@ def requested(attachment: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in attachment.items() if name in ("kind", "url", "file_id")}
 
 
-def same(one: dict[str, Any] | None, other: dict[str, Any] | None) -> bool:
+def same(left: dict[str, Any] | None, right: dict[str, Any] | None) -> bool:
     """Whether two events ask for the same attachment."""
-    return _source(one) == _source(other)
+    return _source(left) == _source(right)
 
 
 def _source(attachment: dict[str, Any] | None) -> tuple[Any, ...] | None:

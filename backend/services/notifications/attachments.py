@@ -61,9 +61,9 @@ class _Claimed:
 def waiting() -> int:
     """How many attachments are due to be fetched now; counts to 1,000 at most."""
     with system_scope("housekeeping"):
-        found = len(db.session.scalars(_due().with_only_columns(NotificationEvent.id).limit(1000)).all())
+        count = len(db.session.scalars(_due().with_only_columns(NotificationEvent.id).limit(1000)).all())
         db.session.rollback()
-    return found
+    return count
 
 
 def fetch_waiting(seconds: float = 4.0, *, timeout: float = 8.0) -> int:
@@ -227,8 +227,8 @@ def _release(event: NotificationEvent, media: Media | None) -> bool:
     reason = reporting.QUIET if quiet else "queued"
     if not delivery.release(message, content, not_before=quiet, reason=reason):
         return False
-    for told in {event.id: event, newest.id: newest}.values():
-        told.decision, told.reason = ("deferred", reporting.QUIET) if quiet else ("queued", None)
+    for queued_event in {event.id: event, newest.id: newest}.values():
+        queued_event.decision, queued_event.reason = ("deferred", reporting.QUIET) if quiet else ("queued", None)
     db.session.flush()
     return True
 
@@ -238,8 +238,10 @@ def _with_media(message: Message, newest: NotificationEvent, user: User, media: 
     if exists:
         return rendering.content_of(newest, own, user.locale, muted=muted, media=(media,))
     # Its type was deleted meanwhile: the words stay as they are.
-    said = Content.from_json(message.body["parts"][0])
-    return Content(text=said.text, format=said.format, buttons=said.buttons, media=(media,), link_preview=False)
+    content = Content.from_json(message.body["parts"][0])
+    return Content(
+        text=content.text, format=content.format, buttons=content.buttons, media=(media,), link_preview=False
+    )
 
 
 def _fail(event: NotificationEvent, code: str) -> None:

@@ -57,8 +57,8 @@ def _nobody(sender: Sender, pressed: ButtonPressed, chats: list[Conversation]) -
         return False
     workspace_id = chats[-1].workspace_id
     with workspace_scope(workspace_id):
-        said = i18n.text("notifications.answer.not_linked", i18n.negotiate(pressed.person.language))
-        _answer(sender, pressed, workspace_id, said, alert=True)
+        answer = i18n.text("notifications.answer.not_linked", i18n.negotiate(pressed.person.language))
+        _answer(sender, pressed, workspace_id, answer, alert=True)
     return True
 
 
@@ -130,5 +130,5 @@ def _switched(buttons: Keyboard, type_name: str, locale: str, *, muted: bool) ->
     return tuple(tuple(turned(button) for button in row) for row in buttons)
 
 
-def _answer(sender: Sender, pressed: ButtonPressed, workspace_id: int, said: str, *, alert: bool = False) -> None:
-    delivery.answer_callback(sender, pressed.callback_id, said[:200], alert=alert, workspace_id=workspace_id)
+def _answer(sender: Sender, pressed: ButtonPressed, workspace_id: int, answer: str, *, alert: bool = False) -> None:
+    delivery.answer_callback(sender, pressed.callback_id, answer[:200], alert=alert, workspace_id=workspace_id)

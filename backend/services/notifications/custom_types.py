@@ -49,8 +49,8 @@ def create(actor_label: str, fields: Mapping[str, Any]) -> NotificationType:
     now = clock.now()
     row = {name: fields.get(name) for name in FIELDS}
     row |= {"title": row["title"] or row["name"], "workspace_id": workspace_id, "created_at": now, "updated_at": now}
-    made = insert(NotificationType).values(row).on_conflict_do_nothing().returning(NotificationType)
-    created = db.session.scalars(made).one_or_none()
+    statement = insert(NotificationType).values(row).on_conflict_do_nothing().returning(NotificationType)
+    created = db.session.scalars(statement).one_or_none()
     if created is None:
         raise _taken()
     audit.record(actor_label, "notification_type.created", f"notification_type:{created.id}", name=created.name)
@@ -59,10 +59,10 @@ def create(actor_label: str, fields: Mapping[str, Any]) -> NotificationType:
 
 def get(type_id: int) -> NotificationType:
     """A type of the workspace in scope. Raises NotFound."""
-    found = db.session.get(NotificationType, type_id)
-    if found is None:
+    notification_type = db.session.get(NotificationType, type_id)
+    if notification_type is None:
         raise NotFound()
-    return found
+    return notification_type
 
 
 def listing(
@@ -74,30 +74,35 @@ def listing(
 
 def change(actor_label: str, type_id: int, fields: Mapping[str, Any]) -> NotificationType:
     """Changes the fields that are named; the name itself stays. Events already told are not told again."""
-    found = db.session.get(NotificationType, type_id, with_for_update=True, populate_existing=True)
-    if found is None:
+    notification_type = db.session.get(NotificationType, type_id, with_for_update=True, populate_existing=True)
+    if notification_type is None:
         raise NotFound()
-    if fields.get("name", found.name) != found.name:
+    if fields.get("name", notification_type.name) != notification_type.name:
         raise _invalid("name", "name_fixed", "A type keeps its name: events and settings refer to it.")
-    _check({name: getattr(found, name) for name in FIELDS} | dict(fields))
+    _check({name: getattr(notification_type, name) for name in FIELDS} | dict(fields))
     for name in FIELDS:
         if name in fields:
-            setattr(found, name, fields[name])
+            setattr(notification_type, name, fields[name])
     changed = sorted(name for name in fields if name in FIELDS)
     if not changed:
-        return found
-    found.title = found.title or found.name
-    found.updated_at = clock.now()
+        return notification_type
+    notification_type.title = notification_type.title or notification_type.name
+    notification_type.updated_at = clock.now()
     db.session.flush()
-    audit.record(actor_label, "notification_type.changed", f"notification_type:{found.id}", fields=changed)
-    return found
+    audit.record(actor_label, "notification_type.changed", f"notification_type:{notification_type.id}", fields=changed)
+    return notification_type
 
 
 def delete(actor_label: str, type_id: int) -> None:
     """Deletes a type; its events and messages stay. Raises NotFound."""
-    found = get(type_id)
-    audit.record(actor_label, "notification_type.deleted", f"notification_type:{found.id}", name=found.name)
-    db.session.delete(found)
+    notification_type = get(type_id)
+    audit.record(
+        actor_label,
+        "notification_type.deleted",
+        f"notification_type:{notification_type.id}",
+        name=notification_type.name,
+    )
+    db.session.delete(notification_type)
     db.session.flush()
 
 
@@ -106,9 +111,9 @@ def preview(fields: Mapping[str, Any], data: Mapping[str, Any], locale: str) -> 
     _check({"name": "preview", **fields})
     template = template_for(fields["templates"], locale)
     button = button_of(fields.get("button_label"), fields.get("button_url"), data, locale)
-    html = say(fields["templates"], fields.get("title") or fields.get("name") or "", data, locale)
+    html = render(fields["templates"], fields.get("title") or fields.get("name") or "", data, locale)
     used = [template, fields.get("button_label") or "", fields.get("button_url") or ""]
-    paths = dict.fromkeys(path for one in used for path in templates.placeholder_paths(one))
+    paths = dict.fromkeys(path for template in used for path in templates.placeholder_paths(template))
     missing = [path for path in paths if not templates.has_value(data, path)]
     return Preview(
         html=richtext.write(richtext.read(html)),
@@ -125,10 +130,10 @@ def template_for(by_locale: Mapping[str, Any], locale: str) -> str:
     return next(str(by_locale[name]) for name in wanted if by_locale.get(name))
 
 
-def say(by_locale: Mapping[str, Any], title: str, data: Mapping[str, Any], locale: str) -> str:
+def render(by_locale: Mapping[str, Any], title: str, data: Mapping[str, Any], locale: str) -> str:
     """The neutral rich text of a message; the type's title where the data leaves nothing to say."""
-    said = templates.render(template_for(by_locale, locale), data).strip()
-    return said if richtext.has_visible(richtext.visible(richtext.read(said))) else richtext.escape(title)
+    rendered = templates.render(template_for(by_locale, locale), data).strip()
+    return rendered if richtext.has_visible(richtext.visible(richtext.read(rendered))) else richtext.escape(title)
 
 
 def button_of(label: str | None, url: str | None, data: Mapping[str, Any], locale: str) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""What becomes of an event: a pure function of what is known about the person, their wishes and the time."""
+"""What becomes of an event: a pure function of what is known about the person, their preferences and the time."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def decide(
     critical: bool,
     now: datetime,
     version: int | None = None,
-    told: LastSent | None = None,
+    last_sent: LastSent | None = None,
 ) -> Decision:
-    """Decides on one event; `told` is None for the first of its subject.
+    """Decides on one event; `last_sent` is None for the first of its subject.
 
     `critical` passes mutes and quiet hours; it does not pass a person's `/stop` and cannot pass a block or a disabling.
     """
@@ -59,7 +59,7 @@ def decide(
         return Decision("suppressed", "not_linked")
     if link in ("blocked", "disabled"):
         return Decision("suppressed", link)
-    if is_stale(version, told):
+    if is_stale(version, last_sent):
         return Decision("suppressed", "stale_version")
     if link == "paused":
         return Decision("suppressed", "paused")
@@ -71,6 +71,8 @@ def decide(
     return Decision("deferred", "quiet_hours", until) if until else QUEUED
 
 
-def is_stale(version: int | None, told: LastSent | None) -> bool:
+def is_stale(version: int | None, last_sent: LastSent | None) -> bool:
     """Whether the person was already told this version or a later one. Without a version an event is always newer."""
-    return version is not None and told is not None and told.version is not None and version <= told.version
+    return (
+        version is not None and last_sent is not None and last_sent.version is not None and version <= last_sent.version
+    )

@@ -28,14 +28,14 @@ def require(name: str) -> NotificationType | None:
     """The workspace's own type, or None for a built-in one. Raises Invalid (`unknown_event_type`)."""
     if name in BUILT_IN:
         return None
-    found = find(name)
-    if found is None:
+    known_type = find(name)
+    if known_type is None:
         raise Invalid(
             "unknown_event_type",
             "There is no such event type.",
             detail=[{"field": "type", "code": "unknown_event_type", "message": "There is no such event type."}],
         )
-    return found
+    return known_type
 
 
 def defaults() -> dict[str, bool]:
@@ -48,8 +48,8 @@ def title(name: str, locale: str) -> str:
     """What a person calls the type; its name where nothing else is known (it was deleted meanwhile)."""
     if name in BUILT_IN or name in SUBSCRIPTIONS:
         return i18n.text(f"notifications.type.{name}", locale)
-    found = find(name)
-    return found.title if found else name
+    known_type = find(name)
+    return known_type.title if known_type else name
 
 
 def titles(locale: str) -> dict[str, str]:

@@ -62,10 +62,10 @@ def entries(
     limit: int = paging.DEFAULT_LIMIT,
 ) -> tuple[list[Entry], str | None]:
     """The workspace's events, newest first, by four queries however many there are."""
-    found, following = queries.events(
+    rows, following = queries.events(
         type_name=type_name, user_id=user_id, decision=decision, cursor=cursor, limit=limit
     )
-    return _entries(found), following
+    return _entries(rows), following
 
 
 def trace(event_id: int) -> Trace:
@@ -106,16 +106,17 @@ def linked(
 
 def _entries(events: Sequence[NotificationEvent]) -> list[Entry]:
     people = {
-        one.id: one for one in db.session.scalars(select(User).where(User.id.in_({one.user_id for one in events})))
+        user.id: user
+        for user in db.session.scalars(select(User).where(User.id.in_({event.user_id for event in events})))
     }
-    ids = {one.message_id for one in events if one.message_id is not None}
-    messages = {one.id: one for one in db.session.scalars(select(Message).where(Message.id.in_(ids)))}
+    ids = {event.message_id for event in events if event.message_id is not None}
+    messages = {message.id: message for message in db.session.scalars(select(Message).where(Message.id.in_(ids)))}
     waiting: dict[int | None, Delivery] = {}
-    for one in db.session.scalars(
+    for delivery in db.session.scalars(
         select(Delivery).where(Delivery.message_id.in_(ids)).order_by(Delivery.part.desc(), Delivery.id.desc())
     ):
-        waiting[one.message_id] = one
-    return [_entry(one, people[one.user_id], messages.get(one.message_id or 0), waiting) for one in events]
+        waiting[delivery.message_id] = delivery
+    return [_entry(event, people[event.user_id], messages.get(event.message_id or 0), waiting) for event in events]
 
 
 def _entry(

@@ -1,4 +1,4 @@
-"""Looking at what was reported, and at the messages that came of it."""
+"""Reads reported events, and the messages that were made of them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from backend.services import paging
 
 def event(event_id: int) -> NotificationEvent:
     """An event of the workspace in scope. Raises NotFound."""
-    found = db.session.get(NotificationEvent, event_id)
-    if found is None:
+    row = db.session.get(NotificationEvent, event_id)
+    if row is None:
         raise NotFound("event_not_found", "There is no such event.")
-    return found
+    return row
 
 
 def events(
@@ -39,10 +39,10 @@ def events(
 
 def message(message_id: int) -> Message:
     """A message of the workspace in scope. Raises NotFound."""
-    found = db.session.get(Message, message_id)
-    if found is None:
+    row = db.session.get(Message, message_id)
+    if row is None:
         raise NotFound("message_not_found", "There is no such message.")
-    return found
+    return row
 
 
 def messages(

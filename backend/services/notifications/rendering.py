@@ -27,13 +27,15 @@ def content_of(
     `link` is the address of an attachment that is not there (yet): it stands in the text instead.
     """
     if own is None:
-        said = texts.render(event.type, event.data, event.created_at, locale)
+        content = texts.render(event.type, event.data, event.created_at, locale)
     else:
-        said = Content(text=custom_types.say(own.templates, own.title, _mapping(event.data), locale), format="html")
+        content = Content(
+            text=custom_types.render(own.templates, own.title, _mapping(event.data), locale), format="html"
+        )
     if link:
-        said = texts.with_link(said, link, locale)
+        content = texts.with_link(content, link, locale)
     return Content(
-        text=said.text,
+        text=content.text,
         format="html",
         buttons=keyboard(event, own, locale, muted=muted),
         media=media,

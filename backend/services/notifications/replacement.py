@@ -26,15 +26,15 @@ def on_message_gone(message_id: int, code: str) -> None:
         try:
             with db.session.begin_nested():
                 subject = subjects.living_of(message)
-                made = reporting.tell_anew(message, subject) if subject is not None else None
+                new_message = reporting.tell_anew(message, subject) if subject is not None else None
         except OperationalError:
             raise
         except Exception as error:
             # The record of what happened must stand whatever becomes of the news.
             log.exception("retelling_defect", message_id=message_id, error=type(error).__name__)
             return
-    if made is not None:
-        log.info("told_anew", message_id=message_id, code=code, by=made.id)
+    if new_message is not None:
+        log.info("told_anew", message_id=message_id, code=code, by=new_message.id)
 
 
 events.subscribe("message_gone", on_message_gone)

@@ -20,7 +20,7 @@ from backend.services.delivery import Priority
 from backend.services.notifications import attaching, known_types, rendering, settings, subjects
 from backend.services.notifications.attaching import Attachment
 from backend.services.notifications.decision import Decision, DeliveryPreferences, LinkState, decide
-from backend.services.notifications.subjects import Living
+from backend.services.notifications.subjects import CurrentMessage
 from backend.services.texts import values
 
 KIND = "notification"
@@ -46,8 +46,8 @@ def report(
     """
     own = known_types.require(type_name)
     carried, media = attaching.prepare(attachment)
-    link_state, conversation = standing(user)
-    living = subjects.lock(user, subject, conversation) if subject else None
+    link_state, conversation = link_state_of(user)
+    current_message = subjects.lock(user, subject, conversation) if subject else None
     preferences = settings.delivery_preferences_of(user, type_name)
     now = clock.now()
     decided = decide(
@@ -56,7 +56,7 @@ def report(
         critical=critical,
         now=now,
         version=version,
-        told=living.told if living else None,
+        last_sent=current_message.last_sent if current_message else None,
     )
     event = NotificationEvent(
         workspace_id=user.workspace_id,
@@ -75,11 +75,11 @@ def report(
     db.session.add(event)
     db.session.flush()
     if decided.decision != "suppressed" and conversation is not None:
-        _send_pending(PendingNotification(event, own, user, preferences, conversation, media, decided), living)
+        _send_pending(PendingNotification(event, own, user, preferences, conversation, media, decided), current_message)
     return event
 
 
-def standing(user: User) -> tuple[LinkState, Conversation | None]:
+def link_state_of(user: User) -> tuple[LinkState, Conversation | None]:
     """How the person is linked with the default bot, and the chat to write to."""
     if user.disabled_at is not None:
         return "disabled", None
@@ -122,12 +122,12 @@ class PendingNotification:
         db.session.flush()
 
 
-def _send_pending(pending: PendingNotification, living: Living | None) -> None:
-    message = living.message if living else None
+def _send_pending(pending: PendingNotification, current_message: CurrentMessage | None) -> None:
+    message = current_message.message if current_message else None
     if message is None or not _update(pending, message):
         message = _send(pending)
-    if living is not None:
-        living.say(message, pending.event.version)
+    if current_message is not None:
+        current_message.record(message, pending.event.version)
 
 
 def _send(pending: PendingNotification, *, link: str | None = None) -> Message:
@@ -196,17 +196,17 @@ def tell_anew(message: Message, subject: NotificationSubject) -> Message | None:
         return None
     user = db.session.get_one(User, event.user_id)
     exists, own = rendering.type_of(event)
-    link_state, conversation = standing(user)
+    link_state, conversation = link_state_of(user)
     preferences = settings.delivery_preferences_of(user, event.type)
     decided = decide(link=link_state, preferences=preferences, critical=event.critical, now=clock.now())
     if not exists or conversation is None or decided.decision == "suppressed":
         return None
     media = _media_of(message)
     pending = PendingNotification(event, own, user, preferences, conversation, media, decided)
-    made = _send(pending, link=None if media else attaching.link_of(first.attachment))
-    subject.message_id, subject.updated_at = made.id, clock.now()
+    message_sent = _send(pending, link=None if media else attaching.link_of(first.attachment))
+    subject.message_id, subject.updated_at = message_sent.id, clock.now()
     db.session.flush()
-    return made
+    return message_sent
 
 
 def _held_until(message: Message) -> tuple[str, datetime] | None:

@@ -141,10 +141,10 @@ def _fault(field: str, code: str, message: str) -> dict[str, str]:
 
 def _locked(user: User) -> NotificationSettings:
     """The person's row, made if there is none, locked until the transaction ends."""
-    made = insert(NotificationSettings).values(
+    statement = insert(NotificationSettings).values(
         workspace_id=user.workspace_id, user_id=user.id, types={}, updated_at=clock.now()
     )
-    db.session.execute(made.on_conflict_do_nothing())
+    db.session.execute(statement.on_conflict_do_nothing())
     row: NotificationSettings = db.session.get_one(
         NotificationSettings, user.id, with_for_update=True, populate_existing=True
     )

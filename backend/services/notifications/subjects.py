@@ -16,7 +16,7 @@ _ENDED = ("failed", "canceled", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
-class Living:
+class CurrentMessage:
     """A subject's row, locked until the transaction ends, and the message that can still be edited, if any."""
 
     row: NotificationSubject
@@ -25,13 +25,13 @@ class Living:
     """Whether there was one that can be edited no more: older versions stay old, the last one may come again."""
 
     @property
-    def told(self) -> LastSent | None:
+    def last_sent(self) -> LastSent | None:
         """What the person was told; None if nothing reached this chat, so that the same version may come again."""
         if self.gone:
             return None if self.row.version is None else LastSent(self.row.version - 1)
         return LastSent(self.row.version) if self.message else None
 
-    def say(self, message: Message, version: int | None) -> None:
+    def record(self, message: Message, version: int | None) -> None:
         """Notes that `message` now tells this version. Without a version the last one that was given stays."""
         self.row.message_id = message.id
         # A new message (the earlier one failed) may tell an older version than one that never arrived.
@@ -41,15 +41,15 @@ class Living:
         db.session.flush()
 
 
-def lock(user: User, subject: str, conversation: Conversation | None) -> Living:
+def lock(user: User, subject: str, conversation: Conversation | None) -> CurrentMessage:
     """The subject's row, made if there is none. Of two events at once the second waits here for the first.
 
     A message in another conversation than the person's present one is not theirs to read any more.
     """
-    made = insert(NotificationSubject).values(
+    statement = insert(NotificationSubject).values(
         workspace_id=user.workspace_id, user_id=user.id, subject=subject, updated_at=clock.now()
     )
-    db.session.execute(made.on_conflict_do_nothing())
+    db.session.execute(statement.on_conflict_do_nothing())
     row = db.session.scalars(
         select(NotificationSubject)
         .where(NotificationSubject.user_id == user.id, NotificationSubject.subject == subject)
@@ -65,7 +65,7 @@ def lock(user: User, subject: str, conversation: Conversation | None) -> Living:
     if message and message.gone_code is not None:
         # Its reader deleted it, say: what is told by an edit of it nobody would see.
         message, gone = None, True
-    return Living(row, message, gone)
+    return CurrentMessage(row, message, gone)
 
 
 def living_of(message: Message) -> NotificationSubject | None:
@@ -85,9 +85,9 @@ def living_of(message: Message) -> NotificationSubject | None:
 
 def was_told(user: User, subject: str) -> bool:
     """Whether a message about this subject was made for the person, so that news of it has something to edit."""
-    told = select(NotificationSubject.id).where(
+    query = select(NotificationSubject.id).where(
         NotificationSubject.user_id == user.id,
         NotificationSubject.subject == subject,
         NotificationSubject.message_id.is_not(None),
     )
-    return db.session.execute(told).first() is not None
+    return db.session.execute(query).first() is not None

@@ -9,7 +9,7 @@ from backend.models import Message, User
 from backend.services import delivery
 from backend.services.auth import audit
 from backend.services.notifications import texts
-from backend.services.notifications.reporting import standing
+from backend.services.notifications.reporting import link_state_of
 
 KIND = "test"
 LIFE = timedelta(minutes=15)
@@ -21,7 +21,7 @@ def send_test_message(actor_label: str, user: User) -> Message:
 
     Raises Conflict: `not_linked`, or `blocked` while the chat cannot be written to.
     """
-    link, conversation = standing(user)
+    link, conversation = link_state_of(user)
     if conversation is None:
         raise Conflict("not_linked", "No Telegram account is linked.")
     if link == "blocked":

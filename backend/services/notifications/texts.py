@@ -119,12 +119,12 @@ def _by_platform(value: object, locale: str) -> list[str]:
         if platform is None or not isinstance(counts, Mapping):
             continue
         posts, engagement = values.number(counts.get("posts")), _count(counts.get("engagement"), locale)
-        told = [
+        pieces = [
             None if posts is None else _text("summary.posts", locale, count=posts),
             _line("summary.platform_engagement", locale, engagement=engagement),
         ]
-        if any(told):
-            shown = " | ".join(part for part in told if part)
+        if any(pieces):
+            shown = " | ".join(part for part in pieces if part)
             lines.append(f"{platforms.emoji(platform)} {platforms.display_name(platform)}: {shown}")
     if more:
         lines.append(_text("summary.more", locale, count=more))
@@ -137,13 +137,13 @@ def _platform(data: Data, locale: str) -> str | None:
 
 
 def _reactions(data: Data, locale: str) -> str | None:
-    told = [_line(name, locale, **{name: _count(data.get(name), locale)}) for name in ("likes", "comments")]
-    return _line("reactions", locale, reactions=" | ".join(part for part in told if part) or None)
+    pieces = [_line(name, locale, **{name: _count(data.get(name), locale)}) for name in ("likes", "comments")]
+    return _line("reactions", locale, reactions=" | ".join(part for part in pieces if part) or None)
 
 
 def _count(value: object, locale: str) -> str | None:
-    found = values.number(value)
-    return None if found is None else i18n.number(found, locale)
+    number = values.number(value)
+    return None if number is None else i18n.number(number, locale)
 
 
 def _text(code: str, locale: str, **placeholders: object) -> str:

@@ -39,9 +39,9 @@ def emit(workspace_id: int, event_type: str, payload: Mapping[str, Any], *, key:
     if event_type not in EVENTS:
         raise ValueError(f"{event_type} was not declared")
     with workspace_scope(workspace_id):
-        told = [webhook.id for webhook in _listeners(event_type)]
-        store(workspace_id, event_type, payload, key=key, webhook_ids=told)
-    return len(told)
+        webhook_ids = [webhook.id for webhook in _listeners(event_type)]
+        store(workspace_id, event_type, payload, key=key, webhook_ids=webhook_ids)
+    return len(webhook_ids)
 
 
 def listening(workspace_id: int, event_type: str) -> bool:
@@ -81,9 +81,11 @@ def store(
         }
         for webhook_id in webhook_ids
     ]
-    made = db.session.execute(insert(OutgoingDelivery).on_conflict_do_nothing().returning(OutgoingDelivery.id), rows)
+    delivery_ids = db.session.execute(
+        insert(OutgoingDelivery).on_conflict_do_nothing().returning(OutgoingDelivery.id), rows
+    )
     queue.wake(LANE)
-    return list(made.scalars())
+    return list(delivery_ids.scalars())
 
 
 def event_id_of(workspace_id: int, event_type: str, key: str) -> str:

@@ -27,7 +27,7 @@ _LOOK_UP_SECONDS: Final = 2.0
 
 
 def create(
-    actor_label: str, url: str, wanted: Sequence[str], *, name: str | None = None, enabled: bool = True
+    actor_label: str, url: str, event_types: Sequence[str], *, name: str | None = None, enabled: bool = True
 ) -> tuple[OutgoingWebhook, str]:
     """Adds an endpoint to the workspace in scope; with its secret, which is shown this once.
 
@@ -35,34 +35,34 @@ def create(
     (`too_many_webhooks`).
     """
     _check_url(url)
-    known = _checked_events(wanted)
+    event_patterns = _checked_events(event_types)
     if db.session.execute(select(func.count()).select_from(OutgoingWebhook)).scalar_one() >= MAX_COUNT:
         raise Conflict("too_many_webhooks", f"A workspace has at most {MAX_COUNT} endpoints.")
     now = clock.now()
-    made = OutgoingWebhook(
+    webhook = OutgoingWebhook(
         workspace_id=current_workspace_id(),
         name=name,
         url=url,
-        events=known,
+        events=event_patterns,
         enabled=enabled,
         created_at=now,
         updated_at=now,
     )
-    secret = made.secret = signing.new_secret()
-    db.session.add(made)
+    secret = webhook.secret = signing.new_secret()
+    db.session.add(webhook)
     db.session.flush()
-    audit.record(actor_label, "webhook.created", f"webhook:{made.id}", events=known)
-    return made, secret
+    audit.record(actor_label, "webhook.created", f"webhook:{webhook.id}", events=event_patterns)
+    return webhook, secret
 
 
 def get(webhook_id: int, *, lock: bool = False) -> OutgoingWebhook:
     """An endpoint of the workspace in scope. Raises NotFound."""
-    found: OutgoingWebhook | None = db.session.get(
+    webhook: OutgoingWebhook | None = db.session.get(
         OutgoingWebhook, webhook_id, with_for_update=lock or None, populate_existing=lock
     )
-    if found is None:
+    if webhook is None:
         raise NotFound("webhook_not_found", "There is no such endpoint.")
-    return found
+    return webhook
 
 
 def listing(
@@ -79,15 +79,15 @@ def change(actor_label: str, webhook_id: int, changes: Mapping[str, Any]) -> Out
     """
     if "url" in changes:
         _check_url(changes["url"])
-    known = _checked_events(changes["events"]) if "events" in changes else None
+    event_patterns = _checked_events(changes["events"]) if "events" in changes else None
     webhook = get(webhook_id, lock=True)
     if "name" in changes:
         webhook.name = changes["name"]
     if "url" in changes and changes["url"] != webhook.url:
         webhook.url = changes["url"]
         webhook.failures, webhook.failing_since, webhook.rest_until = 0, None, None
-    if known is not None:
-        webhook.events = known
+    if event_patterns is not None:
+        webhook.events = event_patterns
     if "enabled" in changes:
         webhook.enabled = changes["enabled"]
         if webhook.enabled:
@@ -128,11 +128,11 @@ def send_test(actor_label: str, webhook_id: int) -> OutgoingDelivery:
     if not webhook.is_served:
         raise Conflict("webhook_off", "The endpoint is switched off.")
     key = uuid.uuid4().hex
-    made = emitting.store(
+    delivery_ids = emitting.store(
         webhook.workspace_id, emitting.TEST, {"webhook_id": webhook.id}, key=key, webhook_ids=[webhook.id]
     )
     audit.record(actor_label, "webhook.tested", f"webhook:{webhook.id}")
-    return db.session.get_one(OutgoingDelivery, made[0])
+    return db.session.get_one(OutgoingDelivery, delivery_ids[0])
 
 
 def disable(webhook: OutgoingWebhook, code: str) -> None:
@@ -163,16 +163,16 @@ def _check_url(url: str) -> None:
         return
 
 
-def _checked_events(wanted: Sequence[str]) -> list[str]:
-    kept = list(dict.fromkeys(wanted))
+def _checked_events(event_types: Sequence[str]) -> list[str]:
+    distinct = list(dict.fromkeys(event_types))
     faults = [
         _fault(f"events.{position}", "unknown_event_type", "No event has that type.")
-        for position, pattern in enumerate(kept)
-        if not any(matches(pattern, known) for known in emitting.EVENTS)
+        for position, pattern in enumerate(distinct)
+        if not any(matches(pattern, event_type) for event_type in emitting.EVENTS)
     ]
     if faults:
         raise Invalid("unknown_event_type", "No event has that type.", detail=faults)
-    return kept
+    return distinct
 
 
 def _fault(field: str, code: str, message: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The log of what endpoints were told, and telling them again."""
+"""The log of deliveries to endpoints, and their repetition."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def deliveries(
 
 def delivery(delivery_id: int, *, lock: bool = False) -> OutgoingDelivery:
     """A delivery of the workspace in scope. Raises NotFound."""
-    found: OutgoingDelivery | None = db.session.get(
+    row: OutgoingDelivery | None = db.session.get(
         OutgoingDelivery, delivery_id, with_for_update=lock or None, populate_existing=lock
     )
-    if found is None:
+    if row is None:
         raise NotFound("delivery_not_found", "There is no such delivery.")
-    return found
+    return row
 
 
-def attempts_of(found: OutgoingDelivery) -> list[OutgoingAttempt]:
+def attempts_of(delivery_row: OutgoingDelivery) -> list[OutgoingAttempt]:
     """Its tries, oldest first."""
-    query = select(OutgoingAttempt).where(OutgoingAttempt.delivery_id == found.id).order_by(OutgoingAttempt.id)
+    query = select(OutgoingAttempt).where(OutgoingAttempt.delivery_id == delivery_row.id).order_by(OutgoingAttempt.id)
     return list(db.session.scalars(query))
 
 
@@ -53,16 +53,16 @@ def replay(actor_label: str, delivery_id: int) -> OutgoingDelivery:
 
     One that still waits is tried at once. Raises NotFound, Conflict (`webhook_off`).
     """
-    found = delivery(delivery_id)
+    row = delivery(delivery_id)
     # Endpoints are locked before their deliveries, everywhere.
-    webhook = endpoints.get(found.webhook_id, lock=True)
+    webhook = endpoints.get(row.webhook_id, lock=True)
     if not webhook.is_served:
         raise Conflict("webhook_off", "The endpoint is switched off.")
-    found = delivery(delivery_id, lock=True)
-    found.state, found.reason, found.attempts = "due", "replayed", 0
-    found.due_at, found.ended_at = clock.now(), None
+    row = delivery(delivery_id, lock=True)
+    row.state, row.reason, row.attempts = "due", "replayed", 0
+    row.due_at, row.ended_at = clock.now(), None
     webhook.rest_until = None
     db.session.flush()
     queue.wake(emitting.LANE)
-    audit.record(actor_label, "webhook.replayed", f"webhook:{found.webhook_id}", delivery_id=found.id)
-    return found
+    audit.record(actor_label, "webhook.replayed", f"webhook:{row.webhook_id}", delivery_id=row.id)
+    return row

@@ -1,4 +1,4 @@
-"""What follows from a try to tell an endpoint: a pure function of its outcome and what went before."""
+"""The retry policy of endpoints: a pure function of a try's outcome and what went before."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def decide(
         return Decision("failed", outcome.fault, rest=rest)
     wait = WAITS[attempts - 1]
     if outcome.retry_after is not None and outcome.status in (429, 503):
-        asked = timedelta(seconds=min(outcome.retry_after, MAX_RETRY_AFTER))
-        wait, rest = max(wait, asked), max(rest or asked, asked)
+        requested = timedelta(seconds=min(outcome.retry_after, MAX_RETRY_AFTER))
+        wait, rest = max(wait, requested), max(rest or requested, requested)
     return Decision("due", outcome.fault, wait=wait, rest=rest)
 
 

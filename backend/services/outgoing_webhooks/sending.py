@@ -35,7 +35,7 @@ _LEASE: Final = timedelta(seconds=30)
 _TURN_SECONDS: Final = 20.0
 """After so long a thread leaves its endpoint to whoever comes next, so that the others get their turn."""
 _MAX_ANSWER: Final = 1024 * 1024
-_CREW: Final = BoundedPool("outgoing-webhooks", 16)
+_POOL: Final = BoundedPool("outgoing-webhooks", 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class _Ready:
 def waiting() -> int:
     """How many endpoints have something due that nobody sends; counts to 1,000 at most."""
     with system_scope("housekeeping"):
-        found = len(db.session.scalars(_idle().limit(1000)).all())
+        count = len(db.session.scalars(_idle().limit(1000)).all())
         db.session.rollback()
-    return found
+    return count
 
 
 def send_due(seconds: float = 2.0) -> int:
@@ -65,10 +65,10 @@ def send_due(seconds: float = 2.0) -> int:
     deadline = time.monotonic() + seconds
     started = 0
     while True:
-        taken = _take(_CREW.free())
-        started += sum(_CREW.start(partial(_serve, *place)) for place in taken)
-        left = deadline - time.monotonic()
-        if left <= 0 or (_CREW.wait(min(left, 0.05 if taken else left)) and not taken):
+        claimed = _take(_POOL.free())
+        started += sum(_POOL.start(partial(_serve, *place)) for place in claimed)
+        seconds_left = deadline - time.monotonic()
+        if seconds_left <= 0 or (_POOL.wait(min(seconds_left, 0.05 if claimed else seconds_left)) and not claimed):
             return started
 
 
@@ -98,7 +98,7 @@ def _take(most: int) -> list[tuple[int, int]]:
         order = OutgoingWebhook.served_until.asc().nulls_first()
         free = _idle().order_by(order).limit(most).with_for_update(skip_locked=True, of=OutgoingWebhook)
         ids = list(db.session.scalars(free))
-        taken = db.session.execute(
+        claimed = db.session.execute(
             update(OutgoingWebhook)
             .where(OutgoingWebhook.id.in_(ids))
             .values(served_until=func.clock_timestamp() + _LEASE)
@@ -106,7 +106,7 @@ def _take(most: int) -> list[tuple[int, int]]:
             .execution_options(synchronize_session=False)
         ).all()
         db.session.commit()
-    return [(workspace_id, webhook_id) for workspace_id, webhook_id in taken]
+    return [(workspace_id, webhook_id) for workspace_id, webhook_id in claimed]
 
 
 def _serve(workspace_id: int, webhook_id: int) -> None:
@@ -142,11 +142,11 @@ def _put_off(webhook_id: int, delivery_id: int) -> None:
     now = clock.now()
     this = update(OutgoingDelivery).where(OutgoingDelivery.id == delivery_id, OutgoingDelivery.state == "due")
     tries = db.session.scalar(select(OutgoingDelivery.attempts).where(OutgoingDelivery.id == delivery_id))
-    done = (tries or 0) + 1
-    if done > len(WAITS):
-        db.session.execute(this.values(state="failed", reason=DEFECT, attempts=done, ended_at=now))
+    attempts = (tries or 0) + 1
+    if attempts > len(WAITS):
+        db.session.execute(this.values(state="failed", reason=DEFECT, attempts=attempts, ended_at=now))
     else:
-        db.session.execute(this.values(reason=DEFECT, attempts=done, due_at=now + WAITS[done - 1]))
+        db.session.execute(this.values(reason=DEFECT, attempts=attempts, due_at=now + WAITS[attempts - 1]))
     db.session.execute(
         update(OutgoingWebhook).where(OutgoingWebhook.id == webhook_id).values(rest_until=now + WAITS[0])
     )
@@ -165,7 +165,7 @@ def _next(webhook_id: int) -> _Ready | None:
     if webhook is None or not webhook.is_served or (webhook.rest_until and webhook.rest_until > now):
         db.session.rollback()
         return None
-    found = db.session.scalars(
+    due_delivery = db.session.scalars(
         select(OutgoingDelivery)
         .where(
             OutgoingDelivery.webhook_id == webhook_id, OutgoingDelivery.state == "due", OutgoingDelivery.due_at <= now
@@ -174,24 +174,24 @@ def _next(webhook_id: int) -> _Ready | None:
         .limit(1)
         .execution_options(populate_existing=True)
     ).one_or_none()
-    if found is None:
+    if due_delivery is None:
         db.session.rollback()
         return None
-    known = [webhook.secret]
+    secrets = [webhook.secret]
     if webhook.previous_secret and webhook.previous_until and webhook.previous_until > now:
-        known.append(webhook.previous_secret)
-    ready = _Ready(found.id, webhook.url, _headers(found, known), found.body.encode())
+        secrets.append(webhook.previous_secret)
+    ready = _Ready(due_delivery.id, webhook.url, _headers(due_delivery, secrets), due_delivery.body.encode())
     _lease(webhook_id, func.clock_timestamp() + _LEASE)
     db.session.commit()
     return ready
 
 
-def _headers(found: OutgoingDelivery, known: list[str]) -> dict[str, str]:
+def _headers(delivery: OutgoingDelivery, secrets: list[str]) -> dict[str, str]:
     return {
         "Content-Type": "application/json",
-        "Switchboard-Event-Id": found.event_id,
-        "Switchboard-Event-Type": found.type,
-        signing.HEADER: signing.header(known, int(clock.unix()), found.body.encode()),
+        "Switchboard-Event-Id": delivery.event_id,
+        "Switchboard-Event-Type": delivery.type,
+        signing.HEADER: signing.header(secrets, int(clock.unix()), delivery.body.encode()),
     }
 
 
@@ -213,32 +213,32 @@ def _ask(ready: _Ready) -> Outcome:
     except Exception as error:
         log.exception("outgoing_webhook_defect", delivery_id=ready.delivery_id, error=type(error).__name__)
         return Outcome(code=DEFECT)
-    asked = answers.retry_after(answer.headers.get("retry-after"), now=clock.now(), most=MAX_RETRY_AFTER)
-    return Outcome(answer.status, retry_after=asked)
+    retry_after = answers.retry_after(answer.headers.get("retry-after"), now=clock.now(), most=MAX_RETRY_AFTER)
+    return Outcome(answer.status, retry_after=retry_after)
 
 
 def _record(webhook_id: int, ready: _Ready, outcome: Outcome, duration_ms: int) -> bool:
     """Writes down what came of a try; whether the endpoint can be asked again at once. Commits."""
     now = clock.now()
     webhook = db.session.get(OutgoingWebhook, webhook_id, with_for_update=True, populate_existing=True)
-    found = db.session.get(OutgoingDelivery, ready.delivery_id, with_for_update=True, populate_existing=True)
-    if webhook is None or found is None:
+    delivery = db.session.get(OutgoingDelivery, ready.delivery_id, with_for_update=True, populate_existing=True)
+    if webhook is None or delivery is None:
         # Taken away meanwhile.
         db.session.rollback()
         return webhook is not None
     db.session.add(
         OutgoingAttempt(
-            workspace_id=found.workspace_id,
-            delivery_id=found.id,
+            workspace_id=delivery.workspace_id,
+            delivery_id=delivery.id,
             at=now,
             status=outcome.status,
             code=outcome.fault,
             duration_ms=duration_ms,
         )
     )
-    found.status = outcome.status
-    if found.state == "due":
-        found.attempts += 1
+    delivery.status = outcome.status
+    if delivery.state == "due":
+        delivery.attempts += 1
     recovered = outcome.succeeded and webhook.rest_until is not None
     if outcome.succeeded:
         webhook.failures, webhook.failing_since, webhook.rest_until, webhook.last_success_at = 0, None, None, now
@@ -246,28 +246,28 @@ def _record(webhook_id: int, ready: _Ready, outcome: Outcome, duration_ms: int) 
         webhook.failures += 1
         webhook.failing_since = webhook.failing_since or now
     decided = decide(
-        outcome, attempts=found.attempts, failures=webhook.failures, failing_since=webhook.failing_since, now=now
+        outcome, attempts=delivery.attempts, failures=webhook.failures, failing_since=webhook.failing_since, now=now
     )
-    if found.state == "due":
-        found.state, found.reason = decided.state, decided.reason
+    if delivery.state == "due":
+        delivery.state, delivery.reason = decided.state, decided.reason
         if decided.wait is not None:
-            found.due_at = now + decided.wait
+            delivery.due_at = now + decided.wait
         else:
-            found.ended_at = now
+            delivery.ended_at = now
     if decided.rest is not None:
         webhook.rest_until = now + decided.rest
     db.session.flush()
     if decided.disable:
         endpoints.disable(webhook, decided.disable)
     if recovered:
-        _hurry(webhook_id)
+        _make_due_now(webhook_id)
     _log(webhook_id, ready.delivery_id, outcome, duration_ms)
     db.session.commit()
     return decided.rest is None and decided.disable is None
 
 
-def _hurry(webhook_id: int) -> None:
-    """The endpoint is back: what waited for it need not wait for the end of its own patience."""
+def _make_due_now(webhook_id: int) -> None:
+    """Makes the waiting deliveries of an endpoint due now: it answers again."""
     db.session.execute(
         update(OutgoingDelivery)
         .where(OutgoingDelivery.webhook_id == webhook_id, OutgoingDelivery.state == "due")

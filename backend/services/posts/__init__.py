@@ -7,7 +7,7 @@ it the post is `unknown` and a person is asked. `publish_due` is the job; what d
 from backend.services.posts import retry_button as retry_button
 from backend.services.posts.editing import Place, cancel, change, check_media, create, draft_of, schedule
 from backend.services.posts.jobs import EXECUTE
-from backend.services.posts.outcomes import RUN_PROGRESSED, report_result, resolve, retry, tell
+from backend.services.posts.outcomes import RUN_PROGRESSED, notify, report_result, resolve, retry
 from backend.services.posts.publishing import publish_due, waiting
 from backend.services.posts.queries import attempts_of, get, listing, next_attempt_at
 
@@ -24,11 +24,11 @@ __all__ = [
     "get",
     "listing",
     "next_attempt_at",
+    "notify",
     "publish_due",
     "report_result",
     "resolve",
     "retry",
     "schedule",
-    "tell",
     "waiting",
 ]

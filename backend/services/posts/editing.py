@@ -99,19 +99,19 @@ def change(actor_label: str, post_id: int, changes: Mapping[str, Any]) -> Post:
     out), `draft` (it is held back) or `canceled`. Raises what `create` does, NotFound, Conflict (`post_state`).
     """
     post = queries.get(post_id, lock=True)
-    wanted = changes.get("state")
+    new_state = changes.get("state")
     fields = [name for name in (*_FIELDS, "publisher") if name in changes]
     counts = [name for name in ("likes", "comments") if name in changes]
-    if fields or wanted not in (None, post.state):
+    if fields or new_state not in (None, post.state):
         states.require(post.state, "change")
-        _rewrite(post, {name: changes[name] for name in fields}, wanted)
+        _rewrite(post, {name: changes[name] for name in fields}, new_state)
     moved = [name for name in counts if getattr(post, name) != changes[name]]
     for name in moved:
         setattr(post, name, changes[name])
-    if fields or moved or wanted is not None:
+    if fields or moved or new_state is not None:
         post.updated_at = clock.now()
     db.session.flush()
-    if wanted == "canceled":
+    if new_state == "canceled":
         outcomes.end(post, "canceled", code="canceled")
     if moved:
         outcomes.engagement_changed(post)
@@ -162,7 +162,7 @@ def check_media(media: Sequence[Mapping[str, Any]]) -> None:
             continue
 
 
-def _rewrite(post: Post, changes: Mapping[str, Any], wanted: str | None) -> None:
+def _rewrite(post: Post, changes: Mapping[str, Any], new_state: str | None) -> None:
     for name, value in changes.items():
         setattr(post, name, value.strip() if name == "platform" else value)
     if "media" in changes:
@@ -174,9 +174,9 @@ def _rewrite(post: Post, changes: Mapping[str, Any], wanted: str | None) -> None
         post.publisher = None
     # What was prepared was prepared for something else.
     post.progress = {}
-    if wanted == "draft":
+    if new_state == "draft":
         post.state, post.reason, post.due_at = "draft", "draft", None
-    elif wanted == "scheduled" or (wanted is None and post.state == "scheduled"):
+    elif new_state == "scheduled" or (new_state is None and post.state == "scheduled"):
         schedule(post)
 
 

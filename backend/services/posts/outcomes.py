@@ -1,4 +1,4 @@
-"""How a post ends, who is told, and what a person or a host application says about it.
+"""Outcomes of posts: ending them, notifying their persons, and reports of persons or host applications.
 
 A post ends in the transaction that also stores what its person is told. While a rule's run is under way its posts tell
 nothing themselves: the run does, once all have ended.
@@ -50,7 +50,7 @@ def end(
     if run is not None:
         events.publish(RUN_PROGRESSED, run=run)
     elif outcome != "canceled":
-        tell(post)
+        notify(post)
 
 
 def put_off(post: Post, code: str, wait: timedelta, *, begun: bool) -> None:
@@ -75,7 +75,7 @@ def note(post: Post, phase: str, code: str | None = None) -> None:
     )
 
 
-def tell(post: Post) -> None:
+def notify(post: Post) -> None:
     """Tells the post's person how it ended, in the message that told of it before if there is one."""
     user = db.session.get_one(User, post.user_id)
     post.version += 1
@@ -85,13 +85,13 @@ def tell(post: Post) -> None:
 
 def data_of(post: Post, locale: str) -> dict[str, Any]:
     """What the notification is made of."""
-    known: dict[str, Any] = {"post_id": post.id, "platform": post.platform}
+    data: dict[str, Any] = {"post_id": post.id, "platform": post.platform}
     if post.state == "published":
         counts = {"likes": post.likes, "comments": post.comments}
-        known |= {"content": post.content, "post_url": post.post_url, **counts}
+        data |= {"content": post.content, "post_url": post.post_url, **counts}
     else:
-        known |= {"error": texts.explain(post.state, post.reason, post.error, locale)}
-    return {name: value for name, value in known.items() if value is not None}
+        data |= {"error": texts.explain(post.state, post.reason, post.error, locale)}
+    return {name: value for name, value in data.items() if value is not None}
 
 
 def subject_of(post: Post) -> str:
@@ -103,7 +103,7 @@ def engagement_changed(post: Post) -> None:
     """Edits the `post_success` that was sent with the new counts; says nothing where none was."""
     user = db.session.get_one(User, post.user_id)
     if post.state == "published" and notifications.was_told(user, subject_of(post)):
-        tell(post)
+        notify(post)
 
 
 def report_result(

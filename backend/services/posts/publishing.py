@@ -37,16 +37,16 @@ PREPARING: Final = timedelta(minutes=3)
 _CALL_SECONDS: Final = 30.0
 """How long after a try was begun its request may still begin to be written."""
 _DEFECT_WAIT: Final = 60.0
-_CREW: Final = BoundedPool("posts", 6, finishes=True)
+_POOL: Final = BoundedPool("posts", 6, finishes=True)
 
 
 def waiting() -> int:
     """How many posts there are to publish or to settle now; counts to 1,000 at most."""
     with system_scope("housekeeping"):
-        found = len(db.session.scalars(_due().with_only_columns(Post.id).limit(1000)).all())
-        found += settlement.waiting()
+        count = len(db.session.scalars(_due().with_only_columns(Post.id).limit(1000)).all())
+        count += settlement.waiting()
         db.session.rollback()
-    return found
+    return count
 
 
 def publish_due(seconds: float = 2.0) -> int:
@@ -57,22 +57,22 @@ def publish_due(seconds: float = 2.0) -> int:
     """
     queue.clear_flag(outcomes.LANE)
     deadline = time.monotonic() + seconds
-    done = settlement.settle()
+    count = settlement.settle()
     while time.monotonic() < deadline:
-        claimed = _claim(network=_CREW.free() > 0)
+        claimed = _claim(network=_POOL.free() > 0)
         if claimed is None:
             break
         workspace_id, post_id, calls = claimed
-        done += 1
+        count += 1
         if calls:
-            _CREW.start(partial(_attend, workspace_id, post_id))
+            _POOL.start(partial(_attend, workspace_id, post_id))
         else:
             with workspace_scope(workspace_id):
                 _hand_over(post_id)
     else:
         queue.wake_now(outcomes.LANE)
-    _CREW.wait(max(0.0, deadline - time.monotonic()))
-    return done
+    _POOL.wait(max(0.0, deadline - time.monotonic()))
+    return count
 
 
 def _due() -> Any:
@@ -97,17 +97,17 @@ def _claim(*, network: bool) -> tuple[int, int, bool] | None:
         query = _due().add_columns(_asks_the_network())
         if not network:
             query = query.where(~_asks_the_network())
-        found = db.session.execute(query.limit(1).with_for_update(skip_locked=True, of=Post)).one_or_none()
-        if found is None:
+        row = db.session.execute(query.limit(1).with_for_update(skip_locked=True, of=Post)).one_or_none()
+        if row is None:
             db.session.rollback()
             return None
-        post, calls = found
+        post, calls = row
         claimed = post.workspace_id, post.id, bool(calls)
         if calls:
             post.reason, post.due_at = "preparing", clock.now() + PREPARING
             db.session.commit()
         else:
-            # The row is looked at again under its lock, in its workspace's scope.
+            # The row is read again under its lock, in its workspace's scope.
             db.session.rollback()
         return claimed
 
@@ -140,7 +140,7 @@ def _prepare(post_id: int) -> Plan | None:
     except (OperationalError, InterfaceError):
         raise
     except Exception:
-        # A defect of ours, which the crew logs; it is not to be met again at once, nor for ever.
+        # A defect of ours, which the pool logs; it is not to be met again at once, nor for ever.
         db.session.rollback()
         _consequence(plan.post_id, RetryLater(_DEFECT_WAIT, "internal_error"), begun=False)
         raise

@@ -1,4 +1,4 @@
-"""Looking at posts."""
+"""Reads posts and their attempts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from backend.services import paging
 
 def get(post_id: int, *, lock: bool = False) -> Post:
     """A post of the workspace in scope; locked until the transaction ends if asked for. Raises NotFound."""
-    found: Post | None = db.session.get(Post, post_id, with_for_update=lock or None, populate_existing=lock)
-    if found is None:
+    post: Post | None = db.session.get(Post, post_id, with_for_update=lock or None, populate_existing=lock)
+    if post is None:
         raise NotFound("post_not_found", "There is no such post.")
-    return found
+    return post
 
 
 def listing(
@@ -50,5 +50,5 @@ def attempts_of(post: Post) -> list[PostAttempt]:
 
 
 def next_attempt_at(post: Post) -> datetime | None:
-    """When the post is looked at next; None where nothing happens by itself."""
+    """When the post is attended to next (aware); None where nothing happens by itself."""
     return post.due_at if post.state == "scheduled" else None

@@ -37,6 +37,6 @@ def decide(error: ChannelError, *, begun: bool, tries: int) -> Next:
         return Next("failed", error.code, error.detail)
     if tries >= MAX_TRIES:
         return Next("failed", "gave_up", error.detail or error.code)
-    asked = error.seconds if isinstance(error, RetryLater) else 0.0
+    requested = error.seconds if isinstance(error, RetryLater) else 0.0
     backoff = min(_MAX, _FIRST * 2.0 ** min(tries - 1, 12))
-    return Next("scheduled", error.code, error.detail, timedelta(seconds=max(asked, backoff)))
+    return Next("scheduled", error.code, error.detail, timedelta(seconds=max(requested, backoff)))

@@ -1,4 +1,4 @@
-"""What became of posts that were begun: asked of the outbox and of the webhooks' log, and of who is still at work."""
+"""Settles posts that were begun, by the outbox, the webhooks' log, and the threads still at work."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ def lock_of(post_id: int) -> str:
 
 def waiting() -> int:
     """How many posts there are to settle; orphans count while somebody may still be at them. In the system scope."""
-    queries = (_said(), _unanswered(), _called())
+    queries = (_of_ended_messages(), _unanswered(), _called())
     return sum(len(db.session.execute(query.limit(1000)).all()) for query in queries)
 
 
 def settle() -> int:
     """Ends the posts whose outcome can be told now; how many. Commits after each."""
     with system_scope("posts of all workspaces are settled here"):
-        said = db.session.execute(_said().limit(_BATCH)).all()
+        settled = db.session.execute(_of_ended_messages().limit(_BATCH)).all()
         unanswered = db.session.execute(_unanswered().limit(_BATCH)).all()
         called = db.session.execute(_called().limit(_BATCH)).all()
         db.session.rollback()
-    done = 0
-    for rows, work in ((said, _end_by_message), (unanswered, _end_unanswered), (called, _end_orphan)):
+    ended = 0
+    for rows, work in ((settled, _end_by_message), (unanswered, _end_unanswered), (called, _end_orphan)):
         for workspace_id, post_id in rows:
             with workspace_scope(workspace_id):
-                done += _settle_one(work, post_id)
-    return done
+                ended += _settle_one(work, post_id)
+    return ended
 
 
 def _settle_one(work: Callable[[int], bool], post_id: int) -> bool:
     try:
-        done = work(post_id)
+        ended = work(post_id)
         db.session.commit()
     except (OperationalError, InterfaceError):
         raise
@@ -59,14 +59,14 @@ def _settle_one(work: Callable[[int], bool], post_id: int) -> bool:
         db.session.rollback()
         log.exception("post_defect", post_id=post_id, error=type(error).__name__)
         return False
-    return done
+    return ended
 
 
 def _publishing() -> Any:
     return select(Post.workspace_id, Post.id).where(Post.state == "publishing").order_by(Post.id)
 
 
-def _said() -> Any:
+def _of_ended_messages() -> Any:
     """Posts on Telegram whose message is no longer waiting."""
     ended = exists().where(Message.id == Post.message_id, Message.state != "queued")
     return _publishing().where(Post.publisher == "telegram", or_(Post.message_id.is_(None), ended))

@@ -9,8 +9,8 @@ def explain(state: str, code: str | None, detail: str | None, locale: str) -> st
     """The reason in the person's language, followed by what the platform itself said of it."""
     name = "unknown" if state == "unknown" else code or "failed"
     key = f"posts.error.{name}"
-    known = i18n.catalog(i18n.negotiate(locale))
-    said = i18n.text(key if key in known else "posts.error.failed", locale)
-    if key not in known and code:
-        said = f"{said} ({code})"
-    return f"{said} {detail}" if detail else said
+    catalog = i18n.catalog(i18n.negotiate(locale))
+    explanation = i18n.text(key if key in catalog else "posts.error.failed", locale)
+    if key not in catalog and code:
+        explanation = f"{explanation} ({code})"
+    return f"{explanation} {detail}" if detail else explanation

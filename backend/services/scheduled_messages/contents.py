@@ -1,4 +1,4 @@
-"""What a scheduled message says: a text, an alert, a picture or a document. Exactly one of them.
+"""Contents of scheduled messages: exactly one of a text, an alert, a picture or a document.
 
 What is wrong with it is said when it is planned; each time it is due, alerts and files are checked again.
 """
@@ -44,19 +44,19 @@ class Planned:
 
 def given(fields: Mapping[str, Any]) -> Planned | None:
     """The content among some fields; None where there is none. Raises Invalid where there are several."""
-    found = [Planned(kind, fields[kind]) for kind in KINDS if fields.get(kind) is not None]
-    if len(found) > 1:
+    contents = [Planned(kind, fields[kind]) for kind in KINDS if fields.get(kind) is not None]
+    if len(contents) > 1:
         text = f"It is one of {', '.join(KINDS)}, and not several."
-        raise _invalid(found[1].kind, "content_ambiguous", text)
-    return found[0] if found else None
+        raise _invalid(contents[1].kind, "content_ambiguous", text)
+    return contents[0] if contents else None
 
 
 def required(fields: Mapping[str, Any]) -> Planned:
     """The content among some fields. Raises Invalid where there is none, or several."""
-    found = given(fields)
-    if found is None:
+    contents = given(fields)
+    if contents is None:
         raise _invalid("message", "content_missing", f"It needs one of {', '.join(KINDS)}.")
-    return found
+    return contents
 
 
 def put(message: ScheduledMessage, planned: Planned) -> None:
@@ -64,13 +64,13 @@ def put(message: ScheduledMessage, planned: Planned) -> None:
     if planned.kind == "message":
         message.message, message.content = planned.value, None
         return
-    value = {name: one for name, one in planned.value.items() if one not in (None, "", [], {})}
+    value = {name: field for name, field in planned.value.items() if field not in (None, "", [], {})}
     message.content = {planned.kind: value}
     if planned.kind == "alert":
-        words = [value.get("title"), value.get("message"), value.get("template")]
+        candidates = [value.get("title"), value.get("message"), value.get("template")]
     else:
-        words = [value.get("caption"), value.get("url"), f"#{value.get('file_id')}"]
-    message.message = next(str(one) for one in (*words, planned.kind) if one)
+        candidates = [value.get("caption"), value.get("url"), f"#{value.get('file_id')}"]
+    message.message = next(str(field) for field in (*candidates, planned.kind) if field)
 
 
 def of(message: ScheduledMessage) -> Planned:

@@ -41,11 +41,9 @@ class _Claimed:
 def waiting() -> bool:
     """Whether a file is due to be fetched."""
     with system_scope("files of all workspaces are fetched by one loop"):
-        found = db.session.execute(
-            select(ScheduledFetch.id).where(ScheduledFetch.due_at <= clock.now()).limit(1)
-        ).first()
+        row = db.session.execute(select(ScheduledFetch.id).where(ScheduledFetch.due_at <= clock.now()).limit(1)).first()
         db.session.rollback()
-    return found is not None
+    return row is not None
 
 
 def fetch_waiting(seconds: float = 4.0, *, timeout: float = 8.0) -> int:
@@ -53,15 +51,15 @@ def fetch_waiting(seconds: float = 4.0, *, timeout: float = 8.0) -> int:
 
     Commits. Returns how many it tried, and wakes itself for the rest.
     """
-    started, tried = time.monotonic(), 0
+    started, attempted = time.monotonic(), 0
     while claimed := _claim():
         with workspace_scope(claimed.workspace_id):
             _fetch_one(claimed, timeout)
-        tried += 1
+        attempted += 1
         if time.monotonic() - started > seconds:
             queue.wake_now(LANE)
             break
-    return tried
+    return attempted
 
 
 def _claim() -> _Claimed | None:
@@ -96,13 +94,13 @@ def _fetch_one(claimed: _Claimed, timeout: float) -> None:
         _give_up_or_wait(claimed, error)
         return
     try:
-        kept = _send_with(claimed, stored)
+        settled = _send_with(claimed, stored)
         db.session.commit()
     except BaseException:
         db.session.rollback()
         attachments.files().delete(stored.key)
         raise
-    if not kept:
+    if not settled:
         attachments.files().delete(stored.key)
 
 
@@ -151,14 +149,14 @@ def _give_up_or_wait(claimed: _Claimed, error: FetchFailed) -> None:
 
 def _locked(claimed: _Claimed) -> ScheduledFetch | None:
     """The row, if it is still to be settled."""
-    found: ScheduledFetch | None = db.session.get(
+    fetch: ScheduledFetch | None = db.session.get(
         ScheduledFetch, claimed.id, with_for_update=True, populate_existing=True
     )
-    return found
+    return fetch
 
 
 def _messages_of(row: ScheduledFetch) -> list[Message]:
     fire = db.session.get_one(ScheduleFire, row.fire_id, populate_existing=True)
-    ids = sorted(int(one) for one in (fire.result or {}).get("message_ids", ()))
-    found = db.session.scalars(select(Message).where(Message.id.in_(ids)).order_by(Message.id))
-    return list(found.all())
+    ids = sorted(int(message_id) for message_id in (fire.result or {}).get("message_ids", ()))
+    messages = db.session.scalars(select(Message).where(Message.id.in_(ids)).order_by(Message.id))
+    return list(messages.all())

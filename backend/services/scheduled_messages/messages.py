@@ -1,4 +1,4 @@
-"""A workspace's scheduled messages: planned, changed, taken back, said now.
+"""A workspace's scheduled messages: planned, changed, removed, sent now.
 
 Whom a message goes to is found out when it is planned, so that a mistake shows at once, and again each time it is said.
 """
@@ -48,15 +48,17 @@ def create(by: str, fields: Mapping[str, Any]) -> Planned:
     scheduling.check(planned, clock.now())
     now = clock.now()
     content = contents.required(fields)
-    made = ScheduledMessage(workspace_id=workspace_id, bot_name=fields.get("bot_name"), created_at=now, updated_at=now)
-    contents.put(made, content)
-    _set_chats(made, fields.get("chat_ids"))
-    _check(made)
-    db.session.add(made)
+    message = ScheduledMessage(
+        workspace_id=workspace_id, bot_name=fields.get("bot_name"), created_at=now, updated_at=now
+    )
+    contents.put(message, content)
+    _set_chats(message, fields.get("chat_ids"))
+    _check(message)
+    db.session.add(message)
     db.session.flush()
-    schedule = scheduling.create(workspace_id, JOB, made.id, planned, enabled=fields.get("enabled", True))
-    audit.record(by, "scheduled_message.created", f"scheduled_message:{made.id}", kind=planned.kind)
-    return Planned(made, schedule)
+    schedule = scheduling.create(workspace_id, JOB, message.id, planned, enabled=fields.get("enabled", True))
+    audit.record(by, "scheduled_message.created", f"scheduled_message:{message.id}", kind=planned.kind)
+    return Planned(message, schedule)
 
 
 def coming(fields: Mapping[str, Any], count: int = 3) -> list[datetime]:
@@ -74,10 +76,10 @@ def coming(fields: Mapping[str, Any], count: int = 3) -> list[datetime]:
 
 def get(message_id: int) -> Planned:
     """A message of the workspace in scope. Raises NotFound."""
-    found = db.session.execute(_query().where(ScheduledMessage.id == message_id)).first()
-    if found is None:
+    row = db.session.execute(_query().where(ScheduledMessage.id == message_id)).first()
+    if row is None:
         raise NotFound()
-    return Planned(found[0], found[1])
+    return Planned(row[0], row[1])
 
 
 def listing(*, cursor: str | None = None, limit: int = paging.DEFAULT_LIMIT) -> tuple[list[Planned], str | None]:
@@ -121,7 +123,7 @@ def remove(by: str, message_id: int) -> None:
 
 
 def run_now(by: str, message_id: int) -> ScheduleFire:
-    """Has it said now, also one that is switched off; its next time stays. Raises NotFound, Conflict and Invalid."""
+    """Sends a message now, also one that is off; its next time stays. Raises NotFound, Conflict and Invalid."""
     planned = get(message_id)
     _check(planned.message)
     fire = scheduling.run_now(planned.schedule, by)
@@ -131,7 +133,7 @@ def run_now(by: str, message_id: int) -> ScheduleFire:
 
 
 def _check(message: ScheduledMessage) -> None:
-    """Raises what would keep it from being said now."""
+    """Raises what would keep the message from being sent now."""
     chats = chat_ids_of(message)
     if contents.of(message).kind != "alert":
         target_of(message)
@@ -156,13 +158,13 @@ def _timing(fields: Mapping[str, Any], before: Timing) -> Timing:
     kind = fields.get("kind", before.kind)
     zone = fields.get("timezone", before.timezone)
     kept = before if kind == before.kind else Timing(kind)
-    given = {name: fields[name] for name in ("cron", "interval_seconds", "run_at") if name in fields}
-    made = replace(kept, **given, timezone=zone)
+    fields_given = {name: fields[name] for name in ("cron", "interval_seconds", "run_at") if name in fields}
+    timing = replace(kept, **fields_given, timezone=zone)
     return replace(
-        made,
-        cron=made.cron if kind == "cron" else None,
-        interval_seconds=made.interval_seconds if kind == "interval" else None,
-        run_at=None if kind == "cron" else _moment(made.run_at, zone),
+        timing,
+        cron=timing.cron if kind == "cron" else None,
+        interval_seconds=timing.interval_seconds if kind == "interval" else None,
+        run_at=None if kind == "cron" else _moment(timing.run_at, zone),
     )
 
 

@@ -1,4 +1,4 @@
-"""What came of a scheduled message: each time it was due, its messages, and how far each got."""
+"""The history of a scheduled message: each time it was due, its messages, and how far each got."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backend.services.scheduled_messages.messages import get
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SentMessage:
     """One message; `reason` is a code: why it is not sent yet, or never was."""
 
     id: int
@@ -28,7 +28,7 @@ class Occasion:
     """One time that it was due, with the messages that were made of it."""
 
     fire: ScheduleFire
-    messages: list[Said]
+    messages: list[SentMessage]
     alert_id: int | None = None
     decision: str | None = None
     """What became of the alert, where it was one: `sent`, `counted`, … as `POST /api/alerts` answers."""
@@ -45,12 +45,12 @@ def history(
 def of(fires: Iterable[ScheduleFire]) -> list[Occasion]:
     """The fires with their messages, in two statements however many there are."""
     fires = list(fires)
-    wanted = {one for fire in fires for one in _ids(fire)}
-    said = {one.id: one for one in _said(wanted)}
+    message_ids = {message_id for fire in fires for message_id in _ids(fire)}
+    messages = {message_id.id: message_id for message_id in _sent_messages(message_ids)}
     return [
         Occasion(
             fire,
-            [said[one] for one in _ids(fire) if one in said],
+            [messages[message_id] for message_id in _ids(fire) if message_id in messages],
             (fire.result or {}).get("alert_id"),
             (fire.result or {}).get("decision"),
         )
@@ -59,10 +59,10 @@ def of(fires: Iterable[ScheduleFire]) -> list[Occasion]:
 
 
 def _ids(fire: ScheduleFire) -> list[int]:
-    return [int(one) for one in (fire.result or {}).get("message_ids", ())]
+    return [int(message_id) for message_id in (fire.result or {}).get("message_ids", ())]
 
 
-def _said(ids: set[int]) -> list[Said]:
+def _sent_messages(ids: set[int]) -> list[SentMessage]:
     if not ids:
         return []
     messages = db.session.execute(select(Message).where(Message.id.in_(ids))).scalars().all()
@@ -72,4 +72,7 @@ def _said(ids: set[int]) -> list[Said]:
         .order_by(Delivery.part.desc())
     )
     reasons = {row.message_id: row.reason for row in waiting}
-    return [Said(one.id, one.conversation_id, one.state, reasons.get(one.id, one.error)) for one in messages]
+    return [
+        SentMessage(message.id, message.conversation_id, message.state, reasons.get(message.id, message.error))
+        for message in messages
+    ]

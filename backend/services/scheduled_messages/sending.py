@@ -1,4 +1,4 @@
-"""Saying a scheduled message when its schedule fires: the messages and the end of the fire are stored together."""
+"""Sends a scheduled message when its schedule fires: the messages and the end of the fire are stored together."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backend.models import JobRun, Message, ScheduledFetch, ScheduledMessage
 from backend.services import alerts, scheduling
 from backend.services.alerts import Attribution
 from backend.services.bots.resolution import Target, resolve
-from backend.services.bots.sending import say
+from backend.services.bots.sending import send_to_chats
 from backend.services.notifications import attaching
 from backend.services.scheduled_messages import contents, file_fetches
 from backend.services.scheduling import Fire
@@ -29,8 +29,8 @@ def target_of(message: ScheduledMessage) -> Target:
 
 def chat_ids_of(message: ScheduledMessage) -> list[str] | None:
     """The chats it names; None where it goes to the bot's own."""
-    sealed = message.chat_list
-    return None if sealed is None else [str(one) for one in json.loads(sealed)]
+    encrypted = message.chat_list
+    return None if encrypted is None else [str(chat_id) for chat_id in json.loads(encrypted)]
 
 
 def carry_out(fire: Fire) -> dict[str, Any]:
@@ -46,15 +46,15 @@ def carry_out(fire: Fire) -> dict[str, Any]:
         return _raise_alert(message)
     target = target_of(message)
     if planned.kind == "message":
-        return _say(fire, target, Content(planned.value))
+        return _send_to_chats(fire, target, Content(planned.value))
     prepared, media = attaching.prepare(planned.attachment)
     if media:
-        return _say(fire, target, Content(planned.caption, media=media))
+        return _send_to_chats(fire, target, Content(planned.caption, media=media))
     address = str((prepared or {})["url"])
-    words = Content(f"{planned.caption}\n\n{address}".strip())
+    placeholder = Content(f"{planned.caption}\n\n{address}".strip())
     now = clock.now()
     # Should nobody fetch it, the messages go out by themselves then, with the address.
-    result = _say(fire, target, words, not_before=now + attaching.PATIENCE, reason=attaching.FETCHING)
+    result = _send_to_chats(fire, target, placeholder, not_before=now + attaching.PATIENCE, reason=attaching.FETCHING)
     db.session.add(
         ScheduledFetch(
             workspace_id=fire.workspace_id,
@@ -69,8 +69,8 @@ def carry_out(fire: Fire) -> dict[str, Any]:
     return result
 
 
-def _say(fire: Fire, target: Target, content: Content, **waiting: Any) -> dict[str, Any]:
-    made = say(
+def _send_to_chats(fire: Fire, target: Target, content: Content, **waiting: Any) -> dict[str, Any]:
+    messages = send_to_chats(
         target,
         content,
         workspace_id=fire.workspace_id,
@@ -79,7 +79,7 @@ def _say(fire: Fire, target: Target, content: Content, **waiting: Any) -> dict[s
         at_most_once=True,
         **waiting,
     )
-    return {"level": target.level, "message_ids": [one.id for one in made]}
+    return {"level": target.level, "message_ids": [message.id for message in messages]}
 
 
 def _raise_alert(message: ScheduledMessage) -> dict[str, Any]:

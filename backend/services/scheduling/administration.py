@@ -171,7 +171,7 @@ def _statuses() -> list[JobStatus]:
     """Every job, in four statements however many there are."""
     jobs = system_jobs.registered()
     names = [job.name for job in jobs]
-    states = {one.name: one for one in db.session.execute(select(SystemJobState)).scalars()}
+    states = {state.name: state for state in db.session.execute(select(SystemJobState)).scalars()}
     begun = _newest(names, JobRun.state != system_jobs.QUEUED)
     ended = _newest(names, JobRun.state.in_(("succeeded", "failed")))
     unfinished = select(JobRun).where(JobRun.state.in_((system_jobs.QUEUED, system_jobs.RUNNING)))

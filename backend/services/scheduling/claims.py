@@ -75,7 +75,10 @@ def _due(now: datetime) -> Iterator[Any]:
 
 
 def _plans(due: Sequence[Schedule], now: datetime) -> list[Plan]:
-    return [plan(schedules.timing_of(one), _next(one), now, registry.job_of(one.job).latest) for one in due]
+    return [
+        plan(schedules.timing_of(schedule), _next(schedule), now, registry.job_of(schedule.job).latest)
+        for schedule in due
+    ]
 
 
 def _next(schedule: Schedule) -> datetime:
@@ -105,10 +108,10 @@ _STORED = (ScheduleFire.id, ScheduleFire.schedule_id, ScheduleFire.fire_at, Sche
 
 def _insert(due: Sequence[Schedule], plans: list[Plan], now: datetime) -> dict[str, list[Fire]]:
     """Stores the fires, each key once; returns those to hand out, by job."""
-    by_id = {one.id: one for one in due}
+    by_id = {schedule.id: schedule for schedule in due}
     stored = db.session.execute(
         insert(ScheduleFire).on_conflict_do_nothing(index_elements=["schedule_id", "fire_at"]).returning(*_STORED),
-        [_row(one, planned, now) for one, planned in zip(due, plans, strict=True)],
+        [_row(schedule, planned, now) for schedule, planned in zip(due, plans, strict=True)],
     ).all()
     fires: dict[str, list[Fire]] = defaultdict(list)
     for row in stored:
@@ -135,7 +138,7 @@ def _advance(due: Sequence[Schedule], plans: list[Plan]) -> None:
     db.session.execute(
         _ADVANCE,
         {
-            "ids": [one.id for one in due],
+            "ids": [schedule.id for schedule in due],
             "fired": [planned.fire_at for planned in plans],
             "following": [planned.next_fire_at for planned in plans],
         },

@@ -1,4 +1,4 @@
-"""What becomes of a schedule that is due: a pure function, with a table of cases in its tests."""
+"""The decision on a schedule that is due: a pure function, with a table of cases in its tests."""
 
 from __future__ import annotations
 

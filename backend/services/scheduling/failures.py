@@ -1,4 +1,4 @@
-"""A fire that came to nothing: it says why, and so does the job history."""
+"""Failed fires: recorded in the fire and in the job history."""
 
 from __future__ import annotations
 

@@ -25,9 +25,9 @@ LANE: Final = "scheduling"
 def waiting() -> bool:
     """Whether a schedule is due or a fire waits to be carried out."""
     with system_scope("schedules of all workspaces are fired by one loop"):
-        found = claims.is_due() or db.session.execute(_waiting_fires()).first() is not None
+        is_waiting = claims.is_due() or db.session.execute(_waiting_fires()).first() is not None
         db.session.rollback()
-    return found
+    return is_waiting
 
 
 def drain(seconds: float = 20.0) -> int:
@@ -51,7 +51,7 @@ def run_now(schedule: Schedule, by: str) -> ScheduleFire:
     """
     job = registry.job_of(schedule.job)
     now = clock.now()
-    made = ScheduleFire(
+    fire = ScheduleFire(
         workspace_id=schedule.workspace_id,
         schedule_id=schedule.id,
         fire_at=now,
@@ -60,14 +60,14 @@ def run_now(schedule: Schedule, by: str) -> ScheduleFire:
         fired_at=now,
         finished_at=None if job.carry_out else now,
     )
-    db.session.add(made)
+    db.session.add(fire)
     db.session.flush()
     if job.fire is not None:
         with system_scope("a job's fires may be of any workspace"):
-            job.fire([_fire(made, schedule)])
+            job.fire([_fire(fire, schedule)])
             db.session.flush()
     queue.wake(LANE)
-    return made
+    return fire
 
 
 def carry_out_waiting(seconds: float) -> int:
@@ -75,12 +75,12 @@ def carry_out_waiting(seconds: float) -> int:
     deadline, ended = time.monotonic() + seconds, 0
     with system_scope("fires of all workspaces are carried out by one loop"):
         while True:
-            found = db.session.execute(_waiting_fires().with_for_update(of=ScheduleFire, skip_locked=True)).first()
-            if found is None:
+            row = db.session.execute(_waiting_fires().with_for_update(of=ScheduleFire, skip_locked=True)).first()
+            if row is None:
                 db.session.rollback()
                 return ended
             failpoints.hit("scheduling.taken")
-            _carry_out(found[0], found[1])
+            _carry_out(row[0], row[1])
             ended += 1
             if time.monotonic() > deadline:
                 return ended

@@ -25,29 +25,29 @@ def create(workspace_id: int, job: str, subject_id: int, timing: Timing, enabled
     """
     now = clock.now()
     timings.check(timing, now)
-    made = Schedule(workspace_id=workspace_id, job=job, subject_id=subject_id, enabled=enabled, created_at=now)
-    _set(made, timing)
-    db.session.add(made)
+    schedule = Schedule(workspace_id=workspace_id, job=job, subject_id=subject_id, enabled=enabled, created_at=now)
+    _set(schedule, timing)
+    db.session.add(schedule)
     db.session.flush()
-    return made
+    return schedule
 
 
 def get(schedule_id: int) -> Schedule:
     """A schedule of the workspace in scope. Raises NotFound."""
-    found: Schedule | None = db.session.get(Schedule, schedule_id)
-    if found is None:
+    schedule: Schedule | None = db.session.get(Schedule, schedule_id)
+    if schedule is None:
         raise NotFound()
-    return found
+    return schedule
 
 
 def of(job: str, subject_id: int) -> Schedule:
     """The schedule of a subject of the workspace in scope. Raises NotFound."""
-    found = db.session.execute(
+    schedule = db.session.execute(
         select(Schedule).where(Schedule.job == job, Schedule.subject_id == subject_id)
     ).scalar_one_or_none()
-    if found is None:
+    if schedule is None:
         raise NotFound()
-    return found
+    return schedule
 
 
 def timing_of(schedule: Schedule) -> Timing:

@@ -70,7 +70,7 @@ _registered: dict[str, SystemJob] = {}
 
 def register_system_job(job: SystemJob) -> SystemJob:
     """Makes the job known to the tick, the API and the console. Raises ValueError for a lane that does not exist."""
-    if job.lane not in queue.LANES:
+    if job.lane not in queue.QUEUES:
         raise ValueError(f"unknown lane {job.lane}")
     _registered[job.name] = job
     return job
@@ -159,7 +159,7 @@ def work(job: SystemJob, seconds: float = TURN_SECONDS) -> int:
         # The job may leave the session in any state: only these two are needed afterwards.
         run_id, turn = run.id, Turn(run.started_at, seconds)
         try:
-            done = job.run(turn)
+            count = job.run(turn)
         except (OperationalError, InterfaceError):
             # The run is still under way, and the tick wakes it again.
             db.session.rollback()
@@ -170,12 +170,12 @@ def work(job: SystemJob, seconds: float = TURN_SECONDS) -> int:
             _end(run_id, "failed", code=type(error).__name__, subject=turn.at)
             return 0
         db.session.commit()
-        _progress(run_id, done)
+        _progress(run_id, count)
         if turn.unfinished:
             queue.wake_now(job.lane)
         else:
             _end(run_id, "succeeded")
-        return done
+        return count
 
 
 def _resume_or_begin(job: SystemJob) -> JobRun | None:

@@ -68,10 +68,10 @@ def check(timing: Timing, now: datetime) -> None:
             raise _refusal("date_too_far", "run_at", "This moment is too far away.")
     else:
         try:
-            found = next_fire(timing, now)
+            fire_at = next_fire(timing, now)
         except ValueError:
-            found = None
-        if found is None:
+            fire_at = None
+        if fire_at is None:
             raise _refusal("bad_cron", "cron", "This is not a cron expression of five fields that ever holds.")
 
 
@@ -93,11 +93,11 @@ def next_fire(timing: Timing, after: datetime) -> datetime | None:
 
 def next_fires(timing: Timing, after: datetime, count: int) -> list[datetime]:
     """The first `count` moments after `after`, fewer where there are no more; see `next_fire`."""
-    found: list[datetime] = []
-    while len(found) < count and (moment := next_fire(timing, after)) is not None:
-        found.append(moment)
+    fires: list[datetime] = []
+    while len(fires) < count and (moment := next_fire(timing, after)) is not None:
+        fires.append(moment)
         after = moment
-    return found
+    return fires
 
 
 def last_fire(timing: Timing, until: datetime) -> datetime | None:
@@ -171,7 +171,11 @@ def _next_cron(expression: str, zone_name: str, after: datetime) -> datetime | N
         if not _names_hours(expression):
             return _next_passing(expression, zone, after)
         local = _local(after, zone)
-        return next(found for found in (instant(one, zone) for one in _parse(expression, local)) if found > after)
+        return next(
+            fire_at
+            for fire_at in (instant(local_time, zone) for local_time in _parse(expression, local))
+            if fire_at > after
+        )
     except (StopIteration, OverflowError):
         return None
 
@@ -183,7 +187,7 @@ def _last_cron(expression: str, zone_name: str, until: datetime) -> datetime | N
         if not _names_hours(expression):
             return _last_passing(expression, zone, until)
         backwards = _parse(expression, _local(until + _FOLD, zone), reverse=True)
-        return next(found for found in (instant(one, zone) for one in backwards) if found <= until)
+        return next(fire_at for fire_at in (instant(local_time, zone) for local_time in backwards) if fire_at <= until)
     except (StopIteration, OverflowError):
         return None
 
@@ -194,15 +198,15 @@ def _last_cron(expression: str, zone_name: str, until: datetime) -> datetime | N
 def _next_passing(expression: str, zone: ZoneInfo, after: datetime) -> datetime:
     moment, offset = after, _offset(after, zone)
     while True:
-        found = (next(_parse(expression, (moment + offset).replace(tzinfo=None))) - offset).replace(tzinfo=UTC)
-        if _offset(found, zone) == offset:
-            return found
-        if found - moment > 2 * _DAY:
+        passing = (next(_parse(expression, (moment + offset).replace(tzinfo=None))) - offset).replace(tzinfo=UTC)
+        if _offset(passing, zone) == offset:
+            return passing
+        if passing - moment > 2 * _DAY:
             # Nothing holds on the days between, whatever the offset.
-            moment = found - _DAY
+            moment = passing - _DAY
             offset = _offset(moment, zone)
         else:
-            changed = _change(moment, found, zone)
+            changed = _change(moment, passing, zone)
             moment, offset = changed - _SECOND, _offset(changed, zone)
 
 
@@ -210,10 +214,10 @@ def _last_passing(expression: str, zone: ZoneInfo, until: datetime) -> datetime:
     moment, offset = until.replace(microsecond=0), _offset(until, zone)
     while True:
         behind = (moment + _SECOND + offset).replace(tzinfo=None)
-        found = (next(_parse(expression, behind, reverse=True)) - offset).replace(tzinfo=UTC)
-        if _offset(found, zone) == offset:
-            return found
-        moment = found + _DAY if moment - found > 2 * _DAY else _change(found, moment, zone) - _SECOND
+        passing = (next(_parse(expression, behind, reverse=True)) - offset).replace(tzinfo=UTC)
+        if _offset(passing, zone) == offset:
+            return passing
+        moment = passing + _DAY if moment - passing > 2 * _DAY else _change(passing, moment, zone) - _SECOND
         offset = _offset(moment, zone)
 
 

@@ -23,7 +23,12 @@ from backend.services.senders.webhook import (
     webhook_secret_of,
     webhook_secrets_of,
 )
-from backend.services.senders.webhook_verifier import WebhookTarget, door, is_door_known, remembered_door
+from backend.services.senders.webhook_verifier import (
+    WebhookTarget,
+    is_target_known,
+    remembered_target,
+    webhook_target_of,
+)
 
 __all__ = [
     "CHANNEL",
@@ -37,12 +42,11 @@ __all__ = [
     "credentials_of",
     "default_bot",
     "disable",
-    "door",
     "enable",
     "ensure_environment_bot",
     "find",
     "is_chat_admin",
-    "is_door_known",
+    "is_target_known",
     "keep_facts",
     "long_pause_of",
     "named",
@@ -51,7 +55,7 @@ __all__ = [
     "recheck_refused",
     "register_commands",
     "register_webhook",
-    "remembered_door",
+    "remembered_target",
     "set_token",
     "settle_webhook_secret",
     "username_of",
@@ -59,4 +63,5 @@ __all__ = [
     "webhook_info",
     "webhook_secret_of",
     "webhook_secrets_of",
+    "webhook_target_of",
 ]

@@ -18,24 +18,24 @@ def by_id(sender_id: int, *, channel: str | None = None) -> Sender | None:
     """The sender of that id, whoever owns it: for webhooks, jobs and the command line; None where there is none, or
     none of this channel, and for one that was removed."""
     with system_scope(_WHY):
-        found = db.session.get(Sender, sender_id)
-    if found is None or found.deleted_at is not None or channel not in (None, found.channel):
+        sender = db.session.get(Sender, sender_id)
+    if sender is None or sender.deleted_at is not None or channel not in (None, sender.channel):
         return None
-    return found
+    return sender
 
 
 def find(workspace_id: int, sender_id: int) -> Sender:
     """A bot that this workspace owns. Raises NotFound, also for another workspace's, and for one that was removed."""
-    found = by_id(sender_id)
-    if found is None or found.workspace_id != workspace_id or found.source not in ("database", "environment"):
+    sender = by_id(sender_id)
+    if sender is None or sender.workspace_id != workspace_id or sender.source not in ("database", "environment"):
         raise NotFound("bot_not_found", "There is no such bot.")
-    return found
+    return sender
 
 
 def named(workspace_id: int, reference: str) -> Sender:
     """A bot that people of this workspace can link to: one of its own by id, name or username (in any case), or the
     default bot as `default` or by its username. Raises NotFound."""
-    wanted = reference.strip().removeprefix("@").lower()
+    wanted_name = reference.strip().removeprefix("@").lower()
     with system_scope(_WHY):
         rows = (
             db.session.execute(
@@ -49,9 +49,14 @@ def named(workspace_id: int, reference: str) -> Sender:
                 )
                 .where(
                     or_(
-                        func.lower(Sender.name) == wanted,
-                        func.lower(Sender.username) == wanted,
-                        Sender.id == (int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 19 else 0),
+                        func.lower(Sender.name) == wanted_name,
+                        func.lower(Sender.username) == wanted_name,
+                        Sender.id
+                        == (
+                            int(wanted_name)
+                            if wanted_name.isascii() and wanted_name.isdigit() and len(wanted_name) < 19
+                            else 0
+                        ),
                     )
                 )
                 .order_by((Sender.source == "environment"), Sender.id)

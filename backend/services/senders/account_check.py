@@ -58,9 +58,9 @@ def probe(sender: Sender) -> SenderFacts:
 def keep_facts(sender: Sender, facts: SenderFacts) -> None:
     """Keeps what the provider has just said of the sender, in the caller's transaction."""
     sender.external_id, sender.username = facts.external_id, facts.username
-    kept = {name: value for name, value in sender.facts.items() if not name.startswith("probe")}
+    other_facts = {name: value for name, value in sender.facts.items() if not name.startswith("probe")}
     sender.facts = {
-        **kept,
+        **other_facts,
         "display_name": facts.name,
         "capabilities": dict(facts.capabilities),
         "probed_at": clock.now().isoformat(),
@@ -74,8 +74,8 @@ def username_of(sender: Sender) -> str:
     """
     if not sender.is_active and not _may_recover(sender):
         raise _unavailable(60)
-    known = _is_recent(sender, "probed_at", FRESH) or _is_recent(sender, "probe_failed_at", _REST)
-    if sender.is_active and sender.username and known:
+    is_known = _is_recent(sender, "probed_at", FRESH) or _is_recent(sender, "probe_failed_at", _REST)
+    if sender.is_active and sender.username and is_known:
         return sender.username
     try:
         probe(sender)
@@ -118,10 +118,12 @@ def _may_recover(sender: Sender) -> bool:
     """Whether a bot that its provider refused may be asked for again by now."""
     if sender.disabled_code not in REFUSED or sender.disabled_at is None:
         return False
-    asked = sender.facts.get("probe_failed_at")
-    last = max(sender.disabled_at, datetime.fromisoformat(asked)) if isinstance(asked, str) else sender.disabled_at
-    rest = min(max(_REST, (clock.now() - sender.disabled_at) / 10), timedelta(hours=1))
-    return clock.now() - last >= rest
+    failed_at = sender.facts.get("probe_failed_at")
+    last = (
+        max(sender.disabled_at, datetime.fromisoformat(failed_at)) if isinstance(failed_at, str) else sender.disabled_at
+    )
+    retry_after = min(max(_REST, (clock.now() - sender.disabled_at) / 10), timedelta(hours=1))
+    return clock.now() - last >= retry_after
 
 
 def _unavailable(seconds: int) -> Unavailable:

@@ -70,8 +70,8 @@ def _make(token: str) -> Sender:
             db.session.add(row)
     except IntegrityError:
         # Another process that starts at the same moment was first.
-        known = _row(lock=True)
-        if known is None:
+        existing = _row(lock=True)
+        if existing is None:
             raise
-        return known
+        return existing
     return row

@@ -34,12 +34,12 @@ _CHANGE_PATIENCE: Final = 20.0
 
 def quick() -> Administration:
     """For requests that a person waits for: an answer within about six seconds, or an error."""
-    return _asked_by(_QUICK)
+    return _administration(_QUICK)
 
 
 def patient() -> Administration:
     """For polling and the command line."""
-    return _asked_by(_PATIENT)
+    return _administration(_PATIENT)
 
 
 def forget() -> None:
@@ -47,7 +47,7 @@ def forget() -> None:
     _questions.cache_clear()
 
 
-def _asked_by(timeouts: Timeouts) -> Administration:
+def _administration(timeouts: Timeouts) -> Administration:
     settings = config.get()
     plain = _at(settings.telegram_api_url, timeouts)
     if questions.who_waits() is None:
@@ -69,37 +69,37 @@ def _questions(url: str, most: int) -> Questions:
 class _Guarded(Administration):
     """The same methods, each asked through `questions`. Raises NotAsked beside what they raise."""
 
-    def __init__(self, plain: Administration, asked: Questions) -> None:
+    def __init__(self, plain: Administration, questions: Questions) -> None:
         self._plain = plain
-        self._asked = asked
+        self._guard = questions
 
     def get_me(self, token: str) -> SenderFacts:
-        found: SenderFacts = self._read(token, "getMe", lambda: self._plain.get_me(token))
-        return found
+        facts: SenderFacts = self._read(token, "getMe", lambda: self._plain.get_me(token))
+        return facts
 
     def get_webhook_info(self, token: str) -> WebhookInfo:
-        found: WebhookInfo = self._read(token, "getWebhookInfo", lambda: self._plain.get_webhook_info(token))
-        return found
+        info: WebhookInfo = self._read(token, "getWebhookInfo", lambda: self._plain.get_webhook_info(token))
+        return info
 
     def get_chat(self, token: str, chat: str) -> Chat:
-        found: Chat = self._read(token, ("getChat", chat), lambda: self._plain.get_chat(token, chat))
-        return found
+        info: Chat = self._read(token, ("getChat", chat), lambda: self._plain.get_chat(token, chat))
+        return info
 
     def get_chat_member(self, token: str, chat: str, user_id: str) -> Member:
         name = ("getChatMember", chat, user_id)
-        found: Member = self._read(token, name, lambda: self._plain.get_chat_member(token, chat, user_id))
-        return found
+        member: Member = self._read(token, name, lambda: self._plain.get_chat_member(token, chat, user_id))
+        return member
 
     def get_chat_administrators(self, token: str, chat: str) -> list[Member]:
         name = ("getChatAdministrators", chat)
-        found: list[Member] = self._read(token, name, lambda: self._plain.get_chat_administrators(token, chat))
-        return found
+        members: list[Member] = self._read(token, name, lambda: self._plain.get_chat_administrators(token, chat))
+        return members
 
     def get_updates(self, token: str, **options: Any) -> list[dict[str, Any]]:
         # Asked again after somebody has written to the bot: an answer of half a minute ago would be the wrong one.
         call = partial(self._plain.get_updates, token, **options)
-        found: list[dict[str, Any]] = self._read(token, "getUpdates", call, kept=0.0)
-        return found
+        updates: list[dict[str, Any]] = self._read(token, "getUpdates", call, kept=0.0)
+        return updates
 
     def set_webhook(self, token: str, url: str, secret: str, **options: Any) -> None:
         self._change(token, "setWebhook", lambda: self._plain.set_webhook(token, url, secret, **options))
@@ -116,12 +116,12 @@ class _Guarded(Administration):
             kept = questions.KEPT_SECONDS if questions.who_waits() == "looks" else 0.0
         bot = token_hash(token)
         paused = partial(_paused_for, bot)
-        return self._asked.ask(bot, question, call, patience=_QUICK_PATIENCE, kept=kept, paused=paused)
+        return self._guard.ask(bot, question, call, patience=_QUICK_PATIENCE, kept=kept, paused=paused)
 
     def _change(self, token: str, question: Hashable, call: Callable[[], Any]) -> Any:
         bot = token_hash(token)
         paused = partial(_paused_for, bot)
-        return self._asked.ask(bot, question, call, patience=_CHANGE_PATIENCE, changes=True, paused=paused)
+        return self._guard.ask(bot, question, call, patience=_CHANGE_PATIENCE, changes=True, paused=paused)
 
 
 def _paused_for(bot: bytes) -> float:

@@ -1,6 +1,6 @@
 """Questions to a provider that a web request waits for: few at once, in threads of their own, none to one that hangs.
 
-A person who looks at a page must not cost the others theirs. So an answer is good for half a minute to those who look,
+A person who opens a page must not cost the others theirs. So an answer is good for half a minute to those who look,
 at most a quarter of the web threads wait, a provider or bot that does not answer is left alone for a while, and a bot's
 own pause is kept. What is not asked says so (`NotAsked`), with what was last known.
 """
@@ -63,23 +63,23 @@ class NotAsked(RetryLater):
 
 
 def begin_request(who: Waiting) -> None:
-    """From here on this thread works for somebody who waits, and looks at something or presses something."""
+    """Notes that this thread works from here on for somebody who waits, and reads something or presses something."""
     _waiting.set(who)
 
 
 def end_request() -> None:
-    """The request is over."""
+    """Notes that the web request of this thread is over."""
     _waiting.set(None)
 
 
 def who_waits() -> Waiting | None:
-    """For whom this thread works; None outside of web requests."""
+    """The kind of request that this thread works for; None outside of web requests."""
     return _waiting.get()
 
 
 @dataclass(slots=True)
 class _Breaker:
-    """Of a bot, or of the whole provider: how it has answered of late. Times in unix seconds."""
+    """A circuit breaker of one bot or of the whole provider. Times in unix seconds."""
 
     limit: int
     failures: int = 0
@@ -92,7 +92,7 @@ class _Breaker:
         return self.until - now if self.opened <= now < self.until else 0.0
 
     def take(self, now: float) -> None:
-        """One question goes: after failures it goes alone, and the others wait for what comes of it."""
+        """Lets one question through; after failures it goes alone, and the others wait for its outcome."""
         if self.failures >= self.limit:
             self.opened, self.until = now, now + self.rest
 
@@ -100,10 +100,10 @@ class _Breaker:
         self.failures, self.rest, self.until = 0, FIRST_REST, 0.0
 
     def failed(self, now: float, weight: int) -> None:
-        again = self.failures >= self.limit
+        is_open = self.failures >= self.limit
         self.failures += weight
         if self.failures >= self.limit:
-            self.rest = min(self.rest * 2, LONGEST_REST) if again else FIRST_REST
+            self.rest = min(self.rest * 2, LONGEST_REST) if is_open else FIRST_REST
             self.opened, self.until = now, now + self.rest
 
     def pause(self, now: float, seconds: float) -> None:
@@ -118,7 +118,7 @@ class _Bot:
     counted: float = 0.0
 
     def short_of(self, now: float) -> float:
-        """Seconds until one more question keeps the bot's pace; takes its place where that is 0."""
+        """Returns the seconds until the bot's pace allows one more question, and counts it where that is 0."""
         passed = max(0.0, now - self.counted)
         self.left, self.counted = min(_BURST, self.left + passed * _PER_SECOND), now
         if self.left < 1.0:
@@ -137,7 +137,7 @@ class _Flight:
 
 
 class Questions:
-    """Of one process and provider. `most` bounds the questions under way, and the threads that wait for them."""
+    """The questions of one process to one provider, at most `most` under way, and as many threads that wait."""
 
     def __init__(self, most: int = MAX_AT_ONCE) -> None:
         self._most = max(1, min(most, MAX_AT_ONCE))
@@ -170,13 +170,13 @@ class Questions:
         """
         name = (bot, question)
         with self._lock:
-            known = self._known.get(name)
-        if known is not None and not changes and 0 <= (clock.now() - known.at).total_seconds() < kept:
-            return known.value
+            last_answer = self._known.get(name)
+        if last_answer is not None and not changes and 0 <= (clock.now() - last_answer.at).total_seconds() < kept:
+            return last_answer.value
         quiet = paused()
         if quiet > 0:
-            raise NotAsked(quiet, "paused", known)
-        flight = self._begin(name, call, known, changes=changes)
+            raise NotAsked(quiet, "paused", last_answer)
+        flight = self._begin(name, call, last_answer, changes=changes)
         try:
             if not flight.done.wait(patience):
                 self._hangs(bot)
@@ -231,13 +231,13 @@ class Questions:
         return flight
 
     def _bot(self, key: bytes) -> _Bot:
-        found = self._bots.get(key)
-        if found is None:
-            found = self._bots[key] = _Bot(counted=clock.unix())
+        bot = self._bots.get(key)
+        if bot is None:
+            bot = self._bots[key] = _Bot(counted=clock.unix())
         self._bots.move_to_end(key)
         while len(self._bots) > MAX_REMEMBERED:
             self._bots.popitem(last=False)
-        return found
+        return bot
 
     # --- the question's thread ---
 
@@ -261,8 +261,8 @@ class Questions:
                 del self._flights[name]
             self._judge(bot, flight.error, seconds)
             if changes:
-                for one in [one for one in self._known if one[0] == name[0]]:
-                    del self._known[one]
+                for key in [key for key in self._known if key[0] == name[0]]:
+                    del self._known[key]
             elif flight.error is None:
                 self._known[name] = Known(flight.value, clock.now())
                 self._known.move_to_end(name)
@@ -283,6 +283,6 @@ class Questions:
             self._provider.succeeded()
 
     def _hangs(self, bot: bytes) -> None:
-        """Nobody waits for it any more, and nobody else begins to."""
+        """Counts a question that hangs as a failure of its bot, so that no further one is begun."""
         with self._lock:
             self._bot(bot).breaker.failed(clock.unix(), _BOT_FAILURES)

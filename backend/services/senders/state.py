@@ -61,7 +61,9 @@ def disable(sender: Sender, code: str) -> None:
         )
     db.session.flush()
     if code != NOT_CONFIGURED and sender.workspace_id is not None:
-        mail.tell_admins(sender.workspace_id, "bot_disabled", name=sender.name, reason=code, site=config.get().site_url)
+        mail.notify_admins(
+            sender.workspace_id, "bot_disabled", name=sender.name, reason=code, site=config.get().site_url
+        )
     log.warning("sender_disabled", sender_id=sender.id, code=code)
 
 

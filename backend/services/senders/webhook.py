@@ -49,8 +49,8 @@ def new_webhook_secret(sender: Sender, *, keep: bool = False) -> str:
     Telegram does not know the new one yet."""
     fresh = secrets.token_urlsafe(32)
     with system_scope("a sender is no tenant table"):
-        known = webhook_secrets_of(sender) if keep else ()
-        sender.webhook_secret = " ".join((fresh, *known)[:_MAX_SECRETS])
+        earlier_secrets = webhook_secrets_of(sender) if keep else ()
+        sender.webhook_secret = " ".join((fresh, *earlier_secrets)[:_MAX_SECRETS])
         db.session.flush()
     return fresh
 

@@ -1,4 +1,4 @@
-"""Webhook doors: what a webhook request needs of its sender, remembered for two seconds.
+"""Webhook targets: what the verification of a webhook request needs of its sender, remembered for two seconds.
 
 A request must be verified and stored within a millisecond or two, and a third of that was looking up a row that hardly
 ever changes. A changed secret therefore holds in other processes after at most two seconds.
@@ -25,27 +25,29 @@ _known: dict[int | None, tuple[float, int, WebhookTarget]] = {}
 
 @dataclass(frozen=True, slots=True)
 class WebhookTarget:
-    """A sender as its webhook sees it. Without a secret everything is refused; while one replaces another there are
-    several, separated by a space."""
+    """The part of a sender that verifies webhook requests.
+
+    Without a secret everything is refused; while one replaces another there are several, separated by a space.
+    """
 
     id: int
     channel: str
     secret: str = field(repr=False)
 
-    def admits(self, headers: Mapping[str, str]) -> bool:
+    def verify(self, headers: Mapping[str, str]) -> bool:
         """Whether a request with these headers is genuine. Only for channels whose secret stands in a header."""
         channel = registry.get(self.channel)
         return any(channel.verify(headers, b"", secret) for secret in self.secret.split())
 
 
-def door(bot_id: int | None = None) -> WebhookTarget | None:
-    """The door of a bot, by default of the environment's; None where there is no such bot.
+def webhook_target_of(bot_id: int | None = None) -> WebhookTarget | None:
+    """The webhook target of a bot, by default of the environment's; None where there is no such bot.
 
     Commits what looking it up may have made (the environment bot's row): a refused request must not take it back.
     """
-    known = remembered_door(bot_id)
-    if known is not None:
-        return known
+    remembered = remembered_target(bot_id)
+    if remembered is not None:
+        return remembered
     settings = config.get()
     sender = default_bot() if bot_id is None else by_id(bot_id, channel=CHANNEL)
     db.session.commit()
@@ -55,16 +57,16 @@ def door(bot_id: int | None = None) -> WebhookTarget | None:
     return _remember(bot_id, sender, id(settings))
 
 
-def remembered_door(bot_id: int | None = None) -> WebhookTarget | None:
-    """The door of a bot if it is remembered: no database is asked."""
-    known = _known.get(bot_id)
-    if known is not None and known[0] > time.monotonic() and known[1] == id(config.get()):
-        return known[2]
+def remembered_target(bot_id: int | None = None) -> WebhookTarget | None:
+    """The webhook target of a bot if it is remembered; asks no database."""
+    entry = _known.get(bot_id)
+    if entry is not None and entry[0] > time.monotonic() and entry[1] == id(config.get()):
+        return entry[2]
     return None
 
 
-def is_door_known(bot_id: int) -> bool:
-    """Whether the bot's door was ever opened in this process, also when it has to be looked up anew."""
+def is_target_known(bot_id: int) -> bool:
+    """Whether the bot's target was ever looked up in this process, also when it has to be looked up again."""
     return bot_id in _known
 
 
@@ -74,6 +76,6 @@ def forget() -> None:
 
 
 def _remember(bot_id: int | None, sender: Sender, settings: int) -> WebhookTarget:
-    made = WebhookTarget(sender.id, sender.channel, " ".join(webhook_secrets_of(sender)))
-    _known[bot_id] = (time.monotonic() + _SECONDS, settings, made)
-    return made
+    target = WebhookTarget(sender.id, sender.channel, " ".join(webhook_secrets_of(sender)))
+    _known[bot_id] = (time.monotonic() + _SECONDS, settings, target)
+    return target

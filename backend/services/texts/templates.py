@@ -57,15 +57,15 @@ def problems(template: str) -> list[Problem]:
         return [Problem("template_empty", "The template says nothing.", 1, 1)]
     if richtext.utf16_length(template) > MAX_TEMPLATE:
         return [Problem("template_too_long", f"A template has at most {MAX_TEMPLATE} characters.", 1, 1)]
-    found = list(_placeholder_problems(template))
-    found += [
+    all_problems = list(_placeholder_problems(template))
+    all_problems += [
         _problem(
             "link_not_http", "A link is an http(s) address whose host is written out, or one placeholder.", template, at
         )
         for at, address in _links(template)
         if not is_web_template(address)
     ]
-    return sorted(found, key=lambda problem: (problem.line, problem.column))
+    return sorted(all_problems, key=lambda problem: (problem.line, problem.column))
 
 
 def is_web_template(address: str) -> bool:
@@ -81,8 +81,8 @@ def is_web_template(address: str) -> bool:
 
 def placeholder_paths(template: str) -> list[str]:
     """The paths a valid template reads, each once, in the order of the text."""
-    found = (_parse(match.group(1)) for match in _TOKEN.finditer(template) if match.group(1) is not None)
-    return list(dict.fromkeys(placeholder.path for placeholder in found if placeholder))
+    placeholders = (_parse(match.group(1)) for match in _TOKEN.finditer(template) if match.group(1) is not None)
+    return list(dict.fromkeys(placeholder.path for placeholder in placeholders if placeholder))
 
 
 def render(template: str, data: Mapping[str, Any]) -> str:

@@ -67,7 +67,7 @@ def test_what_is_missing_is_named(client: FlaskClient, owner: User) -> None:
     process_registry.report("intake")
     found = look(client, owner)
     assert found["status"] == "degraded"
-    missing = sorted(f"no_worker_{role}" for role in ("dispatch", *queue.LANES) if role != "intake")
+    missing = sorted(f"no_worker_{role}" for role in ("dispatch", *queue.QUEUES) if role != "intake")
     assert found["problems"] == ["bot_disabled", "intake_old", *missing, "tick_stale"]
 
 

@@ -237,6 +237,16 @@ def test_silences_are_made_previewed_changed_and_ended(call):
     assert call("DELETE", f"/api/alerts/silences/{silence['id']}").get_json()["state"] == "expired"
 
 
+def test_a_silence_has_its_counts_and_author_under_the_new_names_and_the_old(call):
+    call("POST", "/api/alerts", DISK)
+    matchers = [{"label": "host", "op": "=~", "value": "db-.*"}]
+    call("POST", "/api/alerts/silences", {"matchers": matchers, "seconds": 3600})
+    call("POST", "/api/alerts", DISK)
+    (silence,) = call("GET", "/api/alerts/silences").get_json()["silences"]
+    assert (silence["created_by_name"], silence["silencing_now"], silence["silenced_count"]) == ("Ada", 1, 1)
+    assert [silence[old] for old in ("by_name", "hushing", "hushed")] == ["Ada", 1, 1]
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [

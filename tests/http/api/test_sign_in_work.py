@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event
 
-from backend.asgi.application import Front
+from backend.asgi.application import AsgiApplication
 from backend.core import clock, hash_queue, passwords
 from backend.core.database import db
 from backend.core.hash_queue import HashQueue, Size
@@ -264,7 +264,7 @@ def test_others_are_answered_while_every_place_of_the_queue_is_taken(app: Flask,
         statuses.append(ask(port, "POST", "/api/auth/login", body, Content_Type="application/json").status)
 
     try:
-        with serving(Front(app)) as port:
+        with serving(AsgiApplication(app)) as port:
             threads = [threading.Thread(target=attack) for _ in range(32)]
             for thread in threads:
                 thread.start()

@@ -70,7 +70,7 @@ def test_other_texts_that_are_sent(blank):
     assert [problem.code for problem in templates.problems(blank)] == ["template_empty"]
     assert [problem.code for problem in templates.problems(f"<b>{blank}</b>")] == ["template_empty"]
     assert templates.render("{name|nobody}", {"name": blank}) == "nobody"
-    assert custom_types.say({"en": "{name}"}, "Order", {"name": blank}, "en") == "Order"
+    assert custom_types.render({"en": "{name}"}, "Order", {"name": blank}, "en") == "Order"
     assert "📝" not in texts.render("post_success", {"platform": "instagram", "content": blank}, clock.now(), "en").text
 
 

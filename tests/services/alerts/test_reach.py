@@ -117,7 +117,7 @@ def test_the_bot_says_which_chat_it_is(app: Flask, channel: PickyChannel, two: R
     refuse_in(channel, CHATS[1], KICKED_SUPER)
     two.raise_()
     settle(app, two)
-    said: dict[str, Any] = serializers.one(bot)
+    said: dict[str, Any] = serializers.bot_json(bot)
     assert [(chat["chat_id"], chat["state"], chat["code"]) for chat in said["chats"]] == [
         (CHATS[0], "ok", None),
         (CHATS[1], "unreachable", "kicked"),
@@ -127,7 +127,7 @@ def test_the_bot_says_which_chat_it_is(app: Flask, channel: PickyChannel, two: R
     channel.judge = None
     two.raise_("again")
     settle(app, two)
-    assert serializers.one(bot)["unreachable_chats"] == 0
+    assert serializers.bot_json(bot)["unreachable_chats"] == 0
 
 
 def test_a_closed_chat_shows_at_the_bot_until_it_is_opened(
@@ -136,10 +136,10 @@ def test_a_closed_chat_shows_at_the_bot_until_it_is_opened(
     refuse_in(channel, CHATS[0], KICKED)
     two.raise_()
     settle(app, two)
-    assert [chat["state"] for chat in serializers.one(bot)["chats"]] == ["closed", "ok"]
+    assert [chat["state"] for chat in serializers.bot_json(bot)["chats"]] == ["closed", "ok"]
     delivery.unblock(bot.id, conversations.chat_hash(bot.channel, bot.id, CHATS[0]))
     db.session.commit()
-    assert serializers.one(bot)["unreachable_chats"] == 0
+    assert serializers.bot_json(bot)["unreachable_chats"] == 0
 
 
 def test_marks_of_a_chat_hold_for_every_workspace_that_has_it(

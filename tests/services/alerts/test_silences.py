@@ -105,7 +105,7 @@ def test_a_silence_counts_what_it_hushes(room):
     fire(room, "db-1")
     fire(room, "db-2")
     fire(room, "db-2")
-    assert silences.hushing([silence]) == {silence.id: 2}
+    assert silences.silencing_now([silence]) == {silence.id: 2}
     db.session.refresh(silence)
     assert silence.hushed == 2
 

@@ -27,7 +27,7 @@ def say(answers: Answers, text: str = "Hello", patience: float = 60.0) -> tuple[
         return left.pop(0) if left else None
 
     channel.script = script
-    said = send_without_db.say(channel, "1:x", "5", Content(text), thread_id="7", patience=patience, rest=rests.append)
+    said = send_without_db.send(channel, "1:x", "5", Content(text), thread_id="7", patience=patience, rest=rests.append)
     return said, channel, rests
 
 

@@ -35,7 +35,7 @@ def said(box: TelegramBox, chat: JSON, content: Content) -> tuple[list[JSON], in
     """The messages that arrived, and how many requests were refused on the way."""
     since = box.log_position()
     channel = TelegramBot(BotClient(box.url))
-    outcome = send_without_db.say(
+    outcome = send_without_db.send(
         channel, DEMO_TOKEN, str(chat["id"]), content, thread_id=None, patience=0, rest=lambda seconds: None
     )
     assert outcome.error is None, outcome.error

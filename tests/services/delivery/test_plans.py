@@ -14,7 +14,7 @@ from backend.core.leases import LeaseKeeper
 from backend.models import Delivery
 from backend.services.dispatch import claims as claiming
 from backend.services.dispatch import outcomes
-from backend.services.dispatch.claim_watermarks import Floors
+from backend.services.dispatch.claim_watermarks import ClaimWatermarks
 from tests.support import factories
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -36,12 +36,12 @@ def long_queue(home, bot):
 
 
 def floored(bot):
-    floors = Floors()
+    floors = ClaimWatermarks()
     floors.note([bot.id], [(bot.id, 1, (NOON + timedelta(microseconds=10), 11))], NOON + timedelta(days=1), 0.0)
     return floors
 
 
-@pytest.mark.parametrize("floors_of", [lambda _bot: Floors(), floored])
+@pytest.mark.parametrize("floors_of", [lambda _bot: ClaimWatermarks(), floored])
 def test_a_claim_reads_the_beginning_of_a_long_queue(everything, claims, bot, long_queue, floors_of):
     want = claiming.ClaimRequest(bot.id, long_queue, 25, floors=floors_of(bot).of(bot.id))
     plan = plan_of(claims, claiming.CLAIM, claiming.values_of([want], [], clock.now()))

@@ -133,5 +133,5 @@ def fires():
 
 
 def test_every_system_job_runs_in_a_lane_that_exists():
-    assert {job.lane for job in system_jobs.registered()} <= set(queue.LANES)
+    assert {job.lane for job in system_jobs.registered()} <= set(queue.QUEUES)
     assert JOB in system_jobs.registered()

@@ -247,6 +247,6 @@ def read(plan) -> int:
     return own + dropped + sum(read(part) for part in plan.get("Plans", ()))
 
 
-def place_of(event_id: int) -> processor.Place:
+def place_of(event_id: int) -> processor.ConversationPosition:
     event = db.session.get_one(WebhookEvent, event_id)
     return event.sender_id, event.conversation_key

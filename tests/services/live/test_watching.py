@@ -81,7 +81,7 @@ def test_links_are_noted_as_they_come_rest_and_go(person):
     assert noted() == expected
     linking.links.disable_chat(link.sender_id, link.chat_hash, "bot_blocked")
     assert noted() == expected
-    linking.links.unlink("cli", link, tell=False)
+    linking.links.unlink("cli", link, with_notice=False)
     assert [one for one in noted() if one[0] == "links"] == expected
 
 

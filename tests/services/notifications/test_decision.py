@@ -41,7 +41,7 @@ def test_who_is_told(link: LinkState, preferences: DeliveryPreferences, critical
 
 
 @pytest.mark.parametrize(
-    ("version", "told", "stale"),
+    ("version", "last_sent", "stale"),
     [
         (None, None, False),
         (1, None, False),
@@ -54,9 +54,9 @@ def test_who_is_told(link: LinkState, preferences: DeliveryPreferences, critical
         (-1, LastSent(0), True),
     ],
 )
-def test_only_a_newer_version_is_told(version: int | None, told: LastSent | None, stale: bool) -> None:
+def test_only_a_newer_version_is_told(version: int | None, last_sent: LastSent | None, stale: bool) -> None:
     decided = decide(
-        link="active", preferences=DeliveryPreferences(), critical=True, now=NOON, version=version, told=told
+        link="active", preferences=DeliveryPreferences(), critical=True, now=NOON, version=version, last_sent=last_sent
     )
     assert decided == (Decision("suppressed", "stale_version") if stale else QUEUED)
 
@@ -65,7 +65,7 @@ def test_only_a_newer_version_is_told(version: int | None, told: LastSent | None
     ("link", "reason"), [("none", "not_linked"), ("blocked", "blocked"), ("paused", "stale_version")]
 )
 def test_what_keeps_everything_away_is_named_before_an_old_version(link: LinkState, reason: str) -> None:
-    decided = decide(link=link, preferences=MUTED, critical=False, now=NOON, version=1, told=LastSent(2))
+    decided = decide(link=link, preferences=MUTED, critical=False, now=NOON, version=1, last_sent=LastSent(2))
     assert decided == Decision("suppressed", reason)
 
 

@@ -155,7 +155,7 @@ def test_a_platform_that_hangs_holds_neither_the_job_nor_other_posts(
     assert author.state(stuck) == ("publishing", "sending"), "somebody is at it"
     meta.close = lambda: None  # type: ignore[method-assign]
     ScriptedServer.close(meta)
-    assert publishing._CREW.wait(10)
+    assert publishing._POOL.wait(10)
     assert author.state(stuck)[0] == "unknown"
 
 

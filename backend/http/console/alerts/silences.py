@@ -31,7 +31,7 @@ _LEAST_LINES: Final = 2
 @page()
 def listing() -> Response:
     """The silences, the newest first."""
-    given = forms.asked("state", "cursor")
+    given = forms.query_values("state", "cursor")
     state = given.get("state") if given.get("state") in _STATES else None
     kept: dict[str, Any] = {"state": state} if state else {}
     found, following = silences.listing(state=state, cursor=given.get("cursor"), limit=50)
@@ -40,7 +40,7 @@ def listing() -> Response:
         "alerts",
         pages.t("console_alerts.tab.silences"),
         rows=[(one, silences.state_of(one)) for one in found],
-        hushing=silences.hushing(found),
+        hushing=silences.silencing_now(found),
         state=state,
         states=_STATES,
         older=url_for(".listing", cursor=following, **kept) if following else None,
@@ -51,7 +51,7 @@ def listing() -> Response:
 @page("operator")
 def new() -> Response:
     """The form: for the alert that the address names, for the silence that it renews, or empty."""
-    given = forms.asked("alert", "again")
+    given = forms.query_values("alert", "again")
     matchers: list[dict[str, str]] = []
     comment = ""
     if (alert_id := _number(given.get("alert"))) is not None:

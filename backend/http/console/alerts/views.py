@@ -31,7 +31,7 @@ _UNDO: Final[dict[Action, Action]] = {"ack": "unack", "snooze": "wake", "resolve
 @page()
 def listing() -> Response:
     """The alerts that the address asks for. The script asks for the list alone when something has changed."""
-    values = _listed(forms.asked(*FILTERS))
+    values = _listed(forms.query_values(*FILTERS))
     if request.headers.get("HX-Request"):
         return pages.fragment("alerts_list.html", **values)
     return pages.render("alerts.html", "alerts", pages.t("console.nav.alerts"), one=None, **values)
@@ -44,7 +44,7 @@ def show(alert_id: int) -> Response:
     one = _shown(alert_id)
     if request.headers.get("HX-Request"):
         return pages.fragment("alert.html", one=one, address=url_for(".listing"))
-    values = _listed(forms.asked(*FILTERS))
+    values = _listed(forms.query_values(*FILTERS))
     return pages.render("alerts.html", "alerts", one["overview"].alert.title, one=one, **values)
 
 

@@ -11,7 +11,7 @@ from flask import Response, request, url_for
 from backend.core.errors import AppError, Conflict, Invalid, NotFound, Unavailable
 from backend.http import bodies
 from backend.http.console.kit import form_errors, forms, pages
-from backend.http.console.kit.guards import actor, asked, page
+from backend.http.console.kit.guards import actor, commit_and_ask, page
 from backend.http.schemas.bots import BotChange, BotIn, TestIn
 from backend.services.bots import (
     catalog,
@@ -73,7 +73,7 @@ def create() -> Response:
     try:
         given = forms.checked(BotIn, _fields("name", "token")).model_dump()
         token = catalog.checked(given)["token"]
-        known = asked(lambda: operations.who_is(token))
+        known = commit_and_ask(lambda: operations.who_is(token))
         made = catalog.create(caller.label, caller.workspace_id, given, known)
     except (Invalid, Conflict, Unavailable) as error:
         return _new_form(request.form.to_dict(), error)
@@ -256,7 +256,7 @@ def _fields(*names: str) -> dict[str, Any]:
 
 def _show(bot_id: int, error: AppError | None = None, **more: Any) -> Response:
     bot = catalog.get(actor().workspace_id, bot_id)
-    shown = serializers.one(bot)
+    shown = serializers.bot_json(bot)
     values: dict[str, Any] = {"bot": shown, "way": webhook_state.last_of(bot), "faults": {}, "fault": None, "typed": {}}
     values |= more
     return pages.render("bots_show.html", _NAV, shown["name"], error.status if error else 200, **values)
@@ -292,7 +292,7 @@ def _new_form(typed: dict[str, str], error: AppError | None = None) -> Response:
 def _change_form(
     bot_id: int, error: AppError | None = None, typed: dict[str, str] | None = None, *, token_fault: bool = False
 ) -> Response:
-    bot = serializers.one(catalog.get(actor().workspace_id, bot_id))
+    bot = serializers.bot_json(catalog.get(actor().workspace_id, bot_id))
     found = form_errors.by_field(error) if error is not None else {}
     status = error.status if error is not None else 200
     if typed is None:

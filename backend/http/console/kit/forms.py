@@ -31,7 +31,7 @@ def checked(schema: type[Model], given: Mapping[str, Any]) -> Model:
         raise refusal(error, schema) from None
 
 
-def asked(*names: str) -> dict[str, str]:
+def query_values(*names: str) -> dict[str, str]:
     """The address's parameters of these names that are not empty. Raises Invalid for text that cannot be stored."""
     bodies.check_pairs(request.args.items(multi=True))
     return {name: value for name in names if (value := request.args.get(name, "").strip())}

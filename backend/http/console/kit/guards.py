@@ -65,8 +65,8 @@ def actor() -> Actor:
     return guards.actor()
 
 
-def asked(ask: Callable[[], Answer]) -> Answer:
-    """What `ask` returns; it may be a network call, for no transaction is open while it runs.
+def commit_and_ask(ask: Callable[[], Answer]) -> Answer:
+    """Commits, then returns what `ask` does: it may be a network call, for no transaction is open while it runs.
 
     What the view has done until then is stored: it asks before it writes. What `ask` raises reaches the view.
     """

@@ -58,7 +58,7 @@ def typed(message: ScheduledMessage) -> dict[str, str]:
     return {"content": planned.kind} | shown
 
 
-def asked() -> dict[str, str]:
+def typed_values() -> dict[str, str]:
     """What was typed so far, for the fields of another kind."""
     return {name: value for name, value in request.args.items() if name in FIELDS}
 

@@ -72,7 +72,7 @@ def timing_fields() -> Response:
 def content_fields() -> Response:
     """The fields of what was chosen to be sent."""
     bodies.check_pairs(request.args.items(multi=True))
-    typed = content_form.asked()
+    typed = content_form.typed_values()
     return pages.fragment("scheduler_content.html", typed=typed, faults={}, severities=content_form.SEVERITIES)
 
 

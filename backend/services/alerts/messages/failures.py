@@ -68,7 +68,7 @@ def _tell_admins(case: LockedAlert) -> None:
     count = len(messages)
     if not count:
         # The default bot is the trouble, or nobody is linked with it: by mail, where there is a server for it.
-        count = mail.tell_admins(
+        count = mail.notify_admins(
             case.alert.workspace_id,
             "alert",
             bot=case.alert.bot_name,

@@ -67,7 +67,7 @@ def subscribers(alert: Alert, taken: Iterable[int]) -> list[Destination]:
     )
     known, found = set(taken), []
     for user in db.session.scalars(wanted).all():
-        state, conversation = notifications.standing(user)
+        state, conversation = notifications.link_state_of(user)
         if state != "active" or conversation is None or conversation.id in known:
             continue
         quiet = quiet_of(user, alert)
@@ -94,7 +94,7 @@ def of_escalation(workspace_id: int, policy: AlertPolicy) -> Found:
         found, code = told.destinations, told.code
     people = select(User).where(User.id.in_(policy.escalate_user_ids)).order_by(User.id)
     for user in db.session.scalars(people).all():
-        state, conversation = notifications.standing(user)
+        state, conversation = notifications.link_state_of(user)
         if state == "active" and conversation is not None:
             found.append(Destination(conversation, "escalation", user.locale, user.id))
         else:
@@ -107,7 +107,7 @@ def admins(taken: Iterable[int]) -> list[Destination]:
     known, found = set(taken), []
     people = select(User).where(User.role == ADMIN, User.disabled_at.is_(None)).order_by(User.id)
     for user in db.session.scalars(people).all():
-        state, conversation = notifications.standing(user)
+        state, conversation = notifications.link_state_of(user)
         if state == "active" and conversation is not None and conversation.id not in known:
             known.add(conversation.id)
             found.append(Destination(conversation, "admin", user.locale, user.id))

@@ -55,8 +55,8 @@ def state_of(silence: AlertSilence) -> str:
     return "pending" if silence.starts_at > now else "active"
 
 
-def hushing(found: Sequence[AlertSilence]) -> dict[int, int]:
-    """How many things each of these silences hushes now."""
+def silencing_now(found: Sequence[AlertSilence]) -> dict[int, int]:
+    """How many things each of these silences silences now."""
     query = (
         select(AlertItem.silence_id, func.count())
         .where(AlertItem.silence_id.in_([one.id for one in found]))

@@ -17,86 +17,86 @@ from backend.services.notifications import settings
 HINT_EVERY: Final = timedelta(hours=1)
 
 
-def start(exchange: ChatContext, _command: Command) -> None:
-    """Whoever blocked or paused the bot is back; a stranger is told how to link."""
-    linking.restore_chat(exchange.sender.id, exchange.hashed)
-    if exchange.link is None or exchange.user is None:
-        _explain(exchange)
+def start(context: ChatContext, _command: Command) -> None:
+    """Ends a block or a pause; tells a stranger how to link."""
+    linking.restore_chat(context.sender.id, context.hashed)
+    if context.link is None or context.user is None:
+        _explain(context)
         return
-    if exchange.may_decide:
-        linking.resume("telegram", exchange.link)
-        exchange.say("commands.start.linked", account=linking.masked_account(exchange.user))
-    elif exchange.link.paused_at is not None:
-        links.refuse_member(exchange)
+    if context.may_decide:
+        linking.resume("telegram", context.link)
+        context.send_reply("commands.start.linked", account=linking.masked_account(context.user))
+    elif context.link.paused_at is not None:
+        links.refuse_member(context)
     else:
-        _status(exchange)
+        _status(context)
 
 
-def help_(exchange: ChatContext, _command: Command) -> None:
+def help_(context: ChatContext, _command: Command) -> None:
     """Lists the commands."""
-    lines = [f"/{name} – {exchange.text(f'commands.menu.{name}')}" for name in COMMANDS]
-    exchange.say("commands.help", commands="\n".join(lines))
+    lines = [f"/{name} – {context.text(f'commands.menu.{name}')}" for name in COMMANDS]
+    context.send_reply("commands.help", commands="\n".join(lines))
 
 
-def link(exchange: ChatContext, _command: Command) -> None:
+def link(context: ChatContext, _command: Command) -> None:
     """Without a token: says how linking goes, or to whom the chat is linked."""
-    if exchange.link is None or exchange.user is None:
-        _explain(exchange)
+    if context.link is None or context.user is None:
+        _explain(context)
     else:
-        exchange.say("linking.already", buttons=_leave(exchange), account=linking.masked_account(exchange.user))
+        context.send_reply("linking.already", buttons=_leave(context), account=linking.masked_account(context.user))
 
 
-def status(exchange: ChatContext, _command: Command) -> None:
+def status(context: ChatContext, _command: Command) -> None:
     """Says whose chat this is and whether notifications come."""
-    _status(exchange)
+    _status(context)
 
 
-def stop(exchange: ChatContext, _command: Command) -> None:
-    """Notifications rest until `/start`."""
-    if exchange.link is None:
-        exchange.say("commands.stop.not_linked")
-    elif not exchange.may_decide:
-        links.refuse_member(exchange)
+def stop(context: ChatContext, _command: Command) -> None:
+    """Pauses notifications until `/start`."""
+    if context.link is None:
+        context.send_reply("commands.stop.not_linked")
+    elif not context.may_decide:
+        links.refuse_member(context)
     else:
-        linking.pause("telegram", exchange.link)
-        exchange.say("commands.stop.paused")
+        linking.pause("telegram", context.link)
+        context.send_reply("commands.stop.paused")
 
 
-def unknown(exchange: ChatContext, _command: Command) -> None:
+def unknown(context: ChatContext, _command: Command) -> None:
     """Says that there is no such command, and which there are."""
-    exchange.say("commands.unknown", commands=" ".join(f"/{name}" for name in COMMANDS))
+    context.send_reply("commands.unknown", commands=" ".join(f"/{name}" for name in COMMANDS))
 
 
-def hint(exchange: ChatContext) -> None:
+def hint(context: ChatContext) -> None:
     """Tells a stranger who writes anything else how to link, at most once an hour."""
-    if exchange.said_since("how_to", HINT_EVERY) is None:
-        _explain(exchange)
+    if context.last_sent_at("how_to", HINT_EVERY) is None:
+        _explain(context)
 
 
-def _explain(exchange: ChatContext) -> None:
-    code = "linking.how_to" if exchange.chat.is_private else "linking.how_to_group"
-    exchange.say(code, kind="how_to", bot=f"@{exchange.sender.username or exchange.sender.name}")
+def _explain(context: ChatContext) -> None:
+    code = "linking.how_to" if context.chat.is_private else "linking.how_to_group"
+    context.send_reply(code, kind="how_to", bot=f"@{context.sender.username or context.sender.name}")
 
 
-def _status(exchange: ChatContext) -> None:
-    link, user = exchange.link, exchange.user
+def _status(context: ChatContext) -> None:
+    link, user = context.link, context.user
     if link is None or user is None:
-        exchange.say("commands.status.not_linked")
+        context.send_reply("commands.status.not_linked")
         return
     state = "blocked" if link.state != "active" else "paused" if link.paused_at is not None else "on"
     lines = [
-        exchange.text("commands.status.linked", account=linking.masked_account(user)),
-        exchange.text(f"commands.status.{state}"),
+        context.text("commands.status.linked", account=linking.masked_account(user)),
+        context.text(f"commands.status.{state}"),
     ]
     with workspace_scope(link.workspace_id):
         quiet = settings.preferences_of(user).quiet_hours
     if quiet:
         lines.append(
-            exchange.text("commands.status.quiet", start=quiet["start"], end=quiet["end"], timezone=user.timezone)
+            context.text("commands.status.quiet", start=quiet["start"], end=quiet["end"], timezone=user.timezone)
         )
-    exchange.send(Content("\n".join(lines), buttons=_leave(exchange)))
+    context.send(Content("\n".join(lines), buttons=_leave(context)))
 
 
-def _leave(exchange: ChatContext) -> Rows:
+def _leave(context: ChatContext) -> Rows:
     """Only in a private chat: in a group everybody would see the button, and few may press it."""
-    return links.leave_button(exchange) if exchange.chat.is_private else ()
+    return links.leave_button(context) if context.chat.is_private else ()

@@ -1,4 +1,4 @@
-"""One event as a conversation sees it: who talks, whose chat it is, in which language, and answering there."""
+"""The context of one event in a chat: the person, the chat's link, the language, and answering there."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class ChatContext:
     def open(
         cls, sender: Sender, chat: Chat, person: Person | None, facts: Facts, message_id: str | None
     ) -> ChatContext:
-        """Finds out whose chat it is."""
-        made = cls(sender, chat, person, facts, message_id)
-        made.link = linking.link_of_chat(sender.id, made.hashed)
-        made.user = linking.owner_of(made.link) if made.link is not None else None
-        return made
+        """Makes the context of an event and reads the chat's link."""
+        context = cls(sender, chat, person, facts, message_id)
+        context.link = linking.link_of_chat(sender.id, context.hashed)
+        context.user = linking.owner_of(context.link) if context.link is not None else None
+        return context
 
     @property
     def hashed(self) -> bytes:
@@ -73,12 +73,12 @@ class ChatContext:
         return self.facts.is_admin is True
 
     def follow(self, redemption: linking.Redemption) -> None:
-        """From here on the chat is whose the redemption made it."""
+        """Takes over the link and the person of a redemption."""
         if redemption.link is not None:
             self.link, self.user, self._conversation = redemption.link, redemption.user, None
 
     def left(self) -> None:
-        """From here on the chat is nobody's; answers still go out where the conversation was."""
+        """Drops the link and its person; answers still go to the same conversation."""
         self.conversation()
         self.link = self.user = None
 
@@ -97,14 +97,14 @@ class ChatContext:
         return self._conversation
 
     def move_to(self, workspace_id: int) -> None:
-        """From here on the conversation is this workspace's one with the chat, whoever the chat is linked to."""
+        """Switches to this workspace's conversation with the chat, whoever the chat is linked to."""
         self._conversation = conversations.find_or_create(self.sender, self.chat, workspace_id=workspace_id)
 
     def text(self, code: str, **values: object) -> str:
         """A text in the reader's language."""
         return i18n.text(code, self.locale, **values)
 
-    def say(self, code: str, *, buttons: Rows = (), kind: str = "reply", **values: object) -> Message:
+    def send_reply(self, code: str, *, buttons: Rows = (), kind: str = "reply", **values: object) -> Message:
         """Answers with a text of the catalog."""
         return self.send(Content(self.text(code, **values), buttons=buttons), kind=kind)
 
@@ -114,7 +114,7 @@ class ChatContext:
         with workspace_scope(conversation.workspace_id):
             reply_to = self.message_id if self.chat.is_group else None
             user_id = self.user.id if self.user is not None else None
-            return linking.say(conversation, content, kind=kind, user_id=user_id, reply_to=reply_to)
+            return linking.send_reply(conversation, content, kind=kind, user_id=user_id, reply_to=reply_to)
 
     def rewrite(self, content: Content) -> None:
         """Has the message whose button was pressed say this; where it is not ours any more, says it anew."""
@@ -126,7 +126,7 @@ class ChatContext:
                 return
         self.send(content)
 
-    def said_since(self, kind: str, age: timedelta) -> datetime | None:
+    def last_sent_at(self, kind: str, age: timedelta) -> datetime | None:
         """When the bot last said something of this kind here, if that was not longer ago than `age`."""
         conversation = self.conversation()
         with workspace_scope(conversation.workspace_id):

@@ -1,4 +1,4 @@
-"""What a message asks of the bot: pure functions of the message and the bot's name."""
+"""Parsing of commands and tokens: pure functions of the message and the bot's name."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def token_in(command: Command | None) -> str | None:
 
 
 def carries_token(sender: Sender, event: MessageReceived) -> bool:
-    """Whether somebody who cannot be believed tried to redeem a token."""
+    """Whether an unproven message carries a token."""
     return token_in(command_in(sender, event)) is not None
 
 

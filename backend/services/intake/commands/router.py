@@ -21,33 +21,33 @@ _COMMANDS: Final[dict[str, Callable[[ChatContext, Command], None]]] = {
 }
 
 
-def run(exchange: ChatContext, command: Command) -> None:
+def run(context: ChatContext, command: Command) -> None:
     """Answers a command that was meant for the bot. A token that may not be redeemed by who sent it is told why."""
-    if token_in(command) is not None and not exchange.may_decide:
-        links.refuse_member(exchange)
+    if token_in(command) is not None and not context.may_decide:
+        links.refuse_member(context)
         return
-    _COMMANDS.get(command.name, basics.unknown)(exchange, command)
+    _COMMANDS.get(command.name, basics.unknown)(context, command)
 
 
-def hint(exchange: ChatContext) -> None:
+def hint(context: ChatContext) -> None:
     """Reacts to anything else that a stranger writes in private."""
-    basics.hint(exchange)
+    basics.hint(context)
 
 
-def press(exchange: ChatContext, data: str) -> str:
+def press(context: ChatContext, data: str) -> str:
     """Acts on a pressed button and returns what the presser is told. Data come from outside: who may press is decided
     by the chat, never by them."""
-    feature, _, rest = data.partition(":")
-    action, _, argument = rest.partition(":")
+    feature, _, argument = data.partition(":")
+    action, _, argument = argument.partition(":")
     if feature not in ("link", "settings"):
-        return exchange.text("commands.gone")
-    if feature == "settings" and not exchange.chat.is_private:
-        return exchange.text("commands.not_yours")
-    if not exchange.may_decide:
-        asked = exchange.facts.is_admin is False or exchange.chat.is_private
-        return exchange.text("commands.not_yours" if asked else "commands.try_again")
+        return context.text("commands.gone")
+    if feature == "settings" and not context.chat.is_private:
+        return context.text("commands.not_yours")
+    if not context.may_decide:
+        is_refused = context.facts.is_admin is False or context.chat.is_private
+        return context.text("commands.not_yours" if is_refused else "commands.try_again")
     handler = links.press if feature == "link" else settings.press
-    return handler(exchange, action, argument) or exchange.text("commands.gone")
+    return handler(context, action, argument) or context.text("commands.gone")
 
 
 def gone(person: Person) -> str:

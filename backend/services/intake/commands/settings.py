@@ -22,29 +22,29 @@ _MAX_TYPES: Final = 40
 _PER_ROW: Final = 2
 
 
-def show(exchange: ChatContext, _command: Command) -> None:
+def show(context: ChatContext, _command: Command) -> None:
     """Answers with the settings, or says where they are to be had."""
-    if exchange.link is None or exchange.user is None:
-        exchange.say("commands.settings.not_linked")
-    elif not exchange.chat.is_private:
-        exchange.say("commands.settings.private_only")
+    if context.link is None or context.user is None:
+        context.send_reply("commands.settings.not_linked")
+    elif not context.chat.is_private:
+        context.send_reply("commands.settings.private_only")
     else:
-        with workspace_scope(exchange.link.workspace_id):
-            content = _content(exchange.user)
-        exchange.send(content)
+        with workspace_scope(context.link.workspace_id):
+            content = _content(context.user)
+        context.send(content)
 
 
-def press(exchange: ChatContext, action: str, argument: str) -> str | None:
+def press(context: ChatContext, action: str, argument: str) -> str | None:
     """Switches a setting and shows the new state; None for a button that is over."""
-    link, user = exchange.link, exchange.user
-    if link is None or user is None or not exchange.chat.is_private:
+    link, user = context.link, context.user
+    if link is None or user is None or not context.chat.is_private:
         return None
     with workspace_scope(link.workspace_id):
         if not _switch(user, action, argument):
             return None
         content = _content(user)
-    exchange.rewrite(content)
-    return exchange.text("commands.settings.saved")
+    context.rewrite(content)
+    return context.text("commands.settings.saved")
 
 
 def _switch(user: User, action: str, argument: str) -> bool:
@@ -98,6 +98,6 @@ def _other_buttons(locale: str, quiet: bool) -> Rows:
         for other in i18n.LOCALES
         if other != locale
     )
-    wanted = "off" if quiet else "on"
-    label = i18n.text(f"commands.settings.button.quiet_{wanted}", locale, **QUIET_HOURS)
-    return (languages, (Button(label, data=f"settings:quiet:{wanted}"),))
+    new_state = "off" if quiet else "on"
+    label = i18n.text(f"commands.settings.button.quiet_{new_state}", locale, **QUIET_HOURS)
+    return (languages, (Button(label, data=f"settings:quiet:{new_state}"),))

@@ -28,18 +28,18 @@ class _Facebook:
             raise refuse("media", "photos_only", "Facebook takes pictures only.")
 
     def prepare(self, plan: Plan) -> Prepared:
-        asked = meta.client()
-        page_id = plan.progress.get("page_id") or plan.target.get("page_id") or meta.account(asked).page_id
-        done = plan.progress | {"page_id": page_id}
-        if "pictures" not in done:
+        client = meta.client()
+        page_id = plan.progress.get("page_id") or plan.target.get("page_id") or meta.account(client).page_id
+        progress = plan.progress | {"page_id": page_id}
+        if "pictures" not in progress:
             pictures = [_picture(item) for item in plan.media]
             db.session.rollback()
-            done["pictures"] = facebook.upload(asked, page_id, pictures)
-        return Prepared(done)
+            progress["pictures"] = facebook.upload(client, page_id, pictures)
+        return Prepared(progress)
 
     def publish(self, plan: Plan, deadline: float) -> Published:
-        done = plan.progress
-        return facebook.publish(meta.client(), done["page_id"], plan.content, done["pictures"], deadline)
+        progress = plan.progress
+        return facebook.publish(meta.client(), progress["page_id"], plan.content, progress["pictures"], deadline)
 
 
 def _picture(item: dict[str, Any]) -> Picture:

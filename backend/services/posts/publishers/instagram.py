@@ -31,28 +31,28 @@ class _Instagram:
 
     def prepare(self, plan: Plan) -> Prepared:
         """Makes the container, once, and says whether Instagram still works on it."""
-        asked, done = meta.client(), dict(plan.progress)
-        user_id = done.get("ig_user_id") or plan.target.get("ig_user_id") or meta.account(asked).ig_user_id
+        client, progress = meta.client(), dict(plan.progress)
+        user_id = progress.get("ig_user_id") or plan.target.get("ig_user_id") or meta.account(client).ig_user_id
         if user_id is None:
             raise Rejected("no_instagram_account")
-        done["ig_user_id"] = user_id
-        if not done.get("container"):
+        progress["ig_user_id"] = user_id
+        if not progress.get("container"):
             urls = [item["url"] for item in plan.media]
-            done["container"] = instagram.contain(asked, user_id, plan.content, urls)
+            progress["container"] = instagram.contain(client, user_id, plan.content, urls)
             # Asked in a moment, when the container's id is stored.
-            return Prepared(done, wait=_PROCESSING_WAIT, code="media_processing")
-        if instagram.state_of(asked, done["container"]) == "processing":
-            return Prepared(done, wait=_PROCESSING_WAIT, code="media_processing")
-        return Prepared(done)
+            return Prepared(progress, wait=_PROCESSING_WAIT, code="media_processing")
+        if instagram.state_of(client, progress["container"]) == "processing":
+            return Prepared(progress, wait=_PROCESSING_WAIT, code="media_processing")
+        return Prepared(progress)
 
     def publish(self, plan: Plan, deadline: float) -> Published:
         """Publishes the container. Where the answer is lost, or an earlier try's was, the container itself tells
         whether it is published: asking that is safe."""
-        asked, container = meta.client(), plan.progress["container"]
+        client, container = meta.client(), plan.progress["container"]
         if _is_published(container):
             return Published(None)
         try:
-            return instagram.publish(asked, plan.progress["ig_user_id"], container, deadline)
+            return instagram.publish(client, plan.progress["ig_user_id"], container, deadline)
         except OutcomeUnknown as unknown:
             if _is_published(container):
                 return Published(None)

@@ -36,6 +36,6 @@ def client() -> GraphClient:
     return _clients[named]
 
 
-def account(asked: GraphClient) -> Account:
+def account(graph: GraphClient) -> Account:
     """Whom the token speaks for. Raises ChannelError."""
-    return accounts(asked)
+    return accounts(graph)

@@ -51,7 +51,7 @@ class _Telegram:
 
     def hand_over(self, post: Post) -> None:
         target = _resolve(post.workspace_id, post.target)
-        said = sending.say(
+        messages = sending.send_to_chats(
             target,
             Content(text=post.content, format="plain", media=_media(post)),
             workspace_id=post.workspace_id,
@@ -60,7 +60,7 @@ class _Telegram:
             at_most_once=True,
             user_id=post.user_id,
         )
-        post.message_id, post.reason = said[0].id, "queued"
+        post.message_id, post.reason = messages[0].id, "queued"
 
 
 def address_of(chat_id: str, external_id: str | None) -> str | None:
@@ -77,27 +77,27 @@ def address_of(chat_id: str, external_id: str | None) -> str | None:
 def _resolve(workspace_id: int, target: Any) -> resolution.Target:
     """The bot and its one chat. Raises what resolution does, and Invalid (`one_chat`)."""
     chat_id = target.get("chat_id")
-    found = resolution.resolve(
+    resolved = resolution.resolve(
         workspace_id,
         bot_name=target.get("bot_name"),
         bot_id=target.get("bot_id"),
         chat_ids=(chat_id,) if chat_id else (),
     )
-    if len(found.chat_ids) != 1:
+    if len(resolved.chat_ids) != 1:
         message = "This bot has several chats: name the one to post in. A post for several is several posts."
         raise refuse("target.chat_id", "one_chat", message)
-    return found
+    return resolved
 
 
 def _media(post: Post) -> tuple[Media, ...]:
     fetched = post.progress.get("files", {})
-    found = []
+    media = []
     for item in post.media:
         file_id = item.get("file_id") or fetched.get(item.get("url"))
         if file_id is None:
             raise AppError("media_not_fetched", "A picture or file could not be fetched.")
-        found.append(attachments.as_media(attachments.get(file_id), item["kind"]))
-    return tuple(found)
+        media.append(attachments.as_media(attachments.get(file_id), item["kind"]))
+    return tuple(media)
 
 
 PUBLISHER: Final = _Telegram()

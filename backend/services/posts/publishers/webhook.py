@@ -35,8 +35,8 @@ class _Webhook:
 
     def hand_over(self, post: Post) -> None:
         key = f"post:{post.id}:{post.attempts}"
-        told = outgoing_webhooks.emit(post.workspace_id, REQUESTED, payload_of(post), key=key)
-        if not told:
+        webhook_ids = outgoing_webhooks.emit(post.workspace_id, REQUESTED, payload_of(post), key=key)
+        if not webhook_ids:
             raise refuse("platform", "no_publisher", "No webhook listens to post.publish_requested any more.")
         post.request_id = event_id_of(post.workspace_id, REQUESTED, key)
         post.reason, post.due_at = WAITING, clock.now() + PATIENCE

@@ -24,7 +24,7 @@ def test_an_unreachable_provider_rests_the_sender_longer_each_time():
 
 def test_a_chat_told_to_wait_does_not_stop_the_sender():
     decision = decide(RetryLater(5, "slow_mode", scope="chat"), attempts=1, at_most_once=False)
-    assert (decision.pause, decision.rest_chat) == (0, 5)
+    assert (decision.pause, decision.chat_pause) == (0, 5)
 
 
 def test_a_moved_chat_is_tried_again_at_once():

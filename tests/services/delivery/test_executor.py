@@ -102,7 +102,7 @@ def test_there_is_room_for_as_many_as_there_are_connections_and_a_surplus_once_t
         one.put([planned(number) for number in range(2, 10)])
         until(lambda: len(work.begun) == 5)
         assert one.room(1) == 0
-        assert not one.ask_for_room([1])
+        assert not one.request_room([1])
         work.gates[1].set()
         until(lambda: work.rooms > 0)
 

@@ -45,7 +45,7 @@ def written(pace, turns, lateness=lambda number: 0.0):
     found: list[float] = []
     pending: list[tuple[float, SendSlot]] = []
     for now in turns:
-        for start in pace.take(pace.moments(now, 10), now):
+        for start in pace.take(pace.next_slots(now, 10), now):
             pending.append((max(start.planned, now) + lateness(len(found) + len(pending)), start))
         for at, start in [one for one in pending if one[0] <= now + HORIZON]:
             start.written = at
@@ -94,29 +94,29 @@ def test_a_loop_that_comes_late_catches_up_and_never_exceeds_the_limit():
 
 def test_moments_lie_within_the_horizon_and_are_given_once():
     pace = SenderPace(LIMIT)
-    first = pace.moments(10.0, 10)
+    first = pace.next_slots(10.0, 10)
     assert first
     assert max(first) <= 10.0 + HORIZON
     pace.take(first, 10.0)
-    assert not set(pace.moments(10.0, 10)) & set(first)
+    assert not set(pace.next_slots(10.0, 10)) & set(first)
     assert pace.opens(10.0) > first[-1]
 
 
 def test_an_operation_that_is_not_written_yet_counts_as_written_now():
     pace = SenderPace((Rate(1, 1.0),))
-    pace.take(pace.moments(10.0, 1), 10.0)
-    assert pace.moments(11.05, 1, within=0.5) == []
+    pace.take(pace.next_slots(10.0, 1), 10.0)
+    assert pace.next_slots(11.05, 1, within=0.5) == []
     assert pace.opens(11.05) > 12.05
 
 
 def test_after_a_rest_the_window_still_holds():
     pace = SenderPace(LIMIT)
-    pace.take(pace.moments(0.0, 1), 0.0)
-    pace.rest(5.0)
-    assert pace.moments(4.8, 10) == []
+    pace.take(pace.next_slots(0.0, 1), 0.0)
+    pace.pause(5.0)
+    assert pace.next_slots(4.8, 10) == []
     assert pace.opens(1.0) == 5.0
-    assert pace.rests_for(4.0) == pytest.approx(1.0)
-    assert pace.rests_for(6.0) == 0.0
+    assert pace.pause_left(4.0) == pytest.approx(1.0)
+    assert pace.pause_left(6.0) == 0.0
     assert most_in_a_second(written(pace, [5.0 + turn * 0.01 for turn in range(300)])) <= 30
 
 
@@ -132,18 +132,18 @@ def test_what_an_earlier_holder_wrote_counts():
     pace = SenderPace(LIMIT)
     pace.remember([9.0 + number / 30 for number in range(30)])
     assert pace.opens(10.0) > 10.0
-    assert len(pace.moments(10.0, 10)) < 5
+    assert len(pace.next_slots(10.0, 10)) < 5
 
 
 def test_without_a_rate_all_may_be_written_now():
-    assert SenderPace(()).moments(5.0, 17) == [5.0] * 17
+    assert SenderPace(()).next_slots(5.0, 17) == [5.0] * 17
 
 
 def test_a_resting_chat_is_reported_with_its_moment_and_forgotten_later():
     pace = SenderPace(())
     pace.used(7, (SECOND,), 10.0)
-    assert pace.cooling(10.4) == {7: pytest.approx(11.0)}
-    assert pace.cooling(200.0) == {}
+    assert pace.throttled_chats(10.4) == {7: pytest.approx(11.0)}
+    assert pace.throttled_chats(200.0) == {}
     assert pace.known(7) is None
 
 
@@ -151,22 +151,22 @@ def test_a_chat_that_was_used_lately_is_remembered_for_its_longest_window():
     pace = SenderPace(())
     pace.used(7, (SECOND, MINUTE), 10.0)
     pace.used(8, (SECOND, MINUTE), 60.0)
-    assert pace.cooling(69.0) == {}
+    assert pace.throttled_chats(69.0) == {}
     assert pace.known(7) is not None
-    assert pace.cooling(72.0) == {}
+    assert pace.throttled_chats(72.0) == {}
     assert pace.known(7) is None
     assert pace.known(8) is not None
 
 
 def test_a_chat_told_to_wait_rests_longer_than_its_rates():
     pace = SenderPace(())
-    pace.used(7, (SECOND,), 10.0, rest=20.0)
-    assert pace.cooling(12.0) == {7: 30.0}
-    assert pace.cooling(31.0) == {}
+    pace.used(7, (SECOND,), 10.0, pause=20.0)
+    assert pace.throttled_chats(12.0) == {7: 30.0}
+    assert pace.throttled_chats(31.0) == {}
 
 
 def test_a_chat_without_rates_never_rests():
     pace = SenderPace(())
     pace.used(7, (), 10.0)
-    assert pace.cooling(10.0) == {}
+    assert pace.throttled_chats(10.0) == {}
     assert ChatPace(()).opens(10.0) == 10.0

@@ -11,8 +11,8 @@ from backend.core import clock
 from backend.core.database import db
 from backend.core.leases import LeaseKeeper
 from backend.services.dispatch import claims as claiming
-from backend.services.dispatch.adaptive_interval import Rhythm
-from backend.services.dispatch.claim_watermarks import BEGINNING, Floors
+from backend.services.dispatch.adaptive_interval import AdaptiveInterval
+from backend.services.dispatch.claim_watermarks import BEGINNING, ClaimWatermarks
 from tests.support import factories
 from tests.support.engine import dispatching, fresh, idle, say, until
 
@@ -25,25 +25,25 @@ def at(seconds, number=1):
 
 
 def test_an_unknown_sender_is_looked_at_from_the_beginning():
-    assert Floors().of(7) == (BEGINNING, BEGINNING, BEGINNING)
+    assert ClaimWatermarks().of(7) == (BEGINNING, BEGINNING, BEGINNING)
 
 
 def test_a_lane_begins_at_its_oldest_row_but_never_later_than_a_few_seconds_ago():
-    floors = Floors()
+    floors = ClaimWatermarks()
     floors.note([7, 8], [(7, 1, at(-60, 4)), (7, 2, at(-1, 9)), (8, 0, at(30))], NOON, 10.0)
     assert floors.of(7) == (LATEST, at(-60, 4), LATEST)
     assert floors.of(8) == (LATEST, LATEST, LATEST)
 
 
 def test_a_clock_that_is_set_back_takes_the_floors_with_it():
-    floors = Floors()
+    floors = ClaimWatermarks()
     floors.note([7], [], NOON, 10.0)
     floors.note([7], [], NOON - timedelta(hours=1), 11.0)
     assert floors.of(7)[0] == (NOON - timedelta(hours=1, seconds=5), 0)
 
 
 def test_oldest_rows_are_looked_for_now_and_then_and_at_once_of_a_new_sender():
-    floors = Floors()
+    floors = ClaimWatermarks()
     floors.note([7], [], NOON, 10.0)
     assert floors.to_note([7], 10.1) == []
     assert floors.to_note([7, 8], 10.1) == [8]
@@ -53,19 +53,19 @@ def test_oldest_rows_are_looked_for_now_and_then_and_at_once_of_a_new_sender():
 
 
 def test_a_whole_look_forgets_the_floors_and_comes_each_second_while_it_is_cheap():
-    floors = Floors()
-    assert floors.whole_look_due(10.0)
-    floors.looked_whole(10.0, 10.01)
+    floors = ClaimWatermarks()
+    assert floors.full_scan_due(10.0)
+    floors.record_full_scan(10.0, 10.01)
     floors.note([7], [], NOON, 10.0)
-    assert not floors.whole_look_due(10.9)
+    assert not floors.full_scan_due(10.9)
     assert floors.of(7)[0] == LATEST
-    assert floors.whole_look_due(11.0)
+    assert floors.full_scan_due(11.0)
     assert floors.of(7)[0] == BEGINNING
 
 
 @pytest.mark.parametrize(("took", "quiet_until"), [(0.0, 11.0), (0.01, 11.0), (0.5, 20.5), (3.0, 23.0), (20.0, 90.0)])
 def test_a_look_takes_a_twentieth_of_the_time_at_most(took, quiet_until):
-    rhythm = Rhythm(1.0)
+    rhythm = AdaptiveInterval(1.0)
     assert rhythm.due(10.0)
     rhythm.looked(10.0, 10.0 + took)
     assert not rhythm.due(quiet_until - 0.01)
@@ -91,7 +91,7 @@ def test_claims_go_on_where_the_last_one_ended(everything, channel, claims, home
         say(factories.conversation(home, bot, str(number)), f"text {number}")
     keeper = LeaseKeeper(db.engine)
     epoch = keeper.acquire([bot.id])[0].epoch
-    floors = Floors()
+    floors = ClaimWatermarks()
     assert [texts_of(claim(claims, bot, epoch, 2, floors)) for _ in range(4)] == [
         ["text 0", "text 1"],
         ["text 2", "text 3"],
@@ -109,7 +109,7 @@ def test_what_was_passed_over_holds_the_floor(everything, channel, claims, home,
     say(factories.conversation(home, bot, "2"), "elsewhere")
     keeper = LeaseKeeper(db.engine)
     epoch = keeper.acquire([bot.id])[0].epoch
-    floors = Floors()
+    floors = ClaimWatermarks()
     assert texts_of(claim(claims, bot, epoch, 3, floors)) == ["first", "elsewhere"]
     db.session.execute(text("DELETE FROM deliveries WHERE state = 'sending'"))
     db.session.commit()

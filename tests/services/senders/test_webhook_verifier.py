@@ -29,7 +29,7 @@ HEADER = "X-Telegram-Bot-Api-Secret-Token"
 )
 def test_only_a_secret_in_force_opens(api: BotApi, secret: str, given: str | None, expected: bool) -> None:
     headers = {} if given is None else {HEADER: given}
-    assert WebhookTarget(1, "telegram_bot", secret).admits(headers) is expected
+    assert WebhookTarget(1, "telegram_bot", secret).verify(headers) is expected
 
 
 def test_at_most_three_are_in_force_and_the_one_that_telegram_took_ends_the_others(home: Workspace) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from backend.asgi import protocol
-from backend.asgi.application import Front
+from backend.asgi.application import AsgiApplication
 from backend.asgi.webhooks import fast_path
 from backend.core.database import db, system_scope
 from backend.models import WebhookEvent
@@ -54,13 +54,13 @@ def known(served: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The updates that were taken at once."""
     seen: list[bytes] = []
-    real = fast_path.Express.take
+    real = fast_path.FastPath.take
 
-    def take(self: fast_path.Express, door: Any, raw: bytes, asker: Any) -> None:
+    def take(self: fast_path.FastPath, target: Any, raw: bytes, sink: Any) -> None:
         seen.append(raw)
-        real(self, door, raw, asker)
+        real(self, target, raw, sink)
 
-    monkeypatch.setattr(fast_path.Express, "take", take)
+    monkeypatch.setattr(fast_path.FastPath, "take", take)
     return seen
 
 
@@ -103,13 +103,13 @@ def test_an_update_in_pieces_is_stored_whole_whichever_way_it_goes(
     """The first piece ends in the headers, between them and the body, and in the body."""
     monkeypatch.setattr(protocol, "_PATIENCE_SECONDS", patience)
     gone_on = threading.Event()
-    real = protocol.Protocol._go_the_ordinary_way
+    real = protocol.Protocol._fall_back
 
     def go_on(self: protocol.Protocol) -> None:
         real(self)
         gone_on.set()
 
-    monkeypatch.setattr(protocol.Protocol, "_go_the_ordinary_way", go_on)
+    monkeypatch.setattr(protocol.Protocol, "_fall_back", go_on)
     whole = request(2, more=LAST)
     body = whole.index(b"\r\n\r\n") + 4
     for cut in (body, body + 10, len(whole) - 1):
@@ -158,7 +158,7 @@ def test_a_stop_in_the_middle_of_an_update_waits_for_it(app: Flask, monkeypatch:
         assert stopping.wait(SECONDS)
         connection.sendall(whole[-5:])
 
-    with serving(Front(app)) as port:
+    with serving(AsgiApplication(app)) as port:
         assert b" 200 OK" in hear(say(port, request(1, more=LAST)))
         monkeypatch.setattr(protocol.Protocol, "on_headers_complete", headers)
         monkeypatch.setattr(protocol.Protocol, "shutdown", shutdown)

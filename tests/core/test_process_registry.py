@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("app")
 def test_who_has_reported_is_there(valkey):
     process_registry.report("web", live=3)
     process_registry.report("dispatch")
-    found = process_registry.everybody()
+    found = process_registry.list_processes()
     assert found is not None
     assert [(one.role, one.pid, one.live) for one in found] == [("dispatch", os.getpid(), 0), ("web", os.getpid(), 3)]
     assert found[0].memory > 1_000_000
@@ -26,9 +26,9 @@ def test_who_has_reported_is_there(valkey):
 
 def test_who_says_nothing_any_more_is_forgotten(valkey):
     process_registry.report("web")
-    [one] = process_registry.everybody() or []
+    [one] = process_registry.list_processes() or []
     valkey.delete(f"switchboard:process:web@{one.name}")
-    assert process_registry.everybody() == []
+    assert process_registry.list_processes() == []
     assert valkey.smembers("switchboard:processes") == set()
 
 
@@ -38,13 +38,13 @@ def test_without_redis_nobody_knows(monkeypatch):
 
     monkeypatch.setattr(queue, "connection", away)
     process_registry.report("web")
-    assert process_registry.everybody() is None
+    assert process_registry.list_processes() is None
 
 
 def test_a_reporter_reports_until_it_is_stopped():
     reporter = process_registry.Reporter("jobs", lambda: 7)
     reporter.start()
-    [one] = eventually(process_registry.everybody, "a report")
+    [one] = eventually(process_registry.list_processes, "a report")
     assert (one.role, one.live) == ("jobs", 7)
     reporter.stop()
     reporter._thread.join(5)
