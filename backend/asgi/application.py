@@ -6,7 +6,7 @@ import threading
 
 from flask import Flask
 
-from backend.asgi.limits import open_files
+from backend.asgi.limits import memory, open_files
 from backend.asgi.limits.admission import Admission
 from backend.asgi.limits.head_limits import HeadTooLarge, is_too_large
 from backend.asgi.limits.request_queue import RequestQueue
@@ -85,7 +85,7 @@ class AsgiApplication:
         )
 
     async def _live_on(self, receive: Receive, send: Send) -> None:
-        reporter = process_registry.Reporter("web", self.live.count)
+        reporter, trimmer = process_registry.Reporter("web", self.live.count), memory.Trimmer()
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
@@ -93,9 +93,11 @@ class AsgiApplication:
                 if threading.current_thread() is threading.main_thread():
                     StopSignals(self.stop).install()
                 reporter.start()
+                trimmer.start()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 reporter.stop()
+                trimmer.stop()
                 await self.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return

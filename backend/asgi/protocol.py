@@ -65,7 +65,7 @@ class Protocol(LimitedProtocol):
         self.check_head()
         self._target = self._find_target()
         if self._target is None:
-            HttpToolsProtocol.on_headers_complete(self)
+            self.begin_request()
         else:
             self._held = []
 

@@ -11,9 +11,10 @@ _MIN_DISTINCT: Final = 8
 _MAX_PERIOD: Final = 16
 _EXAMPLES: Final = (
     "changeme", "changethis", "example", "insecure", "placeholder", "replaceme", "replacethis",
-    "yourjwt", "yourkey", "yoursecret", "putyour", "enteryour", "notarealsecret",
+    "yourjwt", "yourkey", "yoursecret", "putyour", "enteryour", "notarealsecret", "supersecretjwttoken",
+    "secretkeysecretkey", "loremipsum", "quickbrownfox", "qwertyuiop", "asdfghjkl", "passwordpassword", "password1234",
 )  # fmt: skip
-"""What stands in documents and templates, without the signs between the words."""
+"""What stands in documents and templates, without the signs between the words, and what fingers type by themselves."""
 _COPIED: Final = ("secrets.token_urlsafe", "openssl rand", "python3 -c", "$(", "…", "...")
 """A command, or an ellipsis, that was copied in place of what it stands for."""
 

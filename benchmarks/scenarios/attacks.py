@@ -1,5 +1,6 @@
 """Attacks on the web process (`benchmarks/attacks`): its memory before, during and after each, what it holds on disk,
-and the longest wait of other callers meanwhile. The process may open 1,024 files, as is common.
+and the longest wait of other callers meanwhile. The process may open 1,024 files, as is common. The worker runs too,
+with all its roles.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from benchmarks.attacks import Attack, Target, attacks
+from benchmarks.attacks import OTHER_EMAIL, OWN_EMAIL, PASSWORD, Attack, Target, attacks
 from benchmarks.result import ROOT, Options, Result
 from benchmarks.stage import WEBHOOK_SECRET, Stage, stage
 
@@ -25,6 +27,10 @@ _OPEN_FILES = 1024
 _SETTLE = 12.0
 """Seconds after an attack until its memory is read."""
 _MIB = 1024 * 1024
+_OLDEST_UPDATE = (
+    "SELECT coalesce(extract(epoch FROM clock_timestamp() - min(received_at)), 0)"
+    " FROM webhook_events WHERE state = 'new'"
+)
 
 
 def run(options: Options) -> Result:
@@ -33,11 +39,13 @@ def run(options: Options) -> Result:
     with stage() as on:
         on.start_provider()
         on.start_web(open_files=_OPEN_FILES)
-        mine, others = _register(on, "mallory@example.com"), _register(on, "ada@example.com")
-        target = Target(on, on.port, mine, options.quick)
+        on.start_worker()
+        mine, others = _register(on, OWN_EMAIL), _register(on, OTHER_EMAIL)
+        target = Target(on, on.port, mine, others, options.quick)
         _use(on, mine)
         for attack in (Attack("nothing", lambda _: time.sleep(3)), *attacks()):
-            result.passes.append(_watch(on, others, attack, target, settle=3.0 if options.quick else _SETTLE))
+            given = replace(target, wrong=[], slowest=[])
+            result.passes.append(_watch(on, others, attack, given, settle=3.0 if options.quick else _SETTLE))
     first, last = result.passes[0]["before_mib"], result.passes[-1]["after_mib"]
     result.add("memory after all of them / before the first", last / first, "", 1.1)
     for one in result.passes:
@@ -47,6 +55,9 @@ def run(options: Options) -> Result:
         result.add(
             f"{name}: others refused", sum(len(one[who]["failed"]) for who in ("api", "webhook", "health")), "", 0
         )
+        result.add(f"{name}: wrong answers to the attacker", len(one["wrong"]), "", 0)
+        result.add(f"{name}: the attacker's longest wait", one["slowest"], "s")
+        result.add(f"{name}: an update's longest wait to be processed", one["update_seconds"], "s")
         result.add(f"{name}: memory before", one["before_mib"], "MiB")
         result.add(f"{name}: memory at most", one["most_mib"], "MiB")
         result.add(f"{name}: memory after / before", one["after_mib"] / one["before_mib"], "", 1.1)
@@ -84,7 +95,7 @@ def _use(on: Stage, token: str) -> None:
 
 
 def _register(on: Stage, email: str) -> str:
-    body = {"email": email, "password": "correct horse battery", "name": email, "workspace": email}
+    body = {"email": email, "password": PASSWORD, "name": email, "workspace": email}
     connection = http.client.HTTPConnection("127.0.0.1", on.port, timeout=20)
     connection.request("POST", "/api/auth/register", json.dumps(body), {"Content-Type": "application/json"})
     return str(json.loads(connection.getresponse().read())["access_token"])
@@ -93,7 +104,7 @@ def _register(on: Stage, email: str) -> str:
 def _watch(on: Stage, others: str, attack: Attack, target: Target, *, settle: float) -> dict[str, Any]:
     web = psutil.Process(on.pids("web")[0])
     before = web.memory_info().rss
-    most = {"memory": before, "disk": 0}
+    most = {"memory": before, "disk": 0, "update": 0.0}
     over = threading.Event()
 
     def look() -> None:
@@ -101,25 +112,34 @@ def _watch(on: Stage, others: str, attack: Attack, target: Target, *, settle: fl
             most["memory"] = max(most["memory"], web.memory_info().rss)
             most["disk"] = max(most["disk"], _on_disk(web.pid))
 
-    looking = threading.Thread(target=look, daemon=True)
+    def look_at_updates() -> None:
+        while not over.wait(0.5):
+            most["update"] = max(most["update"], float(on.rows(_OLDEST_UPDATE)[0][0]))
+
+    looking = [threading.Thread(target=one, daemon=True) for one in (look, look_at_updates)]
     command = [sys.executable, "-m", "benchmarks.callers"]
     asking = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert asking.stdin is not None
     asking.stdin.write(json.dumps({"port": on.port, "token": others, "secret": WEBHOOK_SECRET}) + "\n")
     asking.stdin.flush()
     time.sleep(1.0)
-    looking.start()
+    for one in looking:
+        one.start()
     begun = time.monotonic()
     attack.run(target)
     lasted = time.monotonic() - begun
     time.sleep(1.0)
     said, _ = asking.communicate(timeout=120)
     over.set()
-    looking.join()
+    for one in looking:
+        one.join()
     time.sleep(settle)
     return json.loads(said) | {
         "name": attack.name,
         "seconds": lasted,
+        "wrong": target.wrong[:20],
+        "slowest": max(target.slowest, default=0.0),
+        "update_seconds": most["update"],
         "before_mib": before / _MIB,
         "most_mib": most["memory"] / _MIB,
         "after_mib": web.memory_info().rss / _MIB,

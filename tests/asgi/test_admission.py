@@ -76,6 +76,17 @@ def test_the_soft_limit_of_open_files_is_raised_to_the_hard_one(limits: tuple[in
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] == hard
 
 
-@pytest.mark.parametrize(("files", "connections"), [(256, 64), (1024, 614), (20_000, 10_000), (65_536, 10_000)])
+@pytest.mark.parametrize(
+    ("files", "connections"), [(64, 19), (256, 76), (1024, 614), (20_000, 10_000), (65_536, 10_000)]
+)
 def test_open_files_bound_the_connections(files: int, connections: int) -> None:
     assert open_files.max_connections(files) == connections
+
+
+@pytest.mark.parametrize("files", [64, 100, 128, 200, 256, 300, 410, 512, 1024, 4096, 65_536])
+def test_connections_leave_open_files_for_the_work(files: int) -> None:
+    """Also with those in the lane, and those that are being refused beyond it."""
+    admission = Admission(open_files.max_connections(files))
+    most_at_once = 2 * admission.most_with_lane - admission.most
+    assert files - most_at_once >= min(36, files * 9 // 16)
+    assert admission.most < admission.most_with_lane < most_at_once

@@ -154,6 +154,11 @@ def test_extensions_of_a_chunk_are_bounded(port: int) -> None:
         b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"GET / HTTP/1.1\r\nX\x00: 1\r\n\r\n",
+        b"GET http://[::1/ HTTP/1.1\r\n\r\n",
+        b"GET a:1 HTTP/1.1\r\n\r\n",
+        b"GET ?a=1 HTTP/1.1\r\n\r\n",
+        b"GET http://x HTTP/1.1\r\n\r\n",
+        b"POST http://[/ HTTP/1.1\r\nContent-Length: 2\r\n\r\nab",
     ],
 )
 def test_what_is_no_http_is_told_so_in_the_one_shape(port: int, sent: bytes) -> None:

@@ -73,3 +73,8 @@ def test_alerts_fit_a_phone(site: Installation, phone: Page) -> None:
     expect(phone.locator("#alert")).to_be_visible()
     phone.locator("#alert").get_by_role("button", name="Acknowledge").click()
     expect(phone.locator("#alert")).to_contain_text("Acknowledged by Ada")
+
+
+def test_the_chosen_tab_is_in_view_on_a_phone(site: Installation, phone: Page) -> None:
+    phone.goto("/console/alerts/setup")
+    expect(phone.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=0.9)

@@ -26,3 +26,17 @@ def test_the_overview_fits_a_phone_in_both_languages(phone: Page) -> None:
     phone.get_by_role("button", name="한국어").click()
     expect(phone.locator("html")).to_have_attribute("lang", "ko")
     assert fits(phone)
+
+
+def test_what_has_happened_never_lies_ahead(page: Page) -> None:
+    ahead = page.evaluate(
+        """() => {
+            const time = document.createElement("time");
+            time.dateTime = new Date(Date.now() + 20000).toISOString();
+            time.dataset.ago = "";
+            document.querySelector("main").append(time);
+            document.dispatchEvent(new Event("htmx:afterSwap"));
+            return time.textContent;
+        }"""
+    )
+    assert ahead == "1 sec ago"

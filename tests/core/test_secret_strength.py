@@ -32,6 +32,12 @@ from tests.core.test_config import GOOD
         "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'",
         "$(openssl rand -base64 48)-q8w7e6r5t4y3u2",
         "112211221122112211221122112211221",
+        "super-secret-jwt-token-with-at-least-32-characters-long",
+        "secret-key-secret-key-secret-key-1",
+        "Lorem ipsum dolor sit amet, consectetur",
+        "the quick brown fox jumps over the lazy dog",
+        "qwertyuiopasdfghjklzxcvbnmqwertyui",
+        "password1234567890password1234567",
     ],
 )
 @pytest.mark.parametrize("name", ["SECRET_KEY", "JWT_SECRET_KEY"])

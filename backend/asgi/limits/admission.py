@@ -53,11 +53,12 @@ class Connection(Protocol):
 
 
 class Admission:
-    """Admission of one process: keeps at most `most` connections, and a sixteenth more for the lane."""
+    """Admission of one process: keeps at most `most` connections; the lane has a sixteenth more, and at least 16 where
+    that is no more than a quarter."""
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.most_with_lane = most + max(16, most // 16)
+        self.most_with_lane = most + max(most // 16, min(16, most // 4), 1)
         self._refused: dict[str, int] = {}
         self._logged_at = 0.0
 

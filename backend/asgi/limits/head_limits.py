@@ -14,8 +14,9 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from backend.asgi.limits.admission import RETRY_SECONDS, Admission, is_lane_url, too_busy
+from backend.asgi.limits.upgrades import UpgradeProtocol
 from backend.asgi.responses import RequestTimeout, error_body
-from backend.core.errors import AppError, BadRequest, Unavailable
+from backend.core.errors import AppError, BadRequest, MethodNotAllowed, Unavailable
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_HEADERS: Final = 100
@@ -41,7 +42,7 @@ class HeadTooLarge(AppError):
     message = f"A request's head has at most {MAX_HEADERS} headers and {MAX_HEAD_BYTES} bytes."
 
 
-class LimitedProtocol(HttpToolsProtocol):
+class LimitedProtocol(UpgradeProtocol):
     """One connection. A refusal ends it, after the answers to the requests before."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -83,16 +84,14 @@ class LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parses what came, in small pieces."""
         self._unset_keepalive_if_required()
-        if len(data) <= _PIECE:
-            self._feed(data)
-            return
-        view = memoryview(data)
+        view = memoryview(data) if len(data) > _PIECE else data
         for start in range(0, len(data), _PIECE):
-            self._feed(view[start : start + _PIECE])
+            self.feed(view[start : start + _PIECE])
             if self._upgraded:
                 return
 
-    def _feed(self, data: bytes | memoryview) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
+        """Parses a piece and counts it."""
         if self._refusal is not None:
             self._dropped += len(data)
             if self._dropped > _LINGER_BYTES:
@@ -100,11 +99,8 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            if self._should_upgrade():
-                self.handle_websocket_upgrade()
-            else:
-                self._unsupported_upgrade_warning()
+        except httptools.HttpParserUpgrade as error:
+            self.after_upgrade(data[error.args[0] :])
         except httptools.HttpParserError:
             if self._refusal is None:
                 self._refuse(BadRequest("malformed_request", "This is not a well-formed HTTP request."))
@@ -137,13 +133,22 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """A request's head is whole: checks it and has the request served."""
         self.check_head()
-        super().on_headers_complete()
+        self.begin_request()
+
+    def begin_request(self) -> None:
+        """Has the request served. Raises what the parser says of a target that is no address."""
+        phase, self._phase = self._phase, BETWEEN  # until it has begun there is no body that could be abandoned
+        HttpToolsProtocol.on_headers_complete(self)
+        self._phase = phase
 
     def check_head(self) -> None:
         """Checks a whole head. Raises the refusal, which ends the parsing."""
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+        if self.parser.get_method() == b"CONNECT":
+            self._refuse(MethodNotAllowed())  # a tunnel
+            raise MethodNotAllowed
         headers = self.headers
         # One that came in a single piece is not too large, and small requests are to cost nothing.
         if len(headers) > MAX_HEADERS or (self._fed and is_too_large(self.url, headers)):
@@ -189,9 +194,6 @@ class LimitedProtocol(HttpToolsProtocol):
         self._upgraded = True
         self._stop_timers()
         super().handle_websocket_upgrade()
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Logs nothing, since a stranger could multiply the lines; the request is served without the upgrade."""
 
     # --- time ---
 

@@ -6,9 +6,10 @@ import resource
 from typing import Final
 
 _RESERVED: Final = 256
-"""Open files kept for everything that is no client: the database, Redis, providers, bodies on disk, logs."""
+"""Open files kept for everything that is no client: the database, Redis, providers, bodies on disk, logs. Where only
+few may be open at all, five eighths of them."""
 _MAX_CONNECTIONS: Final = 10_000
-_MIN_CONNECTIONS: Final = 64
+_MIN_CONNECTIONS: Final = 8
 _MAX_OPEN: Final = 1 << 16
 """More is never needed, and some systems refuse an unlimited number."""
 
@@ -38,4 +39,5 @@ def max_connections(open_files: int) -> int:
 
     A fifth is left for those in the lane and those that are being refused.
     """
-    return max(_MIN_CONNECTIONS, min(_MAX_CONNECTIONS, (open_files - _RESERVED) * 4 // 5))
+    reserved = min(_RESERVED, open_files * 5 // 8)
+    return max(_MIN_CONNECTIONS, min(_MAX_CONNECTIONS, (open_files - reserved) * 4 // 5))

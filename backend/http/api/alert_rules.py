@@ -73,6 +73,7 @@ def create_silence(json_data: AlertSilenceIn) -> dict[str, Any]:
 @access()
 @bp.input(SilencePreviewIn)
 @bp.output(SilencePreview)
+@bp.doc(responses={503: "`too_busy`: others preview silences at this moment"})
 def preview_silence(json_data: SilencePreviewIn) -> dict[str, Any]:
     """Try matchers: what would they silence now?
 

@@ -107,3 +107,21 @@ def test_a_policy_with_a_pattern_that_cannot_be_bounded_is_refused(client, opera
     answer = client.post("/api/alerts/policies", json=body, headers=callers.signed_in(operator))
     assert answer.status_code == 422
     assert answer.get_json()["error"]["detail"][0]["code"] == "pattern_too_large"
+
+
+def test_previews_take_turns_and_one_whose_turn_does_not_come_is_told_so(look, monkeypatch):
+    monkeypatch.setattr(silence_preview, "PATIENCE_SECONDS", 0.0)
+    with silence_preview.TURN:
+        answer = look("a+")
+    assert answer.status_code == 503
+    assert answer.get_json()["error"]["code"] == "too_busy"
+    assert answer.headers["Retry-After"] == "2"
+    assert look("a+").status_code == 200
+
+
+def test_the_turn_passes_on_where_a_preview_fails(look, monkeypatch):
+    monkeypatch.setattr(silence_preview, "PATIENCE_SECONDS", 0.0)
+    with monkeypatch.context() as broken:
+        broken.setattr(silence_preview.matching, "read", lambda _: [][0])
+        assert look("a+").status_code == 500
+    assert look("a+").status_code == 200

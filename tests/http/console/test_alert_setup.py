@@ -149,7 +149,7 @@ def test_a_policy_is_made_changed_and_deleted(alerting, browser):
     assert (made.group_by, made.group_wait, made.repeat_interval) == (["service", "env"], 10, 3000)
     assert (made.quiet_after, made.escalate_after, made.escalate_user_ids) == (None, 6000, [alerting.id])
     assert (made.quiet_recoveries, made.resolve_reply, made.locale) == (True, False, "ko")
-    assert "repeats every 50m" in browser.get("/console/alerts/policies").text
+    assert "repeats every 50 min" in browser.get("/console/alerts/policies").text
     address = f"/console/alerts/policies/{made.id}"
     page = browser.get(address).text
     assert 'value="1h 40m"' in page

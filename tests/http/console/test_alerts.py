@@ -11,7 +11,7 @@ from sqlalchemy import event, select, update
 
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
-from backend.models import Alert, AlertEvent, AuditEntry
+from backend.models import Alert, AlertEvent, AuditEntry, Sender
 from backend.services.alerts import Attribution
 from backend.services.alerts.rules import silences
 from tests.http import callers, holdings, routes
@@ -130,7 +130,17 @@ def test_an_alert_that_did_not_get_through_says_so_with_the_reason(person, brows
     assert alert(alert_id).undelivered_code
     reason = f"Not delivered ({alert(alert_id).undelivered_code})"
     assert reason in browser.get("/console/alerts?state=undelivered").text
-    assert reason in browser.get(f"/console/alerts/{alert_id}").text
+    page = browser.get(f"/console/alerts/{alert_id}").text
+    assert reason in page
+    assert 'href="/console/bots/meaning?name=alerts"' in page
+    assert browser.get("/console/bots/meaning?name=alerts").status_code == 200
+
+
+def test_an_alert_leads_to_its_bot(alerting, browser):
+    alert_id = raised(alerting)
+    with system_scope("a test"):
+        bot_id = db.session.scalars(select(Sender.id).where(Sender.name == "alerts")).one()
+    assert f'href="/console/bots/{bot_id}"' in browser.get(f"/console/alerts/{alert_id}").text
 
 
 def test_addresses_that_are_none_of_the_web_are_no_links(alerting, browser):

@@ -71,6 +71,21 @@ def test_an_alert_is_planned_shown_and_changed_without_losing_what_the_form_does
     assert planned().value == extra | {"title": "Backup?"}
 
 
+def test_an_alert_of_a_title_alone_shows_no_empty_text(browser: Browser) -> None:
+    said = plan(browser, **ALERT)
+    silent = plan(browser, **ALERT | {"title": "Alone", "message": ""})
+    assert "<dt>Text</dt>" in browser.get(said).text
+    assert "<dt>Text</dt>" not in browser.get(silent).text
+
+
+def test_a_plan_for_the_bots_own_chats_says_so(browser: Browser, bot: Sender) -> None:
+    with system_scope("a test"):
+        bot.chat_ids = ("-5001",)
+        callers.commit()
+    address = plan(browser, content="message", message="Good morning!", chat_ids="")
+    assert "own chats</dd>" in browser.get(address).text
+
+
 def test_a_file_is_planned_by_its_number_or_its_address(browser: Browser, picture: int) -> None:
     address = plan(browser, content="photo", file_id=str(picture), message="Figures")
     assert planned() == contents.Planned("photo", {"file_id": picture, "caption": "Figures"})
@@ -122,6 +137,8 @@ def test_each_content_has_its_own_fields(browser: Browser, content: str, fields:
     part = browser.get(f"{PATH}/content?content={content}&title=Typed", headers={"HX-Request": "true"}).text
     assert {name for name in ("title", "severity", "url", "file_id") if f'name="{name}"' in part} == fields
     assert ("Typed" in part) == (content == "alert")
+    assert ("below its title" in part) == (content == "alert")
+    assert ("under the file" in part) == (content in ("photo", "document"))
 
 
 def test_the_history_leads_to_the_alert(browser: Browser) -> None:

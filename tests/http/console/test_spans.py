@@ -35,3 +35,11 @@ def test_what_is_no_span_is_refused(text):
 def test_a_span_is_shown_as_it_can_be_read(seconds, text):
     assert durations.shown(seconds) == text
     assert seconds is None or durations.read(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("locale", "seconds", "text"),
+    [("en", 6000, "1 h 40 min"), ("ko", 6000, "1시간 40분"), ("ko", 90_030, "1일 1시간 30초"), ("en", 0, "0 s")],
+)
+def test_a_span_in_a_sentence_is_in_its_language(locale, seconds, text):
+    assert durations.words(seconds, locale) == text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -172,3 +173,13 @@ def test_a_group_is_what_agrees_in_its_labels_and_what_has_none_of_them_stands_a
 def test_what_an_action_does(state, action, after):
     assert states.after(state, action) == after
     assert states.too_late(state, action) == (state == "resolved" and action not in ("resolve", "reopen"))
+
+
+def test_what_a_meter_remembers_is_bounded_in_characters() -> None:
+    meter = Meter()
+    tracemalloc.start()
+    for number in range(12_000):
+        assert meter.test("a+", f"{number}:{'b' * 2_000}") is False
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 8_000_000

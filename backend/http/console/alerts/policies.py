@@ -45,8 +45,8 @@ def listing() -> Response:
         "alerts",
         pages.t("console_alerts.tab.policies"),
         policies=policies.listing(),
-        spans=durations,
-        throttle=durations.shown(config.get().telegram_alert_throttle_seconds),
+        span=lambda seconds: durations.words(seconds, pages.locale()),
+        throttle=config.get().telegram_alert_throttle_seconds,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from flask import Response, request, url_for
 
 from backend.core import i18n
+from backend.core.errors import AppError
 from backend.http.console.kit import forms, pages
 from backend.http.console.kit.guards import actor, page
 from backend.models import AlertEvent
@@ -15,6 +16,7 @@ from backend.services.alerts.lifecycle import actions, states
 from backend.services.alerts.lifecycle.states import Action
 from backend.services.alerts.queries import Overview
 from backend.services.auth import people
+from backend.services.bots import resolution
 
 bp = pages.blueprint("alerts")
 
@@ -174,7 +176,19 @@ def _shown(alert_id: int) -> dict[str, Any]:
         "links": queries.safe_links(overview.alert),
         "messages": queries.messages(alert_id, most=_MESSAGES),
         "trace": [_step(event) for event in trace],
+        "bot_address": _bot_address(overview.alert.bot_name),
     }
+
+
+def _bot_address(name: str) -> str:
+    """The page of the bot that this name means, or the page that says why it means none."""
+    try:
+        bot_id = resolution.meaning(actor().workspace_id, name).bot_id
+    except AppError:
+        bot_id = None
+    if bot_id is None:
+        return url_for("console_bots.meaning", name=name)
+    return url_for("console_bots.show", bot_id=bot_id)
 
 
 _TONES: Final = {

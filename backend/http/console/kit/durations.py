@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from backend.core import i18n
+
 _UNITS: Final = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 _PART: Final = re.compile(r"(\d{1,8})\s*([dhms])\s*", re.IGNORECASE)
 _WHOLE: Final = re.compile(rf"(?:{_PART.pattern})+", re.IGNORECASE)
@@ -12,17 +14,22 @@ _SECONDS: Final = re.compile(r"\d{1,8}")
 
 
 def shown(seconds: int | None) -> str:
-    """The shortest way to write it; nothing for never."""
-    if seconds is None:
-        return ""
-    if seconds == 0:
-        return "0s"
+    """The shortest way to write it in a field; nothing for never."""
+    return "" if seconds is None else " ".join(f"{count}{unit}" for count, unit in _parts(seconds))
+
+
+def words(seconds: int, locale: str) -> str:
+    """The span as a sentence of this language names it: "1 h 40 min"."""
+    return " ".join(i18n.text(f"console.span.{unit}", locale, count=count) for count, unit in _parts(seconds))
+
+
+def _parts(seconds: int) -> list[tuple[int, str]]:
     parts = []
     for unit, size in _UNITS.items():
         count, seconds = divmod(seconds, size)
         if count:
-            parts.append(f"{count}{unit}")
-    return " ".join(parts)
+            parts.append((count, unit))
+    return parts or [(0, "s")]
 
 
 def read(text: str) -> int | None:

@@ -19,7 +19,7 @@
   const tick = () => $$("time[datetime]").forEach((t) => {
     const at = Date.parse(t.dateTime); if (isNaN(at)) return;
     if (!t.title) t.title = `${full.format(at)} · ${new Date(at).toISOString().slice(0, 16).replace("T", " ")} UTC`;
-    if (t.hasAttribute("data-ago")) t.textContent = ago(at - now());
+    if (t.hasAttribute("data-ago")) t.textContent = ago(Math.min(-1000, at - now())); // clocks differ a little: what has happened never lies ahead
     if (t.hasAttribute("data-left")) t.textContent = clock(at - now());
   });
   tick(); setInterval(tick, 1000 * 15); if ($("time[data-left]")) setInterval(tick, 1000);
@@ -130,6 +130,8 @@
   document.addEventListener("htmx:sseOpen", () => live("ok", text("Live"))); document.addEventListener("htmx:sseError", () => live("warn", text("Reconnecting")));
   document.addEventListener("htmx:afterSwap", tick); document.addEventListener("htmx:sseMessage", tick);
   document.addEventListener("htmx:responseError", () => toast({ text: text("Failed") }));
+  /* a row of tabs that is wider than the window begins at the chosen one */
+  $(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   const th = $(".pane-scroll[data-bottom]"); if (th) th.scrollTop = th.scrollHeight;
   /* below 1280 px a drawer printed open by the server becomes an overlay only when asked for */
   if (narrow.matches) $$("dialog.drawer[open]:not(:modal)").forEach((d) => { d.removeAttribute("open"); if (d.dataset.asked !== undefined) open(d.id); }); // data-asked: the address is the drawer's own

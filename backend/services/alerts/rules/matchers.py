@@ -35,6 +35,8 @@ _STEPS_OF_A_CALL: Final = 2_000
 _STEPS_TO_COMPILE: Final = 120
 """For each instruction."""
 _MAX_KNOWN: Final = 50_000
+_MAX_KNOWN_CHARACTERS: Final = 4_000_000
+"""Of the values whose answers are remembered: they would otherwise all stay in memory to the end."""
 
 Rule = tuple[Literal["silence", "policy"], int]
 """Whose pattern it is: the kind of the rule, and its id."""
@@ -81,6 +83,7 @@ class Meter:
     """Rules that are to be switched off, and the code of the reason."""
     _by_rule: dict[Rule, int] = field(default_factory=dict)
     _known: dict[tuple[str, str], bool] = field(default_factory=dict)
+    _known_characters: int = 0
     _compiled: set[str] = field(default_factory=set)
 
     @property
@@ -108,8 +111,9 @@ class Meter:
             steps += compiled.size * _STEPS_TO_COMPILE
         self._charge(steps, rule)
         found = compiled.matches(value)
-        if len(self._known) < _MAX_KNOWN:
+        if len(self._known) < _MAX_KNOWN and self._known_characters + len(value) <= _MAX_KNOWN_CHARACTERS:
             self._known[pattern, value] = found
+            self._known_characters += len(value)
         return found
 
     def _charge(self, steps: int, rule: Rule | None) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -12,7 +14,7 @@ from sqlalchemy import select
 
 from backend.core import clock
 from backend.core.database import db
-from backend.core.errors import Invalid
+from backend.core.errors import Invalid, Unavailable
 from backend.models import Alert, AlertItem
 from backend.services.alerts.ingest import validation
 from backend.services.alerts.rules import matchers as matching
@@ -24,7 +26,12 @@ MAX_PAST: Final = 10_000
 """Things of the last seven days that are looked at, the newest."""
 MAX_STEPS: Final = 200_000_000
 _SHOWN: Final = 50
+_SLICE: Final = 200
+"""Rows that are read at a time: their labels may be large, and several may look at once."""
 _PAST: Final = timedelta(days=7)
+PATIENCE_SECONDS: Final = 10.0
+TURN: Final = threading.Lock()
+"""Previews of a process take turns: several at once would share one core with everybody else's requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +50,35 @@ class Preview:
 
 
 def preview(matchers: Sequence[Mapping[str, str]]) -> Preview:
-    """What these matchers would hush now, and how much of the last seven days. Changes nothing. Raises Invalid."""
+    """What these matchers would hush now, and how much of the last seven days. Changes nothing.
+
+    Raises Invalid, and Unavailable where too many ask at once.
+    """
     faults = validation.matcher_faults(matchers)
     if faults:
         raise Invalid(detail=faults)
+    if not TURN.acquire(timeout=PATIENCE_SECONDS):
+        raise Unavailable("too_busy", "Others preview silences at this moment; try again shortly.", retry_after=2)
+    try:
+        return _look(matchers)
+    finally:
+        TURN.release()
+
+
+def _look(matchers: Sequence[Mapping[str, str]]) -> Preview:
     rules, meter = matching.read(matchers), Meter(MAX_STEPS)
     firing: Counter[int] = Counter()
     hit: Counter[int] = Counter()
-    found = _items(MAX_OPEN, AlertItem.resolved_at.is_(None), Alert.resolved_at.is_(None))
-    for row in found[:MAX_OPEN]:
+    found = _Newest(MAX_OPEN, AlertItem.resolved_at.is_(None), Alert.resolved_at.is_(None))
+    for row in found:
         matched = matching.matches(rules, labels_of(row), meter)
         if meter.exhausted:
             break
         firing[row.alert_id] += 1
         hit[row.alert_id] += matched
     whole = [alert_id for alert_id, count in hit.items() if count == firing[alert_id]]
-    past = _items(MAX_PAST, AlertItem.last_seen_at > clock.now() - _PAST)
-    week = sum(matching.matches(rules, labels_of(row), meter) for row in past[:MAX_PAST])
+    past = _Newest(MAX_PAST, AlertItem.last_seen_at > clock.now() - _PAST)
+    week = sum(matching.matches(rules, labels_of(row), meter) for row in past)
     query = select(Alert).where(Alert.id.in_(sorted(whole, reverse=True)[:_SHOWN])).order_by(Alert.id.desc())
     return Preview(
         alerts=list(db.session.scalars(query)),
@@ -67,11 +86,27 @@ def preview(matchers: Sequence[Mapping[str, str]]) -> Preview:
         item_count=hit.total(),
         untouched_count=firing.total() - hit.total(),
         last_week_count=week,
-        complete=not meter.exhausted and len(found) <= MAX_OPEN and len(past) <= MAX_PAST,
+        complete=not (meter.exhausted or found.more or past.more),
     )
 
 
-def _items(most: int, *which: Any) -> Sequence[Any]:
-    """The newest of these items, and one more than `most` where there are more."""
-    query = select(*ITEM_COLUMNS).join(Alert, Alert.id == AlertItem.alert_id).where(*which)
-    return db.session.execute(query.order_by(AlertItem.id.desc()).limit(most + 1)).all()
+class _Newest:
+    """The newest of some items, of which a few hundred are in memory at a time.
+
+    `more` says afterwards whether there were more than `most`.
+    """
+
+    def __init__(self, most: int, *which: Any) -> None:
+        self._most = most
+        self._which = which
+        self.more = False
+
+    def __iter__(self) -> Iterator[Any]:
+        query = select(*ITEM_COLUMNS).join(Alert, Alert.id == AlertItem.alert_id).where(*self._which)
+        query = query.order_by(AlertItem.id.desc()).limit(self._most + 1)
+        with closing(db.session.execute(query.execution_options(yield_per=_SLICE))) as rows:
+            for number, row in enumerate(rows):
+                if number == self._most:
+                    self.more = True
+                    return
+                yield row
