@@ -53,8 +53,10 @@ class Connection(Protocol):
 
 
 class Admission:
-    """Admission of one process: keeps at most `most` connections; the lane has a sixteenth more, and at least 16 where
-    that is no more than a quarter."""
+    """Admission of one process: keeps at most `most` connections, and a sixteenth more for the lane.
+
+    The lane has at least 16 where that is no more than a quarter.
+    """
 
     def __init__(self, most: int) -> None:
         self.most = most

@@ -79,29 +79,29 @@ def look_again(bot: Sender) -> int:
     commit after each."""
     asked, began = 0, time.monotonic()
     with system_scope(_WHY):
-        own = {conversations.chat_hash(bot.channel, bot.id, one) for one in bot.chat_ids}
+        own = {conversations.chat_hash(bot.channel, bot.id, chat_id) for chat_id in bot.chat_ids}
         worth = list(_worth_asking(bot, own))
         token = senders.credentials_of(bot).token
         db.session.commit()
-        first = [one for one in worth if one.chat_hash in own]
-        others = [one for one in worth if one.chat_hash not in own]
-        for one in (*_turn_of(first), *_turn_of(others)):
+        first = [chat for chat in worth if chat.chat_hash in own]
+        others = [chat for chat in worth if chat.chat_hash not in own]
+        for chat in (*_turn_of(first), *_turn_of(others)):
             if time.monotonic() - began > _SECONDS:
                 break
             asked += 1
-            _look(bot, token, one)
+            _look(bot, token, chat)
             db.session.commit()
     return asked
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _MarkedChat:
     chat_id: str
     chat_hash: bytes
     blocked_code: str | None
 
 
-def _worth_asking(bot: Sender, own: Set[bytes]) -> Iterable[_Question]:
+def _worth_asking(bot: Sender, own: Set[bytes]) -> Iterable[_MarkedChat]:
     """The bot's marked chats that may have opened or closed; also those that callers named, for which no list is kept.
     A private chat opens when its person writes."""
     codes = or_(Conversation.blocked_code.is_(None), Conversation.blocked_code.in_(_LEFT))
@@ -109,14 +109,14 @@ def _worth_asking(bot: Sender, own: Set[bytes]) -> Iterable[_Question]:
     mine = db.session.scalars(marked.where(Conversation.chat_hash.in_(own)).order_by(Conversation.id)).all()
     others = marked.where(Conversation.chat_hash.not_in(own)).order_by(Conversation.id.desc()).limit(_MAX_OTHERS)
     known = {
-        row.chat_hash: _Question(row.chat_id, row.chat_hash, row.blocked_code)
+        row.chat_hash: _MarkedChat(row.chat_id, row.chat_hash, row.blocked_code)
         for row in (*mine, *db.session.scalars(others).all())
         if row.chat_id.startswith(("-", "@"))
     }
     return known.values()
 
 
-def _turn_of(waiting: Sequence[_Question]) -> Sequence[_Question]:
+def _turn_of(waiting: Sequence[_MarkedChat]) -> Sequence[_MarkedChat]:
     """Those whose turn it is: `MAX_ASKED` of them, others at the next check."""
     if len(waiting) <= MAX_ASKED:
         return waiting
@@ -124,7 +124,7 @@ def _turn_of(waiting: Sequence[_Question]) -> Sequence[_Question]:
     return [*waiting[start:], *waiting[:start]][:MAX_ASKED]
 
 
-def _look(bot: Sender, token: str, chat: _Question) -> None:
+def _look(bot: Sender, token: str, chat: _MarkedChat) -> None:
     hashed, blocked = chat.chat_hash, chat.blocked_code
     try:
         provider.quick().get_chat(token, chat.chat_id)
