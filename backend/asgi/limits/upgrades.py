@@ -32,13 +32,13 @@ class UpgradeProtocol(HttpToolsProtocol):
         return bool(self.parser.get_method() == b"GET" and not framed and self._should_upgrade())
 
     def after_upgrade(self, rest: bytes | memoryview) -> None:
-        """Hands the connection to the websocket, or reads the head again without its wish, and then the rest."""
+        """Hands the connection to the websocket, or reads the head again without the upgrade, and then the rest."""
         if not self._callbacks.ignoring:
             self.handle_websocket_upgrade()
             return
         parser = self.parser
         lines = [b"%b %b HTTP/%b\r\n" % (parser.get_method(), self.url, parser.get_http_version().encode())]
-        lines += [b"%b: %b\r\n" % one for one in self.headers if one[0] != b"upgrade"]
+        lines += [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
         self.parser = self._callbacks.make_parser()
         # In two pieces: a head that comes in one is not measured.
         self.feed(b"".join(lines))
