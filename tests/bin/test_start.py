@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "bin").mkdir()
     shutil.copy(ROOT / "bin" / "start", tmp_path / "bin" / "start")
-    (tmp_path / "Procfile").write_text("release: true\nweb: echo port ${PORT:-8000}: all  of it\nworker: sh -c 'exit 7'\n")
+    (tmp_path / "Procfile").write_text(
+        "release: true\nweb: echo port ${PORT:-8000}: all  of it\nworker: sh -c 'exit 7'\n"
+    )
     return tmp_path
 
 
