@@ -6,15 +6,13 @@ due and no earlier one of its conversation is still new.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased
 
-from backend.channels import registry
 from backend.channels.inbound import Ignored, InboundEvent, Parked
 from backend.core import clock, failpoints
 from backend.core.backoff import Backoff
@@ -23,8 +21,9 @@ from backend.core.encrypted_columns import keyring
 from backend.core.logging import get_logger
 from backend.models import Sender, WebhookEvent
 from backend.services import job_history
-from backend.services.intake import telegram
 from backend.services.intake.event_store import row_name
+from backend.services.intake.handlers import HANDLERS as HANDLERS
+from backend.services.intake.handlers import handlers_of, parse
 
 log = get_logger(__name__)
 
@@ -39,10 +38,6 @@ _PAUSES = [Backoff(2.0, 256.0).seconds(attempt) for attempt in range(1, MAX_ATTE
 
 ConversationPosition = tuple[int, int]
 """A conversation in the order of the index: its sender, and its key."""
-
-Prepare = Callable[[Sender, InboundEvent], Any]
-Handle = Callable[[Sender, InboundEvent, Any], None]
-HANDLERS: dict[str, tuple[Prepare, Handle]] = {"telegram_bot": (telegram.prepare, telegram.handle)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +153,11 @@ def process(event: ClaimedEvent) -> bool:
         raw = keyring().decrypt(
             event.body, table="webhook_events", column="body_encrypted", row=row_name(sender_id, event.key)
         )
-        channel = registry.get(event.channel)
-        prepare, handle = HANDLERS[event.channel]
+        prepare, handle = handlers_of(event.channel)
         # Preparing may ask the provider something: it gets a detached sender and no open transaction.
         db.session.expunge(sender)
         db.session.rollback()
-        prepared = [(inbound, prepare(sender, inbound)) for inbound in channel.parse(raw)]
+        prepared = [(inbound, prepare(sender, inbound)) for inbound in parse(event.channel, raw)]
         db.session.rollback()
         mine = _lock(event_id)
         if mine is None:

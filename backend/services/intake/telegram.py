@@ -19,7 +19,7 @@ from backend.core import clock
 from backend.core.database import db, workspace_scope
 from backend.models import Sender
 from backend.services import alerts, conversations, delivery, linking, notifications, senders
-from backend.services.intake import commands
+from backend.services.intake import commands, handlers
 from backend.services.intake.commands.chat_context import ChatContext, Facts
 
 _SEEN_EVERY_SECONDS = 60
@@ -146,3 +146,6 @@ def _note_activity(sender: Sender) -> None:
     if db.session.execute(free).scalar() is not None:
         sender.last_inbound_at = now
         db.session.flush()
+
+
+handlers.register("telegram_bot", prepare, handle)
