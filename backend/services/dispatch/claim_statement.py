@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy import LargeBinary, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
@@ -27,8 +27,8 @@ FLOORS = (
 
 _CLAIM = """
 WITH held AS MATERIALIZED (
-    SELECT l.sender_id, l.epoch, w.budget, w.bulk
-      FROM unnest(:senders, :epochs, :budgets, :bulks) AS w(sender_id, epoch, budget, bulk)
+    SELECT l.sender_id, l.epoch, w.budget, w.bulk, w.quota_key
+      FROM unnest(:senders, :epochs, :budgets, :bulks, :quota_keys) AS w(sender_id, epoch, budget, bulk, quota_key)
       JOIN sender_leases l ON l.sender_id = w.sender_id AND (l.epoch = w.epoch OR NOT :fencing)
       JOIN senders s ON s.id = w.sender_id
      WHERE (l.until > clock_timestamp() OR NOT :fencing) AND {sender_verdict} IS NULL
@@ -75,14 +75,17 @@ WITH held AS MATERIALIZED (
        SET state = 'sending', epoch = h.epoch, attempts = d.attempts + 1, reason = 'sending'
       FROM chosen c JOIN held h ON h.sender_id = c.sender_id
      WHERE d.id = c.id AND c.place <= c.budget
-    RETURNING d.*
+    RETURNING d.*, h.quota_key
 ), noted AS (
     INSERT INTO attempts
-           (workspace_id, sender_id, chat_key, message_id, delivery_id, part, operation, phase, epoch, at)
-    SELECT workspace_id, sender_id, chat_key, message_id, id, part, operation, 'started', epoch, :now FROM taken
+           (workspace_id, sender_id, chat_key, message_id, delivery_id, part, operation, phase, epoch, at, kind,
+            quota_key)
+    SELECT t.workspace_id, t.sender_id, t.chat_key, t.message_id, t.id, t.part, t.operation, 'started', t.epoch, :now,
+           m.kind, t.quota_key
+      FROM taken t LEFT JOIN messages m ON m.id = t.message_id
 )
 SELECT id, workspace_id, sender_id, conversation_id, message_id, part, operation, chat_key, lane, attempts, epoch,
-       at_most_once, payload
+       at_most_once, payload, quota_key
   FROM taken ORDER BY lane, id
 """
 
@@ -98,6 +101,7 @@ def claim_statement(rules: tuple[gate.Rule, ...]) -> TextClause:
         big("epochs"),
         big("budgets"),
         big("bulks"),
+        bindparam("quota_keys", type_=ARRAY(LargeBinary)),
         big("throttled"),
         bindparam("now", type_=UtcDateTime),
         *FLOORS,

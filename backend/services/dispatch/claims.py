@@ -26,7 +26,7 @@ from backend.services.dispatch.claim_watermarks import BEGINNING, PRIORITIES, Qu
 class ClaimRequest:
     """How much to claim for one sender: `budget` operations, `bulk` of them from the bulk lane first.
 
-    `floors` are the positions in its lanes below which nothing is claimed.
+    `floors` are the positions in its lanes below which nothing is claimed. `quota_key` is noted with the attempts.
     """
 
     sender_id: int
@@ -34,6 +34,7 @@ class ClaimRequest:
     budget: int
     bulk: int = 0
     floors: tuple[QueuePosition, ...] = (BEGINNING,) * len(PRIORITIES)
+    quota_key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class Claimed:
     thread_id: str | None
     external_id: str | None
     """The provider's id of the part, for edits and deletions."""
+    quota_key: bytes | None = None
+    """The hash of the account whose ceiling the attempt counts for."""
     unreachable_code: str | None = None
     """Why the last message did not get to its chat."""
 
@@ -104,6 +107,7 @@ def values_of(requests: Sequence[ClaimRequest], throttled: Sequence[int], now: d
         "epochs": [request.epoch for request in requests],
         "budgets": [request.budget for request in requests],
         "bulks": [request.bulk for request in requests],
+        "quota_keys": [request.quota_key for request in requests],
         "throttled": list(throttled),
         "now": now,
         "fencing": FENCING,

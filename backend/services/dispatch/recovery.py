@@ -78,7 +78,8 @@ def _settle(lease: Lease, delivery_id: int, *, own: bool = False) -> bool:
 
 
 def _end_or_repeat(row: Delivery, message: Message | None) -> None:
-    note_failure(row, "unknown", "process_died")
+    # Without the account's key: what is unknown uses its quota all the same.
+    note_failure(row, "unknown", "process_died", message.kind if message is not None else None)
     if row.at_most_once:
         end(row, message, Decision(Next.UNKNOWN, "process_died", "unknown"))
     elif row.attempts >= MAX_ATTEMPTS:
