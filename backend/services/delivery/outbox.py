@@ -20,6 +20,7 @@ from backend.channels.forms import Form
 from backend.core import clock, queue
 from backend.core.database import db
 from backend.models import Conversation, Delivery, Message, MessageKey, Sender
+from backend.services.delivery import gate
 
 REPLY_LIFE = timedelta(hours=1)
 NOTIFICATION_LIFE = timedelta(hours=24)
@@ -83,8 +84,8 @@ def send(
         if first is None:
             raise RuntimeError("an idempotency key without its message")
         return first
-    if conversation.blocked_code:
-        message.state, message.error = "canceled", conversation.blocked_code
+    if refused := gate.refusal(conversation):
+        message.state, message.error = "canceled", refused
         db.session.flush()
         return message
     due_at = max(now, not_before) if not_before else now
