@@ -22,7 +22,7 @@ from backend.services.delivery.outbox import (
     release,
     send,
 )
-from backend.services.delivery.status import MessageStatus, status_of
+from backend.services.delivery.status import MessageStatus, status_of, statuses_of
 
 __all__ = [
     "NOTIFICATION_LIFE",
@@ -42,5 +42,6 @@ __all__ = [
     "release",
     "send",
     "status_of",
+    "statuses_of",
     "unblock",
 ]
