@@ -58,8 +58,8 @@ def statuses_of(messages: Sequence[Message]) -> list[MessageStatus]:
         return []
     with system_scope("leases and attempts belong to senders, which may serve several workspaces"):
         db.session.flush()
-        found = db.session.execute(_STATUSES, {"ids": [message.id for message in messages]})
-        by_id = {row.id: row for row in found}
+        rows = db.session.execute(_STATUSES, {"ids": [message.id for message in messages]})
+        by_id = {row.id: row for row in rows}
     return [_status(message, by_id[message.id]) for message in messages]
 
 
