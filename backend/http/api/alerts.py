@@ -96,12 +96,11 @@ def grafana(query_data: ReceiverQuery, json_data: ReceivedIn) -> dict[str, Any]:
 @bp.output(Alerts)
 def listing(query_data: AlertQuery) -> dict[str, Any]:
     """List alerts, the newest first"""
-    name, _, value = (query_data.label or "").partition("=")
     found, following = queries.listing(
         state=query_data.state,
         severity=_severity(query_data.severity),
         bot_name=query_data.bot_name,
-        labels={name: value} if name else None,
+        labels=query_data.labels,
         text=query_data.q,
         by_user_id=guards.actor().user_id if query_data.mine else None,
         cursor=query_data.cursor,
