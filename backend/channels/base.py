@@ -78,7 +78,10 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What one message says. `buttons` are rows from top to bottom. Kept in a JSONB column by `to_json`."""
+    """What one message says. `buttons` are rows from top to bottom. Kept in a JSONB column by `to_json`.
+
+    With `caption_only` the text only names the media, and is not sent without it.
+    """
 
     text: str = ""
     format: TextFormat = "plain"
@@ -86,6 +89,7 @@ class Content:
     media: tuple[Media, ...] = ()
     silent: bool = False
     link_preview: bool = True
+    caption_only: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value that `from_json` reads back; defaults are left out, so rows stay narrow and may
@@ -99,6 +103,8 @@ class Content:
             value["silent"] = True
         if not self.link_preview:
             value["link_preview"] = False
+        if self.caption_only:
+            value["caption_only"] = True
         return value
 
     @classmethod
@@ -115,6 +121,7 @@ class Content:
             media=tuple(Media(**item) for item in value.get("media", ())),
             silent=value.get("silent", False),
             link_preview=value.get("link_preview", True),
+            caption_only=value.get("caption_only", False),
         )
 
     def with_files(self, open_file: Callable[[str], BinaryIO]) -> Content:

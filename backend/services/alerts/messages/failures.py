@@ -195,7 +195,7 @@ def _settle(failure_id: int) -> None:
     if said.failed_code is None:
         # One that only waits (its bot is off) may still go out, and goes on following the alert.
         said.failed_code = row.code if message.state != "queued" else None
-        case.note("message_failed", code=row.code, role=said.role)
+        case.note("attachment_failed" if said.role == "attachment" else "message_failed", code=row.code, role=said.role)
     if said.role == "route":
         case.request_edit()
     if (said.role == "route" and not _arrives(case, "route", besides=row.message_id)) or said.role == "escalation":

@@ -103,9 +103,9 @@ def reply(view: View, locale: str, *, silent: bool) -> Content:
 
 
 def attachment(view: View, locale: str, media: Media) -> Content:
-    """The message with the alert's picture or document, which its words alone are not worth."""
+    """The message with the alert's picture or document."""
     words = i18n.text("alerts.attachment", locale, title=richtext.shorten(view.title, 900))
-    return Content(words, media=(media,), silent=True)
+    return Content(words, media=(media,), silent=True, caption_only=True)
 
 
 def keyboard(view: View, locale: str) -> tuple[tuple[Button, ...], ...]:
