@@ -108,7 +108,10 @@ class Template:
 @dataclass(frozen=True, slots=True)
 class Content:
     """What one message says. `buttons` are rows from top to bottom; a `template` is said in place of the text, which
-    then is its preview for people. Kept in a JSONB column by `to_json`."""
+    then is its preview for people. Kept in a JSONB column by `to_json`.
+
+    With `caption_only` the text only names the media, and is not sent without it.
+    """
 
     text: str = ""
     format: TextFormat = "plain"
@@ -117,6 +120,7 @@ class Content:
     silent: bool = False
     link_preview: bool = True
     template: Template | None = None
+    caption_only: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value that `from_json` reads back; defaults are left out, so rows stay narrow and may
@@ -132,6 +136,8 @@ class Content:
             value["link_preview"] = False
         if self.template is not None:
             value["template"] = self.template.to_json()
+        if self.caption_only:
+            value["caption_only"] = True
         return value
 
     @classmethod
@@ -149,6 +155,7 @@ class Content:
             silent=value.get("silent", False),
             link_preview=value.get("link_preview", True),
             template=Template.from_json(value["template"]) if value.get("template") else None,
+            caption_only=value.get("caption_only", False),
         )
 
     def with_files(self, open_file: Callable[[str], BinaryIO]) -> Content:

@@ -15,7 +15,7 @@ from backend.core.encrypted_columns import Encrypted
 class Message(HasId, Tenant, Base):
     """One message. Its state only moves forward; no index mentions it, so receipts stay cheap (HOT) updates.
 
-    Outbound: queued → sent → delivered → read, or failed, canceled, unknown. Inbound: received.
+    Outbound: queued → accepted → sent → delivered → read → played, or failed, canceled, unknown. Inbound: received.
     `body` holds `{"parts": [content, …]}`, for what belongs to a topic `thread_id`, and the `form` that it has reached
     (`channels.forms`); `version` counts what it should say, and each part's `sent_version` what the provider was told.
     """
@@ -72,8 +72,8 @@ class MessageKey(Tenant, Base):
 class MessagePart(Tenant, Base):
     """What the provider holds of a message: one row per part it accepted.
 
-    A part is found by the provider's id alone: within a `box` an id stands for one part of a workspace. A box is the
-    sender's account; a supergroup or a channel, whose ids begin anew, is a box of its own.
+    A part is found by the provider's id alone: within a `box` an id stands for one part of a workspace. The box is the
+    empty one for the sender's account; a supergroup or a channel, whose ids begin anew, has a box of its own.
     """
 
     __tablename__ = "message_parts"
@@ -83,8 +83,7 @@ class MessagePart(Tenant, Base):
     sender_id: Mapped[int] = mapped_column(ForeignKey("senders.id", ondelete="CASCADE"))
     chat_key: Mapped[int]
     box: Mapped[str | None]
-    """None where the provider gave no id, where a later part has the same one, and for what the release before wrote,
-    until a job has set it."""
+    """None where the provider gave no id, where a later part has the same, and for what the release before wrote."""
     external_id: Mapped[str]
     state: Mapped[str | None]
     """The last state that the provider reported: accepted, sent, delivered, read, played or failed."""

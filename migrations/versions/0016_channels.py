@@ -1,6 +1,7 @@
 """Items of webhooks with their recipients, receipts by the provider's id alone, encrypted settings of senders.
 
-What is added may be empty, so that the code before this one goes on; the parts it writes get their box from a job.
+What is added may be empty, so that the code before this one goes on. The parts it wrote stay without a box: they are
+Telegram's, whose events name the chat.
 """
 
 from __future__ import annotations

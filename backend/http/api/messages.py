@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -31,7 +32,7 @@ def listing(query_data: MessageQuery) -> dict[str, Any]:
         cursor=query_data.cursor,
         limit=query_data.limit,
     )
-    return {"messages": [_shown(message) for message in found], "next_cursor": following}
+    return {"messages": _shown(found), "next_cursor": following}
 
 
 @bp.get("/<int:message_id>")
@@ -42,9 +43,11 @@ def show(message_id: int) -> dict[str, Any]:
 
     While it waits, `reason` says why and `next_attempt_at` when it is tried.
     """
-    return _shown(queries.message(message_id))
+    return _shown([queries.message(message_id)])[0]
 
 
-def _shown(message: Message) -> dict[str, Any]:
-    status = delivery.status_of(message)
-    return {name: getattr(message, name) for name in _FIELDS} | {name: getattr(status, name) for name in _STATUS}
+def _shown(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    return [
+        {name: getattr(message, name) for name in _FIELDS} | {name: getattr(status, name) for name in _STATUS}
+        for message, status in zip(messages, delivery.statuses_of(messages), strict=True)
+    ]

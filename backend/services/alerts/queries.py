@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +16,8 @@ from backend.core.database import db
 from backend.core.errors import NotFound
 from backend.models import Alert, AlertItem, AlertMessage, AlertPolicy, Message
 from backend.services import delivery, paging, text_search
-from backend.services.alerts.lifecycle import locked_alert, timing
+from backend.services.alerts.lifecycle import timing
+from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.lifecycle.timing import Step
 from backend.services.alerts.messages import reach
 from backend.services.alerts.messages.reach import NOWHERE, Reach
@@ -62,13 +63,14 @@ def listing(
     state: str | None = None,
     severity: str | None = None,
     bot_name: str | None = None,
-    labels: Mapping[str, str] | None = None,
+    labels: Sequence[tuple[str, str]] = (),
     text: str | None = None,
     by_user_id: int | None = None,
     cursor: str | None = None,
     limit: int = paging.DEFAULT_LIMIT,
 ) -> tuple[list[Overview], str | None]:
-    """The workspace's alerts, the newest first. `state` is one of the states, `open`, or `undelivered`.
+    """The workspace's alerts, the newest first. `state` is one of the states, `open`, or `undelivered`. With several
+    `labels`, as (name, value), one item of the alert has them all.
 
     Raises Unavailable (`search_too_slow`) for a text.
     """
@@ -82,7 +84,7 @@ def worst(
     *,
     severity: str | None = None,
     bot_name: str | None = None,
-    labels: Mapping[str, str] | None = None,
+    labels: Sequence[tuple[str, str]] = (),
     text: str | None = None,
     by_user_id: int | None = None,
     state: str | None = None,
@@ -176,7 +178,7 @@ def overviews(found: Sequence[Alert]) -> list[Overview]:
     for alert in found:
         policy = by_id.get(alert.policy_id or 0)
         count, items, firing = numbers.get(alert.id, (0, 0, 0))
-        steps = timing.upcoming(locked_alert.facts_of(alert, policy), policies.rules_of(policy, alert.source))
+        steps = timing.upcoming(LockedAlert(alert, [], policy).facts(), policies.rules_of(policy, alert.source))
         told = [step for step in steps if step.what != "edit"]
         made.append(Overview(alert, count, items, firing, told, reached.get(alert.id, NOWHERE)))
     return made
@@ -198,14 +200,15 @@ def messages(alert_id: int, *, most: int = 50) -> list[Said]:
         .order_by(AlertMessage.id.desc())
         .limit(most)
     ).all()
-    return [Said(row, delivery.status_of(message)) for row, message in rows]
+    statuses = delivery.statuses_of([message for _, message in rows])
+    return [Said(row, status) for (row, _), status in zip(rows, statuses, strict=True)]
 
 
 def _filtered(
     state: str | None,
     severity: str | None,
     bot_name: str | None,
-    labels: Mapping[str, str] | None,
+    labels: Sequence[tuple[str, str]],
     text: str | None,
     by_user_id: int | None,
 ) -> Select[Alert]:
@@ -224,7 +227,7 @@ def _filtered(
         query = query.where(Alert.by_user_id == by_user_id)
     if labels:
         inside = select(AlertItem.id).where(AlertItem.alert_id == Alert.id)
-        inside = inside.where(*(_has_label(name, value) for name, value in labels.items()))
+        inside = inside.where(*(_has_label(name, value) for name, value in labels))
         query = query.where(inside.exists())
     if text:
         like = text_search.holding(text)

@@ -120,7 +120,7 @@ def _listed(given: dict[str, str]) -> dict[str, Any]:
     wanted: dict[str, Any] = {
         "severity": given.get("severity"),
         "bot_name": given.get("bot"),
-        "labels": {label: value} if equals and label else None,
+        "labels": [(label, value)] if equals and label else [],
         "text": words if words and not (equals and label) else None,
         "by_user_id": actor().user_id if "mine" in given else None,
     }
