@@ -53,6 +53,25 @@ def record_inbound(
         return message
 
 
+def record_outbound(
+    conversation: Conversation, event: MessageReceived, *, kind: str, application_id: str | None = None
+) -> Message:
+    """Adds what was written in our sender's name from elsewhere to the history, in the workspace's scope."""
+    now = clock.now()
+    row = message_row(conversation, event, now, identity_id=None, user_id=None)
+    body = row["body"] | {"via": "provider"} | ({"application_id": application_id} if application_id else {})
+    changed = {"direction": "out", "kind": kind, "state": "sent", "lane": 1, "body": body, "sent_at": event.date or now}
+    message = Message(**row | changed)
+    db.session.add(message)
+    db.session.flush()
+    part = part_row(message.id, conversation, event, now)
+    take_id(part)
+    db.session.execute(insert(MessagePart).values(part))
+    conversation.last_message_at = now
+    db.session.flush()
+    return message
+
+
 def message_row(
     conversation: Conversation,
     event: MessageReceived,

@@ -36,9 +36,7 @@ def test_a_supergroup_is_a_box_of_its_own_and_all_other_chats_share_one(app, cha
     for chat in chats:
         say(chat, "hello")
     run_until(app, idle)
-    assert sorted(box for _, _, box, _ in parts()) == sorted(
-        ["", "", str(chats[2].chat_key), str(chats[3].chat_key)]
-    )
+    assert sorted(box for _, _, box, _ in parts()) == sorted(["", "", str(chats[2].chat_key), str(chats[3].chat_key)])
 
 
 @pytest.mark.parametrize("at_once", [True, False])
