@@ -29,7 +29,7 @@ from backend.models.job import Heartbeat, JobRun, SystemJobState, WriteProbe
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
 from backend.models.live import LiveEvent, LiveMark
 from backend.models.mail import Mail
-from backend.models.message import Message, MessageKey, MessagePart
+from backend.models.message import Message, MessageKey, MessagePart, PendingReceipt
 from backend.models.notification import (
     NotificationEvent,
     NotificationSettings,
@@ -41,7 +41,7 @@ from backend.models.post import Post, PostAttempt
 from backend.models.schedule import Schedule, ScheduleFire
 from backend.models.scheduled_message import ScheduledFetch, ScheduledMessage
 from backend.models.sender import Sender, SenderLease
-from backend.models.webhook_event import WebhookEvent, WebhookEventKey
+from backend.models.webhook_event import UnknownRecipient, WebhookEvent, WebhookEventKey
 
 __all__ = [
     "Alert",
@@ -78,6 +78,7 @@ __all__ = [
     "OutgoingDelivery",
     "OutgoingWebhook",
     "PasswordReset",
+    "PendingReceipt",
     "PersonalToken",
     "Post",
     "PostAttempt",
@@ -94,6 +95,7 @@ __all__ = [
     "Suppression",
     "SystemJobState",
     "TelegramLink",
+    "UnknownRecipient",
     "User",
     "WebhookEvent",
     "WebhookEventKey",

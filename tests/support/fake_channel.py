@@ -38,12 +38,11 @@ class FakeChannel:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def install(self) -> Self:
-        """Registers it under its name, with Telegram's spec where the name is nobody's, and returns it."""
-        known = any(declared.name == self.name for declared in registry.specs())
-        declared = registry.spec(self.name) if known else replace(registry.spec("telegram_bot"), name=self.name)
+        """Registers it under its name and returns it."""
+        declared = registry.spec(self.name if self.name in registry.names() else "telegram_bot")
         assert declared.webhook is not None
         webhook = replace(declared.webhook, split=lambda body: self.items(body), parse=lambda body: self.parse(body))
-        registry.put(self.name, self, replace(declared, webhook=webhook))
+        registry.put(self.name, self, replace(declared, name=self.name, webhook=webhook))
         return self
 
     def perform(self, credentials: Credentials, op: Operation, *, deadline: float) -> Receipt:

@@ -28,8 +28,9 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         # What could not be processed stays for a person to see, without its body.
         "raw webhook bodies",
         timedelta(days=30),
-        "UPDATE webhook_events SET body_encrypted = NULL, state = CASE state WHEN 'new' THEN 'parked' ELSE state END,"
-        " error = CASE state WHEN 'new' THEN coalesce(error, 'too_old') ELSE error END"
+        "UPDATE webhook_events SET body_encrypted = NULL,"
+        " state = CASE WHEN state IN ('new', 'waiting') THEN 'parked' ELSE state END,"
+        " error = CASE WHEN state IN ('new', 'waiting') THEN coalesce(error, 'too_old') ELSE error END"
         " WHERE id IN (SELECT id FROM webhook_events"
         " WHERE received_at < :before AND body_encrypted IS NOT NULL LIMIT :most)",
     ),
@@ -96,6 +97,19 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         timedelta(days=7),
         "DELETE FROM password_resets WHERE id IN"
         " (SELECT id FROM password_resets WHERE expires_at < :before LIMIT :most)",
+    ),
+    (
+        # Each is tried for a day and then deleted; this is for those of senders that were never served again.
+        "receipts without a message",
+        timedelta(days=7),
+        "DELETE FROM pending_receipts WHERE id IN"
+        " (SELECT id FROM pending_receipts WHERE created_at < :before LIMIT :most)",
+    ),
+    (
+        "recipients that nobody owns",
+        timedelta(days=90),
+        "DELETE FROM unknown_recipients WHERE (sender_id, recipient_id) IN"
+        " (SELECT sender_id, recipient_id FROM unknown_recipients WHERE last_at < :before LIMIT :most)",
     ),
     (
         "ended sign-ins",

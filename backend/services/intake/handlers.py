@@ -32,4 +32,4 @@ def handlers_of(channel: str) -> tuple[Prepare, Handle]:
 def parse(channel: str, piece: bytes) -> Sequence[InboundEvent]:
     """What a stored item says, by its channel's spec. Raises KeyError for an unknown channel."""
     webhook = registry.spec(channel).webhook
-    return [Parked("no_webhook")] if webhook is None else webhook.parse(piece)
+    return [Parked("unparsable")] if webhook is None else webhook.parse(piece)
