@@ -55,8 +55,11 @@ def ensure_environment_bot() -> Sender | None:
         return row
 
 
+_DEFAULT_BOT: Final = select(Sender).where(Sender.source == "environment", Sender.channel == CHANNEL)
+
+
 def _row(*, lock: bool = False) -> Sender | None:
-    query = select(Sender).where(Sender.source == "environment", Sender.channel == CHANNEL)
+    query = _DEFAULT_BOT
     if lock:
         query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
     return db.session.execute(query).scalar_one_or_none()
