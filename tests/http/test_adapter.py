@@ -30,14 +30,14 @@ def test_an_answer_is_written_as_json(app: Flask, data: dict[str, Any]) -> None:
     assert isinstance(written, Written)
     assert json.loads(written.text) == {"at": "2026-11-29T09:30:00.000Z", "data": data}
     with app.test_request_context():
-        response = app.json.response(written)
+        response: Any = app.json.response(written)
     assert response.get_json() == {"at": "2026-11-29T09:30:00.000Z", "data": data}
 
 
 def test_a_text_that_is_no_utf_8_is_escaped(app: Flask) -> None:
     given = {"at": AT, "data": {"text": "half \ud83d"}}
     with app.test_request_context():
-        response = app.json.response(RequestAdapter(Thing).serialize_output(given))
+        response: Any = app.json.response(RequestAdapter(Thing).serialize_output(given))
     assert response.get_json()["data"] == given["data"]
 
 
