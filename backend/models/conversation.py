@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -68,6 +69,8 @@ class Conversation(HasId, Tenant, Base):
     unreachable_at: Mapped[datetime | None]
     last_inbound_at: Mapped[datetime | None]
     last_message_at: Mapped[datetime | None]
+    recent_answers: Mapped[dict[str, Any] | None]
+    """What the chat was answered by itself in the last minutes: moments and digests, no texts."""
     created_at: Mapped[datetime]
 
     chat_id = Encrypted[str]("chat_id_encrypted")

@@ -45,21 +45,21 @@ def raise_alert(json_data: AlertIn) -> dict[str, Any]:
     The answer does not wait for Telegram. The same key within the throttle's seconds is counted and not sent.
     """
     caller = guards.actor()
-    wish = AlertInput(
-        title=json_data.title,
-        message=json_data.message,
+    values = {**json_data.labels, **json_data.vars}
+    title, message = alerts.compose(json_data.title, json_data.message, json_data.template, values)
+    alert_input = AlertInput(
+        title=title,
+        message=message,
         severity=json_data.severity,
         bot_name=json_data.bot_name,
         chat_ids=json_data.chat_ids,
         throttle_key=json_data.throttle_key,
         labels=json_data.labels,
-        template=json_data.template,
-        vars=json_data.vars,
         buttons=[button.model_dump() for button in json_data.buttons],
         attachment=_attachment(json_data),
         status=json_data.status,
     )
-    return _accepted(alerts.raise_input(caller.workspace_id, wish, _by("api")))
+    return _accepted(alerts.raise_input(caller.workspace_id, alert_input, _by("api")))
 
 
 @bp.post("/alertmanager")

@@ -16,7 +16,8 @@ from backend.core.database import db
 from backend.core.errors import NotFound
 from backend.models import Alert, AlertItem, AlertMessage, AlertPolicy, Message
 from backend.services import delivery, paging, text_search
-from backend.services.alerts.lifecycle import locked_alert, timing
+from backend.services.alerts.lifecycle import timing
+from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.lifecycle.timing import Step
 from backend.services.alerts.messages import reach
 from backend.services.alerts.messages.reach import NOWHERE, Reach
@@ -177,7 +178,7 @@ def overviews(found: Sequence[Alert]) -> list[Overview]:
     for alert in found:
         policy = by_id.get(alert.policy_id or 0)
         count, items, firing = numbers.get(alert.id, (0, 0, 0))
-        steps = timing.upcoming(locked_alert.facts_of(alert, policy), policies.rules_of(policy, alert.source))
+        steps = timing.upcoming(LockedAlert(alert, [], policy).facts(), policies.rules_of(policy, alert.source))
         told = [step for step in steps if step.what != "edit"]
         made.append(Overview(alert, count, items, firing, told, reached.get(alert.id, NOWHERE)))
     return made

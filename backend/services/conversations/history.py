@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -36,34 +37,10 @@ def record_inbound(
                 db.session.flush()
             return message
         now = clock.now()
-        message = Message(
-            workspace_id=conversation.workspace_id,
-            conversation_id=conversation.id,
-            sender_id=conversation.sender_id,
-            direction="in",
-            kind=event.kind,
-            lane=0,
-            state="received",
-            body=_body(event, identity_id),
-            external_id=event.message_id,
-            reply_to=event.reply_to,
-            user_id=user_id,
-            created_at=now,
-            sent_at=event.date,
-        )
+        message = Message(**message_row(conversation, event, now, identity_id=identity_id, user_id=user_id))
         db.session.add(message)
         db.session.flush()
-        values = {
-            "workspace_id": conversation.workspace_id,
-            "message_id": message.id,
-            "part": 0,
-            "sender_id": conversation.sender_id,
-            "chat_key": conversation.chat_key,
-            "external_id": event.message_id,
-            "sent_version": 1,
-            "sent_at": event.date or now,
-        }
-        db.session.execute(insert(MessagePart).values(values))
+        db.session.execute(insert(MessagePart).values(part_row(message.id, conversation, event, now)))
         # Only the provider's own time: it is compared with the time of a block, which comes through another queue.
         seen = conversation.last_inbound_at
         if event.date is not None and (seen is None or seen < event.date):
@@ -71,6 +48,47 @@ def record_inbound(
         conversation.last_message_at = now
         db.session.flush()
         return message
+
+
+def message_row(
+    conversation: Conversation,
+    event: MessageReceived,
+    now: datetime,
+    *,
+    identity_id: int | None,
+    user_id: int | None,
+) -> dict[str, Any]:
+    """The row of what somebody wrote, without its id."""
+    return {
+        "workspace_id": conversation.workspace_id,
+        "conversation_id": conversation.id,
+        "sender_id": conversation.sender_id,
+        "direction": "in",
+        "kind": event.kind,
+        "lane": 0,
+        "state": "received",
+        "error": None,
+        "body": _body(event, identity_id),
+        "external_id": event.message_id,
+        "reply_to": event.reply_to,
+        "user_id": user_id,
+        "created_at": now,
+        "sent_at": event.date,
+    }
+
+
+def part_row(message_id: int, conversation: Conversation, event: MessageReceived, now: datetime) -> dict[str, Any]:
+    """The row by which a received message is found again."""
+    return {
+        "workspace_id": conversation.workspace_id,
+        "message_id": message_id,
+        "part": 0,
+        "sender_id": conversation.sender_id,
+        "chat_key": conversation.chat_key,
+        "external_id": event.message_id,
+        "sent_version": 1,
+        "sent_at": event.date or now,
+    }
 
 
 def message_at(conversation: Conversation, external_id: str) -> Message | None:

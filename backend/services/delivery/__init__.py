@@ -1,6 +1,6 @@
 """The outbox: what is to be said is stored here before it is sent, and every row knows why it waits.
 
-Services call the functions exported below and nothing else; `dispatcher` is the resident loop that says it.
+Services call the functions exported below and nothing else; `services.dispatch` is the engine that sends it.
 """
 
 from backend.services.delivery.cancellation import (

@@ -20,6 +20,7 @@ from backend.channels.forms import Form
 from backend.core import clock, queue
 from backend.core.database import db
 from backend.models import Conversation, Delivery, Message, MessageKey, Sender
+from backend.services.delivery import gate
 
 REPLY_LIFE = timedelta(hours=1)
 NOTIFICATION_LIFE = timedelta(hours=24)
@@ -58,7 +59,29 @@ def send(
     """
     if key is not None and (existing := by_key(conversation.workspace_id, key)) is not None:
         return existing
-    now = clock.now()
+    message = _add_message(conversation, content, kind, lane, user_id, reply_to, thread_id)
+    message.at_most_once = at_most_once
+    db.session.flush()
+    if key is not None and not _take_key(message, key):
+        return _give_way(message, key)
+    if refused := gate.refusal(conversation):
+        message.state, message.error = "canceled", refused
+        db.session.flush()
+        return message
+    _open_sends(message, conversation, not_before, reason, expires_in)
+    queue.nudge()
+    return message
+
+
+def _add_message(
+    conversation: Conversation,
+    content: Content,
+    kind: str,
+    lane: Priority,
+    user_id: int | None,
+    reply_to: str | None,
+    thread_id: str | None,
+) -> Message:
     parts = registry.get(conversation.channel).split(content)
     message = Message(
         workspace_id=conversation.workspace_id,
@@ -67,39 +90,42 @@ def send(
         direction="out",
         kind=kind,
         lane=int(lane),
-        at_most_once=at_most_once,
         state="queued",
         body={"parts": [part.to_json() for part in parts]} | ({"thread_id": thread_id} if thread_id else {}),
         user_id=user_id,
         reply_to=reply_to,
-        created_at=now,
+        created_at=clock.now(),
     )
     db.session.add(message)
+    return message
+
+
+def _give_way(message: Message, key: str) -> Message:
+    """Takes a message back whose key another transaction took first; returns that one's message."""
+    db.session.delete(message)
     db.session.flush()
-    if key is not None and not _take_key(message, key):
-        db.session.delete(message)
-        db.session.flush()
-        first = by_key(conversation.workspace_id, key)
-        if first is None:
-            raise RuntimeError("an idempotency key without its message")
-        return first
-    if conversation.blocked_code:
-        message.state, message.error = "canceled", conversation.blocked_code
-        db.session.flush()
-        return message
+    first = by_key(message.workspace_id, key)
+    if first is None:
+        raise RuntimeError("an idempotency key without its message")
+    return first
+
+
+def _open_sends(
+    message: Message, conversation: Conversation, not_before: datetime | None, reason: str, life: timedelta | None
+) -> None:
+    """Stores the deliveries of all of a new message's parts."""
+    now = message.created_at
     due_at = max(now, not_before) if not_before else now
     insert_deliveries(
         [
             row_of(message, conversation, "send", part, due_at=due_at, reason=reason)
-            | {"expires_at": due_at + expires_in if expires_in else None}
-            for part in range(len(parts))
+            | {"expires_at": due_at + life if life else None}
+            for part in range(len(message.body["parts"]))
         ]
     )
     conversation.last_message_at = now
     # Flushed in the scope it was made in: the caller may go on in another.
     db.session.flush()
-    queue.nudge()
-    return message
 
 
 def release(

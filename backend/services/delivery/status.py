@@ -5,32 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, bindparam, text
+from sqlalchemy import BigInteger, TextualSelect, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from backend.core import clock
 from backend.core.database import UtcDateTime, db, system_scope
 from backend.models import Message
+from backend.services.delivery import gate
 from backend.services.delivery.outbox import form_of
 
-_STATUSES: Final = (
-    text(
-        """
-        SELECT w.id, d.state, d.reason, d.due_at, s.is_active, l.paused_until, l.pause_reason,
-               (SELECT count(*) FROM attempts a
-                 WHERE a.message_id = w.id AND a.operation = 'send' AND a.phase = 'started') AS attempts
-          FROM unnest(:ids) AS w(id)
-          LEFT JOIN LATERAL (SELECT q.sender_id, q.state, q.reason, q.due_at FROM deliveries q
-                              WHERE q.message_id = w.id AND q.operation = 'send' ORDER BY q.part LIMIT 1) d ON true
-          LEFT JOIN senders s ON s.id = d.sender_id
-          LEFT JOIN sender_leases l ON l.sender_id = d.sender_id
-        """
-    )
-    .bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
-    .columns(due_at=UtcDateTime, paused_until=UtcDateTime)
-)
+_STATUSES: Final = """
+SELECT w.id, d.state, d.reason, d.due_at, {verdict} AS verdict, {until} AS until,
+       (SELECT count(*) FROM attempts a
+         WHERE a.message_id = w.id AND a.operation = 'send' AND a.phase = 'started') AS attempts
+  FROM unnest(:ids) AS w(id)
+  LEFT JOIN LATERAL (SELECT q.* FROM deliveries q
+                      WHERE q.message_id = w.id AND q.operation = 'send' ORDER BY q.part LIMIT 1) d ON true
+  LEFT JOIN senders s ON s.id = d.sender_id
+  LEFT JOIN sender_leases l ON l.sender_id = d.sender_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +41,8 @@ class MessageStatus:
     external_id: str | None
     error: str | None
     left_out: tuple[str, ...] = ()
+    verdict: gate.Verdict | None = None
+    """What the gate has against sending it now."""
 
 
 def status_of(message: Message) -> MessageStatus:
@@ -58,24 +56,37 @@ def statuses_of(messages: Sequence[Message]) -> list[MessageStatus]:
         return []
     with system_scope("leases and attempts belong to senders, which may serve several workspaces"):
         db.session.flush()
-        rows = db.session.execute(_STATUSES, {"ids": [message.id for message in messages]})
+        values = {"ids": [message.id for message in messages], "now": clock.now()}
+        rows = db.session.execute(_statement(gate.RULES), values)
         by_id = {row.id: row for row in rows}
     return [_status(message, by_id[message.id]) for message in messages]
 
 
 def _status(message: Message, row: Any) -> MessageStatus:
-    reason, next_at = (message.error or message.gone_code, None) if row.state is None else _why(row)
+    verdict = _verdict_on(row)
+    reason, next_at = (message.error or message.gone_code, None) if row.state is None else _why(row, verdict)
+    left_out = form_of(message).left_out
     return MessageStatus(
-        message.state, reason, next_at, row.attempts, message.external_id, message.error, form_of(message).left_out
+        message.state, reason, next_at, row.attempts, message.external_id, message.error, left_out, verdict
     )
 
 
-def _why(waiting: Any) -> tuple[str, datetime | None]:
+def _verdict_on(row: Any) -> gate.Verdict | None:
+    """What the gate says of a delivery that waits; nothing where it lets go before the delivery is due."""
+    if row.state != "due" or (row.until is not None and row.until <= row.due_at):
+        return None
+    return gate.read(row.verdict)
+
+
+def _why(waiting: Any, verdict: gate.Verdict | None) -> tuple[str, datetime | None]:
     """Why a message's first delivery waits, and until when."""
     if waiting.state == "sending":
         return "sending", None
-    if not waiting.is_active:
-        return "sender_disabled", None
-    if waiting.paused_until is not None and waiting.paused_until > max(clock.now(), waiting.due_at):
-        return waiting.pause_reason or "paused", waiting.paused_until
-    return waiting.reason, waiting.due_at
+    return (waiting.reason, waiting.due_at) if verdict is None else (verdict.code, waiting.until)
+
+
+@lru_cache
+def _statement(rules: tuple[gate.Rule, ...]) -> TextualSelect:
+    sql = _STATUSES.format(verdict=gate.verdict(rules), until=gate.until(rules))
+    given = (bindparam("ids", type_=ARRAY(BigInteger)), bindparam("now", type_=UtcDateTime))
+    return text(sql).bindparams(*given).columns(due_at=UtcDateTime, until=UtcDateTime)

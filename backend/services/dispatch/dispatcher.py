@@ -27,9 +27,10 @@ from backend.core.queue import NudgeListener
 from backend.services.dispatch import chat_slots, claims, recovery
 from backend.services.dispatch.adaptive_interval import AdaptiveInterval
 from backend.services.dispatch.claim_watermarks import ClaimWatermarks
-from backend.services.dispatch.executor import Planned, TimedExecutor
+from backend.services.dispatch.executor import Planned
 from backend.services.dispatch.outcome_writer import OutcomeWriter
 from backend.services.dispatch.outcomes import Outcome
+from backend.services.dispatch.profile import BOTS, DispatchProfile
 from backend.services.dispatch.retry_policy import Decision, Next
 from backend.services.dispatch.sender_sessions import LOOK_SECONDS, SenderSessions
 from backend.services.dispatch.transmission import limits_of, transmit
@@ -45,7 +46,8 @@ _BULK_SHARE = 10
 
 
 class Dispatcher:
-    """One process's loop. `connections` bounds what is in flight at once; `app_context` gives a database session.
+    """One process's loop. `connections` bounds what is in flight at once; `app_context` gives a database session;
+    `profile` says what it serves.
 
     `owner` names it as the holder of leases; `predecessor` names a process that has ended: its leases are free.
     """
@@ -55,6 +57,7 @@ class Dispatcher:
         app_context: Callable[[], AbstractContextManager[object]],
         open_file: Callable[[str], BinaryIO],
         *,
+        profile: DispatchProfile = BOTS,
         connections: int = 32,
         owner: str | None = None,
         predecessor: str | None = None,
@@ -65,10 +68,14 @@ class Dispatcher:
         with app_context():
             self._engine: Engine = db.engine
         self._claims = by_index(self._engine)
-        self._executor = TimedExecutor(connections, self._transmit, self._requeue, self._wake_now)
+        self._executor = profile.executor(connections, self._transmit, self._requeue, self._wake_now)
         self._watermarks = ClaimWatermarks()
         self._sessions = SenderSessions(
-            self._engine, app_context, self._forget, LeaseKeeper(self._engine, owner, predecessor)
+            self._engine,
+            app_context,
+            self._forget,
+            LeaseKeeper(self._engine, owner, predecessor, profile.lease),
+            profile,
         )
         self._outcome_writer = OutcomeWriter(app_context, self._recorded)
         self._bulk_turn: dict[int, int] = {}
@@ -195,7 +202,9 @@ class Dispatcher:
                 slots[sender_id] = offered
                 room_left -= len(offered)
                 bulk, floors = self._bulk_of(sender_id, len(offered)), self._watermarks.of(sender_id)
-                requests.append(claims.ClaimRequest(sender_id, lease.epoch, len(offered), bulk, floors))
+                requests.append(
+                    claims.ClaimRequest(sender_id, lease.epoch, len(offered), bulk, floors, session.quota_key)
+                )
             elif room > 0:
                 waits.append(session.pace.opens(moment) - moment - _LEAD)
         with self._claims.begin() as connection:

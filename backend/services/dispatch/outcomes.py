@@ -219,7 +219,7 @@ def _record_success(row: Delivery, message: Message | None, claimed: Claimed) ->
 def _record_failure(row: Delivery, message: Message | None, claimed: Claimed, decision: Decision) -> None:
     now = clock.now()
     ended: Decision | None = None
-    note_failure(claimed, decision.phase, decision.code)
+    note_failure(claimed, decision.phase, decision.code, claimed.kind)
     refused_edit = claimed.operation == "edit" and decision.phase == "rejected" and message is not None
     if refused_edit and message is not None and message.version > claimed.version:
         # What was refused is not what it should say any more.
@@ -243,8 +243,8 @@ def _record_failure(row: Delivery, message: Message | None, claimed: Claimed, de
         _lose(message, claimed.part, ended.code)
 
 
-def note_failure(of: Claimed | Delivery, phase: str, code: str) -> None:
-    """Adds the failure of a started operation to the attempts."""
+def note_failure(of: Claimed | Delivery, phase: str, code: str, kind: str | None) -> None:
+    """Adds the failure of a started operation of a message of this kind to the attempts."""
     db.session.add(
         Attempt(
             workspace_id=of.workspace_id,
@@ -258,6 +258,8 @@ def note_failure(of: Claimed | Delivery, phase: str, code: str) -> None:
             code=code,
             epoch=of.epoch,
             at=clock.now(),
+            kind=kind,
+            quota_key=of.quota_key if isinstance(of, Claimed) else None,
         )
     )
 

@@ -19,6 +19,13 @@ _BATCH = 5_000
 # Each rule ends at most a batch of rows older than its age and says how many.
 RULES: tuple[tuple[str, timedelta, str], ...] = (
     (
+        "processed webhook events",
+        timedelta(days=30),
+        "DELETE FROM webhook_events WHERE id IN (SELECT id FROM webhook_events"
+        " WHERE received_at < :before AND body_encrypted IS NOT NULL AND state IN ('done', 'ignored') LIMIT :most)",
+    ),
+    (
+        # What could not be processed stays for a person to see, without its body.
         "raw webhook bodies",
         timedelta(days=30),
         "UPDATE webhook_events SET body_encrypted = NULL, state = CASE state WHEN 'new' THEN 'parked' ELSE state END,"

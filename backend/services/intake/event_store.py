@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from backend.channels import registry
+from backend.channels.spec import UNPARSABLE
 from backend.core import clock, failpoints, queue
 from backend.core.crypto import digest
 from backend.core.database import db, system_scope
@@ -72,15 +73,18 @@ class UpdateRow:
 
 def arrived(sender: Receiver, raw: bytes) -> UpdateRow:
     """A body, with its keys, encrypted. Reads and writes nothing."""
-    envelope = registry.get(sender.channel).envelope(raw)
-    key = digest(envelope.dedupe_key)
+    webhook = registry.spec(sender.channel).webhook
+    if webhook is None:
+        raise ValueError("a channel without a webhook receives nothing")
+    (item,) = webhook.split(raw)
+    key = digest(item.dedupe_key)
     return UpdateRow(
         sender.id,
         sender.channel,
         key,
-        conversation_key(sender.id, envelope.conversation_key),
+        conversation_key(sender.id, item.conversation_key),
         keyring().encrypt(raw, table="webhook_events", column="body_encrypted", row=row_name(sender.id, key)),
-        envelope.kind == "unparsable",
+        item.kind == UNPARSABLE,
     )
 
 

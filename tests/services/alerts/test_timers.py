@@ -232,14 +232,14 @@ def test_one_alert_that_cannot_be_stepped_does_not_hold_up_the_others(room, poli
     room.raise_("web-1 is down", labels={"service": "web"})
     from backend.services.alerts.messages import notify
 
-    real = notify.tell
+    real = notify.notify
 
-    def tell(case: Any, note: str | None = None) -> Any:
+    def fail_for_db(case: Any, note: str | None = None) -> Any:
         if case.alert.labels["service"] == "db":
             raise ValueError("a defect")
         return real(case, note)
 
-    monkeypatch.setattr(notify, "tell", tell)
+    monkeypatch.setattr(notify, "notify", fail_for_db)
     room.pass_time(30)
     assert ["web-1" in text for text in room.texts()] == [True]
     monkeypatch.undo()

@@ -199,6 +199,7 @@ DELETING: dict[str, tuple[Make, timedelta]] = {
     "decided daily summaries": (daily_summary, timedelta(days=90)),
     "password resets": (password_reset, timedelta(days=7)),
     "ended sign-ins": (sign_in, timedelta(days=30)),
+    "processed webhook events": (event, timedelta(days=30)),
 }
 
 
@@ -231,19 +232,20 @@ def test_every_rule_is_tested():
     assert {name for name, _, _ in retention.RULES} == {*DELETING, "raw webhook bodies"}
 
 
-def test_a_webhook_body_goes_after_thirty_days_and_its_event_stays(person, bot):
+def test_after_thirty_days_only_what_could_not_be_processed_stays_without_its_body(person, bot):
     now = clock.now()
     older, younger = now - timedelta(days=30) - MOMENT, now - timedelta(days=30) + MOMENT
-    put(event(bot, person, older), event(bot, person, younger), event(bot, person, older, state="new"))
-    assert housekeeping.retain(Turn(5.0)) == 2
+    parked = event(bot, person, older, state="parked", error="unparsable")
+    put(event(bot, person, older), event(bot, person, younger), event(bot, person, older, state="new"), parked)
+    assert housekeeping.retain(Turn(5.0)) == 3
     rows = db.session.execute(
         select(WebhookEvent.body_encrypted, WebhookEvent.state, WebhookEvent.error).order_by(WebhookEvent.id)
     ).all()
-    assert rows == [(None, "done", None), (b"sealed", "done", None), (None, "parked", "too_old")]
+    assert rows == [(b"sealed", "done", None), (None, "parked", "too_old"), (None, "parked", "unparsable")]
 
 
 def test_an_event_whose_body_is_gone_is_not_touched_again(person, bot):
-    put(event(bot, person, clock.now() - timedelta(days=31)))
+    put(event(bot, person, clock.now() - timedelta(days=31), state="parked"))
     assert housekeeping.retain(Turn(5.0)) == 1
     clock.move(3600)
     assert housekeeping.retain(Turn(5.0)) == 0

@@ -7,7 +7,6 @@ row, and looks at the row as they left it; so no count comes after the edit that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -16,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from backend.core import clock, config
 from backend.core.database import UtcDateTime, db, system_scope
-from backend.services.alerts.ingest.grouping import Report
+from backend.services.alerts.ingest.reports import Outcome, Report
 
 _COUNT: Final = text(
     """
@@ -41,18 +40,7 @@ _COUNT: Final = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What was counted: the alert, how often its item has been reported, and why it makes no sound."""
-
-    alert_id: int
-    count: int
-    decision: str
-    reason: str
-    level: str | None
-
-
-def count(workspace_id: int, one: Report) -> Counted | None:
+def count(workspace_id: int, one: Report) -> Outcome | None:
     """Counts one more of it; None where more than counting has to be done."""
     now = clock.now()
     values = {
@@ -77,4 +65,4 @@ def count(workspace_id: int, one: Report) -> Counted | None:
         decision, reason = "grouped", "waiting"
     else:
         decision, reason = "counted", "throttled"
-    return Counted(row.id, row.reports, decision, reason, row.level)
+    return Outcome(decision, reason, row.id, row.level, count=row.reports)

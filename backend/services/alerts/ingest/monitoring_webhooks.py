@@ -18,8 +18,8 @@ from backend.core import clock, i18n
 from backend.core.errors import Invalid
 from backend.services.alerts import labels as labeling
 from backend.services.alerts.ingest import api_input, keys, monitoring_fields, validation
-from backend.services.alerts.ingest.grouping import Group, Report
 from backend.services.alerts.ingest.monitoring_fields import severity_of as severity_of
+from backend.services.alerts.ingest.reports import Group, Report
 from backend.services.texts import values
 
 ALERTMANAGER: Final = "alertmanager"

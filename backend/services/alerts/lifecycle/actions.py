@@ -15,7 +15,7 @@ from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import Conflict, Invalid
 from backend.models import Alert, AlertItem, AlertSilence
-from backend.services.alerts import history, queries
+from backend.services.alerts import queries
 from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest import validation
 from backend.services.alerts.lifecycle import endings, locked_alert, states
@@ -46,9 +46,9 @@ def act(alert_id: int, action: Action, by: Attribution, *, seconds: int = SNOOZE
     _change(case, action, following, by, seconds)
     audit.record(by.label, f"alert.{states.DONE[action]}", f"alert:{alert_id}", **_whom(by))
     if action != "resolve":
-        history.note(case.alert, states.DONE[action], by)
+        case.note(states.DONE[action], by)
         case.apply_silences()
-        publish.bring_up_to_date(case, news=action == "reopen")
+        publish.update_messages(case, news=action == "reopen")
     case.reschedule()
     return case, True
 
@@ -65,10 +65,10 @@ def resolve_items(alert_id: int, item_ids: Sequence[int], by: Attribution) -> Lo
         item.resolved_at = item.resolved_at or now
     audit.record(by.label, "alert.items_resolved", f"alert:{alert_id}", count=len(chosen), **_whom(by))
     if case.firing:
-        history.note(case.alert, "items_resolved", by, count=len(chosen))
+        case.note("items_resolved", by, count=len(chosen))
         case.update_severity()
         case.apply_silences()
-        publish.bring_up_to_date(case)
+        publish.update_messages(case)
     elif case.alert.state != "resolved":
         endings.resolve(case, by, "person")
     case.reschedule()
@@ -84,8 +84,8 @@ def silence(alert_id: int, by: Attribution, *, seconds: int = SILENCE_SECONDS) -
     now = clock.now()
     made = silences.make(by, matchers_of(case), now, now + timedelta(seconds=seconds), comment=None)
     case.apply_silences()
-    history.note(alert, "silenced", by, until=made.ends_at.isoformat())
-    publish.bring_up_to_date(case)
+    case.note("silenced", by, until=made.ends_at.isoformat())
+    publish.update_messages(case)
     case.reschedule()
     return made
 

@@ -85,24 +85,24 @@ def run(case: LockedAlert) -> int:
 def _do(case: LockedAlert, step: Step) -> None:
     alert = case.alert
     if step.what == "notify":
-        notify.tell(case, "joined" if alert.first_notified_at is not None else None)
+        notify.notify(case, "joined" if alert.first_notified_at is not None else None)
     elif step.what == "repeat":
-        notify.tell(case, "repeat")
+        notify.notify(case, "repeat")
     elif step.what == "escalate":
         notify.escalate(case)
     elif step.what in ("wake", "unacknowledge"):
         endings.reset_to_firing(case)
-        history.note(alert, "woke" if step.what == "wake" else "unacknowledged")
-        notify.tell(case, step.what)
+        case.note("woke" if step.what == "wake" else "unacknowledged")
+        notify.notify(case, step.what)
     elif step.what == "unsilence":
         case.apply_silences()
         if alert.silenced_until is None:
-            history.note(alert, "unsilenced")
-            notify.tell(case, "unsilence" if alert.notifications else None)
+            case.note("unsilenced")
+            notify.notify(case, "unsilence" if alert.notifications else None)
     elif step.what == "resolve":
         endings.resolve(case, history.ITSELF, "quiet")
     else:
-        publish.bring_up_to_date(case)
+        publish.update_messages(case)
 
 
 def _put_off(alert_id: int) -> None:

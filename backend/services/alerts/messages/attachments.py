@@ -18,7 +18,6 @@ from backend.core.thread_pools import BoundedPool
 from backend.core.work import Turn, Work, exists, register
 from backend.models import Alert
 from backend.services import attachments
-from backend.services.alerts import history
 from backend.services.alerts.lifecycle import locked_alert
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import publish
@@ -104,7 +103,7 @@ def _give_up_or_wait(alert_id: int, carried: dict[str, Any], error: fetching.Fet
         }
     else:
         case.alert.attachment = carried | {"state": "failed", "error": error.code}
-        history.note(case.alert, "attachment_failed", code=error.code)
+        case.note("attachment_failed", code=error.code)
     db.session.commit()
 
 

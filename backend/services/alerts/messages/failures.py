@@ -17,7 +17,6 @@ from backend.core.logging import get_logger
 from backend.core.work import Turn, Work, exists, register
 from backend.models import Alert, AlertFailure, AlertMessage, Conversation, Message, MessagePart
 from backend.services import job_history, mail, senders
-from backend.services.alerts import history
 from backend.services.alerts.lifecycle import locked_alert
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import publish, targets
@@ -40,7 +39,7 @@ def undelivered(case: LockedAlert, code: str, *, message: Message | None = None)
         detail=f"the alert was not delivered by the bot {alert.bot_name}",
         started_at=message.created_at if message is not None else now,
     )
-    history.note(case.alert, "undelivered", code=code)
+    case.note("undelivered", code=code)
     log.warning("alert_undelivered", alert_id=alert.id, code=code)
     told = alert.admins_told_at
     if told is None or (alert.notified_at is not None and told < alert.notified_at):
@@ -60,7 +59,7 @@ def _tell_admins(case: LockedAlert) -> None:
     )
     taken = {*db.session.scalars(failed), *db.session.scalars(has_it)}
     places = [place for place in targets.admins(taken) if _may_work(place.conversation)]
-    messages = publish.say(case, places, None)
+    messages = publish.send(case, places, None)
     count = len(messages)
     if not count:
         # The default bot is the trouble, or nobody is linked with it: by mail, where there is a server for it.
@@ -74,7 +73,7 @@ def _tell_admins(case: LockedAlert) -> None:
             site=config.get().site_url,
         )
     case.alert.admins_told_at = clock.now()
-    history.note(case.alert, "admins_told", count=count)
+    case.note("admins_told", count=count)
 
 
 def _may_work(conversation: Conversation) -> bool:
@@ -87,7 +86,7 @@ def _may_work(conversation: Conversation) -> bool:
 def on_message_ended(message_id: int, state: str, code: str) -> None:
     """A message was not sent; in the system scope, in the transaction that records it."""
     message = db.session.get(Message, message_id)
-    if message is None or message.kind != publish.KIND or code == _OWN:
+    if message is None or message.kind != targets.KIND or code == _OWN:
         return
     _note(message, code)
 
@@ -95,7 +94,7 @@ def on_message_ended(message_id: int, state: str, code: str) -> None:
 def on_message_gone(message_id: int, code: str) -> None:
     """What was sent can be edited no more; in the system scope, in the transaction that records it."""
     message = db.session.get(Message, message_id)
-    if message is not None and message.kind == publish.KIND:
+    if message is not None and message.kind == targets.KIND:
         _note(message, code)
 
 
@@ -196,7 +195,7 @@ def _settle(failure_id: int) -> None:
     if said.failed_code is None:
         # One that only waits (its bot is off) may still go out, and goes on following the alert.
         said.failed_code = row.code if message.state != "queued" else None
-        history.note(case.alert, "message_failed", code=row.code, role=said.role)
+        case.note("attachment_failed" if said.role == "attachment" else "message_failed", code=row.code, role=said.role)
     if said.role == "route":
         case.request_edit()
     if (said.role == "route" and not _arrives(case, "route", besides=row.message_id)) or said.role == "escalation":
@@ -208,8 +207,8 @@ def _settle_gone(case: LockedAlert, said: AlertMessage, message: Message) -> Non
     """A message can be edited no more. What its last edit was to tell is said anew, unless it was no news."""
     if said.failed_code is None:
         said.failed_code = message.gone_code
-        history.note(case.alert, "message_gone", code=message.gone_code, role=said.role)
-    if said.superseded_at is not None or said.role not in publish.LIVING or said.news_version is None:
+        case.note("message_gone", code=message.gone_code, role=said.role)
+    if said.superseded_at is not None or said.role not in publish.FOLLOWING_ROLES or said.news_version is None:
         return
     seen = db.session.scalars(
         select(MessagePart.sent_version).where(MessagePart.message_id == message.id).order_by(MessagePart.part).limit(1)
@@ -221,7 +220,7 @@ def _settle_gone(case: LockedAlert, said: AlertMessage, message: Message) -> Non
 
 def _arrives(case: LockedAlert, role: str, *, besides: int) -> bool:
     """Whether another of the alert's chats has it or will."""
-    return any(row.role == role and message.id != besides for row, message in publish.living(case))
+    return any(row.role == role and message.id != besides for row, message in publish.current_messages(case))
 
 
 events.subscribe("message_ended", on_message_ended)

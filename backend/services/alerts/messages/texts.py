@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from backend.channels import richtext
-from backend.channels.base import Button, Content
+from backend.channels.base import Button, Content, Media
 from backend.core import i18n
 from backend.services.alerts import labels as labeling
 from backend.services.alerts.messages.reach import NOWHERE, Reach
@@ -102,9 +102,10 @@ def reply(view: View, locale: str, *, silent: bool) -> Content:
     return Content(text=f"✅ {words}", format="html", silent=silent, link_preview=False)
 
 
-def attachment(view: View, locale: str) -> str:
-    """The words under an alert's picture or document, as plain text."""
-    return i18n.text("alerts.attachment", locale, title=richtext.shorten(view.title, 900))
+def attachment(view: View, locale: str, media: Media) -> Content:
+    """The message with the alert's picture or document."""
+    words = i18n.text("alerts.attachment", locale, title=richtext.shorten(view.title, 900))
+    return Content(words, media=(media,), silent=True, caption_only=True)
 
 
 def keyboard(view: View, locale: str) -> tuple[tuple[Button, ...], ...]:

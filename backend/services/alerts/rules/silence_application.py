@@ -20,7 +20,6 @@ from backend.core.errors import NotFound
 from backend.core.logging import get_logger
 from backend.core.work import Turn, Work, exists, register
 from backend.models import Alert, AlertItem, AlertSilence
-from backend.services.alerts import history
 from backend.services.alerts.lifecycle import locked_alert
 from backend.services.alerts.messages import notify, publish
 from backend.services.alerts.rules import faults, matchers
@@ -163,10 +162,10 @@ def _follow(alert_id: int) -> bool:
         was = case.alert.silenced_until
         case.apply_silences()
         if case.alert.silenced_until != was:
-            history.note(case.alert, "silenced" if case.alert.silenced_until else "unsilenced")
-            publish.bring_up_to_date(case)
+            case.note("silenced" if case.alert.silenced_until else "unsilenced")
+            publish.update_messages(case)
             if case.alert.silenced_until is None and case.alert.state == "firing" and was is not None:
-                notify.tell(case, "unsilence" if case.alert.notifications else None)
+                notify.notify(case, "unsilence" if case.alert.notifications else None)
         case.reschedule()
         db.session.commit()
     except NotFound:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from backend.channels import richtext
 from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import Conflict, Invalid, NotFound
@@ -22,23 +23,36 @@ MAX_COUNT: Final = 200
 MAX_TITLE: Final = 200
 
 
-def fill(template: str, values: Mapping[str, Any]) -> tuple[str | None, str]:
-    """Title (None where the template has none) and rich text of a template with its values.
+def compose(title: str, message: str, template: str | None, values: Mapping[str, Any]) -> tuple[str, str]:
+    """Returns title and rich text of an alert: as given, or of a template with its values, escaped.
 
-    A template that looks like a name is one of the workspace's; anything else is the text itself. Raises Invalid:
-    `template_not_found`, or what is wrong with the text, with line and column.
+    A template that looks like a name is one of the workspace's; anything else is the text itself. A given title goes
+    before the template's, and a given message behind its text. Raises Invalid: `template_not_found`, or what is wrong
+    with the text, with line and column.
     """
+    if template is None:
+        return title, message
+    template_title, body = _find(template)
+    text = placeholders.render(body, values)
+    if template_title and not richtext.has_visible(title):
+        title = placeholders.render_plain(template_title, values, MAX_TITLE)
+    if richtext.has_visible(richtext.visible(richtext.read(message))):
+        text = f"{text}\n\n{message}"
+    return title, text
+
+
+def _find(template: str) -> tuple[str | None, str]:
+    """The title, if it has one, and the text of a template."""
     if NAME.fullmatch(template):
-        found = db.session.scalars(select(AlertTemplate).where(AlertTemplate.name == template)).one_or_none()
-        if found is None:
+        row = db.session.scalars(select(AlertTemplate).where(AlertTemplate.name == template)).one_or_none()
+        if row is None:
             fault = validation.fault("template", "template_not_found", "There is no template of that name.")
             raise Invalid("template_not_found", "There is no template of that name.", detail=[fault])
-        title = placeholders.render_plain(found.title, values, MAX_TITLE) if found.title else None
-        return title, placeholders.render(found.body, values)
+        return row.title, row.body
     faults = _faults("template", template)
     if faults:
         raise Invalid(detail=faults)
-    return None, placeholders.render(template, values)
+    return None, template
 
 
 def get(template_id: int) -> AlertTemplate:
