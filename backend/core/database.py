@@ -25,7 +25,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql import ClauseElement
 
-from backend.core.orm import NAMING, Base, HasId, UtcDateTime, within_workspace
+from backend.core.orm import NAMING, Base, HasId, UtcDateTime, read_json, within_workspace
 from backend.core.tenancy import (
     COLUMN,
     TenancyError,
@@ -186,7 +186,13 @@ def by_index(engine: Engine) -> Engine:
     options = _connection_options()
     options["options"] = " ".join([str(options["options"]), *(f"-c enable_{plan}=off" for plan in _BY_INDEX)])
     return create_engine(
-        engine.url, hide_parameters=True, pool_pre_ping=True, pool_size=1, max_overflow=2, connect_args=options
+        engine.url,
+        hide_parameters=True,
+        json_deserializer=read_json,
+        pool_pre_ping=True,
+        pool_size=1,
+        max_overflow=2,
+        connect_args=options,
     )
 
 
@@ -194,7 +200,7 @@ db = SQLAlchemy(
     model_class=Base,
     session_options={"class_": TenantSession, "expire_on_commit": False},
     engine_options={
-        "pool_pre_ping": True,
+        "json_deserializer": read_json,
         "pool_size": 10,
         "max_overflow": 20,
         "connect_args": _connection_options(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from backend.channels import registry
@@ -80,11 +80,15 @@ def _is_in_step(row: Sender, declared: EnvironmentSender) -> bool:
     return row.credentials_hash == token_hash(declared.token) and declared.external_id in (None, row.external_id)
 
 
+# Built once: it is asked for at nearly every request.
+_ROW: Final = select(Sender).where(Sender.source == "environment", Sender.channel == bindparam("channel"))
+
+
 def _row(channel: str, *, lock: bool = False) -> Sender | None:
-    query = select(Sender).where(Sender.source == "environment", Sender.channel == channel)
+    query = _ROW
     if lock:
         query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
-    return db.session.execute(query).scalar_one_or_none()
+    return db.session.execute(query, {"channel": channel}).scalar_one_or_none()
 
 
 def _make(channel: str, declared: EnvironmentSender) -> Sender:
