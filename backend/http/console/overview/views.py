@@ -21,3 +21,21 @@ def overview() -> Response:
     if request.headers.get("HX-Request"):
         return pages.fragment("overview_parts.html", **values)
     return pages.render("overview.html", "overview", pages.t("console.nav.overview"), **values)
+
+
+@bp.get("/console/unsent")
+@page()
+def unsent() -> Response:
+    """The messages of the last day that were not sent. A filter that means nothing is left out."""
+    state, reason = request.args.get("state"), request.args.get("reason", "")[:64].replace("\0", "")
+    messages, following = overviews.unsent(
+        state=state if state in ("failed", "unknown") else None, code=reason or None, cursor=request.args.get("cursor")
+    )
+    return pages.render(
+        "unsent.html",
+        "overview",
+        pages.t("console.unsent.title"),
+        messages=messages,
+        following=following,
+        filters={name: value for name, value in (("state", state), ("reason", reason)) if value},
+    )
