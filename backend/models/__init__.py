@@ -21,6 +21,17 @@ from backend.models.alert import (
     AlertTemplate,
 )
 from backend.models.automation_rule import AutomationRule, RuleRun
+from backend.models.consent import Consent
+from backend.models.contact import (
+    Contact,
+    ContactField,
+    ContactPoint,
+    ContactSettings,
+    ContactTag,
+    Segment,
+    Tag,
+)
+from backend.models.contact_import import ContactImport, ContactImportChange
 from backend.models.conversation import Conversation, Identity, Suppression
 from backend.models.daily_summary import DailySummary
 from backend.models.delivery import Attempt, Delivery
@@ -55,6 +66,14 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "AutomationRule",
+    "Consent",
+    "Contact",
+    "ContactField",
+    "ContactImport",
+    "ContactImportChange",
+    "ContactPoint",
+    "ContactSettings",
+    "ContactTag",
     "Conversation",
     "DailySummary",
     "Delivery",
@@ -88,12 +107,14 @@ __all__ = [
     "ScheduleFire",
     "ScheduledFetch",
     "ScheduledMessage",
+    "Segment",
     "Sender",
     "SenderLease",
     "SignIn",
     "StoredFile",
     "Suppression",
     "SystemJobState",
+    "Tag",
     "TelegramLink",
     "UnknownRecipient",
     "User",
