@@ -24,7 +24,7 @@ from backend.models.automation_rule import AutomationRule, RuleRun
 from backend.models.conversation import Conversation, Identity, Suppression
 from backend.models.daily_summary import DailySummary
 from backend.models.delivery import Attempt, Delivery
-from backend.models.file import StoredFile
+from backend.models.file import FileFetch, StoredFile
 from backend.models.job import Heartbeat, JobRun, SystemJobState, WriteProbe
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
 from backend.models.live import LiveEvent, LiveMark
@@ -58,6 +58,7 @@ __all__ = [
     "Conversation",
     "DailySummary",
     "Delivery",
+    "FileFetch",
     "Heartbeat",
     "IdempotencyKey",
     "Identity",

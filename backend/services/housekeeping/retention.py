@@ -85,6 +85,11 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         " (SELECT user_id, day FROM daily_summaries WHERE created_at < :before LIMIT :most)",
     ),
     (
+        "ended fetches of files",
+        timedelta(days=7),
+        "DELETE FROM file_fetches WHERE id IN (SELECT id FROM file_fetches WHERE ended_at < :before LIMIT :most)",
+    ),
+    (
         "password resets",
         timedelta(days=7),
         "DELETE FROM password_resets WHERE id IN"

@@ -18,6 +18,7 @@ from backend.models import (
     Alert,
     Attempt,
     DailySummary,
+    FileFetch,
     IdempotencyKey,
     JobRun,
     LinkToken,
@@ -185,6 +186,21 @@ def sign_in(bot, person, at):
     )
 
 
+def file_fetch(bot, person, at):
+    return FileFetch(
+        workspace_id=person.workspace_id,
+        owner_kind="post",
+        owner_id=1,
+        kind="photo",
+        source_kind="url",
+        state="failed",
+        max_tries=3,
+        due_at=at,
+        created_at=at,
+        ended_at=at,
+    )
+
+
 Make = Callable[[Any, Any, datetime], Any]
 DELETING: dict[str, tuple[Make, timedelta]] = {
     "webhook duplicates' keys": (event_key, timedelta(days=7)),
@@ -197,6 +213,7 @@ DELETING: dict[str, tuple[Make, timedelta]] = {
     "fires of schedules": (schedule_fire, timedelta(days=90)),
     "outgoing webhooks' log": (outgoing_delivery, timedelta(days=30)),
     "decided daily summaries": (daily_summary, timedelta(days=90)),
+    "ended fetches of files": (file_fetch, timedelta(days=7)),
     "password resets": (password_reset, timedelta(days=7)),
     "ended sign-ins": (sign_in, timedelta(days=30)),
 }
