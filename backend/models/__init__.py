@@ -35,7 +35,7 @@ from backend.models.contact_import import ContactImport, ContactImportChange
 from backend.models.conversation import Conversation, Identity, Suppression
 from backend.models.daily_summary import DailySummary
 from backend.models.delivery import Attempt, Delivery
-from backend.models.file import StoredFile
+from backend.models.file import FileFetch, StoredFile
 from backend.models.job import Heartbeat, JobRun, SystemJobState, WriteProbe
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
 from backend.models.live import LiveEvent, LiveMark
@@ -77,6 +77,7 @@ __all__ = [
     "Conversation",
     "DailySummary",
     "Delivery",
+    "FileFetch",
     "Heartbeat",
     "IdempotencyKey",
     "Identity",

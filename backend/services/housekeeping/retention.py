@@ -108,6 +108,11 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         " AND (columns_encrypted IS NOT NULL OR report_encrypted IS NOT NULL) LIMIT :most)",
     ),
     (
+        "ended fetches of files",
+        timedelta(days=7),
+        "DELETE FROM file_fetches WHERE id IN (SELECT id FROM file_fetches WHERE ended_at < :before LIMIT :most)",
+    ),
+    (
         "password resets",
         timedelta(days=7),
         "DELETE FROM password_resets WHERE id IN"

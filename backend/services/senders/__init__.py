@@ -11,6 +11,7 @@ from backend.services.senders.account_check import keep_facts, probe, recheck_re
 from backend.services.senders.credentials import bot_id_of, change_settings, credentials_of, set_token, settings_of
 from backend.services.senders.environment import default_bot, ensure_environment_bot, ensure_environment_senders
 from backend.services.senders.members import is_chat_admin
+from backend.services.senders.received_files import download_file
 from backend.services.senders.recipients import OWN, Recipients
 from backend.services.senders.state import LONG_PAUSE, NOT_CONFIGURED, REFUSED, disable, enable, long_pause_of
 from backend.services.senders.webhook import (
@@ -47,6 +48,7 @@ __all__ = [
     "credentials_of",
     "default_bot",
     "disable",
+    "download_file",
     "enable",
     "ensure_environment_bot",
     "ensure_environment_senders",

@@ -11,7 +11,7 @@ from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.work import Turn
 from backend.models import ScheduledMessage, Sender, User
-from backend.services import attachments, scheduled_messages, scheduling
+from backend.services import files, scheduled_messages, scheduling
 from backend.services.scheduled_messages import contents
 from tests.http import callers, holdings, routes
 from tests.http.console.conftest import Browser
@@ -39,7 +39,7 @@ def bot(person: User) -> Sender:
 @pytest.fixture
 def picture(person: User) -> int:
     with workspace_scope(person.workspace_id):
-        made = attachments.upload("user:1", None, "a.png", io.BytesIO(PICTURE)).id
+        made = files.upload("user:1", None, "a.png", io.BytesIO(PICTURE)).id
     callers.commit()
     return made
 

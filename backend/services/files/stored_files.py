@@ -41,9 +41,9 @@ def keep(filename: str | None, stream: BinaryIO, *, max_bytes: int, user_id: int
 
 def put(stream: BinaryIO, *, max_bytes: int) -> storage.StoredFile:
     """The storing alone, without a row: for where no transaction may be open. Raises TooLarge, and Invalid if empty."""
-    stored = files().put(stream, max_bytes=max_bytes, prefix=f"workspace-{current_workspace_id()}/files")
+    stored = storage_of_instance().put(stream, max_bytes=max_bytes, prefix=f"workspace-{current_workspace_id()}/files")
     if stored.size == 0:
-        files().delete(stored.key)
+        storage_of_instance().delete(stored.key)
         raise Invalid("file_empty", "The file is empty.", detail=[_fault("file", "file_empty", "The file is empty.")])
     return stored
 
@@ -74,12 +74,23 @@ def get(file_id: int) -> StoredFile:
 
 def open_file(file: StoredFile) -> BinaryIO:
     """The file's content from its start; the caller closes it. Raises NotFound."""
-    return files().open(file.key)
+    return storage_of_instance().open(file.key)
 
 
-def files() -> storage.FolderStorage:
+def discard(file_id: int) -> None:
+    """Deletes the row of a file that nobody has any use for; within `FileFetched` its content goes with it."""
+    db.session.delete(get(file_id))
+    db.session.flush()
+
+
+def storage_of_instance() -> storage.Storage:
     """The storage of this installation."""
     return _storage(config.get().media_url)
+
+
+def max_bytes_of(kind: str) -> int:
+    """How large a file of this kind (`photo`, `document`) may be, in bytes."""
+    return MAX_PHOTO if kind == "photo" else MAX_DOCUMENT
 
 
 def as_media(file: StoredFile, kind: MediaKind) -> Media:
@@ -87,7 +98,7 @@ def as_media(file: StoredFile, kind: MediaKind) -> Media:
     if kind == "photo" and file.mime not in PHOTO_TYPES:
         message = "The file is not a picture; attach it as a document."
         raise Invalid("not_a_picture", message, detail=[_fault("attachment.kind", "not_a_picture", message)])
-    if file.size > (MAX_PHOTO if kind == "photo" else MAX_DOCUMENT):
+    if file.size > max_bytes_of(kind):
         raise TooLarge("file_too_large", f"The file is too large to be sent as a {kind}.")
     return Media(kind=kind, storage_key=file.key, filename=file.filename, mime=file.mime, size=file.size)
 
@@ -103,7 +114,7 @@ def safe_name(filename: str | None) -> str:
 
 
 @cache
-def _storage(media_url: str) -> storage.FolderStorage:
+def _storage(media_url: str) -> storage.Storage:
     return storage.from_url(media_url)
 
 
