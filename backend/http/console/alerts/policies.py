@@ -17,7 +17,7 @@ from backend.services.alerts.rules import policies
 from backend.services.auth import people
 from backend.services.paging import MAX_LIMIT
 
-bp = pages.blueprint("alert_policies")
+bp = pages.blueprint("alert_policies", __name__)
 
 SPANS: Final = (
     "group_wait",
@@ -41,7 +41,7 @@ _BY_CODE: Final = {"policy_exists": "name", "person_not_found": "escalate_user_i
 def listing() -> Response:
     """All policies, in the order in which they are tried, and what holds without one."""
     return pages.render(
-        "alert_policies.html",
+        "alerts/policies.html",
         "alerts",
         pages.t("console_alerts.tab.policies"),
         policies=policies.listing(),
@@ -93,7 +93,7 @@ def delete(policy_id: int) -> Response:
 def setup() -> Response:
     """How Alertmanager, Grafana and a shell script report here, with this instance's address filled in."""
     address = (config.get().site_url or request.host_url).rstrip("/")
-    return pages.render("alert_setup.html", "alerts", pages.t("console_alerts.tab.setup"), address=address)
+    return pages.render("alerts/setup.html", "alerts", pages.t("console_alerts.tab.setup"), address=address)
 
 
 def _save(policy: AlertPolicy | None) -> Response:
@@ -166,7 +166,7 @@ def _form(
     found, _ = people.listing(cursor=None, limit=MAX_LIMIT)
     title = policy.name if policy is not None else pages.t("console_alerts.policy.new")
     return pages.render(
-        "alert_policy.html",
+        "alerts/policy.html",
         "alerts",
         title,
         status,

@@ -18,7 +18,7 @@ from backend.services.alerts import queries
 from backend.services.alerts.lifecycle import actions
 from backend.services.alerts.rules import silence_preview, silences
 
-bp = pages.blueprint("alert_silences")
+bp = pages.blueprint("alert_silences", __name__)
 
 SPANS: Final = (1800, 7200, 8 * 3600, 86_400, 7 * 86_400)
 """For how long one can silence without naming an end, in seconds."""
@@ -36,7 +36,7 @@ def listing() -> Response:
     kept: dict[str, Any] = {"state": state} if state else {}
     found, following = silences.listing(state=state, cursor=given.get("cursor"), limit=50)
     return pages.render(
-        "alert_silences.html",
+        "alerts/silences.html",
         "alerts",
         pages.t("console_alerts.tab.silences"),
         rows=[(one, silences.state_of(one)) for one in found],
@@ -70,8 +70,10 @@ def preview() -> Response:
         matchers = _matchers(SilencePreviewIn, forms.rows(request.args, "label", "op", "value"), {})
         found = silence_preview.preview([one.model_dump() for one in matchers.matchers])
     except Invalid as error:
-        return pages.fragment("alert_preview.html", found=None, faults=texts.faults(error))
-    return pages.fragment("alert_preview.html", found=found, overviews=queries.overviews(found.alerts), faults={})
+        return pages.fragment("alerts/silence_preview.html", found=None, faults=texts.faults(error))
+    return pages.fragment(
+        "alerts/silence_preview.html", found=found, overviews=queries.overviews(found.alerts), faults={}
+    )
 
 
 @bp.post("/console/alerts/silences")
@@ -118,9 +120,9 @@ def _form(
         "zone": pages.zone().key,
     }
     if request.headers.get("HX-Request"):
-        return pages.fragment("alert_silence_form.html", status, in_dialog=True, **values)
+        return pages.fragment("alerts/silence_form.html", status, in_dialog=True, **values)
     title = pages.t("console_alerts.act.new_silence")
-    return pages.render("alert_silence.html", "alerts", title, status, in_dialog=False, width="text", **values)
+    return pages.render("alerts/silence.html", "alerts", title, status, in_dialog=False, width="text", **values)
 
 
 def _matchers(schema: Any, lines: list[dict[str, str]], times: dict[str, Any]) -> Any:

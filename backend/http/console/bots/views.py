@@ -25,7 +25,7 @@ from backend.services.bots import (
     webhooks,
 )
 
-bp = pages.blueprint("bots")
+bp = pages.blueprint("bots", __name__)
 
 _NAV = "bots"
 _EXPECTED = (Invalid, Conflict, Unavailable, NotFound)
@@ -39,7 +39,7 @@ def listing() -> Response:
     found, following = catalog.listing(actor().workspace_id, cursor=request.args.get("cursor"))
     ways = {bot.id: webhook_state.last_of(bot) for bot in found}
     title = pages.t("console.nav.bots")
-    return pages.render("bots.html", _NAV, title, bots=serializers.shown(found), ways=ways, following=following)
+    return pages.render("bots/listing.html", _NAV, title, bots=serializers.shown(found), ways=ways, following=following)
 
 
 @bp.get("/console/bots/meaning")
@@ -53,9 +53,9 @@ def meaning() -> Response:
     except (NotFound, Conflict, Invalid) as error:
         found, fault = None, form_errors.told(error)
     if request.headers.get("HX-Request"):
-        return pages.fragment("bots_meaning.html", asked_name=name, meaning=found, fault=fault)
+        return pages.fragment("bots/meaning.html", asked_name=name, meaning=found, fault=fault)
     title = pages.t("console_bots.meaning.title")
-    return pages.render("bots_meaning_page.html", _NAV, title, asked_name=name, meaning=found, fault=fault)
+    return pages.render("bots/meaning_page.html", _NAV, title, asked_name=name, meaning=found, fault=fault)
 
 
 @bp.get("/console/bots/new")
@@ -95,7 +95,7 @@ def webhook(bot_id: int) -> Response:
         found, fault = serializers.webhook(webhooks.info(actor().workspace_id, bot_id)), None
     except (Invalid, Unavailable) as error:
         found, fault = None, form_errors.told(error)
-    return _part(bot_id, "bots_webhook.html", webhook=found, fault=fault)
+    return _part(bot_id, "bots/webhook.html", webhook=found, fault=fault)
 
 
 @bp.get("/console/bots/<int:bot_id>/chats")
@@ -106,7 +106,7 @@ def chats(bot_id: int) -> Response:
         found, fault = discovery.of_bot(actor().workspace_id, bot_id), None
     except (Invalid, Unavailable) as error:
         found, fault = None, form_errors.told(error)
-    return _part(bot_id, "bots_chats.html", discovery=found, fault=fault)
+    return _part(bot_id, "bots/chats.html", discovery=found, fault=fault)
 
 
 @bp.post("/console/bots/<int:bot_id>/test")
@@ -259,7 +259,7 @@ def _show(bot_id: int, error: AppError | None = None, **more: Any) -> Response:
     shown = serializers.bot_json(bot)
     values: dict[str, Any] = {"bot": shown, "way": webhook_state.last_of(bot), "faults": {}, "fault": None, "typed": {}}
     values |= more
-    return pages.render("bots_show.html", _NAV, shown["name"], error.status if error else 200, **values)
+    return pages.render("bots/show.html", _NAV, shown["name"], error.status if error else 200, **values)
 
 
 def _acted(
@@ -286,7 +286,7 @@ def _new_form(typed: dict[str, str], error: AppError | None = None) -> Response:
     found = form_errors.by_field(error) if error is not None else {}
     status = error.status if error is not None else 200
     title = pages.t("console_bots.new.title")
-    return pages.render("bots_form.html", _NAV, title, status, bot=None, typed=typed, faults=found, width="text")
+    return pages.render("bots/form.html", _NAV, title, status, bot=None, typed=typed, faults=found, width="text")
 
 
 def _change_form(
@@ -305,4 +305,4 @@ def _change_form(
     values: dict[str, Any] = {"bot": bot, "typed": typed, "faults": {} if token_fault else found}
     values["token_faults"] = found if token_fault else {}
     title = pages.t("console_bots.change.title", name=bot["name"])
-    return pages.render("bots_form.html", _NAV, title, status, width="text", **values)
+    return pages.render("bots/form.html", _NAV, title, status, width="text", **values)

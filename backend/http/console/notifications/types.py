@@ -17,7 +17,7 @@ from backend.http.schemas.notifications import TypeChange, TypeIn
 from backend.models import NotificationType
 from backend.services.notifications import custom_types, known_types
 
-bp = pages.blueprint("notification_types")
+bp = pages.blueprint("notification_types", __name__)
 
 EXAMPLE = {"order": {"id": 20418, "title": "Desk lamp"}, "customer": "Robin Example"}
 _BASE = "/console/notifications/types"
@@ -30,7 +30,7 @@ def listing() -> Response:
     """The built-in types and the workspace's own."""
     found, following = custom_types.listing(cursor=request.args.get("cursor"))
     built_in = {name: pages.t(f"notifications.type.{name}") for name in known_types.BUILT_IN}
-    return _render("notifications_types.html", types=found, built_in=built_in, following=following)
+    return _render("notifications/types.html", types=found, built_in=built_in, following=following)
 
 
 @bp.get(f"{_BASE}/new")
@@ -97,7 +97,7 @@ def delete(type_id: int) -> Response:
 @page()
 def preview() -> Response:
     """What people would read, in every language; stores nothing."""
-    return pages.fragment("notifications_preview.html", previews=_previews(_given(), request.form.get("data", "")))
+    return pages.fragment("notifications/type_preview.html", previews=_previews(_given(), request.form.get("data", "")))
 
 
 def _found(type_id: int) -> NotificationType:
@@ -153,7 +153,7 @@ def _editor(
 ) -> Response:
     sample = request.form.get("data") or json.dumps(EXAMPLE, indent=2)
     return _render(
-        "notifications_type.html",
+        "notifications/type.html",
         status,
         given=given,
         known=known,

@@ -21,7 +21,7 @@ from backend.services.bots import catalog
 from backend.services.scheduled_messages import Planned, contents, sending
 from backend.services.scheduling import timing
 
-bp = pages.blueprint("scheduled_messages")
+bp = pages.blueprint("scheduled_messages", __name__)
 
 _NAV = "scheduler"
 _UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
@@ -55,7 +55,7 @@ def create() -> Response:
 def preview() -> Response:
     """The next three times of a timing that is being typed, or why there are none."""
     bodies.check_pairs(request.args.items(multi=True))
-    return pages.fragment("scheduler_preview.html", **_coming(request.args.to_dict()))
+    return pages.fragment("scheduler/timing_preview.html", **_coming(request.args.to_dict()))
 
 
 @bp.get("/console/scheduler/messages/timing")
@@ -64,7 +64,7 @@ def timing_fields() -> Response:
     """The fields of the kind that was chosen, and its next times."""
     bodies.check_pairs(request.args.items(multi=True))
     typed = request.args.to_dict()
-    return pages.fragment("scheduler_timing.html", typed=typed, faults={}, units=list(_UNITS), **_coming(typed))
+    return pages.fragment("scheduler/timing_fields.html", typed=typed, faults={}, units=list(_UNITS), **_coming(typed))
 
 
 @bp.get("/console/scheduler/messages/content")
@@ -73,7 +73,7 @@ def content_fields() -> Response:
     """The fields of what was chosen to be sent."""
     bodies.check_pairs(request.args.items(multi=True))
     typed = content_form.typed_values()
-    return pages.fragment("scheduler_content.html", typed=typed, faults={}, severities=content_form.SEVERITIES)
+    return pages.fragment("scheduler/content_fields.html", typed=typed, faults={}, severities=content_form.SEVERITIES)
 
 
 @bp.get("/console/scheduler/messages/<int:message_id>")
@@ -226,7 +226,7 @@ def _form(planned: Planned | None, typed: dict[str, str], error: AppError | None
     if error is not None and error.code in ("bot_not_found", "bot_inactive"):
         found = {"bot_name": form_errors.told(error)}
     return pages.render(
-        "scheduler_form.html",
+        "scheduler/form.html",
         _NAV,
         pages.t("console_scheduler.change.title" if planned else "console_scheduler.new.title"),
         error.status if error is not None else 200,
@@ -246,7 +246,7 @@ def _show(message_id: int, error: AppError | None = None) -> Response:
     planned = scheduled_messages.get(message_id)
     occasions, following = scheduled_messages.history(message_id, cursor=request.args.get("cursor"))
     return pages.render(
-        "scheduler_message.html",
+        "scheduler/message.html",
         _NAV,
         pages.t("console_scheduler.message.title"),
         error.status if error is not None else 200,

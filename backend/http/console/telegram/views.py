@@ -17,7 +17,7 @@ from backend.services.auth import people
 from backend.services.linking import Invitation
 from backend.services.notifications import known_types, settings
 
-bp = pages.blueprint("telegram")
+bp = pages.blueprint("telegram", __name__)
 
 _FIELDS = {"quiet_hours.start": "quiet_start", "quiet_hours.end": "quiet_end"}
 
@@ -58,7 +58,7 @@ def state() -> Response:
 def checks() -> Response:
     """The checklist, looked at now: asks Telegram."""
     found = linking.diagnose(_person(), linking.bot_for(actor().workspace_id, None))
-    return pages.fragment("telegram_checks.html", checks=found)
+    return pages.fragment("telegram/checks.html", checks=found)
 
 
 @bp.post("/console/telegram/settings")
@@ -133,7 +133,7 @@ def _shown(
         "types": preferences.types,
     } | (typed or {})
     return pages.render(
-        "telegram.html",
+        "telegram/telegram.html",
         "telegram",
         pages.t("console.nav.telegram"),
         status,
