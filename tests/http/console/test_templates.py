@@ -19,7 +19,7 @@ STYLES: Final = sorted((FOLDER / "static/css").glob("*.css"))
 SCRIPTS: Final = sorted((FOLDER / "static/js").glob("*.js"))
 MAX_LINE: Final = 160
 SET_BY_OTHERS: Final = frozenset({"segno", "qrline", "push", "htmx-request"})
-"""Classes that libraries give (a link as a picture, a request under way), and one that only has its neighbours styled."""
+"""Classes that libraries give (a link as a picture, a request under way), and one that only styles its neighbours."""
 
 _STATEMENT: Final = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _VALUE: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)

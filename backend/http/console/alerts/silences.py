@@ -11,7 +11,7 @@ from backend.core import clock
 from backend.core.errors import Invalid, NotFound
 from backend.http.console.alerts import texts
 from backend.http.console.alerts.views import by
-from backend.http.console.kit import forms, pages
+from backend.http.console.kit import form_errors, forms, pages
 from backend.http.console.kit.guards import page
 from backend.http.schemas.alert_rules import AlertSilenceIn, SilencePreviewIn
 from backend.services.alerts import queries
@@ -22,6 +22,17 @@ bp = pages.blueprint("alert_silences", __name__)
 
 SPANS: Final = (1800, 7200, 8 * 3600, 86_400, 7 * 86_400)
 """For how long one can silence without naming an end, in seconds."""
+FORM: Final = form_errors.Form(
+    "silence",
+    labels={
+        "seconds": "console_alerts.silence.for",
+        "ends_at": "console_alerts.silence.until",
+        "starts_at": "console_alerts.silence.from",
+        "comment": "console_alerts.silence.why",
+    }
+    | texts.MATCHER_LABELS,
+    field_of=texts.field_of,
+)
 _STATES: Final = ("active", "pending", "disabled", "expired")
 _SPARE_LINES: Final = 1
 _LEAST_LINES: Final = 2
@@ -70,7 +81,7 @@ def preview() -> Response:
         matchers = _matchers(SilencePreviewIn, forms.rows(request.args, "label", "op", "value"), {})
         found = silence_preview.preview([one.model_dump() for one in matchers.matchers])
     except Invalid as error:
-        return pages.fragment("alerts/silence_preview.html", found=None, faults=texts.faults(error))
+        return pages.fragment("alerts/silence_preview.html", found=None, faults=form_errors.by_field(error, FORM))
     return pages.fragment(
         "alerts/silence_preview.html", found=found, overviews=queries.overviews(found.alerts), faults={}
     )
@@ -90,7 +101,7 @@ def create() -> Response:
             by(), [one.model_dump() for one in wanted.matchers], starts_at, ends_at, comment=wanted.comment
         )
     except Invalid as error:
-        return _form(lines, given, texts.faults(error), status=error.status)
+        return _form(lines, given, form_errors.by_field(error, FORM), status=error.status)
     return pages.done(
         forms.back(url_for(".listing")),
         pages.t("console_alerts.done.silence", until=texts.moment(made.ends_at)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -16,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from backend.core import clock, i18n
 from backend.core.database import db, workspace_scope
-from backend.core.errors import AppError, Invalid
+from backend.core.errors import AppError
 from backend.core.logging import get_logger
 from backend.http import errors
 from backend.http.console.kit import assets, components, form_replay, sessions
@@ -136,22 +135,6 @@ def _unexpected(error: Exception) -> Response:
     db.session.rollback()
     log.error("unexpected_error", kind=type(error).__name__, path=request.path, exc_info=error)
     return failure(AppError())
-
-
-def faults(error: Invalid) -> dict[str, str]:
-    """The messages of an Invalid by field, for a form; under the empty name what belongs to no field."""
-    listed = error.detail if isinstance(error.detail, list) else []
-    found = {str(one.get("field", "")): _said(one) for one in listed if isinstance(one, Mapping)}
-    return found or {"": error.message}
-
-
-def _said(fault: Mapping[str, Any]) -> str:
-    """In the person's language where there are words for the code, and where in the text it is."""
-    code = f"console.fault.{fault.get('code')}"
-    words = t(code) if code in i18n.catalog(locale()) else str(fault.get("message", ""))
-    if "line" in fault:
-        return t("console.fault.place", message=words, line=fault["line"], column=fault["column"])
-    return words
 
 
 def when(value: datetime | None, *, ago: bool = False, left: bool = False, style: str = "short") -> Markup:

@@ -27,7 +27,22 @@ _NAV = "scheduler"
 _UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 _MAX_BOTS = 200
 _TIMING = ("kind", "cron", "every", "unit", "run_at", "timezone")
-_FIELDS = {"interval_seconds": "every"}
+_RENAMED = {"interval_seconds": "every"}
+FORM = form_errors.Form(
+    "scheduler",
+    labels={
+        name: f"console_scheduler.{name}"
+        for name in ("content", "cron", "every", "kind", "severity", "timezone", "title", "url", "file_id")
+    }
+    | {
+        "bot_name": "console_scheduler.bot",
+        "chat_ids": "console_scheduler.chats",
+        "message": "console_scheduler.text",
+        "run_at": "console_scheduler.moment",
+    },
+    field_of=lambda path: _RENAMED.get(form_errors.first_part(path), form_errors.first_part(path)),
+    by_code={"bot_not_found": "bot_name", "bot_inactive": "bot_name"},
+)
 _WRONG = (Invalid, Conflict, NotFound)
 
 
@@ -189,7 +204,7 @@ def _coming(typed: dict[str, str]) -> dict[str, Any]:
         fields = forms.checked(ScheduledMessageIn, given | {"message": "-"}).model_dump()
         found = scheduled_messages.coming(fields)
     except Invalid as error:
-        return {"coming": [], "unclear": next(iter(form_errors.by_field(error).values())), "zone_name": ""}
+        return {"coming": [], "unclear": next(iter(form_errors.by_field(error, FORM).values())), "zone_name": ""}
     zone = timing.zone_of(fields["timezone"])
     return {"coming": [(one, one.astimezone(zone)) for one in found], "unclear": None, "zone_name": zone.key}
 
@@ -220,11 +235,10 @@ def _form(planned: Planned | None, typed: dict[str, str], error: AppError | None
     names = [bot.name for bot in bots]
     if typed.get("bot_name") and typed["bot_name"] not in names:
         names.append(typed["bot_name"])
-    found = {}
-    if error is not None:
-        found = form_errors.by_field(content_form.at_its_field(error), fields=_FIELDS)
-    if error is not None and error.code in ("bot_not_found", "bot_inactive"):
-        found = {"bot_name": form_errors.told(error)}
+    found = form_errors.by_field(content_form.at_its_field(error), FORM) if error is not None else {}
+    coming = _coming(typed)
+    if found.keys() & {"kind", *_TIMING}:
+        coming["unclear"] = None  # it stands at its field
     return pages.render(
         "scheduler/form.html",
         _NAV,
@@ -238,7 +252,7 @@ def _form(planned: Planned | None, typed: dict[str, str], error: AppError | None
         severities=content_form.SEVERITIES,
         zones=_zones(),
         width="text",
-        **_coming(typed),
+        **coming,
     )
 
 

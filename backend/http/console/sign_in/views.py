@@ -129,7 +129,7 @@ def _retry_after(response: Response, error: AppError | None) -> Response:
 
 
 def _reset_words(error: AppError) -> str:
-    code = f"console.fault.{error.code}"
+    code = f"console_faults.{error.code}"
     return pages.t(code) if code in i18n.catalog(pages.locale()) else _words_of(error)
 
 

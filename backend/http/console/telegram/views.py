@@ -8,7 +8,7 @@ from flask import Response, request, url_for
 
 from backend.core import i18n
 from backend.core.errors import AppError, Conflict, Invalid
-from backend.http.console.kit import forms, pages
+from backend.http.console.kit import form_errors, forms, pages
 from backend.http.console.kit.guards import actor, page
 from backend.http.schemas.notifications import SettingsIn
 from backend.models import User
@@ -19,7 +19,17 @@ from backend.services.notifications import known_types, settings
 
 bp = pages.blueprint("telegram", __name__)
 
-_FIELDS = {"quiet_hours.start": "quiet_start", "quiet_hours.end": "quiet_end"}
+_FIELDS = {"quiet_hours.start": "quiet_start", "quiet_hours.end": "quiet_end", "quiet_hours": "quiet_start"}
+FORM = form_errors.Form(
+    labels={
+        "timezone": "console_telegram.timezone",
+        "daily_summary_at": "console_telegram.summary_at",
+        "quiet_start": "console_telegram.quiet_from",
+        "quiet_end": "console_telegram.quiet_until",
+        "locale": "console_telegram.locale",
+    },
+    field_of=lambda path: _FIELDS.get(path, path),
+)
 
 
 @bp.get("/console/telegram")
@@ -76,9 +86,8 @@ def save() -> Response:
         wanted = forms.checked(SettingsIn, given)
         notifications.change(actor().label, person, wanted.model_dump(exclude_unset=True))
     except Invalid as error:
-        faults = {_FIELDS.get(name, name): text for name, text in pages.faults(error).items()}
         typed = {**given, "quiet_start": start, "quiet_end": end}
-        return _shown(error.status, faults=faults, typed=typed)
+        return _shown(error.status, faults=form_errors.by_field(error, FORM), typed=typed)
     return pages.done(url_for("console_telegram.telegram"), pages.t("console_telegram.saved"))
 
 
