@@ -1,7 +1,7 @@
 """The console: the product's own pages, rendered here and working without a build step or a network.
 
-One folder per page; a blueprint `bp` is made by `kit.pages.blueprint`. Templates stand in `templates/console`, words in
-`backend/locales/<locale>/console_<page>.json`, the page's place in `kit.navigation`. See docs/console.md.
+One folder per page, with its templates beside its views; a blueprint `bp` is made by `kit.pages.blueprint`. Words stand
+in `backend/locales/<locale>/console_<page>.json`, the page's place in `kit.navigation`. See docs/console.md.
 """
 
 from __future__ import annotations

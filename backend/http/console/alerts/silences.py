@@ -11,17 +11,28 @@ from backend.core import clock
 from backend.core.errors import Invalid, NotFound
 from backend.http.console.alerts import texts
 from backend.http.console.alerts.views import by
-from backend.http.console.kit import forms, pages
+from backend.http.console.kit import form_errors, forms, pages
 from backend.http.console.kit.guards import page
 from backend.http.schemas.alert_rules import AlertSilenceIn, SilencePreviewIn
 from backend.services.alerts import queries
 from backend.services.alerts.lifecycle import actions
 from backend.services.alerts.rules import silence_preview, silences
 
-bp = pages.blueprint("alert_silences")
+bp = pages.blueprint("alert_silences", __name__)
 
 SPANS: Final = (1800, 7200, 8 * 3600, 86_400, 7 * 86_400)
 """For how long one can silence without naming an end, in seconds."""
+FORM: Final = form_errors.Form(
+    "silence",
+    labels={
+        "seconds": "console_alerts.silence.for",
+        "ends_at": "console_alerts.silence.until",
+        "starts_at": "console_alerts.silence.from",
+        "comment": "console_alerts.silence.why",
+    }
+    | texts.MATCHER_LABELS,
+    field_of=texts.field_of,
+)
 _STATES: Final = ("active", "pending", "disabled", "expired")
 _SPARE_LINES: Final = 1
 _LEAST_LINES: Final = 2
@@ -36,7 +47,7 @@ def listing() -> Response:
     kept: dict[str, Any] = {"state": state} if state else {}
     found, following = silences.listing(state=state, cursor=given.get("cursor"), limit=50)
     return pages.render(
-        "alert_silences.html",
+        "alerts/silences.html",
         "alerts",
         pages.t("console_alerts.tab.silences"),
         rows=[(one, silences.state_of(one)) for one in found],
@@ -70,8 +81,10 @@ def preview() -> Response:
         matchers = _matchers(SilencePreviewIn, forms.rows(request.args, "label", "op", "value"), {})
         found = silence_preview.preview([one.model_dump() for one in matchers.matchers])
     except Invalid as error:
-        return pages.fragment("alert_preview.html", found=None, faults=texts.faults(error))
-    return pages.fragment("alert_preview.html", found=found, overviews=queries.overviews(found.alerts), faults={})
+        return pages.fragment("alerts/silence_preview.html", found=None, faults=form_errors.by_field(error, FORM))
+    return pages.fragment(
+        "alerts/silence_preview.html", found=found, overviews=queries.overviews(found.alerts), faults={}
+    )
 
 
 @bp.post("/console/alerts/silences")
@@ -88,7 +101,7 @@ def create() -> Response:
             by(), [one.model_dump() for one in wanted.matchers], starts_at, ends_at, comment=wanted.comment
         )
     except Invalid as error:
-        return _form(lines, given, texts.faults(error), status=error.status)
+        return _form(lines, given, form_errors.by_field(error, FORM), status=error.status)
     return pages.done(
         forms.back(url_for(".listing")),
         pages.t("console_alerts.done.silence", until=texts.moment(made.ends_at)),
@@ -118,9 +131,9 @@ def _form(
         "zone": pages.zone().key,
     }
     if request.headers.get("HX-Request"):
-        return pages.fragment("alert_silence_form.html", status, in_dialog=True, **values)
+        return pages.fragment("alerts/silence_form.html", status, in_dialog=True, **values)
     title = pages.t("console_alerts.act.new_silence")
-    return pages.render("alert_silence.html", "alerts", title, status, in_dialog=False, width="text", **values)
+    return pages.render("alerts/silence.html", "alerts", title, status, in_dialog=False, width="text", **values)
 
 
 def _matchers(schema: Any, lines: list[dict[str, str]], times: dict[str, Any]) -> Any:

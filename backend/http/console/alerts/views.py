@@ -18,7 +18,7 @@ from backend.services.alerts.queries import Overview
 from backend.services.auth import people
 from backend.services.bots import resolution
 
-bp = pages.blueprint("alerts")
+bp = pages.blueprint("alerts", __name__)
 
 FILTERS: Final = ("state", "severity", "bot", "q", "mine", "cursor")
 OPEN_STATES: Final = ("open", *queries.OPEN)
@@ -35,8 +35,8 @@ def listing() -> Response:
     """The alerts that the address asks for. The script asks for the list alone when something has changed."""
     values = _listed(forms.query_values(*FILTERS))
     if request.headers.get("HX-Request"):
-        return pages.fragment("alerts_list.html", **values)
-    return pages.render("alerts.html", "alerts", pages.t("console.nav.alerts"), one=None, **values)
+        return pages.fragment("alerts/rows.html", **values)
+    return pages.render("alerts/listing.html", "alerts", pages.t("console.nav.alerts"), one=None, **values)
 
 
 @bp.get("/console/alerts/<int:alert_id>")
@@ -45,9 +45,9 @@ def show(alert_id: int) -> Response:
     """One alert in a drawer beside the list."""
     one = _shown(alert_id)
     if request.headers.get("HX-Request"):
-        return pages.fragment("alert.html", one=one, address=url_for(".listing"))
+        return pages.fragment("alerts/alert.html", one=one, address=url_for(".listing"))
     values = _listed(forms.query_values(*FILTERS))
-    return pages.render("alerts.html", "alerts", one["overview"].alert.title, one=one, **values)
+    return pages.render("alerts/listing.html", "alerts", one["overview"].alert.title, one=one, **values)
 
 
 @bp.post("/console/alerts/<int:alert_id>/ack")
