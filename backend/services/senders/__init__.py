@@ -9,7 +9,12 @@ from backend.services.senders import subscribers as subscribers
 from backend.services.senders.access import CHANNEL, by_id, find, named
 from backend.services.senders.account_check import keep_facts, probe, recheck_refused, username_of
 from backend.services.senders.credentials import bot_id_of, credentials_of, set_token
-from backend.services.senders.environment import default_bot, ensure_environment_bot
+from backend.services.senders.environment import (
+    IS_DEFAULT_BOT,
+    default_bot,
+    default_bot_of,
+    ensure_environment_bot,
+)
 from backend.services.senders.members import is_chat_admin
 from backend.services.senders.state import LONG_PAUSE, NOT_CONFIGURED, REFUSED, disable, enable, long_pause_of
 from backend.services.senders.webhook import (
@@ -32,6 +37,7 @@ from backend.services.senders.webhook_verifier import (
 
 __all__ = [
     "CHANNEL",
+    "IS_DEFAULT_BOT",
     "LONG_PAUSE",
     "NOT_CONFIGURED",
     "REFUSED",
@@ -41,6 +47,7 @@ __all__ = [
     "by_id",
     "credentials_of",
     "default_bot",
+    "default_bot_of",
     "disable",
     "enable",
     "ensure_environment_bot",

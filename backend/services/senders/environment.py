@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.exc import IntegrityError
 
 from backend.core import clock, config
@@ -15,6 +15,9 @@ from backend.services.senders.credentials import set_token, token_hash
 from backend.services.senders.state import NOT_CONFIGURED, disable, enable
 
 NAME: Final = "default"
+IS_DEFAULT_BOT: Final = and_(Sender.source == "environment", Sender.channel == CHANNEL)
+"""What the default bot's row is found by, for statements that read it with something else."""
+_DEFAULT_BOT_ROW: Final = select(Sender).where(IS_DEFAULT_BOT)
 _WHY = "the default bot serves every workspace"
 
 
@@ -24,9 +27,14 @@ def default_bot() -> Sender | None:
     A row that is not in step with the environment is brought there first, in the caller's transaction, so that the
     first request of a new instance already finds it. It may be inactive: its provider refused the token.
     """
+    with system_scope(_WHY):
+        return default_bot_of(_row())
+
+
+def default_bot_of(row: Sender | None) -> Sender | None:
+    """The default bot, given the row that `IS_DEFAULT_BOT` finds; see `default_bot`."""
     token = config.get().telegram_bot_token
     with system_scope(_WHY):
-        row = _row()
         if token and (row is None or row.credentials_hash != token_hash(token)):
             row = ensure_environment_bot()
     return None if row is None or row.disabled_code == NOT_CONFIGURED else row
@@ -55,11 +63,8 @@ def ensure_environment_bot() -> Sender | None:
         return row
 
 
-_DEFAULT_BOT: Final = select(Sender).where(Sender.source == "environment", Sender.channel == CHANNEL)
-
-
 def _row(*, lock: bool = False) -> Sender | None:
-    query = _DEFAULT_BOT
+    query = _DEFAULT_BOT_ROW
     if lock:
         query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
     return db.session.execute(query).scalar_one_or_none()
