@@ -48,6 +48,7 @@ __all__ = [
     "current_workspace_id",
     "db",
     "next_id",
+    "require_scope_of",
     "system_scope",
     "within_workspace",
     "workspace_scope",
@@ -106,6 +107,13 @@ def current_workspace_id() -> int | None:
     """The workspace in scope; None in the system scope and outside of any."""
     scope = _scope.get()
     return scope if isinstance(scope, int) else None
+
+
+def require_scope_of(workspace_id: int) -> None:
+    """Raises TenancyError outside of this workspace's scope and the system scope: for SQL that names it itself."""
+    scope = _scope.get()
+    if scope not in (_SYSTEM, workspace_id):
+        raise TenancyError(f"something of workspace {workspace_id} in the scope of {scope}")
 
 
 class TenantSession(FlaskSession):
