@@ -15,11 +15,11 @@ from backend.http.console.kit import pages
 def faults(error: Invalid) -> dict[str, str]:
     """What is wrong by field, in the person's language where the console has words for the code."""
     listed = error.detail if isinstance(error.detail, list) else []
-    found = {}
-    for one in listed:
-        if isinstance(one, Mapping):
-            found[str(one.get("field", ""))] = words(str(one.get("code", "")), str(one.get("message", "")))
-    return found or {"": words(error.code, error.message)}
+    by_field = {}
+    for fault in listed:
+        if isinstance(fault, Mapping):
+            by_field[str(fault.get("field", ""))] = words(str(fault.get("code", "")), str(fault.get("message", "")))
+    return by_field or {"": words(error.code, error.message)}
 
 
 def moment(value: datetime) -> str:
