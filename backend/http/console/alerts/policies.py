@@ -160,7 +160,7 @@ def _values(policy: AlertPolicy) -> dict[str, Any]:
         "escalate_bot_name": policy.escalate_bot_name or "",
         "group_by": ", ".join(policy.group_by),
         "escalate_chat_ids": ", ".join(policies.chats_of(policy)),
-        "escalate_user_ids": [str(one) for one in policy.escalate_user_ids],
+        "escalate_user_ids": [str(user_id) for user_id in policy.escalate_user_ids],
         **{name: durations.shown(getattr(policy, name)) for name in SPANS},
         **{name: getattr(policy, name) for name in _SWITCHES},
     }
@@ -174,7 +174,7 @@ def _form(
     *,
     status: int = 200,
 ) -> Response:
-    found, _ = people.listing(cursor=None, limit=MAX_LIMIT)
+    persons, _ = people.listing(cursor=None, limit=MAX_LIMIT)
     title = policy.name if policy is not None else pages.t("console_alerts.policy.new")
     return pages.render(
         "alerts/policy.html",
@@ -186,5 +186,5 @@ def _form(
         given=given,
         lines=[*lines, *({"label": "", "op": "=", "value": ""} for _ in range(_SPARE_LINES))],
         faults=faults,
-        people=[one for one in found if one.disabled_at is None],
+        people=[person for person in persons if person.disabled_at is None],
     )

@@ -1,4 +1,4 @@
-"""Silences: what is hushed, since when and until when; made with a look at what it would hush."""
+"""Silences: what is silenced, since when and until when; made with a preview of what it would silence."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def listing() -> Response:
     given = forms.query_values("state", "cursor")
     state = given.get("state") if given.get("state") in _STATES else None
     kept: dict[str, Any] = {"state": state} if state else {}
-    found, following = silences.listing(state=state, cursor=given.get("cursor"), limit=50)
+    listed, following = silences.listing(state=state, cursor=given.get("cursor"), limit=50)
     return pages.render(
         "alerts/silences.html",
         "alerts",
         pages.t("console_alerts.tab.silences"),
-        rows=[(one, silences.state_of(one)) for one in found],
-        hushing=silences.silencing_now(found),
+        rows=[(silence, silences.state_of(silence)) for silence in listed],
+        hushing=silences.silencing_now(listed),
         state=state,
         states=_STATES,
         older=url_for(".listing", cursor=following, **kept) if following else None,
@@ -76,43 +76,43 @@ def new() -> Response:
 @bp.get("/console/alerts/silences/preview")
 @page("operator")
 def preview() -> Response:
-    """What the lines of the form would hush now. Stores nothing."""
+    """What the lines of the form would silence now. Stores nothing."""
     try:
         matchers = _matchers(SilencePreviewIn, forms.rows(request.args, "label", "op", "value"), {})
-        found = silence_preview.preview([one.model_dump() for one in matchers.matchers])
+        previewed = silence_preview.preview([matcher.model_dump() for matcher in matchers.matchers])
     except Invalid as error:
         return pages.fragment("alerts/silence_preview.html", found=None, faults=form_errors.by_field(error, FORM))
     return pages.fragment(
-        "alerts/silence_preview.html", found=found, overviews=queries.overviews(found.alerts), faults={}
+        "alerts/silence_preview.html", found=previewed, overviews=queries.overviews(previewed.alerts), faults={}
     )
 
 
 @bp.post("/console/alerts/silences")
 @page("operator")
 def create() -> Response:
-    """Hushes from now, or a beginning, for a while or until an end."""
+    """Silences from now, or a beginning, for a while or until an end."""
     given = forms.values("seconds", "starts_at", "ends_at", "comment")
     lines = forms.rows(request.form, "label", "op", "value")
     try:
         wanted = _matchers(AlertSilenceIn, lines, _times(given))
         starts_at = wanted.starts_at or clock.now()
         ends_at = wanted.ends_at or starts_at + timedelta(seconds=wanted.seconds or actions.SILENCE_SECONDS)
-        made = silences.make(
-            by(), [one.model_dump() for one in wanted.matchers], starts_at, ends_at, comment=wanted.comment
+        silence = silences.make(
+            by(), [matcher.model_dump() for matcher in wanted.matchers], starts_at, ends_at, comment=wanted.comment
         )
     except Invalid as error:
         return _form(lines, given, form_errors.by_field(error, FORM), status=error.status)
     return pages.done(
         forms.back(url_for(".listing")),
-        pages.t("console_alerts.done.silence", until=texts.moment(made.ends_at)),
-        undo=url_for(".end", silence_id=made.id),
+        pages.t("console_alerts.done.silence", until=texts.moment(silence.ends_at)),
+        undo=url_for(".end", silence_id=silence.id),
     )
 
 
 @bp.post("/console/alerts/silences/<int:silence_id>/end")
 @page("operator")
 def end(silence_id: int) -> Response:
-    """What it hushes is heard again."""
+    """What it silences is heard again."""
     silences.end(by(), silence_id)
     return pages.done(url_for(".listing"), pages.t("console_alerts.done.silence_ended"))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
-from backend.core.encrypted_columns import Encrypted, EncryptedJson
+from backend.core.encrypted_columns import Encrypted
 
 VIEWER: Final = "viewer"
 OPERATOR: Final = "operator"
@@ -123,43 +123,3 @@ class ResetRequest(HasId, Base):
     created_at: Mapped[datetime]
 
     email = Encrypted[str | None]("email_encrypted")
-
-
-class AuditEntry(Base):
-    """Who did what, written in the transaction that did it; a trigger refuses changes to it."""
-
-    __tablename__ = "audit_entries"
-
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    workspace_id: Mapped[int | None] = mapped_column(ForeignKey("workspaces.id", ondelete="NO ACTION"))
-    actor: Mapped[str]
-    """`user:<id>`, `token:<id>`, `cli`, `telegram` (a button or command), `system`."""
-    action: Mapped[str]
-    subject: Mapped[str | None]
-    detail: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))
-    at: Mapped[datetime]
-
-    __table_args__ = (Index("ix_audit_entries_workspace_id", "workspace_id", "id"),)
-
-
-class IdempotencyKey(HasId, Tenant, Base):
-    """The answer to a request that carried an `Idempotency-Key`, kept 24 hours, with secrets left out."""
-
-    __tablename__ = "idempotency_keys"
-
-    actor: Mapped[str]
-    route: Mapped[str]
-    key: Mapped[str]
-    request_hash: Mapped[bytes]
-    status: Mapped[int | None] = mapped_column(SmallInteger)
-    answer_plain: Mapped[dict[str, Any] | None] = mapped_column("answer")
-    """What an earlier release wrote."""
-    answer_encrypted: Mapped[bytes | None]
-    answer = EncryptedJson("answer_encrypted", plain="answer_plain")
-    """`{"body": …}`; empty until the request has ended."""
-    created_at: Mapped[datetime]
-
-    __table_args__ = (
-        UniqueConstraint("workspace_id", "actor", "route", "key"),
-        Index("ix_idempotency_keys_created_at", "created_at"),
-    )
