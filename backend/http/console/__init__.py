@@ -11,7 +11,7 @@ from apiflask import APIBlueprint
 from backend.http.console.alerts import policies, silences
 from backend.http.console.alerts import views as alerts
 from backend.http.console.bots import views as bots
-from backend.http.console.kit import assets, preferences
+from backend.http.console.kit import assets, preferences, showcase
 from backend.http.console.notifications import types as notification_types
 from backend.http.console.notifications import views as notifications
 from backend.http.console.overview import views as overview
@@ -25,6 +25,7 @@ BLUEPRINTS: list[APIBlueprint] = [
     assets.bp,
     sign_in.bp,
     preferences.bp,
+    showcase.bp,
     search.bp,
     overview.bp,
     bots.bp,
