@@ -8,6 +8,7 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from backend.http.guards import access
+from backend.http.schemas.base import reader_of
 from backend.http.schemas.messages import MessageOut, MessageQuery, Messages
 from backend.models import Message
 from backend.services import delivery
@@ -15,8 +16,10 @@ from backend.services.notifications import queries
 
 bp = APIBlueprint("messages", __name__, url_prefix="/api/messages", tag="Notifications")
 
-_FIELDS = ("id", "conversation_id", "user_id", "kind", "created_at", "sent_at", "delivered_at", "read_at")
-_STATUS = ("state", "reason", "next_attempt_at", "attempts", "external_id", "error", "left_out")
+_read_message = reader_of(
+    "id", "conversation_id", "user_id", "kind", "created_at", "sent_at", "delivered_at", "read_at"
+)
+_read_status = reader_of("state", "reason", "next_attempt_at", "attempts", "external_id", "error", "left_out")
 
 
 @bp.get("")
@@ -48,6 +51,6 @@ def show(message_id: int) -> dict[str, Any]:
 
 def _shown(messages: Sequence[Message]) -> list[dict[str, Any]]:
     return [
-        {name: getattr(message, name) for name in _FIELDS} | {name: getattr(status, name) for name in _STATUS}
+        _read_message(message) | _read_status(status)
         for message, status in zip(messages, delivery.statuses_of(messages), strict=True)
     ]

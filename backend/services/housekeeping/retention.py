@@ -93,6 +93,26 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         " (SELECT user_id, day FROM daily_summaries WHERE created_at < :before LIMIT :most)",
     ),
     (
+        # A day longer than an import can be undone.
+        "changes by imports of contacts",
+        timedelta(days=31),
+        "DELETE FROM contact_import_changes WHERE id IN"
+        " (SELECT id FROM contact_import_changes WHERE created_at < :before LIMIT :most)",
+    ),
+    (
+        # The mapping stays: it is remembered for the next file with these columns.
+        "what imports of contacts show of people",
+        timedelta(days=31),
+        "UPDATE contact_imports SET columns_encrypted = NULL, report_encrypted = NULL WHERE id IN"
+        " (SELECT id FROM contact_imports WHERE coalesce(run_at, created_at) < :before AND task IS NULL"
+        " AND (columns_encrypted IS NOT NULL OR report_encrypted IS NOT NULL) LIMIT :most)",
+    ),
+    (
+        "ended fetches of files",
+        timedelta(days=7),
+        "DELETE FROM file_fetches WHERE id IN (SELECT id FROM file_fetches WHERE ended_at < :before LIMIT :most)",
+    ),
+    (
         "password resets",
         timedelta(days=7),
         "DELETE FROM password_resets WHERE id IN"

@@ -26,11 +26,23 @@ def prepare(sender: Sender, event: InboundEvent) -> Facts:
 
     A network call of a few seconds at most, and only for what needs it. `sender` may be detached.
     """
+    if (asked := _membership_asked(sender, event)) is None:
+        return Facts()
+    return Facts(is_admin=senders.is_chat_admin(sender, *asked))
+
+
+def asks_provider(sender: Sender, event: InboundEvent) -> bool:
+    """Whether `prepare` asks Telegram something. Reads nothing."""
+    return _membership_asked(sender, event) is not None
+
+
+def _membership_asked(sender: Sender, event: InboundEvent) -> tuple[str, str] | None:
+    """The group and the person of whom it has to be known whether they administer it; None where it need not be."""
     if isinstance(event, MessageReceived) and event.sender is not None and commands.needs_admin(sender, event):
-        return Facts(is_admin=senders.is_chat_admin(sender, event.chat.id, event.sender.id))
+        return event.chat.id, event.sender.id
     if isinstance(event, ButtonPressed) and event.chat is not None and commands.press_needs_admin(event):
-        return Facts(is_admin=senders.is_chat_admin(sender, event.chat.id, event.person.id))
-    return Facts()
+        return event.chat.id, event.person.id
+    return None
 
 
 def handle(sender: Sender, event: InboundEvent, facts: Facts | None = None) -> None:

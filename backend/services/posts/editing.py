@@ -12,7 +12,7 @@ from backend.core import clock, config, queue
 from backend.core.database import db
 from backend.core.egress import Egress, EgressFailed, EgressRefused
 from backend.models import Post, User
-from backend.services import attachments
+from backend.services import files
 from backend.services.auth import audit
 from backend.services.posts import outcomes, publishers, queries, states
 from backend.services.posts.publishers import Draft
@@ -148,7 +148,7 @@ def check_media(media: Sequence[Mapping[str, Any]]) -> None:
     asked for, Invalid for an address that is not public."""
     for position, item in enumerate(media):
         if item.get("file_id") is not None:
-            attachments.as_media(attachments.get(item["file_id"]), item["kind"])
+            files.as_media(files.get(item["file_id"]), item["kind"])
             continue
         address = values.http_url(item.get("url"))
         if address is None:

@@ -9,8 +9,15 @@ from backend.services.senders import subscribers as subscribers
 from backend.services.senders.access import CHANNEL, by_id, find, named
 from backend.services.senders.account_check import keep_facts, probe, recheck_refused, username_of
 from backend.services.senders.credentials import bot_id_of, change_settings, credentials_of, set_token, settings_of
-from backend.services.senders.environment import default_bot, ensure_environment_bot, ensure_environment_senders
+from backend.services.senders.environment import (
+    IS_DEFAULT_BOT,
+    default_bot,
+    default_bot_of,
+    ensure_environment_bot,
+    ensure_environment_senders,
+)
 from backend.services.senders.members import is_chat_admin
+from backend.services.senders.received_files import download_file
 from backend.services.senders.recipients import OWN, Recipients
 from backend.services.senders.state import LONG_PAUSE, NOT_CONFIGURED, REFUSED, disable, enable, long_pause_of
 from backend.services.senders.webhook import (
@@ -35,6 +42,7 @@ from backend.services.senders.webhook_verifier import (
 
 __all__ = [
     "CHANNEL",
+    "IS_DEFAULT_BOT",
     "LONG_PAUSE",
     "NOT_CONFIGURED",
     "OWN",
@@ -48,7 +56,9 @@ __all__ = [
     "change_settings",
     "credentials_of",
     "default_bot",
+    "default_bot_of",
     "disable",
+    "download_file",
     "enable",
     "ensure_environment_bot",
     "ensure_environment_senders",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from backend.channels import registry
@@ -18,6 +18,8 @@ from backend.services.senders.credentials import set_token, token_hash
 from backend.services.senders.state import NOT_CONFIGURED, disable, enable
 
 NAME: Final = "default"
+IS_DEFAULT_BOT: Final = and_(Sender.source == "environment", Sender.channel == CHANNEL)
+"""What the default bot's row is found by, for statements that read it with something else."""
 _WHY = "the environment's senders serve the instance"
 
 
@@ -32,11 +34,20 @@ def environment_sender(channel: str) -> Sender | None:
     A row that is not in step with the environment is brought there first, in the caller's transaction, so that the
     first request of a new instance already finds it. It may be inactive: its provider refused the token.
     """
-    declared = registry.spec(channel).environment(config.get())
     with system_scope(_WHY):
-        row = _row(channel)
-        if declared is not None and (row is None or not _is_in_step(row, declared)):
-            row = _ensure(channel)
+        return _in_step(channel, _row(channel))
+
+
+def default_bot_of(row: Sender | None) -> Sender | None:
+    """The default bot, given the row that `IS_DEFAULT_BOT` finds; see `environment_sender`."""
+    with system_scope(_WHY):
+        return _in_step(CHANNEL, row)
+
+
+def _in_step(channel: str, row: Sender | None) -> Sender | None:
+    declared = registry.spec(channel).environment(config.get())
+    if declared is not None and (row is None or not _is_in_step(row, declared)):
+        row = _ensure(channel)
     return None if row is None or row.disabled_code == NOT_CONFIGURED else row
 
 
@@ -80,11 +91,15 @@ def _is_in_step(row: Sender, declared: EnvironmentSender) -> bool:
     return row.credentials_hash == token_hash(declared.token) and declared.external_id in (None, row.external_id)
 
 
+# Built once: it is asked for at nearly every request.
+_ROW: Final = select(Sender).where(Sender.source == "environment", Sender.channel == bindparam("channel"))
+
+
 def _row(channel: str, *, lock: bool = False) -> Sender | None:
-    query = select(Sender).where(Sender.source == "environment", Sender.channel == channel)
+    query = _ROW
     if lock:
         query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
-    return db.session.execute(query).scalar_one_or_none()
+    return db.session.execute(query, {"channel": channel}).scalar_one_or_none()
 
 
 def _make(channel: str, declared: EnvironmentSender) -> Sender:

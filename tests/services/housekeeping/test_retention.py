@@ -18,6 +18,7 @@ from backend.models import (
     Alert,
     Attempt,
     DailySummary,
+    FileFetch,
     IdempotencyKey,
     JobRun,
     LinkToken,
@@ -197,6 +198,21 @@ def unknown_recipient(bot, person, at):
     return UnknownRecipient(sender_id=bot.id, recipient_id=uuid.uuid4().hex, count=1, first_at=at, last_at=at)
 
 
+def file_fetch(bot, person, at):
+    return FileFetch(
+        workspace_id=person.workspace_id,
+        owner_kind="post",
+        owner_id=1,
+        kind="photo",
+        source_kind="url",
+        state="failed",
+        max_tries=3,
+        due_at=at,
+        created_at=at,
+        ended_at=at,
+    )
+
+
 Make = Callable[[Any, Any, datetime], Any]
 DELETING: dict[str, tuple[Make, timedelta]] = {
     "webhook duplicates' keys": (event_key, timedelta(days=7)),
@@ -209,6 +225,7 @@ DELETING: dict[str, tuple[Make, timedelta]] = {
     "fires of schedules": (schedule_fire, timedelta(days=90)),
     "outgoing webhooks' log": (outgoing_delivery, timedelta(days=30)),
     "decided daily summaries": (daily_summary, timedelta(days=90)),
+    "ended fetches of files": (file_fetch, timedelta(days=7)),
     "password resets": (password_reset, timedelta(days=7)),
     "receipts without a message": (pending_receipt, timedelta(days=7)),
     "recipients that nobody owns": (unknown_recipient, timedelta(days=90)),

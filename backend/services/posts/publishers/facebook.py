@@ -8,7 +8,7 @@ from typing import Any, Final
 from backend.channels.meta_pages import Picture, Published, facebook, is_id
 from backend.core.database import db
 from backend.models import StoredFile
-from backend.services import attachments
+from backend.services import files
 from backend.services.posts.publishers import meta
 from backend.services.posts.publishers.base import Draft, Plan, Prepared, refuse, require_text
 
@@ -45,8 +45,8 @@ class _Facebook:
 def _picture(item: dict[str, Any]) -> Picture:
     if item.get("url"):
         return Picture(url=item["url"])
-    file: StoredFile = attachments.get(item["file_id"])
-    return Picture(filename=file.filename, mime=file.mime, opener=partial(attachments.files().open, file.key))
+    file: StoredFile = files.get(item["file_id"])
+    return Picture(filename=file.filename, mime=file.mime, opener=partial(files.storage_of_instance().open, file.key))
 
 
 PUBLISHER: Final = _Facebook()
