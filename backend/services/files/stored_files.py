@@ -44,7 +44,7 @@ def put(stream: BinaryIO, *, max_bytes: int) -> storage.StoredFile:
     stored = storage_of_instance().put(stream, max_bytes=max_bytes, prefix=f"workspace-{current_workspace_id()}/files")
     if stored.size == 0:
         storage_of_instance().delete(stored.key)
-        raise Invalid("file_empty", "The file is empty.", detail=[_fault("file", "file_empty", "The file is empty.")])
+        raise Invalid.of("file", "file_empty", "The file is empty.")
     return stored
 
 
@@ -97,7 +97,7 @@ def as_media(file: StoredFile, kind: MediaKind) -> Media:
     """The file as part of a message. Raises TooLarge or Invalid where it cannot be sent as that kind."""
     if kind == "photo" and file.mime not in PHOTO_TYPES:
         message = "The file is not a picture; attach it as a document."
-        raise Invalid("not_a_picture", message, detail=[_fault("attachment.kind", "not_a_picture", message)])
+        raise Invalid.of("attachment.kind", "not_a_picture", message)
     if file.size > max_bytes_of(kind):
         raise TooLarge("file_too_large", f"The file is too large to be sent as a {kind}.")
     return Media(kind=kind, storage_key=file.key, filename=file.filename, mime=file.mime, size=file.size)
@@ -116,7 +116,3 @@ def safe_name(filename: str | None) -> str:
 @cache
 def _storage(media_url: str) -> storage.Storage:
     return storage.from_url(media_url)
-
-
-def _fault(field: str, code: str, message: str) -> dict[str, str]:
-    return {"field": field, "code": code, "message": message}
