@@ -15,7 +15,7 @@ from backend.core import clock, config, events, queue
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.logging import get_logger
 from backend.core.work import Turn, Work, exists, register
-from backend.models import Alert, AlertFailure, AlertMessage, Conversation, Message, MessagePart
+from backend.models import SENT_STATES, Alert, AlertFailure, AlertMessage, Conversation, Message, MessagePart
 from backend.services import job_history, mail, senders
 from backend.services.alerts.lifecycle import locked_alert
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
@@ -189,7 +189,7 @@ def _settle(failure_id: int) -> None:
     if message.gone_code is not None:
         _settle_gone(case, alert_message, message)
         return
-    if message.state in ("sent", "delivered", "read"):
+    if message.state in SENT_STATES:
         # It only waited, and went out before this was dealt with.
         return
     if alert_message.failed_code is None:
