@@ -20,6 +20,7 @@ NAMES = (
     "live",
     "latency",
     "claim_cost",
+    "idle",
     "schedules",
     "endurance",
     "attacks",

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, bindparam, select, text
 
 from backend.core import clock
 from backend.core.database import db, system_scope
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import WebhookEvent
 from backend.services.intake.processor import ConversationPosition, begin, process
 
@@ -69,10 +69,10 @@ def drain(turn: Turn) -> int:
             after, inclusive, whole, progressed = _BEGINNING, True, True, 0
 
 
-def has_work() -> bool:
-    """Whether an event is due to be processed."""
+def waiting() -> Waiting:
+    """Events that are due to be processed."""
     due = select(WebhookEvent.id).where(WebhookEvent.state == "new", WebhookEvent.due_at <= clock.now())
-    return exists(due)
+    return (due,)
 
 
 def _oldest() -> ConversationPosition | None:
@@ -118,4 +118,4 @@ def _run_conversation(place: ConversationPosition, turn: Turn) -> int:
     return ended
 
 
-WORK: Final = register(Work("webhook_events", "intake", has_work, drain))
+WORK: Final = register(Work("webhook_events", "intake", waiting, drain))

@@ -25,7 +25,7 @@ from backend.core.egress import Egress, EgressFailed, EgressRefused
 from backend.core.errors import AppError, StorageFull, Unavailable
 from backend.core.logging import get_logger
 from backend.core.thread_pools import BoundedPool
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import Message, NotificationEvent, User
 from backend.services import attachments, delivery
 from backend.services.notifications import attaching, failures, rendering, reporting, settings
@@ -62,9 +62,9 @@ class _Claimed:
     url: str
 
 
-def has_work() -> bool:
-    """Whether an attachment is due to be fetched."""
-    return exists(_due().with_only_columns(NotificationEvent.id))
+def waiting() -> Waiting:
+    """Events whose attachment is due to be fetched."""
+    return (_due().with_only_columns(NotificationEvent.id),)
 
 
 def fetch_waiting(turn: Turn) -> int:
@@ -263,5 +263,5 @@ def _text(moment: datetime) -> str:
 
 
 WORK: Final = register(
-    Work("notification_attachments", "notifications", has_work, fetch_waiting, pool=BoundedPool("attachments", 1))
+    Work("notification_attachments", "notifications", waiting, fetch_waiting, pool=BoundedPool("attachments", 1))
 )

@@ -17,7 +17,7 @@ from backend.core import clock, storage
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.logging import get_logger
 from backend.core.thread_pools import BoundedPool
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import Message, ScheduledFetch, ScheduleFire
 from backend.services import attachments, delivery, job_history
 from backend.services.notifications.attachments import BACKOFF, MAX_TRIES, FetchFailed, fetch, name_of
@@ -38,9 +38,9 @@ class _Claimed:
     tries: int
 
 
-def has_work() -> bool:
-    """Whether a file is due to be fetched."""
-    return exists(select(ScheduledFetch.id).where(ScheduledFetch.due_at <= clock.now()))
+def waiting() -> Waiting:
+    """Files that are due to be fetched."""
+    return (select(ScheduledFetch.id).where(ScheduledFetch.due_at <= clock.now()),)
 
 
 def fetch_waiting(turn: Turn) -> int:
@@ -150,4 +150,4 @@ def _messages_of(row: ScheduledFetch) -> list[Message]:
     return list(messages.all())
 
 
-WORK: Final = register(Work("scheduled_files", LANE, has_work, fetch_waiting, pool=BoundedPool("scheduled-files", 1)))
+WORK: Final = register(Work("scheduled_files", LANE, waiting, fetch_waiting, pool=BoundedPool("scheduled-files", 1)))

@@ -15,7 +15,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from backend.core import clock, queue
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.thread_pools import BoundedPool
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import Alert
 from backend.services import attachments
 from backend.services.alerts import history
@@ -43,9 +43,9 @@ def send_once(case: LockedAlert) -> None:
         queue.wake("notifications")
 
 
-def has_work() -> bool:
-    """Whether an address is due to be fetched."""
-    return exists(_due().with_only_columns(Alert.id))
+def waiting() -> Waiting:
+    """Alerts whose address is due to be fetched."""
+    return (_due().with_only_columns(Alert.id),)
 
 
 def fetch_waiting(turn: Turn) -> int:
@@ -119,5 +119,5 @@ def _text(at: datetime) -> str:
 
 
 WORK: Final = register(
-    Work("alert_attachments", "notifications", has_work, fetch_waiting, pool=BoundedPool("alert-attachments", 1))
+    Work("alert_attachments", "notifications", waiting, fetch_waiting, pool=BoundedPool("alert-attachments", 1))
 )
