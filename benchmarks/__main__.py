@@ -21,6 +21,7 @@ NAMES = (
     "live",
     "latency",
     "claim_cost",
+    "idle",
     "schedules",
     "endurance",
     "attacks",

@@ -182,6 +182,17 @@ def _connection_options() -> dict[str, str | int]:
     return options
 
 
+def for_loop(engine: Engine) -> Engine:
+    """Another engine for the same database, for a loop that asks every second or two: one connection is kept.
+
+    It is not tried before each use, which would double what a question costs: the first question after the database
+    was away raises OperationalError, the next has a new connection. Dispose of it after use.
+    """
+    return create_engine(
+        engine.url, hide_parameters=True, pool_size=1, max_overflow=1, connect_args=_connection_options()
+    )
+
+
 _BY_INDEX = ("sort", "incremental_sort", "seqscan", "bitmapscan", "hashjoin", "mergejoin", "material")
 
 

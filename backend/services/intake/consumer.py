@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from backend.core import clock
 from backend.core.database import system_scope
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import WebhookEvent
 from backend.services.intake import asking, claims
 from backend.services.intake.batch_processor import BatchResult, asks_provider, process_together
@@ -54,10 +54,10 @@ def drain(turn: Turn) -> int:
             ended += asking.wait(min(_LOOK_SECONDS, turn.left()))
 
 
-def has_work() -> bool:
-    """Whether an event is due to be processed."""
+def waiting() -> Waiting:
+    """Events that are due to be processed."""
     due = select(WebhookEvent.id).where(WebhookEvent.state == "new", WebhookEvent.due_at <= clock.now())
-    return exists(due)
+    return (due,)
 
 
 class Rotation:
@@ -177,4 +177,4 @@ def _by_sender_in_turn(positions: list[ConversationPosition]) -> Iterator[Conver
         yield from (position for position in several if position is not None)
 
 
-WORK: Final = register(Work("webhook_events", "intake", has_work, drain))
+WORK: Final = register(Work("webhook_events", "intake", waiting, drain))
