@@ -65,6 +65,7 @@ class Settings(BaseModel):
     media_url: str = "var/media"
     log_level: str = "INFO"
     rate_limits: str = ""
+    workspace_caps: str = ""
 
     telegram_bot_token: str = Field(default="", repr=False)
     telegram_chat_ids: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
@@ -26,5 +26,6 @@ class StoredFile(HasId, Tenant, Base):
     __table_args__ = (
         UniqueConstraint("workspace_id", "id"),
         UniqueConstraint("key"),
+        Index("ix_files_size", "workspace_id", "size"),
         within_workspace("user_id", "users", ondelete="SET NULL"),
     )
