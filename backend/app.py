@@ -16,11 +16,10 @@ from backend import cli
 from backend.core import config, logging, pool_checks, startup, thread_pools
 from backend.core.config import Settings
 from backend.core.database import db
-from backend.http import adapter, bodies, compression, envelope, errors, guards, jwt, openapi, routing
+from backend.http import adapter, bodies, compression, envelope, errors, guards, jwt, openapi, routing, webhooks
 from backend.http.api import BLUEPRINTS as API
 from backend.http.console import BLUEPRINTS as CONSOLE
 from backend.http.console.kit import pages
-from backend.http.webhooks import BLUEPRINTS as WEBHOOKS
 from backend.services import (
     housekeeping,  # noqa: F401 - declares every work and every job
     live,  # noqa: F401 - from its import on, what is stored is noted for live events
@@ -91,7 +90,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     # Within a request providers are asked with care: somebody else's page must not wait for them.
     app.before_request(_begin_request)
     app.teardown_request(lambda _error: questions.end_request())
-    for blueprint in (*API, *WEBHOOKS, *CONSOLE):
+    for blueprint in (*API, webhooks.blueprint(), *CONSOLE):
         app.register_blueprint(blueprint)
     pages.install(app)
     guards.check_all(app)

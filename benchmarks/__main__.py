@@ -18,6 +18,7 @@ NAMES = (
     "fanout",
     "webhook",
     "reads",
+    "updates",
     "live",
     "latency",
     "claim_cost",

@@ -128,6 +128,11 @@ class EnvironmentSender:
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+def no_id(token: str) -> str | None:
+    """The id of a channel whose tokens do not tell whose they are."""
+    return None
+
+
 def no_environment(settings: Settings) -> EnvironmentSender | None:
     """The sender of a channel for which the environment has no variables."""
     return None
@@ -151,3 +156,5 @@ class ChannelSpec:
     people_per_sender: bool = False
     """Whether a person has another id at each sender (a page, a number)."""
     environment: Callable[[Settings], EnvironmentSender | None] = no_environment
+    id_in_token: Callable[[str], str | None] = no_id
+    """The provider's id of the sender, where a token begins with it; None for what is not such a token."""

@@ -42,7 +42,7 @@ from backend.models import (
     SenderLease,
     User,
 )
-from backend.services import attachments
+from backend.services import files
 from backend.services.auth import audit, personal_tokens
 from tests.http import callers, holdings
 from tests.support import factories
@@ -102,7 +102,7 @@ class Seeding:
         self._planned(bot, waiting, number)
         self._webhooks(number)
         self._first("personal_tokens", personal_tokens.issue(callers.acting(self.person), f"{number}", ["read"])[0].id)
-        self._first("files", attachments.upload("user:1", self.person.id, "notes.txt", io.BytesIO(b"some text")).id)
+        self._first("files", files.upload("user:1", self.person.id, "notes.txt", io.BytesIO(b"some text")).id)
         audit.record(f"user:{member.id}", "person.renamed", f"user:{member.id}")
         self._store(JobRun(job=JOB, state="succeeded", started_at=clock.now(), finished_at=clock.now()))
 

@@ -39,10 +39,10 @@ class FakeChannel:
 
     def install(self) -> Self:
         """Registers it under its name and returns it."""
-        declared = registry.spec(self.name)
+        declared = registry.spec(self.name if self.name in registry.names() else "telegram_bot")
         assert declared.webhook is not None
         webhook = replace(declared.webhook, split=lambda body: self.items(body), parse=lambda body: self.parse(body))
-        registry.put(self.name, self, replace(declared, webhook=webhook))
+        registry.put(self.name, self, replace(declared, name=self.name, webhook=webhook))
         return self
 
     def perform(self, credentials: Credentials, op: Operation, *, deadline: float) -> Receipt:

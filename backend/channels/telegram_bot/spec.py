@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from backend.channels.capabilities import Capabilities, Length, Sizes
@@ -12,6 +13,7 @@ from backend.channels.telegram_bot.client import BotClient
 from backend.core import config
 
 NAME: Final = "telegram_bot"
+_TOKEN: Final = re.compile(r"([0-9]{1,20}):[A-Za-z0-9_-]{1,128}(/test)?")
 
 
 def create() -> TelegramBot:
@@ -19,6 +21,12 @@ def create() -> TelegramBot:
     thread."""
     settings = config.get()
     return TelegramBot(BotClient(settings.telegram_api_url, pool_size=settings.dispatch_connections))
+
+
+def bot_id_of(token: str) -> str | None:
+    """The bot's own id, which a token begins with; None for what is not a token."""
+    match = _TOKEN.fullmatch(token)
+    return match[1] if match else None
 
 
 def _environment(settings: config.Settings) -> EnvironmentSender | None:
@@ -56,4 +64,5 @@ SPEC: Final = ChannelSpec(
         too_large="An update holds at most {max_bytes} bytes.",
     ),
     environment=_environment,
+    id_in_token=bot_id_of,
 )

@@ -1,4 +1,4 @@
-"""Alerts as they are raised, looked at, and acted on."""
+"""Alerts as they are raised, shown, and acted on."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class AlertLink(Output):
 
 
 class AlertOut(Output):
-    """An alert: one living message."""
+    """An alert: one message that follows it."""
 
     id: int
     state: str = Field(examples=["firing"])

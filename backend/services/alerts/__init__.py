@@ -12,12 +12,13 @@ from backend.services.alerts.ingest.api_input import AlertInput, raise_alert, ra
 from backend.services.alerts.ingest.monitoring import receive
 from backend.services.alerts.ingest.reports import Outcome
 from backend.services.alerts.lifecycle import timers
-from backend.services.alerts.messages import attachments, failures
+from backend.services.alerts.messages import attachments as attachments
+from backend.services.alerts.messages import failures
 from backend.services.alerts.messages.buttons import press
 from backend.services.alerts.rules import silence_application, warnings
 from backend.services.alerts.rules.templates import compose
 
-WORKS = (failures.WORK, warnings.WORK, silence_application.WORK, timers.WORK, attachments.WORK)
+WORKS = (failures.WORK, warnings.WORK, silence_application.WORK, timers.WORK)
 """What is done for alerts in the background."""
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Looking at alerts: lists with filters, one with everything about it, and what happens to it next."""
+"""Reads alerts: lists with filters, one with everything about it, and what happens to it next."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Overview:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class MessageProgress:
     """One of an alert's messages and how far it got."""
 
     row: AlertMessage
@@ -52,10 +52,10 @@ class Said:
 
 def get(alert_id: int) -> Alert:
     """An alert of the workspace in scope. Raises NotFound."""
-    found = db.session.get(Alert, alert_id)
-    if found is None:
+    alert = db.session.get(Alert, alert_id)
+    if alert is None:
         raise NotFound("alert_not_found", "There is no such alert.")
-    return found
+    return alert
 
 
 def listing(
@@ -76,8 +76,8 @@ def listing(
     """
     query = _filtered(state, severity, bot_name, labels, text, by_user_id)
     with text_search.bounded() if text else nullcontext():
-        found, following = paging.page(query, Alert.id, cursor=cursor, limit=limit)
-    return overviews(found), following
+        alerts, following = paging.page(query, Alert.id, cursor=cursor, limit=limit)
+    return overviews(alerts), following
 
 
 def worst(
@@ -93,16 +93,16 @@ def worst(
     """The open alerts, worst first, and how many there are: what nobody has taken before the rest, then by severity,
     then the oldest. `state` is one of `OPEN`, or all of them. Raises Unavailable (`search_too_slow`) for a text."""
     query = _filtered(state or "open", severity, bot_name, labels, text, by_user_id)
-    hushed = Alert.silenced_until > clock.now()
-    taken = case((and_(Alert.state == "firing", hushed.is_not(True)), 0), else_=1)
+    silenced = Alert.silenced_until > clock.now()
+    taken = case((and_(Alert.state == "firing", silenced.is_not(True)), 0), else_=1)
     grave = case({word: place for place, word in enumerate(SEVERITIES)}, value=Alert.severity, else_=len(SEVERITIES))
     began = func.coalesce(Alert.started_at, Alert.opened_at)
     with text_search.bounded() if text else nullcontext():
-        found = db.session.scalars(query.order_by(taken, grave, began, Alert.id).limit(most)).all()
-        count = len(found)
+        alerts = db.session.scalars(query.order_by(taken, grave, began, Alert.id).limit(most)).all()
+        count = len(alerts)
         if count == most:
             count = db.session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
-    return overviews(found), count
+    return overviews(alerts), count
 
 
 def tallies() -> dict[str, int]:
@@ -153,9 +153,9 @@ def safe_links(alert: Alert) -> list[dict[str, str]]:
     return [link for link in alert.links if richtext.is_web_address(str(link.get("url", "")))]
 
 
-def overviews(found: Sequence[Alert]) -> list[Overview]:
+def overviews(alerts: Sequence[Alert]) -> list[Overview]:
     """These alerts with their counts and what is next."""
-    ids = [alert.id for alert in found]
+    ids = [alert.id for alert in alerts]
     counted = (
         select(
             AlertItem.alert_id,
@@ -170,18 +170,18 @@ def overviews(found: Sequence[Alert]) -> list[Overview]:
         row[0]: (int(row[1]), row[2], row[3]) for row in db.session.execute(counted)
     }
     known = db.session.scalars(
-        select(AlertPolicy).where(AlertPolicy.id.in_({alert.policy_id for alert in found} - {None}))
+        select(AlertPolicy).where(AlertPolicy.id.in_({alert.policy_id for alert in alerts} - {None}))
     ).all()
     by_id = {policy.id: policy for policy in known}
     reached = reach.of(ids)
-    made = []
-    for alert in found:
+    listed = []
+    for alert in alerts:
         policy = by_id.get(alert.policy_id or 0)
         count, items, firing = numbers.get(alert.id, (0, 0, 0))
         steps = timing.upcoming(LockedAlert(alert, [], policy).facts(), policies.rules_of(policy, alert.source))
-        told = [step for step in steps if step.what != "edit"]
-        made.append(Overview(alert, count, items, firing, told, reached.get(alert.id, NOWHERE)))
-    return made
+        shown_steps = [step for step in steps if step.what != "edit"]
+        listed.append(Overview(alert, count, items, firing, shown_steps, reached.get(alert.id, NOWHERE)))
+    return listed
 
 
 def items(alert_id: int, *, cursor: str | None = None, limit: int = 50) -> tuple[list[AlertItem], str | None]:
@@ -191,7 +191,7 @@ def items(alert_id: int, *, cursor: str | None = None, limit: int = 50) -> tuple
     return paging.page(query, AlertItem.id, cursor=cursor, limit=limit, descending=False)
 
 
-def messages(alert_id: int, *, most: int = 50) -> list[Said]:
+def messages(alert_id: int, *, most: int = 50) -> list[MessageProgress]:
     """Its newest messages and how far each got."""
     rows: Any = db.session.execute(
         select(AlertMessage, Message)
@@ -201,7 +201,7 @@ def messages(alert_id: int, *, most: int = 50) -> list[Said]:
         .limit(most)
     ).all()
     statuses = delivery.statuses_of([message for _, message in rows])
-    return [Said(row, status) for (row, _), status in zip(rows, statuses, strict=True)]
+    return [MessageProgress(row, status) for (row, _), status in zip(rows, statuses, strict=True)]
 
 
 def _filtered(
@@ -231,10 +231,10 @@ def _filtered(
         query = query.where(inside.exists())
     if text:
         like = text_search.holding(text)
-        said = select(AlertItem.id).where(
+        holds_text = select(AlertItem.id).where(
             AlertItem.alert_id == Alert.id, or_(AlertItem.title.ilike(like), AlertItem.body.ilike(like))
         )
-        query = query.where(or_(Alert.title.ilike(like), said.exists()))
+        query = query.where(or_(Alert.title.ilike(like), holds_text.exists()))
     return query
 
 

@@ -20,13 +20,16 @@ from backend.core.leases import FENCING
 from backend.services.delivery import gate
 from backend.services.dispatch.claim_statement import FLOORS, big, claim_statement
 from backend.services.dispatch.claim_watermarks import BEGINNING, PRIORITIES, QueuePosition
+from backend.services.dispatch.workspace_turns import WorkspaceTurn
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
     """How much to claim for one sender: `budget` operations, `bulk` of them from the bulk lane first.
 
-    `floors` are the positions in its lanes below which nothing is claimed. `quota_key` is noted with the attempts.
+    `floors` are the positions in its lanes below which nothing is claimed. `quota_key` is noted with the attempts. The
+    lanes in which there are `turns` are claimed for these workspaces, the others in order of time; `backlog_first`
+    says which of a workspace's two kinds has the first of its places.
     """
 
     sender_id: int
@@ -35,6 +38,8 @@ class ClaimRequest:
     bulk: int = 0
     floors: tuple[QueuePosition, ...] = (BEGINNING,) * len(PRIORITIES)
     quota_key: bytes | None = None
+    turns: tuple[WorkspaceTurn, ...] = ()
+    backlog_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,8 @@ class Claimed:
     thread_id: str | None
     external_id: str | None
     """The provider's id of the part, for edits and deletions."""
+    candidates: int = 0
+    """How many rows of its sender the claim had to choose from; fewer than its budget where there were no more."""
     quota_key: bytes | None = None
     """The hash of the account whose ceiling the attempt counts for."""
     unreachable_code: str | None = None
@@ -93,7 +100,9 @@ def claim(
     """
     if not requests:
         return []
-    rows = connection.execute(claim_statement(gate.RULES), values_of(requests, throttled, now)).all()
+    in_turn = any(request.turns for request in requests)
+    statement = claim_statement(gate.RULES, in_turn=in_turn)
+    rows = connection.execute(statement, values_of(requests, throttled, now)).all()
     if not rows:
         return []
     rendered = {row.id: row for row in connection.execute(_RENDER, {"ids": [row.id for row in rows]})}
@@ -111,12 +120,36 @@ def values_of(requests: Sequence[ClaimRequest], throttled: Sequence[int], now: d
         "throttled": list(throttled),
         "now": now,
         "fencing": FENCING,
-        **_floor_values({request.sender_id: request.floors for request in requests}),
+        **_floor_values({request.sender_id: request.floors for request in requests}, requests),
+        **(_turn_values(requests) if any(request.turns for request in requests) else {}),
     }
 
 
-def _floor_values(floors: Mapping[int, Sequence[QueuePosition]]) -> dict[str, list[Any]]:
-    each = [(sender_id, lane, *place) for sender_id, places in floors.items() for lane, place in enumerate(places)]
+def _turn_values(requests: Sequence[ClaimRequest]) -> dict[str, Any]:
+    each = [(request, turn, request.floors[turn.lane]) for request in requests for turn in request.turns]
+    return {
+        "turn_senders": [request.sender_id for request, _, _ in each],
+        "turn_lanes": [turn.lane for _, turn, _ in each],
+        "turn_workspaces": [turn.workspace_id for _, turn, _ in each],
+        "turn_places": [turn.place for _, turn, _ in each],
+        "turn_mosts": [turn.most for _, turn, _ in each],
+        "turn_dues": [floor[0] for _, _, floor in each],
+        "turn_ids": [floor[1] for _, _, floor in each],
+        "backlog_first": requests[0].backlog_first,
+    }
+
+
+def _floor_values(
+    floors: Mapping[int, Sequence[QueuePosition]], requests: Sequence[ClaimRequest] = ()
+) -> dict[str, list[Any]]:
+    """The positions from which lanes are read in order of time: those in which nobody has a turn."""
+    by_turn = {(request.sender_id, turn.lane) for request in requests for turn in request.turns}
+    each = [
+        (sender_id, lane, *place)
+        for sender_id, places in floors.items()
+        for lane, place in enumerate(places)
+        if (sender_id, lane) not in by_turn
+    ]
     return {
         "floor_senders": [entry[0] for entry in each],
         "floor_lanes": [entry[1] for entry in each],
@@ -158,6 +191,39 @@ def oldest(
     """The oldest row that is due, now or later, in each lane that has one (sender, lane, place), from `floors` on."""
     rows = connection.execute(_OLDEST, _floor_values(floors))
     return [(row.sender_id, row.lane, (row.due_at, row.id)) for row in rows]
+
+
+# From workspace to workspace by the index, however many rows each has; then whether any of its rows is due.
+_WORKSPACES = text(
+    """
+    WITH RECURSIVE w AS (
+        SELECT s.sender_id, l.lane, (SELECT d.workspace_id FROM deliveries d
+                                      WHERE d.sender_id = s.sender_id AND d.lane = l.lane AND d.state = 'due'
+                                      ORDER BY d.workspace_id LIMIT 1) AS workspace_id
+          FROM unnest(:senders) AS s(sender_id) CROSS JOIN unnest(:lanes) AS l(lane)
+         UNION ALL
+        SELECT w.sender_id, w.lane, (SELECT d.workspace_id FROM deliveries d
+                                      WHERE d.sender_id = w.sender_id AND d.lane = w.lane AND d.state = 'due'
+                                        AND d.workspace_id > w.workspace_id
+                                      ORDER BY d.workspace_id LIMIT 1)
+          FROM w WHERE w.workspace_id IS NOT NULL
+    )
+    SELECT w.sender_id, w.lane, w.workspace_id
+      FROM w
+     WHERE w.workspace_id IS NOT NULL AND EXISTS (
+           SELECT 1 FROM (VALUES (false), (true)) AS b(in_backlog)
+            CROSS JOIN LATERAL (SELECT 1 FROM deliveries d
+                                 WHERE d.sender_id = w.sender_id AND d.lane = w.lane AND d.state = 'due'
+                                   AND d.workspace_id = w.workspace_id AND d.in_backlog = b.in_backlog
+                                   AND d.due_at <= :now LIMIT 1) d)
+    """
+).bindparams(big("senders"), big("lanes"))
+
+
+def workspaces_with_due(connection: Connection, sender_ids: Sequence[int], now: datetime) -> list[tuple[int, int, int]]:
+    """The workspaces with something due, by sender and lane: (sender, lane, workspace)."""
+    rows = connection.execute(_WORKSPACES, {"senders": list(sender_ids), "lanes": list(PRIORITIES), "now": now})
+    return [(row.sender_id, row.lane, row.workspace_id) for row in rows]
 
 
 _UNSERVED = text(

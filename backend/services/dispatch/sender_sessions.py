@@ -12,19 +12,19 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.channels import registry
-from backend.channels.base import Credentials
 from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.core.leases import Lease, LeaseKeeper
 from backend.core.logging import get_logger
 from backend.models import Sender
+from backend.services import senders
 from backend.services.dispatch import claims, recovery
 from backend.services.dispatch.outcomes import Outcome
 from backend.services.dispatch.pace import HORIZON, SenderPace
@@ -162,9 +162,13 @@ class SenderSessions:
                 return
             channel = registry.get(sender.channel)
             pace = SenderPace(limits_of(channel).per_sender)
-            credentials = Credentials(token=sender.credentials or "", external_id=sender.external_id)
             self.senders[lease.sender_id] = SenderSession(
-                lease, sender.channel, credentials, sender.credentials_hash, pace, self._profile.quota_key(sender)
+                lease,
+                sender.channel,
+                senders.credentials_of(sender),
+                _credentials_version(sender),
+                pace,
+                self._profile.quota_key(sender),
             )
             self._used_at[lease.sender_id] = time.monotonic()
             db.session.rollback()
@@ -213,14 +217,21 @@ class SenderSessions:
                 log.exception("renew_defect", error=type(error).__name__)
 
     def _refresh_senders(self) -> None:
-        """Notices a token that was changed and a sender that was switched off."""
+        """Notices a token or settings that were changed and a sender that was switched off."""
         sessions = dict(self.senders)
         with system_scope("the dispatch loop serves all workspaces"):
             rows = db.session.execute(
-                select(Sender.id, Sender.is_active, Sender.credentials_hash).where(Sender.id.in_(sessions))
+                select(Sender.id, Sender.is_active, Sender.credentials_hash, Sender.settings_encrypted).where(
+                    Sender.id.in_(sessions)
+                )
             ).all()
             db.session.rollback()
-        usable = {row.id: row.credentials_hash for row in rows if row.is_active}
+        usable = {row.id: _credentials_version(row) for row in rows if row.is_active}
         for sender_id, session in sessions.items():
             if sender_id not in usable or usable[sender_id] != session.credentials_hash:
                 self._leaving.add(sender_id)
+
+
+def _credentials_version(row: Any) -> bytes:
+    """Differs when a sender's token or settings have changed."""
+    return (row.credentials_hash or b"") + (row.settings_encrypted or b"")

@@ -78,7 +78,7 @@ def _name(step: Callable[[], object]) -> str:
 
 
 def _ensure_bot() -> None:
-    senders.ensure_environment_bot()
+    senders.ensure_environment_senders()
     db.session.commit()
 
 

@@ -29,14 +29,16 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class BatchForm:
-    """How a handler takes many events at once: which it may take, and taking them."""
+    """How a handler takes many events at once: which it may take, taking them, and which of the others wait for a
+    provider's answer."""
 
     is_ordinary: Callable[[Sender, InboundEvent], bool]
+    asks_provider: Callable[[Sender, InboundEvent], bool]
     handle_many: Callable[[Sequence[BatchedEvent]], set[int]]
 
 
 BATCH_FORMS: Final[dict[Handle, BatchForm]] = {
-    telegram.handle: BatchForm(telegram_batch.is_ordinary, telegram_batch.handle_many)
+    telegram.handle: BatchForm(telegram_batch.is_ordinary, telegram.asks_provider, telegram_batch.handle_many)
 }
 """The handlers of `HANDLERS` that have one."""
 
@@ -72,6 +74,18 @@ def process_together(events: Sequence[ClaimedEvent]) -> BatchResult:
         return result
 
 
+def asks_provider(event: ClaimedEvent) -> bool:
+    """Whether a provider is asked before this event can be handled, which may take seconds."""
+    content = _content(event)
+    form = BATCH_FORMS.get(HANDLERS[event.channel][1]) if content is not None else None
+    if content is None or form is None:
+        return False
+    sender = _senders([event]).get(event.sender_id)
+    asks = sender is not None and form.asks_provider(sender, content)
+    db.session.rollback()
+    return asks
+
+
 def _process(events: Sequence[ClaimedEvent], contents: dict[int, InboundEvent]) -> BatchResult:
     ready = claims.lock([event.id for event in events])
     failpoints.hit("intake.claimed")
@@ -80,7 +94,7 @@ def _process(events: Sequence[ClaimedEvent], contents: dict[int, InboundEvent]) 
     stopped: set[ConversationPosition] = set()
     for event in events:
         sender, content = senders.get(event.sender_id), contents.get(event.id)
-        form = BATCH_FORMS.get(HANDLERS[event.channel][1])
+        form = BATCH_FORMS.get(HANDLERS[event.channel][1]) if event.channel in HANDLERS else None
         if (
             event.id not in ready
             or event.position in stopped

@@ -16,8 +16,8 @@ from backend.core import clock
 from backend.core.database import system_scope
 from backend.core.work import Turn, Work, exists, register
 from backend.models import WebhookEvent
-from backend.services.intake import claims
-from backend.services.intake.batch_processor import BatchResult, process_together
+from backend.services.intake import asking, claims
+from backend.services.intake.batch_processor import BatchResult, asks_provider, process_together
 from backend.services.intake.claims import FIRST_KEY, ClaimedEvent, ConversationPosition, Head
 from backend.services.intake.processor import PAUSES, begin, process
 
@@ -28,6 +28,11 @@ MAX_RUN: Final = 50
 MAX_SINGLE: Final = 20
 """How many events are processed by themselves before the next batch."""
 
+_BUSY_SECONDS: Final = 0.5
+"""How long an event waits that has to ask a provider while enough others do."""
+_LOOK_SECONDS: Final = 0.1
+"""How often there is a look for new events while a provider is asked for others."""
+
 _cursors: dict[int, int] = {}
 """Where this process goes on with each sender's conversations."""
 
@@ -36,13 +41,17 @@ def drain(turn: Turn) -> int:
     """Processes what waits until the turn is over; returns how many events ended."""
     ended = 0
     with system_scope("events belong to senders; each handler enters its workspace"):
-        rotation = Rotation(claims.waiting_senders())
-        while rotation.goes_on():
-            ended += _round(rotation, turn)
-            if turn.is_over():
-                turn.go_on_later()
-                break
-    return ended
+        while True:
+            rotation = Rotation(claims.waiting_senders())
+            while rotation.goes_on():
+                ended += _round(rotation, turn)
+                if turn.is_over():
+                    turn.go_on_later()
+                    return ended
+            if not asking.events() or turn.is_over():
+                return ended
+            # Meanwhile others may have come, and somebody may wait behind the one that is asked for.
+            ended += asking.wait(min(_LOOK_SECONDS, turn.left()))
 
 
 def has_work() -> bool:
@@ -103,7 +112,7 @@ class Rotation:
 
 def _round(rotation: Rotation, turn: Turn) -> int:
     """One batch, and then some of what has to be processed by itself; returns how many events ended."""
-    heads = rotation.next_heads()
+    heads = [head for head in rotation.next_heads() if head.id not in asking.events()]
     new = [head for head in heads if head.is_new]
     result = BatchResult()
     if new:
@@ -128,7 +137,7 @@ def _process_single(rotation: Rotation, heads: list[Head], result: BatchResult, 
             continue
         if claimed is None:
             begun = begin(position)
-            tries, ended = tries + 1, ended + (begun is not None and process(begun))
+            tries, ended = tries + 1, ended + (begun is not None and _process(begun))
             continue
         tried, done = _process_in_order(claimed[:each], turn)
         tries, ended = tries + tried, ended + done
@@ -145,9 +154,18 @@ def _process_in_order(run: list[ClaimedEvent], turn: Turn) -> tuple[int, int]:
     for number, event in enumerate(run):
         if number and turn.is_over():
             return number, number
-        if not process(event):
+        if not _process(event):
             return number + 1, number
     return len(run), len(run)
+
+
+def _process(event: ClaimedEvent) -> bool:
+    """Processes an event by itself; True when it ended. One that asks a provider goes on in a thread."""
+    if not asks_provider(event):
+        return process(event)
+    if not asking.start(event):
+        claims.give_back([event.id], pause=_BUSY_SECONDS)
+    return False
 
 
 def _by_sender_in_turn(positions: list[ConversationPosition]) -> Iterator[ConversationPosition]:

@@ -7,11 +7,13 @@ the transaction that also ends the event, and gets what `prepare` returned.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from backend.channels import registry
 from backend.channels.inbound import InboundEvent, Parked
 from backend.models import Sender
+from backend.services.intake.shared_events import handle_plainly, handle_shared, prepare_nothing
 
 Prepare = Callable[[Sender, InboundEvent], Any]
 Handle = Callable[[Sender, InboundEvent, Any], None]
@@ -25,11 +27,21 @@ def register(channel: str, prepare: Prepare, handle: Handle) -> None:
 
 
 def handlers_of(channel: str) -> tuple[Prepare, Handle]:
-    """The two functions for a channel's events. Raises KeyError for a channel that has none."""
-    return HANDLERS[channel]
+    """The two functions for a channel's events; receipts, watermarks and echoes are handled alike on all channels, and
+    what people write to a channel without functions of its own is kept."""
+    prepare, handle = HANDLERS.get(channel, _PLAIN)
+    return prepare, partial(_handle, handle)
+
+
+def _handle(own: Handle, sender: Sender, event: InboundEvent, facts: Any) -> None:
+    if not handle_shared(sender, event):
+        own(sender, event, facts)
+
+
+_PLAIN: Final[tuple[Prepare, Handle]] = (prepare_nothing, handle_plainly)
 
 
 def parse(channel: str, piece: bytes) -> Sequence[InboundEvent]:
     """What a stored item says, by its channel's spec. Raises KeyError for an unknown channel."""
     webhook = registry.spec(channel).webhook
-    return [Parked("no_webhook")] if webhook is None else webhook.parse(piece)
+    return [Parked("unparsable")] if webhook is None else webhook.parse(piece)

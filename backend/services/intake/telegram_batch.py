@@ -45,7 +45,7 @@ def is_ordinary(sender: Sender, event: InboundEvent) -> bool:
     """Whether an event may be handled in a batch. Reads nothing."""
     if isinstance(event, Ignored):
         return True
-    if not isinstance(event, MessageReceived) or event.edited or commands.needs_admin(sender, event):
+    if not isinstance(event, MessageReceived) or event.edited or telegram.asks_provider(sender, event):
         return False
     command = commands.command_in(sender, event)
     return command is None or (commands.token_in(command) is None and command.name not in _CHANGING)

@@ -4,6 +4,7 @@
 are pure (`texts`, `templates`, `decision`, `quiet_hours`). Failures of delivery reach the job history by themselves.
 """
 
+from backend.services.notifications import attachments as attachments
 from backend.services.notifications import failures as failures
 from backend.services.notifications import replacement as replacement
 from backend.services.notifications.attaching import Attachment

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select
 
 from backend.channels.base import Content, Media
-from backend.core import clock, queue
+from backend.core import clock
 from backend.core.database import db
 from backend.models import Conversation, Message, NotificationEvent, NotificationSubject, NotificationType, User
 from backend.services import delivery
@@ -80,6 +80,9 @@ def report(
     if decided.decision != "suppressed" and conversation is not None:
         pending = PendingNotification(event, own, user, recipient.preferences, conversation, media, decided)
         _send_pending(pending, current_message)
+    if event.message_id is None and attaching.is_waiting(event.attachment):
+        # Nothing is said that could carry it.
+        event.attachment = attaching.requested(event.attachment or {})
     # Stored after its message, which it names: by one statement.
     db.session.add(event)
     db.session.flush()
@@ -133,7 +136,7 @@ def _send(pending: PendingNotification, *, link: str | None = None) -> Message:
         if decided.decision == "queued":
             decided = Decision("deferred", attaching.FETCHING, patience)
             reason = attaching.FETCHING
-        queue.wake("notifications")
+        attaching.request_file(event)
     message = delivery.send(
         pending.conversation,
         pending.content(pending.media, attaching.link_of(event.attachment) or link),

@@ -136,7 +136,7 @@ def test_reopened_by_a_person(group: Group) -> None:
     group.report()
     group.report("resolved")
     group.delete()
-    actions.act(group.room.alert().id, "reopen", BY)
+    actions.apply(group.room.alert().id, "reopen", BY)
     group.settle()
     assert group.sees == ["🟠 <b>Disk full</b>"]
 

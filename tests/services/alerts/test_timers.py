@@ -98,7 +98,7 @@ def test_it_repeats_until_somebody_acknowledges(room, policy, sent):
         assert len(room.messages()) == number + 2
     assert "Nobody has acknowledged it" in room.texts()[-1]
     sent(room.messages()[-1])
-    actions.act(room.alert().id, "ack", BY)
+    actions.apply(room.alert().id, "ack", BY)
     room.pass_time(3001)
     assert len(room.messages()) == 3
 
@@ -129,7 +129,7 @@ def test_it_escalates_to_people_in_their_own_chat_when_nobody_acknowledges(room,
 def test_an_acknowledged_alert_does_not_escalate(room, policy, ada):
     policy(escalate_after=600, escalate_user_ids=[ada.id])
     room.raise_("Disk full")
-    actions.act(room.alert().id, "ack", BY)
+    actions.apply(room.alert().id, "ack", BY)
     room.pass_time(601)
     assert len(room.messages()) == 1
 
@@ -150,7 +150,7 @@ def test_an_escalation_that_reaches_nobody_reaches_the_admins(room, policy, home
 def test_a_snooze_ends_with_a_sound(room, sent):
     room.raise_("Disk full")
     sent(room.messages()[0])
-    actions.act(room.alert().id, "snooze", BY, seconds=3600)
+    actions.apply(room.alert().id, "snooze", BY, seconds=3600)
     assert "Snoozed by" in room.texts()[0]
     room.raise_("Disk full")
     room.pass_time(3599)
@@ -164,7 +164,7 @@ def test_an_acknowledgement_does_not_last_for_ever(room, policy, sent):
     policy(acknowledged_for=600, quiet_after=None)
     room.raise_("Disk full")
     sent(room.messages()[0])
-    actions.act(room.alert().id, "ack", BY)
+    actions.apply(room.alert().id, "ack", BY)
     room.pass_time(600)
     assert "still firing" in room.texts()[1]
 
@@ -173,7 +173,7 @@ def test_something_new_takes_back_what_was_acknowledged(room, policy, sent):
     policy(group_by=["service"], group_wait=0, group_interval=0)
     fire(room, "db-1")
     sent(room.messages()[0])
-    actions.act(room.alert().id, "ack", BY)
+    actions.apply(room.alert().id, "ack", BY)
     fire(room, "db-2")
     assert room.alert().state == "firing"
     assert len(room.messages()) == 2

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from flask import Flask
 
 from backend.core.database import db
 from backend.core.work import Turn
 from backend.services import intake
-from backend.services.intake import consumer
+from backend.services.intake import asking, consumer, telegram
 from tests.support import factories
 from tests.support.talking import Bot
-from tests.support.telegram_updates import arrive, texts, update
+from tests.support.telegram_updates import arrive, states, texts, update
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +21,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that few updates show the order of many."""
     monkeypatch.setattr(consumer, "MAX_BATCH", 20)
     monkeypatch.setattr(consumer, "MAX_RUN", 10)
+    monkeypatch.setattr(consumer, "_cursors", {})
 
 
 def drain() -> None:
@@ -73,3 +76,29 @@ def test_the_next_turn_goes_on_where_the_last_one_ended(bot: Bot) -> None:
     for _ in range(3):
         intake.drain(Turn(0.0))
     assert set(texts()) <= {f"flood {i}" for i in range(60)}, "no chat had a second turn yet"
+
+
+def test_a_provider_that_is_asked_and_does_not_answer_holds_up_its_own_chat_only(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = threading.Event()
+    asked: list[str] = []
+
+    def ask(_sender: object, chat_id: str, _person_id: str) -> bool:
+        asked.append(chat_id)
+        answered.wait(60)
+        return True
+
+    monkeypatch.setattr(telegram.senders, "is_chat_admin", ask)
+    group = -1_001_234_567_890
+    arrive(bot.sender, update(group, "/stop@example_bot", by=5009), update(group, "/help@example_bot", by=5009))
+    intake.drain(Turn(0.0))
+    arrive(bot.sender, update(6001, "another"))
+    intake.drain(Turn(0.0))
+    assert texts() == ["another"]
+    assert asking.events()
+    answered.set()
+    drain()
+    assert texts() == ["another", "/stop@example_bot", "/help@example_bot"]
+    assert asked == [str(group)]
+    assert states() == ["done"] * 3

@@ -2,7 +2,7 @@
 
 It counts only where nothing else follows: the key fires, with the same labels and severity, in an open alert that would
 make no sound now and whose messages are due to be brought up to date anyway. It waits for whoever holds the alert's
-row, and looks at the row as they left it; so no count comes after the edit that was to show it.
+row, and reads the row as they left it; so no count comes after the edit that was to show it.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ _COUNT: Final = text(
 )
 
 
-def count(workspace_id: int, one: Report) -> Outcome | None:
+def count(workspace_id: int, report: Report) -> Outcome | None:
     """Counts one more of it; None where more than counting has to be done."""
     now = clock.now()
     values = {
         "workspace_id": workspace_id,
-        "key": one.key,
-        "title": one.title,
-        "body": one.body,
-        "severity": one.severity,
-        "labels": dict(one.labels),
+        "key": report.key,
+        "title": report.title,
+        "body": report.body,
+        "severity": report.severity,
+        "labels": dict(report.labels),
         "now": now,
         "since": now - timedelta(seconds=config.get().telegram_alert_throttle_seconds),
     }

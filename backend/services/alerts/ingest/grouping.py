@@ -56,7 +56,7 @@ def report(group: Group, by: Attribution) -> Outcome:
     while case is not None and origin == "full":
         key = keys.continued(key, case.alert.id)
         case, origin = _find(key, group)
-    if origin != "open" and not any(one.firing for one in group.reports):
+    if origin != "open" and not any(reported.firing for reported in group.reports):
         return Outcome("ignored", "not_open", *(() if case is None else (case.alert.id, case.alert.level)))
     if case is None:
         case = _open(group, key, policy)
@@ -78,11 +78,11 @@ def report(group: Group, by: Attribution) -> Outcome:
 
 def _visible_labels(group: Group) -> list[VisibleLabels]:
     """The labels of what is reported to fire, each with the worst severity: what a policy is chosen by."""
-    reports = [one for one in group.reports if one.firing] or group.reports
-    worst = severities.worst(one.severity for one in reports)
+    reports = [report for report in group.reports if report.firing] or group.reports
+    worst = severities.worst(report.severity for report in reports)
     return [
-        matchers.visible(one.labels, severity=worst, title=group.title or one.title, bot_name=group.bot_name)
-        for one in reports
+        matchers.visible(report.labels, severity=worst, title=group.title or report.title, bot_name=group.bot_name)
+        for report in reports
     ]
 
 
@@ -95,7 +95,7 @@ def _key_of(group: Group, policy: AlertPolicy | None) -> bytes:
         known = db.session.scalars(
             select(Alert.group_key)
             .join(AlertItem, AlertItem.alert_id == Alert.id)
-            .where(AlertItem.key.in_([one.key for one in group.reports]), Alert.resolved_at.is_(None))
+            .where(AlertItem.key.in_([report.key for report in group.reports]), Alert.resolved_at.is_(None))
             .order_by(Alert.id)
             .limit(1)
         ).one_or_none()
@@ -110,7 +110,7 @@ def _key_of(group: Group, policy: AlertPolicy | None) -> bytes:
 def _find(group_key: bytes, group: Group) -> tuple[LockedAlert | None, Origin]:
     """The open alert of the group, or the one that was resolved so lately that it is the same trouble still."""
     locked_alert.lock_group(group_key)
-    wanted = {one.key for one in group.reports}
+    wanted = {report.key for report in group.reports}
     query = select(Alert).where(Alert.group_key == group_key).order_by(Alert.id.desc()).limit(1)
     locked = query.with_for_update().execution_options(populate_existing=True)
     alert = db.session.scalars(locked.where(Alert.resolved_at.is_(None))).one_or_none()
@@ -144,7 +144,9 @@ def _open(group: Group, key: bytes, policy: AlertPolicy | None) -> LockedAlert:
         links=[dict(link) for link in group.links],
         attachment=dict(group.attachment) if group.attachment else None,
         opened_at=now,
-        started_at=min((one.started_at for one in group.reports if one.firing and one.started_at), default=None),
+        started_at=min(
+            (report.started_at for report in group.reports if report.firing and report.started_at), default=None
+        ),
         last_seen_at=now,
         notifications=0,
         parts=1,
@@ -161,38 +163,38 @@ def _take(case: LockedAlert, group: Group, origin: Origin) -> Changes:
     """Brings the alert's items in step with the reports."""
     alert, now, changes = case.alert, clock.now(), Changes()
     known = {item.key: item for item in case.items}
-    for one in group.reports:
-        item = known.get(one.key)
-        if not one.firing:
-            changes.ended += _end(item, one, now)
+    for report in group.reports:
+        item = known.get(report.key)
+        if not report.firing:
+            changes.ended += _end(item, report, now)
         elif item is None:
-            known[one.key] = _add(case, one, now)
+            known[report.key] = _add(case, report, now)
             changes.joined += 1
         else:
             ended = item.resolved_at is not None
-            changes.different += ended or item.severity != one.severity or item.labels != one.labels
+            changes.different += ended or item.severity != report.severity or item.labels != report.labels
             changes.joined += ended and origin != "reopened" and not _is_recent(alert.notified_at, now)
             changes.repeated += 1
-            _repeat(item, one, now)
+            _repeat(item, report, now)
     alert.more, alert.last_seen_at = group.more, now
     case.update_severity()
     case.update_labels(group.labels or {})
     return changes
 
 
-def _add(case: LockedAlert, one: Report, now: datetime) -> AlertItem:
+def _add(case: LockedAlert, report: Report, now: datetime) -> AlertItem:
     item = AlertItem(
         workspace_id=case.alert.workspace_id,
         alert_id=case.alert.id,
-        key=one.key,
-        severity=one.severity,
-        title=one.title,
-        body=one.body,
-        labels=dict(one.labels),
-        links=[dict(link) for link in one.links],
+        key=report.key,
+        severity=report.severity,
+        title=report.title,
+        body=report.body,
+        labels=dict(report.labels),
+        links=[dict(link) for link in report.links],
         count=1,
         first_seen_at=now,
-        started_at=one.started_at,
+        started_at=report.started_at,
         last_seen_at=now,
     )
     db.session.add(item)
@@ -200,20 +202,20 @@ def _add(case: LockedAlert, one: Report, now: datetime) -> AlertItem:
     return item
 
 
-def _repeat(item: AlertItem, one: Report, now: datetime) -> None:
+def _repeat(item: AlertItem, report: Report, now: datetime) -> None:
     item.count += 1
     if item.resolved_at is not None or item.started_at is None:
-        item.started_at = one.started_at
+        item.started_at = report.started_at
     item.ended_at = None
     item.last_seen_at, item.resolved_at = now, None
-    item.severity, item.title, item.body = one.severity, one.title, one.body
-    item.labels, item.links = dict(one.labels), [dict(link) for link in one.links]
+    item.severity, item.title, item.body = report.severity, report.title, report.body
+    item.labels, item.links = dict(report.labels), [dict(link) for link in report.links]
 
 
-def _end(item: AlertItem | None, one: Report, now: datetime) -> int:
+def _end(item: AlertItem | None, report: Report, now: datetime) -> int:
     if item is None or item.resolved_at is not None:
         return 0
-    item.resolved_at, item.ended_at = now, one.ended_at
+    item.resolved_at, item.ended_at = now, report.ended_at
     item.silenced_until = item.silence_id = None
     return 1
 

@@ -30,8 +30,8 @@ SILENCE_SECONDS: Final = 2 * 3600
 MAX_SECONDS: Final = 30 * 86_400
 
 
-def act(alert_id: int, action: Action, by: Attribution, *, seconds: int = SNOOZE_SECONDS) -> tuple[LockedAlert, bool]:
-    """Does it, and has the messages say so; False where it was so already. `seconds` is for how long to snooze.
+def apply(alert_id: int, action: Action, by: Attribution, *, seconds: int = SNOOZE_SECONDS) -> tuple[LockedAlert, bool]:
+    """Applies an action and has the messages show it; False where it was so already. `seconds` is how long to snooze.
 
     Raises NotFound, Conflict(`alert_resolved`; `alert_open`: another alert of the same group is open).
     """
@@ -82,12 +82,12 @@ def silence(alert_id: int, by: Attribution, *, seconds: int = SILENCE_SECONDS) -
     if alert.state == "resolved":
         raise Conflict("alert_resolved", "This alert is resolved already.")
     now = clock.now()
-    made = silences.make(by, matchers_of(case), now, now + timedelta(seconds=seconds), comment=None)
+    silenced = silences.make(by, matchers_of(case), now, now + timedelta(seconds=seconds), comment=None)
     case.apply_silences()
-    case.note("silenced", by, until=made.ends_at.isoformat())
+    case.note("silenced", by, until=silenced.ends_at.isoformat())
     publish.update_messages(case)
     case.reschedule()
-    return made
+    return silenced
 
 
 def _change(case: LockedAlert, action: Action, following: str, by: Attribution, seconds: int) -> None:
@@ -141,7 +141,7 @@ def matchers_of(case: LockedAlert) -> list[dict[str, str]]:
         for name, value in pairs
     )
     if not pairs or not whole:
-        # Some of the labels would hush others as well; the group is exactly what is told in this message.
+        # Some of the labels would silence others as well; the group is exactly what is in this message.
         pairs = [(matchers.GROUP, seen[0][matchers.GROUP])] if seen else [("title", alert.title)]
     if "bot_name" not in dict(pairs) and _holds_for_all(seen, "bot_name", alert.bot_name):
         pairs.append(("bot_name", alert.bot_name))

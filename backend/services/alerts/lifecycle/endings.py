@@ -19,7 +19,7 @@ def resolve(case: LockedAlert, by: Attribution, code: str) -> list[Message]:
         item.resolved_at = now
         item.silenced_until = item.silence_id = None
     ends = [item.ended_at or item.resolved_at for item in case.items]
-    alert.ended_at = max((one for one in ends if one), default=None) if code == "told" else None
+    alert.ended_at = max((end for end in ends if end), default=None) if code == "told" else None
     alert.state, alert.resolved_at, alert.resolved_code = "resolved", now, code
     alert.by_user_id, alert.by_name = by.user_id, by.name
     alert.notify_at = alert.snoozed_until = alert.silenced_until = None
@@ -39,7 +39,7 @@ def reopen(case: LockedAlert, by: Attribution) -> None:
 
 
 def reset_to_firing(case: LockedAlert) -> None:
-    """Nobody has it in hand any more."""
+    """Takes back who acknowledged or snoozed it; the alert fires."""
     alert = case.alert
     alert.state = "firing"
     alert.by_user_id = alert.by_name = alert.acknowledged_at = alert.snoozed_until = None

@@ -111,7 +111,7 @@ class LockedAlert:
         )
 
     def refresh_reach(self) -> Reach:
-        """Reads anew in how many of its chats it arrives."""
+        """Reads in how many of its chats it arrives now."""
         self.reach = reach.of([self.alert.id]).get(self.alert.id, NOWHERE)
         return self.reach
 
@@ -124,13 +124,13 @@ class LockedAlert:
         now, silences, meter = clock.now(), in_force(), faults.meter()
         for item in self.firing:
             labels = seen_labels(item, self.alert.bot_name, self.alert.group_key)
-            found = matchers.silencing(silences, labels, now, meter)
-            if found is not None and item.silence_id != found.id:
-                count_silenced(found.id)
-            item.silence_id = found.id if found else None
-            item.silenced_until = found.ends_at if found else None
+            silence = matchers.silencing(silences, labels, now, meter)
+            if silence is not None and item.silence_id != silence.id:
+                count_silenced(silence.id)
+            item.silence_id = silence.id if silence else None
+            item.silenced_until = silence.ends_at if silence else None
         ends = [item.silenced_until for item in self.firing]
-        self.alert.silenced_until = min(one for one in ends if one) if ends and all(ends) else None
+        self.alert.silenced_until = min(end for end in ends if end) if ends and all(ends) else None
         faults.switch_off(meter)
 
     def catch_up(self) -> None:
@@ -149,7 +149,11 @@ class LockedAlert:
         alert = self.alert
         if alert.source in _MONITORING:
             alert.labels = dict(given) or labeling.common(item.labels for item in self.firing or self.items)
-        began = [one for one in (alert.started_at, *(item.started_at for item in self.items)) if one is not None]
+        began = [
+            began_at
+            for began_at in (alert.started_at, *(item.started_at for item in self.items))
+            if began_at is not None
+        ]
         alert.started_at = min(began, default=None)
 
     def seen_by_policies(self) -> list[VisibleLabels]:
@@ -193,10 +197,10 @@ def lock_group(group_key: bytes) -> None:
 
 def by_id(alert_id: int) -> LockedAlert:
     """The alert of the workspace in scope, locked. Raises NotFound."""
-    found = db.session.get(Alert, alert_id, with_for_update=True, populate_existing=True)
-    if found is None:
+    alert = db.session.get(Alert, alert_id, with_for_update=True, populate_existing=True)
+    if alert is None:
         raise NotFound("alert_not_found", "There is no such alert.")
-    return of(found)
+    return of(alert)
 
 
 def of(alert: Alert) -> LockedAlert:
@@ -256,7 +260,7 @@ def _item_view(item: AlertItem) -> ItemView:
 
 def workspace_id() -> int:
     """The workspace in scope."""
-    found = current_workspace_id()
-    if found is None:
+    current = current_workspace_id()
+    if current is None:
         raise RuntimeError("alerts are handled within a workspace")
-    return found
+    return current

@@ -46,7 +46,7 @@ def run_due(turn: Turn) -> int:
 
 def _next() -> int | None:
     """One alert's steps; None when none is due."""
-    with system_scope("alerts of all workspaces are looked at here"):
+    with system_scope("alerts of all workspaces are read here"):
         alert = db.session.scalars(_due().limit(1).with_for_update(skip_locked=True)).one_or_none()
         if alert is None:
             db.session.rollback()
@@ -73,7 +73,7 @@ def run(case: LockedAlert) -> int:
     """Does everything that is due for this alert, in the caller's transaction; returns how many steps."""
     done = 0
     for _ in range(_MAX_STEPS):
-        step = next((one for one in timing.upcoming(case.facts(), case.rules) if one.at <= clock.now()), None)
+        step = next((due for due in timing.upcoming(case.facts(), case.rules) if due.at <= clock.now()), None)
         if step is None:
             break
         _do(case, step)

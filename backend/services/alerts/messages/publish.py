@@ -161,7 +161,7 @@ def pause_of(messages: Sequence[Message]) -> str | None:
     waiting = [message for message in messages if message.state not in _ENDED]
     if any(message.state != "queued" for message in waiting):
         return None
-    codes = [senders.long_pause_of(one) for one in sorted({message.sender_id for message in waiting})]
+    codes = [senders.long_pause_of(sender_id) for sender_id in sorted({message.sender_id for message in waiting})]
     return codes[0] if codes and None not in codes else None
 
 

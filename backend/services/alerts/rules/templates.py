@@ -56,10 +56,10 @@ def _find(template: str) -> tuple[str | None, str]:
 
 def get(template_id: int) -> AlertTemplate:
     """A template of the workspace in scope. Raises NotFound."""
-    found = db.session.get(AlertTemplate, template_id)
-    if found is None:
+    template = db.session.get(AlertTemplate, template_id)
+    if template is None:
         raise NotFound("template_not_found", "There is no such template.")
-    return found
+    return template
 
 
 def listing(*, cursor: str | None, limit: int) -> tuple[list[AlertTemplate], str | None]:
@@ -72,33 +72,33 @@ def create(actor_label: str, fields: Mapping[str, Any]) -> AlertTemplate:
     _check(fields)
     caps.require_room("templates", select(func.count()).select_from(AlertTemplate))
     now = clock.now()
-    made = AlertTemplate(
+    template = AlertTemplate(
         name=fields["name"], title=fields.get("title"), body=fields["body"], created_at=now, updated_at=now
     )
-    db.session.add(made)
+    db.session.add(template)
     db.session.flush()
-    audit.record(actor_label, "alert_template.created", f"alert_template:{made.id}", name=made.name)
-    return made
+    audit.record(actor_label, "alert_template.created", f"alert_template:{template.id}", name=template.name)
+    return template
 
 
 def change(actor_label: str, template_id: int, fields: Mapping[str, Any]) -> AlertTemplate:
     """Changes title or body; the name stays, because callers know it. Raises NotFound, Invalid."""
-    found = get(template_id)
-    _check({"name": found.name, "title": found.title, "body": found.body} | dict(fields), found.id)
+    template = get(template_id)
+    _check({"name": template.name, "title": template.title, "body": template.body} | dict(fields), template.id)
     for name in ("title", "body"):
         if name in fields:
-            setattr(found, name, fields[name])
-    found.updated_at = clock.now()
+            setattr(template, name, fields[name])
+    template.updated_at = clock.now()
     db.session.flush()
-    audit.record(actor_label, "alert_template.changed", f"alert_template:{found.id}", fields=sorted(fields))
-    return found
+    audit.record(actor_label, "alert_template.changed", f"alert_template:{template.id}", fields=sorted(fields))
+    return template
 
 
 def delete(actor_label: str, template_id: int) -> None:
     """Removes a template; alerts that it made stay as they are. Raises NotFound."""
-    found = get(template_id)
-    audit.record(actor_label, "alert_template.deleted", f"alert_template:{found.id}", name=found.name)
-    db.session.delete(found)
+    template = get(template_id)
+    audit.record(actor_label, "alert_template.deleted", f"alert_template:{template.id}", name=template.name)
+    db.session.delete(template)
     db.session.flush()
 
 
