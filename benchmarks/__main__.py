@@ -17,6 +17,7 @@ NAMES = (
     "ten_bots",
     "fanout",
     "webhook",
+    "reads",
     "updates",
     "live",
     "latency",

@@ -66,6 +66,7 @@ class Settings(BaseModel):
     """It may hold the key of an object store."""
     log_level: str = "INFO"
     rate_limits: str = ""
+    workspace_caps: str = ""
 
     telegram_bot_token: str = Field(default="", repr=False)
     telegram_chat_ids: tuple[str, ...] = ()

@@ -14,13 +14,11 @@ from backend.core.database import current_workspace_id, db
 from backend.core.egress import Egress, EgressFailed, EgressRefused
 from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.models import OutgoingDelivery, OutgoingWebhook
-from backend.services import paging
+from backend.services import caps, paging
 from backend.services.auth import audit
 from backend.services.outgoing_webhooks import emitting, signing
 from backend.services.outgoing_webhooks.retry_policy import matches
 
-MAX_COUNT: Final = 20
-"""Endpoints of one workspace."""
 OVERLAP: Final = timedelta(hours=24)
 """How long the secret before a rotation signs as well."""
 _LOOK_UP_SECONDS: Final = 2.0
@@ -36,8 +34,7 @@ def create(
     """
     _check_url(url)
     event_patterns = _checked_events(event_types)
-    if db.session.execute(select(func.count()).select_from(OutgoingWebhook)).scalar_one() >= MAX_COUNT:
-        raise Conflict("too_many_webhooks", f"A workspace has at most {MAX_COUNT} endpoints.")
+    caps.require_room("webhooks", select(func.count()).select_from(OutgoingWebhook))
     now = clock.now()
     webhook = OutgoingWebhook(
         workspace_id=current_workspace_id(),
