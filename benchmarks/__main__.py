@@ -18,6 +18,7 @@ NAMES = (
     "fanout",
     "webhook",
     "updates",
+    "drain_kills",
     "live",
     "latency",
     "claim_cost",
