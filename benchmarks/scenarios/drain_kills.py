@@ -91,6 +91,7 @@ def _drain(on: Stage, count: int, patience: float) -> tuple[int, float]:
             break
         if ended - before >= count / _KILLS:
             before = ended
+            time.sleep(dice.uniform(0.0, 0.2))  # anywhere in the next batch
             kills += _kill_child(on.pids(dice.choice(_WORKERS))[0])
         time.sleep(0.05)
     return kills, time.monotonic() - begun
