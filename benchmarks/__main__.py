@@ -19,6 +19,7 @@ NAMES = (
     "webhook",
     "reads",
     "updates",
+    "drain_kills",
     "live",
     "latency",
     "claim_cost",
