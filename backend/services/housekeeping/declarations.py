@@ -11,6 +11,7 @@ from backend.services.alerts.rules import silence_application, warnings
 from backend.services.auth import password_resets
 from backend.services.automation_rules import rule_runs
 from backend.services.bots import health
+from backend.services.contacts.imports import work as contact_imports
 from backend.services.daily_summaries import jobs as daily_summaries
 from backend.services.housekeeping import retention
 from backend.services.intake import consumer
@@ -27,6 +28,7 @@ MODULES = (
     attachments,
     column_encryption,
     consumer,
+    contact_imports,
     daily_summaries,
     failures,
     file_fetches,
