@@ -48,6 +48,7 @@ __all__ = [
     "current_workspace_id",
     "db",
     "next_id",
+    "next_ids",
     "require_scope_of",
     "system_scope",
     "within_workspace",
@@ -328,13 +329,16 @@ def _check_waiting(scope: int | str | None) -> None:
 
 def next_id(table: str) -> int:
     """Takes a row's id before its insert: encrypted columns are bound to it. Costs one short round trip."""
+    return next_ids(table, 1)[0]
+
+
+def next_ids(table: str, count: int) -> list[int]:
+    """Takes the ids of so many rows at once, for the same."""
     # Without autoflush, so that nothing pending is stored in this scope: it need not be checked.
     token = _scope.set(_SYSTEM)
     try:
         with db.session.no_autoflush:
-            value: int = db.session.execute(
-                text("SELECT nextval(pg_get_serial_sequence(:table, 'id'))"), {"table": table}
-            ).scalar_one()
+            statement = text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)")
+            return list(db.session.execute(statement, {"table": table, "count": count}).scalars())
     finally:
         _scope.reset(token)
-    return value
