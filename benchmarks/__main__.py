@@ -17,6 +17,7 @@ NAMES = (
     "ten_bots",
     "fanout",
     "webhook",
+    "updates",
     "live",
     "latency",
     "claim_cost",

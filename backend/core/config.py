@@ -100,6 +100,9 @@ class Settings(BaseModel):
     egress_allow_private: bool = False
     """Development only: lets attachments and outgoing webhooks go to private addresses."""
 
+    development: bool = False
+    """An instance of `bin/dev`: shows what only developers need."""
+
     @field_validator("database_url")
     @classmethod
     def _psycopg_address(cls, value: str) -> str:

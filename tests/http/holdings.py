@@ -134,7 +134,7 @@ def alert(caller: User, state: str = "firing") -> int:
         raised = alerts.raise_input(caller.workspace_id, wish, by).alert_id
         assert raised is not None
         if state == "resolved":
-            actions.act(raised, "resolve", by)
+            actions.apply(raised, "resolve", by)
     return raised
 
 

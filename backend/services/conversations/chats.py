@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from backend.channels.inbound import Chat, Person
 from backend.core import clock
 from backend.core.database import db, next_id, system_scope, workspace_scope
-from backend.models import Conversation, Sender
-from backend.services.conversations.hashing import chat_hash, chat_key
+from backend.models import Conversation, Identity, Sender
+from backend.services.conversations.hashing import chat_hash, chat_key, scope_of
 from backend.services.conversations.identities import identity_of
 
 _TITLE_LENGTH = 255
@@ -44,20 +46,28 @@ def find_or_create(
     with workspace_scope(workspace_id):
         hashed = chat_hash(sender.channel, sender.id, chat.id)
         conversation = _by_hash(workspace_id, sender.id, hashed) or _make(sender, chat, hashed, workspace_id)
-        title = (
-            chat.title or chat.name or (f"@{chat.username}" if chat.username else "") or conversation.title or ""
-        ) or None
+        identity = None
         if chat.is_private and person is not None:
-            title = person.name or title
-            identity = identity_of(sender.channel, person, workspace_id=workspace_id, user_id=user_id)
-            if conversation.identity_id != identity.id:
-                conversation.identity_id = identity.id
-        if conversation.title != (title and title[:_TITLE_LENGTH]):
-            conversation.title = title and title[:_TITLE_LENGTH]
-        if conversation.kind != chat.type:
-            conversation.kind = chat.type
+            scope = scope_of(sender.channel, sender.id)
+            identity = identity_of(sender.channel, person, workspace_id=workspace_id, user_id=user_id, scope=scope)
+        for name, value in changes_of(conversation, chat, person, identity).items():
+            setattr(conversation, name, value)
         db.session.flush()
         return conversation
+
+
+def changes_of(
+    conversation: Conversation, chat: Chat, person: Person | None, identity: Identity | None
+) -> dict[str, Any]:
+    """What has to change so that a conversation is called as its provider calls it. `identity` is `person`'s row in a
+    private chat."""
+    title = chat.title or chat.name or (f"@{chat.username}" if chat.username else "") or conversation.title
+    facts: dict[str, Any] = {"kind": chat.type}
+    if chat.is_private and person is not None and identity is not None:
+        title = person.name or title
+        facts["identity_id"] = identity.id
+    facts["title"] = title[:_TITLE_LENGTH] if title else None
+    return {name: value for name, value in facts.items() if getattr(conversation, name) != value}
 
 
 def _by_hash(workspace_id: int, sender_id: int, hashed: bytes) -> Conversation | None:
@@ -70,21 +80,26 @@ def _by_hash(workspace_id: int, sender_id: int, hashed: bytes) -> Conversation |
     ).scalar_one_or_none()
 
 
-def _make(sender: Sender, chat: Chat, hashed: bytes, workspace_id: int) -> Conversation:
-    # Never added to the session: it only seals the id for the row that is about to be inserted.
-    sealing = Conversation(id=next_id("conversations"))
-    sealing.chat_id = chat.id
-    values = {
-        "id": sealing.id,
+def new_row(conversation_id: int, sender: Sender, chat: Chat, hashed: bytes, workspace_id: int) -> dict[str, Any]:
+    """The row of a chat that is met for the first time; what it is called follows by `changes_of`."""
+    # Never added to the session: it only encrypts the id for the row that is about to be inserted.
+    encrypting = Conversation(id=conversation_id)
+    encrypting.chat_id = chat.id
+    return {
+        "id": conversation_id,
         "workspace_id": workspace_id,
         "channel": sender.channel,
         "sender_id": sender.id,
         "chat_hash": hashed,
         "chat_key": chat_key(hashed),
-        "chat_id_encrypted": sealing.chat_id_encrypted,
+        "chat_id_encrypted": encrypting.chat_id_encrypted,
         "kind": chat.type,
         "created_at": clock.now(),
     }
+
+
+def _make(sender: Sender, chat: Chat, hashed: bytes, workspace_id: int) -> Conversation:
+    values = new_row(next_id("conversations"), sender, chat, hashed, workspace_id)
     db.session.execute(
         insert(Conversation)
         .values(values)

@@ -6,15 +6,12 @@ due and no earlier one of its conversation is still new.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased
 
-from backend.channels import registry
 from backend.channels.inbound import Ignored, InboundEvent, Parked
 from backend.core import clock, failpoints
 from backend.core.backoff import Backoff
@@ -23,8 +20,11 @@ from backend.core.encrypted_columns import keyring
 from backend.core.logging import get_logger
 from backend.models import Sender, WebhookEvent
 from backend.services import job_history
-from backend.services.intake import telegram
+from backend.services.intake.arrival import event_received_at
+from backend.services.intake.claims import ClaimedEvent, ConversationPosition
 from backend.services.intake.event_store import row_name
+from backend.services.intake.handlers import HANDLERS as HANDLERS
+from backend.services.intake.handlers import handlers_of, parse
 
 log = get_logger(__name__)
 
@@ -34,27 +34,8 @@ MAX_ATTEMPTS = 8
 """One whose process dies is given more time, about four minutes: perhaps it was not the event that killed it."""
 BACKOFF = Backoff(1.0, 60.0)
 """The pauses of an event whose handler raises."""
-_PAUSES = [Backoff(2.0, 256.0).seconds(attempt) for attempt in range(1, MAX_ATTEMPTS + 1)]
+PAUSES = [Backoff(2.0, 256.0).seconds(attempt) for attempt in range(1, MAX_ATTEMPTS + 1)]
 """Those of one whose process dies, by its attempts."""
-
-ConversationPosition = tuple[int, int]
-"""A conversation in the order of the index: its sender, and its key."""
-
-Prepare = Callable[[Sender, InboundEvent], Any]
-Handle = Callable[[Sender, InboundEvent, Any], None]
-HANDLERS: dict[str, tuple[Prepare, Handle]] = {"telegram_bot": (telegram.prepare, telegram.handle)}
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedEvent:
-    """An event whose attempt has been counted."""
-
-    id: int
-    sender_id: int
-    channel: str
-    key: bytes
-    body: bytes | None
-    has_next: bool
 
 
 # The first of the conversation whatever its time is: one that has to wait holds back those behind it. Another process
@@ -75,7 +56,7 @@ _BEGIN = text(
        SET attempts = e.attempts + 1,
            due_at = cast(:now AS timestamptz) + make_interval(secs => (cast(:pauses AS float8[]))[e.attempts + 1])
       FROM mine WHERE e.id = mine.id
-    RETURNING e.id, e.sender_id, e.channel, e.key, e.body_encrypted AS body,
+    RETURNING e.id, e.sender_id, e.conversation_key, e.channel, e.key, e.body_encrypted AS body, e.received_at,
               EXISTS (SELECT 1 FROM webhook_events n WHERE n.state = 'new' AND n.sender_id = e.sender_id
                          AND n.conversation_key = e.conversation_key AND n.id > e.id) AS has_next
     """
@@ -88,7 +69,7 @@ def begin(place: ConversationPosition) -> ClaimedEvent | None:
     It also moves the event's next try away: should this process die, others go first and the event is not met by the
     same killer at once. None, and nothing counted, where the first is not due or somebody else's.
     """
-    values = {"sender_id": place[0], "key": place[1], "now": clock.now(), "most": MAX_ATTEMPTS, "pauses": _PAUSES}
+    values = {"sender_id": place[0], "key": place[1], "now": clock.now(), "most": MAX_ATTEMPTS, "pauses": PAUSES}
     row = db.session.execute(_BEGIN, values).first()
     if row is None:
         _park_hopeless(place)
@@ -148,6 +129,14 @@ def _lock(event_id: int) -> tuple[WebhookEvent, Sender, bool] | None:
     return None if row is None else (row[0], row[3], bool(row[1]))
 
 
+def read(event: ClaimedEvent) -> Sequence[InboundEvent]:
+    """What a stored body says. Raises DecryptionFailed, and whatever a channel raises."""
+    body = event.body or b""
+    row = row_name(event.sender_id, event.key)
+    raw = keyring().decrypt(body, table="webhook_events", column="body_encrypted", row=row)
+    return parse(event.channel, raw)
+
+
 def process(event: ClaimedEvent) -> bool:
     """Processes one event; True when it ended (also when parked), False when it has to wait or is somebody else's."""
     event_id, sender_id = event.id, event.sender_id
@@ -155,15 +144,12 @@ def process(event: ClaimedEvent) -> bool:
         sender = db.session.get(Sender, sender_id)
         if sender is None or event.body is None:
             return _finish_empty(event_id)
-        raw = keyring().decrypt(
-            event.body, table="webhook_events", column="body_encrypted", row=row_name(sender_id, event.key)
-        )
-        channel = registry.get(event.channel)
-        prepare, handle = HANDLERS[event.channel]
+        contents = read(event)
+        prepare, handle = handlers_of(event.channel)
         # Preparing may ask the provider something: it gets a detached sender and no open transaction.
         db.session.expunge(sender)
         db.session.rollback()
-        prepared = [(inbound, prepare(sender, inbound)) for inbound in channel.parse(raw)]
+        prepared = [(inbound, prepare(sender, inbound)) for inbound in contents]
         db.session.rollback()
         mine = _lock(event_id)
         if mine is None:
@@ -176,8 +162,9 @@ def process(event: ClaimedEvent) -> bool:
             db.session.commit()
             return False
         failpoints.hit("intake.claimed")
-        for inbound, facts in prepared:
-            handle(sender, inbound, facts)
+        with event_received_at(event.received_at):
+            for inbound, facts in prepared:
+                handle(sender, inbound, facts)
         _end(locked, [inbound for inbound, _ in prepared])
         db.session.flush()
         failpoints.hit("intake.processed_not_committed")
@@ -198,8 +185,12 @@ def _end(event: WebhookEvent, inbound_events: Sequence[InboundEvent]) -> None:
     if strange is not None:
         _park(event, strange.reason)
         return
-    useless = all(isinstance(inbound, Ignored) for inbound in inbound_events)
-    event.state, event.processed_at, event.error = "ignored" if useless else "done", clock.now(), None
+    event.state, event.processed_at, event.error = end_state(inbound_events), clock.now(), None
+
+
+def end_state(inbound_events: Sequence[InboundEvent]) -> str:
+    """The state of an event that was handled: `ignored` where nothing here reacts to what it says."""
+    return "ignored" if all(isinstance(inbound, Ignored) for inbound in inbound_events) else "done"
 
 
 def _failed(event_id: int, code: str) -> bool:

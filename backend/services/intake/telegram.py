@@ -6,8 +6,6 @@ system scope. Kinds that nothing here reacts to have been recorded by the intake
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
 from backend.channels.inbound import (
     ButtonPressed,
     ChatMigrated,
@@ -15,14 +13,12 @@ from backend.channels.inbound import (
     MembershipChanged,
     MessageReceived,
 )
-from backend.core import clock
-from backend.core.database import db, workspace_scope
+from backend.core.database import workspace_scope
 from backend.models import Sender
 from backend.services import alerts, conversations, delivery, linking, notifications, senders
-from backend.services.intake import commands
+from backend.services.intake import commands, handlers
+from backend.services.intake.activity import note_activity as note_activity
 from backend.services.intake.commands.chat_context import ChatContext, Facts
-
-_SEEN_EVERY_SECONDS = 60
 
 
 def prepare(sender: Sender, event: InboundEvent) -> Facts:
@@ -30,11 +26,23 @@ def prepare(sender: Sender, event: InboundEvent) -> Facts:
 
     A network call of a few seconds at most, and only for what needs it. `sender` may be detached.
     """
+    if (asked := _membership_asked(sender, event)) is None:
+        return Facts()
+    return Facts(is_admin=senders.is_chat_admin(sender, *asked))
+
+
+def asks_provider(sender: Sender, event: InboundEvent) -> bool:
+    """Whether `prepare` asks Telegram something. Reads nothing."""
+    return _membership_asked(sender, event) is not None
+
+
+def _membership_asked(sender: Sender, event: InboundEvent) -> tuple[str, str] | None:
+    """The group and the person of whom it has to be known whether they administer it; None where it need not be."""
     if isinstance(event, MessageReceived) and event.sender is not None and commands.needs_admin(sender, event):
-        return Facts(is_admin=senders.is_chat_admin(sender, event.chat.id, event.sender.id))
+        return event.chat.id, event.sender.id
     if isinstance(event, ButtonPressed) and event.chat is not None and commands.press_needs_admin(event):
-        return Facts(is_admin=senders.is_chat_admin(sender, event.chat.id, event.person.id))
-    return Facts()
+        return event.chat.id, event.person.id
+    return None
 
 
 def handle(sender: Sender, event: InboundEvent, facts: Facts | None = None) -> None:
@@ -48,26 +56,51 @@ def handle(sender: Sender, event: InboundEvent, facts: Facts | None = None) -> N
         _membership(sender, event)
     elif isinstance(event, ChatMigrated):
         conversations.rekey(sender.id, event.old, event.new)
-    _note_activity(sender)
+    note_activity(sender)
 
 
 def _message(sender: Sender, event: MessageReceived, facts: Facts) -> None:
-    if event.channel_post or event.chat.type == "channel":
+    if is_passed_over(event):
         return
     context = ChatContext.open(sender, event.chat, event.sender, facts, event.message_id)
-    if not event.proves_sender:
-        _unproven(context, event)
+    token = commands.token_in(commands.command_in(sender, event))
+    if token is None or not event.proves_sender:
+        respond(context, event)
         return
-    command = commands.command_in(sender, event)
-    token = commands.token_in(command)
     redemption = None
-    if token is not None and context.may_decide:
+    if context.may_decide:
         redemption = linking.redeem(sender, token, event.chat, event.sender)
         context.follow(redemption)
-    if context.workspace_id is None or (command is None and not event.chat.is_private):
-        # Before the first workspace nobody is there to talk to; and a group's own talk is not ours to keep.
+    respond(context, event, redemption)
+
+
+def is_passed_over(event: MessageReceived) -> bool:
+    """Whether nothing is done about a message: a channel's posts."""
+    return event.channel_post or event.chat.type == "channel"
+
+
+def is_recorded(context: ChatContext, event: MessageReceived) -> bool:
+    """Whether a message is kept in the chat's history: not before the first workspace, as nobody is there to talk to;
+    and not a group's own talk, or what somebody else may have written there."""
+    if context.workspace_id is None:
+        return False
+    if not event.proves_sender:
+        return event.chat.is_private and event.sender is not None and not event.sender.is_bot
+    return event.chat.is_private or commands.command_in(context.sender, event) is not None
+
+
+def respond(context: ChatContext, event: MessageReceived, redemption: linking.Redemption | None = None) -> None:
+    """Records a message and answers it. A redemption is what became of the token that it brought."""
+    recorded = is_recorded(context, event)
+    if recorded:
+        context.record(event)
+    if not event.proves_sender:
+        if context.workspace_id is not None:
+            _refuse_unproven(context, event)
         return
-    _record(context, event)
+    command = commands.command_in(context.sender, event)
+    if not recorded:
+        return
     if redemption is not None:
         commands.answer_redemption(context, redemption)
     elif command is not None:
@@ -76,29 +109,14 @@ def _message(sender: Sender, event: MessageReceived, facts: Facts) -> None:
         commands.hint(context)
 
 
-def _unproven(context: ChatContext, event: MessageReceived) -> None:
+def _refuse_unproven(context: ChatContext, event: MessageReceived) -> None:
     """A message that may be somebody else's words never redeems a token or runs a command; it is told why."""
-    if context.workspace_id is None:
-        return
-    author = event.sender
-    if event.chat.is_private and author is not None and not author.is_bot:
-        _record(context, event)
     if event.edited or not commands.carries_token(context.sender, event):
         return
     if event.forwarded and event.chat.is_private:
         context.send_reply("linking.forwarded")
     elif event.anonymous and event.chat.is_group:
         context.send_reply("linking.anonymous")
-
-
-def _record(context: ChatContext, event: MessageReceived) -> None:
-    conversation = context.conversation()
-    identity_id = conversation.identity_id
-    if event.chat.is_group and event.sender is not None:
-        author = conversations.identity_of(context.sender.channel, event.sender, workspace_id=conversation.workspace_id)
-        identity_id = author.id
-    own = context.user.id if context.user is not None and event.chat.is_private else None
-    conversations.record_inbound(conversation, event, identity_id=identity_id, user_id=own)
 
 
 def _press(sender: Sender, event: ButtonPressed, facts: Facts) -> None:
@@ -135,14 +153,4 @@ def _membership(sender: Sender, event: MembershipChanged) -> None:
     delivery.block(sender.id, hashed, code)
 
 
-def _note_activity(sender: Sender) -> None:
-    """Notes when this bot last received an event, to the minute: events of all its chats pass here at once."""
-    now = clock.now()
-    seen = sender.last_inbound_at
-    if seen is not None and (now - seen).total_seconds() < _SEEN_EVERY_SECONDS:
-        return
-    # Whoever has the row now notes the same.
-    free = select(Sender.id).where(Sender.id == sender.id).with_for_update(key_share=True, skip_locked=True)
-    if db.session.execute(free).scalar() is not None:
-        sender.last_inbound_at = now
-        db.session.flush()
+handlers.register("telegram_bot", prepare, handle)

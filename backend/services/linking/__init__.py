@@ -4,6 +4,7 @@ One link per person and bot; one person per bot and chat in the whole instance.
 """
 
 from backend.services.linking import subscribers as subscribers
+from backend.services.linking.batch import links_of_chats
 from backend.services.linking.confirmations import (
     Confirmation,
     Verified,
@@ -52,6 +53,7 @@ __all__ = [
     "link_of_chat",
     "linked_content",
     "links_of",
+    "links_of_chats",
     "looks_like_token",
     "masked_account",
     "owner_of",

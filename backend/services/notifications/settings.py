@@ -89,7 +89,11 @@ def switch(actor_label: str, user: User, type_name: str, *, on: bool) -> None:
 
 def delivery_preferences_of(user: User, type_name: str) -> DeliveryPreferences:
     """What the person wants concerning one type."""
-    row = db.session.get(NotificationSettings, user.id)
+    return delivery_preferences(db.session.get(NotificationSettings, user.id), user, type_name)
+
+
+def delivery_preferences(row: NotificationSettings | None, user: User, type_name: str) -> DeliveryPreferences:
+    """What the person with these settings wants concerning one type."""
     chosen = row.types if row else {}
     quiet = None
     if row and row.quiet_start and row.quiet_end:

@@ -107,16 +107,17 @@ def alert_of(message: ScheduledMessage, chat_ids: list[str] | None) -> alerts.Al
     if photo and document:
         raise Invalid("attachment_ambiguous", "An alert carries a photo or a document, not both.")
     file = photo or document
+    labels = value.get("labels", {})
+    values = {**labels, **value.get("vars", {})}
+    title, text = alerts.compose(value.get("title", ""), value.get("message", ""), value.get("template"), values)
     return alerts.AlertInput(
-        title=value.get("title", ""),
-        message=value.get("message", ""),
+        title=title,
+        message=text,
         severity=str(value.get("severity", "warning")).strip().lower(),
         bot_name=message.bot_name,
         chat_ids=chat_ids or (),
         throttle_key=value.get("throttle_key"),
-        labels=value.get("labels", {}),
-        template=value.get("template"),
-        vars=value.get("vars", {}),
+        labels=labels,
         buttons=value.get("buttons", ()),
         attachment=Attachment("photo" if photo else "document", file.get("url"), file.get("file_id")) if file else None,
         status=value.get("status", "firing"),

@@ -126,26 +126,31 @@ def test_an_event_that_kills_its_worker_is_parked_after_its_tries(bot, handled, 
     assert handled == [(501, "behind it")]
 
 
-def test_after_a_death_the_event_waits_a_moment_and_others_go_first(bot, handled, monkeypatch):
+def test_after_a_death_those_taken_with_it_wait_a_moment_and_go_before_the_next_try(bot, handled, monkeypatch):
     arrive(bot, update(1, "a", "deadly"), update(2, "b", "innocent"))
 
     class Killed(BaseException):
         pass
 
-    def die_once(sender, event, facts):
-        if event.text == "deadly" and not handled:
+    def die(sender, event, facts):
+        if event.text == "deadly":
             raise Killed
         handled.append((int(event.chat.id), event.text))
 
-    monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (lambda sender, event: None, die_once))
-    with pytest.raises(Killed):
-        intake.drain(Turn(10.0))
-    db.session.rollback()
-    intake.drain(Turn(10.0))
-    assert handled == [(502, "innocent")]
+    def drain():
+        try:
+            intake.drain(Turn(10.0))
+        except Killed:
+            db.session.rollback()
+
+    monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (lambda sender, event: None, die))
+    drain()
+    arrive(bot, update(3, "b", "behind the innocent"))
     clock.move(3)
-    intake.drain(Turn(10.0))
-    assert handled == [(502, "innocent"), (501, "deadly")]
+    drain()
+    drain()
+    assert handled == [(502, "innocent"), (502, "behind the innocent")]
+    assert states() == ["new", "done", "done"]
 
 
 def test_an_unreadable_body_is_kept_apart_and_blocks_nobody(bot, handled):

@@ -12,13 +12,13 @@ import pytest
 from sqlalchemy import insert, select, text, update
 
 from backend.channels import registry
-from backend.channels.base import Envelope
+from backend.channels.spec import Item
 from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.core.work import Turn
 from backend.models import WebhookEvent
 from backend.services import intake
-from backend.services.intake import consumer, processor
+from backend.services.intake import claims, consumer, processor
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
 
@@ -28,9 +28,9 @@ SECONDS = 20.0
 class Numbered(FakeChannel):
     """Bodies are `{"n": number, "chat": name}`."""
 
-    def envelope(self, body):
+    def items(self, body):
         read = json.loads(body)
-        return Envelope(str(read["n"]), read["chat"], "fake")
+        return [Item(None, str(read["n"]), read["chat"], "fake", body)]
 
     def parse(self, body):
         return [json.loads(body)]
@@ -98,7 +98,7 @@ def in_thread(name: str) -> bool:
 
 
 def test_an_event_in_another_processs_hands_holds_back_those_behind_it(app, bot, monkeypatch):
-    """The first is slow between two events, the second has begun the next one meanwhile."""
+    """The first is slow between two events that it has claimed; the second has begun the next one meanwhile."""
     arrive(bot, 1, 2, 3)
     order, first_ended, second_at_it = [], threading.Event(), threading.Event()
     drains: list[Future[int]] = []
@@ -114,6 +114,7 @@ def test_an_event_in_another_processs_hands_holds_back_those_behind_it(app, bot,
     def process_slowly(event):
         number, ended = event.id, process(event)
         if in_thread("first") and number == 1:
+            clock.move(processor.PAUSES[0] + 1)
             first_ended.set()
             second_at_it.wait(SECONDS)
         return ended
@@ -149,7 +150,7 @@ def test_an_event_that_is_not_due_holds_back_those_behind_it(bot, handled):
     )
     db.session.commit()
     assert intake.drain(Turn(10.0)) == 0
-    assert consumer._run_conversation(place_of(1), Turn(10.0)) == 0
+    assert processor.begin(place_of(1)) is None
     clock.move(61)
     assert intake.drain(Turn(10.0)) == 2
     assert handled == [1, 2]
@@ -186,25 +187,18 @@ def test_an_earlier_event_that_comes_to_light_late_goes_first_and_costs_the_late
 
 
 def test_every_conversation_gets_its_turn_beyond_one_page(bot, handled, monkeypatch):
-    monkeypatch.setattr(consumer, "_PAGE", 3)
+    monkeypatch.setattr(consumer, "MAX_BATCH", 3)
     for number in range(10):
         arrive(bot, number, chat=f"chat {number}")
     assert intake.drain(Turn(10.0)) == 10
     assert sorted(handled) == list(range(10))
 
 
-def test_the_conversation_of_the_oldest_event_goes_first(bot, handled):
-    for number in range(10):
-        arrive(bot, number, chat=f"chat {number}")
-    intake.drain(Turn(10.0))
-    assert handled[0] == 0
-
-
 def test_a_long_conversation_lets_the_others_have_their_turn(bot, handled):
     arrive(bot, *range(50), chat="long")
     arrive(bot, 100, chat="short")
     intake.drain(Turn(10.0))
-    assert handled.index(100) <= consumer._RUN
+    assert handled.index(100) <= consumer.MAX_SINGLE
     assert [number for number in handled if number < 100] == list(range(50))
 
 
@@ -232,13 +226,13 @@ def test_a_conversation_of_very_many_events_costs_one_step_of_the_index(bot):
     db.session.commit()
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE webhook_events"))
-        values = {"sender_id": 0, "key": -(2**63), "id": 0, "now": clock.now(), "most": consumer._PAGE}
-        explained = text("EXPLAIN (ANALYZE, FORMAT JSON) " + consumer._HEADS.text).bindparams(
-            *consumer._HEADS._bindparams.values()
+        values = {"senders": [bot.id], "keys": [-(2**63)], "ids": [0], "now": clock.now(), "most": consumer.MAX_BATCH}
+        explained = text("EXPLAIN (ANALYZE, FORMAT JSON) " + claims._HEADS.text).bindparams(
+            *claims._HEADS._bindparams.values()
         )
         plan = connection.execute(explained, values).scalar_one()[0]["Plan"]
     assert read(plan) <= 2
-    assert [place for place, _ in consumer._heads()] == [(bot.id, 7)]
+    assert [head.conversation_key for head in claims.heads({bot.id: -(2**63)}, 5, inclusive={bot.id})] == [7]
 
 
 def read(plan) -> int:
@@ -248,6 +242,6 @@ def read(plan) -> int:
     return own + dropped + sum(read(part) for part in plan.get("Plans", ()))
 
 
-def place_of(event_id: int) -> processor.ConversationPosition:
+def place_of(event_id: int) -> claims.ConversationPosition:
     event = db.session.get_one(WebhookEvent, event_id)
     return event.sender_id, event.conversation_key

@@ -14,7 +14,6 @@ from backend.core import clock, events
 from backend.core.database import db
 from backend.core.errors import NotFound
 from backend.services import files
-from backend.services.alerts import history
 from backend.services.alerts.lifecycle import locked_alert
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import publish
@@ -64,7 +63,7 @@ def on_fetch_failed(failed: FileFetchFailed) -> None:
     case = _waiting_for(failed.owner_id, failed.source) if failed.owner_kind == OWNER else None
     if case is not None:
         case.alert.attachment = _requested(case) | {"state": "failed", "error": failed.code}
-        history.note(case.alert, "attachment_failed", code=failed.code)
+        case.note("attachment_failed", code=failed.code)
 
 
 def _waiting_for(alert_id: int, url: str) -> LockedAlert | None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Final
-
 from backend.channels.base import Content
 from backend.channels.inbound import Command
 from backend.core.database import workspace_scope
 from backend.services import linking
 from backend.services.bots.command_menu import COMMANDS
+from backend.services.intake.answer_limits import HOW_TO
 from backend.services.intake.commands import links
 from backend.services.intake.commands.chat_context import ChatContext, Rows
 from backend.services.notifications import settings
-
-HINT_EVERY: Final = timedelta(hours=1)
 
 
 def start(context: ChatContext, _command: Command) -> None:
@@ -69,13 +65,13 @@ def unknown(context: ChatContext, _command: Command) -> None:
 
 def hint(context: ChatContext) -> None:
     """Tells a stranger who writes anything else how to link, at most once an hour."""
-    if context.last_sent_at("how_to", HINT_EVERY) is None:
+    if not context.was_hinted():
         _explain(context)
 
 
 def _explain(context: ChatContext) -> None:
     code = "linking.how_to" if context.chat.is_private else "linking.how_to_group"
-    context.send_reply(code, kind="how_to", bot=f"@{context.sender.username or context.sender.name}")
+    context.send_reply(code, kind=HOW_TO, bot=f"@{context.sender.username or context.sender.name}")
 
 
 def _status(context: ChatContext) -> None:

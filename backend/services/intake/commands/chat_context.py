@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-
-from sqlalchemy import select
+from datetime import datetime
 
 from backend.channels.base import Button, Content
-from backend.channels.inbound import Chat, Person
+from backend.channels.inbound import Chat, MessageReceived, Person
 from backend.core import clock, i18n
-from backend.core.database import db, workspace_scope
-from backend.models import Conversation, Message, Sender, TelegramLink, User
+from backend.core.database import workspace_scope
+from backend.models import Conversation, Sender, TelegramLink, User
 from backend.services import conversations, delivery, linking
+from backend.services.intake.answer_limits import HINT_EVERY, HOW_TO
+from backend.services.intake.arrival import received_at
+from backend.services.intake.commands.answers import Answering
+from backend.services.intake.commands.chat_store import ChatStore, DirectStore
 
 Rows = tuple[tuple[Button, ...], ...]
 
@@ -34,24 +36,32 @@ class ChatContext:
     person: Person | None
     facts: Facts
     message_id: str | None
+    store: ChatStore
+    received_at: datetime
+    hashed: bytes
+    """The chat's keyed hash."""
     link: TelegramLink | None = None
     user: User | None = None
     _conversation: Conversation | None = field(default=None, repr=False)
+    _inbound_id: int | None = field(default=None, repr=False)
 
     @classmethod
     def open(
-        cls, sender: Sender, chat: Chat, person: Person | None, facts: Facts, message_id: str | None
+        cls,
+        sender: Sender,
+        chat: Chat,
+        person: Person | None,
+        facts: Facts,
+        message_id: str | None,
+        store: ChatStore | None = None,
     ) -> ChatContext:
-        """Makes the context of an event and reads the chat's link."""
-        context = cls(sender, chat, person, facts, message_id)
-        context.link = linking.link_of_chat(sender.id, context.hashed)
-        context.user = linking.owner_of(context.link) if context.link is not None else None
+        """Makes the context of an event and reads the chat's link. By default everything is carried out at once."""
+        hashed = conversations.chat_hash(sender.channel, sender.id, chat.id)
+        rows = store or DirectStore()
+        context = cls(sender, chat, person, facts, message_id, rows, received_at(), hashed)
+        if (owner := rows.link_of(sender, hashed)) is not None:
+            context.link, context.user = owner
         return context
-
-    @property
-    def hashed(self) -> bytes:
-        """The chat's keyed hash."""
-        return conversations.chat_hash(self.sender.channel, self.sender.id, self.chat.id)
 
     @property
     def workspace_id(self) -> int | None:
@@ -87,12 +97,14 @@ class ChatContext:
         if self._conversation is None:
             if self.workspace_id is None:
                 raise RuntimeError("there is no workspace yet")
-            self._conversation = conversations.find_or_create(
+            is_private = self.chat.is_private
+            self._conversation = self.store.conversation(
                 self.sender,
                 self.chat,
+                self.hashed,
                 workspace_id=self.workspace_id,
-                person=self.person if self.chat.is_private else None,
-                user_id=self.user.id if self.user is not None and self.chat.is_private else None,
+                person=self.person if is_private else None,
+                user=self.user if is_private else None,
             )
         return self._conversation
 
@@ -104,17 +116,29 @@ class ChatContext:
         """A text in the reader's language."""
         return i18n.text(code, self.locale, **values)
 
-    def send_reply(self, code: str, *, buttons: Rows = (), kind: str = "reply", **values: object) -> Message:
-        """Answers with a text of the catalog."""
-        return self.send(Content(self.text(code, **values), buttons=buttons), kind=kind)
+    def record(self, event: MessageReceived) -> None:
+        """Adds what was written to the chat's history."""
+        own = self.user if self.chat.is_private else None
+        self._inbound_id = self.store.record(self.conversation(), event, own)
 
-    def send(self, content: Content, *, kind: str = "reply") -> Message:
-        """Answers in the chat; in a group as a reply, so that it stays in its topic and says to whom it is."""
-        conversation = self.conversation()
-        with workspace_scope(conversation.workspace_id):
-            reply_to = self.message_id if self.chat.is_group else None
-            user_id = self.user.id if self.user is not None else None
-            return linking.send_reply(conversation, content, kind=kind, user_id=user_id, reply_to=reply_to)
+    def send_reply(self, code: str, *, buttons: Rows = (), kind: str = "reply", **values: object) -> None:
+        """Answers with a text of the catalog."""
+        self.send(Content(self.text(code, **values), buttons=buttons), kind=kind)
+
+    def send(self, content: Content, *, kind: str = "reply") -> None:
+        """Answers in the chat, or stores why it is not answered now; in a group as a reply, so that it stays in its
+        topic and says to whom it is."""
+        self._answering().send(content, kind=kind, slow_down=Content(self.text("commands.slow_down")))
+
+    def _answering(self) -> Answering:
+        return Answering(
+            self.store,
+            self.conversation(),
+            self.received_at,
+            inbound_id=self._inbound_id,
+            user_id=self.user.id if self.user is not None else None,
+            reply_to=self.message_id if self.chat.is_group else None,
+        )
 
     def rewrite(self, content: Content) -> None:
         """Has the message whose button was pressed say this; where it is not ours any more, says it anew."""
@@ -126,14 +150,7 @@ class ChatContext:
                 return
         self.send(content)
 
-    def last_sent_at(self, kind: str, age: timedelta) -> datetime | None:
-        """When the bot last said something of this kind here, if that was not longer ago than `age`."""
-        conversation = self.conversation()
-        with workspace_scope(conversation.workspace_id):
-            return db.session.execute(
-                select(Message.created_at)
-                .where(Message.conversation_id == conversation.id, Message.kind == kind)
-                .where(Message.created_at > clock.now() - age)
-                .order_by(Message.id.desc())
-                .limit(1)
-            ).scalar()
+    def was_hinted(self) -> bool:
+        """Whether it was said here lately how to link."""
+        history = self.store.history(self.conversation())
+        return history.is_recent(HOW_TO, clock.unix(), HINT_EVERY)

@@ -1,0 +1,107 @@
+"""The outbox for a batch: the rows that `send` stores for one message, collected for many and stored together.
+
+For messages without an idempotency key that are due at once. Stored in the system scope, as a batch holds messages of
+several workspaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from backend.channels import registry
+from backend.channels.base import Content
+from backend.core import bulk, queue
+from backend.models import Conversation, Delivery
+from backend.services.delivery.outbox import Priority
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """A message that is due at once. One with a `canceled_code` is only shown, with why it is not sent."""
+
+    conversation: Conversation
+    content: Content
+    kind: str
+    created_at: datetime
+    expires_at: datetime
+    lane: Priority = Priority.REPLY
+    user_id: int | None = None
+    reply_to: str | None = None
+    canceled_code: str | None = None
+
+    @property
+    def code(self) -> str | None:
+        """Why it is not sent: its own code, or that of a conversation that is blocked; None for one that is."""
+        return self.canceled_code or self.conversation.blocked_code
+
+
+class OutboxRows:
+    """The rows of many messages. Each text is split into its parts once, however often it is said."""
+
+    def __init__(self) -> None:
+        self._parts: dict[tuple[str, Content], list[dict[str, Any]]] = {}
+        self._deliveries: list[dict[str, Any]] = []
+
+    def add_deliveries(self, message: OutgoingMessage, message_id: int) -> None:
+        """Collects what it takes to send a message."""
+        if message.code is None:
+            parts = self._parts_of(message.conversation.channel, message.content)
+            self._deliveries += [_delivery(message_id, message, part) for part in range(len(parts))]
+
+    def row_of(self, message: OutgoingMessage) -> dict[str, Any]:
+        """A message's own row, without its id."""
+        conversation, code = message.conversation, message.code
+        parts = self._parts_of(conversation.channel, message.content)
+        return {
+            "workspace_id": conversation.workspace_id,
+            "conversation_id": conversation.id,
+            "sender_id": conversation.sender_id,
+            "direction": "out",
+            "kind": message.kind,
+            "lane": int(message.lane),
+            "state": "queued" if code is None else "canceled",
+            "error": code,
+            "body": {"parts": parts},
+            "external_id": None,
+            "reply_to": message.reply_to,
+            "user_id": message.user_id,
+            "created_at": message.created_at,
+            "sent_at": None,
+        }
+
+    def store_deliveries(self) -> None:
+        """Stores the deliveries, after their messages were stored."""
+        if self._deliveries:
+            bulk.insert_many(Delivery, self._deliveries)
+            queue.nudge()
+
+    def _parts_of(self, channel: str, content: Content) -> Sequence[dict[str, Any]]:
+        parts = self._parts.get((channel, content))
+        if parts is None:
+            parts = [part.to_json() for part in registry.get(channel).split(content)]
+            self._parts[channel, content] = parts
+        return parts
+
+
+def _delivery(message_id: int, message: OutgoingMessage, part: int) -> dict[str, Any]:
+    conversation = message.conversation
+    return {
+        "workspace_id": conversation.workspace_id,
+        "sender_id": conversation.sender_id,
+        "conversation_id": conversation.id,
+        "message_id": message_id,
+        "part": part,
+        "operation": "send",
+        "chat_key": conversation.chat_key,
+        "lane": int(message.lane),
+        "due_at": message.created_at,
+        "expires_at": message.expires_at,
+        "state": "due",
+        "epoch": 0,
+        "attempts": 0,
+        "reason": "queued",
+        "at_most_once": False,
+    }

@@ -1,0 +1,168 @@
+"""The rows of a batch of events: read by a few statements, changed in memory, written by a few more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from backend.channels.inbound import Chat, MessageReceived, Person
+from backend.core import bulk, clock
+from backend.models import Conversation, Message, MessagePart, Sender, TelegramLink, User
+from backend.services import live
+from backend.services.conversations import history as message_rows
+from backend.services.conversations import identity_hash
+from backend.services.conversations.batch import Met
+from backend.services.conversations.boxes import take_ids
+from backend.services.delivery.bulk_insert import OutboxRows, OutgoingMessage
+from backend.services.intake.answer_limits import AnswerHistory
+from backend.services.linking.batch import ChatName
+
+
+class NotLoaded(Exception):
+    """An event needs a row that was not read for its batch: it has to be handled by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was read for a batch. `known` are messages that are stored already, as (conversation's id, provider's id);
+    `waiting` are answers that are not sent yet."""
+
+    links: Mapping[ChatName, tuple[TelegramLink, User]]
+    met: Met
+    known: Collection[tuple[int, str]]
+    waiting: Collection[int]
+
+
+@dataclass(slots=True)
+class _Received:
+    conversation: Conversation
+    event: MessageReceived
+    identity_id: int | None
+    user_id: int | None
+    at: datetime
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class BatchStore:
+    """A `ChatStore` in memory. Until they are stored, messages have negative ids: -1 is the first."""
+
+    loaded: Loaded
+    _messages: list[_Received | OutgoingMessage] = field(default_factory=list)
+    _recorded: set[tuple[int, str]] = field(default_factory=set)
+    _histories: dict[int, AnswerHistory] = field(default_factory=dict)
+    _changed_histories: set[int] = field(default_factory=set)
+
+    def link_of(self, sender: Sender, hashed: bytes) -> tuple[TelegramLink, User] | None:
+        """See `ChatStore`."""
+        return self.loaded.links.get((sender.id, hashed))
+
+    def conversation(
+        self, sender: Sender, chat: Chat, hashed: bytes, *, workspace_id: int, person: Person | None, user: User | None
+    ) -> Conversation:
+        """See `ChatStore`. Raises NotLoaded."""
+        conversation = self.loaded.met.conversations.get((workspace_id, sender.id, hashed))
+        if conversation is None:
+            raise NotLoaded
+        return conversation
+
+    def record(self, conversation: Conversation, event: MessageReceived, user: User | None) -> int | None:
+        """See `ChatStore`. Raises NotLoaded for a message that changes an earlier one."""
+        if event.edited:
+            raise NotLoaded
+        place = conversation.id, event.message_id
+        if place in self.loaded.known or place in self._recorded:
+            return None
+        self._recorded.add(place)
+        identity_id = conversation.identity_id
+        if event.sender is not None:
+            name = conversation.workspace_id, identity_hash(conversation.channel, event.sender.id)
+            identity_id = self.loaded.met.identities[name].id
+        user_id = user.id if user is not None else None
+        self._messages.append(_Received(conversation, event, identity_id, user_id, clock.now()))
+        return -len(self._messages)
+
+    def send(self, message: OutgoingMessage) -> int:
+        """See `ChatStore`."""
+        self._messages.append(message)
+        return -len(self._messages)
+
+    def history(self, conversation: Conversation) -> AnswerHistory:
+        """See `ChatStore`."""
+        known = self._histories.get(conversation.id)
+        if known is None:
+            known = self._histories[conversation.id] = AnswerHistory.from_json(conversation.recent_answers)
+        return known
+
+    def keep_history(self, conversation: Conversation, history: AnswerHistory) -> None:
+        """See `ChatStore`."""
+        self._changed_histories.add(conversation.id)
+
+    def waiting(self, conversation: Conversation, history: AnswerHistory) -> set[int]:
+        """See `ChatStore`. What the batch itself adds waits."""
+        ids = (answer.message_id for answer in history.answers)
+        return {message_id for message_id in ids if message_id < 0 or message_id in self.loaded.waiting}
+
+    def note_unanswered(self, conversation: Conversation, message_id: int, code: str) -> None:
+        """See `ChatStore`."""
+        message = self._messages[-message_id - 1]
+        if isinstance(message, _Received):
+            message.error = code
+
+    def write(self) -> None:
+        """Stores everything. Runs in the system scope."""
+        ids = bulk.reserve_ids(Message, len(self._messages))
+        outbox, rows, parts, notes = OutboxRows(), [], [], []
+        for message_id, message in zip(ids, self._messages, strict=True):
+            if isinstance(message, OutgoingMessage):
+                row = outbox.row_of(message)
+                outbox.add_deliveries(message, message_id)
+            else:
+                row = message_rows.message_row(
+                    message.conversation,
+                    message.event,
+                    message.at,
+                    identity_id=message.identity_id,
+                    user_id=message.user_id,
+                )
+                row["error"] = message.error
+                parts.append(message_rows.part_row(message_id, message.conversation, message.event, message.at))
+            row["id"] = message_id
+            rows.append(row)
+            names = ("message_id", message_id), ("conversation_id", row["conversation_id"])
+            notes.append(live.Note(row["workspace_id"], "messages", names))
+        bulk.insert_many(Message, rows)
+        take_ids(parts)
+        bulk.insert_many(MessagePart, parts)
+        outbox.store_deliveries()
+        self._write_conversations({-number: message_id for number, message_id in enumerate(ids, 1)})
+        if notes:
+            live.note_many(notes)
+
+    def _write_conversations(self, ids: Mapping[int, int]) -> None:
+        changes: dict[int, dict[str, Any]] = {}
+        for conversation_id, change in self.loaded.met.changes.items():
+            changes[conversation_id] = dict(change)
+        for message in self._messages:
+            change = changes.setdefault(message.conversation.id, {})
+            if isinstance(message, _Received):
+                change["last_message_at"] = message.at
+                # Only the provider's own time: it is compared with the time of a block, which comes in another order.
+                date, seen = message.event.date, change.get("last_inbound_at", message.conversation.last_inbound_at)
+                if date is not None and (seen is None or seen < date):
+                    change["last_inbound_at"] = date
+            elif message.code is None:
+                change["last_message_at"] = message.created_at
+        for conversation_id in self._changed_histories:
+            changes.setdefault(conversation_id, {})["recent_answers"] = self._histories[conversation_id].to_json(ids)
+        names = ("title", "kind", "identity_id", "last_message_at", "last_inbound_at", "recent_answers")
+        bulk.update_many(
+            Conversation,
+            [
+                {"id": conversation_id} | {name: changes[conversation_id].get(name) for name in names}
+                for conversation_id in sorted(changes)
+                if changes[conversation_id]
+            ],
+        )
