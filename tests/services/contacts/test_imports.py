@@ -24,7 +24,7 @@ from backend.models import (
     Suppression,
     Tag,
 )
-from backend.services import attachments
+from backend.services import files
 from backend.services.contacts import custom_fields, records, suppressions, tags
 from backend.services.contacts.imports import administration, claims, reading, work
 from tests.services.contacts.conftest import ACTOR, Imports
@@ -406,12 +406,12 @@ def test_an_import_is_canceled_before_it_runs_and_its_file_goes(imports: Imports
     job = imports.begin(people(3))
     key = job.file_key
     assert key is not None
-    assert attachments.files().exists(key)
+    assert files.storage_of_instance().exists(key)
     administration.cancel(ACTOR, job.id)
     db.session.commit()
     imports.work()
     assert imports.get(job.id).state == "canceled"
-    assert not attachments.files().exists(key)
+    assert not files.storage_of_instance().exists(key)
     for refused in (administration.run, administration.undo, administration.cancel):
         with pytest.raises(Conflict):
             refused(ACTOR, job.id)
@@ -421,19 +421,19 @@ def test_an_import_is_canceled_before_it_runs_and_its_file_goes(imports: Imports
 def test_a_file_that_is_gone_fails_the_import(imports: Imports) -> None:
     job = imports.begin(people(3))
     assert job.file_key is not None
-    attachments.files().delete(job.file_key)
+    files.storage_of_instance().delete(job.file_key)
     failed = imports.go_on(job.id)
     assert (failed.state, failed.error) == ("failed", "file_not_found")
 
 
 def test_a_stored_file_is_imported_and_stays(imports: Imports, contacts: Contacts) -> None:
-    file = attachments.upload(ACTOR, None, "people.csv", io.BytesIO(people(2)))
+    file = files.upload(ACTOR, None, "people.csv", io.BytesIO(people(2)))
     job = administration.create(ACTOR, None, file_id=file.id)
     db.session.commit()
     imports.work()
     imports.go_on(job.id)
     assert len(contacts()) == 2
-    assert attachments.open_file(attachments.get(file.id)).read() == people(2)
+    assert files.open_file(files.get(file.id)).read() == people(2)
 
 
 def test_a_second_run_of_a_running_import_does_nothing(imports: Imports) -> None:

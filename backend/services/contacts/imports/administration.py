@@ -11,7 +11,7 @@ from backend.core import clock, queue
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Conflict, NotFound
 from backend.models import ContactImport
-from backend.services import attachments, paging
+from backend.services import files, paging
 from backend.services.auth import audit
 from backend.services.contacts import custom_fields, settings, tags
 from backend.services.contacts.faults import invalid
@@ -38,10 +38,10 @@ def create(
     """
     key: str | None = None
     if stream is not None:
-        stored = attachments.put(stream, max_bytes=MAX_BYTES)
-        key, size, name = stored.key, stored.size, attachments.safe_name(filename)
+        stored = files.put(stream, max_bytes=MAX_BYTES)
+        key, size, name = stored.key, stored.size, files.safe_name(filename)
     else:
-        file = attachments.get(file_id or 0)
+        file = files.get(file_id or 0)
         key, size, name = None, file.size, file.filename
     now = clock.now()
     job = ContactImport(
@@ -171,8 +171,8 @@ def undo(actor_label: str, import_id: int) -> ContactImport:
 def open_file(job: ContactImport) -> BinaryIO:
     """The file's content. Raises NotFound where it is gone."""
     if job.file_key is not None:
-        return attachments.files().open(job.file_key)
-    return attachments.open_file(attachments.get(job.file_id or 0))
+        return files.storage_of_instance().open(job.file_key)
+    return files.open_file(files.get(job.file_id or 0))
 
 
 def _check_head(job: ContactImport) -> None:
@@ -182,7 +182,7 @@ def _check_head(job: ContactImport) -> None:
         formats.check_head(head)
     except Unreadable as refusal:
         if job.file_key is not None:
-            attachments.files().delete(job.file_key)
+            files.storage_of_instance().delete(job.file_key)
         raise invalid("file", refusal.code, refusal.hint) from None
 
 

@@ -15,9 +15,9 @@ from backend.core.database import db, workspace_scope
 from backend.core.errors import NotFound
 from backend.core.logging import get_logger
 from backend.core.thread_pools import BoundedPool
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import ContactImport
-from backend.services import attachments, job_history
+from backend.services import files, job_history
 from backend.services.contacts.imports import claims, running
 from backend.services.contacts.imports.administration import LANE
 from backend.services.contacts.imports.claims import UNDO_FOR, Claim, Superseded
@@ -31,9 +31,9 @@ PARALLEL: Final = 2
 _TASKS: Final = {"read": running.read, "check": running.check, "run": running.run, "undo": running.undo_run}
 
 
-def has_work() -> bool:
-    """Whether an import is due."""
-    return exists(select(ContactImport.id).where(ContactImport.task.is_not(None), ContactImport.due_at <= clock.now()))
+def waiting() -> Waiting:
+    """Imports that are due."""
+    return (select(ContactImport.id).where(ContactImport.task.is_not(None), ContactImport.due_at <= clock.now()),)
 
 
 def work_on(turn: Turn) -> int:
@@ -88,11 +88,11 @@ def _remove_file(claim: Claim) -> None:
     key = job.file_key
     db.session.rollback()
     if key is not None:
-        attachments.files().delete(key)
+        files.storage_of_instance().delete(key)
     job = claim.load_locked()
     job.file_key, job.task, job.tries = None, None, 0
     db.session.commit()
     db.session.expunge_all()
 
 
-WORK: Final = register(Work("contact_imports", LANE, has_work, work_on, pool=BoundedPool("contact-imports", PARALLEL)))
+WORK: Final = register(Work("contact_imports", LANE, waiting, work_on, pool=BoundedPool("contact-imports", PARALLEL)))
