@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from apiflask import APIFlask
-from flask import Response, request
+from flask import Flask, Request, Response, request
 from flask.json.provider import DefaultJSONProvider
+from flask.sessions import SessionInterface, SessionMixin
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -46,6 +47,17 @@ class JSONProvider(DefaultJSONProvider):
         return super().response(*args, **kwargs)
 
 
+class _NoSessions(SessionInterface):
+    """Flask's own sessions are used by nobody: no cookie of theirs is read or written."""
+
+    def open_session(self, app: Flask, request: Request) -> SessionMixin | None:
+        """None."""
+        return None
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Nothing to save."""
+
+
 def create_app(settings: Settings | None = None) -> APIFlask:
     """The application for these settings, by default those of the environment.
 
@@ -59,6 +71,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     )
     app.json = JSONProvider(app)
     app.request_class = bodies.BoundedRequest
+    app.session_interface = _NoSessions()
     app.config.update(_flask_settings(settings))
     if settings.trusted_proxies:
         # Only the entries added by proxies of ours count: from the right, as many as there are of them.

@@ -120,7 +120,7 @@ def test_variables_without_an_effect_are_said_to_have_none_and_no_others() -> No
 # Where a call takes the code of an outcome: the position among its arguments.
 _CODED = {
     "RetryLater": 1, "RecipientUnreachable": 0, "SenderDisabled": 0, "Rejected": 0, "OutcomeUnknown": 0, "Parked": 0,
-    "EgressFailed": 0, "EgressRefused": 0, "FetchFailed": 0, "Decision": 1, "cancel_pending": 1, "cancel": 1,
+    "EgressFailed": 0, "EgressRefused": 0, "DownloadFailed": 0, "Decision": 1, "cancel_pending": 1, "cancel": 1,
     "cancel_of_sender": 1, "unlink_all_of": 2,
     "block": 2, "disable": 1, "disable_chat": 2, "end_all": 1, "_end": 1, "_leave": 2, "_park": 1, "remember": 1,
     "_end_batch": 2, "record_failure": 1, "message_ended": 2, "_fail": 1,
@@ -246,7 +246,7 @@ def option_names(command: click.Command) -> set[str]:
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_commands_exist(path: Path, app: Flask) -> None:
     page_text = path.read_text(encoding="utf-8")
-    for script in re.findall(r"\bbin/(dev|test|run|setup|bench)\b", page_text):
+    for script in re.findall(r"\bbin/(bench|check|dev|fix|new|run|setup|test)\b", page_text):
         assert os.access(ROOT / "bin" / script, os.X_OK), script
     for line in re.findall(r"\bflask ((?:user|telegram|alert|keys|demo|db) [a-z-]+[^`\n|]*)", page_text):
         group_name, name, *rest = line.split()

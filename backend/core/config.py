@@ -62,9 +62,11 @@ class Settings(BaseModel):
     """How many proxies in front of the web process add to `X-Forwarded-For`."""
     smtp_url: str = Field(default="", repr=False)
     metrics_token: str = Field(default="", repr=False)
-    media_url: str = "var/media"
+    media_url: str = Field(default="var/media", repr=False)
+    """It may hold the key of an object store."""
     log_level: str = "INFO"
     rate_limits: str = ""
+    workspace_caps: str = ""
 
     telegram_bot_token: str = Field(default="", repr=False)
     telegram_chat_ids: tuple[str, ...] = ()

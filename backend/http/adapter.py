@@ -12,7 +12,7 @@ from flask import Request, g
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from backend.core.errors import Invalid, UnsupportedMedia
+from backend.core.errors import Invalid, UnsupportedMedia, field_error
 from backend.http import bodies, tolerant_json, unknown_fields
 
 
@@ -47,6 +47,8 @@ class RequestAdapter(PydanticAdapter):
         if location in ("query", "querystring"):
             bodies.check_pairs(request.args.items(multi=True))
             return self._validate(self._collect(request.args))
+        if location == "form_and_files" and request.is_json and getattr(self.model_class, "takes_json", False):
+            return self._validate(bodies.read_json(request))
         if location in ("form", "files", "form_and_files"):
             return self._validate(self._form(request))
         raise NotImplementedError(f"no views read their {location}")
@@ -85,7 +87,7 @@ def refusal(error: ValidationError, model: type[BaseModel]) -> Invalid:
     ]
     if any(fault["code"] == unknown_fields.CODE for fault in faults):
         return unknown_fields.refusal(faults)
-    return Invalid(detail=faults)
+    return Invalid.of_fields(faults)
 
 
 def _fault(item: Any, model: type[BaseModel]) -> dict[str, Any]:
@@ -93,7 +95,7 @@ def _fault(item: Any, model: type[BaseModel]) -> dict[str, Any]:
     field = ".".join(str(part) for part in place)
     if item["type"] == "extra_forbidden":
         return unknown_fields.fault(field, str(place[-1]), unknown_fields.known_at(model, place[:-1]))
-    return {"field": field, "code": item["type"], "message": item["msg"].removeprefix("Value error, ")}
+    return field_error(field, item["type"], item["msg"].removeprefix("Value error, "))
 
 
 def _is_list(annotation: Any) -> bool:

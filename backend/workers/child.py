@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.core import process_registry, queue
 from backend.core.config import Settings
+from backend.core.database import db, for_loop
 from backend.core.logging import configure, get_logger
-from backend.services import housekeeping
+from backend.services.housekeeping import rounds
 from backend.workers import rq_worker
 from backend.workers.stop_signals import StopSignals
 from backend.workers.supervisor import CANNOT_START
@@ -71,12 +73,15 @@ def _set_up(role: str, settings: Settings, name: str | None, predecessor: str | 
 
 
 def _dispatching(app: Flask, settings: Settings, name: str | None = None, predecessor: str | None = None) -> Loop:
-    from backend.core import storage
     from backend.services.dispatch.dispatcher import Dispatcher
+    from backend.services.files import storage_of_instance
 
-    files = storage.from_url(settings.media_url)
     dispatcher = Dispatcher(
-        app.app_context, files.open, connections=settings.dispatch_connections, owner=name, predecessor=predecessor
+        app.app_context,
+        storage_of_instance().open,
+        connections=settings.dispatch_connections,
+        owner=name,
+        predecessor=predecessor,
     )
     return dispatcher.run, dispatcher.stop
 
@@ -87,14 +92,16 @@ def _working(app: Flask, queue_names: list[str]) -> Loop:
 
 
 def _keep_house(app: Flask, ending: threading.Event) -> None:
-    """Tries the sweep and the tick every two seconds; so does every other worker process, and one of them does it."""
-    while not ending.wait(housekeeping.SWEEP_SECONDS):
-        for part in (housekeeping.sweep, housekeeping.tick):
-            try:
-                with app.app_context():
-                    part()
-            except DBAPIError as error:
-                log.warning("database_away", error=type(error).__name__)
-            except Exception as error:
-                # A defect in one part must not end the other; readiness shows that no beat came.
-                log.exception("housekeeping_defect", part=part.__name__, error=type(error).__name__)
+    """Tries a round of housekeeping every two seconds; so does every other worker process, and one of them does it."""
+    with app.app_context():
+        engine = for_loop(db.engine)
+    while not ending.wait(rounds.SECONDS):
+        try:
+            with app.app_context():
+                rounds.run(engine)
+        except (DBAPIError, PoolTimeout) as error:
+            log.warning("database_away", error=type(error).__name__)
+        except Exception as error:
+            # Readiness shows that no heartbeat came.
+            log.exception("housekeeping_defect", error=type(error).__name__)
+    engine.dispose()

@@ -25,7 +25,7 @@ from backend.services import housekeeping
 from backend.services.dispatch import sender_sessions
 from backend.services.dispatch.dispatcher import Dispatcher
 from backend.services.dispatch.outcome_writer import OutcomeWriter
-from backend.services.housekeeping import sweeper
+from backend.services.housekeeping import rounds, sweeper
 from backend.services.intake import poller as polling
 from backend.workers import rq_worker, supervisor
 from tests.support import factories
@@ -226,12 +226,12 @@ def test_a_defect_in_one_step_of_the_sweep_keeps_no_other_from_being_done(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    monkeypatch.setattr(sweeper.recovery, "expire", Failing(NO_HANDLES, lambda: None, times=1))
+    monkeypatch.setattr(sweeper, "_ensure_bot", Failing(NO_HANDLES, lambda: None, times=1))
     failing = Work("a_work", "intake", Failing(ValueError("x"), lambda: False, times=1), lambda turn: 0)
     monkeypatch.setattr(work, "_registered", {failing.name: failing})
     monkeypatch.setattr(sweeper.live, "purge", lambda: done.append("purged"))
-    monkeypatch.setattr(sweeper, "record_heartbeat", lambda *_: done.append("record_heartbeat"))
+    monkeypatch.setattr(rounds, "beat", lambda _, names: done.extend(names))
     assert housekeeping.sweep()
     assert done == ["purged"]
     assert housekeeping.sweep()
-    assert done == ["purged", "purged", "record_heartbeat"]
+    assert done == ["purged", "purged", "sweep"]

@@ -7,7 +7,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import g
 
-from backend.core.errors import Invalid
+from backend.core.errors import Invalid, field_error
 from backend.http import guards, tolerant_json
 from backend.http.guards import access
 from backend.http.schemas.alerts import (
@@ -220,7 +220,7 @@ def _severity(word: str | None) -> str | None:
     severity = severities.parse(word)
     if severity is None:
         message = "One of critical, error, warning, info and debug."
-        raise Invalid(detail=[{"field": "severity", "code": "bad_severity", "message": message}])
+        raise Invalid.of_fields([field_error("severity", "bad_severity", message)])
     return severity
 
 

@@ -77,8 +77,11 @@ def verify_link(json_data: VerifyIn) -> dict[str, Any] | Response:
 @bp.output(StatusOut)
 def status(query_data: BotQuery) -> Response | dict[str, Any]:
     """Show one's link"""
-    sender = linking.bot_for(guards.actor().workspace_id, query_data.bot)
-    found = linking.status_of(_known_person(query_data), sender)
+    if query_data.bot is None:
+        sender, found = linking.default_status_of(_known_person(query_data))
+    else:
+        sender = linking.bot_for(guards.actor().workspace_id, query_data.bot)
+        found = linking.status_of(_known_person(query_data), sender)
     shown: dict[str, Any] = {"telegram_enabled": found.enabled, "state": found.state}
     optional = {
         "telegram_chat_id": found.chat_id,

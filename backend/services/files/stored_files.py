@@ -8,11 +8,14 @@ from functools import cache
 from pathlib import PurePosixPath
 from typing import BinaryIO, Final
 
+from sqlalchemy import func, select
+
 from backend.channels.base import Media, MediaKind
 from backend.core import clock, config, storage
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Invalid, NotFound, TooLarge
 from backend.models import StoredFile
+from backend.services import caps
 from backend.services.auth import audit
 
 MAX_DOCUMENT: Final = 50 * 1024 * 1024
@@ -24,7 +27,12 @@ _NOT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\u202a-\u202e\u2066-
 
 
 def upload(actor_label: str, user_id: int | None, filename: str | None, stream: BinaryIO) -> StoredFile:
-    """Stores an uploaded file of the workspace in scope. Raises TooLarge over 50 MB and Invalid for an empty one."""
+    """Stores an uploaded file of the workspace in scope.
+
+    Raises TooLarge over 50 MB, Invalid for an empty one, and Conflict (`too_many_file_bytes`) where the workspace's
+    files, those that were fetched included, have reached their cap.
+    """
+    caps.require_room("file_bytes", select(func.sum(StoredFile.size)).select_from(StoredFile))
     made = keep(filename, stream, max_bytes=MAX_DOCUMENT, user_id=user_id)
     audit.record(actor_label, "file.uploaded", f"file:{made.id}", size=made.size, mime=made.mime)
     return made
@@ -44,7 +52,7 @@ def put(stream: BinaryIO, *, max_bytes: int) -> storage.StoredFile:
     stored = storage_of_instance().put(stream, max_bytes=max_bytes, prefix=f"workspace-{current_workspace_id()}/files")
     if stored.size == 0:
         storage_of_instance().delete(stored.key)
-        raise Invalid("file_empty", "The file is empty.", detail=[_fault("file", "file_empty", "The file is empty.")])
+        raise Invalid.of("file", "file_empty", "The file is empty.")
     return stored
 
 
@@ -97,7 +105,7 @@ def as_media(file: StoredFile, kind: MediaKind) -> Media:
     """The file as part of a message. Raises TooLarge or Invalid where it cannot be sent as that kind."""
     if kind == "photo" and file.mime not in PHOTO_TYPES:
         message = "The file is not a picture; attach it as a document."
-        raise Invalid("not_a_picture", message, detail=[_fault("attachment.kind", "not_a_picture", message)])
+        raise Invalid.of("attachment.kind", "not_a_picture", message)
     if file.size > max_bytes_of(kind):
         raise TooLarge("file_too_large", f"The file is too large to be sent as a {kind}.")
     return Media(kind=kind, storage_key=file.key, filename=file.filename, mime=file.mime, size=file.size)
@@ -116,7 +124,3 @@ def safe_name(filename: str | None) -> str:
 @cache
 def _storage(media_url: str) -> storage.Storage:
     return storage.from_url(media_url)
-
-
-def _fault(field: str, code: str, message: str) -> dict[str, str]:
-    return {"field": field, "code": code, "message": message}

@@ -11,7 +11,7 @@ from backend.channels import richtext
 from backend.channels.base import Button, Content, Media, MediaKind, TextFormat
 from backend.channels.telegram_bot import keyboards
 from backend.core.database import workspace_scope
-from backend.core.errors import Invalid, TooLarge
+from backend.core.errors import Invalid, TooLarge, field_error
 from backend.services import delivery, files
 from backend.services.bots import resolution, sending
 from backend.services.bots.resolution import Target
@@ -123,9 +123,7 @@ def build_keyboard(rows: Keyboard | Iterable[Iterable[Any]]) -> Keyboard:
         keyboards.build_keyboard(keyboard)
     except (TypeError, ValueError, KeyError) as error:
         message = str(error) if isinstance(error, ValueError) else "A button is a text with an address or data."
-        raise Invalid(
-            "bad_buttons", message, detail=[{"field": "buttons", "code": "bad_buttons", "message": message}]
-        ) from None
+        raise Invalid.of("buttons", "bad_buttons", message) from None
     return keyboard
 
 
@@ -203,7 +201,7 @@ def _fetched(address: str, kind: MediaKind) -> Any:
             raise TooLarge("file_too_large", f"The file is too large to be sent as a {kind}.") from None
         message = f"The address could not be fetched ({error.code})."
         code = error.code if error.code in ("not_a_picture", "private_address") else "attachment_failed"
-        raise Invalid(code, message, detail=[{"field": kind, "code": error.code, "message": message}]) from None
+        raise Invalid(code, message, detail=[field_error(kind, error.code, message)]) from None
 
 
 def _target(

@@ -11,7 +11,7 @@ from backend.core import clock, events, queue
 from backend.core.backoff import Backoff
 from backend.core.database import db, system_scope
 from backend.core.encrypted_columns import keyring
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import Sender, WebhookEvent
 from backend.services import senders
 from backend.services.intake.event_store import arrived, count_unknown, insert, row_name
@@ -21,9 +21,9 @@ _BATCH: Final = 100
 _WHY: Final = "an item's workspace is found out by processing it"
 
 
-def has_work() -> bool:
-    """Whether an item is due to be tried again."""
-    return exists(select(WebhookEvent.id).where(WebhookEvent.state == "waiting", WebhookEvent.due_at <= clock.now()))
+def waiting() -> Waiting:
+    """Items that are due to be tried again."""
+    return (select(WebhookEvent.id).where(WebhookEvent.state == "waiting", WebhookEvent.due_at <= clock.now()),)
 
 
 def resolve(turn: Turn) -> int:
@@ -105,4 +105,4 @@ def _sender_identified(sender_id: int) -> None:
 
 events.subscribe("sender_identified", _sender_identified)
 
-WORK: Final = register(Work("webhook_recipients", "intake", has_work, resolve))
+WORK: Final = register(Work("webhook_recipients", "intake", waiting, resolve))

@@ -14,7 +14,7 @@ from typing import Any, Final
 from backend.channels.base import Media, MediaKind
 from backend.core import clock, config
 from backend.core.egress import EgressFailed, EgressRefused, connection, target
-from backend.core.errors import Invalid
+from backend.core.errors import Invalid, field_error
 from backend.models import NotificationEvent
 from backend.services import files
 from backend.services.files import Source
@@ -51,13 +51,15 @@ def prepare(given: Attachment | None) -> tuple[dict[str, Any] | None, tuple[Medi
         return None, ()
     if (given.url is None) == (given.file_id is None):
         message = "An attachment has either a url or a file_id."
-        raise _invalid("attachment", "attachment_source", message)
+        raise Invalid.of_fields([field_error("attachment", "attachment_source", message)])
     if given.file_id is not None:
         media = files.as_media(files.get(given.file_id), given.kind)
         return {"kind": given.kind, "file_id": given.file_id}, (media,)
     address = values.http_url(given.url)
     if address is None:
-        raise _invalid("attachment.url", "address_malformed", "The address has to be an http(s) one.")
+        raise Invalid.of_fields(
+            [field_error("attachment.url", "address_malformed", "The address has to be an http(s) one.")]
+        )
     _judge(address)
     return {"kind": given.kind, "url": address, "state": WAITING, "tries": 0}, ()
 
@@ -90,7 +92,7 @@ def _judge(address: str) -> None:
         allowed = config.get().egress_allow_private
         connection.resolve(place, connection.system_resolver, deadline, allow_private=allowed)
     except EgressRefused as error:
-        raise _invalid("attachment.url", error.code, error.message) from None
+        raise Invalid.of_fields([field_error("attachment.url", error.code, error.message)]) from None
     except (EgressFailed, TimeoutError):
         return
 
@@ -110,7 +112,3 @@ def _source(attachment: dict[str, Any] | None) -> tuple[Any, ...] | None:
         return None
     # A fetched address has a file as well; what was asked for is the address.
     return attachment["kind"], attachment.get("url") or attachment.get("file_id")
-
-
-def _invalid(field: str, code: str, message: str) -> Invalid:
-    return Invalid(detail=[{"field": field, "code": code, "message": message}])

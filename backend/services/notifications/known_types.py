@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from sqlalchemy import select
@@ -30,17 +31,17 @@ def require(name: str) -> NotificationType | None:
         return None
     known_type = find(name)
     if known_type is None:
-        raise Invalid(
-            "unknown_event_type",
-            "There is no such event type.",
-            detail=[{"field": "type", "code": "unknown_event_type", "message": "There is no such event type."}],
-        )
+        raise Invalid.of("type", "unknown_event_type", "There is no such event type.")
     return known_type
 
 
 def defaults() -> dict[str, bool]:
     """Every type a person can switch, in a stable order, and whether it is on when they never did."""
-    own = db.session.scalars(select(NotificationType.name).order_by(NotificationType.name))
+    return defaults_with(db.session.scalars(select(NotificationType.name).order_by(NotificationType.name)))
+
+
+def defaults_with(own: Iterable[str]) -> dict[str, bool]:
+    """The same, given the names of the workspace's own types in their order."""
     return dict.fromkeys(BUILT_IN, True) | SUBSCRIPTIONS | dict.fromkeys(own, True)
 
 

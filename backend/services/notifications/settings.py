@@ -6,21 +6,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, time, tzinfo
 from functools import cache
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from backend.core import clock, i18n
-from backend.core.database import db
-from backend.core.errors import Invalid
-from backend.models import NotificationSettings, User
+from backend.core.database import db, system_scope
+from backend.core.errors import Invalid, field_error
+from backend.models import NotificationSettings, NotificationType, User
 from backend.services.auth import audit
 from backend.services.notifications import known_types
 from backend.services.notifications.decision import DeliveryPreferences
 from backend.services.texts.quiet_hours import QuietHours
 
 DEFAULT_SUMMARY_AT = "09:00"
+
+
+_SETTINGS: Final = (
+    select(
+        NotificationSettings,
+        func.array(
+            select(NotificationType.name)
+            .where(NotificationType.workspace_id == bindparam("workspace"))
+            .order_by(NotificationType.name)
+            .scalar_subquery()
+        ),
+    )
+    .select_from(User)
+    .outerjoin(
+        NotificationSettings,
+        (NotificationSettings.user_id == User.id) & (NotificationSettings.workspace_id == User.workspace_id),
+    )
+    .where(User.id == bindparam("user"), User.workspace_id == bindparam("workspace"))
+)
+"""A person's settings, and the names of their workspace's own types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +58,10 @@ class Preferences:
 
 def preferences_of(user: User) -> Preferences:
     """The person's settings, defaults where they never chose. Runs in the workspace's scope."""
-    row = db.session.get(NotificationSettings, user.id)
-    defaults = known_types.defaults()
+    values = {"user": user.id, "workspace": user.workspace_id}
+    with system_scope("the statement names the workspace itself"):
+        row, own_types = db.session.execute(_SETTINGS, values).one()
+    defaults = known_types.defaults_with(own_types)
     chosen = row.types if row else {}
     quiet = {"start": row.quiet_start, "end": row.quiet_end} if row and row.quiet_start and row.quiet_end else None
     return Preferences(
@@ -126,21 +149,21 @@ def _zones() -> frozenset[str]:
 def _check(changes: Mapping[str, Any]) -> None:
     faults = []
     if "locale" in changes and changes["locale"] not in i18n.LOCALES:
-        faults.append(_fault("locale", "unknown_locale", f"One of {', '.join(i18n.LOCALES)}."))
+        faults.append(field_error("locale", "unknown_locale", f"One of {', '.join(i18n.LOCALES)}."))
     if "timezone" in changes and not is_zone(changes["timezone"]):
-        faults.append(_fault("timezone", "unknown_timezone", "Not the name of an IANA time zone."))
+        faults.append(field_error("timezone", "unknown_timezone", "Not the name of an IANA time zone."))
     quiet = changes.get("quiet_hours")
     if quiet and quiet["start"] == quiet["end"]:
-        faults.append(_fault("quiet_hours.end", "quiet_hours_empty", "Quiet hours begin and end at different times."))
+        faults.append(
+            field_error("quiet_hours.end", "quiet_hours_empty", "Quiet hours begin and end at different times.")
+        )
     if changes.get("types"):
         unknown = sorted(changes["types"].keys() - known_types.defaults().keys())
-        faults += [_fault(f"types.{name}", "unknown_event_type", "There is no such event type.") for name in unknown]
+        faults += [
+            field_error(f"types.{name}", "unknown_event_type", "There is no such event type.") for name in unknown
+        ]
     if faults:
-        raise Invalid(detail=faults)
-
-
-def _fault(field: str, code: str, message: str) -> dict[str, str]:
-    return {"field": field, "code": code, "message": message}
+        raise Invalid.of_fields(faults)
 
 
 def _locked(user: User) -> NotificationSettings:

@@ -12,15 +12,13 @@ from sqlalchemy import func, select, update
 from backend.core import clock, config, events, queue
 from backend.core.database import current_workspace_id, db
 from backend.core.egress import Egress, EgressFailed, EgressRefused
-from backend.core.errors import Conflict, Invalid, NotFound
+from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.models import OutgoingDelivery, OutgoingWebhook
-from backend.services import paging
+from backend.services import caps, paging
 from backend.services.auth import audit
 from backend.services.outgoing_webhooks import emitting, signing
 from backend.services.outgoing_webhooks.retry_policy import matches
 
-MAX_COUNT: Final = 20
-"""Endpoints of one workspace."""
 OVERLAP: Final = timedelta(hours=24)
 """How long the secret before a rotation signs as well."""
 _LOOK_UP_SECONDS: Final = 2.0
@@ -36,8 +34,7 @@ def create(
     """
     _check_url(url)
     event_patterns = _checked_events(event_types)
-    if db.session.execute(select(func.count()).select_from(OutgoingWebhook)).scalar_one() >= MAX_COUNT:
-        raise Conflict("too_many_webhooks", f"A workspace has at most {MAX_COUNT} endpoints.")
+    caps.require_room("webhooks", select(func.count()).select_from(OutgoingWebhook))
     now = clock.now()
     webhook = OutgoingWebhook(
         workspace_id=current_workspace_id(),
@@ -157,7 +154,7 @@ def _check_url(url: str) -> None:
     try:
         Egress(allow_private=config.get().egress_allow_private).judge(url, timeout=_LOOK_UP_SECONDS)
     except EgressRefused as error:
-        raise Invalid(error.code, error.message, detail=[_fault("url", error.code, error.message)]) from None
+        raise Invalid.of("url", error.code, error.message) from None
     except EgressFailed:
         # A name that cannot be looked up now is judged when something is sent there.
         return
@@ -166,14 +163,10 @@ def _check_url(url: str) -> None:
 def _checked_events(event_types: Sequence[str]) -> list[str]:
     distinct = list(dict.fromkeys(event_types))
     faults = [
-        _fault(f"events.{position}", "unknown_event_type", "No event has that type.")
+        field_error(f"events.{position}", "unknown_event_type", "No event has that type.")
         for position, pattern in enumerate(distinct)
         if not any(matches(pattern, event_type) for event_type in emitting.EVENTS)
     ]
     if faults:
         raise Invalid("unknown_event_type", "No event has that type.", detail=faults)
     return distinct
-
-
-def _fault(field: str, code: str, message: str) -> dict[str, str]:
-    return {"field": field, "code": code, "message": message}

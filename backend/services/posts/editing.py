@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from sqlalchemy import func, select
+
 from backend.channels import richtext
 from backend.core import clock, config, queue
 from backend.core.database import db
 from backend.core.egress import Egress, EgressFailed, EgressRefused
+from backend.core.errors import Invalid
 from backend.models import Post, User
-from backend.services import files
+from backend.services import caps, files
 from backend.services.auth import audit
 from backend.services.posts import outcomes, publishers, queries, states
 from backend.services.posts.publishers import Draft
-from backend.services.posts.publishers.base import refuse
 from backend.services.texts import values
 
 GRACE: Final = timedelta(minutes=1)
@@ -84,6 +86,7 @@ def create(
     check_media(media)
     if scheduled_at is not None:
         _check_time(scheduled_at)
+    caps.require_room("posts", select(func.count()).select_from(Post).where(Post.state.in_(states.WAITING)))
     post = draft_of(user, place, content, media, scheduled_at=scheduled_at)
     if not draft:
         schedule(post)
@@ -133,7 +136,7 @@ def schedule(post: Post) -> None:
     """Makes a checked draft due, at its time or now. Raises what `create` does."""
     post.publisher = publishers.choose(post.workspace_id, post.platform, post.publisher)
     if not richtext.has_visible(post.content) and not post.media:
-        raise refuse("content", "post_empty", "A post has a text, a picture, or both.")
+        raise Invalid.of("content", "post_empty", "A post has a text, a picture, or both.")
     draft = Draft(post.workspace_id, post.content, post.media, post.target)
     publishers.get(post.publisher).check(draft)
     now = clock.now()
@@ -152,11 +155,11 @@ def check_media(media: Sequence[Mapping[str, Any]]) -> None:
             continue
         address = values.http_url(item.get("url"))
         if address is None:
-            raise refuse(f"media.{position}.url", "address_malformed", "The address has to be an http(s) one.")
+            raise Invalid.of(f"media.{position}.url", "address_malformed", "The address has to be an http(s) one.")
         try:
             Egress(allow_private=config.get().egress_allow_private).judge(address, timeout=_LOOK_UP_SECONDS)
         except EgressRefused as error:
-            raise refuse(f"media.{position}.url", error.code, error.message) from None
+            raise Invalid.of(f"media.{position}.url", error.code, error.message) from None
         except EgressFailed:
             # A name that cannot be looked up now is judged when it is fetched.
             continue
@@ -183,6 +186,6 @@ def _rewrite(post: Post, changes: Mapping[str, Any], new_state: str | None) -> N
 def _check_time(at: datetime) -> None:
     now = clock.now()
     if at < now - GRACE:
-        raise refuse("scheduled_at", "past_date", "This time has passed.")
+        raise Invalid.of("scheduled_at", "past_date", "This time has passed.")
     if at > now + FARTHEST:
-        raise refuse("scheduled_at", "date_too_far", "This time is more than twenty years away.")
+        raise Invalid.of("scheduled_at", "date_too_far", "This time is more than twenty years away.")

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, func, select
 
 from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Invalid, NotFound
 from backend.models import Schedule, ScheduledMessage, ScheduleFire
-from backend.services import paging, scheduling
+from backend.services import caps, paging, scheduling
 from backend.services.auth import audit
 from backend.services.scheduled_messages import contents
 from backend.services.scheduled_messages.sending import JOB, chat_ids_of, target_of
@@ -39,13 +39,14 @@ def create(by: str, fields: Mapping[str, Any]) -> Planned:
 
     `fields`: `bot_name` (None: the default bot), `chat_ids` (None: the bot's own), one of `message`, `alert`, `photo`
     and `document`, `kind`, `cron`, `interval_seconds`, `run_at` (without an offset: local in `timezone`), `timezone`,
-    `enabled`. Raises NotFound, Conflict and Invalid as `bots.resolution.resolve`, `scheduling.check` and
-    `contents.check` do.
+    `enabled`. Raises Conflict (`too_many_scheduled_messages`), and NotFound, Conflict and Invalid as
+    `bots.resolution.resolve`, `scheduling.check` and `contents.check` do.
     """
     workspace_id = current_workspace_id()
     assert workspace_id is not None
     planned = _timing(fields, Timing(fields["kind"]))
     scheduling.check(planned, clock.now())
+    caps.require_room("scheduled_messages", select(func.count()).select_from(ScheduledMessage))
     now = clock.now()
     content = contents.required(fields)
     message = ScheduledMessage(
@@ -149,7 +150,7 @@ def _query() -> Select[Any]:
 def _set_chats(message: ScheduledMessage, chat_ids: list[str] | None) -> None:
     if chat_ids is not None and not chat_ids:
         text = "Name a chat, or leave the list out for the bot's own chats."
-        raise Invalid("no_chats", text, detail=[{"field": "chat_ids", "code": "no_chats", "message": text}])
+        raise Invalid.of("chat_ids", "no_chats", text)
     message.chat_list = None if chat_ids is None else json.dumps(chat_ids)
 
 
@@ -176,11 +177,7 @@ def _moment(value: datetime | None, zone: str) -> datetime | None:
         return value.astimezone(UTC) if value.tzinfo is not None else timing.instant(value, timing.zone_of(zone))
     except OverflowError:
         text = "This moment is too far away."
-        raise Invalid(
-            "date_too_far", text, detail=[{"field": "run_at", "code": "date_too_far", "message": text}]
-        ) from None
+        raise Invalid.of("run_at", "date_too_far", text) from None
     except ValueError:
         text = "This is not the name of a time zone."
-        raise Invalid(
-            "unknown_timezone", text, detail=[{"field": "timezone", "code": "unknown_timezone", "message": text}]
-        ) from None
+        raise Invalid.of("timezone", "unknown_timezone", text) from None

@@ -94,10 +94,10 @@ def test_a_receipt_that_overtakes_the_record_is_applied_after_it(app, sender, ch
     receive(sender, "1001", "delivered")
     receive(sender, "1001", "read")
     assert (fresh(message).state, kept()) == ("queued", 2)
-    assert not pending.has_work()
+    assert not pending.WORK.is_due()
     run_until(app, idle)
     clock.move(2)
-    assert pending.has_work()
+    assert pending.WORK.is_due()
     assert pending.retry(Turn()) == 2
     assert (fresh(message).state, kept()) == ("read", 0)
 
@@ -140,7 +140,7 @@ def test_a_defect_of_one_holds_up_no_other(app, sender, channel, chat, monkeypat
     clock.move(2)
     assert pending.retry(Turn()) == 1
     assert (fresh(message).state, kept()) == ("delivered", 1)
-    assert not pending.has_work(), "it is put off"
+    assert not pending.WORK.is_due(), "it is put off"
 
 
 def test_an_unknown_outcome_is_settled_by_our_own_id_of_the_operation(app, sender, channel, chat):

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from backend.core import clock, config, events, queue
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.logging import get_logger
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import SENT_STATES, Alert, AlertFailure, AlertMessage, Conversation, Message, MessagePart
 from backend.services import job_history, mail, senders
 from backend.services.alerts.lifecycle import locked_alert
@@ -142,9 +142,9 @@ def _note(message: Message, code: str) -> None:
     queue.wake("notifications")
 
 
-def has_work() -> bool:
-    """Whether a failure is still to be dealt with."""
-    return exists(_due().with_only_columns(AlertFailure.id))
+def waiting() -> Waiting:
+    """Failures that are still to be dealt with."""
+    return (_due().with_only_columns(AlertFailure.id),)
 
 
 def settle(turn: Turn) -> int:
@@ -239,4 +239,4 @@ events.subscribe("sender_disabled", on_sender_disabled)
 events.subscribe("sender_paused", on_sender_paused)
 
 
-WORK: Final = register(Work("alert_failures", "notifications", has_work, settle))
+WORK: Final = register(Work("alert_failures", "notifications", waiting, settle))

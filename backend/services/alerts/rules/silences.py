@@ -10,16 +10,14 @@ from sqlalchemy import func, select
 
 from backend.core import clock, queue
 from backend.core.database import db
-from backend.core.errors import Conflict, Invalid, NotFound
+from backend.core.errors import Invalid, NotFound
 from backend.models import AlertItem, AlertSilence
-from backend.services import paging
+from backend.services import caps, paging
 from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest import validation
 from backend.services.alerts.rules import faults as rule_faults
 from backend.services.auth import audit
 
-MAX_COUNT: Final = 200
-"""Silences of a workspace that are not over."""
 LONGEST: Final = timedelta(days=366)
 
 
@@ -78,8 +76,7 @@ def make(
     _check(matchers, starts_at, ends_at)
     now = clock.now()
     live = select(func.count()).select_from(AlertSilence).where(AlertSilence.ends_at > now)
-    if db.session.execute(live).scalar_one() >= MAX_COUNT:
-        raise Conflict("too_many_silences", f"A workspace has at most {MAX_COUNT} silences that are not over.")
+    caps.require_room("silences", live)
     silence = AlertSilence(
         matchers=_plain(matchers),
         starts_at=starts_at,

@@ -6,20 +6,19 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from backend.channels import richtext
 from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.models import AlertTemplate
-from backend.services import paging
+from backend.services import caps, paging
 from backend.services.alerts.ingest import validation
 from backend.services.auth import audit
 from backend.services.texts import templates as placeholders
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,47}")
-MAX_COUNT: Final = 200
 MAX_TITLE: Final = 200
 
 
@@ -71,8 +70,7 @@ def listing(*, cursor: str | None, limit: int) -> tuple[list[AlertTemplate], str
 def create(actor_label: str, fields: Mapping[str, Any]) -> AlertTemplate:
     """Adds a template. Raises Invalid, Conflict(`template_exists`, `too_many_templates`)."""
     _check(fields)
-    if len(db.session.scalars(select(AlertTemplate.id)).all()) >= MAX_COUNT:
-        raise Conflict("too_many_templates", f"A workspace has at most {MAX_COUNT} templates.")
+    caps.require_room("templates", select(func.count()).select_from(AlertTemplate))
     now = clock.now()
     template = AlertTemplate(
         name=fields["name"], title=fields.get("title"), body=fields["body"], created_at=now, updated_at=now

@@ -105,11 +105,6 @@ class Calling(Publisher, Protocol):
         ...
 
 
-def refuse(field: str, code: str, message: str) -> Invalid:
-    """A 422 with the field at fault."""
-    return Invalid(code, message, detail=[{"field": field, "code": code, "message": message}])
-
-
 def missing_addresses(media: Iterable[Mapping[str, Any]], progress: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
     """The addresses that are still to be fetched, each with the position and kind of its first use."""
     there = progress.get(FILES) or progress.get(FILES_SO_FAR, {})
@@ -123,4 +118,4 @@ def missing_addresses(media: Iterable[Mapping[str, Any]], progress: Mapping[str,
 def require_text(draft: Draft, most: int) -> None:
     """Raises Invalid for more text than the platform takes."""
     if len(draft.content) > most:
-        raise refuse("content", "text_too_long", f"This platform takes at most {most:,} characters.")
+        raise Invalid.of("content", "text_too_long", f"This platform takes at most {most:,} characters.")

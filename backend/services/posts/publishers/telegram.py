@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from backend.channels.base import Content, Media
-from backend.core.errors import AppError
+from backend.core.errors import AppError, Invalid
 from backend.models import Post
 from backend.services import files
 from backend.services.bots import resolution, sending
-from backend.services.posts.publishers.base import FILES, Draft, Plan, Prepared, missing_addresses, refuse, require_text
+from backend.services.posts.publishers.base import FILES, Draft, Plan, Prepared, missing_addresses, require_text
 
 KIND: Final = "post"
 MAX_TEXT: Final = 20_000
@@ -64,7 +64,7 @@ def _resolve(workspace_id: int, target: Any) -> resolution.Target:
     )
     if len(resolved.chat_ids) != 1:
         message = "This bot has several chats: name the one to post in. A post for several is several posts."
-        raise refuse("target.chat_id", "one_chat", message)
+        raise Invalid.of("target.chat_id", "one_chat", message)
     return resolved
 
 
