@@ -65,7 +65,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     """
     settings = settings or config.load()
     startup.begin(settings)
-    logging.configure(settings.log_level, secrets=_secrets(settings))
+    logging.configure(settings.log_level, secrets=settings.secret_values())
     app = APIFlask(
         __name__, title="Switchboard", version="1", spec_path=None, docs_path=None, json_errors=False, **_NO_STATIC
     )
@@ -103,20 +103,10 @@ def _begin_request() -> None:
     questions.begin_request("looks" if request.method in ("GET", "HEAD") else "acts")
 
 
-def _secrets(settings: Settings) -> list[str]:
-    """The values that no log may hold: the fields that stay out of the settings' own repr."""
-    hidden = [name for name, field in Settings.model_fields.items() if not field.repr]
-    values = [str(getattr(settings, name)) for name in hidden]
-    values += [bot.token for bot in settings.telegram_bot_configs]
-    return [part for value in values for part in value.split(",") if part]
-
-
 def _flask_settings(settings: Settings) -> dict[str, Any]:
     return {
         "SECRET_KEY": settings.secret_key,
-        "SQLALCHEMY_DATABASE_URI": settings.database_url,
-        # Parameters can hold secrets and people's texts: they stay out of error messages, and so out of logs.
-        "SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": True},
+        **settings.for_sqlalchemy(),
         "MAX_CONTENT_LENGTH": MAX_BODY,
         "MAX_FORM_MEMORY_SIZE": MAX_BODY,
         "MAX_FORM_PARTS": 100,
