@@ -13,6 +13,7 @@ from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from backend import cli
+from backend.compat import probes
 from backend.core import config, logging, pool_checks, startup, thread_pools
 from backend.core.config import Settings
 from backend.core.database import db
@@ -61,8 +62,10 @@ class _NoSessions(SessionInterface):
 def create_app(settings: Settings | None = None) -> APIFlask:
     """The application for these settings, by default those of the environment.
 
-    Raises ConfigurationError naming a missing variable, and RuntimeError for a route without a guard.
+    Raises ConfigurationError naming a missing variable, and RuntimeError for a route without a guard or a
+    library without a name that is needed.
     """
+    probes.require("apiflask", "rq", "sqlalchemy")
     settings = settings or config.load()
     startup.begin(settings)
     logging.configure(settings.log_level, secrets=settings.secret_values())

@@ -96,6 +96,8 @@ class Settings(BaseModel):
 
     web_threads: int = Field(default=8, ge=1, le=256)
     """How many requests one web process computes at a time."""
+    web_protocol: Literal["own", "uvicorn"] = "own"
+    """How the web process reads HTTP; read by `backend.asgi.protocol` before there are settings."""
     # How much of the engine one process takes on.
     dispatch_connections: int = Field(default=32, ge=1, le=512)
     egress_allow_private: bool = False
