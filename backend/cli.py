@@ -24,9 +24,9 @@ _OPTIONS_WITH_VALUE: Final = frozenset({"-A", "--app", "-e", "--env-file"})
 
 def register(app: Flask) -> None:
     """Adds the commands to the application."""
-    from backend.commands import alert, demo, keys, telegram, user
+    from backend.commands import alert, channels, demo, keys, telegram, user
 
-    for group in (user.group, telegram.group, alert.group, demo.group, keys.group):
+    for group in (user.group, telegram.group, channels.group, alert.group, demo.group, keys.group):
         app.cli.add_command(group)
 
 

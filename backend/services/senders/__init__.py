@@ -31,6 +31,7 @@ from backend.services.senders.webhook import (
     webhook_secret_of,
     webhook_secrets_of,
 )
+from backend.services.senders.webhook_reports import WebhookReport, webhook_reports
 from backend.services.senders.webhook_verifier import (
     WebhookTarget,
     is_target_known,
@@ -48,6 +49,7 @@ __all__ = [
     "REFUSED",
     "BotCommandText",
     "Recipients",
+    "WebhookReport",
     "WebhookTarget",
     "bot_id_of",
     "by_id",
@@ -79,6 +81,7 @@ __all__ = [
     "username_of",
     "webhook_address",
     "webhook_info",
+    "webhook_reports",
     "webhook_secret_of",
     "webhook_secrets_of",
     "webhook_target_of",
