@@ -61,10 +61,10 @@ class Work:
     """One kind of work: whether there is some now, and how a turn of it is done.
 
     `has_work` reads in the system scope and leaves its transaction open. `run` commits as it goes, stops soon after
-    the turn is over, and returns how many things it did; it may die at any point and begin anew in any process. `timed`
-    says that the passing of time makes it due, so that the tick wakes it and not the sweep. One that waits for other
-    people's servers has a `pool`: its turn is then a thread, which is waited for until the turn is over and goes on by
-    itself.
+    the turn is over, and returns how many things it did; it may die at any point and begin again in any process.
+    `timed` says that the passing of time makes it due, so that the tick wakes it and not the sweep. One that waits for
+    other people's servers has a `pool`: its turn is then a thread, which is waited for until the turn is over and goes
+    on by itself.
     """
 
     name: str

@@ -129,10 +129,10 @@ PLAIN_PAGES: dict[str, Address] = {
 
 ROWLESS = {
     "console_assets.asset": "a file of the product",
-    "console_entrance.nowhere": "there is no such page",
-    "console_entrance.reset_form": "for somebody who is not signed in",
-    "console_entrance.root": "leads on",
-    "console_entrance.sign_in_form": "for somebody who is not signed in",
+    "console_sign_in.nowhere": "there is no such page",
+    "console_sign_in.reset_form": "for somebody who is not signed in",
+    "console_sign_in.root": "leads on",
+    "console_sign_in.sign_in_form": "for somebody who is not signed in",
     "docs.asset": "a file of the product",
     "docs.document": "describes the API",
     "docs.page": "describes the API",

@@ -92,7 +92,7 @@ def send(
 def release(
     message: Message, content: Content | None = None, *, not_before: datetime | None = None, reason: str = "queued"
 ) -> bool:
-    """Makes a message that waits for something of ours (a file, a decision) due now, with `content` if given.
+    """Makes a message that waits for something here (a file, a decision) due now, with `content` if given.
 
     With `not_before` (aware) it goes on waiting until then, with `reason`. A message that was canceled or has already
     begun stays as it is: False.
@@ -228,7 +228,7 @@ def _insert_ephemeral(
 
 
 def lock(message: Message) -> None:
-    """Locks a message and reads it anew; whoever locks deliveries too locks the message first."""
+    """Locks a message and reads it again; whoever locks deliveries too locks the message first."""
     db.session.refresh(message, with_for_update=True)
 
 

@@ -66,7 +66,7 @@ def record(outcomes: Sequence[Outcome]) -> None:
 # The common case in one statement, for it decides what a message costs. The snapshot is taken after the messages are
 # locked, so an edit that committed before is seen, and one that comes later waits. "Not due" means `sending`: said so,
 # the planner finds a row by its id, and does not read the index of all in flight, which looks small to it and is full
-# of dead entries while a transaction is held open. An id that another part has (a provider has begun its ids anew) is
+# of dead entries while a transaction is held open. An id that another part has (a provider has begun its ids again) is
 # taken from it before the insert: counting makes that statement come first.
 SENT = text(
     """
@@ -171,7 +171,7 @@ def _refuse(claimed: Claimed) -> None:
 
 
 def without_detail(outcome: Outcome) -> Outcome:
-    """The least that can be recorded of an outcome whose full record was refused: that it was a defect of ours."""
+    """The least that can be recorded of an outcome whose full record was refused: that it was an internal error."""
     if outcome.decision is None:
         decision = Decision(Next.UNKNOWN, "internal_error", "unknown")
     else:
