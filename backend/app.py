@@ -77,7 +77,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     app.session_interface = _NoSessions()
     app.config.update(_flask_settings(settings))
     if settings.trusted_proxies:
-        # Only the entries added by proxies of ours count: from the right, as many as there are of them.
+        # Only the entries added by our proxies count: from the right, as many as there are of them.
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=0, x_prefix=0)  # type: ignore[method-assign]
     db.init_app(app)

@@ -16,7 +16,7 @@ _FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class UpgradeProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with a parser that can begin anew. Whoever derives from it parses with `feed`."""
+    """uvicorn's HTTP protocol with a parser that can begin again. Whoever derives from it parses with `feed`."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

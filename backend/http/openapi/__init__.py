@@ -125,7 +125,7 @@ def _add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
 def _is_needed(body: dict[str, Any], schemas: dict[str, Any]) -> bool:
     """Whether a request without this body is refused: whether any of its fields has to be there."""
     references = [content["schema"].get("$ref", "") for content in body["content"].values()]
-    return any(schemas.get(one.rpartition("/")[2], {}).get("required") for one in references)
+    return any(schemas.get(reference.rpartition("/")[2], {}).get("required") for reference in references)
 
 
 def _complete(operation: dict[str, Any], guard: Guard, schemas: dict[str, Any]) -> None:

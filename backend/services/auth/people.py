@@ -55,7 +55,7 @@ def _by_external_id(actor: Actor, external_user_id: str, make: bool) -> User:
         return person
     if not make:
         raise NotFound("person_not_found", "There is no such person here.")
-    made = (
+    created_id = (
         insert(User)
         .values(
             workspace_id=actor.workspace_id,
@@ -68,7 +68,7 @@ def _by_external_id(actor: Actor, external_user_id: str, make: bool) -> User:
         .on_conflict_do_nothing(index_elements=["workspace_id", "external_user_id"])
         .returning(User.id)
     )
-    new_id = db.session.execute(made).scalar_one_or_none()
+    new_id = db.session.execute(created_id).scalar_one_or_none()
     if new_id is not None:
         audit.record(actor.label, "person.created", f"user:{new_id}", external=True)
     return db.session.scalars(known).one()

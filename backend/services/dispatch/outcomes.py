@@ -196,7 +196,7 @@ def _refuse(claimed: Claimed) -> None:
 
 
 def without_detail(outcome: Outcome) -> Outcome:
-    """The least that can be recorded of an outcome whose full record was refused: that it was a defect of ours."""
+    """The least that can be recorded of an outcome whose full record was refused: that it was an internal error."""
     if outcome.decision is None:
         decision = Decision(Next.UNKNOWN, "internal_error", "unknown")
     else:

@@ -26,8 +26,8 @@ def on_message_gone(event: MessageGone) -> None:
     with workspace_scope(message.workspace_id):
         try:
             with db.session.begin_nested():
-                subject = subjects.living_of(message)
-                new_message = reporting.tell_anew(message, subject) if subject is not None else None
+                subject = subjects.current_subject_of(message)
+                new_message = reporting.send_again(message, subject) if subject is not None else None
         except OperationalError:
             raise
         except Exception as error:

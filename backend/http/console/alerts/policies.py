@@ -104,7 +104,7 @@ def change(policy_id: int) -> Response:
 def delete(policy_id: int) -> Response:
     """Removes a policy."""
     policies.delete(actor().label, policy_id)
-    return pages.done(url_for(".listing"), pages.t("console_alerts.done.policy_deleted"))
+    return pages.redirect_with_toast(url_for(".listing"), pages.t("console_alerts.done.policy_deleted"))
 
 
 @bp.get("/console/alerts/setup")
@@ -130,7 +130,7 @@ def _save(policy: AlertPolicy | None) -> Response:
             policies.change(actor().label, policy.id, wanted.model_dump())
     except (Invalid, Conflict, NotFound) as error:
         return _form(policy, given, lines, form_errors.by_field(error, FORM), status=error.status)
-    return pages.done(url_for(".listing"), pages.t("console_alerts.done.policy_saved"))
+    return pages.redirect_with_toast(url_for(".listing"), pages.t("console_alerts.done.policy_saved"))
 
 
 def _fields(given: dict[str, Any]) -> dict[str, Any]:

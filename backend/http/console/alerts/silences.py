@@ -102,8 +102,8 @@ def create() -> Response:
         )
     except Invalid as error:
         return _form(lines, given, form_errors.by_field(error, FORM), status=error.status)
-    return pages.done(
-        forms.back(url_for(".listing")),
+    return pages.redirect_with_toast(
+        forms.return_url(url_for(".listing")),
         pages.t("console_alerts.done.silence", until=texts.moment(silence.ends_at)),
         undo=url_for(".end", silence_id=silence.id),
     )
@@ -114,7 +114,7 @@ def create() -> Response:
 def end(silence_id: int) -> Response:
     """What it silences is heard again."""
     silences.end(by(), silence_id)
-    return pages.done(url_for(".listing"), pages.t("console_alerts.done.silence_ended"))
+    return pages.redirect_with_toast(url_for(".listing"), pages.t("console_alerts.done.silence_ended"))
 
 
 def _form(
