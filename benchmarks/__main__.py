@@ -21,6 +21,7 @@ NAMES = (
     "latency",
     "claim_cost",
     "schedules",
+    "contacts",
     "endurance",
     "attacks",
     "soak",
