@@ -14,6 +14,7 @@ from backend.core.database import current_workspace_id, db
 from backend.core.errors import Invalid, NotFound, TooLarge
 from backend.models import StoredFile
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 
 MAX_DOCUMENT: Final = 50 * 1024 * 1024
 MAX_PHOTO: Final = 10 * 1024 * 1024
@@ -23,10 +24,10 @@ _MAX_NAME: Final = 120
 _NOT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\u202a-\u202e\u2066-\u2069]')
 
 
-def upload(actor_label: str, user_id: int | None, filename: str | None, stream: BinaryIO) -> StoredFile:
+def upload(by: Attribution, filename: str | None, stream: BinaryIO) -> StoredFile:
     """Stores an uploaded file of the workspace in scope. Raises TooLarge over 50 MB and Invalid for an empty one."""
-    made = keep(filename, stream, max_bytes=MAX_DOCUMENT, user_id=user_id)
-    audit.record(actor_label, "file.uploaded", f"file:{made.id}", size=made.size, mime=made.mime)
+    made = keep(filename, stream, max_bytes=MAX_DOCUMENT, user_id=by.user_id)
+    audit.record(by, "file.uploaded", f"file:{made.id}", size=made.size, mime=made.mime)
     return made
 
 
