@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
 from backend.core.encrypted_columns import Encrypted
+
+SENT_STATES: Final = ("accepted", "sent", "delivered", "read", "played")
+"""The states of an outbound message that the provider has taken."""
 
 
 class Message(HasId, Tenant, Base):
@@ -73,7 +76,7 @@ class MessagePart(Tenant, Base):
     """What the provider holds of a message: one row per part it accepted.
 
     A part is found by the provider's id alone: within a `box` an id stands for one part of a workspace. The box is the
-    empty one for the sender's account; a supergroup or a channel, whose ids begin anew, has a box of its own.
+    empty one for the sender's account; a supergroup or a channel, whose ids begin again, has a box of its own.
     """
 
     __tablename__ = "message_parts"

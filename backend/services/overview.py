@@ -11,7 +11,17 @@ from sqlalchemy import ColumnElement, and_, func, select
 
 from backend.core import clock
 from backend.core.database import db, system_scope
-from backend.models import Alert, AlertMessage, Delivery, Message, NotificationEvent, Post, Sender, WebhookEvent
+from backend.models import (
+    SENT_STATES,
+    Alert,
+    AlertMessage,
+    Delivery,
+    Message,
+    NotificationEvent,
+    Post,
+    Sender,
+    WebhookEvent,
+)
 from backend.services import paging
 
 _DAY: Final = timedelta(days=1)
@@ -23,7 +33,7 @@ NO_CODE: Final = "–"
 
 @dataclass(frozen=True, slots=True)
 class AttentionItem:
-    """One thing that somebody should look at. `kind` is a code with words in the console's catalog; `values` fill
+    """One thing that needs somebody. `kind` is a code with words in the console's catalog; `values` fill
     them; `about` is what it concerns, as (table, id)."""
 
     kind: str
@@ -54,11 +64,11 @@ class Figures:
     oldest_seconds: float
 
 
-def needs(workspace_id: int) -> list[AttentionItem]:
+def attention_items(workspace_id: int) -> list[AttentionItem]:
     """What needs somebody: switched-off bots, firing alerts, posts and messages whose outcome nobody knows, updates
     that could not be processed, failed messages. Bad ones first, each by age."""
-    found = [*_bots(workspace_id), *_alerts(), *_posts(), *_messages()]
-    return sorted(found, key=lambda need: (need.tone != "bad", need.since))
+    items = [*_bots(workspace_id), *_alerts(), *_posts(), *_messages()]
+    return sorted(items, key=lambda need: (need.tone != "bad", need.since))
 
 
 def unsent(
@@ -86,7 +96,7 @@ def figures() -> Figures:
     since, now = clock.now() - _DAY, clock.now()
     sent, failed = db.session.execute(
         select(
-            func.count(Message.id).filter(Message.state.in_(("sent", "delivered", "read"))),
+            func.count(Message.id).filter(Message.state.in_(SENT_STATES)),
             func.count(Message.id).filter(Message.state.in_(("failed", "unknown"))),
         ).where(Message.direction == "out", Message.created_at >= since)
     ).one()

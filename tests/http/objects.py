@@ -125,7 +125,7 @@ def _page(_caller: User) -> Example:
     return Example(query={"limit": 2})
 
 
-@example("people.one")
+@example("people.show")
 def _person(caller: User) -> Example:
     return Example(path={"person_id": callers.member(holdings.home(caller), role="viewer").id})
 
@@ -147,7 +147,7 @@ def _issue(_caller: User) -> Example:
     return Example(json={"name": "A program", "scopes": ["read"]}, status=201)
 
 
-@example("tokens.one")
+@example("tokens.show")
 def _token(caller: User) -> Example:
     return Example(path={"token_id": holdings.token(caller)})
 

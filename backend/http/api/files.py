@@ -50,17 +50,17 @@ def download(file_id: int) -> Response:
 
     Always as an attachment; a browser is told neither to show nor to guess it.
     """
-    found = files.get(file_id)
+    file = files.get(file_id)
     # The name is a person's, the type our own reading of the content: neither lets a browser run it here.
     response = send_file(
-        files.open_file(found),
-        mimetype=found.mime,
+        files.open_file(file),
+        mimetype=file.mime,
         as_attachment=True,
-        download_name=found.filename,
+        download_name=file.filename,
         conditional=False,
         etag=False,
     )
-    response.headers["Content-Length"] = str(found.size)
+    response.headers["Content-Length"] = str(file.size)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

@@ -33,8 +33,8 @@ _SCHEDULE = ("kind", "cron", "interval_seconds", "run_at", "timezone", "enabled"
 @bp.output(ScheduledMessages)
 def listing(query_data: PageQuery) -> dict[str, Any]:
     """List scheduled messages, the newest first"""
-    found, following = scheduled_messages.listing(cursor=query_data.cursor, limit=query_data.limit)
-    return {"scheduled_messages": [_shown(one) for one in found], "next_cursor": following}
+    messages, following = scheduled_messages.listing(cursor=query_data.cursor, limit=query_data.limit)
+    return {"scheduled_messages": [_shown(message) for message in messages], "next_cursor": following}
 
 
 @bp.post("")
@@ -101,8 +101,8 @@ def run(message_id: int) -> dict[str, Any]:
 @bp.output(Runs)
 def history(message_id: int, query_data: PageQuery) -> dict[str, Any]:
     """List each time it was due, the newest first, with its messages and how far they got"""
-    found, following = scheduled_messages.history(message_id, cursor=query_data.cursor, limit=query_data.limit)
-    return {"runs": [_run(one) for one in found], "next_cursor": following}
+    fires, following = scheduled_messages.history(message_id, cursor=query_data.cursor, limit=query_data.limit)
+    return {"runs": [_run(fire) for fire in fires], "next_cursor": following}
 
 
 def _shown(planned: Planned) -> dict[str, Any]:

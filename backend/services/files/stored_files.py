@@ -33,9 +33,9 @@ def upload(actor_label: str, user_id: int | None, filename: str | None, stream: 
     files, those that were fetched included, have reached their cap.
     """
     caps.require_room("file_bytes", select(func.sum(StoredFile.size)).select_from(StoredFile))
-    made = keep(filename, stream, max_bytes=MAX_DOCUMENT, user_id=user_id)
-    audit.record(actor_label, "file.uploaded", f"file:{made.id}", size=made.size, mime=made.mime)
-    return made
+    file = keep(filename, stream, max_bytes=MAX_DOCUMENT, user_id=user_id)
+    audit.record(actor_label, "file.uploaded", f"file:{file.id}", size=file.size, mime=file.mime)
+    return file
 
 
 def keep(filename: str | None, stream: BinaryIO, *, max_bytes: int, user_id: int | None = None) -> StoredFile:
@@ -58,7 +58,7 @@ def put(stream: BinaryIO, *, max_bytes: int) -> storage.StoredFile:
 
 def record(filename: str | None, stored: storage.StoredFile, *, user_id: int | None = None) -> StoredFile:
     """The row of a file that was put into the storage."""
-    made = StoredFile(
+    file = StoredFile(
         key=stored.key,
         filename=safe_name(filename),
         mime=stored.mime,
@@ -67,17 +67,17 @@ def record(filename: str | None, stored: storage.StoredFile, *, user_id: int | N
         user_id=user_id,
         created_at=clock.now(),
     )
-    db.session.add(made)
+    db.session.add(file)
     db.session.flush()
-    return made
+    return file
 
 
 def get(file_id: int) -> StoredFile:
     """A file of the workspace in scope. Raises NotFound."""
-    found = db.session.get(StoredFile, file_id)
-    if found is None:
+    file = db.session.get(StoredFile, file_id)
+    if file is None:
         raise NotFound("file_not_found", "There is no such file.")
-    return found
+    return file
 
 
 def open_file(file: StoredFile) -> BinaryIO:

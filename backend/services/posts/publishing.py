@@ -26,7 +26,7 @@ from backend.core.errors import AppError
 from backend.core.locking import advisory_lock
 from backend.core.logging import get_logger
 from backend.core.thread_pools import BoundedPool
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import Post
 from backend.services.posts import media_fetches, outcomes, publishers, queries, retry_policy, settlement
 from backend.services.posts.publishers import Plan, base
@@ -41,9 +41,9 @@ _DEFECT_WAIT: Final = 60.0
 _POOL: Final = BoundedPool("posts", 6, finishes=True)
 
 
-def has_work() -> bool:
-    """Whether there is a post to publish or to settle now."""
-    return exists(_due().with_only_columns(Post.id)) or settlement.has_work()
+def waiting() -> Waiting:
+    """Posts to publish or to settle now."""
+    return _due().with_only_columns(Post.id), *settlement.waiting()
 
 
 def publish_due(turn: Turn) -> int:
@@ -135,7 +135,7 @@ def _prepare(post_id: int) -> Plan | None:
     except (OperationalError, InterfaceError):
         raise
     except Exception:
-        # A defect of ours, which the pool logs; it is not to be met again at once, nor for ever.
+        # An internal error, which the pool logs; it is not to be met again at once, nor for ever.
         db.session.rollback()
         _consequence(plan.post_id, RetryLater(_DEFECT_WAIT, "internal_error"), begun=False)
         raise
@@ -224,7 +224,7 @@ def _call(plan: Plan) -> None:
         _consequence(plan.post_id, error, begun=True, number=number)
         return
     except Exception as error:
-        # A defect of ours: the platform may have published it.
+        # An internal error: the platform may have published it.
         db.session.rollback()
         log.exception("post_defect", post_id=plan.post_id, error=type(error).__name__)
         _consequence(plan.post_id, OutcomeUnknown("internal_error"), begun=True, number=number)
@@ -253,4 +253,4 @@ def _consequence(post_id: int, error: ChannelError, *, begun: bool, number: int 
     db.session.commit()
 
 
-WORK: Final = register(Work("posts", outcomes.LANE, has_work, publish_due))
+WORK: Final = register(Work("posts", outcomes.LANE, waiting, publish_due))

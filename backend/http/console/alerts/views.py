@@ -103,8 +103,8 @@ def _act(alert_id: int, action: Action) -> Response:
     _, changed = actions.apply(alert_id, action, by())
     words = pages.t(f"console_alerts.done.{states.DONE[action]}" if changed else "console_alerts.done.already")
     back = _UNDO.get(action) if changed and before == "firing" else None
-    return pages.done(
-        forms.back(url_for(".show", alert_id=alert_id)),
+    return pages.redirect_with_toast(
+        forms.return_url(url_for(".show", alert_id=alert_id)),
         words,
         undo=url_for(f".{back}", alert_id=alert_id) if back else None,
     )
@@ -186,7 +186,7 @@ def _shown(alert_id: int) -> dict[str, Any]:
 def _bot_address(name: str) -> str:
     """The page of the bot that this name means, or the page that says why it means none."""
     try:
-        bot_id = resolution.meaning(actor().workspace_id, name).bot_id
+        bot_id = resolution.explain_name(actor().workspace_id, name).bot_id
     except AppError:
         bot_id = None
     if bot_id is None:

@@ -24,7 +24,7 @@ def page(role: str = "viewer", *, owner: bool = False) -> Callable[[View], View]
     """Marks a view that somebody signed in may open: the least `role`, or the instance's owner only.
 
     Runs it in their workspace and in one transaction, committed when it has returned, rolled back where its
-    answer is a refusal. A write has to come from a page of ours. Who is not signed in is led to the sign-in, and back.
+    answer is a refusal. A write has to come from one of our pages. Who is not signed in is led there, and back.
     """
     guard = Guard(role=role, owner=owner, console=True)
 
@@ -76,7 +76,7 @@ def commit_and_ask(ask: Callable[[], Answer]) -> Answer:
 
 
 def _again(address: str, text: str, undo: str | None) -> Response:
-    return pages.done(address, text, undo=undo)
+    return pages.redirect_with_toast(address, text, undo=undo)
 
 
 def _to_sign_in() -> Response:

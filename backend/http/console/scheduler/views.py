@@ -61,8 +61,8 @@ def resume(job_id: str) -> Response:
 
 
 def _overview() -> Response:
-    found, following = scheduled_messages.listing(cursor=request.args.get("cursor"))
-    values: dict[str, Any] = {"messages": found, "following": following}
+    messages, following = scheduled_messages.listing(cursor=request.args.get("cursor"))
+    values: dict[str, Any] = {"messages": messages, "following": following}
     if actor().is_owner:
         status = administration.status()
         values |= {"scheduler": status, "running": status.is_running}
@@ -82,9 +82,9 @@ def _job(job_id: str, error: AppError | None = None) -> Response:
         job=status,
         runs=runs,
         following=following,
-        fault=form_errors.told(error) if error else None,
+        fault=form_errors.message_of(error) if error else None,
     )
 
 
-def _done(job_id: str, said: str) -> Response:
-    return pages.done(url_for("console_scheduler.job", job_id=job_id), said)
+def _done(job_id: str, words: str) -> Response:
+    return pages.redirect_with_toast(url_for("console_scheduler.job", job_id=job_id), words)
