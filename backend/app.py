@@ -6,20 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from apiflask import APIFlask
-from flask import request
+from flask import Response, request
 from flask.json.provider import DefaultJSONProvider
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from backend import cli
-from backend.core import config, logging, startup, thread_pools
+from backend.core import config, logging, pool_checks, startup, thread_pools
 from backend.core.config import Settings
 from backend.core.database import db
-from backend.http import bodies, compression, envelope, errors, guards, jwt, openapi, routing
+from backend.http import adapter, bodies, compression, envelope, errors, guards, jwt, openapi, routing, webhooks
 from backend.http.api import BLUEPRINTS as API
 from backend.http.console import BLUEPRINTS as CONSOLE
 from backend.http.console.kit import pages
-from backend.http.webhooks import BLUEPRINTS as WEBHOOKS
 from backend.services import (
     housekeeping,  # noqa: F401 - declares every work and every job
     live,  # noqa: F401 - from its import on, what is stored is noted for live events
@@ -36,9 +35,15 @@ _NO_STATIC: dict[str, Any] = {"static_folder": None}
 
 
 class JSONProvider(DefaultJSONProvider):
-    """Keeps the order in which a schema lists its fields."""
+    """Keeps the order in which a schema lists its fields, and takes what a schema has written already as it is."""
 
     sort_keys = False
+
+    def response(self, *args: Any, **kwargs: Any) -> Any:
+        """The response with this value as JSON."""
+        if len(args) == 1 and isinstance(args[0], adapter.Written):
+            return Response(args[0].text + b"\n", mimetype=self.mimetype)
+        return super().response(*args, **kwargs)
 
 
 def create_app(settings: Settings | None = None) -> APIFlask:
@@ -60,6 +65,8 @@ def create_app(settings: Settings | None = None) -> APIFlask:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=0, x_prefix=0)  # type: ignore[method-assign]
     db.init_app(app)
+    with app.app_context():
+        pool_checks.install(db.engine)
     thread_pools.provide(app.app_context)
     Migrate(app, db, directory=str(MIGRATIONS), compare_type=True, compare_server_default=True)
     jwt.configure(app, settings)
@@ -70,7 +77,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     # Within a request providers are asked with care: somebody else's page must not wait for them.
     app.before_request(_begin_request)
     app.teardown_request(lambda _error: questions.end_request())
-    for blueprint in (*API, *WEBHOOKS, *CONSOLE):
+    for blueprint in (*API, webhooks.blueprint(), *CONSOLE):
         app.register_blueprint(blueprint)
     pages.install(app)
     guards.check_all(app)

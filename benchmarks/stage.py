@@ -58,7 +58,7 @@ class Stage:
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             "REGISTRATION": "open",
-            "RATE_LIMITS": "api=1000000/m,register=1000/m",
+            "RATE_LIMITS": "api=1000000/m,workspace_api=1000000/m,register=1000/m",
             "MEDIA_URL": str(folder / "media"),
             "LOG_LEVEL": "WARNING",
             "TELEGRAM_BOT_TOKEN": BOT_TOKEN,

@@ -120,7 +120,7 @@ def test_variables_without_an_effect_are_said_to_have_none_and_no_others() -> No
 # Where a call takes the code of an outcome: the position among its arguments.
 _CODED = {
     "RetryLater": 1, "RecipientUnreachable": 0, "SenderDisabled": 0, "Rejected": 0, "OutcomeUnknown": 0, "Parked": 0,
-    "EgressFailed": 0, "EgressRefused": 0, "FetchFailed": 0, "Decision": 1, "cancel_pending": 1, "cancel": 1,
+    "EgressFailed": 0, "EgressRefused": 0, "DownloadFailed": 0, "Decision": 1, "cancel_pending": 1, "cancel": 1,
     "cancel_of_sender": 1, "unlink_all_of": 2,
     "block": 2, "disable": 1, "disable_chat": 2, "end_all": 1, "_end": 1, "_leave": 2, "_park": 1, "remember": 1,
     "_end_batch": 2, "record_failure": 1, "message_ended": 2, "_fail": 1,

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from backend.http.schemas.base import ErrorBody, Output
-from backend.services.health.readiness import PARTS, WRITES
+from backend.services.health.readiness import PARTS, STORAGE, WRITES
 from tests.test_docs import DOCS, ROOT, blocks
 
 _OTHERS = {"simulator.md", "webhooks.md"}
@@ -45,4 +45,4 @@ def test_an_answer_has_the_fields_of_a_schema(path: Path, app: Flask) -> None:
 
 def test_the_readiness_that_is_shown_has_every_check() -> None:
     shown = next(answers(ROOT / "docs/operations.md"))
-    assert [check["name"] for check in shown["checks"]] == ["database", WRITES, *PARTS]
+    assert [check["name"] for check in shown["checks"]] == ["database", WRITES, *PARTS, STORAGE]

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from backend.core import clock
 from backend.core.database import Base, db, system_scope
-from backend.models import AlertSilence, AuditEntry
+from backend.models import AlertSilence, AuditEntry, Consent
 from backend.services.alerts.rules.matchers import Matcher, problem
 from tests.support import factories
 
@@ -143,3 +143,28 @@ def test_rules_whose_patterns_are_refused_today_are_switched_off(app, op, value,
         assert silence.disabled_code == code
         assert (silence.applied_at is None) is (code is not None)
         assert (problem(Matcher("host", op, value)) is not None) is (code is not None), "as the product judges"
+
+
+def test_consents_cannot_be_changed(app, databases):
+    with system_scope("test"):
+        home = factories.workspace()
+        db.session.add(
+            Consent(
+                workspace_id=home.id,
+                contact_id=1,
+                channel="telegram",
+                purpose="marketing",
+                basis="consent",
+                state="given",
+                source="form",
+                obtained_at=home.created_at,
+                recorded_at=home.created_at,
+                recorded_by="cli",
+            )
+        )
+        db.session.commit()
+    with psycopg.connect(databases.url, autocommit=True) as connection:
+        for statement in ("UPDATE consents SET state = 'withdrawn'", "DELETE FROM consents", "TRUNCATE consents"):
+            with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
+                connection.execute(statement)
+        assert connection.execute("SELECT state FROM consents").fetchone() == ("given",)

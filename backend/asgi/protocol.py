@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from backend.asgi.limits.head_limits import BETWEEN, LimitedProtocol
 from backend.asgi.responses import Headers
-from backend.asgi.webhooks.fast_path import BOT_ROUTE, DEFAULT_ROUTE, next_request_id
+from backend.asgi.webhooks.fast_path import next_request_id
 
 if TYPE_CHECKING:
     from backend.asgi.webhooks.endpoint import Webhooks
@@ -37,7 +37,7 @@ class Protocol(LimitedProtocol):
         usual = not self.access_log and self.limit_concurrency is None and not self.root_path
         self._webhooks: Webhooks | None = getattr(self.app, "webhooks", None) if usual else None
         self._held: list[bytes] | None = None
-        self._target: WebhookTarget | None = None
+        self._target: tuple[WebhookTarget, str] | None = None
         self._patience: TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -84,9 +84,10 @@ class Protocol(LimitedProtocol):
             return
         self._phase = BETWEEN
         raw = b"".join(self._release())
-        request = FastRequest(self, DEFAULT_ROUTE if self.url.startswith(b"/telegram/") else BOT_ROUTE)
+        target, route = self._target
+        request = FastRequest(self, route)
         self.cycle = request  # type: ignore[assignment]
-        self._webhooks.fast_path(self.loop).take(self._target, raw, request)
+        self._webhooks.fast_path(self.loop).take(target, raw, request)
 
     def _fall_back(self) -> None:
         if self._held is None:
@@ -112,8 +113,9 @@ class Protocol(LimitedProtocol):
             self._patience = None
         return held
 
-    def _find_target(self) -> WebhookTarget | None:
-        """The webhook target that verifies this request by its head; None where it cannot be taken at once."""
+    def _find_target(self) -> tuple[WebhookTarget, str] | None:
+        """The webhook target that verifies this request by its head, and its route; None where it cannot be taken at
+        once."""
         if self._webhooks is None or (self.cycle is not None and not self.cycle.response_complete):
             return None  # pipelined: it has its turn after the one before
         if self.flow.write_paused:

@@ -6,16 +6,15 @@ times are aware UTC. Texts are either plain or the neutral HTML subset (`b i u s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, Literal, Protocol
 
 from backend.channels.errors import Rejected
 from backend.channels.forms import AS_MEANT, Form
-from backend.channels.inbound import InboundEvent
 
 TextFormat = Literal["html", "plain"]
-MediaKind = Literal["photo", "document"]
+MediaKind = Literal["photo", "document", "video", "audio", "voice", "sticker"]
 OperationKind = Literal["send", "edit", "edit_buttons", "delete", "answer_callback", "chat_action"]
 
 
@@ -77,8 +76,42 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """A text that the provider keeps and has approved, with the values of its variables.
+
+    `header` and `body` are in the order of the variables; `buttons` are what the template's buttons carry, by their
+    place. `components` is what else a provider asks for, as its own plain JSON.
+    """
+
+    name: str
+    language: str
+    body: tuple[str, ...] = ()
+    header: tuple[str, ...] = ()
+    buttons: tuple[str, ...] = ()
+    components: tuple[Mapping[str, Any], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The row's form; what is empty is left out."""
+        value: dict[str, Any] = {"name": self.name, "language": self.language}
+        for name in ("body", "header", "buttons", "components"):
+            if items := getattr(self, name):
+                value[name] = list(items)
+        return value
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Template:
+        """The template that a row holds. Raises KeyError or TypeError for a value `to_json` never made."""
+        lists = {name: tuple(value.get(name, ())) for name in ("body", "header", "buttons", "components")}
+        return cls(name=value["name"], language=value["language"], **lists)
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
-    """What one message says. `buttons` are rows from top to bottom. Kept in a JSONB column by `to_json`."""
+    """What one message says. `buttons` are rows from top to bottom; a `template` is said in place of the text, which
+    then is its preview for people. Kept in a JSONB column by `to_json`.
+
+    With `caption_only` the text only names the media, and is not sent without it.
+    """
 
     text: str = ""
     format: TextFormat = "plain"
@@ -86,6 +119,8 @@ class Content:
     media: tuple[Media, ...] = ()
     silent: bool = False
     link_preview: bool = True
+    template: Template | None = None
+    caption_only: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value that `from_json` reads back; defaults are left out, so rows stay narrow and may
@@ -99,6 +134,10 @@ class Content:
             value["silent"] = True
         if not self.link_preview:
             value["link_preview"] = False
+        if self.template is not None:
+            value["template"] = self.template.to_json()
+        if self.caption_only:
+            value["caption_only"] = True
         return value
 
     @classmethod
@@ -115,6 +154,8 @@ class Content:
             media=tuple(Media(**item) for item in value.get("media", ())),
             silent=value.get("silent", False),
             link_preview=value.get("link_preview", True),
+            template=Template.from_json(value["template"]) if value.get("template") else None,
+            caption_only=value.get("caption_only", False),
         )
 
     def with_files(self, open_file: Callable[[str], BinaryIO]) -> Content:
@@ -179,15 +220,22 @@ class Rate:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How fast a channel may be used: each tuple's rates hold together. `per_group_chat` replaces `per_chat`
-    in chats of several people."""
+    in chats of several people. `per_kind` are a sender's further rates for single kinds: an operation's (`edit`,
+    `chat_action`), or of a send its media's (`audio`, `video`)."""
 
     per_sender: tuple[Rate, ...] = ()
     per_chat: tuple[Rate, ...] = ()
     per_group_chat: tuple[Rate, ...] = ()
+    per_kind: Mapping[str, tuple[Rate, ...]] = field(default_factory=dict)
 
     def for_chat(self, *, is_group: bool) -> tuple[Rate, ...]:
         """The rates of one chat."""
         return self.per_group_chat if is_group else self.per_chat
+
+    def for_operation(self, op: Operation) -> tuple[Rate, ...]:
+        """A sender's rates that this operation counts for."""
+        kinds = [op.kind, *dict.fromkeys(item.kind for item in op.content.media)] if op.content else [op.kind]
+        return self.per_sender + tuple(rate for kind in kinds for rate in self.per_kind.get(kind, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,21 +246,6 @@ class SenderFacts:
     username: str | None
     name: str
     capabilities: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """What the intake needs to know of a body before it is understood. Never empty, at most 200 characters
-    each.
-
-    `dedupe_key` is equal for the same event delivered twice and differs otherwise, within one sender.
-    `conversation_key` is equal for events that must be processed in order; it holds a provider's id of a
-    person, so a caller stores its keyed hash. `kind` is the provider's word for the event, or "unparsable".
-    """
-
-    dedupe_key: str
-    conversation_key: str
-    kind: str
 
 
 class Channel(Protocol):
@@ -246,18 +279,4 @@ class Channel(Protocol):
 
     def probe(self, credentials: Credentials) -> SenderFacts:
         """Ask the provider who this is. Raises one of `errors`."""
-        ...
-
-    def verify(self, headers: Mapping[str, str], body: bytes, secret: str) -> bool:
-        """Whether a webhook request is genuine, over the raw bytes and in constant time. An empty secret
-        refuses. Header names are matched whatever their case."""
-        ...
-
-    def envelope(self, body: bytes) -> Envelope:
-        """The keys of a body. Never raises, whatever the bytes."""
-        ...
-
-    def parse(self, body: bytes) -> Sequence[InboundEvent]:
-        """What happened, in order. Never raises: what is malformed is `Parked`, what is unknown is
-        `Ignored`."""
         ...

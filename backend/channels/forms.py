@@ -65,10 +65,10 @@ AS_MEANT = Form()
 
 
 def restated(channel: Channel, parts: Sequence[Content], form: Form, *, first: int = 0) -> list[Content]:
-    """These parts of a message, the first of which is its part `first`, in a milder form. Empty where nothing is left
-    to say."""
+    """Returns these parts of a message, the first of which is its part `first`, in a milder form. Empty where nothing
+    is left to say: no text, or only the caption of media that are left out."""
     pieces = [piece for place, part in enumerate(parts, first) for piece in channel.split(part, form, first=place)]
-    shown_pieces = [piece for piece in pieces if piece.text.strip() or piece.media]
+    shown_pieces = [piece for piece in pieces if piece.media or (piece.text.strip() and not piece.caption_only)]
     if shown_pieces and pieces[-1] is not shown_pieces[-1] and pieces[-1].buttons and len(shown_pieces[-1].media) < 2:
         # The buttons stood under a picture of which nothing is left.
         shown_pieces[-1] = replace(shown_pieces[-1], buttons=pieces[-1].buttons)

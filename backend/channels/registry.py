@@ -1,43 +1,92 @@
-"""Names to channels. A channel's folder is imported when it is first asked for, so none loads another's
-libraries."""
+"""The channels there are: one line for each, the name of its folder.
+
+A folder offers `SPEC` (`channels.spec.ChannelSpec`). Its client is made when it is first asked for.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
-from threading import Lock
+from threading import RLock
 from typing import cast
 
 from backend.channels.base import Channel
+from backend.channels.spec import ChannelSpec
 
-_FOLDERS = {
-    "telegram_bot": "backend.channels.telegram_bot",
-}
+_FOLDERS: list[str] = [
+    "backend.channels.telegram_bot",
+]
+_lock = RLock()
+_specs: dict[str, ChannelSpec] = {}
+_replaced: dict[str, ChannelSpec] = {}
 _instances: dict[str, Channel] = {}
-_lock = Lock()
+
+
+def specs() -> tuple[ChannelSpec, ...]:
+    """What each channel declares, in alphabetical order of their names."""
+    loaded = _loaded() | _replaced
+    return tuple(loaded[name] for name in sorted(loaded))
+
+
+def spec(name: str) -> ChannelSpec:
+    """What the channel of that name declares. Raises KeyError for an unknown name."""
+    return _replaced.get(name) or _specs.get(name) or _loaded()[name]
 
 
 def names() -> tuple[str, ...]:
-    """The channels there are, in alphabetical order."""
-    return tuple(sorted(_FOLDERS))
+    """The names of the channels, in alphabetical order."""
+    return tuple(sorted(_loaded()))
 
 
 def get(name: str) -> Channel:
-    """The channel of that name, made from its folder's `create()` at the first call and the same one
-    afterwards, in every thread. Raises KeyError for an unknown name."""
+    """The client of that channel, made at the first call and the same one afterwards, in every thread. Raises KeyError
+    for an unknown name."""
     with _lock:
         if name not in _instances:
-            _instances[name] = cast(Channel, import_module(_FOLDERS[name]).create())
+            _instances[name] = spec(name).create()
         return _instances[name]
 
 
-def put(name: str, channel: Channel) -> None:
-    """Use this instance from now on: configuration at start-up (an address, a pool's size) or a test's
-    own."""
+def add(folder: str) -> ChannelSpec:
+    """Adds a channel's folder for this process, beside those of the list: one that is not the product's own. Whoever
+    asks for all channels at its start, as the application does for their addresses, must be started afterwards."""
+    with _lock:
+        if folder not in _FOLDERS:
+            _FOLDERS.append(folder)
+        return _load(folder)
+
+
+def remove(folder: str) -> None:
+    """Takes `add` back."""
+    with _lock:
+        _FOLDERS.remove(folder)
+        _specs.clear()
+        _instances.clear()
+
+
+def put(name: str, channel: Channel, declared: ChannelSpec | None = None) -> None:
+    """Use this client from now on, and this spec if one is given: configuration at start-up (an address, a pool's
+    size) or a test's own."""
     with _lock:
         _instances[name] = channel
+        if declared is not None:
+            _replaced[name] = declared
 
 
 def clear() -> None:
-    """Forget all instances, so that the next `get` makes new ones."""
+    """Forget all clients, and the specs that were put; the next `get` makes new ones."""
     with _lock:
         _instances.clear()
+        _replaced.clear()
+
+
+def _loaded() -> dict[str, ChannelSpec]:
+    with _lock:
+        if len(_specs) < len(_FOLDERS):
+            for folder in list(_FOLDERS):
+                _load(folder)
+        return dict(_specs)
+
+
+def _load(folder: str) -> ChannelSpec:
+    declared = cast(ChannelSpec, import_module(folder).SPEC)
+    return _specs.setdefault(declared.name, declared)

@@ -62,7 +62,8 @@ class Settings(BaseModel):
     """How many proxies in front of the web process add to `X-Forwarded-For`."""
     smtp_url: str = Field(default="", repr=False)
     metrics_token: str = Field(default="", repr=False)
-    media_url: str = "var/media"
+    media_url: str = Field(default="var/media", repr=False)
+    """It may hold the key of an object store."""
     log_level: str = "INFO"
     rate_limits: str = ""
 
@@ -98,6 +99,9 @@ class Settings(BaseModel):
     dispatch_connections: int = Field(default=32, ge=1, le=512)
     egress_allow_private: bool = False
     """Development only: lets attachments and outgoing webhooks go to private addresses."""
+
+    development: bool = False
+    """An instance of `bin/dev`: shows what only developers need."""
 
     @field_validator("database_url")
     @classmethod

@@ -25,7 +25,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql import ClauseElement
 
-from backend.core.orm import NAMING, Base, HasId, UtcDateTime, within_workspace
+from backend.core.orm import NAMING, Base, HasId, UtcDateTime, read_json, within_workspace
 from backend.core.tenancy import (
     COLUMN,
     TenancyError,
@@ -48,6 +48,7 @@ __all__ = [
     "current_workspace_id",
     "db",
     "next_id",
+    "require_scope_of",
     "system_scope",
     "within_workspace",
     "workspace_scope",
@@ -106,6 +107,13 @@ def current_workspace_id() -> int | None:
     """The workspace in scope; None in the system scope and outside of any."""
     scope = _scope.get()
     return scope if isinstance(scope, int) else None
+
+
+def require_scope_of(workspace_id: int) -> None:
+    """Raises TenancyError outside of this workspace's scope and the system scope: for SQL that names it itself."""
+    scope = _scope.get()
+    if scope not in (_SYSTEM, workspace_id):
+        raise TenancyError(f"something of workspace {workspace_id} in the scope of {scope}")
 
 
 class TenantSession(FlaskSession):
@@ -186,7 +194,13 @@ def by_index(engine: Engine) -> Engine:
     options = _connection_options()
     options["options"] = " ".join([str(options["options"]), *(f"-c enable_{plan}=off" for plan in _BY_INDEX)])
     return create_engine(
-        engine.url, hide_parameters=True, pool_pre_ping=True, pool_size=1, max_overflow=2, connect_args=options
+        engine.url,
+        hide_parameters=True,
+        json_deserializer=read_json,
+        pool_pre_ping=True,
+        pool_size=1,
+        max_overflow=2,
+        connect_args=options,
     )
 
 
@@ -194,7 +208,7 @@ db = SQLAlchemy(
     model_class=Base,
     session_options={"class_": TenantSession, "expire_on_commit": False},
     engine_options={
-        "pool_pre_ping": True,
+        "json_deserializer": read_json,
         "pool_size": 10,
         "max_overflow": 20,
         "connect_args": _connection_options(),

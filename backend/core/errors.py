@@ -7,7 +7,16 @@ made in one place, in `http`; nothing here knows Flask.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+FieldError = dict[str, Any]
+"""What is wrong with one field: `field` (its path), `code`, `message`, and what a reader may need besides."""
+
+
+def field_error(field: str, code: str, message: str) -> FieldError:
+    """What is wrong with one field, as an entry of `detail`."""
+    return {"field": field, "code": code, "message": message}
 
 
 class AppError(Exception):
@@ -117,11 +126,25 @@ class UnsupportedMedia(AppError):
 
 
 class Invalid(AppError):
-    """422: parsed, but not valid."""
+    """422: parsed, but not valid; `detail` is a list of what is wrong, field by field, where it belongs to fields."""
 
     status = 422
     code = "invalid"
     message = "Some values are not valid."
+
+    @classmethod
+    def of(cls, field: str, code: str, message: str) -> Invalid:
+        """The error for one field, under the field's own code. `field` is a path, as `attachment.url` or `media.0`."""
+        return cls(code, message, detail=[field_error(field, code, message)])
+
+    @classmethod
+    def of_fields(cls, errors: Iterable[FieldError]) -> Invalid:
+        """The error for several fields, or for one that is told under the general code `invalid`."""
+        return cls(detail=list(errors))
+
+    def field_errors(self) -> list[FieldError]:
+        """What is wrong, field by field; empty where it belongs to no field."""
+        return list(self.detail) if isinstance(self.detail, list) else []
 
 
 class TooManyRequests(AppError):

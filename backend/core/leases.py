@@ -1,8 +1,8 @@
 """Leases: one process at a time serves a sender, and a process that lost its lease cannot write.
 
-A lease is a row (owner, epoch, until) on the database's clock, 5 s long and renewed every 2. Taking over raises the
-epoch; a claim requires the lease's epoch and a completion the delivery's, so whatever a late process still does is
-refused. The holder judges its own lease by its monotonic clock, counted from before the renewal was sent and a second
+A lease is a row (owner, epoch, until) on the database's clock, for bots 5 s long and renewed every 2. A takeover raises
+the epoch; a claim requires the lease's epoch and a completion the delivery's, so whatever a late process still does is
+refused. The holder judges its own lease by its monotonic clock, counted from before the renewal was sent and a fifth
 early, and checks that right before writing to a socket: a process that was stopped and goes on stays silent.
 """
 
@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Engine, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -25,8 +26,34 @@ from backend.core import config, failpoints
 
 LEASE_SECONDS = float(config.test_env("TEST_LEASE_SECONDS") or 5.0)
 """Five seconds; crash tests shorten it, so that a hundred takeovers fit into a test run."""
-RENEW_SECONDS = LEASE_SECONDS * 0.4
-_EARLY_SECONDS = LEASE_SECONDS * 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTerms:
+    """How long leases are, in seconds; what is not given follows from the length."""
+
+    seconds: float = LEASE_SECONDS
+    renew_share: float = 0.4
+    early_share: float = 0.2
+    grace: float = 0.0
+    """How long a successor waits beyond a lease that ran out without having been given back: where the provider may
+    still hold the dead holder's connection."""
+
+    @property
+    def renew_every(self) -> float:
+        """Seconds between two renewals."""
+        return self.seconds * self.renew_share
+
+    @property
+    def usable(self) -> float:
+        """Seconds after the last renewal was sent within which the holder may still write."""
+        return self.seconds * (1 - self.early_share)
+
+
+SHORT: Final = LeaseTerms()
+"""For senders that keep no connection of their own: bots, pages."""
+LONG: Final = LeaseTerms(60.0, renew_share=0.25, early_share=1 / 3, grace=15.0)
+"""For accounts that keep a connection open: nothing is written 40 seconds after the last renewal."""
 
 FENCING = "fencing" not in (config.test_env("TEST_DISABLE") or "")
 """Only a test that proves the tests would notice switches it off."""
@@ -61,7 +88,8 @@ _ACQUIRE = text(
     ON CONFLICT (sender_id) DO UPDATE
        SET owner = excluded.owner, until = excluded.until,
            epoch = CASE WHEN l.owner = excluded.owner THEN l.epoch ELSE l.epoch + 1 END
-     WHERE l.until < clock_timestamp()
+     WHERE l.until < clock_timestamp() - CASE WHEN l.owner IN ('', excluded.owner) THEN interval '0'
+                                               ELSE make_interval(secs => :grace) END
     RETURNING l.sender_id, l.epoch, l.paused_until
     """
 ).bindparams(_IDS)
@@ -98,8 +126,11 @@ class LeaseKeeper:
     `predecessor` owned leases and has certainly ended: whoever starts this process has waited for that.
     """
 
-    def __init__(self, engine: Engine, owner: str | None = None, predecessor: str | None = None) -> None:
+    def __init__(
+        self, engine: Engine, owner: str | None = None, predecessor: str | None = None, terms: LeaseTerms = SHORT
+    ) -> None:
         self.owner = owner or owner_name()
+        self.terms = terms
         self._predecessor = predecessor
         self._engine = engine
         self._lock = threading.Lock()
@@ -127,10 +158,9 @@ class LeaseKeeper:
             return []
         asked = time.monotonic()
         with self._engine.begin() as connection:
-            rows = connection.execute(_ACQUIRE, {"ids": ids, "owner": self.owner, "seconds": LEASE_SECONDS}).all()
-        acquired = [
-            Lease(row.sender_id, row.epoch, asked + LEASE_SECONDS - _EARLY_SECONDS, row.paused_until) for row in rows
-        ]
+            values = {"ids": ids, "owner": self.owner, "seconds": self.terms.seconds, "grace": self.terms.grace}
+            rows = connection.execute(_ACQUIRE, values).all()
+        acquired = [Lease(row.sender_id, row.epoch, asked + self.terms.usable, row.paused_until) for row in rows]
         with self._lock:
             self._held.update({lease.sender_id: lease for lease in acquired})
         return acquired
@@ -144,7 +174,7 @@ class LeaseKeeper:
         failpoints.hit("lease.before_renew")
         asked = time.monotonic()
         with self._engine.begin() as connection:
-            rows = connection.execute(_RENEW, {"ids": ids, "owner": self.owner, "seconds": LEASE_SECONDS}).all()
+            rows = connection.execute(_RENEW, {"ids": ids, "owner": self.owner, "seconds": self.terms.seconds}).all()
         renewed = {row.sender_id: row for row in rows}
         with self._lock:
             for sender_id in ids:
@@ -155,7 +185,7 @@ class LeaseKeeper:
                 if row is None or row.epoch != lease.epoch:
                     del self._held[sender_id]
                 else:
-                    lease.deadline = asked + LEASE_SECONDS - _EARLY_SECONDS
+                    lease.deadline = asked + self.terms.usable
                     lease.paused_until = row.paused_until
 
     def release(self, sender_ids: Iterable[int]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import (
     BigInteger,
     DateTime,
@@ -42,6 +44,15 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return None if value is None else value.astimezone(UTC)
+
+
+def read_json(value: bytes | str) -> Any:
+    """A JSON column's value, by a parser that is several times faster than Python's own; that one reads what this does
+    not, such as very deep values."""
+    try:
+        return from_json(value)
+    except ValueError:
+        return json.loads(value)
 
 
 class Base(DeclarativeBase):

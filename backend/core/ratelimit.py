@@ -16,7 +16,7 @@ import re
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -50,11 +50,13 @@ DEFAULTS: Final[Mapping[str, Limit]] = {
     "reset": Limit(5, 3600),
     "api": Limit(3000, 60),
     "alerts": Limit(20_000, 60),
+    "workspace_api": Limit(12_000, 60),
+    "workspace_alerts": Limit(60_000, 60),
 }
 """Failed logins per account and network (or known device), per network, and per account from unknown places altogether;
 registrations per network; points of other anonymous calls per network, by what they cost; mails of a forgotten password
 per account; calls per token or person; reported alerts, which come in storms and must not be turned away when they are
-needed most."""
+needed most; and both per workspace, whatever tokens and people it has."""
 
 
 def parse(setting: str, defaults: Mapping[str, Limit] = DEFAULTS) -> dict[str, Limit]:
@@ -85,23 +87,38 @@ class Decision(NamedTuple):
 _ALLOWED: Final = Decision(True, 0)
 
 # The newest try stands first. Tries from the future (a clock that was set back) must not block for longer
-# than one window, which is why the age is bounded below by zero. KEYS: log. ARGV: now, count, seconds,
-# record (0 or 1), cost.
+# than one window, which is why the age is bounded below by zero. KEYS: logs. ARGV: now, record (0 or 1), cost,
+# how many earlier tries were let pass and are recorded in any case, then count and seconds of each log. What one of
+# them refuses is recorded in none.
 _HIT_SCRIPT: Final = """
-local now, count, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local cost = tonumber(ARGV[5])
-local oldest = redis.call('LINDEX', KEYS[1], count - cost)
-if oldest then
-  local age = math.max(now - tonumber(oldest), 0)
-  if age < window then return tostring(window - age) end
+local now, cost, earlier = tonumber(ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local function push(key, at, times)
+  for _ = 1, times do redis.call('LPUSH', key, ARGV[1]) end
+  redis.call('LTRIM', key, 0, tonumber(ARGV[3 + 2 * at]) - 1)
+  redis.call('EXPIRE', key, ARGV[4 + 2 * at])
 end
-if ARGV[4] == '1' then
-  for _ = 1, cost do redis.call('LPUSH', KEYS[1], ARGV[1]) end
-  redis.call('LTRIM', KEYS[1], 0, count - 1)
-  redis.call('EXPIRE', KEYS[1], window)
+local longest = 0
+for at, key in ipairs(KEYS) do
+  local count, window = tonumber(ARGV[3 + 2 * at]), tonumber(ARGV[4 + 2 * at])
+  if earlier > 0 then push(key, at, earlier) end
+  local oldest = redis.call('LINDEX', key, count - cost)
+  if oldest then
+    local age = math.max(now - tonumber(oldest), 0)
+    if age < window then longest = math.max(longest, window - age) end
+  end
+end
+if longest > 0 then return tostring(longest) end
+if ARGV[2] == '1' then
+  for at, key in ipairs(KEYS) do push(key, at, cost) end
 end
 return '0'
 """
+
+Wanted = Sequence[tuple[str, Limit]]
+"""Keys that a try is counted under, with their limits."""
+
+_BATCH_SECONDS: Final = 1.0
+_MAX_BATCH: Final = 50
 
 
 class RateLimiter:
@@ -124,6 +141,7 @@ class RateLimiter:
         self._pause = retry_redis_after
         self._away_until = -math.inf
         self._memory = _Memory(remembered_keys)
+        self._batches = _Batches(remembered_keys)
 
     @classmethod
     def from_url(cls, redis_url: str, *, clock: Callable[[], float] = time.time) -> RateLimiter:
@@ -138,11 +156,20 @@ class RateLimiter:
 
         One of `cost` counts like so many; what costs more than the whole limit counts as the whole.
         """
-        return self._decide(key, limit, min(cost, limit.count), record=True)
+        return self._decide([(key, limit)], min(cost, limit.count), record=True)
+
+    def hit_all(self, wanted: Wanted) -> Decision:
+        """Counts a call under all of these keys if each of them allows it, else under none.
+
+        Redis is told of calls in batches, of a hundredth of the smallest limit and once a second at least: a limit of
+        less than two hundred is exact, and of a larger one each process may let so many more pass. A refusal of Redis
+        ends batching until Redis allows a call again.
+        """
+        return self._decide(wanted, 1, record=True, batch=True)
 
     def check(self, key: str, limit: Limit) -> Decision:
         """What `hit` would answer, without counting."""
-        return self._decide(key, limit, 1, record=False)
+        return self._decide([(key, limit)], 1, record=False)
 
     def take_back(self, key: str) -> None:
         """Uncounts the newest try, for tries that turn out not to count (a login that succeeds)."""
@@ -154,21 +181,29 @@ class RateLimiter:
         self._memory.clear(key)
         self._ask_redis(lambda redis: redis.delete(self._name(key)))
 
-    def _decide(self, key: str, limit: Limit, cost: int, *, record: bool) -> Decision:
+    def _decide(self, wanted: Wanted, cost: int, *, record: bool, batch: bool = False) -> Decision:
         now = self._clock()
-        wait = self._memory.decide(key, limit, now, cost, record=record)
-        if wait <= 0:
-            answer = self._ask_redis(lambda redis: self._run_script(redis, key, limit, now, cost, record))
+        wait = self._memory.decide(wanted, now, cost, record=record)
+        earlier = self._batches.add(wanted, now) if batch and wait <= 0 else 0
+        if wait <= 0 and earlier is not None:
+            answer = self._ask_redis(lambda redis: self._run_script(redis, wanted, now, cost, record, earlier))
             wait = float(answer or 0)
+            if batch:
+                self._batches.restart(wanted, now, refused=wait > 0)
             if wait > 0 and record:
-                self._memory.take_back(key, cost)
+                for key, _ in wanted:
+                    self._memory.take_back(key, cost)
         if wait > 0:
             return Decision(False, max(1, math.ceil(wait)))
         return _ALLOWED
 
-    def _run_script(self, redis: Redis, key: str, limit: Limit, now: float, cost: int, record: bool) -> Any:
-        arguments: list[str | int] = [repr(now), limit.count, limit.seconds, int(record), cost]
-        return self._script(keys=[self._name(key)], args=arguments, client=redis) if self._script else None
+    def _run_script(self, redis: Redis, wanted: Wanted, now: float, cost: int, record: bool, earlier: int) -> Any:
+        if self._script is None:
+            return None
+        arguments: list[str | int] = [repr(now), int(record), cost, earlier]
+        for _, limit in wanted:
+            arguments += (limit.count, limit.seconds)
+        return self._script(keys=[self._name(key) for key, _ in wanted], args=arguments, client=redis)
 
     def _ask_redis(self, question: Callable[[Redis], Any]) -> Any:
         moment = time.monotonic()
@@ -194,18 +229,21 @@ class _Memory:
         self._lock = threading.Lock()
         self._tries: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def decide(self, key: str, limit: Limit, now: float, cost: int, *, record: bool) -> float:
-        """Seconds until a try is allowed; 0 when it is, and then it is recorded if asked."""
+    def decide(self, wanted: Wanted, now: float, cost: int, *, record: bool) -> float:
+        """Seconds until a try is allowed under every key; 0 when it is, and then it is recorded if asked."""
         with self._lock:
-            tries = self._tries.get(key)
-            place = limit.count - cost + 1
-            if tries is not None and len(tries) >= place:
-                wait = limit.seconds - max(now - tries[-place], 0.0)
-                if wait > 0:
-                    return wait
-            if record:
-                self._record(key, limit, now, cost)
+            wait = max(self._wait(key, limit, now, cost) for key, limit in wanted)
+            if wait <= 0 and record:
+                for key, limit in wanted:
+                    self._record(key, limit, now, cost)
+            return wait
+
+    def _wait(self, key: str, limit: Limit, now: float, cost: int) -> float:
+        tries = self._tries.get(key)
+        place = limit.count - cost + 1
+        if tries is None or len(tries) < place:
             return 0.0
+        return max(limit.seconds - max(now - tries[-place], 0.0), 0.0)
 
     def _record(self, key: str, limit: Limit, now: float, cost: int) -> None:
         tries = self._tries.get(key)
@@ -226,3 +264,35 @@ class _Memory:
     def clear(self, key: str) -> None:
         with self._lock:
             self._tries.pop(key, None)
+
+
+class _Batches:
+    """Calls that Redis has not been told of, by the first of their keys; the longest untouched are forgotten first."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._untold: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def add(self, wanted: Wanted, now: float) -> int | None:
+        """Adds a call; None while it waits for more, else how many before it Redis is told of with it."""
+        key = wanted[0][0]
+        enough = min(_MAX_BATCH, min(limit.count for _, limit in wanted) // 100)
+        with self._lock:
+            known = self._untold.pop(key, None)
+            if known is None:
+                return 0
+            earlier, since = known
+            if earlier + 1 >= enough or abs(now - since) >= _BATCH_SECONDS:
+                return earlier
+            self._untold[key] = (earlier + 1, since)
+            return None
+
+    def restart(self, wanted: Wanted, now: float, *, refused: bool) -> None:
+        """Begins a new batch; after a refusal the next call asks at once."""
+        if refused:
+            return
+        with self._lock:
+            self._untold.setdefault(wanted[0][0], (0, now))
+            while len(self._untold) > self._size:
+                self._untold.popitem(last=False)

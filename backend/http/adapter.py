@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import types
+from dataclasses import dataclass
 from typing import Any, Union, get_args, get_origin
 
 from apiflask.schema_adapters import registry
 from apiflask.schema_adapters.pydantic import PydanticAdapter
 from flask import Request, g
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
-from backend.core.errors import Invalid, UnsupportedMedia
+from backend.core.errors import Invalid, UnsupportedMedia, field_error
 from backend.http import bodies, tolerant_json, unknown_fields
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An answer's body that is JSON already."""
+
+    text: bytes
 
 
 class RequestAdapter(PydanticAdapter):
     """Takes the place of APIFlask's own adapter, which accepts any content type and repeats what was sent."""
+
+    def serialize_output(self, data: Any, many: bool = False) -> Any:
+        """The answer by its schema, as JSON in one pass where it can be written that way."""
+        if many or isinstance(data, list | tuple):
+            return super().serialize_output(data, many=many)
+        model = data if isinstance(data, BaseModel) else self.model_class.model_validate(data)
+        try:
+            return Written(model.__pydantic_serializer__.to_json(model, by_alias=True))
+        except PydanticSerializationError:
+            # A text that is no UTF-8, which only an escape can hold.
+            return model.model_dump(mode="json", by_alias=True)
 
     def validate_input(self, request: Request, location: str, **kwargs: Any) -> BaseModel:
         """The model for `location`; raises BadRequest, UnsupportedMedia or Invalid."""
@@ -65,7 +85,7 @@ def refusal(error: ValidationError, model: type[BaseModel]) -> Invalid:
     ]
     if any(fault["code"] == unknown_fields.CODE for fault in faults):
         return unknown_fields.refusal(faults)
-    return Invalid(detail=faults)
+    return Invalid.of_fields(faults)
 
 
 def _fault(item: Any, model: type[BaseModel]) -> dict[str, Any]:
@@ -73,7 +93,7 @@ def _fault(item: Any, model: type[BaseModel]) -> dict[str, Any]:
     field = ".".join(str(part) for part in place)
     if item["type"] == "extra_forbidden":
         return unknown_fields.fault(field, str(place[-1]), unknown_fields.known_at(model, place[:-1]))
-    return {"field": field, "code": item["type"], "message": item["msg"].removeprefix("Value error, ")}
+    return field_error(field, item["type"], item["msg"].removeprefix("Value error, "))
 
 
 def _is_list(annotation: Any) -> bool:

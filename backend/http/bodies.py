@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from backend.core.errors import BadRequest, Invalid, UnsupportedMedia
+from backend.core.errors import BadRequest, Invalid, UnsupportedMedia, field_error
 
 MAX_DEPTH = 32
 MAX_INTEGER = 2**63 - 1
@@ -127,4 +127,4 @@ def check_pairs(pairs: Iterable[tuple[str, str]]) -> None:
 def invalid(field: str, code: str, message: str) -> Invalid:
     """The 422 for one field, in the shape that all of them have."""
     shown = field.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
-    return Invalid(detail=[{"field": shown, "code": code, "message": message}])
+    return Invalid.of_fields([field_error(shown, code, message)])

@@ -10,8 +10,8 @@ from backend.services.auth.actor import Actor
 
 
 def count_call(caller: Actor, limit: str = "api") -> None:
-    """Counts the request for the person or token that makes it. Raises TooManyRequests."""
-    limits.count_call(caller.label, limit)
+    """Counts the request for the person or token that makes it, and for their workspace. Raises TooManyRequests."""
+    limits.count_call(caller.label, limit, workspace_id=caller.workspace_id)
 
 
 def network() -> str:

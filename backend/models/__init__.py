@@ -1,15 +1,5 @@
 """The tables, one module per aggregate. Importing the package registers all of them."""
 
-from backend.models.access import (
-    AuditEntry,
-    IdempotencyKey,
-    PasswordReset,
-    PersonalToken,
-    ResetRequest,
-    SignIn,
-    User,
-    Workspace,
-)
 from backend.models.alert import (
     Alert,
     AlertEvent,
@@ -20,16 +10,29 @@ from backend.models.alert import (
     AlertSilence,
     AlertTemplate,
 )
+from backend.models.audit import AuditEntry
 from backend.models.automation_rule import AutomationRule, RuleRun
+from backend.models.consent import Consent
+from backend.models.contact import (
+    Contact,
+    ContactField,
+    ContactPoint,
+    ContactSettings,
+    ContactTag,
+    Segment,
+    Tag,
+)
+from backend.models.contact_import import ContactImport, ContactImportChange
 from backend.models.conversation import Conversation, Identity, Suppression
 from backend.models.daily_summary import DailySummary
 from backend.models.delivery import Attempt, Delivery
-from backend.models.file import StoredFile
+from backend.models.file import FileFetch, StoredFile
+from backend.models.idempotency import IdempotencyKey
 from backend.models.job import Heartbeat, JobRun, SystemJobState, WriteProbe
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
 from backend.models.live import LiveEvent, LiveMark
 from backend.models.mail import Mail
-from backend.models.message import Message, MessageKey, MessagePart
+from backend.models.message import Message, MessageKey, MessagePart, PendingReceipt
 from backend.models.notification import (
     NotificationEvent,
     NotificationSettings,
@@ -41,7 +44,8 @@ from backend.models.post import Post, PostAttempt
 from backend.models.schedule import Schedule, ScheduleFire
 from backend.models.scheduled_message import ScheduledFetch, ScheduledMessage
 from backend.models.sender import Sender, SenderLease
-from backend.models.webhook_event import WebhookEvent, WebhookEventKey
+from backend.models.user import PasswordReset, PersonalToken, ResetRequest, SignIn, User, Workspace
+from backend.models.webhook_event import UnknownRecipient, WebhookEvent, WebhookEventKey
 
 __all__ = [
     "Alert",
@@ -55,9 +59,18 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "AutomationRule",
+    "Consent",
+    "Contact",
+    "ContactField",
+    "ContactImport",
+    "ContactImportChange",
+    "ContactPoint",
+    "ContactSettings",
+    "ContactTag",
     "Conversation",
     "DailySummary",
     "Delivery",
+    "FileFetch",
     "Heartbeat",
     "IdempotencyKey",
     "Identity",
@@ -78,6 +91,7 @@ __all__ = [
     "OutgoingDelivery",
     "OutgoingWebhook",
     "PasswordReset",
+    "PendingReceipt",
     "PersonalToken",
     "Post",
     "PostAttempt",
@@ -87,13 +101,16 @@ __all__ = [
     "ScheduleFire",
     "ScheduledFetch",
     "ScheduledMessage",
+    "Segment",
     "Sender",
     "SenderLease",
     "SignIn",
     "StoredFile",
     "Suppression",
     "SystemJobState",
+    "Tag",
     "TelegramLink",
+    "UnknownRecipient",
     "User",
     "WebhookEvent",
     "WebhookEventKey",

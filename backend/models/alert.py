@@ -1,4 +1,4 @@
-"""Alerts: what is wrong, the living messages that say so, who hushed what, and what a workspace wants done about it."""
+"""Alerts: what is wrong, the messages that follow it, silences, and what a workspace wants done about it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EMPTY_LIST = text("'[]'::jsonb")
 
 
 class Alert(HasId, Tenant, Base):
-    """One living message: everything that fires together, and how far people are with it.
+    """One message that follows it: everything that fires together, and how far people are with it.
 
     `state` is `firing`, `acknowledged`, `snoozed` or `resolved`; at most one that is not resolved has a `group_key`.
     `due_at` is the earliest moment at which something happens by itself; the timers read nothing else to find their
@@ -135,7 +135,7 @@ class AlertItem(HasId, Tenant, Base):
 
 
 class AlertMessage(HasId, Tenant, Base):
-    """A message that says an alert. In each chat one is the living one; `superseded_at` ends that."""
+    """A message of an alert. In each chat one follows it; `superseded_at` ends that."""
 
     __tablename__ = "alert_messages"
 
@@ -199,7 +199,7 @@ class AlertEvent(HasId, Tenant, Base):
 
 
 class AlertSilence(HasId, Tenant, Base):
-    """Hushes what all of its matchers match, from `starts_at` until `ends_at`. Alerts are still counted meanwhile."""
+    """Silences what all of its matchers match, from `starts_at` until `ends_at`. Alerts are still counted meanwhile."""
 
     __tablename__ = "alert_silences"
 
@@ -211,7 +211,7 @@ class AlertSilence(HasId, Tenant, Base):
     by_user_id: Mapped[int | None]
     by_name: Mapped[str | None]
     hushed: Mapped[int] = mapped_column(default=0, server_default=text("0"))
-    """How many distinct things it has hushed."""
+    """How many distinct things it has silenced."""
     applied_at: Mapped[datetime | None]
     """When the alerts that it concerns were last brought in step with it; None while that is still to be done."""
     applied_through: Mapped[int] = mapped_column(default=0, server_default=text("0"))
@@ -222,7 +222,7 @@ class AlertSilence(HasId, Tenant, Base):
     apply_code: Mapped[str | None]
     """Why some alerts were passed over."""
     disabled_code: Mapped[str | None]
-    """Why it was switched off by itself; it hushes nothing then."""
+    """Why it was switched off by itself; it silences nothing then."""
     disabled_at: Mapped[datetime | None]
     disabled_told_at: Mapped[datetime | None]
     """When people were told; without a code: they are still to be told that it works again."""

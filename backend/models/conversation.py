@@ -86,13 +86,21 @@ class Conversation(HasId, Tenant, Base):
 
 
 class Suppression(HasId, Tenant, Base):
-    """A person who must not be written to, as a keyed hash only: it survives the erasure of everything else."""
+    """An identifier of a person who must not be written to, as a keyed hash only.
+
+    It survives the erasure of everything else, and therefore points to nothing. `external_hash` equals
+    `identities.external_hash` for a user of a provider, `contact_points.value_hash` for all kinds.
+    """
 
     __tablename__ = "suppressions"
 
     external_hash: Mapped[bytes]
+    kind: Mapped[str] = mapped_column(default="telegram_user", server_default="telegram_user")
     code: Mapped[str]
+    """Why: `opted_out`, `complaint`, `requested`, `imported` or `other`."""
     source: Mapped[str | None]
+    """How it came: `person`, `api`, `import` or `inherited`."""
+    created_by: Mapped[str | None]
     created_at: Mapped[datetime]
 
     __table_args__ = (UniqueConstraint("workspace_id", "external_hash"),)

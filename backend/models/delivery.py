@@ -45,6 +45,9 @@ class Delivery(HasId, Tenant, Base):
     attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
     reason: Mapped[str] = mapped_column(default="queued")
     at_most_once: Mapped[bool] = mapped_column(default=False)
+    in_backlog: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Whether it waits behind others of its chat, more than the chat's pace allows: it leaves every other turn of its
+    workspace to chats that have no such backlog."""
     payload: Mapped[dict[str, Any] | None]
     """Only for operations without a message."""
 
@@ -53,6 +56,24 @@ class Delivery(HasId, Tenant, Base):
         within_workspace("conversation_id", "conversations"),
         CheckConstraint("state IN ('due', 'sending')", name="state"),
         Index("ix_deliveries_due", "sender_id", "lane", "due_at", "id", postgresql_where=text("state = 'due'")),
+        Index(
+            "ix_deliveries_workspace",
+            "sender_id",
+            "lane",
+            "workspace_id",
+            "in_backlog",
+            "due_at",
+            "id",
+            postgresql_where=text("state = 'due'"),
+        ),
+        Index(
+            "ix_deliveries_backlog",
+            "sender_id",
+            "chat_key",
+            "lane",
+            "id",
+            postgresql_where=text("state = 'due' AND in_backlog"),
+        ),
         Index("ix_deliveries_next", "sender_id", "due_at", postgresql_where=text("state = 'due'")),
         Index("ix_deliveries_chat", "sender_id", "chat_key", "due_at", postgresql_where=text("state = 'due'")),
         Index("ix_deliveries_sending", "sender_id", "chat_key", postgresql_where=text("state = 'sending'")),
@@ -92,9 +113,15 @@ class Attempt(Base):
     code: Mapped[str | None]
     epoch: Mapped[int]
     at: Mapped[datetime]
+    kind: Mapped[str | None]
+    """The message's kind; None for operations without one."""
+    quota_key: Mapped[bytes | None]
+    """A keyed hash of the account that spoke, where a ceiling holds for the account in every workspace; it names
+    nobody, and stays when sender, message and person are gone."""
 
     __table_args__ = (
         Index("ix_attempts_sender_id_at", "sender_id", "at"),
         Index("ix_attempts_message_id", "message_id"),
         Index("ix_attempts_at", "at"),
+        Index("ix_attempts_quota_key", "quota_key", "at", postgresql_where=text("quota_key IS NOT NULL")),
     )

@@ -9,12 +9,13 @@ from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
+from backend.core.encrypted_columns import Encrypted
 
 
 class Message(HasId, Tenant, Base):
     """One message. Its state only moves forward; no index mentions it, so receipts stay cheap (HOT) updates.
 
-    Outbound: queued → sent → delivered → read, or failed, canceled, unknown. Inbound: received.
+    Outbound: queued → accepted → sent → delivered → read → played, or failed, canceled, unknown. Inbound: received.
     `body` holds `{"parts": [content, …]}`, for what belongs to a topic `thread_id`, and the `form` that it has reached
     (`channels.forms`); `version` counts what it should say, and each part's `sent_version` what the provider was told.
     """
@@ -69,7 +70,11 @@ class MessageKey(Tenant, Base):
 
 
 class MessagePart(Tenant, Base):
-    """What the provider holds of a message: one row per part it accepted."""
+    """What the provider holds of a message: one row per part it accepted.
+
+    A part is found by the provider's id alone: within a `box` an id stands for one part of a workspace. The box is the
+    empty one for the sender's account; a supergroup or a channel, whose ids begin anew, has a box of its own.
+    """
 
     __tablename__ = "message_parts"
 
@@ -77,7 +82,14 @@ class MessagePart(Tenant, Base):
     part: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     sender_id: Mapped[int] = mapped_column(ForeignKey("senders.id", ondelete="CASCADE"))
     chat_key: Mapped[int]
+    box: Mapped[str | None]
+    """None where the provider gave no id, where a later part has the same, and for what the release before wrote."""
     external_id: Mapped[str]
+    state: Mapped[str | None]
+    """The last state that the provider reported: accepted, sent, delivered, read, played or failed."""
+    state_at: Mapped[datetime | None]
+    facts: Mapped[dict[str, Any] | None]
+    """What the provider said with it: the failure's `code` and `detail`, the price's `category`, `is_free`."""
     sent_version: Mapped[int]
     sent_at: Mapped[datetime]
     gone_code: Mapped[str | None]
@@ -86,4 +98,34 @@ class MessagePart(Tenant, Base):
     __table_args__ = (
         within_workspace("message_id", "messages"),
         Index("ix_message_parts_external", "sender_id", "chat_key", "external_id"),
+        Index(
+            "uq_message_parts_box",
+            "sender_id",
+            "box",
+            "external_id",
+            "workspace_id",
+            unique=True,
+            postgresql_where=text("box IS NOT NULL"),
+        ),
+    )
+
+
+class PendingReceipt(HasId, Base):
+    """A receipt or an echo that came before the send that it is about was recorded: it is tried again when due. No
+    tenant table: the message, and so the workspace, is not known yet."""
+
+    __tablename__ = "pending_receipts"
+
+    sender_id: Mapped[int] = mapped_column(ForeignKey("senders.id", ondelete="CASCADE"))
+    payload_encrypted: Mapped[bytes]
+    """The event as JSON."""
+    tries: Mapped[int] = mapped_column(SmallInteger, default=0)
+    due_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+
+    payload = Encrypted[str]("payload_encrypted")
+
+    __table_args__ = (
+        Index("ix_pending_receipts_due_at", "due_at"),
+        Index("ix_pending_receipts_sender_id", "sender_id"),
     )

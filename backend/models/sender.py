@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +38,7 @@ class Sender(HasId, Base):
     credentials_encrypted: Mapped[bytes | None]
     credentials_hash: Mapped[bytes | None]
     webhook_secret_encrypted: Mapped[bytes | None]
+    settings_encrypted: Mapped[bytes | None]
     is_active: Mapped[bool] = mapped_column(default=True)
     disabled_code: Mapped[str | None]
     disabled_at: Mapped[datetime | None]
@@ -54,6 +56,7 @@ class Sender(HasId, Base):
 
     credentials = Encrypted[str | None]("credentials_encrypted")
     webhook_secret = Encrypted[str | None]("webhook_secret_encrypted")
+    joined_settings = Encrypted[str | None]("settings_encrypted")
     joined_chat_ids = Encrypted[str | None]("chat_ids_encrypted")
 
     __table_args__ = (
@@ -76,6 +79,16 @@ class Sender(HasId, Base):
         ),
         Index("ix_senders_credentials_hash", "credentials_hash"),
     )
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What its channel needs beside the token, by name, secrets among it. A new object each time."""
+        stored: dict[str, str] = json.loads(self.joined_settings or "{}")
+        return stored
+
+    @settings.setter
+    def settings(self, given: Mapping[str, str]) -> None:
+        self.joined_settings = json.dumps(dict(given), ensure_ascii=False) if given else None
 
     @property
     def chat_ids(self) -> tuple[str, ...]:

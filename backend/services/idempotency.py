@@ -13,19 +13,32 @@ from datetime import timedelta
 from typing import Any, Final
 
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import delete, func, null, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from backend.core import clock
-from backend.core.database import db
+from backend.core.database import db, require_scope_of, system_scope
+from backend.core.encrypted_columns import encrypt_json
 from backend.core.errors import Conflict
 from backend.models import IdempotencyKey
 
 LIFE: Final = timedelta(hours=24)
 _WAIT: Final = "5s"
 _REDACTED: Final = None
-_EMPTY: Final = {"answer": null(), "answer_encrypted": None}
+_WAIT_NO_LONGER: Final = text("SELECT set_config('lock_timeout', '0', true)")
+_TAKE: Final = text(
+    """
+    WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', :wait, true))
+    INSERT INTO idempotency_keys AS k (workspace_id, actor, route, key, request_hash, created_at)
+    SELECT :workspace_id, :actor, :route, :key, :request_hash, CAST(:now AS timestamptz) FROM patience
+    ON CONFLICT (workspace_id, actor, route, key) DO UPDATE
+       SET request_hash = excluded.request_hash, created_at = excluded.created_at, status = NULL, answer = NULL,
+           answer_encrypted = NULL
+     WHERE k.created_at <= CAST(:expired AS timestamptz)
+    RETURNING id + 0 * length(set_config('lock_timeout', '0', true))
+    """
+)
+"""Takes a key: the wait for another transaction that has it is bounded, and no other wait after it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +55,17 @@ def begin(workspace_id: int, actor: str, route: str, key: str, request_hash: byt
     Runs in the workspace's scope. Raises Conflict: `idempotency_mismatch` when the key came with another request,
     `idempotency_in_progress` when the first request is still running after five seconds.
     """
+    require_scope_of(workspace_id)
     now = clock.now()
-    mine = (
-        insert(IdempotencyKey)
-        .values(
-            workspace_id=workspace_id, actor=actor, route=route, key=key, request_hash=request_hash, created_at=now
-        )
-        .on_conflict_do_update(
-            index_elements=["workspace_id", "actor", "route", "key"],
-            set_={"request_hash": request_hash, "created_at": now, "status": None, **_EMPTY},
-            where=IdempotencyKey.created_at <= now - LIFE,
-        )
-        .returning(IdempotencyKey.id)
-    )  # fmt: skip
+    values = {"workspace_id": workspace_id, "actor": actor, "route": route, "key": key, "request_hash": request_hash}
+    db.session.flush()
     try:
-        _set_lock_timeout(_WAIT)
-        row_id = db.session.execute(mine).scalar_one_or_none()
-        _set_lock_timeout("0")
+        with system_scope("SQL as text names the workspace itself, which was compared with the scope"):
+            row_id: int | None = db.session.execute(
+                _TAKE, values | {"now": now, "expired": now - LIFE, "wait": _WAIT}
+            ).scalar_one_or_none()
+            if row_id is None:
+                db.session.execute(_WAIT_NO_LONGER)
     except OperationalError as error:
         if isinstance(error.orig, LockNotAvailable):
             raise _in_progress() from None
@@ -79,20 +86,22 @@ def begin(workspace_id: int, actor: str, route: str, key: str, request_hash: byt
 
 def finish(row_id: int, answer: Answer, redact: Iterable[str] = ()) -> None:
     """Keeps the answer, with the fields named in `redact` emptied wherever they stand."""
-    row = db.session.get(IdempotencyKey, row_id)
-    if row is None:
+    body = {"body": _without(answer.body, frozenset(redact))}
+    blob = encrypt_json(body, IdempotencyKey.__tablename__, "answer_encrypted", row_id)
+    kept = db.session.execute(
+        update(IdempotencyKey)
+        .where(IdempotencyKey.id == row_id)
+        .values(status=answer.status, answer_encrypted=blob)
+        .returning(IdempotencyKey.id)
+        .execution_options(synchronize_session=False)
+    )
+    if kept.scalar_one_or_none() is None:
         raise RuntimeError("the key's row has to exist until its transaction ends")
-    row.status = answer.status
-    row.answer = {"body": _without(answer.body, frozenset(redact))}
 
 
 def give_back(row_id: int) -> None:
     """Frees the key: the request was refused and had no effect, so it may be sent again."""
     db.session.execute(delete(IdempotencyKey).where(IdempotencyKey.id == row_id))
-
-
-def _set_lock_timeout(value: str) -> None:
-    db.session.execute(select(func.set_config("lock_timeout", value, True)))
 
 
 def _in_progress() -> Conflict:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, select
 
 from backend.core import clock
 from backend.core.database import db, system_scope
-from backend.models import Alert, Delivery, Message, NotificationEvent, Post, Sender, WebhookEvent
+from backend.models import Alert, AlertMessage, Delivery, Message, NotificationEvent, Post, Sender, WebhookEvent
+from backend.services import paging
 
 _DAY: Final = timedelta(days=1)
 _LATE: Final = timedelta(minutes=1)
 _EACH: Final = 5
+NO_CODE: Final = "–"
+"""What stands for a reason that nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,15 @@ class AttentionItem:
     since: datetime
     values: dict[str, Any] = field(default_factory=dict)
     about: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnsentMessage:
+    """A message that failed or may not have arrived. `about` is its alert or event, as (table, id)."""
+
+    message: Message
+    sender_name: str
+    about: tuple[str, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,26 @@ def needs(workspace_id: int) -> list[AttentionItem]:
     that could not be processed, failed messages. Bad ones first, each by age."""
     found = [*_bots(workspace_id), *_alerts(), *_posts(), *_messages()]
     return sorted(found, key=lambda need: (need.tone != "bad", need.since))
+
+
+def unsent(
+    *, state: str | None = None, code: str | None = None, cursor: str | None = None, limit: int = paging.DEFAULT_LIMIT
+) -> tuple[list[UnsentMessage], str | None]:
+    """The messages of the last 24 hours that failed or may not have arrived, newest first.
+
+    `state` is `failed` or `unknown`, `code` a reason, `NO_CODE` where there is none.
+    """
+    query = select(Message).where(_is_unsent() if state is None else and_(_is_unsent(), Message.state == state))
+    if code is not None:
+        query = query.where(Message.error.is_(None) if code == NO_CODE else Message.error == code)
+    messages, following = paging.page(query, Message.id, cursor=cursor, limit=limit)
+    about = _subjects_of([message.id for message in messages])
+    with system_scope("names of senders of the workspace's own messages"):
+        senders = db.session.scalars(select(Sender).where(Sender.id.in_({message.sender_id for message in messages})))
+        names = {sender.id: sender.name for sender in senders}
+    return [
+        UnsentMessage(message, names.get(message.sender_id, NO_CODE), about.get(message.id)) for message in messages
+    ], following
 
 
 def figures() -> Figures:
@@ -129,15 +162,36 @@ def _posts() -> list[AttentionItem]:
 def _messages() -> list[AttentionItem]:
     rows = db.session.execute(
         select(Message.state, Message.error, func.count(Message.id), func.min(Message.created_at))
-        .where(Message.direction == "out", Message.state.in_(("failed", "unknown")))
-        .where(Message.created_at >= clock.now() - _DAY)
+        .where(_is_unsent())
         .group_by(Message.state, Message.error)
         .order_by(func.count(Message.id).desc())
         .limit(_EACH)
     ).all()
     return [
         AttentionItem(
-            f"messages_{state}", "bad" if state == "unknown" else "warn", since, {"count": count, "code": error or "–"}
+            f"messages_{state}",
+            "bad" if state == "unknown" else "warn",
+            since,
+            {"count": count, "code": error or NO_CODE},
         )
         for state, error, count, since in rows
     ]
+
+
+def _subjects_of(message_ids: Sequence[int]) -> dict[int, tuple[str, int]]:
+    """The alert or event, as (table, id), that each of these messages tells of, by the message's id."""
+    alerts = select(AlertMessage.message_id, AlertMessage.alert_id).where(AlertMessage.message_id.in_(message_ids))
+    events = select(NotificationEvent.message_id, NotificationEvent.id).where(
+        NotificationEvent.message_id.in_(message_ids)
+    )
+    subjects = {row[0]: ("alerts", row[1]) for row in db.session.execute(alerts)}
+    return subjects | {row[0] or 0: ("notification_events", row[1]) for row in db.session.execute(events)}
+
+
+def _is_unsent() -> ColumnElement[bool]:
+    """What holds for messages of the last 24 hours that failed or may not have arrived."""
+    return and_(
+        Message.direction == "out",
+        Message.state.in_(("failed", "unknown")),
+        Message.created_at >= clock.now() - _DAY,
+    )

@@ -10,7 +10,7 @@ from sqlalchemy import Select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from backend.core.database import db
-from backend.core.errors import Invalid
+from backend.core.errors import Invalid, field_error
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
@@ -54,7 +54,7 @@ def _decode(name: str, cursor: str) -> int:
     refusal = Invalid(
         "invalid_cursor",
         "The cursor is not one that this list gave out.",
-        detail=[{"field": "cursor", "code": "invalid_cursor", "message": "Not a cursor of this list."}],
+        detail=[field_error("cursor", "invalid_cursor", "Not a cursor of this list.")],
     )
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")

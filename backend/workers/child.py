@@ -71,12 +71,15 @@ def _set_up(role: str, settings: Settings, name: str | None, predecessor: str | 
 
 
 def _dispatching(app: Flask, settings: Settings, name: str | None = None, predecessor: str | None = None) -> Loop:
-    from backend.core import storage
     from backend.services.dispatch.dispatcher import Dispatcher
+    from backend.services.files import storage_of_instance
 
-    files = storage.from_url(settings.media_url)
     dispatcher = Dispatcher(
-        app.app_context, files.open, connections=settings.dispatch_connections, owner=name, predecessor=predecessor
+        app.app_context,
+        storage_of_instance().open,
+        connections=settings.dispatch_connections,
+        owner=name,
+        predecessor=predecessor,
     )
     return dispatcher.run, dispatcher.stop
 

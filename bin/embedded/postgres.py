@@ -152,6 +152,11 @@ def _newest_binaries() -> Path:
     return max(_binary_folders(), key=_major)
 
 
+def client() -> Path:
+    """The psql that comes with the embedded server."""
+    return _newest_binaries() / "psql"
+
+
 @cache
 def _major(binaries: Path) -> int:
     said = subprocess.run([str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=True).stdout

@@ -12,6 +12,13 @@ from embedded import watchdog
 
 from .environment import ROOT
 
+CONSOLE = "backend/http/console"
+WEB_SOURCES = [f"{CONSOLE}/static/css", f"{CONSOLE}/static/js"]
+"""The console's style sheets and scripts, which are served as they are."""
+NOT_LINTED = "J018,T038"
+"""An address of the API is no page; `set` with two names has no end, which Jinja itself holds."""
+FORMAT_WEB_SOURCES = [f"{ROOT}/.venv/bin/deno", "fmt", "--quiet", "--no-config", "--line-width", "120"]
+
 
 def static_checks() -> list[tuple[str, list[str]]]:
     """Name and command of each check over the whole tree, the quickest first. Warm, all of them take a few seconds."""
@@ -19,6 +26,12 @@ def static_checks() -> list[tuple[str, list[str]]]:
     return [
         ("format", [python, "-m", "ruff", "format", "--check", "."]),
         ("lint", [python, "-m", "ruff", "check", "."]),
+        ("web format", [*FORMAT_WEB_SOURCES, "--check", *WEB_SOURCES]),
+        ("scripts", [f"{ROOT}/.venv/bin/deno", "lint", "--quiet", "--no-config", *WEB_SOURCES[1:]]),
+        (
+            "templates",
+            [python, "-m", "djlint", "--lint", "--quiet", "--profile=jinja", f"--ignore={NOT_LINTED}", CONSOLE],
+        ),
         ("import layers", [f"{ROOT}/.venv/bin/lint-imports", "--no-cache"]),
         ("types", [python, "-m", "mypy"]),
     ]

@@ -22,7 +22,7 @@ from embedded import EmbeddedPostgres, EmbeddedValkey, ServerError
 from embedded.server import EmbeddedServer
 
 from . import environment as env
-from . import procfile
+from . import procfile, reloading
 from .console import Console
 
 #: The simulated people, chats and messages (relative to the project's folder).
@@ -123,6 +123,7 @@ class _Session:
             if not self._with_simulator and env.needs_polling(self._environment):
                 runner.keep(procfile.Program("poll", "flask telegram poll"))
             runner.in_background(self._greet())
+            runner.in_background(self._reload())
         return await runner.wait()
 
     async def _prepare(self) -> bool:
@@ -173,6 +174,17 @@ class _Session:
         if any(self._said):
             lines += ["", *self._said]
         self._console.box(lines)
+
+    async def _reload(self) -> None:
+        """Start the processes again whose code changes."""
+        if not reloading.is_available():
+            self._runner.say("changes of the code need a new start (bin/setup --dev brings what watches them)")
+            return
+        async for paths in reloading.changes(self._runner.stopping):
+            names = sorted(reloading.concerned(paths) & self._runner.names)
+            if names:
+                self._runner.say(f"changed code: starting {', '.join(names)} again")
+                await asyncio.gather(*(self._runner.restart(name) for name in names))
 
     async def _answers(self, url: str) -> bool:
         """Wait until an address answers; False when everything is being stopped instead."""

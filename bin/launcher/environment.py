@@ -60,6 +60,7 @@ def read(real: Mapping[str, str], env_file: Path) -> dict[str, str]:
     merged["PATH"] = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{merged.get('PATH', os.defpath)}"
     merged["VIRTUAL_ENV"] = str(ROOT / ".venv")
     merged["PYTHONUNBUFFERED"] = "1"
+    merged.setdefault("DEVELOPMENT", "true")
     merged.setdefault("HOST", "127.0.0.1")
     merged.setdefault("PORT", "8000")
     merged.setdefault("SIMULATOR_PORT", "8081")

@@ -25,6 +25,10 @@ DEATH_WINDOW = 60.0
 RESTART_PAUSE = 0.3
 #: Seconds a process gets between SIGTERM and SIGKILL.
 GRACE = 10.0
+#: The same for a process that starts again because its code has changed: what it holds survives a kill.
+RELOAD_GRACE = 0.7
+#: A process that ends within this many seconds of a change is taken to be broken by it.
+BROKEN_WITHIN = 10.0
 
 _LINE = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$")
 _SHELL_SYNTAX = re.compile(r"[;&|\n(){}]|^\s*(?:exec|if|for|while|case)\b|^\s*\w+=")
@@ -87,8 +91,20 @@ class Runner:
         self._live: dict[int, tuple[str, asyncio.subprocess.Process]] = {}
         self._kept: set[asyncio.Task[None]] = set()
         self._signals = 0
+        self._restarting: set[str] = set()
+        self._changed: dict[str, asyncio.Event] = {}
         self.exit_code = 0
         console.on_closed = lambda: self.stop(1)
+
+    @property
+    def stopping(self) -> asyncio.Event:
+        """Set when everything is about to end."""
+        return self._stopping
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The programs that run now."""
+        return frozenset(name for name, _ in self._live.values()) | frozenset(self._changed)
 
     @property
     def is_stopping(self) -> bool:
@@ -122,6 +138,25 @@ class Runner:
     def keep(self, program: Program) -> None:
         """Start a program and start it again whenever it ends."""
         self.in_background(self._keep(program))
+
+    async def restart(self, name: str) -> None:
+        """Start a kept program again because its code has changed: at once, without counting it as a death.
+
+        One that the change breaks waits for the next one.
+        """
+        self._changed.setdefault(name, asyncio.Event()).set()
+        running = [process for kept, process in self._live.values() if kept == name]
+        if not running or self.is_stopping:
+            return
+        self._restarting.add(name)
+        for process in running:
+            _terminate(process)
+        deadline = time.monotonic() + RELOAD_GRACE
+        while any(process.pid in self._live for process in running) and time.monotonic() < deadline:
+            await self.pause(0.02)
+        for process in running:
+            if process.pid in self._live:
+                watchdog.signal_group(process.pid, signal.SIGKILL)
 
     def keep_server(self, name: str, is_alive: Callable[[], bool], revive: Callable[[], object]) -> None:
         """Bring back a server that runs elsewhere (`revive` blocks; what it raises stops everything)."""
@@ -167,11 +202,25 @@ class Runner:
 
     async def _keep(self, program: Program) -> None:
         while not self.is_stopping:
+            started_at = time.monotonic()
             code = await self._run(program)
             if self.is_stopping:
                 return
+            if program.name in self._restarting:
+                self._restarting.discard(program.name)
+                continue
+            changed = self._changed.get(program.name)
+            if changed is not None and time.monotonic() - started_at < BROKEN_WITHIN:
+                self.say(f"{program.name} {_describe(code)}: waiting for the next change of its code")
+                await self._next_change(changed)
+                continue
             self._died(program.name, _describe(code))
             await self.pause(RESTART_PAUSE)
+
+    async def _next_change(self, changed: asyncio.Event) -> None:
+        changed.clear()
+        while not self.is_stopping and not changed.is_set():
+            await self.pause(0.05)
 
     async def _keep_server(self, name: str, is_alive: Callable[[], bool], revive: Callable[[], object]) -> None:
         while not self.is_stopping:

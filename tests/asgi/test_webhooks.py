@@ -114,7 +114,7 @@ def test_a_database_that_is_away_when_the_door_is_not_known_is_said_too(
         raise OperationalError("", {}, Exception("away"))
 
     webhook_verifier.forget()
-    monkeypatch.setattr(webhook_verifier, "default_bot", away)
+    monkeypatch.setattr(webhook_verifier, "environment_sender", away)
     assert ask(served.port, "POST", "/telegram/webhook", UPDATE, **SECRET).status == 503
 
 
@@ -161,10 +161,10 @@ def test_many_requests_for_a_bot_that_is_not_remembered_wait_for_one_look_up(
     go_on = threading.Event()
     real = Webhooks._look
 
-    def look(self: Webhooks, bot_id: int | None) -> Any:
+    def look(self: Webhooks, channel: str, bot_id: int | None) -> Any:
         looked.append(bot_id)
         assert go_on.wait(20)
-        return real(self, bot_id)
+        return real(self, channel, bot_id)
 
     monkeypatch.setattr(Webhooks, "_look", look)
     head = b"POST /telegram/webhook HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n" % len(UPDATE)

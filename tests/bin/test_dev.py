@@ -94,6 +94,14 @@ class Project:
         return found
 
 
+def _is_answered(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     """A fresh copy; what still runs at the end of the test is killed."""
@@ -117,6 +125,14 @@ def test_everything_comes_up_and_nothing_is_left(project: Project) -> None:
     assert (second.returncode, second.stderr) == (1, f"bin/dev: already running here (process {first.pid})\n")
     elsewhere = project.run("run", "flask", "db", "current")
     assert "(head)" in elsewhere.stdout, "a command in another terminal uses the same database"
+
+    rows = project.run("run", "psql", "-At", "-c", "select count(*) from workspaces")
+    assert (rows.returncode, rows.stdout) == (0, "1\n"), rows.stderr
+
+    source = project.folder / "backend/http/console/search/views.py"
+    source.write_text(f"{source.read_text()}\nCHANGED = True\n")
+    eventually(lambda: "changed code: starting web again" in project.text, "the web process starts again")
+    eventually(lambda: _is_answered(f"http://127.0.0.1:{project.web}/health"), "it answers again")
 
     first.kill()
     first.wait()

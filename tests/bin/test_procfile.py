@@ -187,3 +187,41 @@ def test_the_projects_web_line_listens_where_it_is_told(variables: dict[str, str
         check=True,
     )
     assert expected in said.stdout
+
+
+def change(folder: Path, name: str) -> None:
+    """Say that the code of a program has changed."""
+    with (folder / "changes").open("a") as file:
+        file.write(f"{name}\n")
+
+
+def test_a_program_whose_code_changed_starts_again_without_counting_as_a_death(tmp_path: Path, start: Start) -> None:
+    procfile(tmp_path, one=lasting("one"))
+    runner = start(RUNNER)
+    for count in range(1, 8):
+        eventually(lambda count=count: len(pids(tmp_path, "one")) == count, f"start number {count}")  # type: ignore[misc]
+        change(tmp_path, "one")
+    eventually(lambda: len(pids(tmp_path, "one")) == 8, "the last start")
+    assert all(is_gone(pid) for pid in pids(tmp_path, "one")[:-1])
+    assert "starting it again" not in runner.text
+    assert runner.process.poll() is None
+
+
+def test_a_program_that_does_not_stop_for_its_new_code_is_killed(tmp_path: Path, start: Start) -> None:
+    procfile(tmp_path, deaf="trap '' TERM; echo $$ >>deaf.pids; while :; do sleep 1; done")
+    start(RUNNER)
+    eventually(lambda: len(pids(tmp_path, "deaf")) == 1, "it runs")
+    change(tmp_path, "deaf")
+    eventually(lambda: len(pids(tmp_path, "deaf")) == 2, "it runs again")
+    assert is_gone(pids(tmp_path, "deaf")[0])
+
+
+def test_a_program_that_its_change_breaks_waits_for_the_next_change(tmp_path: Path, start: Start) -> None:
+    procfile(tmp_path, one="echo $$ >>one.pids; test $(wc -l <one.pids) -ne 2 || exit 3; exec sleep 1000")
+    runner = start(RUNNER)
+    eventually(lambda: len(pids(tmp_path, "one")) == 1, "it runs")
+    change(tmp_path, "one")
+    eventually(lambda: "one ended with code 3: waiting for the next change" in runner.text, "it is broken")
+    change(tmp_path, "one")
+    eventually(lambda: len(pids(tmp_path, "one")) == 3, "it runs again")
+    assert not is_gone(pids(tmp_path, "one")[-1])

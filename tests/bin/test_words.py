@@ -21,6 +21,7 @@ FOLDERS: Final = (
     "workers",
     "services/automation_rules",
     "services/bots",
+    "services/contacts",
     "services/conversations",
     "services/daily_summaries",
     "services/delivery",

@@ -1,4 +1,7 @@
-"""Runs the Procfile of the current folder as bin/dev does; `server: command` is kept as a server."""
+"""Runs the Procfile of the current folder as bin/dev does; `server: command` is kept as a server.
+
+Each line that is added to the file `changes` names a program whose code has changed.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,20 @@ from pathlib import Path
 
 from launcher import procfile
 from launcher.console import Console
+
+
+async def _restart(runner: procfile.Runner, changes: Path) -> None:
+    done = 0
+    while not runner.is_stopping:
+        names = _lines(changes)
+        for name in names[done:]:
+            await runner.restart(name)
+        done = len(names)
+        await runner.pause(0.02)
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().split() if path.exists() else []
 
 
 async def _run(text: str) -> int:
@@ -24,6 +41,7 @@ async def _run(text: str) -> int:
         runner.keep_server("server", lambda: running[-1].poll() is None, revive)
     for name, command in commands.items():
         runner.keep(procfile.Program(name, command))
+    runner.in_background(_restart(runner, Path("changes")))
     try:
         return await runner.wait()
     finally:

@@ -23,6 +23,7 @@ FULL = Content(
     ),
     silent=True,
     link_preview=False,
+    caption_only=True,
 )
 
 

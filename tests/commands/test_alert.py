@@ -35,7 +35,7 @@ def server() -> Iterator[ScriptedServer]:
 
 
 def run(
-    server: ScriptedServer | str, *words: str, stdin: str | None = None, **environment: str
+    server: ScriptedServer | str, *words: str, stdin: str | None = None, app: str | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Runs `flask alert send` with these variables and no others; empty ones hide what a `.env` may hold."""
     bare = {
@@ -48,7 +48,7 @@ def run(
         "TELEGRAM_BOT_CONFIGS": "",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "flask", "alert", "send", *words],
+        [sys.executable, "-m", "flask", *(["--app", app] if app else []), "alert", "send", *words],
         cwd=ROOT,
         env=bare | environment,
         input=stdin,
@@ -91,6 +91,12 @@ def test_a_bare_environment_is_enough(server: ScriptedServer) -> None:
     (request,) = server.received
     assert request.path == f"/bot{TOKEN}/sendMessage"
     assert request.json == {"chat_id": int(CHATS), "text": "Release 4.2"}
+
+
+def test_the_application_may_be_named_and_a_bare_environment_is_still_enough(server: ScriptedServer) -> None:
+    server.script = [ok(accepted(12))]
+    done = run(server, "Release 4.2", app="wsgi", TELEGRAM_BOT_TOKEN=TOKEN, TELEGRAM_CHAT_IDS=CHATS)
+    assert sent(done) == "Sent message 12 (level environment)"
 
 
 def test_a_named_bot_of_the_environment_comes_before_the_nameless_one(server: ScriptedServer) -> None:

@@ -30,6 +30,28 @@ def _quick() -> Iterator[None]:
     passwords.use(None)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ()),
+        (["--version"], ()),
+        (["alert"], ("alert",)),
+        (["alert", "send", "Hello"], ("alert", "send")),
+        (["--app", "wsgi", "--debug", "alert", "send"], ("alert", "send")),
+        (["-A", "wsgi:app", "-e", ".env", "keys", "generate"], ("keys", "generate")),
+        (["--app=wsgi", "alert", "send"], ("alert", "send")),
+        (["--app"], ()),
+    ],
+    ids=" ".join,
+)
+def test_the_command_stands_behind_the_options_of_flask_itself(arguments, expected):
+    assert cli.command_of(arguments) == expected
+
+
+def test_no_command_is_running_where_nobody_calls_one():
+    assert not cli.is_running()
+
+
 def flask(app: Flask, *arguments: str, stdin: str | None = None, status: int = 0) -> str:
     """Runs a command and returns what it printed."""
     result = app.test_cli_runner().invoke(args=list(arguments), input=stdin)

@@ -58,3 +58,16 @@ def test_an_error_survives_the_way_between_processes() -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is errors.TooManyRequests
     assert (copy.code, copy.message, copy.detail, copy.retry_after) == ("slow_down", "Later.", [1], 7)
+
+
+def test_a_field_s_error_is_told_under_its_own_code_or_the_general_one() -> None:
+    fault = {"field": "media.0.url", "code": "address_malformed", "message": "An http(s) address."}
+    error = errors.Invalid.of("media.0.url", "address_malformed", "An http(s) address.")
+    assert error.to_json()["error"] == {
+        "code": "address_malformed",
+        "message": "An http(s) address.",
+        "detail": [fault],
+    }
+    several = errors.Invalid.of_fields([fault, errors.field_error("name", "missing", "Needed.")])
+    assert (several.code, [one["field"] for one in several.field_errors()]) == ("invalid", ["media.0.url", "name"])
+    assert errors.Invalid("no_alerts", "There are none.").field_errors() == []

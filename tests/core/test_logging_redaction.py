@@ -21,6 +21,9 @@ redactor = Redactor()
     ("text", "expected"),
     [
         (f"token 123456:{TAIL} revoked", "token 123456:*** revoked"),
+        ("authorization: abcdefghijkl", "authorization: ***"),
+        ("password: hunter2hunter2", "password: ***"),
+        ("could not convert string to float: my own words", "could not convert string to float: '***'"),
         (f"https://api.telegram.org/bot123456:{TAIL}/sendMessage", "https://api.telegram.org/bot123456:***/sendMessage"),
         (f"/file/bot123456:{TAIL}/photos/1.jpg", "/file/bot123456:***/photos/1.jpg"),
         ("/bot12:short-one/getMe", "/bot12:***/getMe"),
@@ -236,3 +239,11 @@ def test_hostile_texts_take_no_unreasonable_work(unit: str) -> None:
 )
 def test_what_has_no_end_is_hidden_whole(text: str, expected: str) -> None:
     assert redactor.text(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-29T19:18:59.149837Z", "backend.http.envelope", "/api/alerts/<int:alert_id>", "e0" * 16, "user:17"]
+)
+def test_what_is_in_every_line_is_searched_by_no_rule(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.core.logging.redaction._RULES", None)
+    assert redactor.text(text) == text

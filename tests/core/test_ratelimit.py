@@ -269,3 +269,76 @@ def test_the_defaults_never_stand_in_the_way_of_a_few_hundred_calls_a_minute() -
 def test_a_limit_of_nothing_cannot_be_made(count: int, seconds: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Limit(count, seconds)
+
+
+# --- several keys at once, told in batches ---------------------------------------------------------------
+
+
+def test_what_one_of_several_keys_refuses_counts_under_none(limiter: RateLimiter) -> None:
+    person, workspace = ("person", Limit(5, 60)), ("workspace", Limit(2, 60))
+    assert limiter.hit_all([person, workspace]).allowed
+    assert limiter.hit_all([("another", Limit(5, 60)), workspace]).allowed
+    for _ in range(10):
+        assert not limiter.hit_all([person, workspace]).allowed
+    for _ in range(4):
+        assert limiter.hit_all([person]).allowed
+    assert not limiter.hit_all([person]).allowed
+
+
+class Counted:
+    """A Redis that counts how often it is asked."""
+
+    def __init__(self, shared: redis.Redis) -> None:
+        self.shared = shared
+        self.asked = 0
+
+    def register_script(self, script: str) -> Any:
+        registered = self.shared.register_script(script)
+
+        def run(**arguments: Any) -> Any:
+            self.asked += 1
+            return registered(keys=arguments["keys"], args=arguments["args"], client=self.shared)
+
+        return run
+
+
+def test_redis_is_told_of_calls_in_batches_and_of_all_of_them(shared: redis.Redis, moment: Clock) -> None:
+    link = Counted(shared)
+    limiter = RateLimiter(link, clock=moment)  # type: ignore[arg-type]
+    for _ in range(101):
+        assert limiter.hit_all([("person", Limit(1000, 60))]).allowed
+    assert link.asked == 11  # the first at once, then each ten
+    other = RateLimiter(shared, clock=moment)
+    assert other.check("person", Limit(102, 60)).allowed
+    assert not other.check("person", Limit(101, 60)).allowed
+
+
+def test_calls_that_wait_to_be_told_do_so_for_a_second_at_most(shared: redis.Redis, moment: Clock) -> None:
+    limiter = RateLimiter(shared, clock=moment)
+    for second in range(4):
+        moment.now = 1_700_000_000.25 + second
+        limiter.hit_all([("person", Limit(1000, 60))])
+    assert not RateLimiter(shared, clock=moment).check("person", Limit(4, 60)).allowed
+
+
+def test_after_a_refusal_each_call_asks_until_one_is_allowed(shared: redis.Redis, moment: Clock) -> None:
+    wanted = [("person", Limit(1000, 60))]
+    one, two = RateLimiter(shared, clock=moment), RateLimiter(shared, clock=moment)
+    for _ in range(1000):
+        one.hit(*wanted[0])
+    refused = [two.hit_all(wanted) for _ in range(50)]
+    assert not any(decision.allowed for decision in refused)
+    moment.now += 61
+    assert two.hit_all(wanted).allowed
+
+
+def test_a_small_limit_is_exact_between_processes(shared: redis.Redis, moment: Clock) -> None:
+    both = [RateLimiter(shared, clock=moment) for _ in range(2)]
+    allowed = sum(both[number % 2].hit_all([("person", Limit(150, 60))]).allowed for number in range(400))
+    assert allowed == 150
+
+
+def test_a_larger_limit_lets_a_hundredth_more_pass_for_each_process(shared: redis.Redis, moment: Clock) -> None:
+    both = [RateLimiter(shared, clock=moment) for _ in range(2)]
+    allowed = sum(both[number % 2].hit_all([("person", Limit(1000, 60))]).allowed for number in range(3000))
+    assert 1000 <= allowed <= 1020

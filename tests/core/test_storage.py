@@ -10,6 +10,7 @@ import random
 import stat
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -17,6 +18,7 @@ import pytest
 
 from backend.core.errors import AppError, NotFound, StorageFull, TooLarge, Unavailable, UnsupportedMedia
 from backend.core.storage import FolderStorage, MediaUrlError, Storage, from_url, sniff
+from tests.support.object_store import ObjectStore
 
 
 def _png() -> bytes:
@@ -70,10 +72,23 @@ def folder(tmp_path: Path) -> FolderStorage:
     return FolderStorage(tmp_path / "media")
 
 
-@pytest.fixture(params=["folder"])
-def storage(request: pytest.FixtureRequest, folder: FolderStorage) -> Storage:
-    """Every implementation; all pass the tests that take this."""
-    return {"folder": folder}[request.param]
+@pytest.fixture(scope="module")
+def store() -> Iterator[ObjectStore]:
+    """An S3-compatible server."""
+    made = ObjectStore()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def storage(request: pytest.FixtureRequest) -> Storage:
+    """Every implementation, empty; all pass the tests that take this."""
+    if request.param == "folder":
+        folder: FolderStorage = request.getfixturevalue("folder")
+        return folder
+    server: ObjectStore = request.getfixturevalue("store")
+    server.empty()
+    return server.storage
 
 
 def put(storage: Storage, data: bytes, max_bytes: int = 10_000_000) -> str:
@@ -82,6 +97,14 @@ def put(storage: Storage, data: bytes, max_bytes: int = 10_000_000) -> str:
 
 def files(folder: FolderStorage) -> list[Path]:
     return [path for path in folder.root.rglob("*") if path.is_file()]
+
+
+def kept(storage: Storage, request: pytest.FixtureRequest) -> list[str]:
+    """What the storage holds, half files included."""
+    if isinstance(storage, FolderStorage):
+        return [str(path) for path in files(storage)]
+    server: ObjectStore = request.getfixturevalue("store")
+    return server.names()
 
 
 @pytest.mark.parametrize(
@@ -123,26 +146,26 @@ def test_reading_starts_where_the_stream_stands(storage: Storage) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 8191, 8192, 8193, 262_144, 300_000])
 def test_a_file_of_exactly_the_limit_is_taken_and_a_byte_more_is_not(
-    storage: Storage, folder: FolderStorage, size: int
+    storage: Storage, request: pytest.FixtureRequest, size: int
 ) -> None:
     assert storage.exists(put(storage, b"x" * size, max_bytes=size))
     with pytest.raises(TooLarge):
         put(storage, b"x" * (size + 1), max_bytes=size)
-    assert len(files(folder)) == 1
+    assert len(kept(storage, request)) == 1
 
 
-def test_an_endless_stream_is_left_as_soon_as_it_is_too_long(storage: Storage, folder: FolderStorage) -> None:
+def test_an_endless_stream_is_left_as_soon_as_it_is_too_long(storage: Storage, request: pytest.FixtureRequest) -> None:
     stream = Endless()
     with pytest.raises(TooLarge):
         storage.put(cast(BinaryIO, stream), max_bytes=1_000_000, prefix="attachments")
     assert stream.taken <= 1_000_001
-    assert files(folder) == []
+    assert kept(storage, request) == []
 
 
-def test_a_stream_that_breaks_off_leaves_nothing(storage: Storage, folder: FolderStorage) -> None:
+def test_a_stream_that_breaks_off_leaves_nothing(storage: Storage, request: pytest.FixtureRequest) -> None:
     with pytest.raises(ConnectionResetError):
         storage.put(cast(BinaryIO, Breaking()), max_bytes=1000, prefix="attachments")
-    assert files(folder) == []
+    assert kept(storage, request) == []
 
 
 @pytest.mark.parametrize(
@@ -159,7 +182,7 @@ def test_a_stream_that_breaks_off_leaves_nothing(storage: Storage, folder: Folde
     ],
 )
 def test_only_accepted_kinds_are_stored(
-    storage: Storage, folder: FolderStorage, data: bytes, accept: set[str], taken: bool
+    storage: Storage, request: pytest.FixtureRequest, data: bytes, accept: set[str], taken: bool
 ) -> None:
     stream = io.BytesIO(data)
     if taken:
@@ -167,7 +190,7 @@ def test_only_accepted_kinds_are_stored(
     else:
         with pytest.raises(UnsupportedMedia):
             storage.put(stream, max_bytes=10_000, prefix="a", accept=accept)
-        assert files(folder) == []
+        assert kept(storage, request) == []
 
 
 def test_equal_files_have_different_keys_and_keys_cannot_be_guessed(storage: Storage) -> None:
@@ -205,6 +228,14 @@ NOT_KEYS = [
 
 
 @pytest.mark.parametrize("key", NOT_KEYS)
+def test_what_is_no_key_is_no_file(storage: Storage, key: str) -> None:
+    assert not storage.exists(key)
+    with pytest.raises(NotFound):
+        storage.open(key)
+    storage.delete(key)
+
+
+@pytest.mark.parametrize("key", NOT_KEYS)
 def test_nothing_but_a_key_reaches_a_file(folder: FolderStorage, key: str) -> None:
     put(folder, b"x")
     secret = folder.root.parent / "secret.txt"
@@ -221,9 +252,9 @@ def test_nothing_but_a_key_reaches_a_file(folder: FolderStorage, key: str) -> No
 @pytest.mark.parametrize(
     "prefix", ["", "..", "../x", "/x", "x/", "X", "a b", "a/../b", "unfinished", "a\n", "a.b", "a/b/c/d/e"]
 )
-def test_a_prefix_is_words_only(folder: FolderStorage, prefix: str) -> None:
+def test_a_prefix_is_words_only(storage: Storage, prefix: str) -> None:
     with pytest.raises(ValueError, match="prefix"):
-        folder.put(io.BytesIO(b"x"), max_bytes=10, prefix=prefix)
+        storage.put(io.BytesIO(b"x"), max_bytes=10, prefix=prefix)
 
 
 def test_the_path_is_the_file_and_only_its_owner_reads_it(folder: FolderStorage) -> None:
@@ -248,19 +279,40 @@ def test_what_a_crash_left_half_written_is_removed_once_it_is_old(folder: Folder
     assert folder.exists(key)
 
 
+def root_of(setting: str, base: Path | None = None) -> Path:
+    made = from_url(setting, base)
+    assert isinstance(made, FolderStorage)
+    return made.root
+
+
 @pytest.mark.parametrize("setting", ["file:///srv/my%20media", "file://localhost/srv/my%20media", "/srv/my media"])
 def test_media_url_names_a_folder(setting: str) -> None:
-    assert from_url(setting).root == Path("/srv/my media")
+    assert root_of(setting) == Path("/srv/my media")
 
 
 def test_a_relative_media_url_starts_at_the_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert from_url("var/media", tmp_path).root == tmp_path / "var/media"
+    assert root_of("var/media", tmp_path) == tmp_path / "var/media"
     monkeypatch.chdir(tmp_path)
-    assert from_url("var/media").root == tmp_path / "var/media"
+    assert root_of("var/media") == tmp_path / "var/media"
 
 
 @pytest.mark.parametrize(
-    "setting", ["", "  ", "s3://key:hunter2@bucket/x", "https://example.com/x", "file://host/x", "file:", "file:///"]
+    "setting",
+    [
+        "",
+        "  ",
+        "https://example.com/x",
+        "file://host/x",
+        "file:",
+        "file:///",
+        "s3://",
+        "s3://hunter2@bucket/x",
+        "s3://key:hunter2@/x",
+        "s3://key:hunter2@127.0.0.1:9000/bucket",
+        "s3://key:hunter2@bucket/x?endpoint=example.org",
+        "s3://key:hunter2@bucket/x?style=other",
+        "s3://key:hunter2@bucket/x?tls=yes",
+    ],
 )
 def test_any_other_media_url_is_refused_by_name_and_without_its_secrets(setting: str) -> None:
     with pytest.raises(MediaUrlError, match="MEDIA_URL") as caught:
@@ -316,3 +368,26 @@ def test_a_file_that_cannot_be_read_now_is_not_gone(folder: FolderStorage, monke
     monkeypatch.setattr(Path, "open", broken)
     with pytest.raises(Unavailable):
         folder.open(key)
+
+
+def test_a_file_can_be_sought_in_and_read_in_pieces(storage: Storage) -> None:
+    data = random.Random(2).randbytes(2_500_000)
+    with storage.open(put(storage, data)) as file:
+        assert (file.seek(0, io.SEEK_END), file.tell()) == (len(data), len(data))
+        assert file.read() == b""
+        file.seek(1_048_000)
+        assert file.read(2_000) == data[1_048_000:1_050_000]
+        file.seek(-10, io.SEEK_END)
+        assert file.read() == data[-10:]
+        file.seek(0)
+        assert b"".join(iter(lambda: file.read(700_001), b"")) == data
+
+
+def test_a_storage_says_whether_files_can_be_written(storage: Storage) -> None:
+    assert storage.is_available()
+    assert storage.is_available()
+
+
+def test_a_folder_that_cannot_be_made_is_not_available(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert not FolderStorage(tmp_path / "file" / "media").is_available()

@@ -12,8 +12,8 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.models import LinkToken, Message, Sender, TelegramLink, User, Workspace
 from backend.services import (
     alerts,
-    attachments,
     automation_rules,
+    files,
     notifications,
     outgoing_webhooks,
     posts,
@@ -134,7 +134,7 @@ def alert(caller: User, state: str = "firing") -> int:
         raised = alerts.raise_input(caller.workspace_id, wish, by).alert_id
         assert raised is not None
         if state == "resolved":
-            actions.act(raised, "resolve", by)
+            actions.apply(raised, "resolve", by)
     return raised
 
 
@@ -163,7 +163,7 @@ def alert_template(caller: User) -> int:
 def file(caller: User) -> int:
     """An uploaded file's id."""
     with workspace_scope(caller.workspace_id):
-        return attachments.upload("user:1", caller.id, "notes.txt", io.BytesIO(b"some text\n")).id
+        return files.upload("user:1", caller.id, "notes.txt", io.BytesIO(b"some text\n")).id
 
 
 def webhook(caller: User) -> int:

@@ -455,17 +455,17 @@ def _send_test(caller: User) -> Example:
     return Example()
 
 
-@example("telegram_webhooks.default_bot")
+@example("provider_webhooks.telegram_bot")
 def _default_webhook(caller: User) -> Example:
     holdings.default_bot(caller)
     return Example(json={"update_id": 1}, headers={"X-Telegram-Bot-Api-Secret-Token": "test-webhook-secret"})
 
 
-@example("telegram_webhooks.any_bot")
+@example("provider_webhooks.telegram_bot_by_id")
 def _webhook(caller: User) -> Example:
     bot = holdings.bot(holdings.home(caller), secret="a-secret-of-its-own")
     headers = {"X-Telegram-Bot-Api-Secret-Token": "a-secret-of-its-own"}
-    return Example(path={"bot_id": bot.id}, json={"update_id": 1}, headers=headers)
+    return Example(path={"sender_id": bot.id}, json={"update_id": 1}, headers=headers)
 
 
 # --- bots ------------------------------------------------------------------------------------------------

@@ -21,8 +21,8 @@ def pages() -> list[str]:
         "/api/docs/swagger-ui.css",
         "/api/docs/swagger-ui-bundle.js",
         "/console/sign-in",
-        assets.address("switchboard.css"),
-        assets.address("switchboard.js"),
+        assets.address("css/base.css"),
+        assets.address("js/keyboard.js"),
         assets.address("icons.svg"),
     ]
 
@@ -65,7 +65,7 @@ def test_errors_are_compressed_too_when_they_are_long(client: FlaskClient) -> No
 
 
 def test_a_static_file_that_is_known_is_not_sent_again(client: FlaskClient) -> None:
-    path = assets.address("switchboard.js")
+    path = assets.address("js/keyboard.js")
     for headers in ({}, GZIP):
         first = client.get(path, headers=headers)
         again = client.get(path, headers={**headers, "If-None-Match": first.headers["ETag"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -10,10 +11,11 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import create_engine, event, text
 
-from backend.core import clock
+from backend.core import clock, config
 from backend.core.database import db, system_scope
+from backend.core.storage import FolderStorage
 from backend.models import Workspace
-from backend.services.health import write_probe
+from backend.services.health import storage_probe, write_probe
 from tests.http import callers
 from tests.support import factories
 from tests.support.databases import Databases
@@ -46,7 +48,13 @@ def test_ready_while_both_have_run_of_late(client: FlaskClient) -> None:
     record_heartbeat("tick", 14)
     response = client.get("/health/ready")
     assert response.status_code == 200
-    assert states(response.get_json()) == {"database": "ok", "database_writes": "ok", "sweep": "ok", "tick": "ok"}
+    assert states(response.get_json()) == {
+        "database": "ok",
+        "database_writes": "ok",
+        "sweep": "ok",
+        "tick": "ok",
+        "storage": "ok",
+    }
 
 
 @pytest.mark.parametrize("part", ["sweep", "tick"])
@@ -68,6 +76,7 @@ def test_not_ready_before_anything_has_run(client: FlaskClient) -> None:
         "database_writes": "ok",
         "sweep": "missing",
         "tick": "missing",
+        "storage": "ok",
     }
 
 
@@ -104,6 +113,7 @@ def test_the_owner_sees_how_the_instance_and_each_bot_is(client: FlaskClient) ->
         "database_writes": "ok",
         "sweep": "missing",
         "tick": "missing",
+        "storage": "ok",
         "redis": "ok",
     }
     assert shown["load"] == {"intake_age": 0.0, "outbox_age": 0.0, "workers": 0, "dispatchers": 0}
@@ -161,7 +171,13 @@ def test_not_ready_when_the_database_takes_nothing(
 ) -> None:
     refusing(code)
     error = callers.error_of(client.get("/health/ready"), 503)
-    assert states(error["detail"]) == {"database": "ok", "database_writes": "failed", "sweep": "ok", "tick": "ok"}
+    assert states(error["detail"]) == {
+        "database": "ok",
+        "database_writes": "failed",
+        "sweep": "ok",
+        "tick": "ok",
+        "storage": "ok",
+    }
 
 
 def test_a_probe_leaves_nothing_and_is_not_made_for_each_question(
@@ -223,3 +239,39 @@ def test_an_update_to_a_read_only_database_is_not_taken(client: FlaskClient, set
     headers = {"X-Telegram-Bot-Api-Secret-Token": settings.telegram_webhook_secret}
     answer = client.post("/telegram/webhook", json={"update_id": 1}, headers=headers)
     assert (answer.status_code, answer.get_json()["error"]["code"]) == (503, "database_unavailable")
+
+
+@pytest.fixture
+def no_storage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Files would be kept where no folder can be made."""
+    (tmp_path / "file").write_text("in the way")
+    settings = config.get().model_copy(update={"media_url": str(tmp_path / "file" / "media")})
+    monkeypatch.setattr(config, "_current", settings)
+    storage_probe.forget()
+    yield
+    storage_probe.forget()
+
+
+def test_a_storage_that_is_away_is_shown_and_takes_nothing_else_down(client: FlaskClient, no_storage: None) -> None:
+    record_heartbeat("sweep", 1)
+    record_heartbeat("tick", 1)
+    response = client.get("/health/ready")
+    assert response.status_code == 200
+    assert states(response.get_json())["storage"] == "failed"
+    headers = callers.signed_in(callers.member(is_owner=True))
+    assert "storage_failed" in client.get("/api/admin/health", headers=headers).get_json()["problems"]
+
+
+def test_the_storage_is_not_tried_for_each_question(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage_probe.forget()
+    tried = []
+
+    def is_available(storage: FolderStorage) -> bool:
+        tried.append(storage)
+        return True
+
+    monkeypatch.setattr(FolderStorage, "is_available", is_available)
+    for _ in range(3):
+        client.get("/health/ready")
+    assert len(tried) == 1
+    storage_probe.forget()

@@ -36,8 +36,8 @@ OPEN = {
     "health.alive",
     "health.ready",
     "metrics.read",
-    "telegram_webhooks.any_bot",
-    "telegram_webhooks.default_bot",
+    "provider_webhooks.telegram_bot_by_id",
+    "provider_webhooks.telegram_bot",
 }
 """All routes without credentials. A new one is added here on purpose or not at all."""
 

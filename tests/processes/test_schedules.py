@@ -86,7 +86,7 @@ def plan(installation: Installation, chats: dict[str, str], plans: dict[str, dic
         from backend.core.database import db, system_scope, workspace_scope
         from backend.models import Workspace
         import io
-        from backend.services import attachments, scheduled_messages, senders
+        from backend.services import files, scheduled_messages, senders
         with system_scope("test"):
             home = Workspace(name="Example", created_at=clock.now())
             db.session.add(home)
@@ -97,7 +97,7 @@ def plan(installation: Installation, chats: dict[str, str], plans: dict[str, dic
                 moment = fields.get("run_at")
                 fields["run_at"] = datetime.fromisoformat(moment) if moment else None
                 if "document" in fields:
-                    file = attachments.upload("cli", None, "a.txt", io.BytesIO(b"figures"))
+                    file = files.upload("cli", None, "a.txt", io.BytesIO(b"figures"))
                     fields["document"]["file_id"] = file.id
                 scheduled_messages.create("cli", fields)
             db.session.commit()

@@ -17,7 +17,7 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import Conflict, Invalid, NotFound, TooLarge, Unauthorized
 from backend.jobs import bots as jobs
 from backend.models import Delivery, Message, Sender, StoredFile, User, WebhookEvent, Workspace
-from backend.services import attachments, host_api, senders
+from backend.services import files, host_api, senders
 from backend.services.host_api import (
     TelegramWebhook,
     answer_callback,
@@ -113,7 +113,7 @@ def test_a_key_says_it_once_also_as_a_job(deploy: Sender, home: Workspace) -> No
 
 def _file(home: Workspace) -> int:
     with workspace_scope(home.id):
-        made = attachments.upload("user:1", None, "a.png", io.BytesIO(PNG))
+        made = files.upload("user:1", None, "a.png", io.BytesIO(PNG))
         db.session.commit()
         return made.id
 

@@ -15,6 +15,7 @@ from backend.core.database import db
 from backend.models import Conversation, Delivery, Message
 from backend.services import delivery
 from backend.services.dispatch.dispatcher import Dispatcher
+from backend.services.dispatch.profile import BOTS, DispatchProfile
 
 
 def say(chat: Conversation, text: str, **options: Any) -> Message:
@@ -41,9 +42,9 @@ def idle() -> bool:
 
 
 @contextmanager
-def dispatching(app: Flask, connections: int = 8) -> Iterator[Dispatcher]:
+def dispatching(app: Flask, connections: int = 8, profile: DispatchProfile = BOTS) -> Iterator[Dispatcher]:
     """A dispatch loop in a thread, stopped in good order at the end."""
-    dispatcher = Dispatcher(app.app_context, no_files, connections=connections)
+    dispatcher = Dispatcher(app.app_context, no_files, profile=profile, connections=connections)
     loop = threading.Thread(target=dispatcher.run)
     loop.start()
     try:

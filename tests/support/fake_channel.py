@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -12,7 +12,6 @@ from backend.channels import registry
 from backend.channels.base import (
     Content,
     Credentials,
-    Envelope,
     Limits,
     Operation,
     Receipt,
@@ -21,6 +20,7 @@ from backend.channels.base import (
 from backend.channels.errors import ChannelError, Rejected, RetryLater
 from backend.channels.forms import AS_MEANT, Form
 from backend.channels.inbound import InboundEvent
+from backend.channels.spec import Item
 
 Script = Callable[[Operation], "Receipt | ChannelError | None"]
 
@@ -39,7 +39,10 @@ class FakeChannel:
 
     def install(self) -> Self:
         """Registers it under its name and returns it."""
-        registry.put(self.name, self)
+        declared = registry.spec(self.name if self.name in registry.names() else "telegram_bot")
+        assert declared.webhook is not None
+        webhook = replace(declared.webhook, split=lambda body: self.items(body), parse=lambda body: self.parse(body))
+        registry.put(self.name, self, replace(declared, name=self.name, webhook=webhook))
         return self
 
     def perform(self, credentials: Credentials, op: Operation, *, deadline: float) -> Receipt:
@@ -81,13 +84,9 @@ class FakeChannel:
         """Always the same bot."""
         return SenderFacts("900001", "example_bot", "Example")
 
-    def verify(self, headers: Mapping[str, str], body: bytes, secret: str) -> bool:
-        """A plain comparison."""
-        return bool(secret) and headers.get("X-Secret") == secret
-
-    def envelope(self, body: bytes) -> Envelope:
+    def items(self, body: bytes) -> list[Item]:
         """The body is its own key."""
-        return Envelope(body.hex()[:200] or "empty", "all", "fake")
+        return [Item(None, body.hex()[:200] or "empty", "all", "fake", body)]
 
     def parse(self, body: bytes) -> Sequence[InboundEvent]:
         """Nothing ever happened."""

@@ -18,7 +18,7 @@ from backend.channels.base import Receipt
 from backend.core import process_registry, queue, thread_pools, work
 from backend.core.database import db, system_scope
 from backend.core.egress import EgressFailed, connection, target
-from backend.core.leases import LeaseKeeper
+from backend.core.leases import LeaseKeeper, LeaseTerms
 from backend.core.thread_pools import BoundedPool
 from backend.core.work import Work
 from backend.services import housekeeping
@@ -123,8 +123,7 @@ def test_the_recorder_records_the_next_batch(app: Flask, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("error", ERRORS)
 def test_leases_are_renewed_again(app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     renewed = threading.Event()
-    monkeypatch.setattr(sender_sessions, "RENEW_SECONDS", 0.001)
-    keeper = LeaseKeeper(db.engine)
+    keeper = LeaseKeeper(db.engine, terms=LeaseTerms(0.0025))
     monkeypatch.setattr(keeper, "renew", Failing(error, renewed.set))
     one = sender_sessions.SenderSessions(db.engine, app.app_context, lambda _: None, keeper)
     one.start()

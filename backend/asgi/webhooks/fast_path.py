@@ -1,7 +1,9 @@
-"""Small updates that came whole and at once, to a webhook target that is remembered: taken without a task for each.
+"""Small bodies that came whole and at once, to a webhook target that is remembered and whose headers alone prove the
+request: taken without a task for each.
 
-Nearly every update is one. What several of them bring in one turn of the loop goes to the acceptor at once, and their
-answers come back at once after the commit. Whatever else comes to a webhook goes the ordinary way (`webhooks`).
+Nearly every update of Telegram is one. What several of them bring in one turn of the loop goes to the acceptor at once,
+and their answers come back at once after the commit. Whatever else comes to a webhook goes the ordinary way
+(`endpoint`).
 """
 
 from __future__ import annotations
@@ -23,8 +25,6 @@ from backend.services.senders.webhook_verifier import WebhookTarget
 
 log = get_logger(__name__)
 
-DEFAULT_ROUTE: Final = "/telegram/webhook"
-BOT_ROUTE: Final = "/api/telegram/webhook/<int:bot_id>"
 _LOOK_SECONDS: Final = 1.0
 _PROCESS: Final = secrets.token_hex(8)
 _numbers = itertools.count(1)

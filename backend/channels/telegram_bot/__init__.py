@@ -1,7 +1,7 @@
 """Telegram bots: the Bot API for sending, webhooks or polling for receiving.
 
-`client` calls, `operations` and `formatting` decide what to call with, `errors` what an answer means,
-`webhook` what an update means, `administration` is everything that is not about one message.
+`spec` declares the channel, `client` calls, `operations` and `formatting` decide what to call with, `errors` what an
+answer means, `webhook` what an update means, `administration` is everything that is not about one message.
 """
 
 from __future__ import annotations
@@ -12,19 +12,12 @@ from backend.channels import registry
 from backend.channels.telegram_bot.administration import Administration
 from backend.channels.telegram_bot.channel import TelegramBot
 from backend.channels.telegram_bot.client import BotClient
-from backend.core import config
-
-
-def create() -> TelegramBot:
-    """The channel as the process's settings describe it: the API's address, one connection per dispatch
-    thread."""
-    settings = config.get()
-    return TelegramBot(BotClient(settings.telegram_api_url, pool_size=settings.dispatch_connections))
+from backend.channels.telegram_bot.spec import NAME, SPEC, create
 
 
 def administration() -> Administration:
     """getMe, webhooks, commands, chats, files, over the same connections as the registered channel."""
-    return cast(TelegramBot, registry.get("telegram_bot")).administration
+    return cast(TelegramBot, registry.get(NAME)).administration
 
 
-__all__ = ["Administration", "BotClient", "TelegramBot", "administration", "create"]
+__all__ = ["SPEC", "Administration", "BotClient", "TelegramBot", "administration", "create"]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from backend.channels.base import Content, Credentials, Envelope, Limits, Operation, Receipt, SenderFacts
+from backend.channels.base import Content, Credentials, Limits, Operation, Receipt, SenderFacts
 from backend.channels.errors import RecipientUnreachable, Rejected, RetryLater, SenderDisabled
 from backend.channels.forms import AS_MEANT, Form
-from backend.channels.inbound import InboundEvent
-from backend.channels.telegram_bot import formatting, ladder, limits, operations, reading, webhook
+from backend.channels.telegram_bot import formatting, ladder, limits, operations, reading
 from backend.channels.telegram_bot.administration import Administration
 from backend.channels.telegram_bot.client import BotClient
 
@@ -59,18 +56,6 @@ class TelegramBot:
     def probe(self, credentials: Credentials) -> SenderFacts:
         """The bot's own account (getMe)."""
         return self.administration.get_me(credentials.token)
-
-    def verify(self, headers: Mapping[str, str], body: bytes, secret: str) -> bool:
-        """Whether the secret header is ours; Telegram signs no body."""
-        return webhook.verify(headers, secret)
-
-    def envelope(self, body: bytes) -> Envelope:
-        """The intake's keys of an update."""
-        return webhook.envelope(body)
-
-    def parse(self, body: bytes) -> Sequence[InboundEvent]:
-        """The events of an update."""
-        return webhook.parse(body)
 
 
 def _settled(op: Operation, code: str) -> Receipt | None:

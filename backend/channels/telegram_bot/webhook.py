@@ -7,12 +7,11 @@ shows chats without a type, and ids may be 0. Nothing raises, whatever the bytes
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backend.channels.base import Envelope
+from backend.channels import verification
 from backend.channels.inbound import (
     ButtonPressed,
     Chat,
@@ -22,6 +21,7 @@ from backend.channels.inbound import (
     MembershipChanged,
     Parked,
 )
+from backend.channels.spec import UNPARSABLE, Item
 from backend.channels.telegram_bot import reading
 from backend.channels.telegram_bot.messages import message_of
 
@@ -38,30 +38,25 @@ UPDATES = (
 _MESSAGES = frozenset(UPDATES[:4])
 
 
-def verify(headers: Mapping[str, str], secret: str) -> bool:
-    """Whether the request carries our secret, compared in constant time. An empty secret refuses
-    everything."""
-    header_name = SECRET_HEADER.lower()
-    sent_secret = next((value for name, value in headers.items() if name.lower() == header_name), "")
-    return bool(secret) and hmac.compare_digest(
-        sent_secret.encode("utf-8", "surrogateescape"), secret.encode("utf-8", "surrogateescape")
-    )
+def verify(headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> bool:
+    """Whether the request carries one of our secrets; Telegram signs no body."""
+    return verification.carries_secret(headers, SECRET_HEADER, secrets)
 
 
-def envelope(body: bytes) -> Envelope:
-    """The intake's keys. The id alone is not enough, because ids restart at a random number after a quiet
-    week, so a digest of the content goes with it: of the parsed content, which is the same by webhook and by
+def split(body: bytes) -> list[Item]:
+    """The update: Telegram sends one at a time. Its id alone is no key, because ids restart at a random number after a
+    quiet week, so a digest of the content goes with it: of the parsed content, which is the same by webhook and by
     polling and whatever the order of its keys."""
     update, canonical = _read(body)
     if not isinstance(update, dict):
-        digest = hashlib.sha256(body).hexdigest()[:32]
-        return Envelope(f"raw:{digest}", f"raw:{digest}", "unparsable")
+        key = f"raw:{hashlib.sha256(body).hexdigest()[:32]}"
+        return [Item(None, key, key, UNPARSABLE, body)]
     digest = hashlib.sha256(canonical).hexdigest()[:32]
     update_id = reading.identifier(update.get("update_id")) or "none"
     kind = _kind(update)
     # Of an update without a chat or a person nothing is known to be its neighbour: a conversation of its own.
     conversation = _conversation(update.get(kind)) or f"update:{update_id}:{digest}"
-    return Envelope(f"{update_id}:{digest}", conversation, reading.bounded(kind))
+    return [Item(None, f"{update_id}:{digest}", conversation, reading.bounded(kind) or "empty", body)]
 
 
 def parse(body: bytes) -> list[InboundEvent]:

@@ -46,8 +46,8 @@ bp = APIBlueprint("alert_rules", __name__, url_prefix="/api/alerts", tag="Alerts
 @bp.output(AlertSilences)
 def list_silences(query_data: SilenceQuery) -> dict[str, Any]:
     """List silences, the newest first"""
-    found, following = silences.listing(state=query_data.state, cursor=query_data.cursor, limit=query_data.limit)
-    return {"silences": _silences(found), "next_cursor": following}
+    listed, following = silences.listing(state=query_data.state, cursor=query_data.cursor, limit=query_data.limit)
+    return {"silences": _silences(listed), "next_cursor": following}
 
 
 @bp.post("/silences")
@@ -64,9 +64,9 @@ def create_silence(json_data: AlertSilenceIn) -> dict[str, Any]:
         fault = validation.fault("ends_at", "end_missing", "A silence has either an end or a number of seconds.")
         raise Invalid(detail=[fault])
     ends_at = json_data.ends_at or starts_at + timedelta(seconds=json_data.seconds or 0)
-    matchers = [one.model_dump() for one in json_data.matchers]
-    made = silences.make(_by(), matchers, starts_at, ends_at, comment=json_data.comment)
-    return _silences([made])[0]
+    matchers = [matcher.model_dump() for matcher in json_data.matchers]
+    silence = silences.make(_by(), matchers, starts_at, ends_at, comment=json_data.comment)
+    return _silences([silence])[0]
 
 
 @bp.post("/silences/preview")
@@ -79,14 +79,14 @@ def preview_silence(json_data: SilencePreviewIn) -> dict[str, Any]:
 
     Stores nothing.
     """
-    found = silence_preview.preview([one.model_dump() for one in json_data.matchers])
+    preview = silence_preview.preview([item.model_dump() for item in json_data.matchers])
     return {
-        "alerts": [shown(one) for one in queries.overviews(found.alerts)],
-        "alert_count": found.alert_count,
-        "item_count": found.item_count,
-        "untouched_count": found.untouched_count,
-        "last_week_count": found.last_week_count,
-        "complete": found.complete,
+        "alerts": [shown(item) for item in queries.overviews(preview.alerts)],
+        "alert_count": preview.alert_count,
+        "item_count": preview.item_count,
+        "untouched_count": preview.untouched_count,
+        "last_week_count": preview.last_week_count,
+        "complete": preview.complete,
     }
 
 
@@ -126,7 +126,7 @@ def end_silence(silence_id: int) -> dict[str, Any]:
 def list_policies() -> dict[str, Any]:
     """List the policies, in the order in which they are tried"""
     return {
-        "policies": [_policy(one) for one in policies.listing()],
+        "policies": [_policy(policy) for policy in policies.listing()],
         "throttle_seconds": config.get().telegram_alert_throttle_seconds,
         "next_cursor": None,
     }
@@ -176,8 +176,8 @@ def delete_policy(policy_id: int) -> Response:
 @bp.output(AlertTemplates)
 def list_templates(query_data: PageQuery) -> dict[str, Any]:
     """List the templates"""
-    found, following = templates.listing(cursor=query_data.cursor, limit=query_data.limit)
-    return {"templates": found, "next_cursor": following}
+    listed, following = templates.listing(cursor=query_data.cursor, limit=query_data.limit)
+    return {"templates": listed, "next_cursor": following}
 
 
 @bp.post("/templates")
@@ -215,8 +215,8 @@ def delete_template(template_id: int) -> Response:
     return Response(status=204)
 
 
-def _silences(found: list[AlertSilence]) -> list[dict[str, Any]]:
-    silencing_now = silences.silencing_now(found)
+def _silences(listed: list[AlertSilence]) -> list[dict[str, Any]]:
+    silencing_now = silences.silencing_now(listed)
     fields = ("id", "matchers", "starts_at", "ends_at", "comment", "by_user_id", "disabled_code", "created_at")
     return [
         {name: getattr(silence, name) for name in fields}
@@ -224,7 +224,7 @@ def _silences(found: list[AlertSilence]) -> list[dict[str, Any]]:
         | dict.fromkeys(("created_by_name", "by_name"), silence.by_name)
         | dict.fromkeys(("silencing_now", "hushing"), silencing_now.get(silence.id, 0))
         | dict.fromkeys(("silenced_count", "hushed"), silence.hushed)
-        for silence in found
+        for silence in listed
     ]
 
 

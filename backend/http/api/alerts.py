@@ -1,4 +1,4 @@
-"""Alerts: raised by programs and monitoring systems, looked at, and acted on."""
+"""Alerts: raised by programs and monitoring systems, read, and acted on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import g
 
-from backend.core.errors import Invalid
+from backend.core.errors import Invalid, field_error
 from backend.http import guards, tolerant_json
 from backend.http.guards import access
 from backend.http.schemas.alerts import (
@@ -28,7 +28,7 @@ from backend.services import alerts
 from backend.services.alerts import AlertInput, Attribution, Outcome, history, queries, severities
 from backend.services.alerts.lifecycle import actions
 from backend.services.alerts.lifecycle.states import Action
-from backend.services.alerts.queries import Overview
+from backend.services.alerts.queries import MessageProgress, Overview
 from backend.services.auth import people
 from backend.services.notifications import Attachment
 
@@ -45,21 +45,21 @@ def raise_alert(json_data: AlertIn) -> dict[str, Any]:
     The answer does not wait for Telegram. The same key within the throttle's seconds is counted and not sent.
     """
     caller = guards.actor()
-    wish = AlertInput(
-        title=json_data.title,
-        message=json_data.message,
+    values = {**json_data.labels, **json_data.vars}
+    title, message = alerts.compose(json_data.title, json_data.message, json_data.template, values)
+    alert_input = AlertInput(
+        title=title,
+        message=message,
         severity=json_data.severity,
         bot_name=json_data.bot_name,
         chat_ids=json_data.chat_ids,
         throttle_key=json_data.throttle_key,
         labels=json_data.labels,
-        template=json_data.template,
-        vars=json_data.vars,
         buttons=[button.model_dump() for button in json_data.buttons],
         attachment=_attachment(json_data),
         status=json_data.status,
     )
-    return _accepted(alerts.raise_input(caller.workspace_id, wish, _by("api")))
+    return _accepted(alerts.raise_input(caller.workspace_id, alert_input, _by("api")))
 
 
 @bp.post("/alertmanager")
@@ -96,18 +96,17 @@ def grafana(query_data: ReceiverQuery, json_data: ReceivedIn) -> dict[str, Any]:
 @bp.output(Alerts)
 def listing(query_data: AlertQuery) -> dict[str, Any]:
     """List alerts, the newest first"""
-    name, _, value = (query_data.label or "").partition("=")
-    found, following = queries.listing(
+    overviews, following = queries.listing(
         state=query_data.state,
         severity=_severity(query_data.severity),
         bot_name=query_data.bot_name,
-        labels={name: value} if name else None,
+        labels=query_data.labels,
         text=query_data.q,
         by_user_id=guards.actor().user_id if query_data.mine else None,
         cursor=query_data.cursor,
         limit=query_data.limit,
     )
-    return {"alerts": [shown(one) for one in found], "next_cursor": following}
+    return {"alerts": [shown(overview) for overview in overviews], "next_cursor": following}
 
 
 @bp.get("/<int:alert_id>")
@@ -120,7 +119,7 @@ def show(alert_id: int) -> dict[str, Any]:
     trace, _ = history.of(alert_id)
     return shown(overview) | {
         "first_items": items,
-        "messages": [_said(one) for one in queries.messages(alert_id)],
+        "messages": [_message(message) for message in queries.messages(alert_id)],
         "history": trace,
     }
 
@@ -131,8 +130,8 @@ def show(alert_id: int) -> dict[str, Any]:
 @bp.output(AlertItems)
 def items(alert_id: int, query_data: PageQuery) -> dict[str, Any]:
     """List what is in an alert"""
-    found, following = queries.items(alert_id, cursor=query_data.cursor, limit=query_data.limit)
-    return {"items": found, "next_cursor": following}
+    listed, following = queries.items(alert_id, cursor=query_data.cursor, limit=query_data.limit)
+    return {"items": listed, "next_cursor": following}
 
 
 @bp.post("/<int:alert_id>/ack")
@@ -218,15 +217,15 @@ def _severity(word: str | None) -> str | None:
     """The severity to filter by. Raises Invalid for a word that means none."""
     if word is None:
         return None
-    found = severities.parse(word)
-    if found is None:
+    severity = severities.parse(word)
+    if severity is None:
         message = "One of critical, error, warning, info and debug."
-        raise Invalid(detail=[{"field": "severity", "code": "bad_severity", "message": message}])
-    return found
+        raise Invalid.of_fields([field_error("severity", "bad_severity", message)])
+    return severity
 
 
 def _act(alert_id: int, action: Action, seconds: int = actions.SNOOZE_SECONDS) -> dict[str, Any]:
-    case, _ = actions.act(alert_id, action, _by("api"), seconds=seconds)
+    case, _ = actions.apply(alert_id, action, _by("api"), seconds=seconds)
     return shown(queries.overviews([case.alert])[0])
 
 
@@ -257,8 +256,8 @@ def _accepted(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _said(one: queries.Said) -> dict[str, Any]:
-    row, status = one.row, one.status
+def _message(sent: MessageProgress) -> dict[str, Any]:
+    row, status = sent.row, sent.status
     return {
         "message_id": row.message_id,
         "role": row.role,

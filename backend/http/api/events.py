@@ -9,6 +9,7 @@ from apiflask import APIBlueprint
 from backend.core.errors import Forbidden
 from backend.http import guards
 from backend.http.guards import access
+from backend.http.schemas.base import reader_of
 from backend.http.schemas.events import EventAccepted, EventIn, EventOut, EventQuery, Events
 from backend.models import NotificationEvent
 from backend.services import notifications
@@ -17,6 +18,9 @@ from backend.services.auth.actor import NOTIFY_CRITICAL
 from backend.services.notifications import Attachment, queries
 
 bp = APIBlueprint("events", __name__, url_prefix="/api/events", tag="Notifications")
+
+_read_decision = reader_of("decision", "reason", "message_id")
+_read_event = reader_of("id", "type", "user_id", "data", "subject", "version", "critical", "attachment", "created_at")
 
 
 @bp.post("")
@@ -69,14 +73,8 @@ def show(event_id: int) -> dict[str, Any]:
 
 
 def _accepted(event: NotificationEvent) -> dict[str, Any]:
-    return {
-        "event_id": event.id,
-        "decision": event.decision,
-        "reason": event.reason,
-        "message_id": event.message_id,
-    }
+    return {"event_id": event.id} | _read_decision(event)
 
 
 def _shown(event: NotificationEvent) -> dict[str, Any]:
-    fields = ("id", "type", "user_id", "data", "subject", "version", "critical", "attachment", "created_at")
-    return _accepted(event) | {name: getattr(event, name) for name in fields}
+    return _accepted(event) | _read_event(event)

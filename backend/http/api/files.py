@@ -10,7 +10,7 @@ from flask import Response, send_file
 from backend.http import guards
 from backend.http.guards import access
 from backend.http.schemas.files import FileIn, FileOut
-from backend.services import attachments
+from backend.services import files
 
 bp = APIBlueprint("files", __name__, url_prefix="/api/files", tag="Files")
 
@@ -21,7 +21,7 @@ _FORM: Final = 64 * 1024
 
 
 @bp.post("")
-@access("operator", idempotent=True, max_body=attachments.MAX_DOCUMENT + _FORM)
+@access("operator", idempotent=True, max_body=files.MAX_DOCUMENT + _FORM)
 @bp.input(FileIn, location="files")
 @bp.output(FileOut, status_code=201)
 def upload(files_data: FileIn) -> Any:
@@ -31,7 +31,7 @@ def upload(files_data: FileIn) -> Any:
     """
     caller = guards.actor()
     stream = cast(BinaryIO, files_data.file.stream)
-    return attachments.upload(caller.label, caller.user_id, files_data.file.filename, stream)
+    return files.upload(caller.label, caller.user_id, files_data.file.filename, stream)
 
 
 @bp.get("/<int:file_id>/info")
@@ -39,7 +39,7 @@ def upload(files_data: FileIn) -> Any:
 @bp.output(FileOut)
 def info(file_id: int) -> Any:
     """Show what is known of a file"""
-    return attachments.get(file_id)
+    return files.get(file_id)
 
 
 @bp.get("/<int:file_id>")
@@ -50,10 +50,10 @@ def download(file_id: int) -> Response:
 
     Always as an attachment; a browser is told neither to show nor to guess it.
     """
-    found = attachments.get(file_id)
+    found = files.get(file_id)
     # The name is a person's, the type our own reading of the content: neither lets a browser run it here.
     response = send_file(
-        attachments.open_file(found),
+        files.open_file(found),
         mimetype=found.mime,
         as_attachment=True,
         download_name=found.filename,

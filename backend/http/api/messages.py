@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from apiflask import APIBlueprint
 
 from backend.http.guards import access
+from backend.http.schemas.base import reader_of
 from backend.http.schemas.messages import MessageOut, MessageQuery, Messages
 from backend.models import Message
 from backend.services import delivery
@@ -14,8 +16,10 @@ from backend.services.notifications import queries
 
 bp = APIBlueprint("messages", __name__, url_prefix="/api/messages", tag="Notifications")
 
-_FIELDS = ("id", "conversation_id", "user_id", "kind", "created_at", "sent_at", "delivered_at", "read_at")
-_STATUS = ("state", "reason", "next_attempt_at", "attempts", "external_id", "error", "left_out")
+_read_message = reader_of(
+    "id", "conversation_id", "user_id", "kind", "created_at", "sent_at", "delivered_at", "read_at"
+)
+_read_status = reader_of("state", "reason", "next_attempt_at", "attempts", "external_id", "error", "left_out")
 
 
 @bp.get("")
@@ -31,7 +35,7 @@ def listing(query_data: MessageQuery) -> dict[str, Any]:
         cursor=query_data.cursor,
         limit=query_data.limit,
     )
-    return {"messages": [_shown(message) for message in found], "next_cursor": following}
+    return {"messages": _shown(found), "next_cursor": following}
 
 
 @bp.get("/<int:message_id>")
@@ -42,9 +46,11 @@ def show(message_id: int) -> dict[str, Any]:
 
     While it waits, `reason` says why and `next_attempt_at` when it is tried.
     """
-    return _shown(queries.message(message_id))
+    return _shown([queries.message(message_id)])[0]
 
 
-def _shown(message: Message) -> dict[str, Any]:
-    status = delivery.status_of(message)
-    return {name: getattr(message, name) for name in _FIELDS} | {name: getattr(status, name) for name in _STATUS}
+def _shown(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    return [
+        _read_message(message) | _read_status(status)
+        for message, status in zip(messages, delivery.statuses_of(messages), strict=True)
+    ]

@@ -8,6 +8,7 @@ from apiflask import APIBlueprint
 
 from backend.http import guards
 from backend.http.guards import access
+from backend.http.schemas.base import reader_of
 from backend.http.schemas.posts import (
     PostChange,
     PostDetail,
@@ -25,6 +26,7 @@ from backend.services.posts import Place
 
 bp = APIBlueprint("posts", __name__, url_prefix="/api/posts", tag="Posts")
 
+_read = reader_of(*(name for name in PostOut.model_fields if name != "next_attempt_at"))
 _RESULT = ("external_id", "post_url", "error")
 
 
@@ -136,5 +138,4 @@ def resolve(post_id: int, json_data: ResolveIn) -> dict[str, Any]:
 
 
 def _shown(post: Post) -> dict[str, Any]:
-    shown = {name: getattr(post, name) for name in PostOut.model_fields if name != "next_attempt_at"}
-    return shown | {"next_attempt_at": posts.next_attempt_at(post)}
+    return _read(post) | {"next_attempt_at": posts.next_attempt_at(post)}

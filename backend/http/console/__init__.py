@@ -1,7 +1,7 @@
 """The console: the product's own pages, rendered here and working without a build step or a network.
 
-One folder per page; a blueprint `bp` is made by `kit.pages.blueprint`. Templates stand in `templates/console`, words in
-`backend/locales/<locale>/console_<page>.json`, the page's place in `kit.navigation`. See docs/console.md.
+One folder per page, with its templates beside its views; a blueprint `bp` is made by `kit.pages.blueprint`. Words stand
+in `backend/locales/<locale>/console_<page>.json`, the page's place in `kit.navigation`. See docs/console.md.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from apiflask import APIBlueprint
 from backend.http.console.alerts import policies, silences
 from backend.http.console.alerts import views as alerts
 from backend.http.console.bots import views as bots
-from backend.http.console.kit import assets, preferences
+from backend.http.console.kit import assets, preferences, showcase
 from backend.http.console.notifications import types as notification_types
 from backend.http.console.notifications import views as notifications
 from backend.http.console.overview import views as overview
@@ -25,6 +25,7 @@ BLUEPRINTS: list[APIBlueprint] = [
     assets.bp,
     sign_in.bp,
     preferences.bp,
+    showcase.bp,
     search.bp,
     overview.bp,
     bots.bp,

@@ -1,4 +1,4 @@
-"""Alerts as they are raised, looked at, and acted on."""
+"""Alerts as they are raised, shown, and acted on."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ ChatId = Annotated[str, StringConstraints(pattern=r"^(-?[0-9]{1,19}|@[A-Za-z0-9_
 SEVERITIES: list[Any] = ["critical", "error", "warning", "info", "debug"]
 SEVERITY = "One of the five in any case, or page, fatal, emergency; err, high; warn, minor; notice, ok, none"
 LabelValue = Annotated[str, StringConstraints(max_length=1000)]
+LabelFilter = Annotated[str, StringConstraints(pattern=r"^[^=]{1,200}=", max_length=4400)]
 BotName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 State = Literal["open", "firing", "acknowledged", "snoozed", "resolved", "undelivered"]
 
@@ -126,7 +127,7 @@ class AlertLink(Output):
 
 
 class AlertOut(Output):
-    """An alert: one living message."""
+    """An alert: one message that follows it."""
 
     id: int
     state: str = Field(examples=["firing"])
@@ -184,15 +185,20 @@ class AlertQuery(PageQuery):
         default=None, max_length=32, description=SEVERITY, examples=["critical"], json_schema_extra=_one_of_five
     )
     bot_name: str | None = Field(default=None, max_length=100)
-    label: str | None = Field(
-        default=None,
-        max_length=4400,
-        pattern=r"^[^=]{1,200}=",
-        description="name=value, as a silence's matcher has it; also severity, title and bot_name",
-        examples=["service=payments"],
+    label: list[LabelFilter] = Field(
+        default_factory=list,
+        max_length=16,
+        description="name=value, as a silence's matcher has it; also severity, title and bot_name. Given several times,"
+        " one item of the alert has them all",
+        examples=[["service=payments"]],
     )
     q: str | None = Field(default=None, min_length=1, max_length=200, description="A part of title or text")
     mine: bool = Field(default=False, description="Those that the caller brought into their state")
+
+    @property
+    def labels(self) -> list[tuple[str, str]]:
+        """The labels that are asked for, as (name, value)."""
+        return [(name, value) for name, _, value in (one.partition("=") for one in self.label)]
 
 
 class AlertItemOut(Output):

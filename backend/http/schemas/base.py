@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -17,7 +19,14 @@ Id = Annotated[int, Field(ge=1, le=MAX_ID, examples=[1])]
 
 
 def _instant(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    moment = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
+
+
+def reader_of(*names: str) -> Callable[[object], dict[str, Any]]:
+    """A function that reads these attributes of an object, of which there are at least two, into a dict."""
+    read = attrgetter(*names)
+    return lambda item: dict(zip(names, read(item), strict=True))
 
 
 Instant = Annotated[

@@ -96,6 +96,30 @@ class BotStandingOut(Output):
     last_inbound_at: Instant | None
 
 
+class DroppedItemsOut(Output):
+    """What came for a page, number or account that nobody here owns."""
+
+    recipient_id: str = Field(description="The provider's id of it")
+    count: int
+    last_at: Instant
+
+
+class WebhookReportOut(Output):
+    """What a sender's provider calls."""
+
+    sender_id: int
+    workspace_id: int | None
+    channel: str = Field(examples=["telegram_bot"])
+    name: str
+    address: str
+    has_secret: bool = Field(description="Without one every request is refused")
+    has_token: bool | None = Field(description="Whether the provider can subscribe; null where it makes no handshake")
+    waiting: int = Field(description="Items whose owner is not known yet")
+    parked: int = Field(description="Items that were put aside")
+    dropped: list[DroppedItemsOut]
+    last_inbound_at: Instant | None
+
+
 class Overview(Output):
     """How the instance is."""
 
@@ -107,3 +131,4 @@ class Overview(Output):
     processes: list[ProcessOut] | None = Field(description="null while Redis is away")
     queues: QueuesOut
     bots: list[BotStandingOut] = Field(description="Those that do not work come first")
+    webhooks: list[WebhookReportOut]

@@ -1,5 +1,5 @@
 """Where providers call: each view verifies, stores, commits, wakes and answers. Nothing slow happens here."""
 
-from backend.http.webhooks import telegram
+from backend.http.webhooks.providers import MAX_SECONDS, blueprint
 
-BLUEPRINTS = [telegram.bp]
+__all__ = ["MAX_SECONDS", "blueprint"]

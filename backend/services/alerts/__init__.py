@@ -1,22 +1,24 @@
-"""Alerts: what is wrong becomes one living message that people act on, until it is over.
+"""Alerts: what is wrong becomes one message that follows it and that people act on, until it is over.
 
-`raise_input` and `receive` take what is reported from outside, `raise_alert` what the product has to say itself;
-`press` is a pressed button, `WORKS` are whatever happens by itself. What decides is pure (`ingest.keys`,
-`rules.matchers`, `lifecycle.timing`, `lifecycle.states`, `messages.texts`); everything else is rows in one
-transaction.
+`compose` makes the words of an alert, `raise_input` and `receive` take what is reported from outside, `raise_alert`
+what the product reports itself; `press` is a pressed button, `WORKS` is what is done in the background. What decides is
+pure (`ingest.keys`, `rules.matchers`, `lifecycle.timing`, `lifecycle.states`, `messages.texts`); everything else is
+rows in one transaction.
 """
 
 from backend.services.alerts import bot_health as bot_health
 from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest.api_input import AlertInput, raise_alert, raise_input
-from backend.services.alerts.ingest.grouping import Outcome
 from backend.services.alerts.ingest.monitoring import receive
+from backend.services.alerts.ingest.reports import Outcome
 from backend.services.alerts.lifecycle import timers
-from backend.services.alerts.messages import attachments, failures
+from backend.services.alerts.messages import attachments as attachments
+from backend.services.alerts.messages import failures
 from backend.services.alerts.messages.buttons import press
 from backend.services.alerts.rules import silence_application, warnings
+from backend.services.alerts.rules.templates import compose
 
-WORKS = (failures.WORK, warnings.WORK, silence_application.WORK, timers.WORK, attachments.WORK)
+WORKS = (failures.WORK, warnings.WORK, silence_application.WORK, timers.WORK)
 """What is done for alerts in the background."""
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "AlertInput",
     "Attribution",
     "Outcome",
+    "compose",
     "press",
     "raise_alert",
     "raise_input",

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from backend.core import clock, events
 from backend.core.database import db
-from backend.models import Alert, AlertEvent
+from backend.models import AlertEvent
 from backend.services import paging
 
 
@@ -27,15 +27,15 @@ ITSELF: Final = Attribution("system", "system")
 """Nobody: time has passed."""
 
 
-def note(alert: Alert, what: str, by: Attribution = ITSELF, **detail: Any) -> None:
-    """Adds to the trace in the caller's transaction, and tells other features by the event `alert_changed`.
+def note(workspace_id: int, alert_id: int, what: str, by: Attribution = ITSELF, **detail: Any) -> None:
+    """Adds to the trace in the caller's transaction, and publishes the event `alert_changed`.
 
     `detail` holds codes, counts and moments as text; never what the alert says.
     """
     db.session.add(
         AlertEvent(
-            workspace_id=alert.workspace_id,
-            alert_id=alert.id,
+            workspace_id=workspace_id,
+            alert_id=alert_id,
             what=what,
             user_id=by.user_id,
             name=by.name,
@@ -44,7 +44,7 @@ def note(alert: Alert, what: str, by: Attribution = ITSELF, **detail: Any) -> No
             at=clock.now(),
         )
     )
-    events.publish("alert_changed", workspace_id=alert.workspace_id, alert_id=alert.id, what=what)
+    events.publish("alert_changed", workspace_id=workspace_id, alert_id=alert_id, what=what)
 
 
 def of(alert_id: int, *, cursor: str | None = None, limit: int = 100) -> tuple[list[AlertEvent], str | None]:

@@ -1,8 +1,8 @@
-"""Looking at alerts: lists with filters, one with everything about it, and what happens to it next."""
+"""Reads alerts: lists with filters, one with everything about it, and what happens to it next."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +16,8 @@ from backend.core.database import db
 from backend.core.errors import NotFound
 from backend.models import Alert, AlertItem, AlertMessage, AlertPolicy, Message
 from backend.services import delivery, paging, text_search
-from backend.services.alerts.lifecycle import locked_alert, timing
+from backend.services.alerts.lifecycle import timing
+from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.lifecycle.timing import Step
 from backend.services.alerts.messages import reach
 from backend.services.alerts.messages.reach import NOWHERE, Reach
@@ -42,7 +43,7 @@ class Overview:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class MessageProgress:
     """One of an alert's messages and how far it got."""
 
     row: AlertMessage
@@ -51,10 +52,10 @@ class Said:
 
 def get(alert_id: int) -> Alert:
     """An alert of the workspace in scope. Raises NotFound."""
-    found = db.session.get(Alert, alert_id)
-    if found is None:
+    alert = db.session.get(Alert, alert_id)
+    if alert is None:
         raise NotFound("alert_not_found", "There is no such alert.")
-    return found
+    return alert
 
 
 def listing(
@@ -62,27 +63,28 @@ def listing(
     state: str | None = None,
     severity: str | None = None,
     bot_name: str | None = None,
-    labels: Mapping[str, str] | None = None,
+    labels: Sequence[tuple[str, str]] = (),
     text: str | None = None,
     by_user_id: int | None = None,
     cursor: str | None = None,
     limit: int = paging.DEFAULT_LIMIT,
 ) -> tuple[list[Overview], str | None]:
-    """The workspace's alerts, the newest first. `state` is one of the states, `open`, or `undelivered`.
+    """The workspace's alerts, the newest first. `state` is one of the states, `open`, or `undelivered`. With several
+    `labels`, as (name, value), one item of the alert has them all.
 
     Raises Unavailable (`search_too_slow`) for a text.
     """
     query = _filtered(state, severity, bot_name, labels, text, by_user_id)
     with text_search.bounded() if text else nullcontext():
-        found, following = paging.page(query, Alert.id, cursor=cursor, limit=limit)
-    return overviews(found), following
+        alerts, following = paging.page(query, Alert.id, cursor=cursor, limit=limit)
+    return overviews(alerts), following
 
 
 def worst(
     *,
     severity: str | None = None,
     bot_name: str | None = None,
-    labels: Mapping[str, str] | None = None,
+    labels: Sequence[tuple[str, str]] = (),
     text: str | None = None,
     by_user_id: int | None = None,
     state: str | None = None,
@@ -91,16 +93,16 @@ def worst(
     """The open alerts, worst first, and how many there are: what nobody has taken before the rest, then by severity,
     then the oldest. `state` is one of `OPEN`, or all of them. Raises Unavailable (`search_too_slow`) for a text."""
     query = _filtered(state or "open", severity, bot_name, labels, text, by_user_id)
-    hushed = Alert.silenced_until > clock.now()
-    taken = case((and_(Alert.state == "firing", hushed.is_not(True)), 0), else_=1)
+    silenced = Alert.silenced_until > clock.now()
+    taken = case((and_(Alert.state == "firing", silenced.is_not(True)), 0), else_=1)
     grave = case({word: place for place, word in enumerate(SEVERITIES)}, value=Alert.severity, else_=len(SEVERITIES))
     began = func.coalesce(Alert.started_at, Alert.opened_at)
     with text_search.bounded() if text else nullcontext():
-        found = db.session.scalars(query.order_by(taken, grave, began, Alert.id).limit(most)).all()
-        count = len(found)
+        alerts = db.session.scalars(query.order_by(taken, grave, began, Alert.id).limit(most)).all()
+        count = len(alerts)
         if count == most:
             count = db.session.execute(select(func.count()).select_from(query.subquery())).scalar_one()
-    return overviews(found), count
+    return overviews(alerts), count
 
 
 def tallies() -> dict[str, int]:
@@ -151,9 +153,9 @@ def safe_links(alert: Alert) -> list[dict[str, str]]:
     return [link for link in alert.links if richtext.is_web_address(str(link.get("url", "")))]
 
 
-def overviews(found: Sequence[Alert]) -> list[Overview]:
+def overviews(alerts: Sequence[Alert]) -> list[Overview]:
     """These alerts with their counts and what is next."""
-    ids = [alert.id for alert in found]
+    ids = [alert.id for alert in alerts]
     counted = (
         select(
             AlertItem.alert_id,
@@ -168,18 +170,18 @@ def overviews(found: Sequence[Alert]) -> list[Overview]:
         row[0]: (int(row[1]), row[2], row[3]) for row in db.session.execute(counted)
     }
     known = db.session.scalars(
-        select(AlertPolicy).where(AlertPolicy.id.in_({alert.policy_id for alert in found} - {None}))
+        select(AlertPolicy).where(AlertPolicy.id.in_({alert.policy_id for alert in alerts} - {None}))
     ).all()
     by_id = {policy.id: policy for policy in known}
     reached = reach.of(ids)
-    made = []
-    for alert in found:
+    listed = []
+    for alert in alerts:
         policy = by_id.get(alert.policy_id or 0)
         count, items, firing = numbers.get(alert.id, (0, 0, 0))
-        steps = timing.upcoming(locked_alert.facts_of(alert, policy), policies.rules_of(policy, alert.source))
-        told = [step for step in steps if step.what != "edit"]
-        made.append(Overview(alert, count, items, firing, told, reached.get(alert.id, NOWHERE)))
-    return made
+        steps = timing.upcoming(LockedAlert(alert, [], policy).facts(), policies.rules_of(policy, alert.source))
+        shown_steps = [step for step in steps if step.what != "edit"]
+        listed.append(Overview(alert, count, items, firing, shown_steps, reached.get(alert.id, NOWHERE)))
+    return listed
 
 
 def items(alert_id: int, *, cursor: str | None = None, limit: int = 50) -> tuple[list[AlertItem], str | None]:
@@ -189,7 +191,7 @@ def items(alert_id: int, *, cursor: str | None = None, limit: int = 50) -> tuple
     return paging.page(query, AlertItem.id, cursor=cursor, limit=limit, descending=False)
 
 
-def messages(alert_id: int, *, most: int = 50) -> list[Said]:
+def messages(alert_id: int, *, most: int = 50) -> list[MessageProgress]:
     """Its newest messages and how far each got."""
     rows: Any = db.session.execute(
         select(AlertMessage, Message)
@@ -198,14 +200,15 @@ def messages(alert_id: int, *, most: int = 50) -> list[Said]:
         .order_by(AlertMessage.id.desc())
         .limit(most)
     ).all()
-    return [Said(row, delivery.status_of(message)) for row, message in rows]
+    statuses = delivery.statuses_of([message for _, message in rows])
+    return [MessageProgress(row, status) for (row, _), status in zip(rows, statuses, strict=True)]
 
 
 def _filtered(
     state: str | None,
     severity: str | None,
     bot_name: str | None,
-    labels: Mapping[str, str] | None,
+    labels: Sequence[tuple[str, str]],
     text: str | None,
     by_user_id: int | None,
 ) -> Select[Alert]:
@@ -224,14 +227,14 @@ def _filtered(
         query = query.where(Alert.by_user_id == by_user_id)
     if labels:
         inside = select(AlertItem.id).where(AlertItem.alert_id == Alert.id)
-        inside = inside.where(*(_has_label(name, value) for name, value in labels.items()))
+        inside = inside.where(*(_has_label(name, value) for name, value in labels))
         query = query.where(inside.exists())
     if text:
         like = text_search.holding(text)
-        said = select(AlertItem.id).where(
+        holds_text = select(AlertItem.id).where(
             AlertItem.alert_id == Alert.id, or_(AlertItem.title.ilike(like), AlertItem.body.ilike(like))
         )
-        query = query.where(or_(Alert.title.ilike(like), said.exists()))
+        query = query.where(or_(Alert.title.ilike(like), holds_text.exists()))
     return query
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from backend.models.access import ADMIN, OPERATOR, VIEWER
+from backend.models.user import ADMIN, OPERATOR, VIEWER
 
 ROLES: Final = (VIEWER, OPERATOR, ADMIN)
 """From the least to the most; each may do what those before it may."""

@@ -34,9 +34,13 @@ def _limiter() -> tuple[RateLimiter, dict[str, Limit]]:
     return _current[1], _current[2]
 
 
-def count_call(caller: str, limit: str = "api") -> None:
-    """Counts an API call of `caller` towards the limit of that name. Raises TooManyRequests."""
-    _hit(limit, caller)
+def count_call(caller: str, limit: str = "api", *, workspace_id: int | None = None) -> None:
+    """Counts an API call of `caller` towards the limit of that name and its workspace's. Raises TooManyRequests."""
+    limiter, limits = _limiter()
+    wanted = [(f"{limit}:{caller}", limits[limit])]
+    if workspace_id is not None:
+        wanted.append((f"workspace_{limit}:{workspace_id}", limits[f"workspace_{limit}"]))
+    _require(limiter.hit_all(wanted))
 
 
 def count_registration(network: str) -> None:
@@ -140,6 +144,9 @@ def reset() -> None:
 
 def _hit(name: str, key: str, cost: int = 1) -> None:
     limiter, limits = _limiter()
-    decision: Decision = limiter.hit(f"{name}:{key}", limits[name], cost)
+    _require(limiter.hit(f"{name}:{key}", limits[name], cost))
+
+
+def _require(decision: Decision) -> None:
     if not decision.allowed:
         raise TooManyRequests(retry_after=decision.retry_after)

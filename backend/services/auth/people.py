@@ -44,8 +44,7 @@ def _by_external_id(actor: Actor, external_user_id: str, make: bool) -> User:
     name = external_user_id.strip()
     if not name or len(name) > MAX_EXTERNAL_ID:
         message = f"An external_user_id has 1 to {MAX_EXTERNAL_ID} characters."
-        fault = {"field": "external_user_id", "code": "invalid_external_user_id", "message": message}
-        raise Invalid("invalid_external_user_id", message, detail=[fault])
+        raise Invalid.of("external_user_id", "invalid_external_user_id", message)
     known = select(User).where(User.external_user_id == name)
     person = db.session.scalar(known)
     if person is not None and person.id == actor.user_id:

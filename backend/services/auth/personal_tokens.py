@@ -34,13 +34,13 @@ def issue(
     """
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown:
-        raise _invalid("scopes", "unknown_scope", f"Scopes are {', '.join(SCOPES)}.")
+        raise Invalid.of("scopes", "unknown_scope", f"Scopes are {', '.join(SCOPES)}.")
     missing = sorted(set(scopes) - actor.scopes)
     if missing:
         raise Forbidden("scope_missing", f"Your role does not have {', '.join(missing)}.")
     now = clock.now()
     if expires_at is not None and expires_at <= now:
-        raise _invalid("expires_at", "in_the_past", "The expiry has to be in the future.")
+        raise Invalid.of("expires_at", "in_the_past", "The expiry has to be in the future.")
     if _in_force(actor.user_id, now) >= MAX_COUNT:
         raise Conflict("too_many_tokens", f"A person has at most {MAX_COUNT} tokens; revoke some first.")
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
@@ -95,7 +95,3 @@ def _in_force(user_id: int, now: datetime) -> int:
         (PersonalToken.expires_at.is_(None)) | (PersonalToken.expires_at > now),
     )  # fmt: skip
     return db.session.execute(query).scalar_one()
-
-
-def _invalid(field: str, code: str, message: str) -> Invalid:
-    return Invalid(code, message, detail=[{"field": field, "code": code, "message": message}])

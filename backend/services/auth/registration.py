@@ -95,5 +95,4 @@ def password_hash(
         passwords.check(password, known)
         return passwords.hash(password, caller=caller)
     except Invalid as error:
-        fault = {"field": field, "code": error.code, "message": error.message}
-        raise Invalid(error.code, error.message, detail=[fault]) from None
+        raise Invalid.of(field, error.code, error.message) from None

@@ -139,9 +139,7 @@ def run_now(actor_label: str, rule_id: int) -> None:
 def _check(rule: AutomationRule) -> None:
     problem = texts.problem(rule.content)
     if problem:
-        raise Invalid(
-            "bad_template", problem, detail=[{"field": "content", "code": "bad_template", "message": problem}]
-        )
+        raise Invalid.of("content", "bad_template", problem)
     posts.check_media(rule.media)
     _check_platforms(rule.workspace_id, rule.platforms, rule.targets, rule.content, rule.media)
 
@@ -167,7 +165,7 @@ def _check_platforms(
 ) -> None:
     if not richtext.has_visible(content) and not media:
         message = "A rule has a text, a picture, or both."
-        raise Invalid("post_empty", message, detail=[{"field": "content", "code": "post_empty", "message": message}])
+        raise Invalid.of("content", "post_empty", message)
     for platform in platforms:
         name = publishers.choose(workspace_id, platform)
         publishers.get(name).check(Draft(workspace_id, content, media, targets.get(platform) or {}))

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from backend.channels.base import SenderFacts
 from backend.core import clock
 from backend.core.database import db, system_scope
-from backend.core.errors import Conflict, Invalid
+from backend.core.errors import Conflict, Invalid, field_error
 from backend.models import Sender
 from backend.services import delivery, linking, paging, senders
 from backend.services.auth import audit
@@ -151,19 +151,19 @@ def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
     name = str(values.get("name") or "").strip()
     if not _NAME.fullmatch(name):
         message = "A name is one line of at most 100 characters that begins with no @ and is no number."
-        faults.append(_fault("name", "name_malformed", message))
+        faults.append(field_error("name", "name_malformed", message))
     values["name"] = name
     for field, check in (("token", source_order.checked_token), ("chat_ids", source_order.parse_chats)):
         try:
             values[field] = check(values.get(field) or "")
         except Invalid as error:
-            faults += error.detail if isinstance(error.detail, list) else []
+            faults += error.field_errors()
     kind, thread = values.get("chat_type"), values.get("message_thread_id")
     if kind is not None and kind not in CHAT_TYPES:
-        faults.append(_fault("chat_type", "unknown_chat_type", f"One of {', '.join(CHAT_TYPES)}."))
+        faults.append(field_error("chat_type", "unknown_chat_type", f"One of {', '.join(CHAT_TYPES)}."))
     faults += thread_faults(thread, values.get("chat_ids") or ())
     if faults:
-        raise Invalid(detail=faults)
+        raise Invalid.of_fields(faults)
     return values
 
 
@@ -172,10 +172,10 @@ def thread_faults(thread_id: object, chat_ids: Collection[str]) -> list[dict[str
     if thread_id is None:
         return []
     if not _THREAD.fullmatch(str(thread_id)):
-        return [_fault("message_thread_id", "bad_thread_id", "A topic's id is a positive number.")]
+        return [field_error("message_thread_id", "bad_thread_id", "A topic's id is a positive number.")]
     if len(chat_ids) != 1:
         message = "A topic belongs to one chat: with a topic, name exactly that chat."
-        return [_fault("message_thread_id", "thread_needs_one_chat", message)]
+        return [field_error("message_thread_id", "thread_needs_one_chat", message)]
     return []
 
 
@@ -247,7 +247,3 @@ def _flush_name() -> None:
         if "uq_senders_name" not in str(error.orig):
             raise
         raise Conflict("bot_exists", "The workspace has a bot of that name.") from None
-
-
-def _fault(field: str, code: str, message: str) -> dict[str, str]:
-    return {"field": field, "code": code, "message": message}

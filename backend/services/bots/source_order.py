@@ -138,15 +138,11 @@ def parse_chats(given: Sequence[str]) -> tuple[str, ...]:
         text = value.strip() if isinstance(value, str) else ""
         if not _CHAT.fullmatch(text):
             message = "A chat is a number such as -1001234567890, or a public name such as @example."
-            raise Invalid(
-                "bad_chat_id",
-                message,
-                detail=[{"field": f"chat_ids.{place}", "code": "bad_chat_id", "message": message}],
-            )
+            raise Invalid.of(f"chat_ids.{place}", "bad_chat_id", message)
         chats[text.lower()] = None
     if len(chats) > MAX_CHATS:
         message = f"At most {MAX_CHATS} chats can be written to at once."
-        raise Invalid("bad_chat_id", message, detail=[{"field": "chat_ids", "code": "bad_chat_id", "message": message}])
+        raise Invalid.of("chat_ids", "bad_chat_id", message)
     return tuple(chats)
 
 
@@ -155,7 +151,7 @@ def checked_token(token: str) -> str:
     stripped = token.strip()
     if not _TOKEN.fullmatch(stripped):
         message = "That is not a bot's token; it looks like 123456:EXAMPLE-NOT-A-REAL-TOKEN."
-        raise Invalid("bad_token", message, detail=[{"field": "token", "code": "bad_token", "message": message}])
+        raise Invalid.of("token", "bad_token", message)
     return stripped
 
 
@@ -172,7 +168,7 @@ def inactive() -> Conflict:
 def no_chats() -> Invalid:
     """Nobody has said where."""
     message = "There is no chat to write to: the bot has none, and none was given."
-    return Invalid("no_chats", message, detail=[{"field": "chat_ids", "code": "no_chats", "message": message}])
+    return Invalid.of("chat_ids", "no_chats", message)
 
 
 def _by_id(bot_id: int, bots: Iterable[KnownBot]) -> KnownBot:

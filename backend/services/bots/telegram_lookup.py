@@ -78,7 +78,7 @@ def was_left_alone(error: AppError) -> bool:
 def refused() -> Invalid:
     """Telegram does not accept a token that somebody gives."""
     message = "Telegram does not accept this token. Copy it again from @BotFather."
-    return Invalid("token_refused", message, detail=[{"field": "token", "code": "token_refused", "message": message}])
+    return Invalid.of("token", "token_refused", message)
 
 
 def who_is(token: str) -> SenderFacts:

@@ -41,7 +41,7 @@ def send_test(
         raise source_order.no_chats()
     topic = thread_id if thread_id is not None or chat_id is not None else bot.message_thread_id
     if faults := catalog.thread_faults(topic, chats):
-        raise Invalid(detail=faults)
+        raise Invalid.of_fields(faults)
     messages = send_to_chats(
         Target(bot, chats, topic, "database"),
         Content(text.strip() if text and richtext.has_visible(text) else _TEXT),

@@ -11,7 +11,7 @@ from backend.channels.inbound import Chat, Person
 from backend.core import clock
 from backend.core.database import db, next_id, system_scope, workspace_scope
 from backend.models import Conversation, Identity, Sender
-from backend.services.conversations.hashing import chat_hash, chat_key
+from backend.services.conversations.hashing import chat_hash, chat_key, scope_of
 from backend.services.conversations.identities import identity_of
 
 _TITLE_LENGTH = 255
@@ -48,7 +48,8 @@ def find_or_create(
         conversation = _by_hash(workspace_id, sender.id, hashed) or _make(sender, chat, hashed, workspace_id)
         identity = None
         if chat.is_private and person is not None:
-            identity = identity_of(sender.channel, person, workspace_id=workspace_id, user_id=user_id)
+            scope = scope_of(sender.channel, sender.id)
+            identity = identity_of(sender.channel, person, workspace_id=workspace_id, user_id=user_id, scope=scope)
         for name, value in changes_of(conversation, chat, person, identity).items():
             setattr(conversation, name, value)
         db.session.flush()

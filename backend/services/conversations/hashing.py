@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from backend.channels import registry
 from backend.core.encrypted_columns import keyring
 
-_FAMILIES: Final = {"telegram_bot": "telegram", "telegram_user": "telegram"}
-"""Channels that share their people's ids."""
+_FAMILIES: Final = {"telegram_user": "telegram"}
+"""Of rows of channels that are not registered here."""
 
 
 def chat_hash(channel: str, sender_id: int, chat_id: str) -> bytes:
@@ -27,4 +28,15 @@ def identity_hash(channel: str, external_id: str, scope: str = "") -> bytes:
 
 def family_of(channel: str) -> str:
     """The provider as people know it: a bot and an account of Telegram meet the same people."""
-    return _FAMILIES.get(channel, channel)
+    try:
+        return registry.spec(channel).family
+    except KeyError:
+        return _FAMILIES.get(channel, channel)
+
+
+def scope_of(channel: str, sender_id: int) -> str:
+    """Within what a person's id holds: everywhere, or for one sender only."""
+    try:
+        return str(sender_id) if registry.spec(channel).people_per_sender else ""
+    except KeyError:
+        return ""

@@ -13,6 +13,7 @@ from backend.channels.inbound import MessageReceived
 from backend.core import clock
 from backend.core.database import db, workspace_scope
 from backend.models import Conversation, Message, MessagePart
+from backend.services.conversations.boxes import box_of, take_id
 
 LINK_TOKEN = re.compile(r"\buser_(\d{1,19})_[A-Za-z0-9_-]{16,}")
 
@@ -40,7 +41,9 @@ def record_inbound(
         message = Message(**message_row(conversation, event, now, identity_id=identity_id, user_id=user_id))
         db.session.add(message)
         db.session.flush()
-        db.session.execute(insert(MessagePart).values(part_row(message.id, conversation, event, now)))
+        part = part_row(message.id, conversation, event, now)
+        take_id(part)
+        db.session.execute(insert(MessagePart).values(part))
         # Only the provider's own time: it is compared with the time of a block, which comes through another queue.
         seen = conversation.last_inbound_at
         if event.date is not None and (seen is None or seen < event.date):
@@ -48,6 +51,25 @@ def record_inbound(
         conversation.last_message_at = now
         db.session.flush()
         return message
+
+
+def record_outbound(
+    conversation: Conversation, event: MessageReceived, *, kind: str, application_id: str | None = None
+) -> Message:
+    """Adds what was written in our sender's name from elsewhere to the history, in the workspace's scope."""
+    now = clock.now()
+    row = message_row(conversation, event, now, identity_id=None, user_id=None)
+    body = row["body"] | {"via": "provider"} | ({"application_id": application_id} if application_id else {})
+    changed = {"direction": "out", "kind": kind, "state": "sent", "lane": 1, "body": body, "sent_at": event.date or now}
+    message = Message(**row | changed)
+    db.session.add(message)
+    db.session.flush()
+    part = part_row(message.id, conversation, event, now)
+    take_id(part)
+    db.session.execute(insert(MessagePart).values(part))
+    conversation.last_message_at = now
+    db.session.flush()
+    return message
 
 
 def message_row(
@@ -85,6 +107,7 @@ def part_row(message_id: int, conversation: Conversation, event: MessageReceived
         "part": 0,
         "sender_id": conversation.sender_id,
         "chat_key": conversation.chat_key,
+        "box": box_of(event.chat.type, conversation.chat_key, event.message_id),
         "external_id": event.message_id,
         "sent_version": 1,
         "sent_at": event.date or now,

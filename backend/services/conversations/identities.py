@@ -16,14 +16,17 @@ from backend.services.conversations.hashing import family_of, identity_hash
 _NAME_LENGTH = 200
 
 
-def identity_of(channel: str, person: Person, *, workspace_id: int, user_id: int | None = None) -> Identity:
+def identity_of(
+    channel: str, person: Person, *, workspace_id: int, user_id: int | None = None, scope: str = ""
+) -> Identity:
     """The workspace's row for this person, made at the first meeting (one row also when two meet at once).
 
-    Names follow the provider's. `user_id` says which person of the workspace it is; None leaves that as it was.
+    Names follow the provider's. `user_id` says which person of the workspace it is; None leaves that as it was. `scope`
+    is within what the person's id holds (`hashing.scope_of`).
     """
-    hashed = identity_hash(channel, person.id)
+    hashed = identity_hash(channel, person.id, scope)
     with workspace_scope(workspace_id):
-        identity = _by_hash(workspace_id, hashed) or _make(channel, person, hashed, workspace_id)
+        identity = _by_hash(workspace_id, hashed) or _make(channel, person, hashed, workspace_id, scope)
         if follow(identity, person, user_id):
             db.session.flush()
         return identity
@@ -51,7 +54,9 @@ def _by_hash(workspace_id: int, hashed: bytes) -> Identity | None:
     ).scalar_one_or_none()
 
 
-def new_row(identity_id: int, channel: str, person: Person, hashed: bytes, workspace_id: int) -> dict[str, Any]:
+def new_row(
+    identity_id: int, channel: str, person: Person, hashed: bytes, workspace_id: int, scope: str = ""
+) -> dict[str, Any]:
     """The row of a person who is met for the first time."""
     now = clock.now()
     # Never added to the session: it only encrypts the id for the row that is about to be inserted.
@@ -61,7 +66,7 @@ def new_row(identity_id: int, channel: str, person: Person, hashed: bytes, works
         "id": identity_id,
         "workspace_id": workspace_id,
         "channel": family_of(channel),
-        "scope": "",
+        "scope": scope,
         "external_id_encrypted": encrypting.external_id_encrypted,
         "external_hash": hashed,
         "display_name": person.name[:_NAME_LENGTH] or None,
@@ -72,8 +77,8 @@ def new_row(identity_id: int, channel: str, person: Person, hashed: bytes, works
     }
 
 
-def _make(channel: str, person: Person, hashed: bytes, workspace_id: int) -> Identity:
-    values = new_row(next_id("identities"), channel, person, hashed, workspace_id)
+def _make(channel: str, person: Person, hashed: bytes, workspace_id: int, scope: str) -> Identity:
+    values = new_row(next_id("identities"), channel, person, hashed, workspace_id, scope)
     db.session.execute(
         insert(Identity).values(values).on_conflict_do_nothing(index_elements=["workspace_id", "external_hash"])
     )

@@ -1,6 +1,6 @@
 """The outbox: what is to be said is stored here before it is sent, and every row knows why it waits.
 
-Services call the functions exported below and nothing else; `dispatcher` is the resident loop that says it.
+Services call the functions exported below and nothing else; `services.dispatch` is the engine that sends it.
 """
 
 from backend.services.delivery.cancellation import (
@@ -22,7 +22,7 @@ from backend.services.delivery.outbox import (
     release,
     send,
 )
-from backend.services.delivery.status import MessageStatus, status_of
+from backend.services.delivery.status import MessageStatus, status_of, statuses_of
 
 __all__ = [
     "NOTIFICATION_LIFE",
@@ -42,5 +42,6 @@ __all__ = [
     "release",
     "send",
     "status_of",
+    "statuses_of",
     "unblock",
 ]

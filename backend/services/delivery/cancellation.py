@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -25,6 +26,11 @@ def cancel(message: Message, code: str) -> bool:
 def cancel_of_sender(sender_id: int, code: str) -> int:
     """Cancels everything that a sender has not started, in every workspace. Returns how many messages."""
     return _cancel(Delivery.sender_id == sender_id, code)
+
+
+def cancel_deliveries(delivery_ids: Collection[int], code: str) -> int:
+    """Cancels the messages of these deliveries that have not started. Returns how many."""
+    return _cancel(Delivery.id.in_(delivery_ids), code)
 
 
 def block(sender_id: int, chat_hash: bytes, code: str) -> None:

@@ -20,6 +20,7 @@ from backend.channels.forms import Form
 from backend.core import clock, queue
 from backend.core.database import db
 from backend.models import Conversation, Delivery, Message, MessageKey, Sender
+from backend.services.delivery import gate, message_store
 
 REPLY_LIFE = timedelta(hours=1)
 NOTIFICATION_LIFE = timedelta(hours=24)
@@ -56,49 +57,35 @@ def send(
     outcome is shown to an operator and never tried again. `thread_id` is a topic of the chat. A conversation that is
     blocked gets a canceled message that says so.
     """
-    if key is not None and (existing := by_key(conversation.workspace_id, key)) is not None:
-        return existing
     now = clock.now()
     parts = registry.get(conversation.channel).split(content)
-    message = Message(
-        workspace_id=conversation.workspace_id,
-        conversation_id=conversation.id,
-        sender_id=conversation.sender_id,
-        direction="out",
-        kind=kind,
-        lane=int(lane),
-        at_most_once=at_most_once,
-        state="queued",
-        body={"parts": [part.to_json() for part in parts]} | ({"thread_id": thread_id} if thread_id else {}),
-        user_id=user_id,
-        reply_to=reply_to,
-        created_at=now,
+    refused = gate.refusal(conversation)
+    due_at = max(now, not_before) if not_before else now
+    message = message_store.store(
+        conversation,
+        {
+            "kind": kind,
+            "lane": int(lane),
+            "state": "canceled" if refused else "queued",
+            "error": refused,
+            "at_most_once": at_most_once,
+            "body": {"parts": [part.to_json() for part in parts]} | ({"thread_id": thread_id} if thread_id else {}),
+            "reply_to": reply_to,
+            "user_id": user_id,
+            "created_at": now,
+        },
+        key=key,
+        due_at=due_at,
+        expires_at=due_at + expires_in if expires_in else None,
+        reason=reason,
     )
-    db.session.add(message)
-    db.session.flush()
-    if key is not None and not _take_key(message, key):
-        db.session.delete(message)
-        db.session.flush()
-        first = by_key(conversation.workspace_id, key)
+    if message is None:
+        first = by_key(conversation.workspace_id, key or "")
         if first is None:
             raise RuntimeError("an idempotency key without its message")
         return first
-    if conversation.blocked_code:
-        message.state, message.error = "canceled", conversation.blocked_code
-        db.session.flush()
-        return message
-    due_at = max(now, not_before) if not_before else now
-    insert_deliveries(
-        [
-            row_of(message, conversation, "send", part, due_at=due_at, reason=reason)
-            | {"expires_at": due_at + expires_in if expires_in else None}
-            for part in range(len(parts))
-        ]
-    )
-    conversation.last_message_at = now
-    # Flushed in the scope it was made in: the caller may go on in another.
-    db.session.flush()
-    queue.nudge()
+    if not refused:
+        queue.nudge()
     return message
 
 
@@ -265,17 +252,3 @@ def by_key(workspace_id: int, key: str) -> Message | None:
         .join(MessageKey, (MessageKey.message_id == Message.id) & (MessageKey.workspace_id == Message.workspace_id))
         .where(MessageKey.workspace_id == workspace_id, MessageKey.key == key)
     ).scalar_one_or_none()
-
-
-def _take_key(message: Message, key: str) -> bool:
-    """Reserves the key for this message; False where another message has it. Waits for a transaction that takes it."""
-    values = {
-        "workspace_id": message.workspace_id,
-        "key": key,
-        "message_id": message.id,
-        "created_at": message.created_at,
-    }
-    reserved = db.session.execute(
-        insert(MessageKey).on_conflict_do_nothing().returning(MessageKey.message_id), [values]
-    ).scalars()
-    return reserved.first() is not None

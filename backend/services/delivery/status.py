@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, TextualSelect, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from backend.core import clock
-from backend.core.database import db, system_scope
-from backend.models import Attempt, Delivery, Message, Sender, SenderLease
+from backend.core.database import UtcDateTime, db, system_scope
+from backend.models import Message
+from backend.services.delivery import gate
 from backend.services.delivery.outbox import form_of
+
+_STATUSES: Final = """
+SELECT w.id, d.state, d.reason, d.due_at, {verdict} AS verdict, {until} AS until,
+       (SELECT count(*) FROM attempts a
+         WHERE a.message_id = w.id AND a.operation = 'send' AND a.phase = 'started') AS attempts
+  FROM unnest(:ids) AS w(id)
+  LEFT JOIN LATERAL (SELECT q.* FROM deliveries q
+                      WHERE q.message_id = w.id AND q.operation = 'send' ORDER BY q.part LIMIT 1) d ON true
+  LEFT JOIN senders s ON s.id = d.sender_id
+  LEFT JOIN sender_leases l ON l.sender_id = d.sender_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,35 +41,52 @@ class MessageStatus:
     external_id: str | None
     error: str | None
     left_out: tuple[str, ...] = ()
+    verdict: gate.Verdict | None = None
+    """What the gate has against sending it now."""
 
 
 def status_of(message: Message) -> MessageStatus:
     """The status of an outbound message the caller was allowed to load."""
+    return statuses_of([message])[0]
+
+
+def statuses_of(messages: Sequence[Message]) -> list[MessageStatus]:
+    """The statuses of outbound messages the caller was allowed to load, in their order, by one statement."""
+    if not messages:
+        return []
     with system_scope("leases and attempts belong to senders, which may serve several workspaces"):
-        waiting = db.session.execute(
-            select(Delivery)
-            .where(Delivery.message_id == message.id, Delivery.operation == "send")
-            .order_by(Delivery.part)
-            .limit(1)
-        ).scalar_one_or_none()
-        attempts = db.session.execute(
-            select(func.count())
-            .select_from(Attempt)
-            .where(Attempt.message_id == message.id, Attempt.operation == "send", Attempt.phase == "started")
-        ).scalar_one()
-        reason, next_at = (message.error or message.gone_code, None) if waiting is None else _why(waiting)
+        db.session.flush()
+        values = {"ids": [message.id for message in messages], "now": clock.now()}
+        rows = db.session.execute(_statement(gate.RULES), values)
+        by_id = {row.id: row for row in rows}
+    return [_status(message, by_id[message.id]) for message in messages]
+
+
+def _status(message: Message, row: Any) -> MessageStatus:
+    verdict = _verdict_on(row)
+    reason, next_at = (message.error or message.gone_code, None) if row.state is None else _why(row, verdict)
     left_out = form_of(message).left_out
-    return MessageStatus(message.state, reason, next_at, attempts, message.external_id, message.error, left_out)
+    return MessageStatus(
+        message.state, reason, next_at, row.attempts, message.external_id, message.error, left_out, verdict
+    )
 
 
-def _why(waiting: Delivery) -> tuple[str, datetime | None]:
+def _verdict_on(row: Any) -> gate.Verdict | None:
+    """What the gate says of a delivery that waits; nothing where it lets go before the delivery is due."""
+    if row.state != "due" or (row.until is not None and row.until <= row.due_at):
+        return None
+    return gate.read(row.verdict)
+
+
+def _why(waiting: Any, verdict: gate.Verdict | None) -> tuple[str, datetime | None]:
+    """Why a message's first delivery waits, and until when."""
     if waiting.state == "sending":
         return "sending", None
-    sender = db.session.get(Sender, waiting.sender_id)
-    if sender is not None and not sender.is_active:
-        return "sender_disabled", None
-    lease = db.session.get(SenderLease, waiting.sender_id)
-    next_at = waiting.due_at
-    if lease is not None and lease.paused_until is not None and lease.paused_until > max(clock.now(), next_at):
-        return lease.pause_reason or "paused", lease.paused_until
-    return waiting.reason, next_at
+    return (waiting.reason, waiting.due_at) if verdict is None else (verdict.code, waiting.until)
+
+
+@lru_cache
+def _statement(rules: tuple[gate.Rule, ...]) -> TextualSelect:
+    sql = _STATUSES.format(verdict=gate.verdict(rules), until=gate.until(rules))
+    given = (bindparam("ids", type_=ARRAY(BigInteger)), bindparam("now", type_=UtcDateTime))
+    return text(sql).bindparams(*given).columns(due_at=UtcDateTime, until=UtcDateTime)

@@ -53,7 +53,7 @@ _LAST_SLOT = text(
 
 _ASSIGN = text(
     """
-    UPDATE deliveries d SET due_at = w.due_at, reason = :reason
+    UPDATE deliveries d SET due_at = w.due_at, reason = :reason, in_backlog = true
       FROM unnest(:ids, :due_times) AS w(id, due_at)
      WHERE d.id = w.id AND d.state = 'due'
     """
@@ -61,7 +61,7 @@ _ASSIGN = text(
 
 _REST = text(
     """
-    UPDATE deliveries SET due_at = :later
+    UPDATE deliveries SET due_at = :later, in_backlog = true
      WHERE sender_id = :sender AND chat_key = :chat AND state = 'due' AND due_at <= :now AND reason <> :reason
     """
 )

@@ -1,8 +1,8 @@
 """Claiming: one statement takes what may start now for all of a process's senders, and is the last gate.
 
-It requires the lease's epoch, keeps one operation a chat in flight and the parts of a message in order, and passes
-over blocked chats and suppressed people. What it returns is committed as `sending`, with its attempt, before a byte is
-written.
+It requires the lease's epoch, keeps one operation a chat in flight and the parts of a message in order, and takes
+nothing that a rule of the gate (`services.delivery.gate`) forbids. What it returns is committed as `sending`, with its
+attempt, before a byte is written.
 """
 
 from __future__ import annotations
@@ -14,18 +14,22 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import BigInteger, Text
+from sqlalchemy.types import Text
 
-from backend.core.database import UtcDateTime
 from backend.core.leases import FENCING
+from backend.services.delivery import gate
+from backend.services.dispatch.claim_statement import FLOORS, big, claim_statement
 from backend.services.dispatch.claim_watermarks import BEGINNING, PRIORITIES, QueuePosition
+from backend.services.dispatch.workspace_turns import WorkspaceTurn
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
     """How much to claim for one sender: `budget` operations, `bulk` of them from the bulk lane first.
 
-    `floors` are the positions in its lanes below which nothing is claimed.
+    `floors` are the positions in its lanes below which nothing is claimed. `quota_key` is noted with the attempts. The
+    lanes in which there are `turns` are claimed for these workspaces, the others in order of time; `backlog_first`
+    says which of a workspace's two kinds has the first of its places.
     """
 
     sender_id: int
@@ -33,6 +37,9 @@ class ClaimRequest:
     budget: int
     bulk: int = 0
     floors: tuple[QueuePosition, ...] = (BEGINNING,) * len(PRIORITIES)
+    quota_key: bytes | None = None
+    turns: tuple[WorkspaceTurn, ...] = ()
+    backlog_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,88 +68,13 @@ class Claimed:
     thread_id: str | None
     external_id: str | None
     """The provider's id of the part, for edits and deletions."""
+    candidates: int = 0
+    """How many rows of its sender the claim had to choose from; fewer than its budget where there were no more."""
+    quota_key: bytes | None = None
+    """The hash of the account whose ceiling the attempt counts for."""
     unreachable_code: str | None = None
     """Why the last message did not get to its chat."""
 
-
-def _big(name: str) -> Any:
-    return bindparam(name, type_=ARRAY(BigInteger))
-
-
-_FLOORS = (
-    _big("floor_senders"),
-    _big("floor_lanes"),
-    bindparam("floor_dues", type_=ARRAY(UtcDateTime)),
-    _big("floor_ids"),
-)
-
-
-CLAIM = text(
-    """
-    WITH held AS MATERIALIZED (
-        SELECT l.sender_id, l.epoch, w.budget, w.bulk
-          FROM unnest(:senders, :epochs, :budgets, :bulks) AS w(sender_id, epoch, budget, bulk)
-          JOIN sender_leases l ON l.sender_id = w.sender_id AND (l.epoch = w.epoch OR NOT :fencing)
-         WHERE (l.until > clock_timestamp() OR NOT :fencing)
-           AND (l.paused_until IS NULL OR l.paused_until <= :now)
-         ORDER BY l.sender_id
-           FOR SHARE OF l
-    ), locked AS MATERIALIZED (
-        SELECT h.sender_id, h.budget, h.bulk, d.id, d.chat_key, d.lane, d.due_at
-          FROM held h
-          JOIN unnest(:floor_senders, :floor_lanes, :floor_dues, :floor_ids) AS f(sender_id, lane, due_at, id)
-            ON f.sender_id = h.sender_id
-         CROSS JOIN LATERAL (
-            SELECT d.id, d.chat_key, d.lane, d.due_at
-              FROM deliveries d
-             WHERE d.sender_id = h.sender_id AND d.state = 'due' AND d.lane = f.lane AND d.due_at <= :now
-               AND (d.due_at, d.id) >= (f.due_at, f.id)
-               AND (d.expires_at IS NULL OR d.expires_at > :now)
-               AND (d.chat_key IS NULL OR d.chat_key <> ALL(:throttled))
-               AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.sender_id = d.sender_id
-                                AND o.chat_key = d.chat_key AND o.state = 'sending')
-               AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.message_id = d.message_id AND p.id <> d.id AND (
-                                   (p.operation = 'send' AND d.operation = 'send' AND p.part < d.part)
-                                OR (p.operation = 'send' AND d.operation <> 'send' AND p.id < d.id)
-                                OR (p.operation = 'delete' AND d.operation = 'send' AND p.part = d.part
-                                    AND p.id < d.id)))
-               AND NOT EXISTS (SELECT 1 FROM conversations c
-                                 LEFT JOIN identities i ON i.id = c.identity_id
-                                 LEFT JOIN suppressions s ON s.workspace_id = c.workspace_id
-                                                         AND s.external_hash = i.external_hash
-                                WHERE c.id = d.conversation_id AND (c.blocked_code IS NOT NULL OR s.id IS NOT NULL))
-             ORDER BY d.due_at, d.id
-             LIMIT h.budget
-               FOR UPDATE OF d SKIP LOCKED
-         ) d
-    ), firsts AS (
-        SELECT DISTINCT ON (sender_id, coalesce(chat_key, -id)) *
-          FROM locked ORDER BY sender_id, coalesce(chat_key, -id), lane, id
-    ), ranked AS (
-        SELECT id, sender_id, lane, due_at, budget, bulk,
-               row_number() OVER (PARTITION BY sender_id, lane ORDER BY due_at, id) AS in_lane
-          FROM firsts
-    ), chosen AS (
-        SELECT id, sender_id, budget,
-               row_number() OVER (PARTITION BY sender_id
-                 ORDER BY (CASE WHEN lane = 2 AND in_lane <= bulk THEN -1 ELSE lane END), due_at, id) AS place
-          FROM ranked
-    ), taken AS (
-        UPDATE deliveries d
-           SET state = 'sending', epoch = h.epoch, attempts = d.attempts + 1, reason = 'sending'
-          FROM chosen c JOIN held h ON h.sender_id = c.sender_id
-         WHERE d.id = c.id AND c.place <= c.budget
-        RETURNING d.*
-    ), noted AS (
-        INSERT INTO attempts
-               (workspace_id, sender_id, chat_key, message_id, delivery_id, part, operation, phase, epoch, at)
-        SELECT workspace_id, sender_id, chat_key, message_id, id, part, operation, 'started', epoch, :now FROM taken
-    )
-    SELECT id, workspace_id, sender_id, conversation_id, message_id, part, operation, chat_key, lane, attempts, epoch,
-           at_most_once, payload
-      FROM taken ORDER BY lane, id
-    """
-).bindparams(_big("senders"), _big("epochs"), _big("budgets"), _big("bulks"), _big("throttled"), *_FLOORS)
 
 # A statement of its own, with a snapshot taken after the rows are locked: an edit that committed before our lock is
 # in the body, one that comes later finds the row `sending` and opens its own delivery.
@@ -156,7 +88,7 @@ _RENDER = text(
       LEFT JOIN conversations c ON c.id = d.conversation_id
       LEFT JOIN message_parts p ON p.message_id = d.message_id AND p.part = d.part
     """
-).bindparams(_big("ids"))
+).bindparams(big("ids"))
 
 
 def claim(
@@ -168,7 +100,9 @@ def claim(
     """
     if not requests:
         return []
-    rows = connection.execute(CLAIM, values_of(requests, throttled, now)).all()
+    in_turn = any(request.turns for request in requests)
+    statement = claim_statement(gate.RULES, in_turn=in_turn)
+    rows = connection.execute(statement, values_of(requests, throttled, now)).all()
     if not rows:
         return []
     rendered = {row.id: row for row in connection.execute(_RENDER, {"ids": [row.id for row in rows]})}
@@ -182,15 +116,40 @@ def values_of(requests: Sequence[ClaimRequest], throttled: Sequence[int], now: d
         "epochs": [request.epoch for request in requests],
         "budgets": [request.budget for request in requests],
         "bulks": [request.bulk for request in requests],
+        "quota_keys": [request.quota_key for request in requests],
         "throttled": list(throttled),
         "now": now,
         "fencing": FENCING,
-        **_floor_values({request.sender_id: request.floors for request in requests}),
+        **_floor_values({request.sender_id: request.floors for request in requests}, requests),
+        **(_turn_values(requests) if any(request.turns for request in requests) else {}),
     }
 
 
-def _floor_values(floors: Mapping[int, Sequence[QueuePosition]]) -> dict[str, list[Any]]:
-    each = [(sender_id, lane, *place) for sender_id, places in floors.items() for lane, place in enumerate(places)]
+def _turn_values(requests: Sequence[ClaimRequest]) -> dict[str, Any]:
+    each = [(request, turn, request.floors[turn.lane]) for request in requests for turn in request.turns]
+    return {
+        "turn_senders": [request.sender_id for request, _, _ in each],
+        "turn_lanes": [turn.lane for _, turn, _ in each],
+        "turn_workspaces": [turn.workspace_id for _, turn, _ in each],
+        "turn_places": [turn.place for _, turn, _ in each],
+        "turn_mosts": [turn.most for _, turn, _ in each],
+        "turn_dues": [floor[0] for _, _, floor in each],
+        "turn_ids": [floor[1] for _, _, floor in each],
+        "backlog_first": requests[0].backlog_first,
+    }
+
+
+def _floor_values(
+    floors: Mapping[int, Sequence[QueuePosition]], requests: Sequence[ClaimRequest] = ()
+) -> dict[str, list[Any]]:
+    """The positions from which lanes are read in order of time: those in which nobody has a turn."""
+    by_turn = {(request.sender_id, turn.lane) for request in requests for turn in request.turns}
+    each = [
+        (sender_id, lane, *place)
+        for sender_id, places in floors.items()
+        for lane, place in enumerate(places)
+        if (sender_id, lane) not in by_turn
+    ]
     return {
         "floor_senders": [entry[0] for entry in each],
         "floor_lanes": [entry[1] for entry in each],
@@ -223,7 +182,7 @@ _OLDEST = text(
                             AND (d.due_at, d.id) >= (f.due_at, f.id)
                           ORDER BY d.due_at, d.id LIMIT 1) n
     """
-).bindparams(*_FLOORS)
+).bindparams(*FLOORS)
 
 
 def oldest(
@@ -232,6 +191,39 @@ def oldest(
     """The oldest row that is due, now or later, in each lane that has one (sender, lane, place), from `floors` on."""
     rows = connection.execute(_OLDEST, _floor_values(floors))
     return [(row.sender_id, row.lane, (row.due_at, row.id)) for row in rows]
+
+
+# From workspace to workspace by the index, however many rows each has; then whether any of its rows is due.
+_WORKSPACES = text(
+    """
+    WITH RECURSIVE w AS (
+        SELECT s.sender_id, l.lane, (SELECT d.workspace_id FROM deliveries d
+                                      WHERE d.sender_id = s.sender_id AND d.lane = l.lane AND d.state = 'due'
+                                      ORDER BY d.workspace_id LIMIT 1) AS workspace_id
+          FROM unnest(:senders) AS s(sender_id) CROSS JOIN unnest(:lanes) AS l(lane)
+         UNION ALL
+        SELECT w.sender_id, w.lane, (SELECT d.workspace_id FROM deliveries d
+                                      WHERE d.sender_id = w.sender_id AND d.lane = w.lane AND d.state = 'due'
+                                        AND d.workspace_id > w.workspace_id
+                                      ORDER BY d.workspace_id LIMIT 1)
+          FROM w WHERE w.workspace_id IS NOT NULL
+    )
+    SELECT w.sender_id, w.lane, w.workspace_id
+      FROM w
+     WHERE w.workspace_id IS NOT NULL AND EXISTS (
+           SELECT 1 FROM (VALUES (false), (true)) AS b(in_backlog)
+            CROSS JOIN LATERAL (SELECT 1 FROM deliveries d
+                                 WHERE d.sender_id = w.sender_id AND d.lane = w.lane AND d.state = 'due'
+                                   AND d.workspace_id = w.workspace_id AND d.in_backlog = b.in_backlog
+                                   AND d.due_at <= :now LIMIT 1) d)
+    """
+).bindparams(big("senders"), big("lanes"))
+
+
+def workspaces_with_due(connection: Connection, sender_ids: Sequence[int], now: datetime) -> list[tuple[int, int, int]]:
+    """The workspaces with something due, by sender and lane: (sender, lane, workspace)."""
+    rows = connection.execute(_WORKSPACES, {"senders": list(sender_ids), "lanes": list(PRIORITIES), "now": now})
+    return [(row.sender_id, row.lane, row.workspace_id) for row in rows]
 
 
 _UNSERVED = text(
@@ -245,7 +237,7 @@ _UNSERVED = text(
             OR EXISTS (SELECT 1 FROM deliveries d WHERE d.sender_id = s.id AND d.state = 'sending'))
      ORDER BY s.id LIMIT :most
     """
-).bindparams(_big("held"), bindparam("channels", type_=ARRAY(Text)))
+).bindparams(big("held"), bindparam("channels", type_=ARRAY(Text)))
 
 
 def unserved_senders(
@@ -264,7 +256,7 @@ _IN_FLIGHT = text(
     SELECT d.id FROM unnest(:senders, :epochs) AS w(sender_id, epoch)
       JOIN deliveries d ON d.sender_id = w.sender_id AND d.state = 'sending' AND d.epoch = w.epoch
     """
-).bindparams(_big("senders"), _big("epochs"))
+).bindparams(big("senders"), big("epochs"))
 
 
 def in_flight(connection: Connection, epochs: Mapping[int, int]) -> set[int]:
@@ -280,7 +272,7 @@ _NEXT_DUE = text(
                           WHERE d.sender_id = w.id AND d.state = 'due' AND d.due_at > :now
                           ORDER BY d.due_at LIMIT 1) n
     """
-).bindparams(_big("held"))
+).bindparams(big("held"))
 
 
 def next_due(connection: Connection, held: Sequence[int], now: datetime) -> datetime | None:
@@ -296,7 +288,7 @@ _RECENT = text(
                           WHERE c.sender_id = a.sender_id AND c.chat_key = a.chat_key LIMIT 1) c ON true
      WHERE a.sender_id = ANY(:ids) AND a.at > :since AND a.phase = 'started' AND a.chat_key IS NOT NULL
     """
-).bindparams(_big("ids"))
+).bindparams(big("ids"))
 
 
 def recent_attempts(connection: Connection, sender_ids: Sequence[int], since: datetime) -> Sequence[Any]:

@@ -26,10 +26,11 @@ from backend.core.logging import get_logger
 from backend.core.queue import NudgeListener
 from backend.services.dispatch import chat_slots, claims, recovery
 from backend.services.dispatch.adaptive_interval import AdaptiveInterval
-from backend.services.dispatch.claim_watermarks import ClaimWatermarks
-from backend.services.dispatch.executor import Planned, TimedExecutor
+from backend.services.dispatch.claim_order import ClaimOrder
+from backend.services.dispatch.executor import Planned
 from backend.services.dispatch.outcome_writer import OutcomeWriter
 from backend.services.dispatch.outcomes import Outcome
+from backend.services.dispatch.profile import BOTS, DispatchProfile
 from backend.services.dispatch.retry_policy import Decision, Next
 from backend.services.dispatch.sender_sessions import LOOK_SECONDS, SenderSessions
 from backend.services.dispatch.transmission import limits_of, transmit
@@ -41,11 +42,11 @@ _SETTLE_SECONDS = 0.02
 """Between two turns when the second is only for what recorded outcomes may have let go on."""
 _LEAD = 0.04
 """How long before a sender's next moment its operation is claimed."""
-_BULK_SHARE = 10
 
 
 class Dispatcher:
-    """One process's loop. `connections` bounds what is in flight at once; `app_context` gives a database session.
+    """One process's loop. `connections` bounds what is in flight at once; `app_context` gives a database session;
+    `profile` says what it serves.
 
     `owner` names it as the holder of leases; `predecessor` names a process that has ended: its leases are free.
     """
@@ -55,6 +56,7 @@ class Dispatcher:
         app_context: Callable[[], AbstractContextManager[object]],
         open_file: Callable[[str], BinaryIO],
         *,
+        profile: DispatchProfile = BOTS,
         connections: int = 32,
         owner: str | None = None,
         predecessor: str | None = None,
@@ -65,13 +67,16 @@ class Dispatcher:
         with app_context():
             self._engine: Engine = db.engine
         self._claims = by_index(self._engine)
-        self._executor = TimedExecutor(connections, self._transmit, self._requeue, self._wake_now)
-        self._watermarks = ClaimWatermarks()
+        self._executor = profile.executor(connections, self._transmit, self._requeue, self._wake_now)
+        self._order = ClaimOrder(self._claims)
         self._sessions = SenderSessions(
-            self._engine, app_context, self._forget, LeaseKeeper(self._engine, owner, predecessor)
+            self._engine,
+            app_context,
+            self._forget,
+            LeaseKeeper(self._engine, owner, predecessor, profile.lease),
+            profile,
         )
         self._outcome_writer = OutcomeWriter(app_context, self._recorded)
-        self._bulk_turn: dict[int, int] = {}
         self._in_flight: set[int] = set()
         self._orphan_check = AdaptiveInterval(LOOK_SECONDS)
         self._nudged = threading.Event()
@@ -142,7 +147,7 @@ class Dispatcher:
 
     def _forget(self, sender_id: int) -> None:
         self._executor.forget(sender_id)
-        self._watermarks.forget(sender_id)
+        self._order.forget(sender_id)
 
     def _on_nudge(self) -> None:
         self._nudged.set()
@@ -179,7 +184,7 @@ class Dispatcher:
         waits: list[float] = []
         short_of_room: list[int] = []
         self._executor.share(len(self._sessions.senders) > 1)
-        whole = self._watermarks.full_scan_due(moment)
+        self._order.begin(moment)
         room_left = self._connections * 2
         for sender_id, lease in self._sessions.in_turn():
             session = self._sessions.senders[sender_id]
@@ -194,8 +199,7 @@ class Dispatcher:
             if offered:
                 slots[sender_id] = offered
                 room_left -= len(offered)
-                bulk, floors = self._bulk_of(sender_id, len(offered)), self._watermarks.of(sender_id)
-                requests.append(claims.ClaimRequest(sender_id, lease.epoch, len(offered), bulk, floors))
+                requests.append(self._order.request(sender_id, lease.epoch, len(offered), session.quota_key))
             elif room > 0:
                 waits.append(session.pace.opens(moment) - moment - _LEAD)
         with self._claims.begin() as connection:
@@ -205,9 +209,8 @@ class Dispatcher:
         if claimed:
             failpoints.hit("delivery.claimed")
         saturated = self._submit(claimed, slots)
-        self._note_watermarks(requests, now, moment)
-        if whole:
-            self._watermarks.record_full_scan(moment, time.monotonic())
+        if self._order.end(requests, saturated, now, moment):
+            waits.append(0.0)
         paced = [self._sessions.senders[sender_id].pace for sender_id in saturated if sender_id not in short_of_room]
         waits += [pace.opens(moment) - moment - _LEAD for pace in paced]
         crowded = [sender_id for sender_id in short_of_room if sender_id in saturated or sender_id not in slots]
@@ -218,23 +221,8 @@ class Dispatcher:
             waits.append((due - clock.now()).total_seconds())
         return max(0.0, min([LOOK_SECONDS, *waits]))
 
-    def _note_watermarks(self, requests: list[claims.ClaimRequest], now: datetime, moment: float) -> None:
-        """Reads now and then where the lanes begin, so that claims skip what is below; not while the claim's locks are
-        held."""
-        ids = self._watermarks.to_note([request.sender_id for request in requests], moment)
-        if ids:
-            floors = {sender_id: self._watermarks.of(sender_id) for sender_id in ids}
-            with self._claims.connect() as connection:
-                self._watermarks.note(ids, claims.oldest(connection, floors), now, moment)
-
-    def _bulk_of(self, sender_id: int, budget: int) -> int:
-        """The share of a budget that bulk gets first: one in ten, also where the budget is one at a time."""
-        turn = self._bulk_turn.get(sender_id, 0) + budget
-        share, self._bulk_turn[sender_id] = divmod(turn, _BULK_SHARE)
-        return min(share, budget)
-
     def _submit(self, claimed: list[claims.Claimed], slots: dict[int, list[float]]) -> list[int]:
-        """Has claimed rows begin at their moments; returns the senders that had as much to do as they were allowed."""
+        """Has claimed rows begin at their moments; returns the senders that had as much due as they were allowed."""
         rows: dict[int, list[claims.Claimed]] = {}
         for row in claimed:
             rows.setdefault(row.sender_id, []).append(row)
@@ -247,7 +235,8 @@ class Dispatcher:
             planned += [Planned(session, row, start) for row, start in zip(mine, starts, strict=True)]
             self._sessions.began(sender_id, len(mine))
         self._executor.put(planned)
-        return [sender_id for sender_id, mine in rows.items() if len(mine) >= len(slots[sender_id])]
+        # Not how many were taken: of a chat that has many due it is one at a time, and others wait behind these.
+        return [sender_id for sender_id, mine in rows.items() if mine[0].candidates >= len(slots[sender_id])]
 
     def _transmit(self, planned: Planned) -> None:
         session, row = planned.session, planned.row

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from backend.core.logging import get_logger
 from backend.services.dispatch.claims import Claimed
@@ -54,6 +55,40 @@ class _Use:
         if self.seconds is None:
             return 0
         return int(connections * min(1.0, _SURPLUS_SECONDS / max(self.seconds, 0.001)))
+
+
+class Executor(Protocol):
+    """Carries out planned operations; see `TimedExecutor`, which is the one for requests over connections."""
+
+    broken: bool
+
+    def start(self) -> None:
+        """Starts it."""
+
+    def finish(self) -> None:
+        """Carries out what it was given, and ends."""
+
+    def share(self, shared: bool) -> None:
+        """Notes whether several senders are served."""
+
+    def room(self, sender_id: int) -> int:
+        """How many more operations of this sender may be claimed now."""
+
+    def request_room(self, sender_ids: Iterable[int]) -> bool:
+        """Asks to be called when one of these may have more claimed; True when that is so already."""
+
+    def forget(self, sender_id: int) -> None:
+        """Forgets a sender that is no longer served."""
+
+    def put(self, planned: list[Planned]) -> None:
+        """Takes operations with their moments."""
+
+
+ExecutorFactory = Callable[
+    [int, Callable[[Planned], None], Callable[[Planned], None], Callable[[], None]],
+    Executor,
+]
+"""Makes an executor: how many at once, what carries one out, what takes one back, what to call when there is room."""
 
 
 class TimedExecutor:

@@ -66,7 +66,8 @@ def record(outcomes: Sequence[Outcome]) -> None:
 # The common case in one statement, for it decides what a message costs. The snapshot is taken after the messages are
 # locked, so an edit that committed before is seen, and one that comes later waits. "Not due" means `sending`: said so,
 # the planner finds a row by its id, and does not read the index of all in flight, which looks small to it and is full
-# of dead entries while a transaction is held open.
+# of dead entries while a transaction is held open. An id that another part has (a provider has begun its ids anew) is
+# taken from it before the insert: counting makes that statement come first.
 SENT = text(
     """
     WITH o AS (
@@ -74,13 +75,28 @@ SENT = text(
     ), gone AS (
         DELETE FROM deliveries d USING o
          WHERE d.id = o.id AND d.state <> 'due' AND (d.epoch = o.epoch OR NOT :fencing)
-        RETURNING d.id, d.workspace_id, d.message_id, d.part, d.sender_id, d.chat_key, o.version, o.external_id
+        RETURNING d.id, d.workspace_id, d.message_id, d.part, d.sender_id, d.chat_key, d.conversation_id, o.version,
+                  o.external_id
+    ), boxed AS (
+        SELECT g.*, CASE WHEN c.kind IN ('supergroup', 'channel') THEN g.chat_key::text ELSE '' END AS box
+          FROM gone g LEFT JOIN conversations c ON c.id = g.conversation_id
+    ), taken AS (
+        UPDATE message_parts p SET box = NULL FROM boxed b
+         WHERE p.sender_id = b.sender_id AND p.box = b.box AND p.external_id = b.external_id
+           AND p.workspace_id = b.workspace_id AND (p.message_id, p.part) <> (b.message_id, b.part)
+        RETURNING p.message_id
     ), kept AS (
         INSERT INTO message_parts
-               (workspace_id, message_id, part, sender_id, chat_key, external_id, sent_version, sent_at)
-        SELECT workspace_id, message_id, part, sender_id, coalesce(chat_key, 0), external_id, version, :now FROM gone
+               (workspace_id, message_id, part, sender_id, chat_key, box, external_id, sent_version, sent_at)
+        SELECT workspace_id, message_id, part, sender_id, coalesce(chat_key, 0),
+               CASE WHEN external_id <> '' AND row_number() OVER (PARTITION BY sender_id, box, external_id, workspace_id
+                                                                      ORDER BY message_id DESC, part DESC) = 1
+                    THEN box END,
+               external_id, version, :now
+          FROM boxed WHERE (SELECT count(*) FROM taken) >= 0
         ON CONFLICT (message_id, part) DO UPDATE
-           SET external_id = excluded.external_id, sent_version = excluded.sent_version, sent_at = excluded.sent_at
+           SET box = excluded.box, external_id = excluded.external_id, sent_version = excluded.sent_version,
+               sent_at = excluded.sent_at
     ), obsolete AS (
         DELETE FROM deliveries e USING gone g JOIN messages m ON m.id = g.message_id AND m.version = g.version
          WHERE e.message_id = g.message_id AND e.part = g.part AND e.operation = 'edit' AND e.state = 'due'
@@ -219,7 +235,7 @@ def _record_success(row: Delivery, message: Message | None, claimed: Claimed) ->
 def _record_failure(row: Delivery, message: Message | None, claimed: Claimed, decision: Decision) -> None:
     now = clock.now()
     ended: Decision | None = None
-    note_failure(claimed, decision.phase, decision.code)
+    note_failure(claimed, decision.phase, decision.code, claimed.kind)
     refused_edit = claimed.operation == "edit" and decision.phase == "rejected" and message is not None
     if refused_edit and message is not None and message.version > claimed.version:
         # What was refused is not what it should say any more.
@@ -243,8 +259,8 @@ def _record_failure(row: Delivery, message: Message | None, claimed: Claimed, de
         _lose(message, claimed.part, ended.code)
 
 
-def note_failure(of: Claimed | Delivery, phase: str, code: str) -> None:
-    """Adds the failure of a started operation to the attempts."""
+def note_failure(of: Claimed | Delivery, phase: str, code: str, kind: str | None) -> None:
+    """Adds the failure of a started operation of a message of this kind to the attempts."""
     db.session.add(
         Attempt(
             workspace_id=of.workspace_id,
@@ -258,6 +274,8 @@ def note_failure(of: Claimed | Delivery, phase: str, code: str) -> None:
             code=code,
             epoch=of.epoch,
             at=clock.now(),
+            kind=kind,
+            quota_key=of.quota_key if isinstance(of, Claimed) else None,
         )
     )
 

@@ -1,17 +1,16 @@
-"""Recovery: what a dead process left behind, what has waited too long, and what must not be sent any more."""
+"""Recovery: what a dead process left behind, and what has waited too long."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, select
 
 from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.core.leases import Lease
 from backend.core.logging import get_logger
-from backend.models import Conversation, Delivery, Message, Sender, SenderLease
-from backend.services.delivery.cancellation import cancel_pending
+from backend.models import Delivery, Message, SenderLease
 from backend.services.delivery.events import message_ended
 from backend.services.dispatch.outcomes import end, note_failure
 from backend.services.dispatch.retry_policy import MAX_ATTEMPTS, Decision, Next
@@ -79,7 +78,8 @@ def _settle(lease: Lease, delivery_id: int, *, own: bool = False) -> bool:
 
 
 def _end_or_repeat(row: Delivery, message: Message | None) -> None:
-    note_failure(row, "unknown", "process_died")
+    # Without the account's key: what is unknown uses its quota all the same.
+    note_failure(row, "unknown", "process_died", message.kind if message is not None else None)
     if row.at_most_once:
         end(row, message, Decision(Next.UNKNOWN, "process_died", "unknown"))
     elif row.attempts >= MAX_ATTEMPTS:
@@ -92,74 +92,6 @@ def _end_or_repeat(row: Delivery, message: Message | None) -> None:
 def expire() -> int:
     """Ends what has waited past its life, in batches; the message fails as `expired`. Commits."""
     return _end_batch(Delivery.expires_at <= clock.now(), "failed", "expired")
-
-
-def cancel_blocked() -> int:
-    """Cancels what was queued for a chat while it was being blocked. Commits."""
-    with system_scope("housekeeping"):
-        blocked = (
-            db.session.execute(
-                select(Conversation)
-                .where(Conversation.blocked_code.is_not(None))
-                .where(select(Delivery.id).where(Delivery.conversation_id == Conversation.id).exists())
-                .limit(_BATCH)
-            )
-            .scalars()
-            .all()
-        )
-        count = sum(cancel_pending(chat, chat.blocked_code or "blocked") for chat in blocked)
-        suppressed = _suppressed_conversations()
-        count += sum(cancel_pending(chat, "suppressed") for chat in suppressed)
-        db.session.commit()
-    return count
-
-
-def _suppressed_conversations() -> Sequence[Conversation]:
-    ids = (
-        db.session.execute(
-            text(
-                """
-            SELECT DISTINCT c.id FROM deliveries d
-              JOIN conversations c ON c.id = d.conversation_id
-              JOIN identities i ON i.id = c.identity_id
-              JOIN suppressions s ON s.workspace_id = c.workspace_id AND s.external_hash = i.external_hash
-             WHERE d.state = 'due' LIMIT :most
-            """
-            ),
-            {"most": _BATCH},
-        )
-        .scalars()
-        .all()
-    )
-    if not ids:
-        return []
-    return db.session.execute(select(Conversation).where(Conversation.id.in_(ids))).scalars().all()
-
-
-def explain_disabled() -> int:
-    """Has the rows of senders that are switched off say so, and those of senders that are on again go. Commits."""
-    with system_scope("housekeeping"):
-        off = select(Sender.id).where(Sender.is_active.is_(False))
-        on = select(Sender.id).where(Sender.is_active.is_(True))
-        changed = (
-            db.session.execute(
-                update(Delivery)
-                .where(Delivery.sender_id.in_(off), Delivery.state == "due", Delivery.reason != "sender_disabled")
-                .values(reason="sender_disabled")
-                .returning(Delivery.id)
-                .execution_options(synchronize_session=False)
-            )
-            .scalars()
-            .all()
-        )
-        db.session.execute(
-            update(Delivery)
-            .where(Delivery.sender_id.in_(on), Delivery.state == "due", Delivery.reason == "sender_disabled")
-            .values(reason="queued")
-            .execution_options(synchronize_session=False)
-        )
-        db.session.commit()
-    return len(changed)
 
 
 def _end_batch(which: object, state: str, code: str) -> int:

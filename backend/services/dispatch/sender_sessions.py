@@ -12,22 +12,23 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.channels import registry
-from backend.channels.base import Credentials
 from backend.core import clock
 from backend.core.database import db, system_scope
-from backend.core.leases import RENEW_SECONDS, Lease, LeaseKeeper
+from backend.core.leases import Lease, LeaseKeeper
 from backend.core.logging import get_logger
 from backend.models import Sender
+from backend.services import senders
 from backend.services.dispatch import claims, recovery
 from backend.services.dispatch.outcomes import Outcome
 from backend.services.dispatch.pace import HORIZON, SenderPace
+from backend.services.dispatch.profile import BOTS, DispatchProfile
 from backend.services.dispatch.transmission import SenderSession, limits_of
 
 log = get_logger(__name__)
@@ -46,8 +47,10 @@ class SenderSessions:
         app_context: Callable[[], AbstractContextManager[object]],
         forget: Callable[[int], None],
         keeper: LeaseKeeper,
+        profile: DispatchProfile = BOTS,
     ) -> None:
         self.keeper = keeper
+        self._profile = profile
         self.senders: dict[int, SenderSession] = {}
         self._engine = engine
         self._app_context = app_context
@@ -75,7 +78,7 @@ class SenderSessions:
     def finish(self) -> None:
         """Gives everything back; nothing may be in flight any more."""
         self._ended.set()
-        self._renewer.join(RENEW_SECONDS)
+        self._renewer.join(self.keeper.terms.renew_every)
         self._release_leases(list(self.senders))
 
     def bring_up_to_date(self, *, look: bool) -> bool:
@@ -132,7 +135,7 @@ class SenderSessions:
         self._avoided = {sender_id: until for sender_id, until in self._avoided.items() if until > moment}
         with self._engine.connect() as connection:
             passed = [*held, *self._avoided]
-            needed = claims.unserved_senders(connection, passed, registry.names(), clock.now())
+            needed = claims.unserved_senders(connection, passed, self._profile.channels(), clock.now())
         self.keeper.acquire(needed)
 
     def _begin_serving(self, lease: Lease) -> None:
@@ -159,9 +162,13 @@ class SenderSessions:
                 return
             channel = registry.get(sender.channel)
             pace = SenderPace(limits_of(channel).per_sender)
-            credentials = Credentials(token=sender.credentials or "", external_id=sender.external_id)
             self.senders[lease.sender_id] = SenderSession(
-                lease, sender.channel, credentials, sender.credentials_hash, pace
+                lease,
+                sender.channel,
+                senders.credentials_of(sender),
+                _credentials_version(sender),
+                pace,
+                self._profile.quota_key(sender),
             )
             self._used_at[lease.sender_id] = time.monotonic()
             db.session.rollback()
@@ -198,7 +205,7 @@ class SenderSessions:
     # --- the thread that renews ---
 
     def _renew_leases(self) -> None:
-        while not self._ended.wait(RENEW_SECONDS):
+        while not self._ended.wait(self.keeper.terms.renew_every):
             try:
                 self.keeper.renew()
                 with self._app_context():
@@ -210,14 +217,21 @@ class SenderSessions:
                 log.exception("renew_defect", error=type(error).__name__)
 
     def _refresh_senders(self) -> None:
-        """Notices a token that was changed and a sender that was switched off."""
+        """Notices a token or settings that were changed and a sender that was switched off."""
         sessions = dict(self.senders)
         with system_scope("the dispatch loop serves all workspaces"):
             rows = db.session.execute(
-                select(Sender.id, Sender.is_active, Sender.credentials_hash).where(Sender.id.in_(sessions))
+                select(Sender.id, Sender.is_active, Sender.credentials_hash, Sender.settings_encrypted).where(
+                    Sender.id.in_(sessions)
+                )
             ).all()
             db.session.rollback()
-        usable = {row.id: row.credentials_hash for row in rows if row.is_active}
+        usable = {row.id: _credentials_version(row) for row in rows if row.is_active}
         for sender_id, session in sessions.items():
             if sender_id not in usable or usable[sender_id] != session.credentials_hash:
                 self._leaving.add(sender_id)
+
+
+def _credentials_version(row: Any) -> bytes:
+    """Differs when a sender's token or settings have changed."""
+    return (row.credentials_hash or b"") + (row.settings_encrypted or b"")

@@ -35,6 +35,8 @@ class SenderSession:
     credentials: Credentials
     credentials_hash: bytes | None
     pace: SenderPace
+    quota_key: bytes | None = None
+    """Under which its attempts count against the ceiling of an account."""
 
     @property
     def channel(self) -> Channel:

@@ -11,6 +11,7 @@ from backend.services.bots import overview as standing
 from backend.services.bots.overview import BotState
 from backend.services.health.figures import Figures, gather
 from backend.services.health.readiness import Check, Load, load, readiness, redis_check
+from backend.services.senders import WebhookReport, webhook_reports
 
 OLD: Final = 60.0
 """Seconds after which something that could go on and does not is a problem; mail servers get ten times that."""
@@ -28,6 +29,7 @@ class Overview:
     processes: list[Process] | None
     queues: dict[str, Any]
     bots: list[BotState]
+    webhooks: list[WebhookReport]
 
 
 def overview() -> Overview:
@@ -48,6 +50,7 @@ def overview() -> Overview:
         processes,
         _queues(figures),
         bots,
+        webhook_reports(),
     )
 
 

@@ -14,25 +14,35 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from backend.core import clock, queue
 from backend.core.database import db, system_scope
 from backend.models import Delivery, Heartbeat, SenderLease, WebhookEvent
-from backend.services.health import write_probe
+from backend.services.health import storage_probe, write_probe
 
 OLDEST: Final = 15.0
 """Seconds after which a periodic part counts as stopped."""
 PARTS: Final = ("sweep", "tick")
 WRITES: Final = "database_writes"
+STORAGE: Final = "storage"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that has to be well; `age` in seconds by the database's clock, where it has one."""
+    """One thing that has to be well; `age` in seconds by the database's clock, where it has one.
+
+    Without one that is not `required` the instance goes on: only files are missing.
+    """
 
     name: str
     state: Literal["ok", "failed", "stale", "missing"]
     age: float | None = None
+    required: bool = True
 
 
 def readiness() -> list[Check]:
-    """All checks. Never raises for a database that is away: that is one of the answers."""
+    """All checks. Never raises for a database or a storage that is away: that is one of the answers."""
+    storage = Check(STORAGE, "ok" if storage_probe.takes_files() else "failed", required=False)
+    return [*_database_checks(), storage]
+
+
+def _database_checks() -> list[Check]:
     age = func.extract("epoch", func.clock_timestamp() - Heartbeat.at)
     try:
         with system_scope("heartbeats belong to no workspace"):

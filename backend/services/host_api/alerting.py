@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 from backend.core import clock
@@ -55,7 +56,7 @@ def send_alert(
     public address. Raises what `alerts.raise_input` raises, and NotFound for an unknown workspace.
     """
     alert_input = _alert_input(
-        title, message, severity, bot_name, chat_ids, throttle_key, labels, buttons, photo, document, status, None, {}
+        title, message, severity, bot_name, chat_ids, throttle_key, labels, buttons, photo, document, status
     )
     return _raise(workspace_id, alert_input)
 
@@ -79,9 +80,9 @@ def send_alert_templated(
     Values are escaped. Raises also Invalid (`template_not_found`, or what is wrong with the template).
     """
     alert_input = _alert_input(
-        title, "", severity, bot_name, chat_ids, throttle_key, labels, buttons, None, None, status, template, vars or {}
+        title, "", severity, bot_name, chat_ids, throttle_key, labels, buttons, None, None, status
     )
-    return _raise(workspace_id, alert_input)
+    return _raise(workspace_id, alert_input, template, vars or {})
 
 
 def format_alert(
@@ -102,8 +103,16 @@ def format_alert(
     return texts.text(view, locale)
 
 
-def _raise(workspace_id: int | None, alert_input: AlertInput) -> AlertResult:
+def _raise(
+    workspace_id: int | None,
+    alert_input: AlertInput,
+    template: str | None = None,
+    values: Mapping[str, Any] = MappingProxyType({}),
+) -> AlertResult:
     with of_workspace(workspace_id) as home:
+        values = {**alert_input.labels, **values}
+        title, message = alerts.compose(alert_input.title, alert_input.message, template, values)
+        alert_input = replace(alert_input, title=title, message=message)
         outcome = alerts.raise_input(home, alert_input, Attribution(ACTOR, ACTOR))
     return AlertResult(
         outcome.alert_id, outcome.decision, outcome.reason, outcome.count, outcome.level, outcome.message_ids
@@ -122,8 +131,6 @@ def _alert_input(
     photo: int | str | None,
     document: int | str | None,
     status: Literal["firing", "resolved"],
-    template: str | None,
-    values: Mapping[str, Any],
 ) -> AlertInput:
     kind: Literal["photo", "document"] = "photo" if photo is not None else "document"
     source = photo if photo is not None else document
@@ -142,7 +149,5 @@ def _alert_input(
         buttons=buttons,
         attachment=attachment,
         status=status,
-        template=template,
-        vars=values,
         source="python",
     )

@@ -11,14 +11,13 @@ from backend.channels import richtext
 from backend.channels.base import Button, Content, Media, MediaKind, TextFormat
 from backend.channels.telegram_bot import keyboards
 from backend.core.database import workspace_scope
-from backend.core.errors import Invalid, TooLarge
-from backend.services import attachments, delivery
+from backend.core.errors import Invalid, TooLarge, field_error
+from backend.services import delivery, files
 from backend.services.bots import resolution, sending
 from backend.services.bots.resolution import Target
 from backend.services.delivery import Priority
 from backend.services.host_api.transactions import of_workspace
 from backend.services.notifications import attaching
-from backend.services.notifications import attachments as fetching
 
 KIND: Final = "message"
 _FETCH_SECONDS: Final = 20.0
@@ -124,9 +123,7 @@ def build_keyboard(rows: Keyboard | Iterable[Iterable[Any]]) -> Keyboard:
         keyboards.build_keyboard(keyboard)
     except (TypeError, ValueError, KeyError) as error:
         message = str(error) if isinstance(error, ValueError) else "A button is a text with an address or data."
-        raise Invalid(
-            "bad_buttons", message, detail=[{"field": "buttons", "code": "bad_buttons", "message": message}]
-        ) from None
+        raise Invalid.of("buttons", "bad_buttons", message) from None
     return keyboard
 
 
@@ -175,36 +172,36 @@ def _send_file(
         if known is not None:
             return Sent(target.level, tuple(message.id for message in known))
         if isinstance(source, int):
-            return _store(home, target, content(attachments.as_media(attachments.get(source), kind)), key)
+            return _store(home, target, content(files.as_media(files.get(source), kind)), key)
         if isinstance(source, str):
             attaching.prepare(attaching.Attachment(kind, url=source))
         else:
-            most = attachments.MAX_PHOTO if kind == "photo" else attachments.MAX_DOCUMENT
+            most = files.MAX_PHOTO if kind == "photo" else files.MAX_DOCUMENT
             stream = io.BytesIO(source) if isinstance(source, bytes) else source
-            file = attachments.keep(filename or kind, stream, max_bytes=most)
-            return _store(home, target, content(attachments.as_media(file, kind)), key)
+            file = files.keep(filename or kind, stream, max_bytes=most)
+            return _store(home, target, content(files.as_media(file, kind)), key)
     # No transaction is open while the address is fetched; it is resolved anew, as it may have changed meanwhile.
     with workspace_scope(home):
         stored = _fetched(source, kind)
     try:
         with of_workspace(home):
-            name = filename or fetching.name_of(source) or kind
-            file = attachments.record(name, stored)
-            return _store(home, _target(home, *given), content(attachments.as_media(file, kind)), key)
+            name = filename or files.name_of(files.Source(source)) or kind
+            file = files.record(name, stored)
+            return _store(home, _target(home, *given), content(files.as_media(file, kind)), key)
     except BaseException:
-        attachments.files().delete(stored.key)
+        files.storage_of_instance().delete(stored.key)
         raise
 
 
 def _fetched(address: str, kind: MediaKind) -> Any:
     try:
-        return fetching.fetch(address, kind, _FETCH_SECONDS)
-    except fetching.FetchFailed as error:
+        return files.download(files.Source(address), kind, _FETCH_SECONDS)
+    except files.DownloadFailed as error:
         if error.code in ("response_too_large", "file_too_large", "too_large"):
             raise TooLarge("file_too_large", f"The file is too large to be sent as a {kind}.") from None
         message = f"The address could not be fetched ({error.code})."
         code = error.code if error.code in ("not_a_picture", "private_address") else "attachment_failed"
-        raise Invalid(code, message, detail=[{"field": kind, "code": error.code, "message": message}]) from None
+        raise Invalid(code, message, detail=[field_error(kind, error.code, message)]) from None
 
 
 def _target(

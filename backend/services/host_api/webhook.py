@@ -59,8 +59,8 @@ class TelegramWebhook:
         """
         with of_workspace(self._workspace_id) as home:
             bot = self._bot(home)
-            channel = registry.get(bot.channel)
-            if not any(channel.verify(headers, body, secret) for secret in senders.webhook_secrets_of(bot)):
+            webhook = registry.spec(bot.channel).webhook
+            if webhook is None or not webhook.verify(headers, body, senders.webhook_secrets_of(bot)):
                 raise Unauthorized("wrong_secret", "The webhook secret is missing or wrong.")
             return intake.store(bot, body)
 

@@ -5,31 +5,29 @@ They are imported here, so that each process knows all; a feature that declares 
 
 from backend.services import column_encryption
 from backend.services.alerts.lifecycle import timers
-from backend.services.alerts.messages import attachments as alert_attachments
 from backend.services.alerts.messages import failures
 from backend.services.alerts.rules import silence_application, warnings
 from backend.services.auth import password_resets
 from backend.services.automation_rules import rule_runs
 from backend.services.bots import health
 from backend.services.daily_summaries import jobs as daily_summaries
+from backend.services.files import fetch_work
 from backend.services.housekeeping import retention
 from backend.services.intake import consumer
 from backend.services.mail import sending as mails
-from backend.services.notifications import attachments
 from backend.services.outgoing_webhooks import sending as outgoing_webhooks
 from backend.services.posts import jobs as posts
 from backend.services.posts import publishing
-from backend.services.scheduled_messages import file_fetches, sending
+from backend.services.scheduled_messages import fetch_adoption, sending
 from backend.services.scheduling import firing
 
 MODULES = (
-    alert_attachments,
-    attachments,
     column_encryption,
     consumer,
     daily_summaries,
     failures,
-    file_fetches,
+    fetch_adoption,
+    fetch_work,
     firing,
     health,
     mails,

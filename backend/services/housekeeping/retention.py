@@ -19,10 +19,18 @@ _BATCH = 5_000
 # Each rule ends at most a batch of rows older than its age and says how many.
 RULES: tuple[tuple[str, timedelta, str], ...] = (
     (
+        "processed webhook events",
+        timedelta(days=30),
+        "DELETE FROM webhook_events WHERE id IN (SELECT id FROM webhook_events"
+        " WHERE received_at < :before AND body_encrypted IS NOT NULL AND state IN ('done', 'ignored') LIMIT :most)",
+    ),
+    (
+        # What could not be processed stays for a person to see, without its body.
         "raw webhook bodies",
         timedelta(days=30),
-        "UPDATE webhook_events SET body_encrypted = NULL, state = CASE state WHEN 'new' THEN 'parked' ELSE state END,"
-        " error = CASE state WHEN 'new' THEN coalesce(error, 'too_old') ELSE error END"
+        "UPDATE webhook_events SET body_encrypted = NULL,"
+        " state = CASE WHEN state IN ('new', 'waiting') THEN 'parked' ELSE state END,"
+        " error = CASE WHEN state IN ('new', 'waiting') THEN coalesce(error, 'too_old') ELSE error END"
         " WHERE id IN (SELECT id FROM webhook_events"
         " WHERE received_at < :before AND body_encrypted IS NOT NULL LIMIT :most)",
     ),
@@ -85,10 +93,43 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         " (SELECT user_id, day FROM daily_summaries WHERE created_at < :before LIMIT :most)",
     ),
     (
+        # A day longer than an import can be undone.
+        "changes by imports of contacts",
+        timedelta(days=31),
+        "DELETE FROM contact_import_changes WHERE id IN"
+        " (SELECT id FROM contact_import_changes WHERE created_at < :before LIMIT :most)",
+    ),
+    (
+        # The mapping stays: it is remembered for the next file with these columns.
+        "what imports of contacts show of people",
+        timedelta(days=31),
+        "UPDATE contact_imports SET columns_encrypted = NULL, report_encrypted = NULL WHERE id IN"
+        " (SELECT id FROM contact_imports WHERE coalesce(run_at, created_at) < :before AND task IS NULL"
+        " AND (columns_encrypted IS NOT NULL OR report_encrypted IS NOT NULL) LIMIT :most)",
+    ),
+    (
+        "ended fetches of files",
+        timedelta(days=7),
+        "DELETE FROM file_fetches WHERE id IN (SELECT id FROM file_fetches WHERE ended_at < :before LIMIT :most)",
+    ),
+    (
         "password resets",
         timedelta(days=7),
         "DELETE FROM password_resets WHERE id IN"
         " (SELECT id FROM password_resets WHERE expires_at < :before LIMIT :most)",
+    ),
+    (
+        # Each is tried for a day and then deleted; this is for those of senders that were never served again.
+        "receipts without a message",
+        timedelta(days=7),
+        "DELETE FROM pending_receipts WHERE id IN"
+        " (SELECT id FROM pending_receipts WHERE created_at < :before LIMIT :most)",
+    ),
+    (
+        "recipients that nobody owns",
+        timedelta(days=90),
+        "DELETE FROM unknown_recipients WHERE (sender_id, recipient_id) IN"
+        " (SELECT sender_id, recipient_id FROM unknown_recipients WHERE last_at < :before LIMIT :most)",
     ),
     (
         "ended sign-ins",

@@ -17,7 +17,7 @@ from backend.core.locking import advisory_lock, record_heartbeat
 from backend.core.logging import get_logger
 from backend.core.work import Work
 from backend.services import live, senders
-from backend.services.dispatch import recovery
+from backend.services.dispatch import gate_sweep, recovery
 from backend.services.housekeeping import vacuum
 from backend.services.housekeeping.wakening import wake_or_run
 
@@ -46,8 +46,7 @@ def sweep() -> bool:
 def _steps() -> Iterator[Callable[[], object]]:
     yield _ensure_bot
     yield recovery.expire
-    yield recovery.cancel_blocked
-    yield recovery.explain_disabled
+    yield gate_sweep.apply
     for waiting in work.registered():
         if not waiting.timed:
             yield partial(wake_or_run, waiting, "sweep")
@@ -79,7 +78,7 @@ def _name(step: Callable[[], object]) -> str:
 
 
 def _ensure_bot() -> None:
-    senders.ensure_environment_bot()
+    senders.ensure_environment_senders()
     db.session.commit()
 
 

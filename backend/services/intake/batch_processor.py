@@ -20,7 +20,8 @@ from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services.intake import claims, telegram, telegram_batch
 from backend.services.intake.claims import ClaimedEvent, ConversationPosition
-from backend.services.intake.processor import HANDLERS, Handle, end_state, read
+from backend.services.intake.handlers import HANDLERS, Handle
+from backend.services.intake.processor import end_state, read
 from backend.services.intake.telegram_batch import BatchedEvent
 
 log = get_logger(__name__)

@@ -14,6 +14,7 @@ from backend.services import live
 from backend.services.conversations import history as message_rows
 from backend.services.conversations import identity_hash
 from backend.services.conversations.batch import Met
+from backend.services.conversations.boxes import take_ids
 from backend.services.delivery.bulk_insert import OutboxRows, OutgoingMessage
 from backend.services.intake.answer_limits import AnswerHistory
 from backend.services.linking.batch import ChatName
@@ -133,6 +134,7 @@ class BatchStore:
             names = ("message_id", message_id), ("conversation_id", row["conversation_id"])
             notes.append(live.Note(row["workspace_id"], "messages", names))
         bulk.insert_many(Message, rows)
+        take_ids(parts)
         bulk.insert_many(MessagePart, parts)
         outbox.store_deliveries()
         self._write_conversations({-number: message_id for number, message_id in enumerate(ids, 1)})

@@ -6,14 +6,12 @@ due and no earlier one of its conversation is still new.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased
 
-from backend.channels import registry
 from backend.channels.inbound import Ignored, InboundEvent, Parked
 from backend.core import clock, failpoints
 from backend.core.backoff import Backoff
@@ -22,10 +20,11 @@ from backend.core.encrypted_columns import keyring
 from backend.core.logging import get_logger
 from backend.models import Sender, WebhookEvent
 from backend.services import job_history
-from backend.services.intake import telegram
 from backend.services.intake.arrival import event_received_at
 from backend.services.intake.claims import ClaimedEvent, ConversationPosition
 from backend.services.intake.event_store import row_name
+from backend.services.intake.handlers import HANDLERS as HANDLERS
+from backend.services.intake.handlers import handlers_of, parse
 
 log = get_logger(__name__)
 
@@ -37,10 +36,6 @@ BACKOFF = Backoff(1.0, 60.0)
 """The pauses of an event whose handler raises."""
 PAUSES = [Backoff(2.0, 256.0).seconds(attempt) for attempt in range(1, MAX_ATTEMPTS + 1)]
 """Those of one whose process dies, by its attempts."""
-
-Prepare = Callable[[Sender, InboundEvent], Any]
-Handle = Callable[[Sender, InboundEvent, Any], None]
-HANDLERS: dict[str, tuple[Prepare, Handle]] = {"telegram_bot": (telegram.prepare, telegram.handle)}
 
 
 # The first of the conversation whatever its time is: one that has to wait holds back those behind it. Another process
@@ -137,7 +132,7 @@ def read(event: ClaimedEvent) -> Sequence[InboundEvent]:
     body = event.body or b""
     row = row_name(event.sender_id, event.key)
     raw = keyring().decrypt(body, table="webhook_events", column="body_encrypted", row=row)
-    return registry.get(event.channel).parse(raw)
+    return parse(event.channel, raw)
 
 
 def process(event: ClaimedEvent) -> bool:
@@ -148,7 +143,7 @@ def process(event: ClaimedEvent) -> bool:
         if sender is None or event.body is None:
             return _finish_empty(event_id)
         contents = read(event)
-        prepare, handle = HANDLERS[event.channel]
+        prepare, handle = handlers_of(event.channel)
         # Preparing may ask the provider something: it gets a detached sender and no open transaction.
         db.session.expunge(sender)
         db.session.rollback()

@@ -6,8 +6,6 @@ system scope. Kinds that nothing here reacts to have been recorded by the intake
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
 from backend.channels.inbound import (
     ButtonPressed,
     ChatMigrated,
@@ -15,14 +13,12 @@ from backend.channels.inbound import (
     MembershipChanged,
     MessageReceived,
 )
-from backend.core import clock
-from backend.core.database import db, workspace_scope
+from backend.core.database import workspace_scope
 from backend.models import Sender
 from backend.services import alerts, conversations, delivery, linking, notifications, senders
-from backend.services.intake import commands
+from backend.services.intake import commands, handlers
+from backend.services.intake.activity import note_activity as note_activity
 from backend.services.intake.commands.chat_context import ChatContext, Facts
-
-_SEEN_EVERY_SECONDS = 60
 
 
 def prepare(sender: Sender, event: InboundEvent) -> Facts:
@@ -157,14 +153,4 @@ def _membership(sender: Sender, event: MembershipChanged) -> None:
     delivery.block(sender.id, hashed, code)
 
 
-def note_activity(sender: Sender) -> None:
-    """Notes when this bot last received an event, to the minute: events of all its chats pass here at once."""
-    now = clock.now()
-    seen = sender.last_inbound_at
-    if seen is not None and (now - seen).total_seconds() < _SEEN_EVERY_SECONDS:
-        return
-    # Whoever has the row now notes the same.
-    free = select(Sender.id).where(Sender.id == sender.id).with_for_update(key_share=True, skip_locked=True)
-    if db.session.execute(free).scalar() is not None:
-        sender.last_inbound_at = now
-        db.session.flush()
+handlers.register("telegram_bot", prepare, handle)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from backend.channels.base import Content
 from backend.core import clock, events, i18n
@@ -22,6 +22,11 @@ ACTIVE: Final = "active"
 BLOCKED: Final = "blocked"
 _LOCKS: Final = 0x4C494E4B
 """The class of this feature's advisory locks."""
+_LINK_AND_CHAT: Final = (
+    select(TelegramLink, Conversation)
+    .join(Conversation, Conversation.id == TelegramLink.conversation_id)
+    .where(TelegramLink.user_id == bindparam("user"), TelegramLink.sender_id == bindparam("sender"))
+)
 _WHY = "one person per bot and chat in the whole instance"
 
 
@@ -30,6 +35,12 @@ def link_of(user_id: int, sender_id: int) -> TelegramLink | None:
     return db.session.execute(
         select(TelegramLink).where(TelegramLink.user_id == user_id, TelegramLink.sender_id == sender_id)
     ).scalar_one_or_none()
+
+
+def link_and_chat_of(user_id: int, sender_id: int) -> tuple[TelegramLink, Conversation] | None:
+    """A person's link with a bot, in any state, and its chat; by one statement, in the person's workspace scope."""
+    row = db.session.execute(_LINK_AND_CHAT, {"user": user_id, "sender": sender_id}).one_or_none()
+    return None if row is None else (row.TelegramLink, row.Conversation)
 
 
 def links_of(user_id: int) -> list[TelegramLink]:

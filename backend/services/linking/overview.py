@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from backend.core.database import db
-from backend.models import Conversation, LinkToken, Sender, TelegramLink, User
+from backend.models import LinkToken, Sender, TelegramLink, User
 from backend.services.linking import links
 
 _WHY_BLOCKED = {
@@ -42,11 +42,11 @@ class Status:
 
 def status_of(user: User, sender: Sender | None) -> Status:
     """The link's status. Runs in the person's workspace scope."""
-    link = links.link_of(user.id, sender.id) if sender is not None else None
-    if link is None:
+    linked = links.link_and_chat_of(user.id, sender.id) if sender is not None else None
+    if linked is None:
         refused = sender is not None and _was_refused(user, sender)
         return Status(False, "none", _REFUSED if refused else _NOT_LINKED, code="link_refused" if refused else None)
-    chat = db.session.get_one(Conversation, link.conversation_id)
+    link, chat = linked
     state, message = _state_of(link)
     return Status(
         enabled=link.state == links.ACTIVE,

@@ -18,6 +18,8 @@ from backend.models import (
     Alert,
     AlertSilence,
     AutomationRule,
+    Contact,
+    ContactImport,
     JobRun,
     Message,
     NotificationEvent,
@@ -119,3 +121,5 @@ watch(OutgoingWebhook, "webhooks", ids={"webhook_id": "id"})
 watch(OutgoingDelivery, "webhooks", ids={"webhook_id": "webhook_id", "delivery_id": "id"}, fields=("state",))
 watch(User, "people", ids={"user_id": "id"}, fields=("name", "role", "disabled_at"))
 watch(StoredFile, "files", ids={"file_id": "id"})
+watch(Contact, "contacts", ids={"contact_id": "id"})
+watch(ContactImport, "imports", ids={"import_id": "id"}, fields=("state", "rows_done", "rows_total", "error"))

@@ -16,10 +16,5 @@ def normalized(address: str, *, field: str = "email") -> str:
         # test_environment admits the reserved domain .test and nothing else.
         validated = validate_email(address.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
-        message = "This is not a valid e-mail address."
-        raise Invalid("invalid_email", message, detail=[_fault(field, message)]) from None
+        raise Invalid.of(field, "invalid_email", "This is not a valid e-mail address.") from None
     return validated.normalized.lower()
-
-
-def _fault(field: str, message: str) -> dict[str, str]:
-    return {"field": field, "code": "invalid_email", "message": message}

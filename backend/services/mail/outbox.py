@@ -11,7 +11,7 @@ from sqlalchemy import select
 from backend.core import clock, config, i18n, queue
 from backend.core.database import db, workspace_scope
 from backend.models import Mail, User
-from backend.models.access import ADMIN
+from backend.models.user import ADMIN
 from backend.services.mail import addresses
 
 LIFE: Final = timedelta(hours=24)

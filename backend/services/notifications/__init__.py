@@ -4,11 +4,13 @@
 are pure (`texts`, `templates`, `decision`, `quiet_hours`). Failures of delivery reach the job history by themselves.
 """
 
+from backend.services.notifications import attachments as attachments
 from backend.services.notifications import failures as failures
 from backend.services.notifications import replacement as replacement
 from backend.services.notifications.attaching import Attachment
 from backend.services.notifications.buttons import press
-from backend.services.notifications.reporting import KIND, link_state_of, plain_data, report
+from backend.services.notifications.recipients import link_state_of
+from backend.services.notifications.reporting import KIND, plain_data, report
 from backend.services.notifications.retry import RetryHandler, retry_available
 from backend.services.notifications.retry import register as register_retry
 from backend.services.notifications.settings import Preferences, change, preferences_of

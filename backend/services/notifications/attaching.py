@@ -12,14 +12,20 @@ from datetime import timedelta
 from typing import Any, Final
 
 from backend.channels.base import Media, MediaKind
-from backend.core import config
+from backend.core import clock, config
 from backend.core.egress import EgressFailed, EgressRefused, connection, target
-from backend.core.errors import Invalid
-from backend.services import attachments
+from backend.core.errors import Invalid, field_error
+from backend.models import NotificationEvent
+from backend.services import files
+from backend.services.files import Source
 from backend.services.texts import values
 
 PATIENCE: Final = timedelta(minutes=3)
 """How long a message waits for its attachment at most. The fetching itself gives up before."""
+OWNER: Final = "notification_event"
+"""What events are called where files are fetched for them."""
+BESIDE_THE_OLD: Final = timedelta(minutes=10)
+"""For so long the release before this one, which fetches by the event's own row, leaves the attachment alone."""
 FETCHING: Final = "fetching_attachment"
 WAITING: Final = "waiting"
 _LOOK_UP_SECONDS: Final = 1.0
@@ -39,21 +45,31 @@ def prepare(given: Attachment | None) -> tuple[dict[str, Any] | None, tuple[Medi
     """The event's column and the media that are there already.
 
     Raises NotFound for a file of another workspace, Invalid for an address that is not http(s) or not public, and
-    what `attachments.as_media` raises.
+    what `files.as_media` raises.
     """
     if given is None:
         return None, ()
     if (given.url is None) == (given.file_id is None):
         message = "An attachment has either a url or a file_id."
-        raise _invalid("attachment", "attachment_source", message)
+        raise Invalid.of_fields([field_error("attachment", "attachment_source", message)])
     if given.file_id is not None:
-        media = attachments.as_media(attachments.get(given.file_id), given.kind)
+        media = files.as_media(files.get(given.file_id), given.kind)
         return {"kind": given.kind, "file_id": given.file_id}, (media,)
     address = values.http_url(given.url)
     if address is None:
-        raise _invalid("attachment.url", "address_malformed", "The address has to be an http(s) one.")
+        raise Invalid.of_fields(
+            [field_error("attachment.url", "address_malformed", "The address has to be an http(s) one.")]
+        )
     _judge(address)
     return {"kind": given.kind, "url": address, "state": WAITING, "tries": 0}, ()
+
+
+def request_file(event: NotificationEvent) -> None:
+    """Has the address of a waiting attachment fetched, once the caller's transaction has committed."""
+    attachment = event.attachment or {}
+    files.request(OWNER, event.id, Source(attachment["url"]), attachment["kind"])
+    until = (clock.now() + BESIDE_THE_OLD).strftime("%Y-%m-%dT%H:%M:%SZ")
+    event.attachment = attachment | {"until": until}
 
 
 def link_of(attachment: dict[str, Any] | None) -> str | None:
@@ -76,7 +92,7 @@ def _judge(address: str) -> None:
         allowed = config.get().egress_allow_private
         connection.resolve(place, connection.system_resolver, deadline, allow_private=allowed)
     except EgressRefused as error:
-        raise _invalid("attachment.url", error.code, error.message) from None
+        raise Invalid.of_fields([field_error("attachment.url", error.code, error.message)]) from None
     except (EgressFailed, TimeoutError):
         return
 
@@ -96,7 +112,3 @@ def _source(attachment: dict[str, Any] | None) -> tuple[Any, ...] | None:
         return None
     # A fetched address has a file as well; what was asked for is the address.
     return attachment["kind"], attachment.get("url") or attachment.get("file_id")
-
-
-def _invalid(field: str, code: str, message: str) -> Invalid:
-    return Invalid(detail=[{"field": field, "code": code, "message": message}])

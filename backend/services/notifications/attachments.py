@@ -1,208 +1,50 @@
-"""Fetching the attachments that were given as addresses, in the background, through the guarded client.
+"""What becomes of an event's attachment that was given as an address: the files service fetches it, its message waits.
 
 An event's attachment is `waiting` until its file is `stored` or the fetching has `failed`; then its message is
-released: with the file, or with the address in its text. No transaction is open while something is fetched. Should
-nobody fetch, the message goes out by itself when its patience ends.
+released: with the file, or with the address in its text. Should nobody fetch, the message goes out by itself when its
+patience ends.
 """
 
 from __future__ import annotations
 
-import tempfile
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
-from urllib.parse import unquote, urlsplit
-
-from sqlalchemy import or_, select
-from sqlalchemy.exc import InterfaceError, OperationalError
-
 from backend.channels.base import Content, Media
-from backend.core import clock, config, storage
-from backend.core.backoff import Backoff
-from backend.core.database import db, system_scope, workspace_scope
-from backend.core.egress import Egress, EgressFailed, EgressRefused
-from backend.core.errors import AppError, StorageFull, Unavailable
-from backend.core.logging import get_logger
-from backend.core.thread_pools import BoundedPool
-from backend.core.work import Turn, Work, exists, register
+from backend.core import clock, events
+from backend.core.database import db
 from backend.models import Message, NotificationEvent, User
-from backend.services import attachments, delivery
+from backend.services import delivery, files
+from backend.services.files import FileFetched, FileFetchFailed
 from backend.services.notifications import attaching, failures, rendering, reporting, settings
 from backend.services.texts.quiet_hours import quiet_until
 
-log = get_logger(__name__)
 
-MAX_TRIES: Final = 3
-TIMEOUT: Final = 30.0
-"""Seconds that a fetch may take."""
-_CLAIM: Final = timedelta(seconds=60)
-"""How long one process keeps an attachment to itself; longer than a fetch may take."""
-BACKOFF: Final = Backoff(5.0, 20.0, factor=4.0)
-_LASTING: Final = frozenset({"response_too_large", "unsupported_encoding", "too_many_redirects"})
-
-_state = NotificationEvent.attachment["state"].astext
-_until = NotificationEvent.attachment["until"].astext
-
-
-class FetchFailed(Exception):
-    """Nothing usable came; `again` says whether another try may fare better."""
-
-    def __init__(self, code: str, *, again: bool = False) -> None:
-        super().__init__(code)
-        self.code = code
-        self.again = again
-
-
-@dataclass(frozen=True, slots=True)
-class _Claimed:
-    event_id: int
-    workspace_id: int
-    kind: str
-    url: str
-
-
-def has_work() -> bool:
-    """Whether an attachment is due to be fetched."""
-    return exists(_due().with_only_columns(NotificationEvent.id))
-
-
-def fetch_waiting(turn: Turn) -> int:
-    """Fetches what is due, one after the other, until the turn is over; returns how many were settled. Commits."""
-    settled = 0
-    while claimed := _claim():
-        with workspace_scope(claimed.workspace_id):
-            settled += _fetch_one(claimed)
-        if turn.is_over():
-            turn.go_on_later()
-            break
-    return settled
-
-
-def _due() -> Any:
-    now = _text(clock.now())
-    return (
-        select(NotificationEvent)
-        .where(_state == attaching.WAITING, or_(_until.is_(None), _until <= now))
-        .order_by(NotificationEvent.id)
-    )
-
-
-def _claim() -> _Claimed | None:
-    """Takes the oldest for this process, counts the try and commits both."""
-    with system_scope("attachments of all workspaces are fetched here"):
-        event = db.session.scalars(_due().limit(1).with_for_update(skip_locked=True)).one_or_none()
-        if event is None or event.attachment is None:
-            db.session.rollback()
-            return None
-        carried = event.attachment
-        event.attachment = carried | {"tries": carried.get("tries", 0) + 1, "until": _text(clock.now() + _CLAIM)}
-        claimed = _Claimed(event.id, event.workspace_id, carried["kind"], carried["url"])
-        db.session.commit()
-    return claimed
-
-
-def _fetch_one(claimed: _Claimed) -> int:
-    try:
-        stored = fetch(claimed.url, claimed.kind)
-    except FetchFailed as error:
-        log.info("attachment_not_fetched", event_id=claimed.event_id, code=error.code)
-        return _give_up_or_wait(claimed, error)
-    try:
-        kept = _attach(claimed, stored)
-        db.session.commit()
-    except BaseException as error:
-        db.session.rollback()
-        attachments.files().delete(stored.key)
-        if isinstance(error, OperationalError | InterfaceError) or not isinstance(error, Exception):
-            raise
-        return _give_up_or_wait(claimed, failure_of(error, event_id=claimed.event_id))
-    if not kept:
-        attachments.files().delete(stored.key)
-    return 1
-
-
-def fetch(url: str, kind: str, timeout: float = TIMEOUT) -> storage.StoredFile:
-    """The address's content, in the storage. Raises FetchFailed. No transaction may be open."""
-    try:
-        return _fetch(url, kind, timeout)
-    except FetchFailed:
-        raise
-    except OSError as error:
-        raise FetchFailed(storage.storage_fault(error).code, again=True) from None
-    except Exception as error:
-        log.exception("fetch_defect", error=type(error).__name__)
-        raise FetchFailed("internal_error", again=True) from None
-
-
-def failure_of(error: Exception, **ids: object) -> FetchFailed:
-    """What an error after the fetching means for the attachment: a refusal of ours lasts, a defect may be over the
-    next time, and is logged."""
-    if isinstance(error, AppError):
-        return FetchFailed(error.code, again=isinstance(error, StorageFull | Unavailable))
-    log.error("attachment_defect", error=type(error).__name__, exc_info=error, **ids)
-    return FetchFailed("internal_error", again=True)
-
-
-def _fetch(url: str, kind: str, timeout: float) -> storage.StoredFile:
-    most = attachments.MAX_PHOTO if kind == "photo" else attachments.MAX_DOCUMENT
-    client = Egress(allow_private=config.get().egress_allow_private)
-    with tempfile.TemporaryFile() as sink:
-        try:
-            answer = client.fetch_to(sink, "GET", url, timeout=timeout, max_bytes=most)
-        except EgressRefused as error:
-            raise FetchFailed(error.code) from None
-        except EgressFailed as error:
-            raise FetchFailed(error.code, again=error.code not in _LASTING) from None
-        if answer.status != 200:
-            raise FetchFailed(f"http_{answer.status}", again=answer.status >= 500 or answer.status in (408, 429))
-        sink.seek(0)
-        try:
-            stored = attachments.put(sink, max_bytes=most)
-        except AppError as error:
-            raise FetchFailed(error.code, again=isinstance(error, StorageFull | Unavailable)) from None
-    if kind == "photo" and stored.mime not in attachments.PHOTO_TYPES:
-        attachments.files().delete(stored.key)
-        raise FetchFailed("not_a_picture")
-    return stored
-
-
-def _attach(claimed: _Claimed, stored: storage.StoredFile) -> bool:
-    """Puts the file into the message; False where the message went out or ended meanwhile."""
-    event = _locked(claimed)
+def on_fetched(fetched: FileFetched) -> None:
+    """Puts the file into the message; throws it away where the message went out or ended meanwhile."""
+    if fetched.owner_kind != attaching.OWNER:
+        return
+    event = _locked(fetched.owner_id)
     if event is None:
-        return False
-    file = attachments.record(name_of(claimed.url), stored)
-    media = attachments.as_media(file, event.attachment["kind"])  # type: ignore[index]
+        files.discard(fetched.file_id)
+        return
+    media = files.as_media(files.get(fetched.file_id), event.attachment["kind"])  # type: ignore[index]
     if _release(event, media):
-        event.attachment = attaching.requested(event.attachment or {}) | {"state": "stored", "file_id": file.id}
-        return True
-    db.session.delete(file)
+        event.attachment = attaching.requested(event.attachment or {}) | {"state": "stored", "file_id": fetched.file_id}
+        return
+    files.discard(fetched.file_id)
     _fail(event, "too_late")
-    return False
 
 
-def _give_up_or_wait(claimed: _Claimed, error: FetchFailed) -> int:
-    event = _locked(claimed)
-    if event is None:
-        db.session.rollback()
-        return 0
-    carried = event.attachment or {}
-    tries = carried.get("tries", 1)
-    if error.again and tries < MAX_TRIES:
-        event.attachment = carried | {"until": _text(clock.now() + BACKOFF.wait(tries, event.id))}
-        db.session.commit()
-        return 0
-    _release(event, None)
-    _fail(event, error.code)
-    db.session.commit()
-    return 1
+def on_fetch_failed(failed: FileFetchFailed) -> None:
+    """Lets the message go with the address in its text."""
+    event = _locked(failed.owner_id) if failed.owner_kind == attaching.OWNER else None
+    if event is not None:
+        _release(event, None)
+        _fail(event, failed.code)
 
 
-def _locked(claimed: _Claimed) -> NotificationEvent | None:
+def _locked(event_id: int) -> NotificationEvent | None:
     """The event, if its attachment is still to be settled."""
     event: NotificationEvent | None = db.session.get(
-        NotificationEvent, claimed.event_id, with_for_update=True, populate_existing=True
+        NotificationEvent, event_id, with_for_update=True, populate_existing=True
     )
     return event if event is not None and attaching.is_waiting(event.attachment) else None
 
@@ -250,18 +92,5 @@ def _fail(event: NotificationEvent, code: str) -> None:
     )
 
 
-def name_of(url: str) -> str:
-    """The file's name in an address; empty where there is none."""
-    with suppress(ValueError):
-        return unquote(urlsplit(url).path.rsplit("/", 1)[-1])
-    return ""
-
-
-def _text(moment: datetime) -> str:
-    # All of one form, so that the database can compare them as text.
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-WORK: Final = register(
-    Work("notification_attachments", "notifications", has_work, fetch_waiting, pool=BoundedPool("attachments", 1))
-)
+events.subscribe(FileFetched, on_fetched)
+events.subscribe(FileFetchFailed, on_fetch_failed)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from backend.channels import richtext
 from backend.core import clock, i18n
 from backend.core.database import current_workspace_id, db
-from backend.core.errors import Conflict, Invalid, NotFound
+from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.models import NotificationType
 from backend.services import paging
 from backend.services.auth import audit
@@ -78,7 +78,9 @@ def change(actor_label: str, type_id: int, fields: Mapping[str, Any]) -> Notific
     if notification_type is None:
         raise NotFound()
     if fields.get("name", notification_type.name) != notification_type.name:
-        raise _invalid("name", "name_fixed", "A type keeps its name: events and settings refer to it.")
+        raise Invalid.of_fields(
+            [field_error("name", "name_fixed", "A type keeps its name: events and settings refer to it.")]
+        )
     _check({name: getattr(notification_type, name) for name in FIELDS} | dict(fields))
     for name in FIELDS:
         if name in fields:
@@ -150,39 +152,43 @@ def _check(fields: Mapping[str, Any]) -> None:
     faults = []
     if not isinstance(name, str) or not NAME.fullmatch(name):
         message = "A name is 1 to 48 of a-z, 0-9 and _, beginning with a letter."
-        faults.append(_fault("name", "name_malformed", message))
+        faults.append(field_error("name", "name_malformed", message))
     elif name in known_types.RESERVED:
-        faults.append(_fault("name", "name_reserved", "The product has a type of that name."))
+        faults.append(field_error("name", "name_reserved", "The product has a type of that name."))
     if title is not None and (len(title) > MAX_TITLE or not title or values.line(title, MAX_TITLE) != title):
-        faults.append(_fault("title", "title_malformed", f"A title is one line of at most {MAX_TITLE} characters."))
+        faults.append(
+            field_error("title", "title_malformed", f"A title is one line of at most {MAX_TITLE} characters.")
+        )
     faults += _template_faults(fields.get("templates"))
     label, url = fields.get("button_label"), fields.get("button_url")
     if label:
         faults += _placed("button_label", label)
         if len(label) > templates.MAX_LABEL:
             message = f"A label has at most {templates.MAX_LABEL} characters."
-            faults.append(_fault("button_label", "label_too_long", message))
+            faults.append(field_error("button_label", "label_too_long", message))
         if not url:
-            faults.append(_fault("button_url", "button_without_url", "A button needs an address to open."))
+            faults.append(field_error("button_url", "button_without_url", "A button needs an address to open."))
     if url:
         faults += _placed("button_url", url)
         if not templates.is_web_template(url):
             message = "An http(s) address whose host is written out, or one placeholder."
-            faults.append(_fault("button_url", "link_not_http", message))
+            faults.append(field_error("button_url", "link_not_http", message))
     if faults:
-        raise Invalid(detail=faults)
+        raise Invalid.of_fields(faults)
 
 
 def _template_faults(by_locale: object) -> list[dict[str, Any]]:
     if not isinstance(by_locale, Mapping) or not by_locale:
-        return [_fault("templates", "templates_missing", f"A template for at least one of {', '.join(i18n.LOCALES)}.")]
+        return [
+            field_error("templates", "templates_missing", f"A template for at least one of {', '.join(i18n.LOCALES)}.")
+        ]
     faults: list[dict[str, Any]] = []
     for locale, template in by_locale.items():
         field = f"templates.{locale}"
         if locale not in i18n.LOCALES:
-            faults.append(_fault(field, "unknown_locale", f"One of {', '.join(i18n.LOCALES)}."))
+            faults.append(field_error(field, "unknown_locale", f"One of {', '.join(i18n.LOCALES)}."))
         elif not isinstance(template, str):
-            faults.append(_fault(field, "template_empty", "A template is a text."))
+            faults.append(field_error(field, "template_empty", "A template is a text."))
         else:
             faults += _placed(field, template)
     return faults
@@ -190,17 +196,9 @@ def _template_faults(by_locale: object) -> list[dict[str, Any]]:
 
 def _placed(field: str, template: str) -> list[dict[str, Any]]:
     return [
-        _fault(field, problem.code, problem.message) | {"line": problem.line, "column": problem.column}
+        field_error(field, problem.code, problem.message) | {"line": problem.line, "column": problem.column}
         for problem in templates.problems(template)
     ]
-
-
-def _fault(field: str, code: str, message: str) -> dict[str, Any]:
-    return {"field": field, "code": code, "message": message}
-
-
-def _invalid(field: str, code: str, message: str) -> Invalid:
-    return Invalid(detail=[_fault(field, code, message)])
 
 
 def _taken() -> Conflict:

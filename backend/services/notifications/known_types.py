@@ -30,11 +30,7 @@ def require(name: str) -> NotificationType | None:
         return None
     known_type = find(name)
     if known_type is None:
-        raise Invalid(
-            "unknown_event_type",
-            "There is no such event type.",
-            detail=[{"field": "type", "code": "unknown_event_type", "message": "There is no such event type."}],
-        )
+        raise Invalid.of("type", "unknown_event_type", "There is no such event type.")
     return known_type
 
 

@@ -12,14 +12,14 @@ from typing import Any
 from sqlalchemy import select
 
 from backend.channels.base import Content, Media
-from backend.core import clock, queue
+from backend.core import clock
 from backend.core.database import db
 from backend.models import Conversation, Message, NotificationEvent, NotificationSubject, NotificationType, User
-from backend.services import delivery, linking, senders
+from backend.services import delivery
 from backend.services.delivery import Priority
-from backend.services.notifications import attaching, known_types, rendering, settings, subjects
+from backend.services.notifications import attaching, known_types, recipients, rendering, subjects
 from backend.services.notifications.attaching import Attachment
-from backend.services.notifications.decision import Decision, DeliveryPreferences, LinkState, decide
+from backend.services.notifications.decision import Decision, DeliveryPreferences, decide
 from backend.services.notifications.subjects import CurrentMessage
 from backend.services.texts import values
 
@@ -46,19 +46,20 @@ def report(
     """
     own = known_types.require(type_name)
     carried, media = attaching.prepare(attachment)
-    link_state, conversation = link_state_of(user)
+    recipient = recipients.read_with_event_id(user, type_name)
+    conversation = recipient.conversation
     current_message = subjects.lock(user, subject, conversation) if subject else None
-    preferences = settings.delivery_preferences_of(user, type_name)
     now = clock.now()
     decided = decide(
-        link=link_state,
-        preferences=preferences,
+        link=recipient.link_state,
+        preferences=recipient.preferences,
         critical=critical,
         now=now,
         version=version,
         last_sent=current_message.last_sent if current_message else None,
     )
     event = NotificationEvent(
+        id=recipient.event_id,
         workspace_id=user.workspace_id,
         type=type_name,
         user_id=user.id,
@@ -72,25 +73,20 @@ def report(
         actor=actor_label,
         created_at=now,
     )
+    if attaching.is_waiting(carried):
+        # What fetches its file finds the event.
+        db.session.add(event)
+        db.session.flush()
+    if decided.decision != "suppressed" and conversation is not None:
+        pending = PendingNotification(event, own, user, recipient.preferences, conversation, media, decided)
+        _send_pending(pending, current_message)
+    if event.message_id is None and attaching.is_waiting(event.attachment):
+        # Nothing is said that could carry it.
+        event.attachment = attaching.requested(event.attachment or {})
+    # Stored after its message, which it names: by one statement.
     db.session.add(event)
     db.session.flush()
-    if decided.decision != "suppressed" and conversation is not None:
-        _send_pending(PendingNotification(event, own, user, preferences, conversation, media, decided), current_message)
     return event
-
-
-def link_state_of(user: User) -> tuple[LinkState, Conversation | None]:
-    """How the person is linked with the default bot, and the chat to write to."""
-    if user.disabled_at is not None:
-        return "disabled", None
-    bot = senders.default_bot()
-    link = linking.link_of(user.id, bot.id) if bot else None
-    if link is None:
-        return "none", None
-    conversation = db.session.get_one(Conversation, link.conversation_id, populate_existing=True)
-    if link.state == "blocked" or conversation.blocked_code:
-        return "blocked", conversation
-    return ("paused" if link.paused_at else "active"), conversation
 
 
 class PendingNotification:
@@ -140,7 +136,7 @@ def _send(pending: PendingNotification, *, link: str | None = None) -> Message:
         if decided.decision == "queued":
             decided = Decision("deferred", attaching.FETCHING, patience)
             reason = attaching.FETCHING
-        queue.wake("notifications")
+        attaching.request_file(event)
     message = delivery.send(
         pending.conversation,
         pending.content(pending.media, attaching.link_of(event.attachment) or link),
@@ -196,9 +192,9 @@ def tell_anew(message: Message, subject: NotificationSubject) -> Message | None:
         return None
     user = db.session.get_one(User, event.user_id)
     exists, own = rendering.type_of(event)
-    link_state, conversation = link_state_of(user)
-    preferences = settings.delivery_preferences_of(user, event.type)
-    decided = decide(link=link_state, preferences=preferences, critical=event.critical, now=clock.now())
+    recipient = recipients.read(user, event.type)
+    preferences, conversation = recipient.preferences, recipient.conversation
+    decided = decide(link=recipient.link_state, preferences=preferences, critical=event.critical, now=clock.now())
     if not exists or conversation is None or decided.decision == "suppressed":
         return None
     media = _media_of(message)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from backend.core import clock, i18n
 from backend.core.database import db
-from backend.core.errors import Invalid
+from backend.core.errors import Invalid, field_error
 from backend.models import NotificationSettings, User
 from backend.services.auth import audit
 from backend.services.notifications import known_types
@@ -89,7 +89,11 @@ def switch(actor_label: str, user: User, type_name: str, *, on: bool) -> None:
 
 def delivery_preferences_of(user: User, type_name: str) -> DeliveryPreferences:
     """What the person wants concerning one type."""
-    row = db.session.get(NotificationSettings, user.id)
+    return delivery_preferences(db.session.get(NotificationSettings, user.id), user, type_name)
+
+
+def delivery_preferences(row: NotificationSettings | None, user: User, type_name: str) -> DeliveryPreferences:
+    """What the person with these settings wants concerning one type."""
     chosen = row.types if row else {}
     quiet = None
     if row and row.quiet_start and row.quiet_end:
@@ -122,21 +126,21 @@ def _zones() -> frozenset[str]:
 def _check(changes: Mapping[str, Any]) -> None:
     faults = []
     if "locale" in changes and changes["locale"] not in i18n.LOCALES:
-        faults.append(_fault("locale", "unknown_locale", f"One of {', '.join(i18n.LOCALES)}."))
+        faults.append(field_error("locale", "unknown_locale", f"One of {', '.join(i18n.LOCALES)}."))
     if "timezone" in changes and not is_zone(changes["timezone"]):
-        faults.append(_fault("timezone", "unknown_timezone", "Not the name of an IANA time zone."))
+        faults.append(field_error("timezone", "unknown_timezone", "Not the name of an IANA time zone."))
     quiet = changes.get("quiet_hours")
     if quiet and quiet["start"] == quiet["end"]:
-        faults.append(_fault("quiet_hours.end", "quiet_hours_empty", "Quiet hours begin and end at different times."))
+        faults.append(
+            field_error("quiet_hours.end", "quiet_hours_empty", "Quiet hours begin and end at different times.")
+        )
     if changes.get("types"):
         unknown = sorted(changes["types"].keys() - known_types.defaults().keys())
-        faults += [_fault(f"types.{name}", "unknown_event_type", "There is no such event type.") for name in unknown]
+        faults += [
+            field_error(f"types.{name}", "unknown_event_type", "There is no such event type.") for name in unknown
+        ]
     if faults:
-        raise Invalid(detail=faults)
-
-
-def _fault(field: str, code: str, message: str) -> dict[str, str]:
-    return {"field": field, "code": code, "message": message}
+        raise Invalid.of_fields(faults)
 
 
 def _locked(user: User) -> NotificationSettings:

@@ -49,13 +49,11 @@ def lock(user: User, subject: str, conversation: Conversation | None) -> Current
     statement = insert(NotificationSubject).values(
         workspace_id=user.workspace_id, user_id=user.id, subject=subject, updated_at=clock.now()
     )
-    db.session.execute(statement.on_conflict_do_nothing())
-    row = db.session.scalars(
-        select(NotificationSubject)
-        .where(NotificationSubject.user_id == user.id, NotificationSubject.subject == subject)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()
+    # A change of nothing locks the row that is there.
+    locked = statement.on_conflict_do_update(
+        index_elements=["workspace_id", "user_id", "subject"], set_={"updated_at": NotificationSubject.updated_at}
+    )
+    row = db.session.scalars(locked.returning(NotificationSubject), execution_options={"populate_existing": True}).one()
     message, gone = None, False
     if row.message_id:
         # Locked, so that it cannot fail between being found alive and being edited.

@@ -9,7 +9,7 @@ from backend.models import Message, User
 from backend.services import delivery
 from backend.services.auth import audit
 from backend.services.notifications import texts
-from backend.services.notifications.reporting import link_state_of
+from backend.services.notifications.recipients import link_state_of
 
 KIND = "test"
 LIFE = timedelta(minutes=15)

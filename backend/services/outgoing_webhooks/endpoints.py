@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from backend.core import clock, config, events, queue
 from backend.core.database import current_workspace_id, db
 from backend.core.egress import Egress, EgressFailed, EgressRefused
-from backend.core.errors import Conflict, Invalid, NotFound
+from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.models import OutgoingDelivery, OutgoingWebhook
 from backend.services import paging
 from backend.services.auth import audit
@@ -157,7 +157,7 @@ def _check_url(url: str) -> None:
     try:
         Egress(allow_private=config.get().egress_allow_private).judge(url, timeout=_LOOK_UP_SECONDS)
     except EgressRefused as error:
-        raise Invalid(error.code, error.message, detail=[_fault("url", error.code, error.message)]) from None
+        raise Invalid.of("url", error.code, error.message) from None
     except EgressFailed:
         # A name that cannot be looked up now is judged when something is sent there.
         return
@@ -166,14 +166,10 @@ def _check_url(url: str) -> None:
 def _checked_events(event_types: Sequence[str]) -> list[str]:
     distinct = list(dict.fromkeys(event_types))
     faults = [
-        _fault(f"events.{position}", "unknown_event_type", "No event has that type.")
+        field_error(f"events.{position}", "unknown_event_type", "No event has that type.")
         for position, pattern in enumerate(distinct)
         if not any(matches(pattern, event_type) for event_type in emitting.EVENTS)
     ]
     if faults:
         raise Invalid("unknown_event_type", "No event has that type.", detail=faults)
     return distinct
-
-
-def _fault(field: str, code: str, message: str) -> dict[str, str]:
-    return {"field": field, "code": code, "message": message}

@@ -11,12 +11,12 @@ from backend.channels import richtext
 from backend.core import clock, config, queue
 from backend.core.database import db
 from backend.core.egress import Egress, EgressFailed, EgressRefused
+from backend.core.errors import Invalid
 from backend.models import Post, User
-from backend.services import attachments
+from backend.services import files
 from backend.services.auth import audit
 from backend.services.posts import outcomes, publishers, queries, states
 from backend.services.posts.publishers import Draft
-from backend.services.posts.publishers.base import refuse
 from backend.services.texts import values
 
 GRACE: Final = timedelta(minutes=1)
@@ -133,7 +133,7 @@ def schedule(post: Post) -> None:
     """Makes a checked draft due, at its time or now. Raises what `create` does."""
     post.publisher = publishers.choose(post.workspace_id, post.platform, post.publisher)
     if not richtext.has_visible(post.content) and not post.media:
-        raise refuse("content", "post_empty", "A post has a text, a picture, or both.")
+        raise Invalid.of("content", "post_empty", "A post has a text, a picture, or both.")
     draft = Draft(post.workspace_id, post.content, post.media, post.target)
     publishers.get(post.publisher).check(draft)
     now = clock.now()
@@ -148,15 +148,15 @@ def check_media(media: Sequence[Mapping[str, Any]]) -> None:
     asked for, Invalid for an address that is not public."""
     for position, item in enumerate(media):
         if item.get("file_id") is not None:
-            attachments.as_media(attachments.get(item["file_id"]), item["kind"])
+            files.as_media(files.get(item["file_id"]), item["kind"])
             continue
         address = values.http_url(item.get("url"))
         if address is None:
-            raise refuse(f"media.{position}.url", "address_malformed", "The address has to be an http(s) one.")
+            raise Invalid.of(f"media.{position}.url", "address_malformed", "The address has to be an http(s) one.")
         try:
             Egress(allow_private=config.get().egress_allow_private).judge(address, timeout=_LOOK_UP_SECONDS)
         except EgressRefused as error:
-            raise refuse(f"media.{position}.url", error.code, error.message) from None
+            raise Invalid.of(f"media.{position}.url", error.code, error.message) from None
         except EgressFailed:
             # A name that cannot be looked up now is judged when it is fetched.
             continue
@@ -183,6 +183,6 @@ def _rewrite(post: Post, changes: Mapping[str, Any], new_state: str | None) -> N
 def _check_time(at: datetime) -> None:
     now = clock.now()
     if at < now - GRACE:
-        raise refuse("scheduled_at", "past_date", "This time has passed.")
+        raise Invalid.of("scheduled_at", "past_date", "This time has passed.")
     if at > now + FARTHEST:
-        raise refuse("scheduled_at", "date_too_far", "This time is more than twenty years away.")
+        raise Invalid.of("scheduled_at", "date_too_far", "This time is more than twenty years away.")

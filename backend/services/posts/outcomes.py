@@ -9,13 +9,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final, Literal
 
+from backend.channels.errors import ChannelError
 from backend.core import clock, events, queue
 from backend.core.database import db
 from backend.core.errors import Conflict
+from backend.core.logging import get_logger
 from backend.models import Post, PostAttempt, RuleRun, User
 from backend.services import notifications
 from backend.services.auth import audit
-from backend.services.posts import publishers, queries, states, texts
+from backend.services.posts import publishers, queries, retry_policy, states, texts
+
+log = get_logger(__name__)
 
 LANE: Final = "background"
 ACTOR: Final = "system"
@@ -59,6 +63,19 @@ def put_off(post: Post, code: str, wait: timedelta, *, begun: bool) -> None:
         note(post, "again", code)
     post.state, post.reason, post.due_at = "scheduled", code, clock.now() + wait
     db.session.flush()
+
+
+def follow(post: Post, error: ChannelError, *, begun: bool) -> None:
+    """Has a locked post wait or end, as follows from an error, in the caller's transaction."""
+    post.tries += 1
+    decided = retry_policy.decide(error, begun=begun, tries=post.tries, key=post.id)
+    if decided.code in retry_policy.FORGETS:
+        post.progress = {}
+    if decided.wait is None:
+        end(post, "unknown" if decided.state == "unknown" else "failed", code=decided.code, detail=decided.detail)
+    else:
+        put_off(post, decided.code, decided.wait, begun=begun)
+    log.info("post_not_published", post_id=post.id, state=post.state, code=decided.code, tries=post.tries)
 
 
 def note(post: Post, phase: str, code: str | None = None) -> None:

@@ -28,8 +28,8 @@ from backend.core.logging import get_logger
 from backend.core.thread_pools import BoundedPool
 from backend.core.work import Turn, Work, exists, register
 from backend.models import Post
-from backend.services.posts import outcomes, publishers, queries, retry_policy, settlement
-from backend.services.posts.publishers import Plan
+from backend.services.posts import media_fetches, outcomes, publishers, queries, retry_policy, settlement
+from backend.services.posts.publishers import Plan, base
 
 log = get_logger(__name__)
 
@@ -79,7 +79,7 @@ def _asks_the_network() -> Any:
     addresses = type_coerce(Post.media, JSONB).path_exists("$[*].url")
     return or_(
         Post.publisher.in_(list(publishers.CALLING)),
-        and_(Post.publisher == "telegram", addresses, ~type_coerce(Post.progress, JSONB).has_key("files")),
+        and_(Post.publisher == "telegram", addresses, ~type_coerce(Post.progress, JSONB).has_key(base.FILES)),
     )
 
 
@@ -99,7 +99,7 @@ def _claim(*, network: bool) -> tuple[int, int, bool] | None:
         post, calls = row
         claimed = post.workspace_id, post.id, bool(calls)
         if calls:
-            post.reason, post.due_at = "preparing", clock.now() + PREPARING
+            post.reason, post.due_at = base.PREPARING, clock.now() + PREPARING
             db.session.commit()
         else:
             # The row is read again under its lock, in its workspace's scope.
@@ -142,6 +142,11 @@ def _prepare(post_id: int) -> Plan | None:
     db.session.rollback()
     locked = _unchanged(plan)
     if locked is None:
+        return None
+    if prepared.needs_files:
+        media_fetches.request_files(locked)
+        outcomes.put_off(locked, base.PREPARING, PREPARING, begun=False)
+        db.session.commit()
         return None
     locked.progress = prepared.progress
     if prepared.wait is not None:
@@ -244,17 +249,7 @@ def _consequence(post_id: int, error: ChannelError, *, begun: bool, number: int 
     if post.state != expected or (number is not None and post.attempts != number):
         db.session.rollback()
         return
-    post.tries += 1
-    decided = retry_policy.decide(error, begun=begun, tries=post.tries, key=post.id)
-    if decided.code in retry_policy.FORGETS:
-        post.progress = {}
-    if decided.wait is None:
-        outcomes.end(
-            post, "unknown" if decided.state == "unknown" else "failed", code=decided.code, detail=decided.detail
-        )
-    else:
-        outcomes.put_off(post, decided.code, decided.wait, begun=begun)
-    log.info("post_not_published", post_id=post.id, state=post.state, code=decided.code, tries=post.tries)
+    outcomes.follow(post, error, begun=begun)
     db.session.commit()
 
 

@@ -47,7 +47,7 @@ def given(fields: Mapping[str, Any]) -> Planned | None:
     contents = [Planned(kind, fields[kind]) for kind in KINDS if fields.get(kind) is not None]
     if len(contents) > 1:
         text = f"It is one of {', '.join(KINDS)}, and not several."
-        raise _invalid(contents[1].kind, "content_ambiguous", text)
+        raise Invalid.of(contents[1].kind, "content_ambiguous", text)
     return contents[0] if contents else None
 
 
@@ -55,7 +55,7 @@ def required(fields: Mapping[str, Any]) -> Planned:
     """The content among some fields. Raises Invalid where there is none, or several."""
     contents = given(fields)
     if contents is None:
-        raise _invalid("message", "content_missing", f"It needs one of {', '.join(KINDS)}.")
+        raise Invalid.of("message", "content_missing", f"It needs one of {', '.join(KINDS)}.")
     return contents
 
 
@@ -89,7 +89,7 @@ def check(message: ScheduledMessage, chat_ids: list[str] | None) -> None:
     planned = of(message)
     if planned.kind == "message":
         if not richtext.has_visible(planned.value):
-            raise _invalid("message", "text_empty", "A message says something.")
+            raise Invalid.of("message", "text_empty", "A message says something.")
         return
     try:
         if planned.kind == "alert":
@@ -107,16 +107,17 @@ def alert_of(message: ScheduledMessage, chat_ids: list[str] | None) -> alerts.Al
     if photo and document:
         raise Invalid("attachment_ambiguous", "An alert carries a photo or a document, not both.")
     file = photo or document
+    labels = value.get("labels", {})
+    values = {**labels, **value.get("vars", {})}
+    title, text = alerts.compose(value.get("title", ""), value.get("message", ""), value.get("template"), values)
     return alerts.AlertInput(
-        title=value.get("title", ""),
-        message=value.get("message", ""),
+        title=title,
+        message=text,
         severity=str(value.get("severity", "warning")).strip().lower(),
         bot_name=message.bot_name,
         chat_ids=chat_ids or (),
         throttle_key=value.get("throttle_key"),
-        labels=value.get("labels", {}),
-        template=value.get("template"),
-        vars=value.get("vars", {}),
+        labels=labels,
         buttons=value.get("buttons", ()),
         attachment=Attachment("photo" if photo else "document", file.get("url"), file.get("file_id")) if file else None,
         status=value.get("status", "firing"),
@@ -126,18 +127,14 @@ def alert_of(message: ScheduledMessage, chat_ids: list[str] | None) -> alerts.Al
 
 def _renamed(error: Invalid, planned: Planned) -> Invalid:
     """The error with the fields that the plan has: `photo.url` for `attachment.url`, `alert.title` for `title`."""
-    if not isinstance(error.detail, list):
+    if not error.field_errors():
         return error
     file, prefix = planned.kind, ""
     if planned.kind == "alert":
         file, prefix = "photo" if planned.value.get("photo") else "document", "alert."
     renamed = []
-    for fault in error.detail:
+    for fault in error.field_errors():
         name = str(fault["field"])
         own = name.partition(".")[0] in ("bot_name", "chat_ids")
         renamed.append(fault | {"field": name if own else prefix + name.replace("attachment", file, 1)})
     return Invalid(error.code, error.message, detail=renamed)
-
-
-def _invalid(field: str, code: str, message: str) -> Invalid:
-    return Invalid(code, message, detail=[{"field": field, "code": code, "message": message}])

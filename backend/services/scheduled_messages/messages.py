@@ -149,7 +149,7 @@ def _query() -> Select[Any]:
 def _set_chats(message: ScheduledMessage, chat_ids: list[str] | None) -> None:
     if chat_ids is not None and not chat_ids:
         text = "Name a chat, or leave the list out for the bot's own chats."
-        raise Invalid("no_chats", text, detail=[{"field": "chat_ids", "code": "no_chats", "message": text}])
+        raise Invalid.of("chat_ids", "no_chats", text)
     message.chat_list = None if chat_ids is None else json.dumps(chat_ids)
 
 
@@ -176,11 +176,7 @@ def _moment(value: datetime | None, zone: str) -> datetime | None:
         return value.astimezone(UTC) if value.tzinfo is not None else timing.instant(value, timing.zone_of(zone))
     except OverflowError:
         text = "This moment is too far away."
-        raise Invalid(
-            "date_too_far", text, detail=[{"field": "run_at", "code": "date_too_far", "message": text}]
-        ) from None
+        raise Invalid.of("run_at", "date_too_far", text) from None
     except ValueError:
         text = "This is not the name of a time zone."
-        raise Invalid(
-            "unknown_timezone", text, detail=[{"field": "timezone", "code": "unknown_timezone", "message": text}]
-        ) from None
+        raise Invalid.of("timezone", "unknown_timezone", text) from None

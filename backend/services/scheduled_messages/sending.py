@@ -6,11 +6,11 @@ import json
 from typing import Any, Final
 
 from backend.channels.base import Content
-from backend.core import clock, events, queue
+from backend.core import clock, events
 from backend.core.database import db
 from backend.core.errors import NotFound
-from backend.models import Message, ScheduledFetch, ScheduledMessage
-from backend.services import alerts, job_history, scheduling
+from backend.models import Message, ScheduledMessage
+from backend.services import alerts, files, job_history, scheduling
 from backend.services.alerts import Attribution
 from backend.services.bots.resolution import Target, resolve
 from backend.services.bots.sending import send_to_chats
@@ -52,21 +52,11 @@ def carry_out(fire: Fire) -> dict[str, Any]:
         return _send_to_chats(fire, target, Content(planned.caption, media=media))
     address = str((prepared or {})["url"])
     placeholder = Content(f"{planned.caption}\n\n{address}".strip())
-    now = clock.now()
     # Should nobody fetch it, the messages go out by themselves then, with the address.
-    result = _send_to_chats(fire, target, placeholder, not_before=now + attaching.PATIENCE, reason=attaching.FETCHING)
-    db.session.add(
-        ScheduledFetch(
-            workspace_id=fire.workspace_id,
-            fire_id=fire.id,
-            kind=planned.kind,
-            url=address,
-            caption=planned.caption,
-            due_at=now,
-        )
-    )
-    queue.wake(file_fetches.LANE)
-    return result
+    patience = clock.now() + attaching.PATIENCE
+    result = _send_to_chats(fire, target, placeholder, not_before=patience, reason=attaching.FETCHING)
+    files.request(file_fetches.OWNER, fire.id, files.Source(address), planned.kind)
+    return result | {file_fetches.CAPTION: planned.caption}
 
 
 def _send_to_chats(fire: Fire, target: Target, content: Content, **waiting: Any) -> dict[str, Any]:

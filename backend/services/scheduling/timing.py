@@ -55,24 +55,24 @@ def check(timing: Timing, now: datetime) -> None:
     try:
         zone_of(timing.timezone)
     except ValueError:
-        raise _refusal("unknown_timezone", "timezone", "This is not the name of a time zone.") from None
+        raise Invalid.of("timezone", "unknown_timezone", "This is not the name of a time zone.") from None
     if timing.kind == "interval":
         if timing.interval_seconds is None or not SHORTEST <= timing.interval_seconds <= LONGEST:
-            raise _refusal("bad_interval", "interval_seconds", f"An interval has {SHORTEST} to {LONGEST} seconds.")
+            raise Invalid.of("interval_seconds", "bad_interval", f"An interval has {SHORTEST} to {LONGEST} seconds.")
         if timing.run_at is not None and timing.run_at > now + _FURTHEST:
-            raise _refusal("date_too_far", "run_at", "This moment is too far away.")
+            raise Invalid.of("run_at", "date_too_far", "This moment is too far away.")
     elif timing.kind == "once":
         if timing.run_at is None or timing.run_at <= now:
-            raise _refusal("past_date", "run_at", "A moment that is still to come is needed.")
+            raise Invalid.of("run_at", "past_date", "A moment that is still to come is needed.")
         if timing.run_at > now + _FURTHEST:
-            raise _refusal("date_too_far", "run_at", "This moment is too far away.")
+            raise Invalid.of("run_at", "date_too_far", "This moment is too far away.")
     else:
         try:
             fire_at = next_fire(timing, now)
         except ValueError:
             fire_at = None
         if fire_at is None:
-            raise _refusal("bad_cron", "cron", "This is not a cron expression of five fields that ever holds.")
+            raise Invalid.of("cron", "bad_cron", "This is not a cron expression of five fields that ever holds.")
 
 
 def next_fire(timing: Timing, after: datetime) -> datetime | None:
@@ -229,7 +229,3 @@ def _offset(moment: datetime, zone: ZoneInfo) -> timedelta:
 
 def _local(moment: datetime, zone: ZoneInfo) -> datetime:
     return moment.astimezone(zone).replace(tzinfo=None)
-
-
-def _refusal(code: str, field: str, message: str) -> Invalid:
-    return Invalid(code, message, detail=[{"field": field, "code": code, "message": message}])

@@ -9,7 +9,7 @@ from sqlalchemy import or_, select
 
 from backend.channels.base import SenderFacts
 from backend.channels.errors import ChannelError, SenderDisabled
-from backend.core import clock
+from backend.core import clock, events
 from backend.core.database import db, system_scope
 from backend.core.errors import Unavailable
 from backend.core.logging import get_logger
@@ -57,7 +57,7 @@ def probe(sender: Sender) -> SenderFacts:
 
 def keep_facts(sender: Sender, facts: SenderFacts) -> None:
     """Keeps what the provider has just said of the sender, in the caller's transaction."""
-    sender.external_id, sender.username = facts.external_id, facts.username
+    was, sender.external_id, sender.username = sender.external_id, facts.external_id, facts.username
     other_facts = {name: value for name, value in sender.facts.items() if not name.startswith("probe")}
     sender.facts = {
         **other_facts,
@@ -65,6 +65,9 @@ def keep_facts(sender: Sender, facts: SenderFacts) -> None:
         "capabilities": dict(facts.capabilities),
         "probed_at": clock.now().isoformat(),
     }
+    if was != facts.external_id and sender.id is not None:
+        db.session.flush()
+        events.publish("sender_identified", sender_id=sender.id)
 
 
 def username_of(sender: Sender) -> str:

@@ -1,12 +1,15 @@
-"""The default bot: the one that the environment names, which links and notifies people of every workspace."""
+"""The senders that the environment names, one a channel. The default bot is Telegram's: it links and notifies people of
+every workspace."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
+from backend.channels import registry
+from backend.channels.spec import EnvironmentSender
 from backend.core import clock, config
 from backend.core.database import db, system_scope
 from backend.models import Sender, Workspace
@@ -15,62 +18,99 @@ from backend.services.senders.credentials import set_token, token_hash
 from backend.services.senders.state import NOT_CONFIGURED, disable, enable
 
 NAME: Final = "default"
-_WHY = "the default bot serves every workspace"
+IS_DEFAULT_BOT: Final = and_(Sender.source == "environment", Sender.channel == CHANNEL)
+"""What the default bot's row is found by, for statements that read it with something else."""
+_WHY = "the environment's senders serve the instance"
 
 
 def default_bot() -> Sender | None:
-    """The default bot's row; None where the environment names no bot.
+    """The default bot's row; see `environment_sender`."""
+    return environment_sender(CHANNEL)
+
+
+def environment_sender(channel: str) -> Sender | None:
+    """The row of the environment's sender of this channel; None where the environment names none.
 
     A row that is not in step with the environment is brought there first, in the caller's transaction, so that the
     first request of a new instance already finds it. It may be inactive: its provider refused the token.
     """
-    token = config.get().telegram_bot_token
     with system_scope(_WHY):
-        row = _row()
-        if token and (row is None or row.credentials_hash != token_hash(token)):
-            row = ensure_environment_bot()
+        return _in_step(channel, _row(channel))
+
+
+def default_bot_of(row: Sender | None) -> Sender | None:
+    """The default bot, given the row that `IS_DEFAULT_BOT` finds; see `environment_sender`."""
+    with system_scope(_WHY):
+        return _in_step(CHANNEL, row)
+
+
+def _in_step(channel: str, row: Sender | None) -> Sender | None:
+    declared = registry.spec(channel).environment(config.get())
+    if declared is not None and (row is None or not _is_in_step(row, declared)):
+        row = _ensure(channel)
     return None if row is None or row.disabled_code == NOT_CONFIGURED else row
 
 
 def ensure_environment_bot() -> Sender | None:
-    """Brings the default bot's row in step with `TELEGRAM_BOT_TOKEN`, in the caller's transaction.
-
-    Makes it once, also when several processes start together; a changed token goes into the same row; where the token
-    is gone, the row stays and is switched off. It belongs to the instance's first workspace as soon as there is one.
-    """
-    token = config.get().telegram_bot_token
+    """Brings the default bot's row in step with `TELEGRAM_BOT_TOKEN`; see `ensure_environment_senders`."""
     with system_scope(_WHY):
-        row = _row(lock=True)
-        if not token:
-            if row is not None and row.disabled_code != NOT_CONFIGURED:
-                disable(row, NOT_CONFIGURED)
-            return None
-        row = row or _make(token)
-        set_token(row, token)
-        if row.disabled_code == NOT_CONFIGURED:
-            enable(row, "configured")
-        if row.workspace_id is None:
-            row.workspace_id = db.session.execute(select(Workspace.id).order_by(Workspace.id).limit(1)).scalar()
-        db.session.flush()
-        return row
+        return _ensure(CHANNEL)
 
 
-def _row(*, lock: bool = False) -> Sender | None:
-    query = select(Sender).where(Sender.source == "environment", Sender.channel == CHANNEL)
+def ensure_environment_senders() -> None:
+    """Brings the environment's senders in step with their variables, in the caller's transaction.
+
+    Makes each once, also when several processes start together; a changed token goes into the same row; where the token
+    is gone, the row stays and is switched off. They belong to the instance's first workspace as soon as there is one.
+    """
+    with system_scope(_WHY):
+        for spec in registry.specs():
+            _ensure(spec.name)
+
+
+def _ensure(channel: str) -> Sender | None:
+    declared = registry.spec(channel).environment(config.get())
+    row = _row(channel, lock=True)
+    if declared is None:
+        if row is not None and row.disabled_code != NOT_CONFIGURED:
+            disable(row, NOT_CONFIGURED)
+        return None
+    row = row or _make(channel, declared)
+    set_token(row, declared.token)
+    if declared.external_id is not None:
+        row.external_id = declared.external_id
+    if row.disabled_code == NOT_CONFIGURED:
+        enable(row, "configured")
+    if row.workspace_id is None:
+        row.workspace_id = db.session.execute(select(Workspace.id).order_by(Workspace.id).limit(1)).scalar()
+    db.session.flush()
+    return row
+
+
+def _is_in_step(row: Sender, declared: EnvironmentSender) -> bool:
+    return row.credentials_hash == token_hash(declared.token) and declared.external_id in (None, row.external_id)
+
+
+# Built once: it is asked for at nearly every request.
+_ROW: Final = select(Sender).where(Sender.source == "environment", Sender.channel == bindparam("channel"))
+
+
+def _row(channel: str, *, lock: bool = False) -> Sender | None:
+    query = _ROW
     if lock:
         query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
-    return db.session.execute(query).scalar_one_or_none()
+    return db.session.execute(query, {"channel": channel}).scalar_one_or_none()
 
 
-def _make(token: str) -> Sender:
-    row = Sender(channel=CHANNEL, source="environment", name=NAME, is_active=True, facts={}, created_at=clock.now())
+def _make(channel: str, declared: EnvironmentSender) -> Sender:
+    row = Sender(channel=channel, source="environment", name=NAME, is_active=True, facts={}, created_at=clock.now())
     try:
         with db.session.begin_nested():
-            set_token(row, token)
+            set_token(row, declared.token)
             db.session.add(row)
     except IntegrityError:
         # Another process that starts at the same moment was first.
-        existing = _row(lock=True)
+        existing = _row(channel, lock=True)
         if existing is None:
             raise
         return existing

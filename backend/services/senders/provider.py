@@ -28,6 +28,7 @@ from backend.services.senders.questions import Questions
 
 _QUICK = Timeouts(connect=2.0, read=4.0, total=6.0)
 _PATIENT = Timeouts(connect=5.0, read=20.0, total=60.0)
+_FILES = Timeouts(connect=5.0, read=15.0, total=30.0)
 _QUICK_PATIENCE: Final = 7.0
 _CHANGE_PATIENCE: Final = 20.0
 
@@ -40,6 +41,11 @@ def quick() -> Administration:
 def patient() -> Administration:
     """For polling and the command line."""
     return _administration(_PATIENT)
+
+
+def for_files() -> Administration:
+    """For downloading what people sent: half a minute at most."""
+    return _administration(_FILES)
 
 
 def forget() -> None:

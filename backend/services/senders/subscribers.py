@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backend.core import events
 from backend.services.senders.access import by_id
-from backend.services.senders.environment import ensure_environment_bot
+from backend.services.senders.environment import ensure_environment_senders
 from backend.services.senders.state import disable
 
 
@@ -15,8 +15,8 @@ def _sender_disabled(sender_id: int, code: str) -> None:
 
 
 def _workspace_created(workspace_id: int) -> None:
-    """The instance's first workspace owns the default bot."""
-    ensure_environment_bot()
+    """The instance's first workspace owns the environment's senders."""
+    ensure_environment_senders()
 
 
 events.subscribe("sender_disabled", _sender_disabled)

@@ -1,4 +1,4 @@
-"""A bot's webhook: its address, its secret, and registering both with Telegram, menu of commands included."""
+"""A sender's webhook: its address and secrets; and registering a bot's with Telegram, menu of commands included."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from backend.channels import registry
 from backend.channels.telegram_bot.administration import BotCommand, WebhookInfo
 from backend.channels.telegram_bot.client import PUBLIC_ADDRESS
 from backend.core import config
@@ -15,7 +16,7 @@ from backend.core.database import db, system_scope
 from backend.core.errors import Invalid
 from backend.models import Sender
 from backend.services.senders import provider
-from backend.services.senders.credentials import credentials_of
+from backend.services.senders.credentials import credentials_of, settings_of
 
 _PORTS: Final = (443, 80, 88, 8443)
 
@@ -33,10 +34,23 @@ _MAX_SECRETS: Final = 3
 
 
 def webhook_secrets_of(sender: Sender) -> tuple[str, ...]:
-    """The secrets that a genuine update may carry, the newest first; none where the webhook refuses everything."""
-    if sender.source == "environment":
-        return tuple(filter(None, (config.get().telegram_webhook_secret,)))
-    return tuple((sender.webhook_secret or "").split())
+    """The secrets that prove a request to be genuine, the newest first; none where the webhook refuses everything."""
+    declared = registry.spec(sender.channel).webhook
+    if declared is None:
+        return ()
+    own = () if sender.source == "environment" else tuple((sender.webhook_secret or "").split())
+    return own + _settings_named(sender, declared.secret_settings)
+
+
+def handshake_tokens_of(sender: Sender) -> tuple[str, ...]:
+    """The tokens with which a provider may subscribe to this sender's webhook."""
+    declared = registry.spec(sender.channel).webhook
+    return () if declared is None else _settings_named(sender, declared.token_settings)
+
+
+def _settings_named(sender: Sender, names: Sequence[str]) -> tuple[str, ...]:
+    settings = settings_of(sender) if names else {}
+    return tuple(value for name in names if (value := settings.get(name)))
 
 
 def webhook_secret_of(sender: Sender) -> str:
@@ -64,9 +78,13 @@ def settle_webhook_secret(sender: Sender, secret: str) -> None:
 
 
 def webhook_address(sender: Sender, base_url: str | None = None) -> str:
-    """Where Telegram delivers this bot's updates."""
+    """Where the provider calls for this sender. Raises ValueError for a channel without such an address."""
     base = (base_url or config.get().webhook_base_url).rstrip("/")
-    return f"{base}/telegram/webhook" if sender.source == "environment" else f"{base}/api/telegram/webhook/{sender.id}/"
+    declared = registry.spec(sender.channel).webhook
+    route = None if declared is None else declared.route(names_sender=sender.source != "environment")
+    if route is None:
+        raise ValueError(f"{sender.channel} has no address for such a sender")
+    return base + route.address(sender.id)
 
 
 def register_webhook(sender: Sender, *, base_url: str | None = None, drop_pending: bool = False) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from backend.channels import registry, richtext
 from backend.channels.base import Content, Credentials, Operation
 from backend.channels.telegram_bot import TelegramBot, administration, formatting
@@ -12,6 +14,7 @@ from tests.channels.telegram_bot.conftest import CREDENTIALS, bot_at
 
 
 class TestTelegramBot(ChannelContract):
+    name = "telegram_bot"
     message_id = "77"
     credentials: Credentials = CREDENTIALS
     operation = Operation("send", chat_id="42", content=Content("hello"))
@@ -24,6 +27,11 @@ class TestTelegramBot(ChannelContract):
 
     def signed(self, body: bytes) -> dict[str, str]:
         return {"X-Telegram-Bot-Api-Secret-Token": self.secret}
+
+    @property
+    def bodies(self) -> list[bytes]:
+        folder = Path(__file__).parents[2] / "payloads" / "telegram"
+        return [path.read_bytes() for path in sorted(folder.glob("*.json"))]
 
     def units(self, content: Content) -> tuple[int, int]:
         visible = richtext.visible(formatting.runs_of(content.text, content.format))

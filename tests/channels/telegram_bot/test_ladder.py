@@ -204,6 +204,16 @@ def test_a_picture_without_words_has_nothing_that_could_go_alone() -> None:
     assert restated(BOT, [Content(media=(PHOTO,))], form) == []
 
 
+def test_words_that_only_name_a_picture_do_not_go_without_it() -> None:
+    part = Content("📎 Disk full", media=(PHOTO,), caption_only=True)
+    op = Operation("send", chat_id="42", content=part)
+    form = BOT.milder(op, refusal("not enough rights to send photos to the chat"))
+    assert form is not None
+    assert restated(BOT, [part], form) == []
+    as_document = restated(BOT, [part], AS_MEANT)
+    assert [(piece.text, len(piece.media)) for piece in as_document] == [("📎 Disk full", 1)]
+
+
 def test_the_picture_of_a_long_text_falls_away_and_the_texts_move_up() -> None:
     content = Content("x" * 5000, "plain", ((ACK,),), (PHOTO,))
     accepted, _, _ = climb(content, when(has_media, "not enough rights to send photos to the chat"))

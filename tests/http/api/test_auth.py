@@ -198,6 +198,17 @@ def test_calls_are_limited_per_person(
     assert client.get("/api/auth/me", headers=others).status_code == 200
 
 
+def test_calls_are_limited_per_workspace_whatever_tokens_it_has(
+    client: FlaskClient, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = callers.member()
+    tokens = [callers.with_token(person, ["read"]) for _ in range(4)]
+    stranger = callers.signed_in(callers.member())
+    monkeypatch.setattr(config, "_current", settings.model_copy(update={"rate_limits": "api=3/m,workspace_api=3/m"}))
+    assert [client.get("/api/auth/me", headers=one).status_code for one in tokens] == [200, 200, 200, 429]
+    assert client.get("/api/auth/me", headers=stranger).status_code == 200
+
+
 # --- tokens -------------------------------------------------------------------------------------------------
 
 
@@ -291,6 +302,20 @@ def test_signing_out_ends_both_tokens_at_once(client: FlaskClient) -> None:
     assert callers.error_of(client.get("/api/auth/me", headers=headers), 401)["code"] == "token_revoked"
     assert callers.error_of(refresh(client, tokens["refresh_token"]), 401)["code"] == "token_revoked"
     assert actions()[-1] == "sign_in.ended"
+
+
+def test_a_token_that_was_verified_before_expires_and_is_revoked_all_the_same(client: FlaskClient) -> None:
+    registered = register(client)
+    headers = callers.bearer(registered["access_token"])
+    for _ in range(2):
+        assert client.get("/api/auth/me", headers=headers).status_code == 200
+    # A verified access token does not become a refresh token.
+    callers.error_of(refresh(client, registered["access_token"]), 401)
+    clock.move(3601)
+    assert callers.error_of(client.get("/api/auth/me", headers=headers), 401)["code"] == "token_expired"
+    clock.reset()
+    client.post("/api/auth/logout", headers=headers)
+    assert callers.error_of(client.get("/api/auth/me", headers=headers), 401)["code"] == "token_revoked"
 
 
 def test_a_role_counts_from_the_next_request_on(client: FlaskClient) -> None:

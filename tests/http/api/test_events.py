@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,11 +10,21 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from backend.core.database import db, system_scope
-from backend.models import AuditEntry, Message, NotificationEvent, User, Workspace
+from backend.models import (
+    AuditEntry,
+    Conversation,
+    Delivery,
+    Message,
+    MessageKey,
+    NotificationEvent,
+    User,
+    Workspace,
+)
 from backend.services import senders
 from tests.http import callers
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
+from tests.support.statements import recorded
 
 EVENT = {"type": "post_success", "data": {"platform": "instagram", "likes": 3}}
 
@@ -203,3 +214,47 @@ def test_reporting_leaves_an_audit_entry(client: FlaskClient, admin: User) -> No
     with system_scope("a look from outside"):
         entry = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "event.reported")).one()
     assert (entry.actor, entry.subject) == (f"user:{admin.id}", f"event:{made['event_id']}")
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "most"),
+    [
+        ({}, {}, 6),
+        ({}, {"Idempotency-Key": "once"}, 8),
+        ({"subject": "post:1", "version": 1}, {}, 8),
+    ],
+)
+def test_an_event_is_stored_with_its_message_by_few_statements(
+    client: FlaskClient, admin: User, body: dict[str, Any], headers: dict[str, str], most: int
+) -> None:
+    link(admin)
+    signed_in = callers.signed_in(admin)
+    client.post("/api/events", json=EVENT, headers=signed_in)  # what the process learns once
+    db.session.remove()
+    with recorded() as statements:
+        answer = client.post("/api/events", json=EVENT | body, headers=signed_in | headers)
+    assert answer.get_json()["decision"] == "queued"
+    assert len(statements) <= most, statements
+
+
+def test_what_is_stored_at_once_is_whole(client: FlaskClient, admin: User) -> None:
+    link(admin)
+    accepted = client.post("/api/events", json=EVENT, headers=callers.signed_in(admin)).get_json()
+    db.session.remove()
+    with system_scope("a look from outside"):
+        event = db.session.get_one(NotificationEvent, accepted["event_id"])
+        message = db.session.get_one(Message, accepted["message_id"])
+        key = db.session.scalars(select(MessageKey).where(MessageKey.message_id == message.id)).one()
+        (delivery,) = db.session.scalars(select(Delivery).where(Delivery.message_id == message.id))
+        conversation = db.session.get_one(Conversation, message.conversation_id)
+    assert (event.message_id, key.key, key.workspace_id) == (message.id, f"event:{event.id}", admin.workspace_id)
+    assert (message.direction, message.state, message.version, message.user_id) == ("out", "queued", 1, admin.id)
+    assert (delivery.part, delivery.state, delivery.reason, delivery.chat_key) == (
+        0,
+        "due",
+        "queued",
+        conversation.chat_key,
+    )
+    assert delivery.expires_at is not None
+    assert delivery.expires_at - delivery.due_at == timedelta(hours=24)
+    assert conversation.last_message_at == message.created_at

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from backend.core.database import db, system_scope
 from backend.models import StoredFile, User
-from backend.services import attachments
+from backend.services.files import stored_files
 from tests.http import callers
 from tests.support import factories
 
@@ -111,7 +111,7 @@ def test_a_body_over_the_bound_is_refused_before_it_is_read(client: FlaskClient,
 
 
 def test_a_file_over_the_bound_is_refused(client: FlaskClient, operator: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attachments, "MAX_DOCUMENT", 10)
+    monkeypatch.setattr(stored_files, "MAX_DOCUMENT", 10)
     assert callers.error_of(upload(client, operator, b"x" * 11), 413)["code"] == "file_too_large"
     assert stored() == 0
 

@@ -80,8 +80,8 @@ def test_a_silences_end_is_read_in_the_persons_zone(alerting, browser):
         ({"label": ["host"] * 3, "op": ["=~"] * 3, "value": ["a{900}"] * 3}, "too large together"),
         ({"label": "host", "op": "≈", "value": "a"}, "Choose one of"),
         ({"label": "host", "op": "=", "value": "a", "ends_at": "2001-01-01T10:00"}, "The end lies in the past."),
-        ({"label": "host", "op": "=", "value": "a", "ends_at": "tomorrow"}, "Give a date and a time."),
-        ({"label": "host", "op": "=", "value": "a", "seconds": "1"}, "That is too little."),
+        ({"label": "host", "op": "=", "value": "a", "ends_at": "tomorrow"}, "is a date and a time."),
+        ({"label": "host", "op": "=", "value": "a", "seconds": "1"}, "For is too little."),
         ({"label": "host", "op": "!=", "value": "a"}, "match everything"),
     ],
 )
@@ -165,13 +165,13 @@ def test_a_policy_is_made_changed_and_deleted(alerting, browser):
 @pytest.mark.parametrize(
     ("wrong", "field", "said"),
     [
-        ({"repeat_interval": "soon"}, "repeat_interval", "Write a span like"),
-        ({"repeat_interval": "5s"}, "repeat_interval", "That is too little."),
-        ({"name": ""}, "name", "Something has to stand here."),
+        ({"repeat_interval": "soon"}, "repeat_interval", "is a span of time, such as 30s"),
+        ({"repeat_interval": "5s"}, "repeat_interval", "is too little."),
+        ({"name": ""}, "name", "Name is needed."),
         ({"group_by": "bad!label"}, "group_by", "Not the name of a label."),
         ({"escalate_after": "1h"}, "escalate_after", "Say to whom"),
-        ({"escalate_bot_name": "nobody", "escalate_after": "1h"}, "escalate_bot_name", "There is no bot of that name."),
-        ({"escalate_chat_ids": "x y"}, "escalate_chat_ids", "Chats are numbers"),
+        ({"escalate_bot_name": "nobody", "escalate_after": "1h"}, "escalate_bot_name", "There is no such bot."),
+        ({"escalate_chat_ids": "x y"}, "escalate_chat_ids", "A chat is a number such as"),
         ({"name": "FastRequest"}, "name", "There is a policy of that name."),
     ],
 )

@@ -125,9 +125,9 @@ def test_a_bot_is_added_after_telegram_said_whose_it_is(browser, bot_id, api):
 @pytest.mark.parametrize(
     ("change", "field", "words"),
     [
-        ({"name": ""}, "name", "This is needed."),
+        ({"name": ""}, "name", "Name is needed."),
         ({"name": "@deploy"}, "name", "begins with no @"),
-        ({"token": ""}, "token", "This is needed."),
+        ({"token": ""}, "token", "Token is needed."),
         ({"token": "nonsense"}, "token", "look like a bot’s token"),
         ({"chat_ids": "team"}, "chat_ids", "-1001234567890, or a public name"),
         ({"chat_ids": "-1,-2", "message_thread_id": "7"}, "message_thread_id", "A topic belongs to one chat"),

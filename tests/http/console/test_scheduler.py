@@ -87,14 +87,14 @@ def test_a_message_is_planned_listed_and_shown(browser, message_id):
 @pytest.mark.parametrize(
     ("change", "field", "words"),
     [
-        ({"message": " "}, "message", "This is needed."),
+        ({"message": " "}, "message", "Text is needed."),
         ({"cron": "every day"}, "cron", "cron expression of five fields"),
         ({"cron": ""}, "cron", "cron expression of five fields"),
         ({"timezone": "Mars/Phobos"}, "timezone", "not the name of a time zone"),
         ({"kind": "interval", "every": "5", "unit": "seconds"}, "every", "from 10 seconds"),
-        ({"kind": "interval", "every": "x", "unit": "hours"}, "every", "whole number"),
+        ({"kind": "interval", "every": "x", "unit": "hours"}, "every", "is a whole number."),
         ({"kind": "once", "run_at": "2001-01-01T10:00"}, "run_at", "still to come"),
-        ({"kind": "once", "run_at": "soon"}, "run_at", "A date and a time"),
+        ({"kind": "once", "run_at": "soon"}, "run_at", "is a date and a time."),
         ({"chat_ids": "?"}, "chat_ids", "-1001234567890"),
         ({"bot_name": "nobody"}, "bot_name", "There is no such bot."),
     ],
@@ -106,6 +106,11 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_planned(browser, bot, 
     assert f'id="{field}-err"' in refused.text
     assert words in refused.text
     assert routes.fingerprint() == before
+
+
+def test_a_wrong_timing_is_told_in_the_summary_and_at_its_field_only(browser, bot):
+    refused = browser.post(PATH, NEW | {"cron": "every day"})
+    assert refused.text.count("cron expression of five fields") == 2
 
 
 def test_a_refusal_is_said_in_korean(browser, bot):

@@ -166,10 +166,10 @@ def test_every_page_carries_the_strict_policy_and_nothing_inline(app, browser):
 
 
 def test_files_are_kept_for_ever_under_their_own_address(client):
-    response = client.get(assets.address("switchboard.css"))
+    response = client.get(assets.address("css/base.css"))
     assert response.status_code == 200
     assert "immutable" in response.headers["Cache-Control"]
-    assert client.get("/console/static/old/switchboard.css").headers["Cache-Control"] == "no-cache"
+    assert client.get("/console/static/old/css/base.css").headers["Cache-Control"] == "no-cache"
     for wrong in ("nothing.css", "../pages.py", "%2e%2e/pages.py", "vendor"):
         assert client.get(f"/console/static/{assets.version()}/{wrong}").status_code == 404
 

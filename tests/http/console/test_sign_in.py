@@ -103,7 +103,7 @@ def test_a_weak_new_password_is_refused_in_words_and_the_link_stays(
     link = reset_link(person)
     response = stranger.post("/reset-password", {"token": link, "password": password})
     assert response.status_code == 422
-    assert i18n.text(f"console.fault.{code}", language) in response.text
+    assert i18n.text(f"console_faults.{code}", language) in response.text
     done = stranger.post("/reset-password", {"token": link, "password": "a brand new password"})
     assert done.status_code == 303
     assert stranger.client.get_cookie(devices.cookie_name()) is not None

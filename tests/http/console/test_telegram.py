@@ -152,7 +152,7 @@ def test_a_refused_setting_is_named_at_its_field_and_nothing_is_changed(browser,
 def test_errors_are_said_in_the_persons_language(browser):
     browser.post("/console/preferences", {"locale": "ko", "back": "/console/"})
     refused = browser.post("/console/telegram/settings", SETTINGS | {"locale": "ko", "timezone": "Mars/Phobos"})
-    assert "IANA 시간대 이름이 아닙니다" in refused.text
+    assert "Asia/Seoul 같은 시간대 이름이 아닙니다" in refused.text
 
 
 def test_a_test_message_is_queued_for_who_is_linked(browser, linked):

@@ -123,6 +123,22 @@ def test_a_bot_whose_token_is_refused_later_does_not_keep_the_alert_to_itself(ro
     assert row.failed_code is None
 
 
+def test_a_picture_that_may_not_be_posted_is_noted_and_the_alert_stands(room, admin):
+    from backend.models import StoredFile
+    from backend.services.notifications import Attachment
+
+    file = StoredFile(key="k", filename="a.png", mime="image/png", size=9, sha256="0", created_at=clock.now())
+    db.session.add(file)
+    db.session.commit()
+    room.raise_("Disk full", attachment=Attachment("photo", file_id=file.id))
+    picture = room.messages()[1]
+    assert (picture.body["parts"][0]["text"], picture.body["parts"][0]["caption_only"]) == ("📎 Disk full", True)
+    fail(picture, "media_not_allowed")
+    run_timers()
+    assert room.trace()[-1] == "attachment_failed"
+    assert (room.alert().undelivered_code, len(room.messages())) == (None, 2)
+
+
 def test_an_alert_that_waited_too_long_is_no_longer_waited_for(room, admin):
     room.raise_("Disk full")
     clock.move(24 * 3600 + 1)

@@ -136,7 +136,7 @@ def test_reopened_by_a_person(group: Group) -> None:
     group.report()
     group.report("resolved")
     group.delete()
-    actions.act(group.room.alert().id, "reopen", BY)
+    actions.apply(group.room.alert().id, "reopen", BY)
     group.settle()
     assert group.sees == ["🟠 <b>Disk full</b>"]
 
@@ -161,7 +161,7 @@ def test_two_that_find_out_at_once_say_it_once(group: Group) -> None:
         events.publish("message_gone", message_id=message.id, code="message_gone")
         db.session.commit()
     with workspace_scope(group.room.home.id):
-        publish.bring_up_to_date(locked_alert.by_id(alert_id), news=True)
+        publish.update_messages(locked_alert.by_id(alert_id), news=True)
         db.session.commit()
     run_timers()
     group.settle()

@@ -116,7 +116,7 @@ def test_silence_and_preview_see_the_same_complete_labels(room, receive, matcher
 )
 def test_the_filter_by_label_sees_what_a_matcher_sees(room, receive, label, value, found):
     receive(firing(CONTAINER | {"__alert_rule_uid__": "u1", "severity": "page"}))
-    listed, _ = queries.listing(labels={label: value})
+    listed, _ = queries.listing(labels=[(label, value)])
     assert len(listed) == found
 
 

@@ -126,9 +126,9 @@ def test_what_fires_again_in_its_group_began_anew(room, receive):
 
 def test_a_person_resolves_now_whatever_was_said(room, receive):
     receive(changed(startsAt=ago(hours=1)))
-    actions.act(room.alert().id, "resolve", BY)
+    actions.apply(room.alert().id, "resolve", BY)
     assert room.alert().ended_at is None
-    actions.act(room.alert().id, "reopen", BY)
+    actions.apply(room.alert().id, "reopen", BY)
     assert room.items()[0].ended_at is None
 
 
@@ -312,17 +312,17 @@ def joined(room, receive, sent) -> None:
 
 def test_what_joined_is_no_news_below_resolved_nor_when_it_is_opened_again(room, receive, sent):
     joined(room, receive, sent)
-    actions.act(room.alert().id, "resolve", BY)
+    actions.apply(room.alert().id, "resolve", BY)
     assert "Resolved by" in room.texts()[-1]
     assert "joined" not in room.texts()[-1]
-    actions.act(room.alert().id, "reopen", BY)
+    actions.apply(room.alert().id, "reopen", BY)
     assert "joined" not in room.texts()[-1]
 
 
 @pytest.mark.parametrize("act", ["ack", "snooze"])
 def test_why_it_came_is_not_said_once_somebody_has_it(room, receive, sent, act):
     joined(room, receive, sent)
-    actions.act(room.alert().id, act, BY)
+    actions.apply(room.alert().id, act, BY)
     assert "joined" not in room.texts()[-1]
 
 
@@ -334,7 +334,7 @@ def test_nobody_has_acknowledged_it_is_not_said_below_acknowledged(room, sent):
     sent(room.messages()[0])
     room.pass_time(301)
     assert "Nobody has acknowledged it" in room.texts()[-1]
-    actions.act(room.alert().id, "ack", BY)
+    actions.apply(room.alert().id, "ack", BY)
     assert "Nobody has acknowledged it" not in room.texts()[-1]
 
 

@@ -98,7 +98,7 @@ def test_it_repeats_until_somebody_acknowledges(room, policy, sent):
         assert len(room.messages()) == number + 2
     assert "Nobody has acknowledged it" in room.texts()[-1]
     sent(room.messages()[-1])
-    actions.act(room.alert().id, "ack", BY)
+    actions.apply(room.alert().id, "ack", BY)
     room.pass_time(3001)
     assert len(room.messages()) == 3
 
@@ -129,7 +129,7 @@ def test_it_escalates_to_people_in_their_own_chat_when_nobody_acknowledges(room,
 def test_an_acknowledged_alert_does_not_escalate(room, policy, ada):
     policy(escalate_after=600, escalate_user_ids=[ada.id])
     room.raise_("Disk full")
-    actions.act(room.alert().id, "ack", BY)
+    actions.apply(room.alert().id, "ack", BY)
     room.pass_time(601)
     assert len(room.messages()) == 1
 
@@ -150,7 +150,7 @@ def test_an_escalation_that_reaches_nobody_reaches_the_admins(room, policy, home
 def test_a_snooze_ends_with_a_sound(room, sent):
     room.raise_("Disk full")
     sent(room.messages()[0])
-    actions.act(room.alert().id, "snooze", BY, seconds=3600)
+    actions.apply(room.alert().id, "snooze", BY, seconds=3600)
     assert "Snoozed by" in room.texts()[0]
     room.raise_("Disk full")
     room.pass_time(3599)
@@ -164,7 +164,7 @@ def test_an_acknowledgement_does_not_last_for_ever(room, policy, sent):
     policy(acknowledged_for=600, quiet_after=None)
     room.raise_("Disk full")
     sent(room.messages()[0])
-    actions.act(room.alert().id, "ack", BY)
+    actions.apply(room.alert().id, "ack", BY)
     room.pass_time(600)
     assert "still firing" in room.texts()[1]
 
@@ -173,7 +173,7 @@ def test_something_new_takes_back_what_was_acknowledged(room, policy, sent):
     policy(group_by=["service"], group_wait=0, group_interval=0)
     fire(room, "db-1")
     sent(room.messages()[0])
-    actions.act(room.alert().id, "ack", BY)
+    actions.apply(room.alert().id, "ack", BY)
     fire(room, "db-2")
     assert room.alert().state == "firing"
     assert len(room.messages()) == 2
@@ -232,14 +232,14 @@ def test_one_alert_that_cannot_be_stepped_does_not_hold_up_the_others(room, poli
     room.raise_("web-1 is down", labels={"service": "web"})
     from backend.services.alerts.messages import notify
 
-    real = notify.tell
+    real = notify.notify
 
-    def tell(case: Any, note: str | None = None) -> Any:
+    def fail_for_db(case: Any, note: str | None = None) -> Any:
         if case.alert.labels["service"] == "db":
             raise ValueError("a defect")
         return real(case, note)
 
-    monkeypatch.setattr(notify, "tell", tell)
+    monkeypatch.setattr(notify, "notify", fail_for_db)
     room.pass_time(30)
     assert ["web-1" in text for text in room.texts()] == [True]
     monkeypatch.undo()

@@ -15,7 +15,7 @@ from backend.core.database import db
 from backend.core.leases import LeaseKeeper
 from backend.models import Attempt, Message, MessagePart, Sender, SenderLease
 from backend.services import delivery
-from backend.services.dispatch import recovery
+from backend.services.dispatch import gate_sweep, recovery
 from backend.services.dispatch.claims import ClaimRequest, claim
 from tests.support import factories
 from tests.support.engine import dispatching, fresh, idle, left, run_until, say, until
@@ -119,7 +119,7 @@ def test_a_revoked_token_disables_the_bot_and_keeps_the_message(app, channel, ho
     channel.script = lambda op: SenderDisabled("token_revoked")
     message = say(factories.conversation(home, bot), "hello")
     run_until(app, lambda: not db.session.get_one(Sender, bot.id, populate_existing=True).is_active)
-    recovery.explain_disabled()
+    gate_sweep.apply()
     assert delivery.status_of(fresh(message)).reason == "sender_disabled"
     channel.script = None
     bot.is_active, bot.disabled_code = True, None
@@ -266,7 +266,7 @@ def test_what_was_queued_while_its_chat_was_being_blocked_is_canceled_and_never_
     lease = LeaseKeeper(db.engine, "one").acquire([bot.id])[0]
     with db.engine.begin() as connection:
         assert claim(connection, [ClaimRequest(bot.id, lease.epoch, 5)], [], clock.now()) == []
-    assert recovery.cancel_blocked() == 1
+    assert gate_sweep.apply() == 1
     assert (fresh(message).state, message.error) == ("canceled", "bot_blocked")
 
 

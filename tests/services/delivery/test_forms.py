@@ -88,6 +88,14 @@ def test_every_decoration_gives_way_to_the_words(app, channel, chat, content, re
     assert len(channel.accepted) == 1
 
 
+def test_words_that_only_name_a_picture_that_may_not_be_posted_are_not_sent(app, channel, chat):
+    channel.judge = no_media
+    message = say(chat, Content("📎 Disk full", media=(PICTURE,), caption_only=True))
+    run_until(app, idle)
+    assert (fresh(message).state, fresh(message).error) == ("failed", "media_not_allowed")
+    assert channel.accepted == []
+
+
 def test_a_refusal_in_a_later_part_leaves_the_parts_before_it_alone(app, channel, chat):
     channel.judge = lambda op: "BUTTON_URL_INVALID" if any(b.url for row in op.content.buttons for b in row) else None
     message = say(chat, Content("x" * 4096 + "y" * 4090, "plain", ((OPEN, ACK),)))

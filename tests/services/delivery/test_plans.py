@@ -12,11 +12,14 @@ from backend.core import clock
 from backend.core.database import db
 from backend.core.leases import LeaseKeeper
 from backend.models import Delivery
+from backend.services.delivery import gate
 from backend.services.dispatch import claims as claiming
 from backend.services.dispatch import outcomes
+from backend.services.dispatch.claim_statement import claim_statement
 from backend.services.dispatch.claim_watermarks import ClaimWatermarks
 from tests.support import factories
 
+CLAIM = claim_statement(gate.RULES)
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
@@ -44,7 +47,7 @@ def floored(bot):
 @pytest.mark.parametrize("floors_of", [lambda _bot: ClaimWatermarks(), floored])
 def test_a_claim_reads_the_beginning_of_a_long_queue(everything, claims, bot, long_queue, floors_of):
     want = claiming.ClaimRequest(bot.id, long_queue, 25, floors=floors_of(bot).of(bot.id))
-    plan = plan_of(claims, claiming.CLAIM, claiming.values_of([want], [], clock.now()))
+    plan = plan_of(claims, CLAIM, claiming.values_of([want], [], clock.now()))
     read = {node["Index Name"]: node["Actual Rows"] * node["Actual Loops"] for node in nodes(plan) if reads_due(node)}
     assert read.keys() == {"ix_deliveries_due"}
     assert read["ix_deliveries_due"] <= 26
@@ -52,7 +55,7 @@ def test_a_claim_reads_the_beginning_of_a_long_queue(everything, claims, bot, lo
 
 def test_whether_a_chat_has_something_in_flight_is_asked_by_chat(everything, claims, bot, long_queue):
     want = claiming.ClaimRequest(bot.id, long_queue, 25)
-    plan = plan_of(claims, claiming.CLAIM, claiming.values_of([want], [], clock.now()))
+    plan = plan_of(claims, CLAIM, claiming.values_of([want], [], clock.now()))
     (asked,) = [node for node in nodes(plan) if node.get("Index Name") == "ix_deliveries_sending"]
     assert "chat_key" in asked["Index Cond"]
 
@@ -60,7 +63,7 @@ def test_whether_a_chat_has_something_in_flight_is_asked_by_chat(everything, cla
 def test_what_was_sent_is_found_by_its_id(everything, claims, bot, long_queue):
     want = claiming.ClaimRequest(bot.id, long_queue, 25)
     with claims.begin() as connection:
-        claimed = connection.execute(claiming.CLAIM, claiming.values_of([want], [], clock.now())).all()
+        claimed = connection.execute(CLAIM, claiming.values_of([want], [], clock.now())).all()
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE deliveries"))
     values = {

@@ -18,6 +18,7 @@ from backend.models import (
     Alert,
     Attempt,
     DailySummary,
+    FileFetch,
     IdempotencyKey,
     JobRun,
     LinkToken,
@@ -25,9 +26,11 @@ from backend.models import (
     OutgoingDelivery,
     OutgoingWebhook,
     PasswordReset,
+    PendingReceipt,
     Schedule,
     ScheduleFire,
     SignIn,
+    UnknownRecipient,
     WebhookEvent,
     WebhookEventKey,
 )
@@ -185,6 +188,31 @@ def sign_in(bot, person, at):
     )
 
 
+def pending_receipt(bot, person, at):
+    made = PendingReceipt(sender_id=bot.id, due_at=at, created_at=at)
+    made.payload = "{}"
+    return made
+
+
+def unknown_recipient(bot, person, at):
+    return UnknownRecipient(sender_id=bot.id, recipient_id=uuid.uuid4().hex, count=1, first_at=at, last_at=at)
+
+
+def file_fetch(bot, person, at):
+    return FileFetch(
+        workspace_id=person.workspace_id,
+        owner_kind="post",
+        owner_id=1,
+        kind="photo",
+        source_kind="url",
+        state="failed",
+        max_tries=3,
+        due_at=at,
+        created_at=at,
+        ended_at=at,
+    )
+
+
 Make = Callable[[Any, Any, datetime], Any]
 DELETING: dict[str, tuple[Make, timedelta]] = {
     "webhook duplicates' keys": (event_key, timedelta(days=7)),
@@ -197,8 +225,12 @@ DELETING: dict[str, tuple[Make, timedelta]] = {
     "fires of schedules": (schedule_fire, timedelta(days=90)),
     "outgoing webhooks' log": (outgoing_delivery, timedelta(days=30)),
     "decided daily summaries": (daily_summary, timedelta(days=90)),
+    "ended fetches of files": (file_fetch, timedelta(days=7)),
     "password resets": (password_reset, timedelta(days=7)),
+    "receipts without a message": (pending_receipt, timedelta(days=7)),
+    "recipients that nobody owns": (unknown_recipient, timedelta(days=90)),
     "ended sign-ins": (sign_in, timedelta(days=30)),
+    "processed webhook events": (event, timedelta(days=30)),
 }
 
 
@@ -231,19 +263,26 @@ def test_every_rule_is_tested():
     assert {name for name, _, _ in retention.RULES} == {*DELETING, "raw webhook bodies"}
 
 
-def test_a_webhook_body_goes_after_thirty_days_and_its_event_stays(person, bot):
+def test_after_thirty_days_only_what_could_not_be_processed_stays_without_its_body(person, bot):
     now = clock.now()
     older, younger = now - timedelta(days=30) - MOMENT, now - timedelta(days=30) + MOMENT
-    put(event(bot, person, older), event(bot, person, younger), event(bot, person, older, state="new"))
-    assert housekeeping.retain(Turn(5.0)) == 2
+    parked = event(bot, person, older, state="parked", error="unparsable")
+    put(event(bot, person, older), event(bot, person, younger), event(bot, person, older, state="new"), parked)
+    put(event(bot, person, older, state="waiting"))
+    assert housekeeping.retain(Turn(5.0)) == 4
     rows = db.session.execute(
         select(WebhookEvent.body_encrypted, WebhookEvent.state, WebhookEvent.error).order_by(WebhookEvent.id)
     ).all()
-    assert rows == [(None, "done", None), (b"sealed", "done", None), (None, "parked", "too_old")]
+    assert rows == [
+        (b"sealed", "done", None),
+        (None, "parked", "too_old"),
+        (None, "parked", "unparsable"),
+        (None, "parked", "too_old"),
+    ]
 
 
 def test_an_event_whose_body_is_gone_is_not_touched_again(person, bot):
-    put(event(bot, person, clock.now() - timedelta(days=31)))
+    put(event(bot, person, clock.now() - timedelta(days=31), state="parked"))
     assert housekeeping.retain(Turn(5.0)) == 1
     clock.move(3600)
     assert housekeeping.retain(Turn(5.0)) == 0

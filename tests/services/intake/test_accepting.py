@@ -59,7 +59,7 @@ def test_what_comes_at_once_shares_transactions_and_keeps_its_order(bot):
     keys = {one.conversation_key for one in stored()}
     assert len(keys) == 1
     assert [one.id for one in stored()] == sorted(one.id for one in stored())
-    order = [event_store.arrived(bot, body(number)).key for number in range(150)]
+    order = [event_store.arrived(bot, body(number)).rows[0].key for number in range(150)]
     assert [one.key for one in stored()] == order
 
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import insert, select, text, update
 
 from backend.channels import registry
-from backend.channels.base import Envelope
+from backend.channels.spec import Item
 from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.core.work import Turn
@@ -28,9 +28,9 @@ SECONDS = 20.0
 class Numbered(FakeChannel):
     """Bodies are `{"n": number, "chat": name}`."""
 
-    def envelope(self, body):
+    def items(self, body):
         read = json.loads(body)
-        return Envelope(str(read["n"]), read["chat"], "fake")
+        return [Item(None, str(read["n"]), read["chat"], "fake", body)]
 
     def parse(self, body):
         return [json.loads(body)]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import errno
 import io
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -18,51 +15,19 @@ from backend.core import clock, config
 from backend.core.config import Settings
 from backend.core.database import db, workspace_scope
 from backend.core.errors import Invalid, NotFound, StorageFull, TooLarge
-from backend.core.work import Turn
-from backend.models import JobRun, NotificationEvent, StoredFile, Workspace
-from backend.services import attachments as files
-from backend.services import delivery
-from backend.services.notifications import Attachment, attachments, settings
+from backend.models import FileFetch, JobRun, NotificationEvent, StoredFile, Workspace
+from backend.services import delivery, files
+from backend.services.files import stored_files
+from backend.services.notifications import Attachment, settings
 from tests.services.notifications.conftest import Reporter, mark_sent
 from tests.support import factories
-
-PICTURE = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
-
-
-class Site:
-    """A web server that answers each path as it is told, and counts."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, Callable[[], tuple[int, bytes]]] = {}
-        self.asked: list[str] = []
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                site.asked.append(self.path)
-                status, body = site.answers.get(self.path, lambda: (404, b"nothing"))()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                """Says nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+from tests.support.file_site import PICTURE, Site, claim_file, fetch_files, file_site
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    made = Site()
-    made.answers["/a.png"] = lambda: (200, PICTURE)
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    with file_site() as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -75,10 +40,7 @@ def private_addresses(app: Any, settings: Settings) -> Iterator[None]:
 
 def fetch() -> int:
     """The job, from outside of the test's transaction."""
-    db.session.commit()
-    settled = attachments.fetch_waiting(Turn(4.0))
-    db.session.expire_all()
-    return settled
+    return fetch_files()
 
 
 def media(report: Reporter) -> list[dict[str, Any]]:
@@ -149,14 +111,14 @@ def test_an_address_is_fetched_in_the_background_and_then_the_message_goes(repor
     assert report.text(message).endswith(f"📎 {site.url}/a.png")
     assert (delivery.status_of(message).reason, site.asked) == ("fetching_attachment", [])
     db.session.commit()
-    assert attachments.WORK.is_due()
+    assert files.WORK.is_due()
     assert fetch() == 1
     assert (event.decision, event.reason) == ("queued", None)
     assert "📎" not in report.text(message)
     (item,) = media(report)
     assert (item["filename"], item["mime"]) == ("a.png", "image/png")
     assert report.deliveries() == [(message.id, "send", "queued")]
-    assert (site.asked, attachments.WORK.is_due(), fetch()) == (["/a.png"], False, 0)
+    assert (site.asked, files.WORK.is_due(), fetch()) == (["/a.png"], False, 0)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +160,7 @@ def test_a_server_in_trouble_is_asked_again_and_then_given_up(report: Reporter, 
 def test_a_process_that_died_while_fetching_loses_nothing(report: Reporter, site: Site) -> None:
     report(attachment=Attachment("photo", url=f"{site.url}/a.png"))
     db.session.commit()
-    assert attachments._claim() is not None
+    assert claim_file() is not None
     assert fetch() == 0
     clock.move(61)
     assert fetch() == 1
@@ -279,7 +241,7 @@ def test_names_people_give_are_made_harmless(given: str | None, kept: str) -> No
 
 
 def test_an_empty_or_too_large_upload_leaves_nothing(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "MAX_DOCUMENT", 10)
+    monkeypatch.setattr(stored_files, "MAX_DOCUMENT", 10)
     with pytest.raises(Invalid):
         files.upload("test", None, "a", io.BytesIO(b""))
     with pytest.raises(TooLarge):
@@ -311,11 +273,11 @@ def test_what_goes_wrong_while_an_attachment_is_stored_is_a_try(
     if place == "record" and isinstance(error, OSError):
         code = "internal_error"
     event = report(attachment=Attachment("photo", url=f"{site.url}/a.png")).id
-    monkeypatch.setattr(files, place, raising(error))
+    monkeypatch.setattr(stored_files, place, raising(error))
     for tries in (1, 2):
         assert fetch() == 0
         carried = db.session.get_one(NotificationEvent, event).attachment or {}
-        assert (carried["state"], carried["tries"]) == ("waiting", tries)
+        assert (carried["state"], db.session.scalars(select(FileFetch.tries)).one()) == ("waiting", tries)
         assert fetch() == 0, "its due time has moved"
         clock.move(30)
     assert fetch() == 1

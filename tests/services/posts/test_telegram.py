@@ -18,6 +18,7 @@ from tests.channels.scripted_server import answer, scripted_server
 from tests.services.posts.conftest import Author
 from tests.support import engine, factories
 from tests.support.fake_channel import FakeChannel
+from tests.support.file_site import fetch_files
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452") + b"\0" * 32
 
@@ -83,9 +84,13 @@ def test_a_picture_at_an_address_is_fetched_first(
         files.script = [answer(500, b"", keep=False), answer(200, PNG, keep=False)]
         post = author.post(media=[{"kind": "photo", "url": f"{files.url}/a.png"}])
         author.publish()
+        assert author.state(post) == ("scheduled", "preparing")
+        fetch_files()
         assert author.state(post) == ("scheduled", "http_500")
         assert author.fresh(post).attempts == 0
         clock.move(31)
+        author.publish()
+        fetch_files()
         author.publish()
         assert author.state(post) == ("publishing", "queued")
     db.session.rollback()
@@ -102,6 +107,7 @@ def test_a_picture_that_is_none_fails_the_post(
         files.script = [answer(200, b"<html>", keep=False)]
         post = author.post(media=[{"kind": "photo", "url": f"{files.url}/a.png"}])
         author.publish()
+        fetch_files()
     assert author.state(post) == ("failed", "not_a_picture")
     assert author.phases(post) == [(0, "failed", "not_a_picture")], "nothing was begun"
     assert author.told()[0][1]["error"] == "The address does not lead to a picture."

@@ -12,7 +12,8 @@ from backend.core import clock, config
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError
 from backend.models import Sender, User, Workspace
-from backend.services import attachments, posts
+from backend.services import files, posts
+from backend.services.files import stored_files
 from tests.services.posts.conftest import PUBLIC, Author
 from tests.support import factories
 
@@ -30,7 +31,7 @@ def refused(author: Author, *args: Any, **options: Any) -> tuple[int, str]:
 
 
 def upload(name: str, content: bytes) -> int:
-    file_id = attachments.upload("user:1", None, name, io.BytesIO(content)).id
+    file_id = files.upload("user:1", None, name, io.BytesIO(content)).id
     db.session.commit()
     return file_id
 
@@ -93,7 +94,7 @@ def test_pictures_that_cannot_be_had_are_refused(
 
 
 def test_an_oversized_photo_is_refused(author: Author, news: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attachments, "MAX_PHOTO", 10)
+    monkeypatch.setattr(stored_files, "MAX_PHOTO", 10)
     media = {"kind": "photo", "file_id": upload("a.png", PNG)}
     assert refused(author, media=[media]) == (413, "file_too_large")
 

@@ -14,13 +14,12 @@ from backend.core import clock, config
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError
 from backend.core.work import Turn
-from backend.models import Alert, Delivery, JobRun, Message, ScheduledFetch, ScheduledMessage, StoredFile, Workspace
-from backend.services import attachments as files
-from backend.services import delivery, scheduled_messages, scheduling
-from backend.services.scheduled_messages import Occasion, contents, file_fetches, sending
-from tests.services.notifications.test_attachments import PICTURE, Site
+from backend.models import Alert, Delivery, FileFetch, JobRun, Message, ScheduledMessage, StoredFile, Workspace
+from backend.services import delivery, files, scheduled_messages, scheduling
+from backend.services.scheduled_messages import Occasion, contents, sending
 from tests.support import engine, factories
 from tests.support.fake_channel import FakeChannel
+from tests.support.file_site import PICTURE, Site, claim_file, fetch_files, file_site
 
 pytestmark = pytest.mark.usefixtures("bot", "scope")
 
@@ -29,11 +28,8 @@ DAILY = {"bot_name": "News", "chat_ids": ["-5001", "5002"], "kind": "cron", "cro
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    made = Site()
-    made.answers["/a.png"] = lambda: (200, PICTURE)
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    with file_site() as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -56,10 +52,11 @@ def fire(seconds: float = 3600) -> None:
 
 
 def fetch() -> int:
-    db.session.commit()
-    tried = file_fetches.fetch_waiting(Turn(4.0))
-    db.session.expire_all()
-    return tried
+    return fetch_files()
+
+
+def live_fetches() -> list[FileFetch]:
+    return list(db.session.scalars(select(FileFetch).where(FileFetch.ended_at.is_(None))))
 
 
 def deliver(app: Any) -> None:
@@ -121,7 +118,7 @@ def test_an_address_is_fetched_anew_each_time_and_goes_out_as_a_file(
         assert len(channel.accepted) == 2 * day
         assert {said.state for said in the_history(planned)[0].messages} == {"sent"}
     assert site.asked == ["/a.png"] * 2
-    assert db.session.scalars(select(ScheduledFetch)).all() == []
+    assert live_fetches() == []
     assert {(part["text"], part["media"][0]["kind"]) for part in parts()} == {("Figures", "photo")}
     assert fetch() == 0
 
@@ -148,7 +145,7 @@ def test_what_cannot_be_fetched_goes_out_once_with_its_address(
     assert db.session.execute(select(JobRun.job, JobRun.code, JobRun.detail)).all() == [
         ("scheduled_message", "attachment_failed", code)
     ]
-    assert (db.session.scalars(select(ScheduledFetch)).all(), db.session.scalars(select(StoredFile)).all()) == ([], [])
+    assert (live_fetches(), db.session.scalars(select(StoredFile)).all()) == ([], [])
 
 
 def test_a_server_in_trouble_is_asked_three_times(site: Site) -> None:
@@ -159,13 +156,13 @@ def test_a_server_in_trouble_is_asked_three_times(site: Site) -> None:
         clock.move(wait)
         fetch()
     assert site.asked == ["/a.png"] * 3
-    assert db.session.scalars(select(ScheduledFetch)).all() == []
+    assert live_fetches() == []
 
 
 def test_a_process_that_died_while_fetching_loses_nothing(app: Any, channel: FakeChannel, site: Site) -> None:
     plan(photo={"url": f"{site.url}/a.png"})
     fire()
-    assert file_fetches._claim() is not None
+    assert claim_file() is not None
     assert fetch() == 0, "it is that process's for a minute"
     clock.move(61)
     assert fetch() == 1
@@ -178,7 +175,7 @@ def test_a_file_that_ends_each_process_is_given_up(site: Site) -> None:
     plan(photo={"url": f"{site.url}/a.png"})
     fire()
     for _ in range(3):
-        assert file_fetches._claim() is not None
+        assert claim_file() is not None
         clock.move(61)
     assert fetch() == 1
     assert site.asked == []
@@ -204,7 +201,8 @@ def test_a_plan_deleted_meanwhile_does_not_keep_its_message_back(app: Any, chann
     planned = plan(photo={"url": f"{site.url}/a.png"})
     fire()
     scheduled_messages.remove("user:1", planned.message.id)
-    assert fetch() == 0
+    assert fetch() == 1
+    assert db.session.scalars(select(StoredFile)).all() == [], "nothing has any use for it"
     clock.move(181)
     deliver(app)
     assert len(channel.accepted) == 2
@@ -367,5 +365,5 @@ def test_a_fire_whose_messages_are_settled_leaves_nothing_to_fetch(site: Site) -
             delivery.cancel(message, "a_test")
         db.session.commit()
     fetch()
-    assert db.session.scalars(select(ScheduledFetch)).all() == []
+    assert live_fetches() == []
     assert {said.state for said in the_history(planned)[0].messages} == {"canceled"}

@@ -7,9 +7,9 @@ from typing import Any, Final
 from flask import Response, request, url_for
 
 from backend.core import config
-from backend.core.errors import AppError, Conflict, Invalid, NotFound
+from backend.core.errors import Conflict, Invalid, NotFound
 from backend.http.console.alerts import texts
-from backend.http.console.kit import durations, forms, pages
+from backend.http.console.kit import durations, form_errors, forms, pages
 from backend.http.console.kit.guards import actor, page
 from backend.http.schemas.alert_rules import AlertPolicyIn
 from backend.models import AlertPolicy
@@ -17,7 +17,7 @@ from backend.services.alerts.rules import policies
 from backend.services.auth import people
 from backend.services.paging import MAX_LIMIT
 
-bp = pages.blueprint("alert_policies")
+bp = pages.blueprint("alert_policies", __name__)
 
 SPANS: Final = (
     "group_wait",
@@ -33,7 +33,26 @@ _TEXTS: Final = ("name", "position", "locale", "escalate_bot_name")
 _LISTS: Final = ("group_by", "escalate_chat_ids")
 _SWITCHES: Final = ("quiet_recoveries", "resolve_reply")
 _SPARE_LINES: Final = 2
-_BY_CODE: Final = {"policy_exists": "name", "person_not_found": "escalate_user_ids", "no_chats": "escalate_bot_name"}
+
+
+_LABELS: Final = (*SPANS, *_TEXTS, *_LISTS, *_SWITCHES)
+FORM: Final = form_errors.Form(
+    "policy",
+    labels={name: f"console_alerts.policy.{name}" for name in _LABELS}
+    | {
+        "escalate_user_ids": "console_alerts.policy.people",
+    }
+    | texts.MATCHER_LABELS,
+    field_of=texts.field_of,
+    by_code={
+        "policy_exists": "name",
+        "person_not_found": "escalate_user_ids",
+        "no_chats": "escalate_bot_name",
+        "bot_not_found": "escalate_bot_name",
+        "bot_inactive": "escalate_bot_name",
+        "bot_unavailable": "escalate_bot_name",
+    },
+)
 
 
 @bp.get("/console/alerts/policies")
@@ -41,7 +60,7 @@ _BY_CODE: Final = {"policy_exists": "name", "person_not_found": "escalate_user_i
 def listing() -> Response:
     """All policies, in the order in which they are tried, and what holds without one."""
     return pages.render(
-        "alert_policies.html",
+        "alerts/policies.html",
         "alerts",
         pages.t("console_alerts.tab.policies"),
         policies=policies.listing(),
@@ -93,7 +112,7 @@ def delete(policy_id: int) -> Response:
 def setup() -> Response:
     """How Alertmanager, Grafana and a shell script report here, with this instance's address filled in."""
     address = (config.get().site_url or request.host_url).rstrip("/")
-    return pages.render("alert_setup.html", "alerts", pages.t("console_alerts.tab.setup"), address=address)
+    return pages.render("alerts/setup.html", "alerts", pages.t("console_alerts.tab.setup"), address=address)
 
 
 def _save(policy: AlertPolicy | None) -> Response:
@@ -110,7 +129,7 @@ def _save(policy: AlertPolicy | None) -> Response:
         else:
             policies.change(actor().label, policy.id, wanted.model_dump())
     except (Invalid, Conflict, NotFound) as error:
-        return _form(policy, given, lines, _faults(error), status=error.status)
+        return _form(policy, given, lines, form_errors.by_field(error, FORM), status=error.status)
     return pages.done(url_for(".listing"), pages.t("console_alerts.done.policy_saved"))
 
 
@@ -133,14 +152,6 @@ def _fields(given: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _faults(error: AppError) -> dict[str, str]:
-    if isinstance(error, Invalid) and isinstance(error.detail, list):
-        found = texts.faults(error)
-        return {name.split(".")[0] if name.split(".")[0] in _LISTS else name: text for name, text in found.items()}
-    field = _BY_CODE.get(error.code, "escalate_bot_name" if error.code.startswith("bot_") else "")
-    return {field: texts.words(error.code, error.message)}
-
-
 def _values(policy: AlertPolicy) -> dict[str, Any]:
     return {
         "name": policy.name,
@@ -149,7 +160,7 @@ def _values(policy: AlertPolicy) -> dict[str, Any]:
         "escalate_bot_name": policy.escalate_bot_name or "",
         "group_by": ", ".join(policy.group_by),
         "escalate_chat_ids": ", ".join(policies.chats_of(policy)),
-        "escalate_user_ids": [str(one) for one in policy.escalate_user_ids],
+        "escalate_user_ids": [str(user_id) for user_id in policy.escalate_user_ids],
         **{name: durations.shown(getattr(policy, name)) for name in SPANS},
         **{name: getattr(policy, name) for name in _SWITCHES},
     }
@@ -163,10 +174,10 @@ def _form(
     *,
     status: int = 200,
 ) -> Response:
-    found, _ = people.listing(cursor=None, limit=MAX_LIMIT)
+    persons, _ = people.listing(cursor=None, limit=MAX_LIMIT)
     title = policy.name if policy is not None else pages.t("console_alerts.policy.new")
     return pages.render(
-        "alert_policy.html",
+        "alerts/policy.html",
         "alerts",
         title,
         status,
@@ -175,5 +186,5 @@ def _form(
         given=given,
         lines=[*lines, *({"label": "", "op": "=", "value": ""} for _ in range(_SPARE_LINES))],
         faults=faults,
-        people=[one for one in found if one.disabled_at is None],
+        people=[person for person in persons if person.disabled_at is None],
     )

@@ -1,4 +1,4 @@
-"""Silences: what is hushed, since when and until when; made with a look at what it would hush."""
+"""Silences: what is silenced, since when and until when; made with a preview of what it would silence."""
 
 from __future__ import annotations
 
@@ -11,17 +11,28 @@ from backend.core import clock
 from backend.core.errors import Invalid, NotFound
 from backend.http.console.alerts import texts
 from backend.http.console.alerts.views import by
-from backend.http.console.kit import forms, pages
+from backend.http.console.kit import form_errors, forms, pages
 from backend.http.console.kit.guards import page
 from backend.http.schemas.alert_rules import AlertSilenceIn, SilencePreviewIn
 from backend.services.alerts import queries
 from backend.services.alerts.lifecycle import actions
 from backend.services.alerts.rules import silence_preview, silences
 
-bp = pages.blueprint("alert_silences")
+bp = pages.blueprint("alert_silences", __name__)
 
 SPANS: Final = (1800, 7200, 8 * 3600, 86_400, 7 * 86_400)
 """For how long one can silence without naming an end, in seconds."""
+FORM: Final = form_errors.Form(
+    "silence",
+    labels={
+        "seconds": "console_alerts.silence.for",
+        "ends_at": "console_alerts.silence.until",
+        "starts_at": "console_alerts.silence.from",
+        "comment": "console_alerts.silence.why",
+    }
+    | texts.MATCHER_LABELS,
+    field_of=texts.field_of,
+)
 _STATES: Final = ("active", "pending", "disabled", "expired")
 _SPARE_LINES: Final = 1
 _LEAST_LINES: Final = 2
@@ -34,13 +45,13 @@ def listing() -> Response:
     given = forms.query_values("state", "cursor")
     state = given.get("state") if given.get("state") in _STATES else None
     kept: dict[str, Any] = {"state": state} if state else {}
-    found, following = silences.listing(state=state, cursor=given.get("cursor"), limit=50)
+    listed, following = silences.listing(state=state, cursor=given.get("cursor"), limit=50)
     return pages.render(
-        "alert_silences.html",
+        "alerts/silences.html",
         "alerts",
         pages.t("console_alerts.tab.silences"),
-        rows=[(one, silences.state_of(one)) for one in found],
-        hushing=silences.silencing_now(found),
+        rows=[(silence, silences.state_of(silence)) for silence in listed],
+        hushing=silences.silencing_now(listed),
         state=state,
         states=_STATES,
         older=url_for(".listing", cursor=following, **kept) if following else None,
@@ -65,41 +76,43 @@ def new() -> Response:
 @bp.get("/console/alerts/silences/preview")
 @page("operator")
 def preview() -> Response:
-    """What the lines of the form would hush now. Stores nothing."""
+    """What the lines of the form would silence now. Stores nothing."""
     try:
         matchers = _matchers(SilencePreviewIn, forms.rows(request.args, "label", "op", "value"), {})
-        found = silence_preview.preview([one.model_dump() for one in matchers.matchers])
+        previewed = silence_preview.preview([matcher.model_dump() for matcher in matchers.matchers])
     except Invalid as error:
-        return pages.fragment("alert_preview.html", found=None, faults=texts.faults(error))
-    return pages.fragment("alert_preview.html", found=found, overviews=queries.overviews(found.alerts), faults={})
+        return pages.fragment("alerts/silence_preview.html", found=None, faults=form_errors.by_field(error, FORM))
+    return pages.fragment(
+        "alerts/silence_preview.html", found=previewed, overviews=queries.overviews(previewed.alerts), faults={}
+    )
 
 
 @bp.post("/console/alerts/silences")
 @page("operator")
 def create() -> Response:
-    """Hushes from now, or a beginning, for a while or until an end."""
+    """Silences from now, or a beginning, for a while or until an end."""
     given = forms.values("seconds", "starts_at", "ends_at", "comment")
     lines = forms.rows(request.form, "label", "op", "value")
     try:
         wanted = _matchers(AlertSilenceIn, lines, _times(given))
         starts_at = wanted.starts_at or clock.now()
         ends_at = wanted.ends_at or starts_at + timedelta(seconds=wanted.seconds or actions.SILENCE_SECONDS)
-        made = silences.make(
-            by(), [one.model_dump() for one in wanted.matchers], starts_at, ends_at, comment=wanted.comment
+        silence = silences.make(
+            by(), [matcher.model_dump() for matcher in wanted.matchers], starts_at, ends_at, comment=wanted.comment
         )
     except Invalid as error:
-        return _form(lines, given, texts.faults(error), status=error.status)
+        return _form(lines, given, form_errors.by_field(error, FORM), status=error.status)
     return pages.done(
         forms.back(url_for(".listing")),
-        pages.t("console_alerts.done.silence", until=texts.moment(made.ends_at)),
-        undo=url_for(".end", silence_id=made.id),
+        pages.t("console_alerts.done.silence", until=texts.moment(silence.ends_at)),
+        undo=url_for(".end", silence_id=silence.id),
     )
 
 
 @bp.post("/console/alerts/silences/<int:silence_id>/end")
 @page("operator")
 def end(silence_id: int) -> Response:
-    """What it hushes is heard again."""
+    """What it silences is heard again."""
     silences.end(by(), silence_id)
     return pages.done(url_for(".listing"), pages.t("console_alerts.done.silence_ended"))
 
@@ -118,9 +131,9 @@ def _form(
         "zone": pages.zone().key,
     }
     if request.headers.get("HX-Request"):
-        return pages.fragment("alert_silence_form.html", status, in_dialog=True, **values)
+        return pages.fragment("alerts/silence_form.html", status, in_dialog=True, **values)
     title = pages.t("console_alerts.act.new_silence")
-    return pages.render("alert_silence.html", "alerts", title, status, in_dialog=False, width="text", **values)
+    return pages.render("alerts/silence.html", "alerts", title, status, in_dialog=False, width="text", **values)
 
 
 def _matchers(schema: Any, lines: list[dict[str, str]], times: dict[str, Any]) -> Any:

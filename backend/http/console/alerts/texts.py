@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from babel.dates import format_datetime
 
-from backend.core import i18n
-from backend.core.errors import Invalid
-from backend.http.console.kit import pages
+from backend.http.console.kit import form_errors, pages
+
+MATCHER_LABELS: Final = {
+    "matchers": "console_alerts.matchers",
+    "matchers.label": "console_alerts.matcher.its_label",
+    "matchers.value": "console_alerts.matcher.its_value",
+    "matchers.op": "console_alerts.matcher.its_op",
+}
 
 
-def faults(error: Invalid) -> dict[str, str]:
-    """What is wrong by field, in the person's language where the console has words for the code."""
-    listed = error.detail if isinstance(error.detail, list) else []
-    found = {}
-    for one in listed:
-        if isinstance(one, Mapping):
-            found[str(one.get("field", ""))] = words(str(one.get("code", "")), str(one.get("message", "")))
-    return found or {"": words(error.code, error.message)}
+def field_of(path: str) -> str:
+    """The field of a form with matchers: what is wrong with one of their lines stands at that line."""
+    name, _, rest = path.partition(".")
+    return f"{name}.{rest.partition('.')[0]}" if name == "matchers" and rest else form_errors.first_part(path)
 
 
 def moment(value: datetime) -> str:
     """A moment in the person's zone, as plain text for a toast."""
     shown: str = format_datetime(value.astimezone(pages.zone()), "short", locale=pages.locale())
     return shown
-
-
-def words(code: str, otherwise: str) -> str:
-    """The words of a code, or what the service said."""
-    known = f"console_alerts.fault.{code}"
-    return pages.t(known) if known in i18n.catalog(pages.locale()) else otherwise

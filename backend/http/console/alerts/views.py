@@ -18,7 +18,7 @@ from backend.services.alerts.queries import Overview
 from backend.services.auth import people
 from backend.services.bots import resolution
 
-bp = pages.blueprint("alerts")
+bp = pages.blueprint("alerts", __name__)
 
 FILTERS: Final = ("state", "severity", "bot", "q", "mine", "cursor")
 OPEN_STATES: Final = ("open", *queries.OPEN)
@@ -35,19 +35,19 @@ def listing() -> Response:
     """The alerts that the address asks for. The script asks for the list alone when something has changed."""
     values = _listed(forms.query_values(*FILTERS))
     if request.headers.get("HX-Request"):
-        return pages.fragment("alerts_list.html", **values)
-    return pages.render("alerts.html", "alerts", pages.t("console.nav.alerts"), one=None, **values)
+        return pages.fragment("alerts/rows.html", **values)
+    return pages.render("alerts/listing.html", "alerts", pages.t("console.nav.alerts"), one=None, **values)
 
 
 @bp.get("/console/alerts/<int:alert_id>")
 @page()
 def show(alert_id: int) -> Response:
     """One alert in a drawer beside the list."""
-    one = _shown(alert_id)
+    overview = _shown(alert_id)
     if request.headers.get("HX-Request"):
-        return pages.fragment("alert.html", one=one, address=url_for(".listing"))
+        return pages.fragment("alerts/alert.html", one=overview, address=url_for(".listing"))
     values = _listed(forms.query_values(*FILTERS))
-    return pages.render("alerts.html", "alerts", one["overview"].alert.title, one=one, **values)
+    return pages.render("alerts/listing.html", "alerts", overview["overview"].alert.title, one=overview, **values)
 
 
 @bp.post("/console/alerts/<int:alert_id>/ack")
@@ -100,12 +100,12 @@ def by() -> Attribution:
 
 def _act(alert_id: int, action: Action) -> Response:
     before = queries.get(alert_id).state
-    _, changed = actions.act(alert_id, action, by())
-    said = pages.t(f"console_alerts.done.{states.DONE[action]}" if changed else "console_alerts.done.already")
+    _, changed = actions.apply(alert_id, action, by())
+    words = pages.t(f"console_alerts.done.{states.DONE[action]}" if changed else "console_alerts.done.already")
     back = _UNDO.get(action) if changed and before == "firing" else None
     return pages.done(
         forms.back(url_for(".show", alert_id=alert_id)),
-        said,
+        words,
         undo=url_for(f".{back}", alert_id=alert_id) if back else None,
     )
 
@@ -120,21 +120,24 @@ def _listed(given: dict[str, str]) -> dict[str, Any]:
     wanted: dict[str, Any] = {
         "severity": given.get("severity"),
         "bot_name": given.get("bot"),
-        "labels": {label: value} if equals and label else None,
+        "labels": [(label, value)] if equals and label else [],
         "text": words if words and not (equals and label) else None,
         "by_user_id": actor().user_id if "mine" in given else None,
     }
     following, more = None, 0
     if state in PAST_STATES:
-        found, following = queries.listing(state=state, cursor=given.get("cursor"), **wanted)
+        overviews, following = queries.listing(state=state, cursor=given.get("cursor"), **wanted)
     else:
-        found, count = queries.worst(state=None if state == "open" else state, **wanted)
-        more = count - len(found)
-    items = queries.first_items([one.alert.id for one in found])
+        overviews, count = queries.worst(state=None if state == "open" else state, **wanted)
+        more = count - len(overviews)
+    items = queries.first_items([overview.alert.id for overview in overviews])
     bots, severities = queries.bots_and_severities()
     chosen: dict[str, Any] = {name: text for name, text in given.items() if name != "cursor"}
     return {
-        "rows": [_row(one, queries.words(items[one.alert.id]) if one.alert.id in items else "") for one in found],
+        "rows": [
+            _row(overview, queries.words(items[overview.alert.id]) if overview.alert.id in items else "")
+            for overview in overviews
+        ],
         "more": more,
         "older": url_for(".listing", **chosen, cursor=following) if following else None,
         "tallies": queries.tallies(),
@@ -159,7 +162,7 @@ def _row(overview: Overview, text: str) -> dict[str, Any]:
 
 
 def _state(overview: Overview) -> str:
-    """Its state as the console's table of states has it; what is hushed is not shown as if it rang."""
+    """Its state as the console's table of states has it; what is silenced is not shown as if it rang."""
     alert = overview.alert
     if alert.state == "firing" and any(step.what == "unsilence" for step in overview.upcoming):
         return "silenced"

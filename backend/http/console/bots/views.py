@@ -25,9 +25,28 @@ from backend.services.bots import (
     webhooks,
 )
 
-bp = pages.blueprint("bots")
+bp = pages.blueprint("bots", __name__)
 
 _NAV = "bots"
+FORM = form_errors.Form(
+    "bot",
+    labels={
+        "name": "console_bots.name",
+        "token": "console_bots.token",
+        "chat_ids": "console_bots.chats",
+        "message_thread_id": "console_bots.topic",
+    },
+    by_code={"bot_exists": "name", "token_refused": "token", "token_in_use": "token", "another_bot": "token"},
+)
+TEST_FORM = form_errors.Form(
+    "bot_test",
+    labels={
+        "message": "console_bots.test.message",
+        "chat_id": "console_bots.test.chat",
+        "message_thread_id": "console_bots.topic",
+    },
+    field_of=lambda path: "chat_id" if path.startswith("chat_ids") else form_errors.first_part(path),
+)
 _EXPECTED = (Invalid, Conflict, Unavailable, NotFound)
 """What a form answers for; everything else is a page of its own."""
 
@@ -39,7 +58,7 @@ def listing() -> Response:
     found, following = catalog.listing(actor().workspace_id, cursor=request.args.get("cursor"))
     ways = {bot.id: webhook_state.last_of(bot) for bot in found}
     title = pages.t("console.nav.bots")
-    return pages.render("bots.html", _NAV, title, bots=serializers.shown(found), ways=ways, following=following)
+    return pages.render("bots/listing.html", _NAV, title, bots=serializers.shown(found), ways=ways, following=following)
 
 
 @bp.get("/console/bots/meaning")
@@ -53,9 +72,9 @@ def meaning() -> Response:
     except (NotFound, Conflict, Invalid) as error:
         found, fault = None, form_errors.told(error)
     if request.headers.get("HX-Request"):
-        return pages.fragment("bots_meaning.html", asked_name=name, meaning=found, fault=fault)
+        return pages.fragment("bots/meaning.html", asked_name=name, meaning=found, fault=fault)
     title = pages.t("console_bots.meaning.title")
-    return pages.render("bots_meaning_page.html", _NAV, title, asked_name=name, meaning=found, fault=fault)
+    return pages.render("bots/meaning_page.html", _NAV, title, asked_name=name, meaning=found, fault=fault)
 
 
 @bp.get("/console/bots/new")
@@ -95,7 +114,7 @@ def webhook(bot_id: int) -> Response:
         found, fault = serializers.webhook(webhooks.info(actor().workspace_id, bot_id)), None
     except (Invalid, Unavailable) as error:
         found, fault = None, form_errors.told(error)
-    return _part(bot_id, "bots_webhook.html", webhook=found, fault=fault)
+    return _part(bot_id, "bots/webhook.html", webhook=found, fault=fault)
 
 
 @bp.get("/console/bots/<int:bot_id>/chats")
@@ -106,7 +125,7 @@ def chats(bot_id: int) -> Response:
         found, fault = discovery.of_bot(actor().workspace_id, bot_id), None
     except (Invalid, Unavailable) as error:
         found, fault = None, form_errors.told(error)
-    return _part(bot_id, "bots_chats.html", discovery=found, fault=fault)
+    return _part(bot_id, "bots/chats.html", discovery=found, fault=fault)
 
 
 @bp.post("/console/bots/<int:bot_id>/test")
@@ -127,7 +146,7 @@ def send_test(bot_id: int) -> Response:
         )
         return pages.t("console_bots.said.test", count=len(made))
 
-    return _acted(bot_id, act, fields={"chat_ids": "chat_id"}, form="test")
+    return _acted(bot_id, act, form=TEST_FORM)
 
 
 @bp.post("/console/bots/<int:bot_id>/validate")
@@ -259,19 +278,17 @@ def _show(bot_id: int, error: AppError | None = None, **more: Any) -> Response:
     shown = serializers.bot_json(bot)
     values: dict[str, Any] = {"bot": shown, "way": webhook_state.last_of(bot), "faults": {}, "fault": None, "typed": {}}
     values |= more
-    return pages.render("bots_show.html", _NAV, shown["name"], error.status if error else 200, **values)
+    return pages.render("bots/show.html", _NAV, shown["name"], error.status if error else 200, **values)
 
 
-def _acted(
-    bot_id: int, act: Callable[[], str], *, fields: dict[str, str] | None = None, form: str | None = None
-) -> Response:
+def _acted(bot_id: int, act: Callable[[], str], *, form: form_errors.Form | None = None) -> Response:
     """Does something to a bot and goes back to it; what was refused is said on the bot's page."""
     try:
         said = act()
     except _EXPECTED as error:
         if form is None:
             return _show(bot_id, error, fault=form_errors.told(error))
-        return _show(bot_id, error, faults=form_errors.by_field(error, fields=fields), typed=request.form.to_dict())
+        return _show(bot_id, error, faults=form_errors.by_field(error, form), typed=request.form.to_dict())
     return pages.done(url_for("console_bots.show", bot_id=bot_id), said)
 
 
@@ -283,17 +300,17 @@ def _part(bot_id: int, template: str, **values: Any) -> Response:
 
 
 def _new_form(typed: dict[str, str], error: AppError | None = None) -> Response:
-    found = form_errors.by_field(error) if error is not None else {}
+    found = form_errors.by_field(error, FORM) if error is not None else {}
     status = error.status if error is not None else 200
     title = pages.t("console_bots.new.title")
-    return pages.render("bots_form.html", _NAV, title, status, bot=None, typed=typed, faults=found, width="text")
+    return pages.render("bots/form.html", _NAV, title, status, bot=None, typed=typed, faults=found, width="text")
 
 
 def _change_form(
     bot_id: int, error: AppError | None = None, typed: dict[str, str] | None = None, *, token_fault: bool = False
 ) -> Response:
     bot = serializers.bot_json(catalog.get(actor().workspace_id, bot_id))
-    found = form_errors.by_field(error) if error is not None else {}
+    found = form_errors.by_field(error, FORM) if error is not None else {}
     status = error.status if error is not None else 200
     if typed is None:
         typed = {
@@ -305,4 +322,4 @@ def _change_form(
     values: dict[str, Any] = {"bot": bot, "typed": typed, "faults": {} if token_fault else found}
     values["token_faults"] = found if token_fault else {}
     title = pages.t("console_bots.change.title", name=bot["name"])
-    return pages.render("bots_form.html", _NAV, title, status, width="text", **values)
+    return pages.render("bots/form.html", _NAV, title, status, width="text", **values)

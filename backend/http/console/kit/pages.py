@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -17,10 +15,10 @@ from werkzeug.exceptions import HTTPException
 
 from backend.core import clock, i18n
 from backend.core.database import db, workspace_scope
-from backend.core.errors import AppError, Invalid
+from backend.core.errors import AppError
 from backend.core.logging import get_logger
 from backend.http import errors
-from backend.http.console.kit import assets, form_replay, sessions
+from backend.http.console.kit import assets, components, form_replay, sessions
 from backend.http.console.kit.navigation import GROUPS, Entry
 from backend.services.auth import people
 from backend.services.auth.actor import Actor, reaches
@@ -35,14 +33,9 @@ THEMES: Final = ("light", "dark")
 _TOAST: Final = "toast"
 
 
-def blueprint(name: str) -> APIBlueprint:
-    """A page's blueprint: `console_<name>`, with errors that are pages."""
-    made = APIBlueprint(
-        f"console_{name}",
-        __name__,
-        enable_openapi=False,
-        template_folder=str(Path(__file__).parent.parent / "templates"),
-    )
+def blueprint(name: str, module: str) -> APIBlueprint:
+    """A page's blueprint: `console_<name>`, with errors that are pages, and the templates beside `module`."""
+    made = APIBlueprint(f"console_{name}", module, enable_openapi=False, template_folder="templates")
     made.register_error_handler(AppError, failure)
     made.register_error_handler(HTTPException, _refused)
     made.register_error_handler(Exception, _unexpected)
@@ -73,12 +66,11 @@ def render(template: str, page: str, title: str, status: int = 200, **values: An
     me = _me()
     moment = clock.now()
     shown = render_template(
-        f"console/{template}",
+        template,
         page=page,
         title=title,
         me=me,
         groups=_groups(g.get("actor")),
-        csrf=sessions.csrf_token(g.actor) if g.get("actor") else "",
         theme=request.cookies.get("theme") if request.cookies.get("theme") in THEMES else None,
         toast=_taken_toast(),
         path=request.full_path.rstrip("?"),
@@ -94,8 +86,7 @@ def render(template: str, page: str, title: str, status: int = 200, **values: An
 
 def fragment(template: str, status: int = 200, **values: Any) -> Response:
     """A part of a page, for a request by the script."""
-    csrf = sessions.csrf_token(g.actor) if g.get("actor") else ""
-    return protect(make_response(render_template(f"console/{template}", csrf=csrf, **values), status))
+    return protect(make_response(render_template(template, **values), status))
 
 
 def done(address: str, text: str, *, undo: str | None = None) -> Response:
@@ -126,7 +117,7 @@ def failure(error: AppError) -> Response:
         response = protect(make_response("", error.status, {"HX-Trigger": trigger, "HX-Reswap": "none"}))
     else:
         values = {"error": error, "request_id": g.get("request_id")}
-        response = render("error.html", "", t("console.error.title"), error.status, **values)
+        response = render("kit/error.html", "", t("console.error.title"), error.status, **values)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response
@@ -144,22 +135,6 @@ def _unexpected(error: Exception) -> Response:
     db.session.rollback()
     log.error("unexpected_error", kind=type(error).__name__, path=request.path, exc_info=error)
     return failure(AppError())
-
-
-def faults(error: Invalid) -> dict[str, str]:
-    """The messages of an Invalid by field, for a form; under the empty name what belongs to no field."""
-    listed = error.detail if isinstance(error.detail, list) else []
-    found = {str(one.get("field", "")): _said(one) for one in listed if isinstance(one, Mapping)}
-    return found or {"": error.message}
-
-
-def _said(fault: Mapping[str, Any]) -> str:
-    """In the person's language where there are words for the code, and where in the text it is."""
-    code = f"console.fault.{fault.get('code')}"
-    words = t(code) if code in i18n.catalog(locale()) else str(fault.get("message", ""))
-    if "line" in fault:
-        return t("console.fault.place", message=words, line=fault["line"], column=fault["column"])
-    return words
 
 
 def when(value: datetime | None, *, ago: bool = False, left: bool = False, style: str = "short") -> Markup:
@@ -186,8 +161,20 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         t=t, when=when, asset=assets.address, number=lambda value: i18n.number(value, locale()), lang=locale
     )
-    app.jinja_env.globals.update(_=_own_words, has_page=has_page, may=may, form_id=form_replay.form_id)
-    app.jinja_env.trim_blocks = True
+    app.jinja_env.globals.update(
+        ui=components.Components(app.jinja_env),
+        has_page=has_page,
+        may=may,
+        form_id=form_replay.form_id,
+        csrf_token=csrf_token,
+    )
+    # A line that holds nothing but a statement leaves nothing behind, so that templates can be laid out.
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def csrf_token() -> str:
+    """What the forms of this sign-in carry; nothing before it."""
+    return sessions.csrf_token(g.actor) if g.get("actor") else ""
 
 
 def has_page(endpoint: str) -> bool:
@@ -199,12 +186,6 @@ def may(role: str) -> bool:
     """Whether who has opened the page has at least this role: what they may not do is not offered."""
     actor: Actor | None = g.get("actor")
     return actor is not None and reaches(actor.role, role)
-
-
-def _own_words(words: str) -> str:
-    """The macros of the design name their few own words in English."""
-    code = "console.ui." + words.lower().replace(" ", "_").strip(".…")
-    return t(code) if code in i18n.catalog(locale()) else words
 
 
 def _me() -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from backend.http.console.kit.guards import actor, page
 from backend.http.schemas.auth import ProfileChange
 from backend.services.auth import people
 
-bp = pages.blueprint("preferences")
+bp = pages.blueprint("preferences", __name__)
 
 _YEAR = 365 * 24 * 3600
 

@@ -11,15 +11,31 @@ from flask import Response, request, url_for
 from backend.core import i18n
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.http import bodies
-from backend.http.console.kit import forms, pages
+from backend.http.console.kit import form_errors, forms, pages
 from backend.http.console.kit.guards import actor, page
 from backend.http.schemas.notifications import TypeChange, TypeIn
 from backend.models import NotificationType
 from backend.services.notifications import custom_types, known_types
 
-bp = pages.blueprint("notification_types")
+bp = pages.blueprint("notification_types", __name__)
 
 EXAMPLE = {"order": {"id": 20418, "title": "Desk lamp"}, "customer": "Robin Example"}
+
+
+def _field_of(path: str) -> str:
+    """A template's fault stands at its language; what all of them lack, at the first."""
+    return path.replace("templates.", "template_") if path != "templates" else "template_en"
+
+
+FORM = form_errors.Form(
+    "type",
+    labels={
+        name: f"console_notifications.type.{name}"
+        for name in ("name", "title", "button_label", "button_url", "template_en", "template_ko")
+    },
+    field_of=_field_of,
+    by_code={"type_exists": "name"},
+)
 _BASE = "/console/notifications/types"
 _MAX_ID = 2**63 - 1
 
@@ -30,7 +46,7 @@ def listing() -> Response:
     """The built-in types and the workspace's own."""
     found, following = custom_types.listing(cursor=request.args.get("cursor"))
     built_in = {name: pages.t(f"notifications.type.{name}") for name in known_types.BUILT_IN}
-    return _render("notifications_types.html", types=found, built_in=built_in, following=following)
+    return _render("notifications/types.html", types=found, built_in=built_in, following=following)
 
 
 @bp.get(f"{_BASE}/new")
@@ -48,7 +64,7 @@ def create() -> Response:
     try:
         made = custom_types.create(actor().label, forms.checked(TypeIn, given).model_dump())
     except (Invalid, Conflict) as error:
-        return _editor(given, faults=_faults(error), status=error.status)
+        return _editor(given, faults=form_errors.by_field(error, FORM), status=error.status)
     return pages.done(
         url_for("console_notification_types.show", type_id=made.id),
         pages.t("console_notifications.type.created", title=made.title),
@@ -75,7 +91,9 @@ def change(type_id: int) -> Response:
         wanted = forms.checked(TypeChange, given).model_dump(exclude_unset=True)
         changed = custom_types.change(actor().label, type_id, wanted)
     except Invalid as error:
-        return _editor(given | {"name": found.name}, known=found, faults=_faults(error), status=error.status)
+        return _editor(
+            given | {"name": found.name}, known=found, faults=form_errors.by_field(error, FORM), status=error.status
+        )
     return pages.done(
         url_for("console_notification_types.show", type_id=type_id),
         pages.t("console_notifications.type.saved", title=changed.title),
@@ -97,7 +115,7 @@ def delete(type_id: int) -> Response:
 @page()
 def preview() -> Response:
     """What people would read, in every language; stores nothing."""
-    return pages.fragment("notifications_preview.html", previews=_previews(_given(), request.form.get("data", "")))
+    return pages.fragment("notifications/type_preview.html", previews=_previews(_given(), request.form.get("data", "")))
 
 
 def _found(type_id: int) -> NotificationType:
@@ -118,15 +136,6 @@ def _given() -> dict[str, Any]:
     }
 
 
-def _faults(error: Invalid | Conflict) -> dict[str, str]:
-    if isinstance(error, Conflict):
-        return {"name" if error.code == "type_exists" else "": pages.t(f"console.fault.{error.code}")}
-    return {
-        name.replace("templates.", "template_") if name != "templates" else "template_en": text
-        for name, text in pages.faults(error).items()
-    }
-
-
 def _previews(given: Mapping[str, Any], typed: str) -> list[tuple[str, Any, str | None]]:
     """For each locale what a person would read, or why there is nothing to read."""
     try:
@@ -140,7 +149,7 @@ def _previews(given: Mapping[str, Any], typed: str) -> list[tuple[str, Any, str 
         try:
             made.append((locale, custom_types.preview(given, data, locale), None))
         except Invalid as error:
-            return [("", None, next(iter(pages.faults(error).values())))]
+            return [("", None, next(iter(form_errors.by_field(error, FORM).values())))]
     return made
 
 
@@ -153,7 +162,7 @@ def _editor(
 ) -> Response:
     sample = request.form.get("data") or json.dumps(EXAMPLE, indent=2)
     return _render(
-        "notifications_type.html",
+        "notifications/type.html",
         status,
         given=given,
         known=known,

@@ -15,7 +15,7 @@ from backend.services.auth import people as known_people
 from backend.services.notifications import known_types
 from backend.services.notifications import log as logs
 
-bp = pages.blueprint("notifications")
+bp = pages.blueprint("notifications", __name__)
 
 DECISIONS = ("queued", "deferred", "suppressed")
 _MAX_ID = 2**63 - 1
@@ -27,7 +27,7 @@ def log() -> Response:
     """The log. The script asks for the table alone when something has changed."""
     values = _listed()
     if request.headers.get("HX-Request"):
-        return pages.fragment("notifications_log.html", **values)
+        return pages.fragment("notifications/log_rows.html", **values)
     return _page(values)
 
 
@@ -37,7 +37,7 @@ def event(event_id: int) -> Response:
     """One event at its own address: beside the log, with everything that came of it."""
     trace = _trace(event_id)
     if request.headers.get("HX-Request"):
-        return pages.fragment("notifications_trace.html", trace=trace, titles=known_types.titles(pages.locale()))
+        return pages.fragment("notifications/trace.html", trace=trace, titles=known_types.titles(pages.locale()))
     return _page(_listed() | {"trace": trace, "chosen": event_id})
 
 
@@ -48,7 +48,7 @@ def people() -> Response:
     bot = linking.bot_for(actor().workspace_id, None)
     found, following = logs.linked(bot.id if bot else None, cursor=request.args.get("cursor"))
     return pages.render(
-        "notifications_people.html",
+        "notifications/people.html",
         "notifications",
         pages.t("console.nav.notifications"),
         tab="people",
@@ -71,7 +71,7 @@ def test() -> Response:
 
 def _page(values: dict[str, Any]) -> Response:
     return pages.render(
-        "notifications.html", "notifications", pages.t("console.nav.notifications"), tab="log", **values
+        "notifications/log.html", "notifications", pages.t("console.nav.notifications"), tab="log", **values
     )
 
 

@@ -10,7 +10,7 @@ from backend.http.console.kit import pages
 from backend.http.console.kit.guards import actor, page
 from backend.services import overview as overviews
 
-bp = pages.blueprint("overview")
+bp = pages.blueprint("overview", __name__)
 
 
 @bp.get("/console/")
@@ -19,5 +19,23 @@ def overview() -> Response:
     """What needs somebody now. The script asks for the main part alone when something has changed."""
     values: dict[str, Any] = {"needs": overviews.needs(actor().workspace_id), "figures": overviews.figures()}
     if request.headers.get("HX-Request"):
-        return pages.fragment("overview_parts.html", **values)
-    return pages.render("overview.html", "overview", pages.t("console.nav.overview"), **values)
+        return pages.fragment("overview/parts.html", **values)
+    return pages.render("overview/overview.html", "overview", pages.t("console.nav.overview"), **values)
+
+
+@bp.get("/console/unsent")
+@page()
+def unsent() -> Response:
+    """The messages of the last day that were not sent. A filter that means nothing is left out."""
+    state, reason = request.args.get("state"), request.args.get("reason", "")[:64].replace("\0", "")
+    messages, following = overviews.unsent(
+        state=state if state in ("failed", "unknown") else None, code=reason or None, cursor=request.args.get("cursor")
+    )
+    return pages.render(
+        "overview/unsent.html",
+        "overview",
+        pages.t("console.unsent.title"),
+        messages=messages,
+        following=following,
+        filters={name: value for name, value in (("state", state), ("reason", reason)) if value},
+    )

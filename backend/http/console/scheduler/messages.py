@@ -21,13 +21,28 @@ from backend.services.bots import catalog
 from backend.services.scheduled_messages import Planned, contents, sending
 from backend.services.scheduling import timing
 
-bp = pages.blueprint("scheduled_messages")
+bp = pages.blueprint("scheduled_messages", __name__)
 
 _NAV = "scheduler"
 _UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 _MAX_BOTS = 200
 _TIMING = ("kind", "cron", "every", "unit", "run_at", "timezone")
-_FIELDS = {"interval_seconds": "every"}
+_RENAMED = {"interval_seconds": "every"}
+FORM = form_errors.Form(
+    "scheduler",
+    labels={
+        name: f"console_scheduler.{name}"
+        for name in ("content", "cron", "every", "kind", "severity", "timezone", "title", "url", "file_id")
+    }
+    | {
+        "bot_name": "console_scheduler.bot",
+        "chat_ids": "console_scheduler.chats",
+        "message": "console_scheduler.text",
+        "run_at": "console_scheduler.moment",
+    },
+    field_of=lambda path: _RENAMED.get(form_errors.first_part(path), form_errors.first_part(path)),
+    by_code={"bot_not_found": "bot_name", "bot_inactive": "bot_name"},
+)
 _WRONG = (Invalid, Conflict, NotFound)
 
 
@@ -55,7 +70,7 @@ def create() -> Response:
 def preview() -> Response:
     """The next three times of a timing that is being typed, or why there are none."""
     bodies.check_pairs(request.args.items(multi=True))
-    return pages.fragment("scheduler_preview.html", **_coming(request.args.to_dict()))
+    return pages.fragment("scheduler/timing_preview.html", **_coming(request.args.to_dict()))
 
 
 @bp.get("/console/scheduler/messages/timing")
@@ -64,7 +79,7 @@ def timing_fields() -> Response:
     """The fields of the kind that was chosen, and its next times."""
     bodies.check_pairs(request.args.items(multi=True))
     typed = request.args.to_dict()
-    return pages.fragment("scheduler_timing.html", typed=typed, faults={}, units=list(_UNITS), **_coming(typed))
+    return pages.fragment("scheduler/timing_fields.html", typed=typed, faults={}, units=list(_UNITS), **_coming(typed))
 
 
 @bp.get("/console/scheduler/messages/content")
@@ -73,7 +88,7 @@ def content_fields() -> Response:
     """The fields of what was chosen to be sent."""
     bodies.check_pairs(request.args.items(multi=True))
     typed = content_form.typed_values()
-    return pages.fragment("scheduler_content.html", typed=typed, faults={}, severities=content_form.SEVERITIES)
+    return pages.fragment("scheduler/content_fields.html", typed=typed, faults={}, severities=content_form.SEVERITIES)
 
 
 @bp.get("/console/scheduler/messages/<int:message_id>")
@@ -189,7 +204,7 @@ def _coming(typed: dict[str, str]) -> dict[str, Any]:
         fields = forms.checked(ScheduledMessageIn, given | {"message": "-"}).model_dump()
         found = scheduled_messages.coming(fields)
     except Invalid as error:
-        return {"coming": [], "unclear": next(iter(form_errors.by_field(error).values())), "zone_name": ""}
+        return {"coming": [], "unclear": next(iter(form_errors.by_field(error, FORM).values())), "zone_name": ""}
     zone = timing.zone_of(fields["timezone"])
     return {"coming": [(one, one.astimezone(zone)) for one in found], "unclear": None, "zone_name": zone.key}
 
@@ -220,13 +235,12 @@ def _form(planned: Planned | None, typed: dict[str, str], error: AppError | None
     names = [bot.name for bot in bots]
     if typed.get("bot_name") and typed["bot_name"] not in names:
         names.append(typed["bot_name"])
-    found = {}
-    if error is not None:
-        found = form_errors.by_field(content_form.at_its_field(error), fields=_FIELDS)
-    if error is not None and error.code in ("bot_not_found", "bot_inactive"):
-        found = {"bot_name": form_errors.told(error)}
+    found = form_errors.by_field(content_form.at_its_field(error), FORM) if error is not None else {}
+    coming = _coming(typed)
+    if found.keys() & {"kind", *_TIMING}:
+        coming["unclear"] = None  # it stands at its field
     return pages.render(
-        "scheduler_form.html",
+        "scheduler/form.html",
         _NAV,
         pages.t("console_scheduler.change.title" if planned else "console_scheduler.new.title"),
         error.status if error is not None else 200,
@@ -238,7 +252,7 @@ def _form(planned: Planned | None, typed: dict[str, str], error: AppError | None
         severities=content_form.SEVERITIES,
         zones=_zones(),
         width="text",
-        **_coming(typed),
+        **coming,
     )
 
 
@@ -246,7 +260,7 @@ def _show(message_id: int, error: AppError | None = None) -> Response:
     planned = scheduled_messages.get(message_id)
     occasions, following = scheduled_messages.history(message_id, cursor=request.args.get("cursor"))
     return pages.render(
-        "scheduler_message.html",
+        "scheduler/message.html",
         _NAV,
         pages.t("console_scheduler.message.title"),
         error.status if error is not None else 200,

@@ -14,7 +14,7 @@ from backend.services.auth.actor import ADMIN
 from backend.services.housekeeping import declarations as declarations
 from backend.services.scheduling import administration
 
-bp = pages.blueprint("scheduler")
+bp = pages.blueprint("scheduler", __name__)
 
 NAV = "scheduler"
 
@@ -68,14 +68,14 @@ def _overview() -> Response:
         values |= {"scheduler": status, "running": status.is_running}
     else:
         values |= {"scheduler": None, "running": administration.is_running()}
-    return pages.render("scheduler.html", NAV, pages.t("console.nav.scheduler"), **values)
+    return pages.render("scheduler/overview.html", NAV, pages.t("console.nav.scheduler"), **values)
 
 
 def _job(job_id: str, error: AppError | None = None) -> Response:
     runs, following = administration.history(job_id, cursor=request.args.get("cursor"))
     status = administration.job_status(job_id)
     return pages.render(
-        "scheduler_job.html",
+        "scheduler/job.html",
         NAV,
         job_id,
         error.status if error else 200,

@@ -15,7 +15,7 @@ from backend.http.guards import public
 from backend.services.auth import limits as counting
 from backend.services.auth import password_resets, sign_in
 
-bp = pages.blueprint("entrance")
+bp = pages.blueprint("entrance", __name__)
 
 
 @bp.get("/")
@@ -102,7 +102,7 @@ def _form(email: str = "", error: AppError | None = None) -> Response:
     status = error.status if error is not None else 200
     g.pop("actor", None)
     response = pages.render(
-        "sign_in.html",
+        "sign_in/sign_in.html",
         "",
         pages.t("console.sign_in.title"),
         status,
@@ -118,7 +118,7 @@ def _reset_page(token: str, error: AppError | None = None) -> Response:
     title = pages.t("console.reset.title")
     gone = isinstance(error, NotFound)
     fault = _reset_words(error) if error is not None and not gone else None
-    response = pages.render("reset.html", "", title, status, token=token, fault=fault, gone=gone)
+    response = pages.render("sign_in/reset.html", "", title, status, token=token, fault=fault, gone=gone)
     return _retry_after(response, error)
 
 
@@ -129,7 +129,7 @@ def _retry_after(response: Response, error: AppError | None) -> Response:
 
 
 def _reset_words(error: AppError) -> str:
-    code = f"console.fault.{error.code}"
+    code = f"console_faults.{error.code}"
     return pages.t(code) if code in i18n.catalog(pages.locale()) else _words_of(error)
 
 

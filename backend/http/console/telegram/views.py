@@ -8,7 +8,7 @@ from flask import Response, request, url_for
 
 from backend.core import i18n
 from backend.core.errors import AppError, Conflict, Invalid
-from backend.http.console.kit import forms, pages
+from backend.http.console.kit import form_errors, forms, pages
 from backend.http.console.kit.guards import actor, page
 from backend.http.schemas.notifications import SettingsIn
 from backend.models import User
@@ -17,9 +17,19 @@ from backend.services.auth import people
 from backend.services.linking import Invitation
 from backend.services.notifications import known_types, settings
 
-bp = pages.blueprint("telegram")
+bp = pages.blueprint("telegram", __name__)
 
-_FIELDS = {"quiet_hours.start": "quiet_start", "quiet_hours.end": "quiet_end"}
+_FIELDS = {"quiet_hours.start": "quiet_start", "quiet_hours.end": "quiet_end", "quiet_hours": "quiet_start"}
+FORM = form_errors.Form(
+    labels={
+        "timezone": "console_telegram.timezone",
+        "daily_summary_at": "console_telegram.summary_at",
+        "quiet_start": "console_telegram.quiet_from",
+        "quiet_end": "console_telegram.quiet_until",
+        "locale": "console_telegram.locale",
+    },
+    field_of=lambda path: _FIELDS.get(path, path),
+)
 
 
 @bp.get("/console/telegram")
@@ -58,7 +68,7 @@ def state() -> Response:
 def checks() -> Response:
     """The checklist, looked at now: asks Telegram."""
     found = linking.diagnose(_person(), linking.bot_for(actor().workspace_id, None))
-    return pages.fragment("telegram_checks.html", checks=found)
+    return pages.fragment("telegram/checks.html", checks=found)
 
 
 @bp.post("/console/telegram/settings")
@@ -76,9 +86,8 @@ def save() -> Response:
         wanted = forms.checked(SettingsIn, given)
         notifications.change(actor().label, person, wanted.model_dump(exclude_unset=True))
     except Invalid as error:
-        faults = {_FIELDS.get(name, name): text for name, text in pages.faults(error).items()}
         typed = {**given, "quiet_start": start, "quiet_end": end}
-        return _shown(error.status, faults=faults, typed=typed)
+        return _shown(error.status, faults=form_errors.by_field(error, FORM), typed=typed)
     return pages.done(url_for("console_telegram.telegram"), pages.t("console_telegram.saved"))
 
 
@@ -133,7 +142,7 @@ def _shown(
         "types": preferences.types,
     } | (typed or {})
     return pages.render(
-        "telegram.html",
+        "telegram/telegram.html",
         "telegram",
         pages.t("console.nav.telegram"),
         status,

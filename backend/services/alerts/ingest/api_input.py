@@ -14,8 +14,7 @@ from backend.models import Alert
 from backend.services.alerts import severities
 from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest import fast_count, grouping, keys, validation
-from backend.services.alerts.ingest.grouping import Group, Outcome, Report
-from backend.services.alerts.rules import templates
+from backend.services.alerts.ingest.reports import Group, Outcome, Report
 from backend.services.bots import resolution
 from backend.services.notifications import Attachment
 from backend.services.notifications import attaching as attachments
@@ -34,7 +33,7 @@ _LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,99}")
 
 @dataclass(frozen=True, slots=True)
 class AlertInput:
-    """An alert as its caller gives it. `message` is neutral rich text; without one `template` is filled with `vars`.
+    """An alert as its caller gives it. `message` is neutral rich text, perhaps of a template (`templates.compose`).
 
     `bot_name` None is the bot for alerts; naming one makes a bot that is not there an error of the caller's.
     """
@@ -46,75 +45,86 @@ class AlertInput:
     chat_ids: Sequence[str] = ()
     throttle_key: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
-    template: str | None = None
-    vars: Mapping[str, Any] = field(default_factory=dict)
     buttons: Sequence[Mapping[str, str]] = ()
     attachment: Attachment | None = None
     status: Literal["firing", "resolved"] = "firing"
     source: str = "api"
 
+    @property
+    def bot(self) -> str:
+        """The name of the bot that it goes to."""
+        return (self.bot_name or BOT).strip()
 
-def raise_input(workspace_id: int, wish: AlertInput, by: Attribution) -> Outcome:
+    @property
+    def names_target(self) -> bool:
+        """Whether the caller said where it goes, so that a target that is not there is the caller's error."""
+        return self.bot_name is not None or bool(self.chat_ids)
+
+
+def raise_input(workspace_id: int, given: AlertInput, by: Attribution) -> Outcome:
     """Takes one alert, in the workspace's scope and the caller's transaction.
 
     Raises Invalid for values, NotFound (`bot_not_found`, `file_not_found`), TooLarge for a file; nothing is stored
     then. A bot that is switched off, or a default bot without chats, is no error: the alert goes to the admins.
     """
-    title, message = _words(wish)
-    bot_name = (wish.bot_name or BOT).strip()
-    severity = severities.parse(wish.severity)
-    faults = _faults(wish, title, message)
-    if faults or severity is None:
-        raise Invalid(detail=faults)
-    if wish.throttle_key is not None:
-        key = keys.given(bot_name, wish.throttle_key)
-    else:
-        key = keys.derived(bot_name, severity, title, message)
-    one = Report(key, severity, title, message, dict(wish.labels), [], wish.status == "firing")
-    if one.firing and wish.attachment is None and (counted := fast_count.count(workspace_id, one)) is not None:
-        return Outcome(counted.decision, counted.reason, counted.alert_id, counted.level, count=counted.count)
-    if one.firing and (wish.bot_name is not None or wish.chat_ids):
-        require_bot(workspace_id, bot_name, wish.chat_ids)
-    attachment, _ = attachments.prepare(wish.attachment)
-    links = [{"text": button["text"], "url": button["url"]} for button in wish.buttons]
+    report = _checked(given)
+    if report.firing and given.attachment is None:
+        counted = fast_count.count(workspace_id, report)
+        if counted is not None:
+            return counted
+    if report.firing and given.names_target:
+        require_bot(workspace_id, given.bot, given.chat_ids)
+    attachment, _ = attachments.prepare(given.attachment)
+    links = [{"text": button["text"], "url": button["url"]} for button in given.buttons]
     if attachment is not None and "url" in attachment:
         attachment = {"kind": attachment["kind"], "url": attachment["url"], "state": "given"}
         links.append({"text": "📎", "url": attachment["url"]})
     group = Group(
-        source=wish.source,
-        bot_name=bot_name,
-        reports=[one],
+        source=given.source,
+        bot_name=given.bot,
+        reports=[report],
         links=links,
-        chat_ids=tuple(wish.chat_ids),
+        chat_ids=tuple(given.chat_ids),
         attachment=attachment,
     )
     return grouping.report(group, by)
 
 
-def check(workspace_id: int, wish: AlertInput) -> None:
+def check(workspace_id: int, given: AlertInput) -> None:
     """Raises what `raise_input` would raise for this alert now; stores nothing."""
-    title, message = _words(wish)
-    faults = _faults(wish, title, message)
-    if faults:
+    report = _checked(given)
+    if report.firing and given.names_target:
+        require_bot(workspace_id, given.bot, given.chat_ids)
+    attachments.prepare(given.attachment)
+
+
+def _checked(given: AlertInput) -> Report:
+    """The alert as a report. Raises Invalid."""
+    title, message = _words(given)
+    faults = _faults(given, title, message)
+    severity = severities.parse(given.severity)
+    if severity is None:
+        problem = "One of critical, error, warning, info and debug."
+        faults.append(validation.fault("severity", "bad_severity", problem))
+    if faults or severity is None:
         raise Invalid(detail=faults)
-    if wish.status == "firing" and (wish.bot_name is not None or wish.chat_ids):
-        require_bot(workspace_id, (wish.bot_name or BOT).strip(), wish.chat_ids)
-    attachments.prepare(wish.attachment)
+    if given.throttle_key is not None:
+        key = keys.given(given.bot, given.throttle_key)
+    else:
+        key = keys.derived(given.bot, severity, title, message)
+    return Report(key, severity, title, message, dict(given.labels), [], given.status == "firing")
 
 
-def _words(wish: AlertInput) -> tuple[str, str]:
+def _words(given: AlertInput) -> tuple[str, str]:
     """Title and text. A title that is not given is the text's first line."""
-    title, message = _label(wish.title), _said(wish.message)
-    if wish.template is not None:
-        named, filled = templates.fill(wish.template, {**wish.labels, **wish.vars})
-        title, message = title or _label(named or ""), _said(filled if not message else f"{filled}\n\n{message}")
+    title, message = _label(given.title), _visible_text(given.message)
     if not title and message:
         lines = message.strip().split("\n")
-        place = next((at for at, line in enumerate(lines) if _said(line)), 0)
+        place = next((at for at, line in enumerate(lines) if _visible_text(line)), 0)
         title = richtext.shorten(richtext.visible(richtext.read(lines[place])).strip(), 200)
         # Short enough to stand as the title alone; a longer line is also kept whole.
         if richtext.utf16_length(lines[place]) <= 200:
-            message = _said("\n".join(lines[place + 1 :]).strip())
+            message = _visible_text("\n".join(lines[place + 1 :]).strip())
     return title, message
 
 
@@ -123,12 +133,12 @@ def _label(text: str) -> str:
     return " ".join(text.split()) if richtext.has_visible(text) else ""
 
 
-def _said(text: str) -> str:
+def _visible_text(text: str) -> str:
     """Rich text, or nothing where nobody would see it."""
     return text if richtext.has_visible(richtext.visible(richtext.read(text))) else ""
 
 
-def _faults(wish: AlertInput, title: str, message: str) -> list[dict[str, Any]]:
+def _faults(given: AlertInput, title: str, message: str) -> list[dict[str, Any]]:
     faults = []
     if not title:
         faults.append(validation.fault("title", "title_missing", "An alert needs a title, a message or a template."))
@@ -138,20 +148,17 @@ def _faults(wish: AlertInput, title: str, message: str) -> list[dict[str, Any]]:
         faults.append(
             validation.fault("message", "message_too_long", f"A message has at most {MAX_BODY:,} characters.")
         )
-    if severities.parse(wish.severity) is None:
-        message = "One of critical, error, warning, info and debug."
-        faults.append(validation.fault("severity", "bad_severity", message))
-    if wish.throttle_key is not None and not 0 < len(wish.throttle_key) <= MAX_KEY:
+    if given.throttle_key is not None and not 0 < len(given.throttle_key) <= MAX_KEY:
         faults.append(validation.fault("throttle_key", "bad_throttle_key", f"1 to {MAX_KEY} characters."))
-    if len(wish.labels) > MAX_LABELS:
+    if len(given.labels) > MAX_LABELS:
         faults.append(validation.fault("labels", "too_many_labels", f"At most {MAX_LABELS} labels."))
-    for name, value in list(wish.labels.items())[:MAX_LABELS]:
+    for name, value in list(given.labels.items())[:MAX_LABELS]:
         if not _LABEL.fullmatch(name) or len(value) > MAX_VALUE:
             message = f"A label's name is 1 to 100 letters, digits and ._:/-, its value at most {MAX_VALUE} characters."
             faults.append(validation.fault(f"labels.{name[:100]}", "bad_label", message))
-    if len(wish.buttons) > MAX_BUTTONS:
+    if len(given.buttons) > MAX_BUTTONS:
         faults.append(validation.fault("buttons", "too_many_buttons", f"At most {MAX_BUTTONS} buttons."))
-    for index, button in enumerate(wish.buttons[:MAX_BUTTONS]):
+    for index, button in enumerate(given.buttons[:MAX_BUTTONS]):
         if values.http_url(button["url"]) is None:
             faults.append(validation.fault(f"buttons.{index}.url", "link_not_http", "An http(s) address."))
         if not richtext.has_visible(button["text"]) or len(button["text"].strip()) > 64:
@@ -187,18 +194,18 @@ def raise_alert(
     Never fails for want of a bot: the admins get it then. `message` is neutral rich text; escape what it quotes. None
     where it only said that something is over that was not open.
     """
-    wish = AlertInput(
+    given = AlertInput(
         title=title,
         message=message,
         severity=severity,
+        bot_name=bot_name,
         throttle_key=key,
         labels=labels or {},
         status="resolved" if resolved else "firing",
         source="system",
     )
-    title, message = _words(wish)
-    made = keys.given(bot_name, key) if key else keys.derived(bot_name, severity, title, message)
-    one = Report(made, severity, title, message, dict(wish.labels), [], not resolved)
-    group = Group("system", bot_name, [one])
-    outcome = grouping.report(group, Attribution("system", "system"))
+    title, message = _words(given)
+    own_key = keys.given(bot_name, key) if key else keys.derived(bot_name, severity, title, message)
+    report = Report(own_key, severity, title, message, dict(given.labels), [], not resolved)
+    outcome = grouping.report(Group("system", bot_name, [report]), Attribution("system", "system"))
     return db.session.get(Alert, outcome.alert_id) if outcome.alert_id is not None else None

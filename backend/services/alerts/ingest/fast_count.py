@@ -2,12 +2,11 @@
 
 It counts only where nothing else follows: the key fires, with the same labels and severity, in an open alert that would
 make no sound now and whose messages are due to be brought up to date anyway. It waits for whoever holds the alert's
-row, and looks at the row as they left it; so no count comes after the edit that was to show it.
+row, and reads the row as they left it; so no count comes after the edit that was to show it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -16,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from backend.core import clock, config
 from backend.core.database import UtcDateTime, db, system_scope
-from backend.services.alerts.ingest.grouping import Report
+from backend.services.alerts.ingest.reports import Outcome, Report
 
 _COUNT: Final = text(
     """
@@ -41,27 +40,16 @@ _COUNT: Final = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What was counted: the alert, how often its item has been reported, and why it makes no sound."""
-
-    alert_id: int
-    count: int
-    decision: str
-    reason: str
-    level: str | None
-
-
-def count(workspace_id: int, one: Report) -> Counted | None:
+def count(workspace_id: int, report: Report) -> Outcome | None:
     """Counts one more of it; None where more than counting has to be done."""
     now = clock.now()
     values = {
         "workspace_id": workspace_id,
-        "key": one.key,
-        "title": one.title,
-        "body": one.body,
-        "severity": one.severity,
-        "labels": dict(one.labels),
+        "key": report.key,
+        "title": report.title,
+        "body": report.body,
+        "severity": report.severity,
+        "labels": dict(report.labels),
         "now": now,
         "since": now - timedelta(seconds=config.get().telegram_alert_throttle_seconds),
     }
@@ -77,4 +65,4 @@ def count(workspace_id: int, one: Report) -> Counted | None:
         decision, reason = "grouped", "waiting"
     else:
         decision, reason = "counted", "throttled"
-    return Counted(row.id, row.reports, decision, reason, row.level)
+    return Outcome(decision, reason, row.id, row.level, count=row.reports)

@@ -1,23 +1,24 @@
-"""Reports: what somebody or something says is wrong, or is over, becomes an alert in one transaction.
+"""Groups of reports: each opens an alert, or changes the one that is open, in one transaction.
 
-A repetition takes one statement (`counting`). Everything else goes through here, one group after the other.
+A repetition takes one statement (`fast_count`). Everything else goes through here, one group after the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final, Literal
 
 from sqlalchemy import select
 
 from backend.core import clock, config, queue
 from backend.core.database import db
 from backend.models import Alert, AlertItem, AlertPolicy, Message
-from backend.services.alerts import history, severities
+from backend.services.alerts import severities
 from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest import keys
+from backend.services.alerts.ingest.reports import Group, Outcome, Report
 from backend.services.alerts.lifecycle import endings, locked_alert, timing
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import notify, publish
@@ -28,57 +29,19 @@ from backend.services.auth import audit
 MAX_ITEMS: Final = 1_000
 """Distinct things that single reports bring into one alert; what comes beyond goes into a further one."""
 
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One thing that is wrong, or over. `body` is neutral rich text; `links` are `{"text", "url"}`."""
-
-    key: bytes
-    severity: str
-    title: str
-    body: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    links: Sequence[Mapping[str, str]] = ()
-    firing: bool = True
-    started_at: datetime | None = None
-    """When the reporting system says that it began (UTC)."""
-    ended_at: datetime | None = None
-    """When it says that it was over (UTC)."""
+Origin = Literal["opened", "open", "reopened", "full"]
+"""Whether the group's alert is new, open, open again, or open and as large as it may be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """What is reported together. `key` and `title` are given where the reporting system groups by itself.
+@dataclass(slots=True)
+class Changes:
+    """What a group's reports did to the items of its alert."""
 
-    A group that `follows` goes to the open alert that has one of its things already: its `key` does not last.
-    """
-
-    source: str
-    bot_name: str
-    reports: Sequence[Report]
-    key: bytes | None = None
-    follows: bool = True
-    title: str | None = None
-    labels: Mapping[str, str] | None = None
-    links: Sequence[Mapping[str, str]] = ()
-    chat_ids: Sequence[str] = ()
-    attachment: Mapping[str, Any] | None = None
-    more: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a report did: `decision` is sent, partial (not all of its chats can be reached, for `reason`), grouped,
-    counted, silenced, undelivered, resolved or ignored."""
-
-    decision: str
-    reason: str | None = None
-    alert_id: int | None = None
-    level: str | None = None
-    message_ids: tuple[int, ...] = ()
-    count: int = 0
-    repaired: tuple[str, ...] = ()
-    """Codes of what could not be taken as it was sent."""
+    joined: int = 0
+    ended: int = 0
+    repeated: int = 0
+    different: int = 0
+    """Repeated with other labels or another severity, or firing again."""
 
 
 def report(group: Group, by: Attribution) -> Outcome:
@@ -86,165 +49,68 @@ def report(group: Group, by: Attribution) -> Outcome:
 
     `ignored`: it only said that something is over that was not open.
     """
-    first, ordered = group.reports[0], policies.listing()
-    policy = policies.first_matching(ordered, _seen(group))
-    key = _open_group_key(group) or group.key
-    if key is None:
-        group_by = policy.group_by if policy else ()
-        key = keys.group_of(first.key, group.bot_name, policy.id if policy else None, group_by, first.labels)
-    case, found = _find(key, group)
-    while case is not None and found == "full":
+    ordered = policies.listing()
+    policy = policies.first_matching(ordered, _visible_labels(group))
+    key = _key_of(group, policy)
+    case, origin = _find(key, group)
+    while case is not None and origin == "full":
         key = keys.continued(key, case.alert.id)
-        case, found = _find(key, group)
+        case, origin = _find(key, group)
+    if origin != "open" and not any(reported.firing for reported in group.reports):
+        return Outcome("ignored", "not_open", *(() if case is None else (case.alert.id, case.alert.level)))
     if case is None:
-        if not any(one.firing for one in group.reports):
-            return Outcome("ignored", "not_open")
         case = _open(group, key, policy)
-        found = "opened"
-        audit.record(by.label, "alert.opened", f"alert:{case.alert.id}", source=group.source)
-        history.note(case.alert, "opened", by)
-    elif found == "reopened":
-        if not any(one.firing for one in group.reports):
-            return Outcome("ignored", "not_open", case.alert.id, case.alert.level)
+        case.note("opened", by)
+    elif origin == "reopened":
         endings.reopen(case, by)
-        audit.record(by.label, "alert.reopened", f"alert:{case.alert.id}", source=group.source)
-    return _take(case, group, found, ordered, by)
+    if origin != "open":
+        audit.record(by.label, f"alert.{origin}", f"alert:{case.alert.id}", source=group.source)
+    changes = _take(case, group, origin)
+    if origin != "opened" and (changes.joined or changes.different) and case.firing:
+        _choose_policy(case, ordered, by)
+    case.apply_silences()
+    if case.firing:
+        return _decide(case, changes, origin, by)
+    messages = endings.resolve(case, by, "told")
+    audit.record(by.label, "alert.resolved", f"alert:{case.alert.id}", source=group.source)
+    return _outcome(case, "resolved", None, messages)
 
 
-def _open_group_key(group: Group) -> bytes | None:
-    """The group of the open alert that has one of these things, where the group is not named by its sender."""
-    if not group.follows:
-        return None
-    return db.session.scalars(
-        select(Alert.group_key)
-        .join(AlertItem, AlertItem.alert_id == Alert.id)
-        .where(AlertItem.key.in_([one.key for one in group.reports]), Alert.resolved_at.is_(None))
-        .order_by(Alert.id)
-        .limit(1)
-    ).one_or_none()
-
-
-def _seen(group: Group) -> list[VisibleLabels]:
+def _visible_labels(group: Group) -> list[VisibleLabels]:
     """The labels of what is reported to fire, each with the worst severity: what a policy is chosen by."""
-    reports = [one for one in group.reports if one.firing] or group.reports
-    worst = severities.worst(one.severity for one in reports)
+    reports = [report for report in group.reports if report.firing] or group.reports
+    worst = severities.worst(report.severity for report in reports)
     return [
-        matchers.visible(one.labels, severity=worst, title=group.title or one.title, bot_name=group.bot_name)
-        for one in reports
+        matchers.visible(report.labels, severity=worst, title=group.title or report.title, bot_name=group.bot_name)
+        for report in reports
     ]
 
 
-def _take(case: LockedAlert, group: Group, found: str, ordered: Sequence[AlertPolicy], by: Attribution) -> Outcome:
-    alert, now = case.alert, clock.now()
-    known = {item.key: item for item in case.items}
-    joined = ended = repeated = changed = 0
-    for one in group.reports:
-        item = known.get(one.key)
-        if not one.firing:
-            ended += _end(item, one, now)
-        elif item is None:
-            known[one.key] = _add(case, one, now)
-            joined += 1
-        else:
-            refired = item.resolved_at is not None and found != "reopened"
-            changed += item.resolved_at is not None or item.severity != one.severity or item.labels != one.labels
-            _repeat(item, one, now)
-            joined += refired and not _recent(alert, now)
-            repeated += 1
-    alert.more, alert.last_seen_at = group.more, now
-    case.update_severity()
-    case.update_labels(group.labels or {})
-    if found != "opened" and (joined or changed) and case.firing:
-        _choose_policy(case, ordered, by)
-    case.apply_silences()
-    if not case.firing:
-        sent = endings.resolve(case, by, "told")
-        audit.record(by.label, "alert.resolved", f"alert:{alert.id}", source=group.source)
-        case.reschedule()
-        return _outcome(case, "resolved", None, sent)
-    return _decide(case, joined, ended, repeated, found, by)
+def _key_of(group: Group, policy: AlertPolicy | None) -> bytes:
+    """The key of the alert that the group goes to.
+
+    A group that its sender does not name goes to the open alert that has one of its things already.
+    """
+    if group.follows:
+        known = db.session.scalars(
+            select(Alert.group_key)
+            .join(AlertItem, AlertItem.alert_id == Alert.id)
+            .where(AlertItem.key.in_([report.key for report in group.reports]), Alert.resolved_at.is_(None))
+            .order_by(Alert.id)
+            .limit(1)
+        ).one_or_none()
+        if known is not None:
+            return known
+    if group.key is not None:
+        return group.key
+    first, group_by = group.reports[0], policy.group_by if policy else ()
+    return keys.group_of(first.key, group.bot_name, policy.id if policy else None, group_by, first.labels)
 
 
-def _choose_policy(case: LockedAlert, ordered: Sequence[AlertPolicy], by: Attribution) -> None:
-    """Chooses the policy by all that fires in the alert now. Another one escalates anew: to others, perhaps sooner."""
-    alert = case.alert
-    policy = policies.first_matching(ordered, case.seen_by_policies())
-    if (policy.id if policy else None) == alert.policy_id:
-        return
-    case.policy, alert.policy_id, alert.escalated_at = policy, policy.id if policy else None, None
-    history.note(alert, "policy_changed", by, policy=alert.policy_id)
-
-
-def _decide(case: LockedAlert, joined: int, ended: int, repeated: int, found: str, by: Attribution) -> Outcome:
-    """What follows for the alert from what its items went through."""
-    alert, now, rules = case.alert, clock.now(), case.rules
-    if joined:
-        if found != "opened":
-            history.note(alert, "joined", by, count=joined)
-            audit.record(by.label, "alert.joined", f"alert:{alert.id}", count=joined)
-        if alert.state == "acknowledged":
-            # What somebody acknowledged was not this.
-            endings.reset_to_firing(case)
-        wanted = timing.new_at(
-            first_notified_at=alert.first_notified_at, notified_at=alert.notified_at, rules=rules, now=now
-        )
-        alert.notify_at = min(wanted, alert.notify_at) if alert.notify_at else wanted
-    verdict = timing.on_report(
-        known=not joined,
-        open_alert=found != "reopened",
-        state=alert.state,  # type: ignore[arg-type]  # a text column holding exactly these
-        notified_at=alert.notified_at,
-        waiting=alert.notify_at is not None,
-        silenced=alert.silenced_until is not None,
-        now=now,
-        throttle=config.get().telegram_alert_throttle_seconds,
-        repeat_interval=rules.repeat_interval,
-    )
-    case.request_edit()
-    if found == "reopened":
-        publish.bring_up_to_date(case, news=True)
-    if alert.state == "firing" and alert.silenced_until is None:
-        if alert.notify_at is not None and alert.notify_at <= now:
-            note = "joined" if alert.first_notified_at is not None else None
-            return _told(case, notify.tell(case, note))
-        # A monitoring system that reports a change lists what has not changed as well; that is no repetition.
-        if verdict == "again" and repeated and not ended:
-            return _told(case, notify.tell(case, "again"))
-    decision, reason = _kept(case, joined)
-    case.reschedule()
-    if alert.due_at is not None and alert.due_at <= now:
-        queue.wake("notifications")
-    return _outcome(case, decision, reason)
-
-
-def _told(case: LockedAlert, sent: Sequence[Message]) -> Outcome:
-    case.reschedule()
-    code = case.alert.undelivered_code
-    if code is not None:
-        return _outcome(case, "undelivered", code, sent)
-    if case.alert.silenced_until is not None:
-        return _outcome(case, "silenced", "silence")
-    if case.reach.missed or case.reach.doubtful:
-        return _outcome(case, "partial", case.reach.code or case.reach.doubtful, sent)
-    return _outcome(case, "sent", None, sent)
-
-
-def _kept(case: LockedAlert, joined: int) -> tuple[str, str | None]:
-    """Why it makes no sound now."""
-    alert = case.alert
-    if alert.silenced_until is not None:
-        return "silenced", "silence"
-    if alert.state != "firing":
-        return "counted", alert.state
-    if joined or alert.notify_at is not None:
-        return "grouped", "group_wait" if alert.first_notified_at is None else "group_interval"
-    return "counted", "throttled"
-
-
-def _find(group_key: bytes, group: Group) -> tuple[LockedAlert | None, str]:
+def _find(group_key: bytes, group: Group) -> tuple[LockedAlert | None, Origin]:
     """The open alert of the group, or the one that was resolved so lately that it is the same trouble still."""
     locked_alert.lock_group(group_key)
-    wanted = {one.key for one in group.reports}
+    wanted = {report.key for report in group.reports}
     query = select(Alert).where(Alert.group_key == group_key).order_by(Alert.id.desc()).limit(1)
     locked = query.with_for_update().execution_options(populate_existing=True)
     alert = db.session.scalars(locked.where(Alert.resolved_at.is_(None))).one_or_none()
@@ -255,15 +121,10 @@ def _find(group_key: bytes, group: Group) -> tuple[LockedAlert | None, str]:
         full = bounded and all(item.key not in wanted for item in case.items)
         return case, "full" if full else "open"
     last = db.session.scalars(locked).one_or_none()
-    if last is None or not _recent(last, clock.now()):
+    if last is None or not _is_recent(last.notified_at, clock.now()):
         return None, "opened"
     case = locked_alert.of(last)
     return (case, "reopened") if any(item.key in wanted for item in case.items) else (None, "opened")
-
-
-def _recent(alert: Alert, now: datetime) -> bool:
-    throttle = timedelta(seconds=config.get().telegram_alert_throttle_seconds)
-    return alert.notified_at is not None and now - alert.notified_at < throttle
 
 
 def _open(group: Group, key: bytes, policy: AlertPolicy | None) -> LockedAlert:
@@ -283,7 +144,9 @@ def _open(group: Group, key: bytes, policy: AlertPolicy | None) -> LockedAlert:
         links=[dict(link) for link in group.links],
         attachment=dict(group.attachment) if group.attachment else None,
         opened_at=now,
-        started_at=min((one.started_at for one in group.reports if one.firing and one.started_at), default=None),
+        started_at=min(
+            (report.started_at for report in group.reports if report.firing and report.started_at), default=None
+        ),
         last_seen_at=now,
         notifications=0,
         parts=1,
@@ -296,19 +159,42 @@ def _open(group: Group, key: bytes, policy: AlertPolicy | None) -> LockedAlert:
     return LockedAlert(alert, [], policy)
 
 
-def _add(case: LockedAlert, one: Report, now: datetime) -> AlertItem:
+def _take(case: LockedAlert, group: Group, origin: Origin) -> Changes:
+    """Brings the alert's items in step with the reports."""
+    alert, now, changes = case.alert, clock.now(), Changes()
+    known = {item.key: item for item in case.items}
+    for report in group.reports:
+        item = known.get(report.key)
+        if not report.firing:
+            changes.ended += _end(item, report, now)
+        elif item is None:
+            known[report.key] = _add(case, report, now)
+            changes.joined += 1
+        else:
+            ended = item.resolved_at is not None
+            changes.different += ended or item.severity != report.severity or item.labels != report.labels
+            changes.joined += ended and origin != "reopened" and not _is_recent(alert.notified_at, now)
+            changes.repeated += 1
+            _repeat(item, report, now)
+    alert.more, alert.last_seen_at = group.more, now
+    case.update_severity()
+    case.update_labels(group.labels or {})
+    return changes
+
+
+def _add(case: LockedAlert, report: Report, now: datetime) -> AlertItem:
     item = AlertItem(
         workspace_id=case.alert.workspace_id,
         alert_id=case.alert.id,
-        key=one.key,
-        severity=one.severity,
-        title=one.title,
-        body=one.body,
-        labels=dict(one.labels),
-        links=[dict(link) for link in one.links],
+        key=report.key,
+        severity=report.severity,
+        title=report.title,
+        body=report.body,
+        labels=dict(report.labels),
+        links=[dict(link) for link in report.links],
         count=1,
         first_seen_at=now,
-        started_at=one.started_at,
+        started_at=report.started_at,
         last_seen_at=now,
     )
     db.session.add(item)
@@ -316,25 +202,111 @@ def _add(case: LockedAlert, one: Report, now: datetime) -> AlertItem:
     return item
 
 
-def _repeat(item: AlertItem, one: Report, now: datetime) -> None:
+def _repeat(item: AlertItem, report: Report, now: datetime) -> None:
     item.count += 1
     if item.resolved_at is not None or item.started_at is None:
-        item.started_at = one.started_at
+        item.started_at = report.started_at
     item.ended_at = None
     item.last_seen_at, item.resolved_at = now, None
-    item.severity, item.title, item.body = one.severity, one.title, one.body
-    item.labels, item.links = dict(one.labels), [dict(link) for link in one.links]
+    item.severity, item.title, item.body = report.severity, report.title, report.body
+    item.labels, item.links = dict(report.labels), [dict(link) for link in report.links]
 
 
-def _end(item: AlertItem | None, one: Report, now: datetime) -> int:
+def _end(item: AlertItem | None, report: Report, now: datetime) -> int:
     if item is None or item.resolved_at is not None:
         return 0
-    item.resolved_at, item.ended_at = now, one.ended_at
+    item.resolved_at, item.ended_at = now, report.ended_at
     item.silenced_until = item.silence_id = None
     return 1
 
 
-def _outcome(case: LockedAlert, decision: str, reason: str | None, sent: Sequence[Message] = ()) -> Outcome:
+def _choose_policy(case: LockedAlert, ordered: Sequence[AlertPolicy], by: Attribution) -> None:
+    """Chooses the policy by all that fires in the alert now. Another one escalates again: to others, perhaps sooner."""
+    alert = case.alert
+    policy = policies.first_matching(ordered, case.seen_by_policies())
+    if (policy.id if policy else None) == alert.policy_id:
+        return
+    case.policy, alert.policy_id, alert.escalated_at = policy, policy.id if policy else None, None
+    case.note("policy_changed", by, policy=alert.policy_id)
+
+
+def _decide(case: LockedAlert, changes: Changes, origin: Origin, by: Attribution) -> Outcome:
+    """What follows for the alert from what its items went through: a sound now, later, or none."""
+    alert, now = case.alert, clock.now()
+    if changes.joined:
+        _expect_sound(case, changes.joined, origin, by, now)
+    verdict = timing.on_report(
+        known=not changes.joined,
+        open_alert=origin != "reopened",
+        state=alert.state,  # type: ignore[arg-type]  # a text column holding exactly these
+        notified_at=alert.notified_at,
+        waiting=alert.notify_at is not None,
+        silenced=alert.silenced_until is not None,
+        now=now,
+        throttle=config.get().telegram_alert_throttle_seconds,
+        repeat_interval=case.rules.repeat_interval,
+    )
+    case.request_edit()
+    if origin == "reopened":
+        publish.update_messages(case, news=True)
+    if alert.state == "firing" and alert.silenced_until is None:
+        if alert.notify_at is not None and alert.notify_at <= now:
+            note = "joined" if alert.first_notified_at is not None else None
+            return _outcome_of_sound(case, notify.notify(case, note))
+        # A monitoring system that reports a change lists what has not changed as well; that is no repetition.
+        if verdict == "again" and changes.repeated and not changes.ended:
+            return _outcome_of_sound(case, notify.notify(case, "again"))
+    outcome = _outcome(case, *_quiet_reason(case, changes.joined))
+    if alert.due_at is not None and alert.due_at <= now:
+        queue.wake("notifications")
+    return outcome
+
+
+def _expect_sound(case: LockedAlert, joined: int, origin: Origin, by: Attribution, now: datetime) -> None:
+    """Notes when what has joined is told, and takes back an acknowledgement, which was not of this."""
+    alert = case.alert
+    if origin != "opened":
+        case.note("joined", by, count=joined)
+        audit.record(by.label, "alert.joined", f"alert:{alert.id}", count=joined)
+    if alert.state == "acknowledged":
+        endings.reset_to_firing(case)
+    wanted = timing.new_at(
+        first_notified_at=alert.first_notified_at, notified_at=alert.notified_at, rules=case.rules, now=now
+    )
+    alert.notify_at = min(wanted, alert.notify_at) if alert.notify_at else wanted
+
+
+def _outcome_of_sound(case: LockedAlert, messages: Sequence[Message]) -> Outcome:
+    code = case.alert.undelivered_code
+    if code is not None:
+        return _outcome(case, "undelivered", code, messages)
+    if case.alert.silenced_until is not None:
+        return _outcome(case, "silenced", "silence")
+    if case.reach.missed or case.reach.doubtful:
+        return _outcome(case, "partial", case.reach.code or case.reach.doubtful, messages)
+    return _outcome(case, "sent", None, messages)
+
+
+def _quiet_reason(case: LockedAlert, joined: int) -> tuple[str, str | None]:
+    """The decision and its reason where it makes no sound now."""
+    alert = case.alert
+    if alert.silenced_until is not None:
+        return "silenced", "silence"
+    if alert.state != "firing":
+        return "counted", alert.state
+    if joined or alert.notify_at is not None:
+        return "grouped", "group_wait" if alert.first_notified_at is None else "group_interval"
+    return "counted", "throttled"
+
+
+def _outcome(case: LockedAlert, decision: str, reason: str | None, messages: Sequence[Message] = ()) -> Outcome:
+    """Notes what happens to the alert next, stores everything, and says what was done."""
+    case.reschedule()
     alert = case.alert
     count = sum(item.count for item in case.items)
-    return Outcome(decision, reason, alert.id, alert.level, tuple(message.id for message in sent), count)
+    return Outcome(decision, reason, alert.id, alert.level, tuple(message.id for message in messages), count)
+
+
+def _is_recent(notified_at: datetime | None, now: datetime) -> bool:
+    throttle = timedelta(seconds=config.get().telegram_alert_throttle_seconds)
+    return notified_at is not None and now - notified_at < throttle

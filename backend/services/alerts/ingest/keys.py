@@ -46,8 +46,8 @@ def continued(group_key: bytes, full_alert_id: int) -> bytes:
 
 def _digest(*parts: str) -> bytes:
     """Of the parts and where each ends, so that no two lists of parts are the same text."""
-    made = hashlib.sha256()
+    digest = hashlib.sha256()
     for part in parts:
         raw = part.encode("utf-8", "surrogatepass")
-        made.update(len(raw).to_bytes(8, "big") + raw)
-    return made.digest()
+        digest.update(len(raw).to_bytes(8, "big") + raw)
+    return digest.digest()

@@ -10,11 +10,11 @@ from sqlalchemy import select
 
 from backend.core.database import db
 from backend.core.logging import get_logger
-from backend.models import Alert, AlertEvent
+from backend.models import AlertEvent
 from backend.services.alerts import history
 from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest import api_input, grouping, monitoring_webhooks
-from backend.services.alerts.ingest.grouping import Outcome
+from backend.services.alerts.ingest.reports import Outcome
 from backend.services.auth import audit
 
 log = get_logger(__name__)
@@ -44,12 +44,12 @@ def receive(
         return outcome
     log.warning("body_repaired", source=source, codes=codes, alert_id=outcome.alert_id)
     if outcome.alert_id is not None:
-        _note_repair(outcome.alert_id, codes, by)
+        _note_repair(workspace_id, outcome.alert_id, codes, by)
     return replace(outcome, repaired=tuple(codes))
 
 
-def _note_repair(alert_id: int, codes: Sequence[str], by: Attribution) -> None:
+def _note_repair(workspace_id: int, alert_id: int, codes: Sequence[str], by: Attribution) -> None:
     noted = select(AlertEvent.id).where(AlertEvent.alert_id == alert_id, AlertEvent.what == "repaired").limit(1)
     if db.session.scalar(noted) is None:
-        history.note(db.session.get_one(Alert, alert_id), "repaired", by, code=", ".join(codes))
+        history.note(workspace_id, alert_id, "repaired", by, code=", ".join(codes))
         audit.record(by.label, "alert.repaired", f"alert:{alert_id}", codes=list(codes))

@@ -47,16 +47,16 @@ def is_firing(alert: Mapping[str, Any], body: Mapping[str, Any], now: datetime) 
 
 def started_at(alert: Mapping[str, Any], now: datetime) -> datetime | None:
     """When the sender says that it began (UTC), at the latest now; None where it says nothing believable."""
-    found = moment(alert.get("startsAt"))
-    return None if found is None or found > now + _CLOCK_SKEW else min(found, now)
+    began = moment(alert.get("startsAt"))
+    return None if began is None or began > now + _CLOCK_SKEW else min(began, now)
 
 
 def ended_at(alert: Mapping[str, Any], now: datetime) -> datetime | None:
     """When the sender says that it was over (UTC), at the latest now; None where it says nothing believable."""
-    found, began = moment(alert.get("endsAt")), started_at(alert, now)
-    if found is None or found > now + _CLOCK_SKEW or (began is not None and found < began):
+    ended, began = moment(alert.get("endsAt")), started_at(alert, now)
+    if ended is None or ended > now + _CLOCK_SKEW or (began is not None and ended < began):
         return None
-    return min(found, now)
+    return min(ended, now)
 
 
 def moment(given: object) -> datetime | None:
@@ -65,20 +65,20 @@ def moment(given: object) -> datetime | None:
     if not isinstance(given, str) or not 10 < len(given) < 50:
         return None
     try:
-        found = datetime.fromisoformat(given.strip())
-        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        parsed = datetime.fromisoformat(given.strip())
+        parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return found if found >= _EARLIEST else None
+    return parsed if parsed >= _EARLIEST else None
 
 
 def measured(alert: Mapping[str, Any]) -> str:
     """Grafana's measured values on one line, out of `values`, else out of the `valueString` of older versions."""
     given = alert.get("values")
-    found = _of_map(given) if isinstance(given, Mapping) else []
-    if not found and isinstance(alert.get("valueString"), str):
-        found = list(_of_text(alert["valueString"][:_MAX_READ]))
-    return ", ".join(f"{name} = {value}" if name else value for name, value in found[:_MAX_NUMBERS])
+    pairs = _of_map(given) if isinstance(given, Mapping) else []
+    if not pairs and isinstance(alert.get("valueString"), str):
+        pairs = list(_of_text(alert["valueString"][:_MAX_READ]))
+    return ", ".join(f"{name} = {value}" if name else value for name, value in pairs[:_MAX_NUMBERS])
 
 
 def number(value: float) -> str:
@@ -106,8 +106,8 @@ def texts(given: object) -> dict[str, str]:
 
 def labels(given: object) -> dict[str, str]:
     """An alert's labels, whole. What no matcher could hold is cut and ends with a digest: two values stay two."""
-    found = texts(given)
-    kept = list(found.items())[:MAX_LABELS]
+    known = texts(given)
+    kept = list(known.items())[:MAX_LABELS]
     return {_cut(name, matchers.MAX_LABEL): _cut(value, matchers.MAX_VALUE) for name, value in kept if name}
 
 
@@ -133,13 +133,13 @@ def _status(given: object) -> str | None:
 
 
 def _of_map(given: Mapping[Any, Any]) -> list[tuple[str, str]]:
-    found = []
+    pairs = []
     for name, value in sorted(given.items(), key=lambda pair: str(pair[0])):
         if isinstance(value, str) and richtext.has_visible(value):
-            found.append((str(name)[:50], " ".join(value.split())[:50]))
+            pairs.append((str(name)[:50], " ".join(value.split())[:50]))
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            found.append((str(name)[:50], number(value)))
-    return found
+            pairs.append((str(name)[:50], number(value)))
+    return pairs
 
 
 def _of_text(given: str) -> Iterable[tuple[str, str]]:

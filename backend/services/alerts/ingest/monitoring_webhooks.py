@@ -18,8 +18,8 @@ from backend.core import clock, i18n
 from backend.core.errors import Invalid
 from backend.services.alerts import labels as labeling
 from backend.services.alerts.ingest import api_input, keys, monitoring_fields, validation
-from backend.services.alerts.ingest.grouping import Group, Report
 from backend.services.alerts.ingest.monitoring_fields import severity_of as severity_of
+from backend.services.alerts.ingest.reports import Group, Report
 from backend.services.texts import values
 
 ALERTMANAGER: Final = "alertmanager"
@@ -34,25 +34,25 @@ def group_of(source: str, body: Mapping[str, Any], *, bot_name: str | None, loca
     """The group that a body reports. Raises Invalid(`no_alerts`) for one without alerts."""
     name, now = bot_name or api_input.BOT, clock.now()
     given = body.get("alerts")
-    alerts = [one for one in given if isinstance(one, Mapping)] if isinstance(given, list) else []
+    alerts = [alert for alert in given if isinstance(alert, Mapping)] if isinstance(given, list) else []
     if not alerts:
         message = "The body holds no alerts."
         raise Invalid("no_alerts", message, detail=[validation.fault("alerts", "no_alerts", message)])
-    firing = [one for one in alerts if monitoring_fields.is_firing(one, body, now)]
-    over = [one for one in alerts if not monitoring_fields.is_firing(one, body, now)]
+    firing = [alert for alert in alerts if monitoring_fields.is_firing(alert, body, now)]
+    over = [alert for alert in alerts if not monitoring_fields.is_firing(alert, body, now)]
     reports = [
-        *(_report(source, name, one, now, locale, firing=True) for one in firing[:MAX_ALERTS]),
-        *(_report(source, name, one, now, locale, firing=False) for one in over),
+        *(_report(source, name, alert, now, locale, firing=True) for alert in firing[:MAX_ALERTS]),
+        *(_report(source, name, alert, now, locale, firing=False) for alert in over),
     ]
     shared = monitoring_fields.labels(body.get("groupLabels"))
     # One thing told twice in a body is one thing.
-    unique = list({one.key: one for one in reports}.values())
+    unique = list({report.key: report for report in reports}.values())
     key = _group_key(body, shared)
     return Group(
         source=source,
         bot_name=name,
         reports=unique,
-        key=keys.reported_group(source, name, key or min(one.key.hex() for one in unique)),
+        key=keys.reported_group(source, name, key or min(report.key.hex() for report in unique)),
         follows=not key,
         title=_title(body, shared, unique),
         labels=shared,
@@ -104,7 +104,7 @@ def _title(body: Mapping[str, Any], shared: Mapping[str, str], reports: Sequence
     rest = {name: value for name, value in shown.items() if name not in (*_NAMES, _FOLDER)}
     if named:
         return _line([named, *rest.values()])
-    titles = Counter(one.title for one in reports).most_common()
+    titles = Counter(report.title for report in reports).most_common()
     if shown or len(titles) == 1:
         others = f" +{len(titles) - 1}" if len(titles) > 1 else ""
         return _line([f"{titles[0][0]}{others}", *(f"{name}={value}" for name, value in (rest or shown).items())])
@@ -138,8 +138,8 @@ def _links(alert: Mapping[str, Any], notes: Mapping[str, str], locale: str) -> l
         ("runbook", notes.get("runbook_url") or notes.get("runbook")),
         ("silence", alert.get("silenceURL")),
     )
-    found = ((name, values.http_url(address)) for name, address in wanted)
-    return [{"text": i18n.text(f"alerts.link.{name}", locale), "url": address} for name, address in found if address]
+    links = ((name, values.http_url(address)) for name, address in wanted)
+    return [{"text": i18n.text(f"alerts.link.{name}", locale), "url": address} for name, address in links if address]
 
 
 def _notes(given: object) -> dict[str, str]:

@@ -27,14 +27,14 @@ def matcher_faults(rows: Sequence[Mapping[str, str]], *, may_be_empty: bool = Fa
         return [] if may_be_empty else [fault("matchers", "no_matchers", "At least one matcher.")]
     if len(rows) > matchers.MAX_MATCHERS:
         return [fault("matchers", "too_many_matchers", f"At most {matchers.MAX_MATCHERS} matchers.")]
-    found = []
+    faults = []
     for index, row in enumerate(rows):
         code = matchers.problem(Matcher(row["label"], row["op"], row["value"]))
         if code is not None:
-            found.append(fault(f"matchers.{index}", code, _WORDS[code]))
-    if not found and matchers.size_of(matchers.read(rows)) > matchers.MAX_SIZE:
-        found.append(fault("matchers", "patterns_too_large", _WORDS["patterns_too_large"]))
-    if not found and not may_be_empty and matchers.matches(matchers.read(rows), {}):
+            faults.append(fault(f"matchers.{index}", code, _WORDS[code]))
+    if not faults and matchers.size_of(matchers.read(rows)) > matchers.MAX_SIZE:
+        faults.append(fault("matchers", "patterns_too_large", _WORDS["patterns_too_large"]))
+    if not faults and not may_be_empty and matchers.matches(matchers.read(rows), {}):
         message = "These matchers also match what has no labels at all; add one that asks for a value."
-        found.append(fault("matchers", "matches_everything", message))
-    return found
+        faults.append(fault("matchers", "matches_everything", message))
+    return faults

@@ -15,7 +15,7 @@ from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import Conflict, Invalid
 from backend.models import Alert, AlertItem, AlertSilence
-from backend.services.alerts import history, queries
+from backend.services.alerts import queries
 from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest import validation
 from backend.services.alerts.lifecycle import endings, locked_alert, states
@@ -30,8 +30,8 @@ SILENCE_SECONDS: Final = 2 * 3600
 MAX_SECONDS: Final = 30 * 86_400
 
 
-def act(alert_id: int, action: Action, by: Attribution, *, seconds: int = SNOOZE_SECONDS) -> tuple[LockedAlert, bool]:
-    """Does it, and has the messages say so; False where it was so already. `seconds` is for how long to snooze.
+def apply(alert_id: int, action: Action, by: Attribution, *, seconds: int = SNOOZE_SECONDS) -> tuple[LockedAlert, bool]:
+    """Applies an action and has the messages show it; False where it was so already. `seconds` is how long to snooze.
 
     Raises NotFound, Conflict(`alert_resolved`; `alert_open`: another alert of the same group is open).
     """
@@ -46,9 +46,9 @@ def act(alert_id: int, action: Action, by: Attribution, *, seconds: int = SNOOZE
     _change(case, action, following, by, seconds)
     audit.record(by.label, f"alert.{states.DONE[action]}", f"alert:{alert_id}", **_whom(by))
     if action != "resolve":
-        history.note(case.alert, states.DONE[action], by)
+        case.note(states.DONE[action], by)
         case.apply_silences()
-        publish.bring_up_to_date(case, news=action == "reopen")
+        publish.update_messages(case, news=action == "reopen")
     case.reschedule()
     return case, True
 
@@ -65,10 +65,10 @@ def resolve_items(alert_id: int, item_ids: Sequence[int], by: Attribution) -> Lo
         item.resolved_at = item.resolved_at or now
     audit.record(by.label, "alert.items_resolved", f"alert:{alert_id}", count=len(chosen), **_whom(by))
     if case.firing:
-        history.note(case.alert, "items_resolved", by, count=len(chosen))
+        case.note("items_resolved", by, count=len(chosen))
         case.update_severity()
         case.apply_silences()
-        publish.bring_up_to_date(case)
+        publish.update_messages(case)
     elif case.alert.state != "resolved":
         endings.resolve(case, by, "person")
     case.reschedule()
@@ -82,12 +82,12 @@ def silence(alert_id: int, by: Attribution, *, seconds: int = SILENCE_SECONDS) -
     if alert.state == "resolved":
         raise Conflict("alert_resolved", "This alert is resolved already.")
     now = clock.now()
-    made = silences.make(by, matchers_of(case), now, now + timedelta(seconds=seconds), comment=None)
+    silenced = silences.make(by, matchers_of(case), now, now + timedelta(seconds=seconds), comment=None)
     case.apply_silences()
-    history.note(alert, "silenced", by, until=made.ends_at.isoformat())
-    publish.bring_up_to_date(case)
+    case.note("silenced", by, until=silenced.ends_at.isoformat())
+    publish.update_messages(case)
     case.reschedule()
-    return made
+    return silenced
 
 
 def _change(case: LockedAlert, action: Action, following: str, by: Attribution, seconds: int) -> None:
@@ -141,7 +141,7 @@ def matchers_of(case: LockedAlert) -> list[dict[str, str]]:
         for name, value in pairs
     )
     if not pairs or not whole:
-        # Some of the labels would hush others as well; the group is exactly what is told in this message.
+        # Some of the labels would silence others as well; the group is exactly what is in this message.
         pairs = [(matchers.GROUP, seen[0][matchers.GROUP])] if seen else [("title", alert.title)]
     if "bot_name" not in dict(pairs) and _holds_for_all(seen, "bot_name", alert.bot_name):
         pairs.append(("bot_name", alert.bot_name))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from backend.core import clock
 from backend.models import Message
-from backend.services.alerts import history
 from backend.services.alerts.history import Attribution
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import publish
@@ -20,27 +19,27 @@ def resolve(case: LockedAlert, by: Attribution, code: str) -> list[Message]:
         item.resolved_at = now
         item.silenced_until = item.silence_id = None
     ends = [item.ended_at or item.resolved_at for item in case.items]
-    alert.ended_at = max((one for one in ends if one), default=None) if code == "told" else None
+    alert.ended_at = max((end for end in ends if end), default=None) if code == "told" else None
     alert.state, alert.resolved_at, alert.resolved_code = "resolved", now, code
     alert.by_user_id, alert.by_name = by.user_id, by.name
     alert.notify_at = alert.snoozed_until = alert.silenced_until = None
-    history.note(alert, "resolved", by, code=code)
+    case.note("resolved", by, code=code)
     publish.clear_notes(case)
-    publish.bring_up_to_date(case, news=True)
+    publish.update_messages(case, news=True)
     if case.rules.resolve_reply:
         publish.answer_resolved(case)
-    return [message for _, message in publish.living(case)]
+    return [message for _, message in publish.current_messages(case)]
 
 
 def reopen(case: LockedAlert, by: Attribution) -> None:
     """The alert is open again, in the messages it has. The caller says which of its items fire, and has it said."""
     case.alert.resolved_at = case.alert.resolved_code = case.alert.ended_at = None
     reset_to_firing(case)
-    history.note(case.alert, "reopened", by)
+    case.note("reopened", by)
 
 
 def reset_to_firing(case: LockedAlert) -> None:
-    """Nobody has it in hand any more."""
+    """Takes back who acknowledged or snoozed it; the alert fires."""
     alert = case.alert
     alert.state = "firing"
     alert.by_user_id = alert.by_name = alert.acknowledged_at = alert.snoozed_until = None

@@ -1,11 +1,10 @@
-"""A case: an alert with its items and its policy, locked, as one piece of work sees it."""
+"""An alert with its items and its policy, locked, as one piece of work sees it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from sqlalchemy import func, select
 
@@ -13,8 +12,9 @@ from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import NotFound
 from backend.models import Alert, AlertItem, AlertPolicy, AlertSilence
+from backend.services.alerts import history, severities
 from backend.services.alerts import labels as labeling
-from backend.services.alerts import severities
+from backend.services.alerts.history import ITSELF, Attribution
 from backend.services.alerts.ingest import keys
 from backend.services.alerts.lifecycle import timing
 from backend.services.alerts.lifecycle.timing import Facts, Rules, State
@@ -29,6 +29,7 @@ _LOCKS: Final = 0x414C5254
 _GROUP_DIGITS: Final = 24
 _MONITORING: Final = ("alertmanager", "grafana")
 """Sources that group by themselves."""
+_MAX_LINKS: Final = 8
 
 
 @dataclass(slots=True)
@@ -39,7 +40,7 @@ class LockedAlert:
     items: list[AlertItem]
     policy: AlertPolicy | None
     reach: Reach = NOWHERE
-    """In how many of its chats it arrives, as of the last look."""
+    """In how many of its chats it arrives, as last read."""
 
     @property
     def rules(self) -> Rules:
@@ -61,31 +62,75 @@ class LockedAlert:
         """Whether it is about one thing only, and nothing can join it."""
         return len(self.items) == 1 and self.alert.group_key == keys.alone(self.items[0].key)
 
+    @property
+    def chat_ids(self) -> list[str]:
+        """The chats that the alert's caller named."""
+        return [chat_id for chat_id in (self.alert.chat_ids or "").split(",") if chat_id]
+
     def facts(self) -> Facts:
         """The alert as the decisions see it."""
-        return facts_of(self.alert, self.policy)
+        alert = self.alert
+        return Facts(
+            state=cast(State, alert.state),
+            last_seen_at=alert.last_seen_at,
+            notified_at=alert.notified_at,
+            first_notified_at=alert.first_notified_at,
+            notify_at=alert.notify_at,
+            edit_at=alert.edit_at,
+            acknowledged_at=alert.acknowledged_at,
+            snoozed_until=alert.snoozed_until,
+            silenced_until=alert.silenced_until,
+            escalated_at=alert.escalated_at,
+            escalates=policies.escalates(self.policy),
+        )
 
     def view(self, *, note: str | None = None, code: str | None = None) -> View:
         """The alert as its readers see it."""
-        return view_of(self.alert, self.items, note=note, code=code, reach=self.reach)
+        alert, items = self.alert, self.items
+        return View(
+            id=alert.id,
+            title=alert.title,
+            severity=alert.severity,
+            state=alert.state,
+            labels=alert.labels,
+            items=[_item_view(item) for item in items],
+            opened_at=alert.started_at or alert.opened_at,
+            grouped=len(items) > 1,
+            by_name=alert.by_name,
+            since=(alert.ended_at or alert.resolved_at) if alert.state == "resolved" else alert.acknowledged_at,
+            snoozed_until=alert.snoozed_until,
+            silenced_until=alert.silenced_until,
+            resolved_code=alert.resolved_code,
+            more=alert.more,
+            links=[*alert.links, *(items[0].links if len(items) == 1 else [])][:_MAX_LINKS],
+            note=note,
+            bot_name=alert.bot_name,
+            code=code,
+            reach=self.reach,
+            is_monitored=alert.source in _MONITORING,
+        )
 
-    def look_at_reach(self) -> Reach:
-        """Finds out in how many of its chats it arrives."""
+    def refresh_reach(self) -> Reach:
+        """Reads in how many of its chats it arrives now."""
         self.reach = reach.of([self.alert.id]).get(self.alert.id, NOWHERE)
         return self.reach
+
+    def note(self, what: str, by: Attribution = ITSELF, **detail: Any) -> None:
+        """Adds to the alert's trace; see `history.note`."""
+        history.note(self.alert.workspace_id, self.alert.id, what, by, **detail)
 
     def apply_silences(self) -> None:
         """Brings items and alert in step with the silences in force."""
         now, silences, meter = clock.now(), in_force(), faults.meter()
         for item in self.firing:
             labels = seen_labels(item, self.alert.bot_name, self.alert.group_key)
-            found = matchers.silencing(silences, labels, now, meter)
-            if found is not None and item.silence_id != found.id:
-                count_hushed(found.id)
-            item.silence_id = found.id if found else None
-            item.silenced_until = found.ends_at if found else None
+            silence = matchers.silencing(silences, labels, now, meter)
+            if silence is not None and item.silence_id != silence.id:
+                count_silenced(silence.id)
+            item.silence_id = silence.id if silence else None
+            item.silenced_until = silence.ends_at if silence else None
         ends = [item.silenced_until for item in self.firing]
-        self.alert.silenced_until = min(one for one in ends if one) if ends and all(ends) else None
+        self.alert.silenced_until = min(end for end in ends if end) if ends and all(ends) else None
         faults.switch_off(meter)
 
     def catch_up(self) -> None:
@@ -104,7 +149,11 @@ class LockedAlert:
         alert = self.alert
         if alert.source in _MONITORING:
             alert.labels = dict(given) or labeling.common(item.labels for item in self.firing or self.items)
-        began = [one for one in (alert.started_at, *(item.started_at for item in self.items)) if one is not None]
+        began = [
+            began_at
+            for began_at in (alert.started_at, *(item.started_at for item in self.items))
+            if began_at is not None
+        ]
         alert.started_at = min(began, default=None)
 
     def seen_by_policies(self) -> list[VisibleLabels]:
@@ -120,6 +169,14 @@ class LockedAlert:
             )
             for item in self.firing
         ]
+
+    def mark_notified(self) -> None:
+        """Notes that it made a sound just now, which its messages show as it is."""
+        alert, now = self.alert, clock.now()
+        alert.notifications += 1
+        alert.notified_at = alert.edited_at = now
+        alert.first_notified_at = alert.first_notified_at or now
+        alert.notify_at = alert.edit_at = None
 
     def request_edit(self) -> None:
         """Has the messages brought up to date soon; an edit that is wanted already stands."""
@@ -140,10 +197,10 @@ def lock_group(group_key: bytes) -> None:
 
 def by_id(alert_id: int) -> LockedAlert:
     """The alert of the workspace in scope, locked. Raises NotFound."""
-    found = db.session.get(Alert, alert_id, with_for_update=True, populate_existing=True)
-    if found is None:
+    alert = db.session.get(Alert, alert_id, with_for_update=True, populate_existing=True)
+    if alert is None:
         raise NotFound("alert_not_found", "There is no such alert.")
-    return of(found)
+    return of(alert)
 
 
 def of(alert: Alert) -> LockedAlert:
@@ -172,8 +229,8 @@ def in_force() -> list[Silence]:
     return [Silence(row.id, matchers.read(row.matchers), row.starts_at, row.ends_at) for row in rows]
 
 
-def count_hushed(silence_id: int) -> None:
-    """One more thing is hushed by it. The count is for people, so a silence that somebody holds is not waited for."""
+def count_silenced(silence_id: int) -> None:
+    """Counts one more thing that it silences. For people only, so a silence that somebody holds is not waited for."""
     row = db.session.scalars(
         select(AlertSilence).where(AlertSilence.id == silence_id).with_for_update(skip_locked=True)
     ).one_or_none()
@@ -186,63 +243,6 @@ def seen_labels(item: AlertItem, bot_name: str, group_key: bytes) -> VisibleLabe
     return matchers.visible(
         item.labels, severity=item.severity, title=item.title, bot_name=bot_name, group=group_key.hex()[:_GROUP_DIGITS]
     )
-
-
-def facts_of(alert: Alert, policy: AlertPolicy | None) -> Facts:
-    """The alert's row as the decisions see it."""
-    return Facts(
-        state=cast(State, alert.state),
-        last_seen_at=alert.last_seen_at,
-        notified_at=alert.notified_at,
-        first_notified_at=alert.first_notified_at,
-        notify_at=alert.notify_at,
-        edit_at=alert.edit_at,
-        acknowledged_at=alert.acknowledged_at,
-        snoozed_until=alert.snoozed_until,
-        silenced_until=alert.silenced_until,
-        escalated_at=alert.escalated_at,
-        escalates=policies.escalates(policy),
-    )
-
-
-def view_of(
-    alert: Alert,
-    items: Sequence[AlertItem],
-    *,
-    note: str | None = None,
-    code: str | None = None,
-    reach: Reach = NOWHERE,
-) -> View:
-    """The alert's rows as its readers see them."""
-    return View(
-        id=alert.id,
-        title=alert.title,
-        severity=alert.severity,
-        state=alert.state,
-        labels=alert.labels,
-        items=[_item_view(item) for item in items],
-        opened_at=alert.started_at or alert.opened_at,
-        grouped=len(items) > 1,
-        by_name=alert.by_name,
-        since=_since(alert),
-        snoozed_until=alert.snoozed_until,
-        silenced_until=alert.silenced_until,
-        resolved_code=alert.resolved_code,
-        more=alert.more,
-        links=[*alert.links, *(items[0].links if len(items) == 1 else [])][:_MAX_LINKS],
-        note=note,
-        bot_name=alert.bot_name,
-        code=code,
-        reach=reach,
-        is_monitored=alert.source in ("alertmanager", "grafana"),
-    )
-
-
-_MAX_LINKS: Final = 8
-
-
-def _since(alert: Alert) -> datetime | None:
-    return (alert.ended_at or alert.resolved_at) if alert.state == "resolved" else alert.acknowledged_at
 
 
 def _item_view(item: AlertItem) -> ItemView:
@@ -260,7 +260,7 @@ def _item_view(item: AlertItem) -> ItemView:
 
 def workspace_id() -> int:
     """The workspace in scope."""
-    found = current_workspace_id()
-    if found is None:
+    current = current_workspace_id()
+    if current is None:
         raise RuntimeError("alerts are handled within a workspace")
-    return found
+    return current

@@ -46,7 +46,7 @@ def run_due(turn: Turn) -> int:
 
 def _next() -> int | None:
     """One alert's steps; None when none is due."""
-    with system_scope("alerts of all workspaces are looked at here"):
+    with system_scope("alerts of all workspaces are read here"):
         alert = db.session.scalars(_due().limit(1).with_for_update(skip_locked=True)).one_or_none()
         if alert is None:
             db.session.rollback()
@@ -73,7 +73,7 @@ def run(case: LockedAlert) -> int:
     """Does everything that is due for this alert, in the caller's transaction; returns how many steps."""
     done = 0
     for _ in range(_MAX_STEPS):
-        step = next((one for one in timing.upcoming(case.facts(), case.rules) if one.at <= clock.now()), None)
+        step = next((due for due in timing.upcoming(case.facts(), case.rules) if due.at <= clock.now()), None)
         if step is None:
             break
         _do(case, step)
@@ -85,24 +85,24 @@ def run(case: LockedAlert) -> int:
 def _do(case: LockedAlert, step: Step) -> None:
     alert = case.alert
     if step.what == "notify":
-        notify.tell(case, "joined" if alert.first_notified_at is not None else None)
+        notify.notify(case, "joined" if alert.first_notified_at is not None else None)
     elif step.what == "repeat":
-        notify.tell(case, "repeat")
+        notify.notify(case, "repeat")
     elif step.what == "escalate":
         notify.escalate(case)
     elif step.what in ("wake", "unacknowledge"):
         endings.reset_to_firing(case)
-        history.note(alert, "woke" if step.what == "wake" else "unacknowledged")
-        notify.tell(case, step.what)
+        case.note("woke" if step.what == "wake" else "unacknowledged")
+        notify.notify(case, step.what)
     elif step.what == "unsilence":
         case.apply_silences()
         if alert.silenced_until is None:
-            history.note(alert, "unsilenced")
-            notify.tell(case, "unsilence" if alert.notifications else None)
+            case.note("unsilenced")
+            notify.notify(case, "unsilence" if alert.notifications else None)
     elif step.what == "resolve":
         endings.resolve(case, history.ITSELF, "quiet")
     else:
-        publish.bring_up_to_date(case)
+        publish.update_messages(case)
 
 
 def _put_off(alert_id: int) -> None:

@@ -79,7 +79,7 @@ def upcoming(facts: Facts, rules: Rules) -> list[Step]:
 
 
 def due_at(facts: Facts, rules: Rules) -> datetime | None:
-    """When the timers look at it next; None when nothing happens by itself."""
+    """When the timers have something to do next; None when nothing happens by itself."""
     steps = upcoming(facts, rules)
     return steps[0].at if steps else None
 

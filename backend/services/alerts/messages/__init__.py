@@ -1,1 +1,1 @@
-"""What an alert says, where, and what follows when it cannot be said."""
+"""The messages of an alert: texts, destinations, sending, and what follows when it fails."""

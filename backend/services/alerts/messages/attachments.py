@@ -1,33 +1,28 @@
 """An alert's picture or document: it follows the alert's first messages, and never holds them up.
 
-A file is sent at once; an address is fetched in the background by the guarded client. What cannot be fetched is noted
+A file is sent at once; an address is fetched by the files service. What cannot be fetched is noted
 in the trace; a button with the address stands under the alert from the beginning.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import timedelta
+from typing import Final, cast
 
-from sqlalchemy import or_, select
-from sqlalchemy.exc import InterfaceError, OperationalError
-
-from backend.core import clock, queue
-from backend.core.database import db, system_scope, workspace_scope
-from backend.core.thread_pools import BoundedPool
-from backend.core.work import Turn, Work, exists, register
-from backend.models import Alert
-from backend.services import attachments
-from backend.services.alerts import history
+from backend.channels.base import MediaKind
+from backend.core import clock, events
+from backend.core.database import db
+from backend.core.errors import NotFound
+from backend.services import files
 from backend.services.alerts.lifecycle import locked_alert
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import publish
-from backend.services.notifications import attachments as fetching
+from backend.services.files import FileFetched, FileFetchFailed, Source
 
-MAX_TRIES: Final = 3
-_CLAIM: Final = timedelta(seconds=60)
-_state = Alert.attachment["state"].astext
-_until = Alert.attachment["until"].astext
+OWNER: Final = "alert"
+"""What alerts are called where files are fetched for them."""
+BESIDE_THE_OLD: Final = timedelta(minutes=10)
+"""For so long the release before this one, which fetches by the alert's own row, leaves the attachment alone."""
 
 
 def send_once(case: LockedAlert) -> None:
@@ -36,88 +31,54 @@ def send_once(case: LockedAlert) -> None:
     if carried is None or carried.get("state") not in (None, "given"):
         return
     if "file_id" in carried:
-        publish.attach(case, attachments.as_media(attachments.get(carried["file_id"]), carried["kind"]))
+        publish.attach(case, files.as_media(files.get(carried["file_id"]), carried["kind"]))
         case.alert.attachment = carried | {"state": "sent"}
     else:
-        case.alert.attachment = carried | {"state": "waiting", "tries": 0}
-        queue.wake("notifications")
+        request_file(case)
 
 
-def has_work() -> bool:
-    """Whether an address is due to be fetched."""
-    return exists(_due().with_only_columns(Alert.id))
+def request_file(case: LockedAlert) -> None:
+    """Has the attachment's address fetched, once the caller's transaction has committed."""
+    carried = case.alert.attachment or {}
+    files.request(OWNER, case.alert.id, Source(carried["url"]), carried["kind"])
+    until = (clock.now() + BESIDE_THE_OLD).isoformat(timespec="microseconds")
+    case.alert.attachment = carried | {"state": "waiting", "tries": 0, "until": until}
 
 
-def fetch_waiting(turn: Turn) -> int:
-    """Fetches the addresses that are due until the turn is over; returns how many it tried. Commits."""
-    tried = 0
-    while claimed := _claim():
-        alert_id, workspace_id, carried = claimed
-        with workspace_scope(workspace_id):
-            _fetch(alert_id, carried)
-        tried += 1
-        if turn.is_over():
-            turn.go_on_later()
-            break
-    return tried
-
-
-def _claim() -> tuple[int, int, dict[str, Any]] | None:
-    with system_scope("attachments of all workspaces are fetched here"):
-        alert = db.session.scalars(_due().limit(1).with_for_update(skip_locked=True)).one_or_none()
-        if alert is None or alert.attachment is None:
-            db.session.rollback()
-            return None
-        carried = alert.attachment | {"tries": alert.attachment["tries"] + 1, "until": _text(clock.now() + _CLAIM)}
-        alert.attachment = carried
-        claimed = (alert.id, alert.workspace_id, carried)
-        db.session.commit()
-    return claimed
-
-
-def _fetch(alert_id: int, carried: dict[str, Any]) -> None:
-    try:
-        stored = fetching.fetch(carried["url"], carried["kind"])
-    except fetching.FetchFailed as error:
-        _give_up_or_wait(alert_id, carried, error)
+def on_fetched(fetched: FileFetched) -> None:
+    """Sends the file after the alert's messages; throws it away where the alert does not wait for it any more."""
+    if fetched.owner_kind != OWNER:
         return
+    case = _waiting_for(fetched.owner_id, fetched.source)
+    if case is None:
+        files.discard(fetched.file_id)
+        return
+    publish.attach(case, files.as_media(files.get(fetched.file_id), cast(MediaKind, fetched.kind)))
+    case.alert.attachment = _requested(case) | {"state": "sent", "file_id": fetched.file_id}
+    db.session.flush()
+
+
+def on_fetch_failed(failed: FileFetchFailed) -> None:
+    """Notes in the alert's history that its attachment could not be fetched."""
+    case = _waiting_for(failed.owner_id, failed.source) if failed.owner_kind == OWNER else None
+    if case is not None:
+        case.alert.attachment = _requested(case) | {"state": "failed", "error": failed.code}
+        case.note("attachment_failed", code=failed.code)
+
+
+def _waiting_for(alert_id: int, url: str) -> LockedAlert | None:
+    """The alert, locked, if it still waits for the file at this address."""
     try:
         case = locked_alert.by_id(alert_id)
-        file = attachments.record(fetching.name_of(carried["url"]), stored)
-        publish.attach(case, attachments.as_media(file, carried["kind"]))
-        case.alert.attachment = carried | {"state": "sent", "file_id": file.id}
-        db.session.commit()
-    except BaseException as error:
-        db.session.rollback()
-        attachments.files().delete(stored.key)
-        if isinstance(error, OperationalError | InterfaceError) or not isinstance(error, Exception):
-            raise
-        _give_up_or_wait(alert_id, carried, fetching.failure_of(error, alert_id=alert_id))
+    except NotFound:
+        return None
+    carried = case.alert.attachment or {}
+    return case if carried.get("state") == "waiting" and carried.get("url") == url else None
 
 
-def _give_up_or_wait(alert_id: int, carried: dict[str, Any], error: fetching.FetchFailed) -> None:
-    """Notes that an attachment could not be fetched or sent, or that it is tried again. Commits."""
-    case = locked_alert.by_id(alert_id)
-    if error.again and carried["tries"] < MAX_TRIES:
-        case.alert.attachment = carried | {
-            "until": _text(clock.now() + fetching.BACKOFF.wait(carried["tries"], alert_id))
-        }
-    else:
-        case.alert.attachment = carried | {"state": "failed", "error": error.code}
-        history.note(case.alert, "attachment_failed", code=error.code)
-    db.session.commit()
+def _requested(case: LockedAlert) -> dict[str, object]:
+    return {name: value for name, value in (case.alert.attachment or {}).items() if name in ("kind", "url")}
 
 
-def _due() -> Any:
-    return (
-        select(Alert).where(_state == "waiting", or_(_until.is_(None), _until <= _text(clock.now()))).order_by(Alert.id)
-    )
-
-
-def _text(at: datetime) -> str:
-    return at.isoformat(timespec="microseconds")
-
-
-WORK: Final = register(
-    Work("alert_attachments", "notifications", has_work, fetch_waiting, pool=BoundedPool("alert-attachments", 1))
-)
+events.subscribe(FileFetched, on_fetched)
+events.subscribe(FileFetchFailed, on_fetch_failed)

@@ -39,8 +39,8 @@ def press(sender: Sender, pressed: ButtonPressed) -> bool:
     with workspace_scope(chat.workspace_id):
         user = _presser(sender, pressed)
         locale = user.locale if user is not None else i18n.negotiate(pressed.person.language)
-        said, alert = _answer(user, action, alert_id, locale)
-        delivery.answer_callback(sender, pressed.callback_id, said[:200], alert=alert, workspace_id=chat.workspace_id)
+        words, alert = _answer(user, action, alert_id, locale)
+        delivery.answer_callback(sender, pressed.callback_id, words[:200], alert=alert, workspace_id=chat.workspace_id)
     return True
 
 
@@ -94,9 +94,9 @@ def _answer(user: User | None, action: str, alert_id: int, locale: str) -> tuple
 
 def _do(action: str, alert_id: int, by: Attribution, locale: str) -> str:
     if action == "silence":
-        made = actions.silence(alert_id, by)
-        return i18n.text("alerts.answer.silenced", locale, until=moment(made.ends_at))
-    case, changed = actions.act(alert_id, cast(Action, action), by)
+        silence = actions.silence(alert_id, by)
+        return i18n.text("alerts.answer.silenced", locale, until=moment(silence.ends_at))
+    case, changed = actions.apply(alert_id, cast(Action, action), by)
     if not changed:
         return i18n.text("alerts.answer.nothing", locale)
     until = moment(case.alert.snoozed_until) if case.alert.snoozed_until else ""

@@ -17,7 +17,6 @@ from backend.core.logging import get_logger
 from backend.core.work import Turn, Work, exists, register
 from backend.models import Alert, AlertFailure, AlertMessage, Conversation, Message, MessagePart
 from backend.services import job_history, mail, senders
-from backend.services.alerts import history
 from backend.services.alerts.lifecycle import locked_alert
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import publish, targets
@@ -40,16 +39,16 @@ def undelivered(case: LockedAlert, code: str, *, message: Message | None = None)
         detail=f"the alert was not delivered by the bot {alert.bot_name}",
         started_at=message.created_at if message is not None else now,
     )
-    history.note(case.alert, "undelivered", code=code)
+    case.note("undelivered", code=code)
     log.warning("alert_undelivered", alert_id=alert.id, code=code)
-    told = alert.admins_told_at
-    if told is None or (alert.notified_at is not None and told < alert.notified_at):
-        _tell_admins(case)
+    told_at = alert.admins_told_at
+    if told_at is None or (alert.notified_at is not None and told_at < alert.notified_at):
+        _notify_admins(case)
     events.publish("alert_undelivered", workspace_id=alert.workspace_id, alert_id=alert.id, code=code)
 
 
-def _tell_admins(case: LockedAlert) -> None:
-    """Says the alert to every admin in their own chat with the default bot, unless that is the way that failed."""
+def _notify_admins(case: LockedAlert) -> None:
+    """Sends the alert to every admin in their own chat with the default bot, unless that is the way that failed."""
     failed = select(AlertMessage.conversation_id).where(
         AlertMessage.alert_id == case.alert.id, AlertMessage.failed_code.is_not(None)
     )
@@ -60,7 +59,7 @@ def _tell_admins(case: LockedAlert) -> None:
     )
     taken = {*db.session.scalars(failed), *db.session.scalars(has_it)}
     places = [place for place in targets.admins(taken) if _may_work(place.conversation)]
-    messages = publish.say(case, places, None)
+    messages = publish.send(case, places, None)
     count = len(messages)
     if not count:
         # The default bot is the trouble, or nobody is linked with it: by mail, where there is a server for it.
@@ -74,7 +73,7 @@ def _tell_admins(case: LockedAlert) -> None:
             site=config.get().site_url,
         )
     case.alert.admins_told_at = clock.now()
-    history.note(case.alert, "admins_told", count=count)
+    case.note("admins_told", count=count)
 
 
 def _may_work(conversation: Conversation) -> bool:
@@ -87,7 +86,7 @@ def _may_work(conversation: Conversation) -> bool:
 def on_message_ended(message_id: int, state: str, code: str) -> None:
     """A message was not sent; in the system scope, in the transaction that records it."""
     message = db.session.get(Message, message_id)
-    if message is None or message.kind != publish.KIND or code == _OWN:
+    if message is None or message.kind != targets.KIND or code == _OWN:
         return
     _note(message, code)
 
@@ -95,7 +94,7 @@ def on_message_ended(message_id: int, state: str, code: str) -> None:
 def on_message_gone(message_id: int, code: str) -> None:
     """What was sent can be edited no more; in the system scope, in the transaction that records it."""
     message = db.session.get(Message, message_id)
-    if message is not None and message.kind == publish.KIND:
+    if message is not None and message.kind == targets.KIND:
         _note(message, code)
 
 
@@ -181,47 +180,57 @@ def _settle(failure_id: int) -> None:
     db.session.delete(row)
     db.session.flush()
     query = select(AlertMessage).where(AlertMessage.message_id == row.message_id)
-    said = db.session.scalars(query).one_or_none()
-    if said is None:
+    alert_message = db.session.scalars(query).one_or_none()
+    if alert_message is None:
         return
-    case = locked_alert.by_id(said.alert_id)
-    db.session.refresh(said)
+    case = locked_alert.by_id(alert_message.alert_id)
+    db.session.refresh(alert_message)
     message = db.session.get_one(Message, row.message_id, populate_existing=True)
     if message.gone_code is not None:
-        _settle_gone(case, said, message)
+        _settle_gone(case, alert_message, message)
         return
     if message.state in ("sent", "delivered", "read"):
         # It only waited, and went out before this was dealt with.
         return
-    if said.failed_code is None:
+    if alert_message.failed_code is None:
         # One that only waits (its bot is off) may still go out, and goes on following the alert.
-        said.failed_code = row.code if message.state != "queued" else None
-        history.note(case.alert, "message_failed", code=row.code, role=said.role)
-    if said.role == "route":
+        alert_message.failed_code = row.code if message.state != "queued" else None
+        case.note(
+            "attachment_failed" if alert_message.role == "attachment" else "message_failed",
+            code=row.code,
+            role=alert_message.role,
+        )
+    if alert_message.role == "route":
         case.request_edit()
-    if (said.role == "route" and not _arrives(case, "route", besides=row.message_id)) or said.role == "escalation":
+    if (
+        alert_message.role == "route" and not _arrives(case, "route", besides=row.message_id)
+    ) or alert_message.role == "escalation":
         undelivered(case, row.code, message=message)
     case.reschedule()
 
 
-def _settle_gone(case: LockedAlert, said: AlertMessage, message: Message) -> None:
-    """A message can be edited no more. What its last edit was to tell is said anew, unless it was no news."""
-    if said.failed_code is None:
-        said.failed_code = message.gone_code
-        history.note(case.alert, "message_gone", code=message.gone_code, role=said.role)
-    if said.superseded_at is not None or said.role not in publish.LIVING or said.news_version is None:
+def _settle_gone(case: LockedAlert, alert_message: AlertMessage, message: Message) -> None:
+    """A message can be edited no more. What its last edit was to show is sent again, unless it was no news."""
+    if alert_message.failed_code is None:
+        alert_message.failed_code = message.gone_code
+        case.note("message_gone", code=message.gone_code, role=alert_message.role)
+    if (
+        alert_message.superseded_at is not None
+        or alert_message.role not in publish.FOLLOWING_ROLES
+        or alert_message.news_version is None
+    ):
         return
     seen = db.session.scalars(
         select(MessagePart.sent_version).where(MessagePart.message_id == message.id).order_by(MessagePart.part).limit(1)
     ).one_or_none()
-    if seen is None or seen < said.news_version:
-        publish.send_again(case, said, message)
+    if seen is None or seen < alert_message.news_version:
+        publish.send_again(case, alert_message, message)
         case.reschedule()
 
 
 def _arrives(case: LockedAlert, role: str, *, besides: int) -> bool:
     """Whether another of the alert's chats has it or will."""
-    return any(row.role == role and message.id != besides for row, message in publish.living(case))
+    return any(row.role == role and message.id != besides for row, message in publish.current_messages(case))
 
 
 events.subscribe("message_ended", on_message_ended)

@@ -46,15 +46,15 @@ def of(alert_ids: Collection[int]) -> dict[int, Reach]:
         .ext(distinct_on(AlertMessage.alert_id, AlertMessage.conversation_id))
         .order_by(AlertMessage.alert_id, AlertMessage.conversation_id, AlertMessage.id.desc())
     ).all()
-    found: dict[int, Reach] = {}
+    reaches: dict[int, Reach] = {}
     for row in rows:
-        known = found.get(row.alert_id, Reach())
+        known = reaches.get(row.alert_id, Reach())
         missed = row.state in _UNSENT
         doubtful = row.unreachable_code if row.state == "queued" else None
-        found[row.alert_id] = Reach(
+        reaches[row.alert_id] = Reach(
             known.chats + 1,
             known.missed + missed,
             known.code or (row.error or row.state if missed else None),
             known.doubtful or doubtful,
         )
-    return found
+    return reaches

@@ -1,4 +1,4 @@
-"""What an alert's living message says: a pure function of the alert as a reader sees it.
+"""What an alert's messages say: pure functions of the alert as a reader sees it.
 
 Every item is a block of lines with an empty line around it, so that a long message is cut between items: what does not
 fit into one part goes into the next. Only long texts of many items are shortened, for nobody reads hundreds of parts.
@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from backend.channels import richtext
-from backend.channels.base import Button, Content
+from backend.channels.base import Button, Content, Media
 from backend.core import i18n
 from backend.services.alerts import labels as labeling
 from backend.services.alerts.messages.reach import NOWHERE, Reach
@@ -85,26 +85,27 @@ def text(view: View, locale: str) -> str:
     """The neutral rich text."""
     blocks = [_undelivered(view, locale), _head(view, locale), *_items(view, locale)]
     if view.more:
-        blocks.append(_said("more_left_out", locale, count=view.more))
+        blocks.append(_phrase("more_left_out", locale, count=view.more))
     return "\n\n".join(block for block in blocks if block)
 
 
 def superseded(view: View, locale: str) -> Content:
     """What an earlier message of the alert says once a newer one stands below it."""
     return replace(
-        content(view, locale), text=f"{_said('moved', locale)}\n\n{text(view, locale)}", buttons=_links(view)
+        content(view, locale), text=f"{_phrase('moved', locale)}\n\n{text(view, locale)}", buttons=_links(view)
     )
 
 
 def reply(view: View, locale: str, *, silent: bool) -> Content:
-    """The answer to the living message when everything is resolved."""
-    words = _said("reply.resolved", locale, title=view.title)
+    """The answer to the current message when everything is resolved."""
+    words = _phrase("reply.resolved", locale, title=view.title)
     return Content(text=f"✅ {words}", format="html", silent=silent, link_preview=False)
 
 
-def attachment(view: View, locale: str) -> str:
-    """The words under an alert's picture or document, as plain text."""
-    return i18n.text("alerts.attachment", locale, title=richtext.shorten(view.title, 900))
+def attachment(view: View, locale: str, media: Media) -> Content:
+    """The message with the alert's picture or document."""
+    words = i18n.text("alerts.attachment", locale, title=richtext.shorten(view.title, 900))
+    return Content(words, media=(media,), silent=True, caption_only=True)
 
 
 def keyboard(view: View, locale: str) -> tuple[tuple[Button, ...], ...]:
@@ -169,14 +170,14 @@ def _head(view: View, locale: str) -> str:
     title = f"{mark} <b>{richtext.escape(view.title)}</b>{_times(total, locale)}"
     lines: list[str | None] = [title]
     if view.grouped and len(view.items) > 1:
-        lines.append(_said("firing_of", locale, firing=firing, count=len(view.items)))
+        lines.append(_phrase("firing_of", locale, firing=firing, count=len(view.items)))
     if view.note and view.state == "firing" and view.silenced_until is None:
         # Why it came stops being true once somebody has it in hand, or it is over.
-        lines.append(_said(f"note.{view.note}", locale))
+        lines.append(_phrase(f"note.{view.note}", locale))
     lines.append(_state(view, locale))
     if view.silenced_until is not None and view.state == "firing":
-        lines.append(_said("silenced_until", locale, until=moment(view.silenced_until)))
-    lines.append(_said("since", locale, at=moment(view.opened_at)))
+        lines.append(_phrase("silenced_until", locale, until=moment(view.silenced_until)))
+    lines.append(_phrase("since", locale, at=moment(view.opened_at)))
     lines.append(_missed(view, locale))
     if view.grouped and len(view.items) > 1:
         lines.append(_labels(view.labels))
@@ -186,13 +187,13 @@ def _head(view: View, locale: str) -> str:
 def _state(view: View, locale: str) -> str | None:
     at = moment(view.since) if view.since else ""
     if view.state == "acknowledged":
-        return _said("state.acknowledged", locale, name=view.by_name or "–", at=at)
+        return _phrase("state.acknowledged", locale, name=view.by_name or "–", at=at)
     if view.state == "snoozed" and view.snoozed_until is not None:
-        return _said("state.snoozed", locale, name=view.by_name or "–", until=moment(view.snoozed_until))
+        return _phrase("state.snoozed", locale, name=view.by_name or "–", until=moment(view.snoozed_until))
     if view.state == "resolved":
         if view.resolved_code == "person":
-            return _said("state.resolved_by", locale, name=view.by_name or "–", at=at)
-        return _said(f"state.resolved_{view.resolved_code or 'told'}", locale, at=at)
+            return _phrase("state.resolved_by", locale, name=view.by_name or "–", at=at)
+        return _phrase(f"state.resolved_{view.resolved_code or 'told'}", locale, at=at)
     return None
 
 
@@ -204,7 +205,7 @@ def _items(view: View, locale: str) -> list[str]:
     limit = max(MAX_BODIES // len(listed), MIN_BODY) if listed else MIN_BODY
     blocks = [_block(item, locale, limit) for item in listed]
     if len(view.items) > MAX_LISTED:
-        blocks.append(_said("more_listed", locale, count=len(view.items) - MAX_LISTED))
+        blocks.append(_phrase("more_listed", locale, count=len(view.items) - MAX_LISTED))
     return blocks
 
 
@@ -231,14 +232,14 @@ def _times(count: int, locale: str) -> str:
 def _undelivered(view: View, locale: str) -> str | None:
     if view.code is None:
         return None
-    return _said("undelivered", locale, bot=view.bot_name, reason=view.code)
+    return _phrase("undelivered", locale, bot=view.bot_name, reason=view.code)
 
 
 def _missed(view: View, locale: str) -> str | None:
     """That some of its chats do not have it, for those that do."""
     if not view.reach.is_partial:
         return None
-    return _said("missed", locale, missed=view.reach.missed, chats=view.reach.chats, reason=view.reach.code)
+    return _phrase("missed", locale, missed=view.reach.missed, chats=view.reach.chats, reason=view.reach.code)
 
 
 def _links(view: View) -> tuple[tuple[Button, ...], ...]:
@@ -248,5 +249,5 @@ def _links(view: View) -> tuple[tuple[Button, ...], ...]:
     return tuple(tuple(buttons[index : index + 2]) for index in range(0, len(buttons), 2))
 
 
-def _said(code: str, locale: str, **values: object) -> str:
+def _phrase(code: str, locale: str, **values: object) -> str:
     return i18n.html(f"alerts.{code}", locale, **values)

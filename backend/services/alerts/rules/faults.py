@@ -19,14 +19,14 @@ _KEY: Final = "pattern_meter"
 
 
 def meter() -> Meter:
-    """The meter of the transaction under way: all the rules that it looks at share one."""
+    """The meter of the transaction under way: all the rules that it tests share one."""
     session = db.session()
     transaction = session.get_transaction() or session.begin()
     kept = session.info.get(_KEY)
     if kept is None or kept[0] is not transaction:
         session.info[_KEY] = kept = (transaction, Meter())
-    found: Meter = kept[1]
-    return found
+    shared: Meter = kept[1]
+    return shared
 
 
 def switch_off(spent: Meter) -> None:

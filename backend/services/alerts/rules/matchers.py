@@ -106,22 +106,22 @@ class Meter:
             return None
         steps = compiled.steps(value) + _STEPS_OF_A_CALL
         if pattern not in self._compiled:
-            # It may have had to be compiled anew: more are in force than are kept.
+            # It may have had to be compiled again: more are in force than are kept.
             self._compiled.add(pattern)
             steps += compiled.size * _STEPS_TO_COMPILE
         self._charge(steps, rule)
-        found = compiled.matches(value)
+        matched = compiled.matches(value)
         if len(self._known) < _MAX_KNOWN and self._known_characters + len(value) <= _MAX_KNOWN_CHARACTERS:
-            self._known[pattern, value] = found
+            self._known[pattern, value] = matched
             self._known_characters += len(value)
-        return found
+        return matched
 
     def _charge(self, steps: int, rule: Rule | None) -> None:
         self.spent += steps
         if rule is not None:
             self._by_rule[rule] = self._by_rule.get(rule, 0) + steps
         if self.exhausted and self._by_rule:
-            self.faults[max(self._by_rule, key=lambda one: (self._by_rule[one], one))] = TOO_COSTLY
+            self.faults[max(self._by_rule, key=lambda spender: (self._by_rule[spender], spender))] = TOO_COSTLY
 
 
 def problem(matcher: Matcher) -> str | None:
@@ -151,12 +151,12 @@ def matches(
 ) -> bool:
     """Whether all of them hold. Raises nothing, whatever the labels.
 
-    What costs nothing is looked at first. A pattern that cannot be tested holds for nothing, whatever its operator.
+    What costs nothing is tested first. A pattern that cannot be tested holds for nothing, whatever its operator.
     """
-    if not all(_holds(one, labels) for one in matchers if one.op not in _BY_PATTERN):
+    if not all(_holds(matcher, labels) for matcher in matchers if matcher.op not in _BY_PATTERN):
         return False
     meter = meter or Meter()
-    return all(_holds_by_pattern(one, labels, meter, rule) for one in matchers if one.op in _BY_PATTERN)
+    return all(_holds_by_pattern(matcher, labels, meter, rule) for matcher in matchers if matcher.op in _BY_PATTERN)
 
 
 def visible(
@@ -176,11 +176,12 @@ def silencing(
     """Of the silences in force that match, the one that ends last."""
     meter = meter or Meter()
     held = [
-        one
-        for one in silences
-        if one.starts_at <= now < one.ends_at and matches(one.matchers, labels, meter, ("silence", one.id))
+        silence
+        for silence in silences
+        if silence.starts_at <= now < silence.ends_at
+        and matches(silence.matchers, labels, meter, ("silence", silence.id))
     ]
-    return max(held, key=lambda one: (one.ends_at, one.id), default=None)
+    return max(held, key=lambda silence: (silence.ends_at, silence.id), default=None)
 
 
 def _holds(matcher: Matcher, labels: Mapping[str, str]) -> bool:
@@ -188,8 +189,8 @@ def _holds(matcher: Matcher, labels: Mapping[str, str]) -> bool:
 
 
 def _holds_by_pattern(matcher: Matcher, labels: Mapping[str, str], meter: Meter, rule: Rule | None) -> bool:
-    found = [meter.test(matcher.value, value, rule) for value in _values(matcher, labels)]
-    return None not in found and (True in found) is (matcher.op == "=~")
+    results = [meter.test(matcher.value, value, rule) for value in _values(matcher, labels)]
+    return None not in results and (True in results) is (matcher.op == "=~")
 
 
 def _values(matcher: Matcher, labels: Mapping[str, str]) -> tuple[str, ...]:

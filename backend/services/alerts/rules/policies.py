@@ -74,7 +74,7 @@ def first_matching(ordered: Sequence[AlertPolicy], several: Sequence[Mapping[str
     """
     rules = [(policy, read(policy.matchers)) for policy in ordered if policy.disabled_code is None]
     names = {matcher.label for _, matchers in rules for matcher in matchers}
-    # Most alerts of a group are the same to these matchers, and are looked at once.
+    # Most alerts of a group are the same to these matchers, and are tested once.
     distinct = {(getattr(seen, "severity", None), *(seen.get(name, "") for name in names)): seen for seen in several}
     seen_once = list(distinct.values())
     meter = rule_faults.meter()
@@ -92,10 +92,10 @@ def first_matching(ordered: Sequence[AlertPolicy], several: Sequence[Mapping[str
 
 def get(policy_id: int) -> AlertPolicy:
     """A policy of the workspace in scope. Raises NotFound."""
-    found = db.session.get(AlertPolicy, policy_id)
-    if found is None:
+    policy = db.session.get(AlertPolicy, policy_id)
+    if policy is None:
         raise NotFound("policy_not_found", "There is no such policy.")
-    return found
+    return policy
 
 
 def listing() -> list[AlertPolicy]:
@@ -110,38 +110,38 @@ def create(actor_label: str, fields: Mapping[str, Any]) -> AlertPolicy:
     if len(_ordered()) >= MAX_COUNT:
         raise Conflict("too_many_policies", f"A workspace has at most {MAX_COUNT} policies.")
     now = clock.now()
-    made = AlertPolicy(created_at=now, updated_at=now)
-    _set(made, wanted)
-    db.session.add(made)
+    policy = AlertPolicy(created_at=now, updated_at=now)
+    _set(policy, wanted)
+    db.session.add(policy)
     db.session.flush()
-    audit.record(actor_label, "alert_policy.created", f"alert_policy:{made.id}", name=made.name)
-    return made
+    audit.record(actor_label, "alert_policy.created", f"alert_policy:{policy.id}", name=policy.name)
+    return policy
 
 
 def change(actor_label: str, policy_id: int, fields: Mapping[str, Any]) -> AlertPolicy:
     """Changes the fields that are named. Alerts that are open follow it at their next step."""
-    found = get(policy_id)
-    wanted = {name: getattr(found, name) for name in FIELDS} | {"escalate_chat_ids": chats_of(found)} | dict(fields)
-    _check(wanted, found.id)
-    _set(found, wanted)
-    rule_faults.forgive(found)
-    found.updated_at = clock.now()
+    policy = get(policy_id)
+    wanted = {name: getattr(policy, name) for name in FIELDS} | {"escalate_chat_ids": chats_of(policy)} | dict(fields)
+    _check(wanted, policy.id)
+    _set(policy, wanted)
+    rule_faults.forgive(policy)
+    policy.updated_at = clock.now()
     db.session.flush()
-    audit.record(actor_label, "alert_policy.changed", f"alert_policy:{found.id}", fields=sorted(fields))
-    return found
+    audit.record(actor_label, "alert_policy.changed", f"alert_policy:{policy.id}", fields=sorted(fields))
+    return policy
 
 
 def delete(actor_label: str, policy_id: int) -> None:
     """Removes a policy; its open alerts go on by the defaults. Raises NotFound."""
-    found = get(policy_id)
-    audit.record(actor_label, "alert_policy.deleted", f"alert_policy:{found.id}", name=found.name)
-    db.session.delete(found)
+    policy = get(policy_id)
+    audit.record(actor_label, "alert_policy.deleted", f"alert_policy:{policy.id}", name=policy.name)
+    db.session.delete(policy)
     db.session.flush()
 
 
 def chats_of(policy: AlertPolicy) -> list[str]:
     """The chats to escalate to."""
-    return [one for one in (policy.escalate_chat_ids or "").split(",") if one]
+    return [chat_id for chat_id in (policy.escalate_chat_ids or "").split(",") if chat_id]
 
 
 def escalates(policy: AlertPolicy | None) -> bool:

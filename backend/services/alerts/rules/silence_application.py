@@ -20,7 +20,6 @@ from backend.core.errors import NotFound
 from backend.core.logging import get_logger
 from backend.core.work import Turn, Work, exists, register
 from backend.models import Alert, AlertItem, AlertSilence
-from backend.services.alerts import history
 from backend.services.alerts.lifecycle import locked_alert
 from backend.services.alerts.messages import notify, publish
 from backend.services.alerts.rules import faults, matchers
@@ -28,7 +27,7 @@ from backend.services.alerts.rules.matchers import Matcher, Meter, Rule
 
 log = get_logger(__name__)
 SLICE: Final = 50
-"""Open alerts that are looked at for a silence before the next silence has its turn."""
+"""Open alerts that are tested for a silence before the next silence has its turn."""
 MAX_TRIES: Final = 5
 BACKOFF: Final = Backoff(2.0, 60.0)
 PASSED_OVER: Final = "alerts_passed_over"
@@ -54,16 +53,16 @@ def has_work() -> bool:
 def apply(turn: Turn) -> int:
     """Brings alerts in step with silences until the turn is over; returns how many silences are done. Commits.
 
-    Each alert is a transaction of its own; a crash leaves alerts to be looked at again, which changes nothing.
+    Each alert is a transaction of its own; a crash leaves alerts to be tested again, which changes nothing.
     """
     done = 0
     with system_scope("silences of all workspaces are applied here"):
-        found = [(row.id, row.workspace_id) for row in db.session.scalars(_unapplied().limit(20))]
+        unapplied = [(row.id, row.workspace_id) for row in db.session.scalars(_unapplied().limit(20))]
         db.session.rollback()
 
-    while found:
+    while unapplied:
         again = []
-        for silence_id, workspace_id in found:
+        for silence_id, workspace_id in unapplied:
             with workspace_scope(workspace_id):
                 more = _apply_slice(silence_id, turn.is_over)
             done += more is None
@@ -72,7 +71,7 @@ def apply(turn: Turn) -> int:
             if turn.is_over():
                 turn.go_on_later()
                 return done
-        found = again
+        unapplied = again
     return done
 
 
@@ -110,7 +109,7 @@ def _apply_slice(silence_id: int, is_over: Callable[[], bool]) -> bool | None:
         if alert_id in concerned and not _follow(alert_id):
             failed = True
         if is_over() and not failed:
-            seen = [one for one in seen if one <= alert_id]
+            seen = [seen_id for seen_id in seen if seen_id <= alert_id]
             break
     if not failed:
         # Behind the silences that have not had a turn.
@@ -119,18 +118,18 @@ def _apply_slice(silence_id: int, is_over: Callable[[], bool]) -> bool | None:
 
 
 def _next_alerts(silence_id: int, cursor: int, holds: bool) -> Sequence[int]:
-    """The next open alerts. A silence that does not hold concerns only those that it hushed."""
+    """The next open alerts. A silence that does not hold concerns only those that it silenced."""
     query = select(Alert.id).where(Alert.resolved_at.is_(None), Alert.id > cursor)
     if not holds:
-        hushed = select(AlertItem.alert_id).where(AlertItem.silence_id == silence_id)
-        query = query.where(Alert.id.in_(hushed))
+        silenced = select(AlertItem.alert_id).where(AlertItem.silence_id == silence_id)
+        query = query.where(Alert.id.in_(silenced))
     return db.session.scalars(query.order_by(Alert.id).limit(SLICE)).all()
 
 
 def _concerned(
     rule: Rule, rules: Sequence[Matcher] | None, alert_ids: Sequence[int], meter: Meter
 ) -> tuple[set[int], list[int]]:
-    """Of these alerts those that the silence hushes or hushed, and those that were looked at whole."""
+    """Of these alerts those that the silence concerns or concerned, and those that were tested whole."""
     query = (
         select(*ITEM_COLUMNS)
         .join(Alert, Alert.id == AlertItem.alert_id)
@@ -142,7 +141,7 @@ def _concerned(
     db.session.commit()
     end = rows[-1].alert_id if len(rows) == _MAX_ITEMS else None
     if end == alert_ids[0]:
-        # More than are read at once: the alert itself looks at all that it has.
+        # More than are read at once: the alert itself tests all that it has.
         return {end}, [end]
     concerned: set[int] = set()
     for row in rows:
@@ -153,20 +152,20 @@ def _concerned(
         if meter.exhausted:
             end = row.alert_id
             break
-    return concerned, [one for one in alert_ids if end is None or one < end]
+    return concerned, [alert_id for alert_id in alert_ids if end is None or alert_id < end]
 
 
 def _follow(alert_id: int) -> bool:
-    """Has one alert look at the silences in force. False where it failed, which is logged whole."""
+    """Applies the silences in force to one alert. False where it failed, which is logged whole."""
     try:
         case = locked_alert.by_id(alert_id)
         was = case.alert.silenced_until
         case.apply_silences()
         if case.alert.silenced_until != was:
-            history.note(case.alert, "silenced" if case.alert.silenced_until else "unsilenced")
-            publish.bring_up_to_date(case)
+            case.note("silenced" if case.alert.silenced_until else "unsilenced")
+            publish.update_messages(case)
             if case.alert.silenced_until is None and case.alert.state == "firing" and was is not None:
-                notify.tell(case, "unsilence" if case.alert.notifications else None)
+                notify.notify(case, "unsilence" if case.alert.notifications else None)
         case.reschedule()
         db.session.commit()
     except NotFound:

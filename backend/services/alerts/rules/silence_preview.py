@@ -1,4 +1,4 @@
-"""What matchers would hush now, before anybody makes a silence of them. Bounded in rows and in what patterns cost."""
+"""What matchers would silence now, before anybody makes a silence. Bounded in rows and in what patterns cost."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from backend.services.alerts.rules.silence_application import ITEM_COLUMNS, labe
 
 MAX_OPEN: Final = 5_000
 MAX_PAST: Final = 10_000
-"""Things of the last seven days that are looked at, the newest."""
+"""Things of the last seven days that are tested, the newest."""
 MAX_STEPS: Final = 200_000_000
 _SHOWN: Final = 50
 _SLICE: Final = 200
-"""Rows that are read at a time: their labels may be large, and several may look at once."""
+"""Rows that are read at a time: their labels may be large, and several may ask at once."""
 _PAST: Final = timedelta(days=7)
 PATIENCE_SECONDS: Final = 10.0
 TURN: Final = threading.Lock()
@@ -38,7 +38,7 @@ TURN: Final = threading.Lock()
 class Preview:
     """Alerts that would fall silent as a whole, things, and what is left untouched.
 
-    `complete` is False where there was more than is looked at: the counts are those of the newest things then.
+    `complete` is False where there was more than is tested: the counts are those of the newest things then.
     """
 
     alerts: list[Alert]
@@ -50,7 +50,7 @@ class Preview:
 
 
 def preview(matchers: Sequence[Mapping[str, str]]) -> Preview:
-    """What these matchers would hush now, and how much of the last seven days. Changes nothing.
+    """What these matchers would silence now, and how much of the last seven days. Changes nothing.
 
     Raises Invalid, and Unavailable where too many ask at once.
     """
@@ -69,8 +69,8 @@ def _look(matchers: Sequence[Mapping[str, str]]) -> Preview:
     rules, meter = matching.read(matchers), Meter(MAX_STEPS)
     firing: Counter[int] = Counter()
     hit: Counter[int] = Counter()
-    found = _Newest(MAX_OPEN, AlertItem.resolved_at.is_(None), Alert.resolved_at.is_(None))
-    for row in found:
+    newest = _Newest(MAX_OPEN, AlertItem.resolved_at.is_(None), Alert.resolved_at.is_(None))
+    for row in newest:
         matched = matching.matches(rules, labels_of(row), meter)
         if meter.exhausted:
             break
@@ -86,7 +86,7 @@ def _look(matchers: Sequence[Mapping[str, str]]) -> Preview:
         item_count=hit.total(),
         untouched_count=firing.total() - hit.total(),
         last_week_count=week,
-        complete=not (meter.exhausted or found.more or past.more),
+        complete=not (meter.exhausted or newest.more or past.more),
     )
 
 

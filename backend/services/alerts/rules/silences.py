@@ -25,10 +25,10 @@ LONGEST: Final = timedelta(days=366)
 
 def get(silence_id: int) -> AlertSilence:
     """A silence of the workspace in scope. Raises NotFound."""
-    found = db.session.get(AlertSilence, silence_id)
-    if found is None:
+    silence = db.session.get(AlertSilence, silence_id)
+    if silence is None:
         raise NotFound("silence_not_found", "There is no such silence.")
-    return found
+    return silence
 
 
 def listing(*, state: str | None, cursor: str | None, limit: int) -> tuple[list[AlertSilence], str | None]:
@@ -55,11 +55,11 @@ def state_of(silence: AlertSilence) -> str:
     return "pending" if silence.starts_at > now else "active"
 
 
-def silencing_now(found: Sequence[AlertSilence]) -> dict[int, int]:
+def silencing_now(silences: Sequence[AlertSilence]) -> dict[int, int]:
     """How many things each of these silences silences now."""
     query = (
         select(AlertItem.silence_id, func.count())
-        .where(AlertItem.silence_id.in_([one.id for one in found]))
+        .where(AlertItem.silence_id.in_([silence.id for silence in silences]))
         .where(AlertItem.resolved_at.is_(None), AlertItem.silenced_until > clock.now())
         .group_by(AlertItem.silence_id)
     )
@@ -80,7 +80,7 @@ def make(
     live = select(func.count()).select_from(AlertSilence).where(AlertSilence.ends_at > now)
     if db.session.execute(live).scalar_one() >= MAX_COUNT:
         raise Conflict("too_many_silences", f"A workspace has at most {MAX_COUNT} silences that are not over.")
-    made = AlertSilence(
+    silence = AlertSilence(
         matchers=_plain(matchers),
         starts_at=starts_at,
         ends_at=ends_at,
@@ -91,34 +91,34 @@ def make(
         created_at=now,
         updated_at=now,
     )
-    db.session.add(made)
+    db.session.add(silence)
     db.session.flush()
-    audit.record(by.label, "alert_silence.created", f"alert_silence:{made.id}", ends_at=ends_at.isoformat())
+    audit.record(by.label, "alert_silence.created", f"alert_silence:{silence.id}", ends_at=ends_at.isoformat())
     queue.wake("notifications")
-    return made
+    return silence
 
 
 def change(by: Attribution, silence_id: int, fields: Mapping[str, Any]) -> AlertSilence:
     """Changes matchers, times or comment; what is over can be renewed. Raises NotFound, Invalid."""
-    found = get(silence_id)
-    wanted = {name: getattr(found, name) for name in ("matchers", "starts_at", "ends_at", "comment")} | dict(fields)
+    silence = get(silence_id)
+    wanted = {name: getattr(silence, name) for name in ("matchers", "starts_at", "ends_at", "comment")} | dict(fields)
     _check(wanted["matchers"], wanted["starts_at"], wanted["ends_at"])
-    found.matchers, found.comment = _plain(wanted["matchers"]), wanted["comment"]
-    found.starts_at, found.ends_at = wanted["starts_at"], wanted["ends_at"]
-    rule_faults.forgive(found)
-    _changed(by, found, "changed", fields=sorted(fields))
-    return found
+    silence.matchers, silence.comment = _plain(wanted["matchers"]), wanted["comment"]
+    silence.starts_at, silence.ends_at = wanted["starts_at"], wanted["ends_at"]
+    rule_faults.forgive(silence)
+    _changed(by, silence, "changed", fields=sorted(fields))
+    return silence
 
 
 def end(by: Attribution, silence_id: int) -> AlertSilence:
     """Ends a silence now; it stays in the list. Ending it again changes nothing. Raises NotFound."""
-    found, now = get(silence_id), clock.now()
-    if found.ends_at > now:
-        found.ends_at = now
-        found.starts_at = min(found.starts_at, now)
-        rule_faults.forgive(found)
-        _changed(by, found, "ended")
-    return found
+    silence, now = get(silence_id), clock.now()
+    if silence.ends_at > now:
+        silence.ends_at = now
+        silence.starts_at = min(silence.starts_at, now)
+        rule_faults.forgive(silence)
+        _changed(by, silence, "ended")
+    return silence
 
 
 def _changed(by: Attribution, silence: AlertSilence, what: str, **detail: Any) -> None:
@@ -130,7 +130,7 @@ def _changed(by: Attribution, silence: AlertSilence, what: str, **detail: Any) -
 
 
 def _plain(matchers: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    return [{"label": one["label"], "op": one["op"], "value": one["value"]} for one in matchers]
+    return [{"label": matcher["label"], "op": matcher["op"], "value": matcher["value"]} for matcher in matchers]
 
 
 def _check(matchers: Sequence[Mapping[str, str]], starts_at: datetime, ends_at: datetime) -> None:

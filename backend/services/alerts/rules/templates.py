@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from backend.channels import richtext
 from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import Conflict, Invalid, NotFound
@@ -22,31 +23,44 @@ MAX_COUNT: Final = 200
 MAX_TITLE: Final = 200
 
 
-def fill(template: str, values: Mapping[str, Any]) -> tuple[str | None, str]:
-    """Title (None where the template has none) and rich text of a template with its values.
+def compose(title: str, message: str, template: str | None, values: Mapping[str, Any]) -> tuple[str, str]:
+    """Returns title and rich text of an alert: as given, or of a template with its values, escaped.
 
-    A template that looks like a name is one of the workspace's; anything else is the text itself. Raises Invalid:
-    `template_not_found`, or what is wrong with the text, with line and column.
+    A template that looks like a name is one of the workspace's; anything else is the text itself. A given title goes
+    before the template's, and a given message behind its text. Raises Invalid: `template_not_found`, or what is wrong
+    with the text, with line and column.
     """
+    if template is None:
+        return title, message
+    template_title, body = _find(template)
+    text = placeholders.render(body, values)
+    if template_title and not richtext.has_visible(title):
+        title = placeholders.render_plain(template_title, values, MAX_TITLE)
+    if richtext.has_visible(richtext.visible(richtext.read(message))):
+        text = f"{text}\n\n{message}"
+    return title, text
+
+
+def _find(template: str) -> tuple[str | None, str]:
+    """The title, if it has one, and the text of a template."""
     if NAME.fullmatch(template):
-        found = db.session.scalars(select(AlertTemplate).where(AlertTemplate.name == template)).one_or_none()
-        if found is None:
+        row = db.session.scalars(select(AlertTemplate).where(AlertTemplate.name == template)).one_or_none()
+        if row is None:
             fault = validation.fault("template", "template_not_found", "There is no template of that name.")
             raise Invalid("template_not_found", "There is no template of that name.", detail=[fault])
-        title = placeholders.render_plain(found.title, values, MAX_TITLE) if found.title else None
-        return title, placeholders.render(found.body, values)
+        return row.title, row.body
     faults = _faults("template", template)
     if faults:
         raise Invalid(detail=faults)
-    return None, placeholders.render(template, values)
+    return None, template
 
 
 def get(template_id: int) -> AlertTemplate:
     """A template of the workspace in scope. Raises NotFound."""
-    found = db.session.get(AlertTemplate, template_id)
-    if found is None:
+    template = db.session.get(AlertTemplate, template_id)
+    if template is None:
         raise NotFound("template_not_found", "There is no such template.")
-    return found
+    return template
 
 
 def listing(*, cursor: str | None, limit: int) -> tuple[list[AlertTemplate], str | None]:
@@ -60,33 +74,33 @@ def create(actor_label: str, fields: Mapping[str, Any]) -> AlertTemplate:
     if len(db.session.scalars(select(AlertTemplate.id)).all()) >= MAX_COUNT:
         raise Conflict("too_many_templates", f"A workspace has at most {MAX_COUNT} templates.")
     now = clock.now()
-    made = AlertTemplate(
+    template = AlertTemplate(
         name=fields["name"], title=fields.get("title"), body=fields["body"], created_at=now, updated_at=now
     )
-    db.session.add(made)
+    db.session.add(template)
     db.session.flush()
-    audit.record(actor_label, "alert_template.created", f"alert_template:{made.id}", name=made.name)
-    return made
+    audit.record(actor_label, "alert_template.created", f"alert_template:{template.id}", name=template.name)
+    return template
 
 
 def change(actor_label: str, template_id: int, fields: Mapping[str, Any]) -> AlertTemplate:
     """Changes title or body; the name stays, because callers know it. Raises NotFound, Invalid."""
-    found = get(template_id)
-    _check({"name": found.name, "title": found.title, "body": found.body} | dict(fields), found.id)
+    template = get(template_id)
+    _check({"name": template.name, "title": template.title, "body": template.body} | dict(fields), template.id)
     for name in ("title", "body"):
         if name in fields:
-            setattr(found, name, fields[name])
-    found.updated_at = clock.now()
+            setattr(template, name, fields[name])
+    template.updated_at = clock.now()
     db.session.flush()
-    audit.record(actor_label, "alert_template.changed", f"alert_template:{found.id}", fields=sorted(fields))
-    return found
+    audit.record(actor_label, "alert_template.changed", f"alert_template:{template.id}", fields=sorted(fields))
+    return template
 
 
 def delete(actor_label: str, template_id: int) -> None:
     """Removes a template; alerts that it made stay as they are. Raises NotFound."""
-    found = get(template_id)
-    audit.record(actor_label, "alert_template.deleted", f"alert_template:{found.id}", name=found.name)
-    db.session.delete(found)
+    template = get(template_id)
+    audit.record(actor_label, "alert_template.deleted", f"alert_template:{template.id}", name=template.name)
+    db.session.delete(template)
     db.session.flush()
 
 

@@ -18,29 +18,29 @@ _BATCH: Final = 20
 
 
 def has_work() -> bool:
-    """Whether somebody is still to be told. Needs the system scope."""
-    return any(exists(_untold(model)) for model in MODELS.values())
+    """Whether somebody is still to hear of it. Needs the system scope."""
+    return any(exists(_unreported(model)) for model in MODELS.values())
 
 
-def tell(turn: Turn) -> int:
+def report_changes(turn: Turn) -> int:
     """Raises an alert for each rule that was switched off, and ends those of mended ones; returns how many. Commits."""
-    told = 0
+    reported = 0
     for kind, model in MODELS.items():
-        with system_scope("rules of all workspaces are looked at here"):
-            found = db.session.execute(_untold(model).limit(_BATCH)).all()
+        with system_scope("rules of all workspaces are read here"):
+            unreported = db.session.execute(_unreported(model).limit(_BATCH)).all()
             db.session.rollback()
-        for rule_id, workspace_id in found:
+        for rule_id, workspace_id in unreported:
             with workspace_scope(workspace_id):
-                _tell(kind, model, rule_id)
+                _report(kind, model, rule_id)
                 db.session.commit()
-                told += 1
+                reported += 1
             if turn.is_over():
                 turn.go_on_later()
-                return told
-    return told
+                return reported
+    return reported
 
 
-def _tell(kind: str, model: Any, rule_id: int) -> None:
+def _report(kind: str, model: Any, rule_id: int) -> None:
     rule: AlertSilence | AlertPolicy | None = db.session.get(
         model, rule_id, with_for_update={"key_share": True, "skip_locked": True}, populate_existing=True
     )
@@ -69,9 +69,9 @@ def _locale() -> str:
     return db.session.execute(query).scalar_one_or_none() or i18n.DEFAULT
 
 
-def _untold(model: Any) -> Any:
+def _unreported(model: Any) -> Any:
     differs = model.disabled_code.is_(None) != model.disabled_told_at.is_(None)
     return select(model.id, model.workspace_id).where(differs).order_by(model.id)
 
 
-WORK: Final = register(Work("alert_rule_warnings", "notifications", has_work, tell))
+WORK: Final = register(Work("alert_rule_warnings", "notifications", has_work, report_changes))

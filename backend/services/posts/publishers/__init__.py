@@ -29,16 +29,12 @@ def choose(workspace_id: int, platform: str, wanted: str | None = None) -> str:
     named = platform.strip().lower()
     own = named if named in _PUBLISHERS and named != "webhook" else None
     if wanted is not None and wanted not in ("webhook", own):
-        raise _invalid("publisher", "wrong_publisher", f"{wanted} does not publish on that platform.")
+        raise Invalid.of("publisher", "wrong_publisher", f"{wanted} does not publish on that platform.")
     for name in (wanted,) if wanted else (own, "webhook"):
         if name is not None and _PUBLISHERS[name].is_available(workspace_id):
             return name
-    raise _invalid(
+    raise Invalid.of(
         "platform",
         "no_publisher",
         "Nobody can publish there: no credentials are set for it, and no webhook listens to post.publish_requested.",
     )
-
-
-def _invalid(field: str, code: str, message: str) -> Invalid:
-    return Invalid(code, message, detail=[{"field": field, "code": code, "message": message}])

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from backend.channels.meta_pages import Published
 from backend.core.errors import Invalid
 from backend.models import Post
+
+FILES: Final = "files"
+"""Where a post's progress keeps the files that were fetched, by their addresses, once all are there."""
+FILES_SO_FAR: Final = "fetched"
+"""Where it keeps them until then."""
+PREPARING: Final = "preparing"
+"""The reason of a post for which something is done before it can be published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +60,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is done already, to be kept with the post; with `wait` in seconds where the platform is not ready yet."""
+    """What is done already, to be kept with the post; with `wait` in seconds where the platform is not ready yet.
+
+    Where `needs_files` is set, the media that are given as addresses have to be fetched first.
+    """
 
     progress: dict[str, Any]
     wait: float | None = None
     code: str | None = None
+    needs_files: bool = False
 
 
 class Publisher(Protocol):
@@ -94,12 +105,17 @@ class Calling(Publisher, Protocol):
         ...
 
 
-def refuse(field: str, code: str, message: str) -> Invalid:
-    """A 422 with the field at fault."""
-    return Invalid(code, message, detail=[{"field": field, "code": code, "message": message}])
+def missing_addresses(media: Iterable[Mapping[str, Any]], progress: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
+    """The addresses that are still to be fetched, each with the position and kind of its first use."""
+    there = progress.get(FILES) or progress.get(FILES_SO_FAR, {})
+    missing: dict[str, tuple[int, str]] = {}
+    for position, item in enumerate(media):
+        if item.get("url") is not None and item["url"] not in there:
+            missing.setdefault(item["url"], (position, item["kind"]))
+    return missing
 
 
 def require_text(draft: Draft, most: int) -> None:
     """Raises Invalid for more text than the platform takes."""
     if len(draft.content) > most:
-        raise refuse("content", "text_too_long", f"This platform takes at most {most:,} characters.")
+        raise Invalid.of("content", "text_too_long", f"This platform takes at most {most:,} characters.")

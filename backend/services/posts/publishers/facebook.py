@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from backend.channels.meta_pages import Picture, Published, facebook, is_id
 from backend.core.database import db
+from backend.core.errors import Invalid
 from backend.models import StoredFile
-from backend.services import attachments
+from backend.services import files
 from backend.services.posts.publishers import meta
-from backend.services.posts.publishers.base import Draft, Plan, Prepared, refuse, require_text
+from backend.services.posts.publishers.base import Draft, Plan, Prepared, require_text
 
 MAX_TEXT: Final = 63_206
 
@@ -23,9 +24,9 @@ class _Facebook:
         require_text(draft, MAX_TEXT)
         page_id = draft.target.get("page_id")
         if page_id is not None and not is_id(page_id):
-            raise refuse("target.page_id", "bad_page_id", "A page's id is made of digits.")
+            raise Invalid.of("target.page_id", "bad_page_id", "A page's id is made of digits.")
         if any(item["kind"] != "photo" for item in draft.media):
-            raise refuse("media", "photos_only", "Facebook takes pictures only.")
+            raise Invalid.of("media", "photos_only", "Facebook takes pictures only.")
 
     def prepare(self, plan: Plan) -> Prepared:
         client = meta.client()
@@ -45,8 +46,8 @@ class _Facebook:
 def _picture(item: dict[str, Any]) -> Picture:
     if item.get("url"):
         return Picture(url=item["url"])
-    file: StoredFile = attachments.get(item["file_id"])
-    return Picture(filename=file.filename, mime=file.mime, opener=partial(attachments.files().open, file.key))
+    file: StoredFile = files.get(item["file_id"])
+    return Picture(filename=file.filename, mime=file.mime, opener=partial(files.storage_of_instance().open, file.key))
 
 
 PUBLISHER: Final = _Facebook()

@@ -6,8 +6,9 @@ from typing import Final
 
 from backend.channels.errors import ChannelError, OutcomeUnknown, Rejected
 from backend.channels.meta_pages import Published, instagram, is_id
+from backend.core.errors import Invalid
 from backend.services.posts.publishers import meta
-from backend.services.posts.publishers.base import Draft, Plan, Prepared, refuse, require_text
+from backend.services.posts.publishers.base import Draft, Plan, Prepared, require_text
 
 _PROCESSING_WAIT: Final = 5.0
 
@@ -20,14 +21,14 @@ class _Instagram:
         require_text(draft, instagram.MAX_TEXT)
         user_id = draft.target.get("ig_user_id")
         if user_id is not None and not is_id(user_id):
-            raise refuse("target.ig_user_id", "bad_ig_user_id", "An Instagram user id is made of digits.")
+            raise Invalid.of("target.ig_user_id", "bad_ig_user_id", "An Instagram user id is made of digits.")
         if not draft.media:
-            raise refuse("media", "media_required", "Instagram takes no post without a picture.")
+            raise Invalid.of("media", "media_required", "Instagram takes no post without a picture.")
         if any(item["kind"] != "photo" for item in draft.media):
-            raise refuse("media", "photos_only", "Instagram takes pictures only.")
+            raise Invalid.of("media", "photos_only", "Instagram takes pictures only.")
         if any(not item.get("url") for item in draft.media):
             message = "Instagram fetches pictures itself: each needs a public address."
-            raise refuse("media", "needs_address", message)
+            raise Invalid.of("media", "needs_address", message)
 
     def prepare(self, plan: Plan) -> Prepared:
         """Makes the container, once, and says whether Instagram still works on it."""

@@ -5,19 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from backend.channels.base import Content, Media
-from backend.channels.errors import Rejected, RetryLater
-from backend.core.database import db
-from backend.core.errors import AppError
+from backend.core.errors import AppError, Invalid
 from backend.models import Post
-from backend.services import attachments
+from backend.services import files
 from backend.services.bots import resolution, sending
-from backend.services.notifications.attachments import FetchFailed, fetch
-from backend.services.posts.publishers.base import Draft, Plan, Prepared, refuse, require_text
+from backend.services.posts.publishers.base import FILES, Draft, Plan, Prepared, missing_addresses, require_text
 
 KIND: Final = "post"
 MAX_TEXT: Final = 20_000
-FETCH_SECONDS: Final = 30.0
-_FETCH_WAIT: Final = 30.0
 
 
 class _Telegram:
@@ -30,24 +25,8 @@ class _Telegram:
         _resolve(draft.workspace_id, draft.target)
 
     def prepare(self, plan: Plan) -> Prepared:
-        """Fetches the media that are given as addresses, each once."""
-        files = dict(plan.progress.get("files", {}))
-        for item in plan.media:
-            address = item.get("url")
-            if address is None or address in files:
-                continue
-            try:
-                stored = fetch(address, item["kind"], FETCH_SECONDS)
-            except FetchFailed as error:
-                raise RetryLater(_FETCH_WAIT, error.code) if error.again else Rejected(error.code) from None
-            try:
-                files[address] = attachments.record(None, stored).id
-                db.session.commit()
-            except BaseException:
-                db.session.rollback()
-                attachments.files().delete(stored.key)
-                raise
-        return Prepared(plan.progress | {"files": files})
+        """Asks for the media that are given as addresses, until they are there."""
+        return Prepared(plan.progress, needs_files=bool(missing_addresses(plan.media, plan.progress)))
 
     def hand_over(self, post: Post) -> None:
         target = _resolve(post.workspace_id, post.target)
@@ -85,18 +64,18 @@ def _resolve(workspace_id: int, target: Any) -> resolution.Target:
     )
     if len(resolved.chat_ids) != 1:
         message = "This bot has several chats: name the one to post in. A post for several is several posts."
-        raise refuse("target.chat_id", "one_chat", message)
+        raise Invalid.of("target.chat_id", "one_chat", message)
     return resolved
 
 
 def _media(post: Post) -> tuple[Media, ...]:
-    fetched = post.progress.get("files", {})
+    fetched = post.progress.get(FILES, {})
     media = []
     for item in post.media:
         file_id = item.get("file_id") or fetched.get(item.get("url"))
         if file_id is None:
             raise AppError("media_not_fetched", "A picture or file could not be fetched.")
-        media.append(attachments.as_media(attachments.get(file_id), item["kind"]))
+        media.append(files.as_media(files.get(file_id), item["kind"]))
     return tuple(media)
 
 

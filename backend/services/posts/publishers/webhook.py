@@ -10,10 +10,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 from backend.core import clock, config
+from backend.core.errors import Invalid
 from backend.models import Post
 from backend.services import outgoing_webhooks
 from backend.services.outgoing_webhooks.emitting import event_id_of
-from backend.services.posts.publishers.base import Draft, Plan, Prepared, refuse
+from backend.services.posts.publishers.base import Draft, Plan, Prepared
 
 REQUESTED: Final = outgoing_webhooks.declare(
     "post.publish_requested", "A post is due: publish it and report with POST /api/posts/<id>/result"
@@ -37,7 +38,7 @@ class _Webhook:
         key = f"post:{post.id}:{post.attempts}"
         webhook_ids = outgoing_webhooks.emit(post.workspace_id, REQUESTED, payload_of(post), key=key)
         if not webhook_ids:
-            raise refuse("platform", "no_publisher", "No webhook listens to post.publish_requested any more.")
+            raise Invalid.of("platform", "no_publisher", "No webhook listens to post.publish_requested any more.")
         post.request_id = event_id_of(post.workspace_id, REQUESTED, key)
         post.reason, post.due_at = WAITING, clock.now() + PATIENCE
 

@@ -1,0 +1,31 @@
+"""`flask channels`: what the channels of this instance receive."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import AppGroup
+
+from backend.channels import registry
+from backend.core.database import db
+from backend.services import senders
+
+group = AppGroup("channels", help="The channels of this instance.")
+
+
+@group.command("webhooks")
+def webhooks() -> None:
+    """Show each sender's webhook: its address, what is missing, what waits and what came for nobody here."""
+    click.echo(f"Channels: {', '.join(registry.names())}")
+    for report in senders.webhook_reports():
+        click.echo(f"{report.channel} {report.sender_id} ({report.name}): {report.address}")
+        if not report.has_secret:
+            click.echo("  There is no secret: every request is refused.")
+        if report.has_token is False:
+            click.echo("  There is no token: the provider cannot subscribe.")
+        click.echo(f"  {report.waiting} items wait for their owner, {report.parked} are parked.")
+        for dropped in report.dropped:
+            click.echo(
+                f"  {dropped.count} items for {dropped.recipient_id}, which nobody here owns, were dropped;"
+                f" the last at {dropped.last_at:%Y-%m-%d %H:%M} UTC."
+            )
+    db.session.rollback()

@@ -1,0 +1,83 @@
+"""Saved segments: filters with a name. Whom one holds is found anew each time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from backend.core import clock
+from backend.core.database import current_workspace_id, db
+from backend.core.errors import Conflict, NotFound
+from backend.models import Segment
+from backend.services import paging
+from backend.services.auth import audit
+from backend.services.contacts import filters
+from backend.services.contacts.filters import ContactFilter
+
+
+def listing(*, cursor: str | None = None, limit: int = paging.DEFAULT_LIMIT) -> tuple[list[Segment], str | None]:
+    """The workspace's segments, oldest first."""
+    return paging.page(select(Segment), Segment.id, cursor=cursor, limit=limit, descending=False)
+
+
+def get(segment_id: int) -> Segment:
+    """A segment of the workspace in scope. Raises NotFound."""
+    segment = db.session.get(Segment, segment_id)
+    if segment is None:
+        raise NotFound("segment_not_found", "There is no such segment.")
+    return segment
+
+
+def filter_of(segment_id: int) -> ContactFilter:
+    """The filter that a segment stands for. Raises NotFound."""
+    return ContactFilter.of(get(segment_id).filter)
+
+
+def create(actor_label: str, name: str, wanted: ContactFilter) -> Segment:
+    """Saves a filter under a name. Raises Conflict (segment_exists), and Invalid for a filter that finds nothing."""
+    filters.select_contacts(wanted)
+    _refuse_known(name, None)
+    now = clock.now()
+    segment = Segment(
+        workspace_id=current_workspace_id(),
+        name=name,
+        name_folded=name.casefold(),
+        filter=wanted.stored(),
+        created_by=actor_label,
+        created_at=now,
+        updated_at=now,
+    )
+    db.session.add(segment)
+    db.session.flush()
+    audit.record(actor_label, "segment.created", f"segment:{segment.id}")
+    return segment
+
+
+def change(actor_label: str, segment_id: int, changes: Mapping[str, Any]) -> Segment:
+    """Changes `name` or `filter` (a ContactFilter, as a whole). Raises what `create` does, and NotFound."""
+    segment = get(segment_id)
+    if "name" in changes:
+        _refuse_known(changes["name"], segment.id)
+        segment.name, segment.name_folded = changes["name"], changes["name"].casefold()
+    if "filter" in changes:
+        filters.select_contacts(changes["filter"])
+        segment.filter = changes["filter"].stored()
+    segment.updated_at = clock.now()
+    db.session.flush()
+    audit.record(actor_label, "segment.changed", f"segment:{segment.id}", fields=sorted(changes))
+    return segment
+
+
+def remove(actor_label: str, segment_id: int) -> None:
+    """Removes a segment; its contacts stay. Raises NotFound."""
+    db.session.delete(get(segment_id))
+    db.session.flush()
+    audit.record(actor_label, "segment.deleted", f"segment:{segment_id}")
+
+
+def _refuse_known(name: str, segment_id: int | None) -> None:
+    known = db.session.scalar(select(Segment).where(Segment.name_folded == name.casefold()))
+    if known is not None and known.id != segment_id:
+        raise Conflict("segment_exists", "There is a segment of this name.", detail={"segment_id": known.id})

@@ -1,0 +1,128 @@
+"""The gate: the ordered rules that say whether an operation that waits may be sent now.
+
+The claim, the sweep and the status of a message read this one list. The first rule that answers gives the reason. A
+rule that ends (a blocked chat, an opt-out, a conversation that somebody took over, a reply window that has closed)
+stands before those that only hold (visibility, quotas, a sender that rests): what will never be sent says so at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from backend.core import i18n
+from backend.models import Conversation
+
+_SEPARATOR: Final = "="
+_OF_CONVERSATION: Final = "(SELECT {code} FROM conversations c WHERE c.id = d.conversation_id)"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One reason for which an operation is not sent now.
+
+    `code` is an SQL expression: the reason's code, or NULL where the rule has nothing against it. It reads the time
+    `:now`, and, by `about`, the delivery `d` with its conversation `c`, or the sender `s` with its lease `l`. It is
+    evaluated for each row that a claim reads: single rows by an index, subqueries with LIMIT 1.
+    """
+
+    name: str
+    about: Literal["conversation", "sender"]
+    code: str
+    ends: bool = False
+    """Whether what waits is canceled with the code; otherwise it waits until the rule has nothing against it."""
+    until: str | None = None
+    """An SQL expression: when a rule that holds will let go, where somebody knows."""
+    is_noted: bool = False
+    """Whether the sweep writes the rule's name on the rows as their reason: not for what lasts seconds."""
+    known: Callable[[Conversation], str | None] | None = None
+    """What a loaded conversation says by itself, before anything is stored for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The rule that forbids an operation now, and its code."""
+
+    rule: Rule
+    code: str
+
+    def explain(self, locale: str) -> str:
+        """What a person reads."""
+        return i18n.text(f"delivery.gate.{self.rule.name}", locale, code=self.code)
+
+
+SUPPRESSED: Final = Rule(
+    "suppressed",
+    "conversation",
+    "(SELECT 'suppressed' FROM identities i"
+    "   JOIN suppressions p ON p.workspace_id = c.workspace_id AND p.external_hash = i.external_hash"
+    "  WHERE i.id = c.identity_id LIMIT 1)",
+    ends=True,
+)
+BLOCKED: Final = Rule(
+    "blocked",
+    "conversation",
+    "c.blocked_code",
+    ends=True,
+    known=lambda conversation: conversation.blocked_code,
+)
+SENDER_DISABLED: Final = Rule(
+    "sender_disabled", "sender", "CASE WHEN NOT s.is_active THEN 'sender_disabled' END", is_noted=True
+)
+SENDER_PAUSED: Final = Rule(
+    "sender_paused",
+    "sender",
+    "CASE WHEN l.paused_until > :now THEN coalesce(l.pause_reason, 'paused') END",
+    until="l.paused_until",
+)
+
+RULES: tuple[Rule, ...] = (SUPPRESSED, BLOCKED, SENDER_DISABLED, SENDER_PAUSED)
+"""In order. Those about a conversation stand before those about a sender, which a claim asks once for each lease."""
+
+
+def refusal(conversation: Conversation) -> str | None:
+    """The code of the rule that forbids to send anything to this conversation, as far as its row tells."""
+    answers = (rule.known(conversation) for rule in RULES if rule.known is not None)
+    return next((code for code in answers if code), None)
+
+
+def conversation_verdict(rules: tuple[Rule, ...]) -> str:
+    """An SQL expression over a delivery `d`: what forbids it for its conversation's sake, or NULL; for `read`."""
+    return _OF_CONVERSATION.format(code=_first(rules, "conversation"))
+
+
+def sender_verdict(rules: tuple[Rule, ...]) -> str:
+    """An SQL expression over a sender `s` with its lease `l`: what forbids all that it has, or NULL; for `read`."""
+    return _first(rules, "sender")
+
+
+def verdict(rules: tuple[Rule, ...]) -> str:
+    """An SQL expression over `d`, `s` and `l`: the first rule that forbids the delivery, or NULL; for `read`."""
+    return f"coalesce({conversation_verdict(rules)}, {sender_verdict(rules)})"
+
+
+def until(rules: tuple[Rule, ...]) -> str:
+    """An SQL expression over `s` and `l`: when the sender's first rule that forbids will let go, if somebody knows."""
+    cases = " ".join(
+        f"WHEN ({rule.code}) IS NOT NULL THEN {rule.until or 'NULL'}" for rule in rules if rule.about == "sender"
+    )
+    return f"CASE {cases} END" if cases else "NULL::timestamptz"
+
+
+def read(value: str | None) -> Verdict | None:
+    """The verdict that one of these expressions gave."""
+    if value is None:
+        return None
+    name, code = value.split(_SEPARATOR, 1)
+    return Verdict(next(rule for rule in RULES if rule.name == name), code)
+
+
+def noted_reasons() -> list[str]:
+    """The reasons that the sweep writes on rows, and takes back."""
+    return [rule.name for rule in RULES if rule.is_noted]
+
+
+def _first(rules: Iterable[Rule], about: str) -> str:
+    codes = [f"'{rule.name}{_SEPARATOR}' || ({rule.code})" for rule in rules if rule.about == about]
+    return f"coalesce({', '.join(codes)})" if codes else "NULL::text"

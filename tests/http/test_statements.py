@@ -1,0 +1,211 @@
+"""What a list or a page asks of the database is a constant: the same number of statements with one row and with fifty.
+
+Every GET route is walked. One that is not named here fails the walk, and so does one whose answer does not grow with
+the rows: then `Seeding` has none for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from backend.core.database import db
+from tests.http import callers, routes
+from tests.http.console.conftest import Browser
+from tests.http.seeding import JOB, Seeding
+from tests.support.bot_api import bot_api
+from tests.support.statements import recorded
+
+MANY = 50
+MAX_FEW = 3
+"""Rows of a list where everything is there once: a message that waits, one that was sent, and an alert's."""
+
+Address = str | Callable[[dict[str, int]], str]
+
+LISTS: dict[str, Address] = {
+    "alert_rules.list_policies": "/api/alerts/policies",
+    "alert_rules.list_silences": "/api/alerts/silences",
+    "alert_rules.list_templates": "/api/alerts/templates",
+    "alerts.items": lambda ids: f"/api/alerts/{ids['alerts']}/items",
+    "alerts.listing": "/api/alerts",
+    "audit.listing": "/api/audit?action=person.renamed",
+    "automation_rules.listing": "/api/automation-rules",
+    "automation_rules.runs": lambda ids: f"/api/automation-rules/{ids['automation_rules']}/runs",
+    "bots.listing": "/api/telegram-bots",
+    "events.listing": "/api/events",
+    "messages.listing": "/api/messages",
+    "notifications.list_types": "/api/notification-types",
+    "outgoing_webhooks.deliveries": "/api/webhooks/deliveries",
+    "outgoing_webhooks.listing": "/api/webhooks",
+    "people.listing": "/api/people?role=viewer",
+    "posts.listing": lambda ids: f"/api/posts?rule_id={ids['automation_rules']}",
+    "scheduled_messages.history": lambda ids: f"/api/scheduled-messages/{ids['scheduled_messages']}/history",
+    "scheduled_messages.listing": "/api/scheduled-messages",
+    "scheduling.history": f"/api/admin/scheduler/jobs/{JOB}/history",
+    "tokens.listing": "/api/tokens",
+}
+"""Lists of the API: each has a page of rows, one of one row and one of fifty."""
+
+OBJECTS: dict[str, Address] = {
+    "alert_rules.show_policy": lambda ids: f"/api/alerts/policies/{ids['alert_policies']}",
+    "alert_rules.show_silence": lambda ids: f"/api/alerts/silences/{ids['alert_silences']}",
+    "alert_rules.show_template": lambda ids: f"/api/alerts/templates/{ids['alert_templates']}",
+    "alerts.show": lambda ids: f"/api/alerts/{ids['alerts']}",
+    "auth.me": "/api/auth/me",
+    "automation_rules.show": lambda ids: f"/api/automation-rules/{ids['automation_rules']}",
+    "bots.discover_chats": lambda ids: f"/api/telegram-bots/{ids['senders']}/discover-chats",
+    "bots.show": lambda ids: f"/api/telegram-bots/{ids['senders']}",
+    "bots.webhook_info": lambda ids: f"/api/telegram-bots/{ids['senders']}/webhook-info",
+    "events.show": lambda ids: f"/api/events/{ids['notification_events']}",
+    "files.download": lambda ids: f"/api/files/{ids['files']}",
+    "files.info": lambda ids: f"/api/files/{ids['files']}/info",
+    "health.overview": "/api/admin/health",
+    "messages.show": lambda ids: f"/api/messages/{ids['messages']}",
+    "notifications.settings": "/api/notifications/settings",
+    "notifications.show_type": lambda ids: f"/api/notification-types/{ids['notification_types']}",
+    "outgoing_webhooks.event_types": "/api/webhooks/events",
+    "outgoing_webhooks.show": lambda ids: f"/api/webhooks/{ids['outgoing_webhooks']}",
+    "outgoing_webhooks.show_delivery": lambda ids: f"/api/webhooks/deliveries/{ids['outgoing_deliveries']}",
+    "people.one": lambda ids: f"/api/people/{ids['users']}",
+    "posts.show": lambda ids: f"/api/posts/{ids['posts']}",
+    "scheduled_messages.show": lambda ids: f"/api/scheduled-messages/{ids['scheduled_messages']}",
+    "scheduling.status": "/api/admin/scheduler/status",
+    "telegram.diagnostics": "/api/telegram/diagnostics",
+    "telegram.link_account": "/api/telegram/link-account",
+    "telegram.status": "/api/telegram/status",
+    "tokens.one": lambda ids: f"/api/tokens/{ids['personal_tokens']}",
+}
+"""Single objects and overviews of the API, with as many rows around them."""
+
+PAGES: dict[str, Address] = {
+    "console_alert_policies.listing": "/console/alerts/policies",
+    "console_alert_silences.listing": "/console/alerts/silences",
+    "console_alert_silences.preview": "/console/alerts/silences/preview?label=service&op=%3D&value=db",
+    "console_alerts.listing": "/console/alerts",
+    "console_alerts.show": lambda ids: f"/console/alerts/{ids['alerts']}",
+    "console_bots.listing": "/console/bots",
+    "console_notification_types.listing": "/console/notifications/types",
+    "console_notifications.log": "/console/notifications",
+    "console_notifications.people": "/console/notifications/people",
+    "console_overview.overview": "/console/",
+    "console_scheduled_messages.show": lambda ids: f"/console/scheduler/messages/{ids['scheduled_messages']}",
+    "console_scheduler.job": f"/console/scheduler/jobs/{JOB}",
+    "console_scheduler.overview": "/console/scheduler",
+    "console_search.palette": "/console/palette?q=bot",
+}
+"""Pages of the console that show more the more there is."""
+
+PLAIN_PAGES: dict[str, Address] = {
+    "console_alert_policies.new": "/console/alerts/policies/new",
+    "console_alert_policies.setup": "/console/alerts/setup",
+    "console_alert_policies.show": lambda ids: f"/console/alerts/policies/{ids['alert_policies']}",
+    "console_alert_silences.new": "/console/alerts/silences/new",
+    "console_bots.change_form": lambda ids: f"/console/bots/{ids['senders']}/change",
+    "console_bots.chats": lambda ids: f"/console/bots/{ids['senders']}/chats",
+    "console_bots.meaning": "/console/bots/meaning?name=bot+000",
+    "console_bots.new": "/console/bots/new",
+    "console_bots.show": lambda ids: f"/console/bots/{ids['senders']}",
+    "console_bots.webhook": lambda ids: f"/console/bots/{ids['senders']}/webhook",
+    "console_notification_types.new": "/console/notifications/types/new",
+    "console_notification_types.show": lambda ids: f"/console/notifications/types/{ids['notification_types']}",
+    "console_notifications.event": lambda ids: f"/console/notifications/{ids['notification_events']}",
+    "console_scheduled_messages.change_form": lambda ids: (
+        f"/console/scheduler/messages/{ids['scheduled_messages']}/change"
+    ),
+    "console_scheduled_messages.content_fields": "/console/scheduler/messages/content?content=message",
+    "console_scheduled_messages.new": "/console/scheduler/messages/new",
+    "console_scheduled_messages.preview": "/console/scheduler/messages/preview?kind=cron&cron=0+9+*+*+*",
+    "console_scheduled_messages.timing_fields": "/console/scheduler/messages/timing?kind=cron",
+    "console_telegram.checks": "/console/telegram/checks",
+    "console_telegram.state": "/console/telegram/state",
+    "console_telegram.telegram": "/console/telegram",
+}
+"""Forms and single objects of the console."""
+
+ROWLESS = {
+    "console_assets.asset": "a file of the product",
+    "console_entrance.nowhere": "there is no such page",
+    "console_entrance.reset_form": "for somebody who is not signed in",
+    "console_entrance.root": "leads on",
+    "console_entrance.sign_in_form": "for somebody who is not signed in",
+    "docs.asset": "a file of the product",
+    "docs.document": "describes the API",
+    "docs.page": "describes the API",
+    "docs.start": "describes the API",
+    "health.alive": "reads no rows",
+    "health.ready": "reads three rows of the instance",
+    "live.listen": "served in front of Flask",
+    "metrics.read": "has a test of its own, by token",
+    "scheduling.trigger_by_get": "writes, by GET for old callers",
+    "scheduling.trigger_short_by_get": "writes, by GET for old callers",
+}
+"""Routes that show no rows, and why."""
+
+API = LISTS | OBJECTS
+CONSOLE = PAGES | PLAIN_PAGES
+
+
+@pytest.fixture(autouse=True)
+def _telegram(app: Flask) -> Iterator[None]:
+    with bot_api():
+        yield
+
+
+def test_every_route_is_walked(app: Flask) -> None:
+    known = {route.endpoint for console in (False, True) for route in routes.walk(app, console=console)
+             if route.method == "GET"}  # fmt: skip
+    named = [*API, *CONSOLE, *ROWLESS]
+    assert len(named) == len(set(named))
+    assert set(named) == known
+
+
+def test_the_number_of_statements_does_not_grow_with_the_rows(app: Flask, client: FlaskClient) -> None:
+    person = callers.member(role="admin", is_owner=True)
+    seeding, headers, browser = Seeding(person), callers.signed_in(person), Browser(app, person)
+
+    def measured() -> dict[str, tuple[int, TestResponse]]:
+        found = {}
+        for endpoint, address in (API | CONSOLE).items():
+            path = address if isinstance(address, str) else address(seeding.ids)
+            calls: Callable[[], TestResponse] = (
+                (lambda path=path: client.get(path, headers=headers))  # type: ignore[misc]
+                if endpoint in API
+                else (lambda path=path: browser.get(path))  # type: ignore[misc]
+            )
+            calls()  # what a process learns once is no cost of a request
+            db.session.remove()  # nor is what this test has loaded a saving
+            with recorded() as statements:
+                response = calls()
+            assert response.status_code in (200, 204), (
+                endpoint,
+                response.status_code,
+                response.get_data(as_text=True)[:500],
+            )
+            found[endpoint] = len(statements), response
+        return found
+
+    seeding.add(1)
+    few = measured()
+    seeding.add(MANY - 1)
+    many = measured()
+
+    for endpoint in LISTS:
+        assert 1 <= _rows(few[endpoint][1]) <= MAX_FEW, endpoint
+        assert _rows(many[endpoint][1]) == MANY, endpoint
+    for endpoint in PAGES:
+        assert len(many[endpoint][1].data) > len(few[endpoint][1].data), f"{endpoint} shows no more with more rows"
+    grown = {name: (few[name][0], many[name][0]) for name in few if few[name][0] != many[name][0]}
+    assert grown == {}
+
+
+def _rows(response: TestResponse) -> int:
+    """How many rows a list of the API answers: the length of its one array."""
+    body: dict[str, Any] = response.get_json()
+    assert "next_cursor" in body
+    (rows,) = [value for value in body.values() if isinstance(value, list)]
+    return len(rows)
