@@ -64,12 +64,15 @@ def _measure(on: Stage, seconds: float) -> dict[str, Any]:
     pids = on.pids("web", "worker")
     log_begins = on.postgres.log_path.stat().st_size
     used, database = cpu.seconds(pids), cpu.seconds([on.postgres_pid])
+    before = _processes(pids)
     begun = time.monotonic()
     time.sleep(seconds)
     took = time.monotonic() - begun
     used, database = cpu.seconds(pids) - used, cpu.seconds([on.postgres_pid]) - database
     counted = _statements(on, log_begins)
     processes = _processes(pids)
+    for one, earlier in zip(processes, before, strict=True):
+        one["cpu_percent"] = (one["cpu"] - earlier["cpu"]) / took * 100
     return {
         "statements": sum(counted.values()) / took,
         "cpu_percent": (used + database) / took * 100,
@@ -96,5 +99,7 @@ def _processes(pids: list[int]) -> list[dict[str, Any]]:
             memory = process.memory_full_info()
             pss = getattr(memory, "pss", memory.rss)
             command = " ".join(process.cmdline()[1:4])
-            found.append({"command": command, "pss_mb": pss / _MB, "rss_mb": memory.rss / _MB})
+            times = process.cpu_times()
+            shown = {"command": command, "name": process.name(), "cpu": times.user + times.system}
+            found.append(shown | {"pss_mb": pss / _MB, "rss_mb": memory.rss / _MB})
     return found

@@ -25,7 +25,7 @@ log = get_logger(__name__)
 PARTS: Final = ("sweep", "tick")
 SECONDS: Final = 2.0
 """Between two rounds of a process."""
-_FRESH_SECONDS: Final = 1.5
+_FRESH_SECONDS: Final = 1.8
 """So long after a part's heartbeat no process does it again."""
 
 
