@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from apiflask import APIFlask
-from flask import Response, request
+from flask import Flask, Request, Response, request
 from flask.json.provider import DefaultJSONProvider
+from flask.sessions import SessionInterface, SessionMixin
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from backend import cli
+from backend.compat import probes
 from backend.core import config, logging, pool_checks, startup, thread_pools
 from backend.core.config import Settings
 from backend.core.database import db
@@ -46,19 +48,33 @@ class JSONProvider(DefaultJSONProvider):
         return super().response(*args, **kwargs)
 
 
+class _NoSessions(SessionInterface):
+    """Flask's own sessions are used by nobody: no cookie of theirs is read or written."""
+
+    def open_session(self, app: Flask, request: Request) -> SessionMixin | None:
+        """None."""
+        return None
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Nothing to save."""
+
+
 def create_app(settings: Settings | None = None) -> APIFlask:
     """The application for these settings, by default those of the environment.
 
-    Raises ConfigurationError naming a missing variable, and RuntimeError for a route without a guard.
+    Raises ConfigurationError naming a missing variable, and RuntimeError for a route without a guard or a
+    library without a name that is needed.
     """
+    probes.require("apiflask", "rq", "sqlalchemy")
     settings = settings or config.load()
     startup.begin(settings)
-    logging.configure(settings.log_level, secrets=_secrets(settings))
+    logging.configure(settings.log_level, secrets=settings.secret_values())
     app = APIFlask(
         __name__, title="Switchboard", version="1", spec_path=None, docs_path=None, json_errors=False, **_NO_STATIC
     )
     app.json = JSONProvider(app)
     app.request_class = bodies.BoundedRequest
+    app.session_interface = _NoSessions()
     app.config.update(_flask_settings(settings))
     if settings.trusted_proxies:
         # Only the entries added by our proxies count: from the right, as many as there are of them.
@@ -90,20 +106,10 @@ def _begin_request() -> None:
     questions.begin_request("looks" if request.method in ("GET", "HEAD") else "acts")
 
 
-def _secrets(settings: Settings) -> list[str]:
-    """The values that no log may hold: the fields that stay out of the settings' own repr."""
-    hidden = [name for name, field in Settings.model_fields.items() if not field.repr]
-    values = [str(getattr(settings, name)) for name in hidden]
-    values += [bot.token for bot in settings.telegram_bot_configs]
-    return [part for value in values for part in value.split(",") if part]
-
-
 def _flask_settings(settings: Settings) -> dict[str, Any]:
     return {
         "SECRET_KEY": settings.secret_key,
-        "SQLALCHEMY_DATABASE_URI": settings.database_url,
-        # Parameters can hold secrets and people's texts: they stay out of error messages, and so out of logs.
-        "SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": True},
+        **settings.for_sqlalchemy(),
         "MAX_CONTENT_LENGTH": MAX_BODY,
         "MAX_FORM_MEMORY_SIZE": MAX_BODY,
         "MAX_FORM_PARTS": 100,

@@ -27,6 +27,7 @@ from urllib.parse import urlencode
 import psutil
 import psycopg
 
+from backend.workers.launching import process_name
 from benchmarks.checker import Entry, Row, read_log
 from benchmarks.load import free_port
 from benchmarks.result import PEER_PYTHON, ROOT
@@ -189,7 +190,7 @@ class Stage:
         """The worker's processes with this role."""
         try:
             children = psutil.Process(self.pids("worker")[0]).children()
-            return [child for child in children if role in child.cmdline()]
+            return [child for child in children if role in child.cmdline() or child.name() == process_name(role)]
         except psutil.NoSuchProcess:
             return []
 

@@ -246,7 +246,7 @@ def option_names(command: click.Command) -> set[str]:
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_commands_exist(path: Path, app: Flask) -> None:
     page_text = path.read_text(encoding="utf-8")
-    for script in re.findall(r"\bbin/(dev|test|run|setup|bench)\b", page_text):
+    for script in re.findall(r"\bbin/(bench|check|dev|fix|new|run|setup|test)\b", page_text):
         assert os.access(ROOT / "bin" / script, os.X_OK), script
     for line in re.findall(r"\bflask ((?:user|telegram|alert|keys|demo|db) [a-z-]+[^`\n|]*)", page_text):
         group_name, name, *rest = line.split()

@@ -278,5 +278,5 @@ class Channel(Protocol):
         ...
 
     def probe(self, credentials: Credentials) -> SenderFacts:
-        """Ask the provider who this is. Raises one of `errors`."""
+        """Ask the provider who this is; gives up within about six seconds. Raises one of `errors`."""
         ...

@@ -48,6 +48,7 @@ __all__ = [
     "current_workspace_id",
     "db",
     "next_id",
+    "next_ids",
     "require_scope_of",
     "system_scope",
     "within_workspace",
@@ -180,6 +181,17 @@ def _connection_options() -> dict[str, str | int]:
         # In milliseconds; libpq refuses it where the system does not have it.
         options["tcp_user_timeout"] = 8000
     return options
+
+
+def for_loop(engine: Engine) -> Engine:
+    """Another engine for the same database, for a loop that asks every second or two: one connection is kept.
+
+    It is not tried before each use, which would double what a question costs: the first question after the database
+    was away raises OperationalError, the next has a new connection. Dispose of it after use.
+    """
+    return create_engine(
+        engine.url, hide_parameters=True, pool_size=1, max_overflow=1, connect_args=_connection_options()
+    )
 
 
 _BY_INDEX = ("sort", "incremental_sort", "seqscan", "bitmapscan", "hashjoin", "mergejoin", "material")
@@ -317,13 +329,16 @@ def _check_waiting(scope: int | str | None) -> None:
 
 def next_id(table: str) -> int:
     """Takes a row's id before its insert: encrypted columns are bound to it. Costs one short round trip."""
+    return next_ids(table, 1)[0]
+
+
+def next_ids(table: str, count: int) -> list[int]:
+    """Takes the ids of so many rows at once, for the same."""
     # Without autoflush, so that nothing pending is stored in this scope: it need not be checked.
     token = _scope.set(_SYSTEM)
     try:
         with db.session.no_autoflush:
-            value: int = db.session.execute(
-                text("SELECT nextval(pg_get_serial_sequence(:table, 'id'))"), {"table": table}
-            ).scalar_one()
+            statement = text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)")
+            return list(db.session.execute(statement, {"table": table, "count": count}).scalars())
     finally:
         _scope.reset(token)
-    return value

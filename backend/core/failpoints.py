@@ -38,6 +38,8 @@ NAMES = (
     "sweep.started",
     "alerts.stepped_not_committed",
     "alerts.silence_begun",
+    "contacts.batch_not_committed",
+    "contacts.batch_committed",
     "scheduling.claimed",
     "scheduling.fired_not_committed",
     "scheduling.taken",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.core import config, hash_queue, ratelimit, storage
+from backend.core import caps, config, hash_queue, ratelimit, storage
 from backend.core.config import ConfigurationError, Settings
 from backend.core.crypto import MalformedKey
 from backend.core.egress import smtp
@@ -17,6 +17,7 @@ def begin(settings: Settings) -> None:
         keyring()
         storage.from_url(settings.media_url)
         ratelimit.parse(settings.rate_limits)
+        caps.parse(settings.workspace_caps)
         if settings.smtp_url:
             smtp.parse(settings.smtp_url)
     except smtp.SmtpUrlError as error:

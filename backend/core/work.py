@@ -1,18 +1,20 @@
 """The work registry: each kind of work that waits in the database is declared once, by the feature that does it.
 
 RQ's jobs, the sweep, the tick, the metrics and the table in docs/operations.md read this list. A queue's works take
-turns of about a second, so that none holds a worker while another of its queue waits.
+turns of a quarter of a second, so that none holds a worker while another of its queue waits.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any, Final
 
+from sqlalchemy import Select, or_, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -23,10 +25,11 @@ from backend.core.thread_pools import BoundedPool
 
 log = get_logger(__name__)
 
-TURN_SECONDS: Final = 1.0
+TURN_SECONDS: Final = 0.25
 """How long one work goes on before the others of its queue have their turns."""
-JOB_SECONDS: Final = 5.0
-"""How long a queue's job gives turns before it wakes its queue for the rest, so that other queues are served."""
+JOB_SECONDS: Final = 0.5
+"""How long a queue's job gives turns before it wakes its queue for the rest, so that other queues are served: with the
+four there are, each has its next job within two seconds whatever floods the others."""
 AWAY: Final = (InterfaceError, OperationalError, PoolTimeout)
 """What a database raises that is away: it is nobody's defect, and ends a job."""
 
@@ -56,30 +59,36 @@ class Turn:
         self.unfinished = True
 
 
+Waiting = tuple[Any, ...]
+"""Queries (`select`) of which each finds something that waits."""
+AskTogether = Callable[[Any, Collection[str]], Collection[str]]
+"""Which of the named works have something to do, asked by a session or connection."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One kind of work: whether there is some now, and how a turn of it is done.
+    """One kind of work: what of it waits now, and how a turn of it is done.
 
-    `has_work` reads in the system scope and leaves its transaction open. `run` commits as it goes, stops soon after
-    the turn is over, and returns how many things it did; it may die at any point and begin again in any process.
-    `timed` says that the passing of time makes it due, so that the tick wakes it and not the sweep. One that waits for
-    other people's servers has a `pool`: its turn is then a thread, which is waited for until the turn is over and goes
-    on by itself.
+    `waiting` gives queries: there is something to do where one of them finds a row. So many works are asked about by
+    one statement. One whose answer takes more than that answers itself, in the system scope, and leaves its transaction
+    open; several that can be answered together name the function that does it (`asked_with`).
+    `run` commits as it goes, stops soon after the turn is over, and returns how many things it did; it may die at any
+    point and begin again in any process. `timed` says that the passing of time makes it due, so that the tick wakes it
+    and not the sweep. One that waits for other people's servers has a `pool`: its turn is then a thread, which is
+    waited for until the turn is over and goes on by itself.
     """
 
     name: str
     queue: str
-    has_work: Callable[[], bool]
+    waiting: Callable[[], Waiting | bool]
     run: Callable[[Turn], int]
     timed: bool = False
     pool: BoundedPool | None = None
+    asked_with: AskTogether | None = None
 
     def is_due(self) -> bool:
         """Whether there is something to do now. Leaves no transaction open."""
-        with system_scope("work belongs to the instance"):
-            due = self.has_work()
-            db.session.rollback()
-        return due
+        return bool(find_due([self]).works)
 
     def take_turn(self, turn: Turn) -> int:
         """Does what can be done in one turn, and says in `turn` whether there may be more; returns how many things.
@@ -117,6 +126,88 @@ def find(name: str) -> Work:
     return _registered[name]
 
 
+@dataclass(frozen=True, slots=True)
+class DueWork:
+    """The works that have something to do, which further queries found a row, and the works that could not be asked."""
+
+    works: list[Work]
+    further: list[bool]
+    defects: list[str]
+
+
+def find_due(works: Sequence[Work], *further: Select[Any], by: Any = None) -> DueWork:
+    """Which of these works have something to do now, and which of the `further` queries find a row.
+
+    One statement, and one for each function by which works are answered together. A work that cannot be asked is
+    logged and keeps no other from being asked. Raises what a database raises that is away. Asks `by` a connection in
+    autocommit, by default the session, in which it leaves no transaction open.
+    """
+    by = db.session if by is None else by
+    answers: dict[str, bool] = {}
+    defects: list[str] = []
+    with system_scope("work belongs to the instance"):
+        queries: dict[str, Waiting] = {}
+        for work in works:
+            if work.asked_with is None and (waiting := _guarded(work.name, work.waiting, defects)) is not None:
+                if isinstance(waiting, bool):
+                    answers[work.name] = waiting
+                else:
+                    queries[work.name] = waiting
+        answered, further_answers = _ask(by, queries, further, defects)
+        answers |= answered
+        for ask, names in _answered_together(works).items():
+            due_names = _guarded(", ".join(names), partial(ask, by, names), defects) or ()
+            answers |= dict.fromkeys(due_names, True)
+        db.session.rollback()
+    return DueWork([work for work in works if answers.get(work.name)], further_answers, defects)
+
+
+def _ask(
+    by: Any, queries: dict[str, Waiting], further: Sequence[Select[Any]], defects: list[str]
+) -> tuple[dict[str, bool], list[bool]]:
+    """Which queries find a row: those of works by name, and the further ones in their order."""
+    several = [*queries.values(), *((query,) for query in further)]
+    if not several:
+        return {}, []
+    answers = _guarded(None, partial(_any_rows, by, several), defects)
+    if answers is None:
+        # One of them is at fault: each is asked by itself.
+        alone = [_guarded(name, partial(_any_rows, by, [several]), defects) for name, several in queries.items()]
+        answers = [bool(answer and answer[0]) for answer in alone] + _any_rows(by, [(query,) for query in further])
+    return dict(zip(queries, answers[: len(queries)], strict=True)), answers[len(queries) :]
+
+
+def _any_rows(by: Any, several: Sequence[Waiting]) -> list[bool]:
+    """Of each of these groups of queries, whether one of it finds a row."""
+    if not several:
+        return []
+    exist = [or_(*(query.order_by(None).limit(1).exists() for query in queries)) for queries in several]
+    return list(by.execute(select(*exist)).one())
+
+
+def _answered_together(works: Sequence[Work]) -> dict[AskTogether, list[str]]:
+    together: dict[AskTogether, list[str]] = defaultdict(list)
+    for work in works:
+        if work.asked_with is not None:
+            together[work.asked_with].append(work.name)
+    return together
+
+
+def _guarded(name: str | None, ask: Callable[[], Any], defects: list[str]) -> Any:
+    """What `ask` returns; None where it raises, which is logged and noted unless no single work is at fault."""
+    try:
+        return ask()
+    except AWAY:
+        db.session.rollback()
+        raise
+    except Exception as error:
+        db.session.rollback()
+        if name is not None:
+            defects.append(name)
+            log.exception("work_defect", work=name, error=type(error).__name__)
+        return None
+
+
 def exists(query: Any) -> bool:
     """Whether a `select` finds a row."""
     return db.session.execute(query.limit(1)).first() is not None
@@ -131,7 +222,8 @@ def run_queue(name: str, seconds: float = JOB_SECONDS, *, monotonic: Callable[[]
     # Before anything is read: what is stored from here on wakes the queue again.
     queue.clear_flag(name)
     until, done = monotonic() + seconds, 0
-    line = deque(_in_order(name))
+    due = find_due(list(_in_order(name))).works
+    line, answered = deque(due), {work.name for work in due}
     while line:
         if monotonic() >= until:
             queue.wake_now(name)
@@ -139,7 +231,8 @@ def run_queue(name: str, seconds: float = JOB_SECONDS, *, monotonic: Callable[[]
         work = line.popleft()
         _last_turns[work.name] = next(_turns)
         turn = Turn(TURN_SECONDS, monotonic)
-        done += _try(work, turn)
+        done += _try(work, turn, is_due=work.name in answered)
+        answered.discard(work.name)
         if turn.unfinished:
             line.append(work)
     return done
@@ -150,9 +243,9 @@ def _in_order(name: str) -> Iterator[Work]:
     return iter(sorted(works, key=lambda work: _last_turns.get(work.name, 0)))
 
 
-def _try(work: Work, turn: Turn) -> int:
+def _try(work: Work, turn: Turn, *, is_due: bool) -> int:
     try:
-        return work.take_turn(turn) if work.is_due() else 0
+        return work.take_turn(turn) if is_due or work.is_due() else 0
     except AWAY:
         db.session.rollback()
         raise

@@ -47,6 +47,8 @@ class RequestAdapter(PydanticAdapter):
         if location in ("query", "querystring"):
             bodies.check_pairs(request.args.items(multi=True))
             return self._validate(self._collect(request.args))
+        if location == "form_and_files" and request.is_json and getattr(self.model_class, "takes_json", False):
+            return self._validate(bodies.read_json(request))
         if location in ("form", "files", "form_and_files"):
             return self._validate(self._form(request))
         raise NotImplementedError(f"no views read their {location}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from typing import Final
 
 import structlog
 from apiflask import APIFlask
@@ -60,16 +61,22 @@ def install(app: APIFlask, settings: Settings) -> None:
         structlog.contextvars.unbind_contextvars("request_id")
 
 
+_PROTECTION: Final = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cache-Control", "no-store"),
+)
+_SECURE_PROTECTION: Final = (*_PROTECTION, ("Strict-Transport-Security", "max-age=31536000"))
+
+
 def _protect(response: Response, secure: bool) -> None:
-    headers = response.headers
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers.setdefault("Referrer-Policy", "no-referrer")
-    headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Cache-Control", "no-store")
-    if secure:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    """Adds the headers that the view has not set itself."""
+    present = {name.lower() for name in response.headers.keys()}  # noqa: SIM118 - its items are pairs
+    missing = [pair for pair in (_SECURE_PROTECTION if secure else _PROTECTION) if pair[0].lower() not in present]
+    response.headers.extend(missing)
 
 
 def _allow_origin(response: Response, origins: frozenset[str]) -> None:

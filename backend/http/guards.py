@@ -16,6 +16,7 @@ from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
+from backend.compat.apiflask import spec_of
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import Forbidden, Unauthorized
 from backend.http import idempotency, jwt, limits, unknown_fields
@@ -245,7 +246,7 @@ def mark(view: View, guard: Guard) -> View:
 
 
 def _run(guard: Guard, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:
-    declared: dict[str, Any] = getattr(view, "_spec", {})
+    declared = spec_of(view)
     takes_none = "response" in declared and "body" not in declared and not guard.any_body
     if takes_none and request.method not in ("GET", "HEAD"):
         queries = [schema for schema, place in declared.get("args", ()) if place == "query"]

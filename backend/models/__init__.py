@@ -32,7 +32,7 @@ from backend.models.job import Heartbeat, JobRun, SystemJobState, WriteProbe
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
 from backend.models.live import LiveEvent, LiveMark
 from backend.models.mail import Mail
-from backend.models.message import Message, MessageKey, MessagePart, PendingReceipt
+from backend.models.message import SENT_STATES, Message, MessageKey, MessagePart, PendingReceipt
 from backend.models.notification import (
     NotificationEvent,
     NotificationSettings,
@@ -48,6 +48,7 @@ from backend.models.user import PasswordReset, PersonalToken, ResetRequest, Sign
 from backend.models.webhook_event import UnknownRecipient, WebhookEvent, WebhookEventKey
 
 __all__ = [
+    "SENT_STATES",
     "Alert",
     "AlertEvent",
     "AlertFailure",

@@ -27,6 +27,7 @@ class StoredFile(HasId, Tenant, Base):
     __table_args__ = (
         UniqueConstraint("workspace_id", "id"),
         UniqueConstraint("key"),
+        Index("ix_files_size", "workspace_id", "size"),
         within_workspace("user_id", "users", ondelete="SET NULL"),
     )
 

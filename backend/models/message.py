@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
 from backend.core.encrypted_columns import Encrypted
+
+SENT_STATES: Final = ("accepted", "sent", "delivered", "read", "played")
+"""The states of an outbound message that the provider has taken."""
 
 
 class Message(HasId, Tenant, Base):

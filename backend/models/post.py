@@ -72,6 +72,11 @@ class Post(HasId, Tenant, Base):
             "state IN ('draft', 'scheduled', 'publishing', 'published', 'failed', 'unknown', 'canceled')", name="state"
         ),
         Index("ix_posts_workspace_id", "workspace_id", "id"),
+        Index(
+            "ix_posts_waiting",
+            "workspace_id",
+            postgresql_where=text("state IN ('draft', 'scheduled', 'publishing')"),
+        ),
         Index("ix_posts_due", "due_at", "id", postgresql_where=text("state = 'scheduled'")),
         Index("ix_posts_publishing", "id", postgresql_where=text("state = 'publishing'")),
         Index("ix_posts_user_id", "user_id", "ended_at"),

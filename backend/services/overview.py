@@ -11,7 +11,17 @@ from sqlalchemy import ColumnElement, and_, func, select
 
 from backend.core import clock
 from backend.core.database import db, system_scope
-from backend.models import Alert, AlertMessage, Delivery, Message, NotificationEvent, Post, Sender, WebhookEvent
+from backend.models import (
+    SENT_STATES,
+    Alert,
+    AlertMessage,
+    Delivery,
+    Message,
+    NotificationEvent,
+    Post,
+    Sender,
+    WebhookEvent,
+)
 from backend.services import paging
 
 _DAY: Final = timedelta(days=1)
@@ -86,7 +96,7 @@ def figures() -> Figures:
     since, now = clock.now() - _DAY, clock.now()
     sent, failed = db.session.execute(
         select(
-            func.count(Message.id).filter(Message.state.in_(("sent", "delivered", "read"))),
+            func.count(Message.id).filter(Message.state.in_(SENT_STATES)),
             func.count(Message.id).filter(Message.state.in_(("failed", "unknown"))),
         ).where(Message.direction == "out", Message.created_at >= since)
     ).one()

@@ -7,16 +7,20 @@ from collections.abc import Callable
 
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.core import process_registry, queue
 from backend.core.config import Settings
+from backend.core.database import db, for_loop
 from backend.core.logging import configure, get_logger
-from backend.services import housekeeping
+from backend.services.housekeeping import rounds
 from backend.workers import rq_worker
 from backend.workers.stop_signals import StopSignals
 from backend.workers.supervisor import CANNOT_START
 
 log = get_logger(__name__)
+
+_application: Flask | None = None
 
 Loop = tuple[Callable[[], None], Callable[[], None]]
 """What runs a role, and what makes that end from another thread."""
@@ -29,7 +33,7 @@ def run(
 
     `name` is this process's own, `predecessor` that of the one in whose place it was started.
     """
-    configure(settings.log_level)
+    configure(settings.log_level, secrets=settings.secret_values())
     try:
         app, (work, stop) = _set_up(role, settings, name, predecessor)
     except Exception as error:
@@ -61,10 +65,18 @@ def queues_of(role: str) -> list[str]:
     return list(queue.QUEUES) if role == "jobs" else [role]
 
 
-def _set_up(role: str, settings: Settings, name: str | None, predecessor: str | None) -> tuple[Flask, Loop]:
-    from backend.app import create_app
+def prepare(settings: Settings) -> Flask:
+    """Makes this process's application, for itself and for the children that it forks. Opens no connection."""
+    global _application
+    from backend.services.dispatch import dispatcher as dispatcher
+    from backend.workers.application import create_worker_app
 
-    app = create_app(settings)
+    _application = create_worker_app(settings)
+    return _application
+
+
+def _set_up(role: str, settings: Settings, name: str | None, predecessor: str | None) -> tuple[Flask, Loop]:
+    app = _application or prepare(settings)
     if role == "dispatch":
         return app, _dispatching(app, settings, name, predecessor)
     return app, _working(app, queues_of(role))
@@ -90,14 +102,16 @@ def _working(app: Flask, queue_names: list[str]) -> Loop:
 
 
 def _keep_house(app: Flask, ending: threading.Event) -> None:
-    """Tries the sweep and the tick every two seconds; so does every other worker process, and one of them does it."""
-    while not ending.wait(housekeeping.SWEEP_SECONDS):
-        for part in (housekeeping.sweep, housekeeping.tick):
-            try:
-                with app.app_context():
-                    part()
-            except DBAPIError as error:
-                log.warning("database_away", error=type(error).__name__)
-            except Exception as error:
-                # A defect in one part must not end the other; readiness shows that no beat came.
-                log.exception("housekeeping_defect", part=part.__name__, error=type(error).__name__)
+    """Tries a round of housekeeping every two seconds; so does every other worker process, and one of them does it."""
+    with app.app_context():
+        engine = for_loop(db.engine)
+    while not ending.wait(rounds.SECONDS):
+        try:
+            with app.app_context():
+                rounds.run(engine)
+        except (DBAPIError, PoolTimeout) as error:
+            log.warning("database_away", error=type(error).__name__)
+        except Exception as error:
+            # Readiness shows that no heartbeat came.
+            log.exception("housekeeping_defect", error=type(error).__name__)
+    engine.dispose()

@@ -8,12 +8,13 @@ from contextlib import suppress
 
 import redis
 from flask import Flask
-from rq import Queue, SimpleWorker
+from rq import Queue
 from rq.exceptions import DequeueTimeout, StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
+from backend.compat.rq import BareWorker
 from backend.core import queue
 from backend.core.logging import get_logger
 
@@ -53,14 +54,11 @@ def behind(queues: Sequence[Queue], served: Queue) -> list[Queue]:
     return [*(other for other in queues if other.name != served.name), served]
 
 
-class _Worker(SimpleWorker):
+class _Worker(BareWorker):
     """Runs each job in an app context and looks every second whether it is to end."""
 
     app: Flask
     stopping: threading.Event
-
-    def _install_signal_handlers(self) -> None:
-        """RQ's own handlers would replace those of the process."""
 
     def subscribe(self) -> None:
         """RQ's remote commands are not used, and their thread would be waited for at the end."""
@@ -69,7 +67,7 @@ class _Worker(SimpleWorker):
         """Runs one job here, in this process; the other queues are served before this one has its next."""
         with self.app.app_context():
             super().execute_job(job, queue)
-        self._ordered_queues = behind(self._ordered_queues, queue)
+        self.queues_in_turn = behind(self.queues_in_turn, queue)
 
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
@@ -96,7 +94,7 @@ class _Worker(SimpleWorker):
     def _next(self) -> tuple[Job, Queue] | None:
         try:
             dequeued: tuple[Job, Queue] | None = self.queue_class.dequeue_any(
-                self._ordered_queues,
+                self.queues_in_turn,
                 _LOOK_SECONDS,
                 connection=self.connection,
                 job_class=self.job_class,

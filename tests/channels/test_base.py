@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from backend.channels.base import Button, Content, Credentials, Limits, Media, Rate
+from backend.channels.base import Button, Content, Credentials, Limits, Media, Operation, Rate, Template
 from backend.channels.errors import OutcomeUnknown, RecipientUnreachable, Rejected, RetryLater, SenderDisabled
 from backend.channels.inbound import Chat, MembershipChanged, MessageReceived, Person
 
@@ -115,3 +115,19 @@ def test_only_a_persons_own_new_message_proves_its_sender() -> None:
 )
 def test_membership_tells_whether_we_may_write(status: str, can_write: bool) -> None:
     assert MembershipChanged(Chat("1", "private"), status).can_write is can_write
+
+
+def test_a_template_survives_its_row() -> None:
+    template = Template("welcome", "en", body=("Ann",), buttons=("x",), components=({"type": "carousel"},))
+    content = Content("Welcome, Ann", template=template)
+    assert Content.from_json(json.loads(json.dumps(content.to_json()))) == content
+    assert "template" not in Content("x").to_json()
+
+
+def test_an_operation_counts_for_the_rates_of_its_kind_and_its_medias_kinds() -> None:
+    limits = Limits(per_sender=(Rate(300, 1.0),), per_kind={"audio": (Rate(10, 1.0),), "edit": (Rate(5, 1.0),)})
+    audio = Content(media=(Media("audio", url="https://example.com/a"), Media("audio", url="https://example.com/b")))
+    assert limits.for_operation(Operation("send", content=Content("x"))) == (Rate(300, 1.0),)
+    assert limits.for_operation(Operation("send", content=audio)) == (Rate(300, 1.0), Rate(10, 1.0))
+    assert limits.for_operation(Operation("edit", content=Content("x"))) == (Rate(300, 1.0), Rate(5, 1.0))
+    assert limits.for_operation(Operation("delete")) == (Rate(300, 1.0),)

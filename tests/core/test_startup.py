@@ -29,6 +29,8 @@ def test_good_settings_become_the_process_s(settings):
         ("MEDIA_URL", "gs://bucket"),
         ("RATE_LIMITS", "login=often"),
         ("RATE_LIMITS", "nothing=10/m"),
+        ("WORKSPACE_CAPS", "bots=many"),
+        ("WORKSPACE_CAPS", "nothing=10"),
     ],
 )
 def test_a_variable_that_cannot_be_used_is_named(settings, variable, value):

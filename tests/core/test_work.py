@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,66 @@ def test_a_flood_of_one_work_keeps_another_waiting_for_a_turn_only(works: Works)
     works.declare("b", left=2)
     works.run()
     assert works.names == ["a_flood", "b", "a_flood", "b", "a_flood"]
-    assert works.turns[1] == ("b", work.TURN_SECONDS)
+    assert works.turns[1] == ("b", 1.0), "after one thing of the flood, which takes longer than a turn"
+
+
+def serve(works: Works, jobs: int) -> None:
+    """What one worker of all queues does: the queue that was served is the last to be served again."""
+    queues = list(queue.QUEUES)
+    for _ in range(jobs):
+        name = queues.pop(0)
+        work.run_queue(name, monotonic=works.clock)
+        queues.append(name)
+
+
+def flood(works: Works, name: str, lane: str) -> None:
+    """A work without end: each of its turns is used to the last moment."""
+
+    def step(turn: Turn) -> int:
+        works.turns.append((name, works.clock.seconds))
+        works.clock.seconds += turn.seconds
+        turn.go_on_later()
+        return 1
+
+    work.register(Work(name, lane, lambda: True, step))
+
+
+def once(works: Works, name: str, lane: str) -> None:
+    """A work with one thing to do."""
+    left = [1]
+
+    def step(turn: Turn) -> int:
+        works.turns.append((name, works.clock.seconds))
+        left.clear()
+        return 1
+
+    work.register(Work(name, lane, lambda: bool(left), step))
+
+
+@pytest.mark.parametrize("flooded", sorted(REAL))
+def test_whichever_kind_of_work_is_flooded_every_other_starts_after_two_of_its_turns_at_most(
+    works: Works, flooded: str
+) -> None:
+    flood(works, flooded, REAL[flooded].queue)
+    serve(works, len(queue.QUEUES))
+    begun = len(works.turns)
+    for name, other in REAL.items():
+        if name != flooded:
+            once(works, name, other.queue)
+    serve(works, len(queue.QUEUES))
+    after = works.names[begun:]
+    assert set(after) == set(REAL)
+    assert after.count(flooded) <= 2
+
+
+def test_while_everything_is_flooded_each_queue_is_served_within_two_seconds(works: Works) -> None:
+    for name, one in REAL.items():
+        flood(works, name, one.queue)
+    serve(works, 60)
+    for lane in queue.QUEUES:
+        starts = [at for name, at in works.turns if REAL[name].queue == lane]
+        assert max(later - earlier for earlier, later in pairwise(starts)) <= 2.0
+    assert set(works.names) == set(REAL)
 
 
 def test_what_a_job_did_not_get_to_is_first_in_the_next(works: Works, valkey: Any) -> None:

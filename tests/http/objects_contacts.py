@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+from datetime import timedelta
 from typing import Any
 
-from backend.core.database import workspace_scope
+from backend.core.database import db, workspace_scope
 from backend.models import User
 from backend.services.contacts import custom_fields, points, records, segments, suppressions, tags
 from backend.services.contacts.filters import ContactFilter
+from backend.services.contacts.imports import administration
 from tests.http.objects import Example, example
 
 NUMBER = "+44 7700 900123"
@@ -202,3 +205,52 @@ def _suppression(caller: User) -> Example:
 @example("suppressions.lift")
 def _lift(caller: User) -> Example:
     return Example(path={"suppression_id": suppression(caller)}, json={"reason": "Asked to be written to again"})
+
+
+def contact_import(caller: User, state: str = "reading") -> int:
+    """The id of an import that was taken, or one that has got further."""
+    with workspace_scope(caller.workspace_id):
+        stream = io.BytesIO(b"Name,Phone\nAda,+44 7700 900123\n")
+        job = administration.create("user:1", caller.id, filename="people.csv", stream=stream)
+        job.state = state
+        if state == "done":
+            job.task, job.run_at, job.undo_until = None, job.created_at, job.created_at + timedelta(days=30)
+        db.session.flush()
+        return job.id
+
+
+@example("contact_imports.listing")
+def _imports(caller: User) -> Example:
+    contact_import(caller)
+    return Example(query={"limit": 2})
+
+
+@example("contact_imports.create")
+def _begin_import(caller: User) -> Example:
+    content = b"Name,Phone\nAda,+44 7700 900123\n"
+    return Example(files={"file": ("people.csv", content)}, status=202)
+
+
+@example("contact_imports.show")
+def _import(caller: User) -> Example:
+    return Example(path={"import_id": contact_import(caller)})
+
+
+@example("contact_imports.change")
+def _change_import(caller: User) -> Example:
+    return Example(path={"import_id": contact_import(caller)}, json={"region": "KR", "mode": "create"})
+
+
+@example("contact_imports.run")
+def _run_import(caller: User) -> Example:
+    return Example(path={"import_id": contact_import(caller, "checked")}, status=202)
+
+
+@example("contact_imports.cancel")
+def _cancel_import(caller: User) -> Example:
+    return Example(path={"import_id": contact_import(caller)}, status=202)
+
+
+@example("contact_imports.undo")
+def _undo_import(caller: User) -> Example:
+    return Example(path={"import_id": contact_import(caller, "done")}, status=202)

@@ -44,6 +44,8 @@ from backend.models import (
 )
 from backend.services import files
 from backend.services.auth import audit, personal_tokens
+from backend.services.contacts import consents, custom_fields, records, segments, suppressions, tags
+from backend.services.contacts.filters import ContactFilter
 from tests.http import callers, holdings
 from tests.support import factories
 
@@ -95,12 +97,14 @@ class Seeding:
             db.session.flush()
         factories.link(member, self._default_bot(), str(8_000_000 + member.id))
         waiting = self._message(member, bot, chat, "queued")
-        self._message(member, bot, chat, "sent")
+        for state in ("sent", "failed"):
+            self._message(member, bot, chat, state)
         self._notifications(member, waiting, number)
         self._alerts(member, waiting, chat, number)
         self._posts(member, number)
         self._planned(bot, waiting, number)
         self._webhooks(number)
+        self._contacts(member, number)
         self._first("personal_tokens", personal_tokens.issue(callers.acting(self.person), f"{number}", ["read"])[0].id)
         self._first("files", files.upload("user:1", self.person.id, "notes.txt", io.BytesIO(b"some text")).id)
         audit.record(f"user:{member.id}", "person.renamed", f"user:{member.id}")
@@ -120,6 +124,7 @@ class Seeding:
             direction="out",
             kind="notification",
             state=state,
+            error="blocked" if state == "failed" else None,
             body={"parts": [{"text": "Hello", "format": "plain"}]},
             user_id=member.id,
             created_at=now,
@@ -216,3 +221,17 @@ class Seeding:
         delivery_id = self._store(OutgoingDelivery(webhook_id=webhook.id, **sent, due_at=now, created_at=now))
         first = self._first("outgoing_deliveries", delivery_id)
         self._store(OutgoingAttempt(delivery_id=first, at=now, status=500, code="bad_status", duration_ms=7))
+
+    def _contacts(self, member: User, number: int) -> None:
+        given = {"first_name": "Ada", "phone": f"+4477009{number:05}", "tags": [f"tag {number}"], "owner_id": member.id}
+        contact = records.create("user:1", given | {"email": f"ada{number}@example.com"})
+        first = records.get(self._first("contacts", contact.id))
+        consent = {"channel": "telegram", "purpose": "marketing", "source": "form", "source_detail": f"form {number}"}
+        for parent in {first, contact}:
+            consents.record("user:1", parent, consent)
+        suppressions.suppress_contact("user:1", contact.id, code="requested", source="api")
+        self._first("suppressions", suppressions.listing()[0][-1].id)
+        self._first("tags", tags.listing()[0][-1].id)
+        self._first("contact_fields", custom_fields.create("user:1", f"field_{number}", f"Field {number}", "text").id)
+        wanted = ContactFilter(tag=(f"tag {number}",))
+        self._first("segments", segments.create("user:1", f"Segment {number}", wanted).id)

@@ -22,8 +22,8 @@ from tests.support.bot_api import bot_api
 from tests.support.statements import recorded
 
 MANY = 50
-MAX_FEW = 3
-"""Rows of a list where everything is there once: a message that waits, one that was sent, and an alert's."""
+MAX_FEW = 4
+"""Rows of a list where everything is there once: messages that wait, were sent and failed, and an alert's."""
 
 Address = str | Callable[[dict[str, int]], str]
 
@@ -37,6 +37,9 @@ LISTS: dict[str, Address] = {
     "automation_rules.listing": "/api/automation-rules",
     "automation_rules.runs": lambda ids: f"/api/automation-rules/{ids['automation_rules']}/runs",
     "bots.listing": "/api/telegram-bots",
+    "contact_fields.listing": "/api/contact-fields",
+    "contacts.list_consents": lambda ids: f"/api/contacts/{ids['contacts']}/consents",
+    "contacts.listing": "/api/contacts",
     "events.listing": "/api/events",
     "messages.listing": "/api/messages",
     "notifications.list_types": "/api/notification-types",
@@ -47,6 +50,9 @@ LISTS: dict[str, Address] = {
     "scheduled_messages.history": lambda ids: f"/api/scheduled-messages/{ids['scheduled_messages']}/history",
     "scheduled_messages.listing": "/api/scheduled-messages",
     "scheduling.history": f"/api/admin/scheduler/jobs/{JOB}/history",
+    "segments.listing": "/api/segments",
+    "suppressions.listing": "/api/suppressions",
+    "tags.listing": "/api/tags",
     "tokens.listing": "/api/tokens",
 }
 """Lists of the API: each has a page of rows, one of one row and one of fifty."""
@@ -61,6 +67,10 @@ OBJECTS: dict[str, Address] = {
     "bots.discover_chats": lambda ids: f"/api/telegram-bots/{ids['senders']}/discover-chats",
     "bots.show": lambda ids: f"/api/telegram-bots/{ids['senders']}",
     "bots.webhook_info": lambda ids: f"/api/telegram-bots/{ids['senders']}/webhook-info",
+    "contact_fields.show": lambda ids: f"/api/contact-fields/{ids['contact_fields']}",
+    "contacts.download": "/api/contacts/export",
+    "contacts.settings": "/api/contacts/settings",
+    "contacts.show": lambda ids: f"/api/contacts/{ids['contacts']}",
     "events.show": lambda ids: f"/api/events/{ids['notification_events']}",
     "files.download": lambda ids: f"/api/files/{ids['files']}",
     "files.info": lambda ids: f"/api/files/{ids['files']}/info",
@@ -75,6 +85,9 @@ OBJECTS: dict[str, Address] = {
     "posts.show": lambda ids: f"/api/posts/{ids['posts']}",
     "scheduled_messages.show": lambda ids: f"/api/scheduled-messages/{ids['scheduled_messages']}",
     "scheduling.status": "/api/admin/scheduler/status",
+    "segments.show": lambda ids: f"/api/segments/{ids['segments']}",
+    "suppressions.show": lambda ids: f"/api/suppressions/{ids['suppressions']}",
+    "tags.show": lambda ids: f"/api/tags/{ids['tags']}",
     "telegram.diagnostics": "/api/telegram/diagnostics",
     "telegram.link_account": "/api/telegram/link-account",
     "telegram.status": "/api/telegram/status",
@@ -93,6 +106,7 @@ PAGES: dict[str, Address] = {
     "console_notifications.log": "/console/notifications",
     "console_notifications.people": "/console/notifications/people",
     "console_overview.overview": "/console/",
+    "console_overview.unsent": "/console/unsent",
     "console_scheduled_messages.show": lambda ids: f"/console/scheduler/messages/{ids['scheduled_messages']}",
     "console_scheduler.job": f"/console/scheduler/jobs/{JOB}",
     "console_scheduler.overview": "/console/scheduler",
@@ -129,6 +143,7 @@ PLAIN_PAGES: dict[str, Address] = {
 
 ROWLESS = {
     "console_assets.asset": "a file of the product",
+    "console_kit.showcase": "shows the components, in development only",
     "console_sign_in.nowhere": "there is no such page",
     "console_sign_in.reset_form": "for somebody who is not signed in",
     "console_sign_in.root": "leads on",

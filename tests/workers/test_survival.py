@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from backend.services import housekeeping
 from backend.services.dispatch import sender_sessions
 from backend.services.dispatch.dispatcher import Dispatcher
 from backend.services.dispatch.outcome_writer import OutcomeWriter
-from backend.services.housekeeping import sweeper
+from backend.services.housekeeping import rounds, sweeper
 from backend.services.intake import poller as polling
 from backend.workers import rq_worker, supervisor
 from tests.support import factories
@@ -202,9 +201,8 @@ def test_a_child_that_could_not_be_started_is_tried_again(monkeypatch: pytest.Mo
             return None
 
     starting = Failing(OSError(number, "no"), lambda *_: Child(), times=3)
-    monkeypatch.setattr(subprocess, "Popen", starting)
     monkeypatch.setattr(supervisor, "_NO_PROCESS_SECONDS", 0.0)
-    parent = supervisor.Supervisor(["jobs"])
+    parent = supervisor.Supervisor(["jobs"], starting)
     parent._start("jobs")
     for _ in range(5):
         parent._look()
@@ -226,12 +224,12 @@ def test_a_defect_in_one_step_of_the_sweep_keeps_no_other_from_being_done(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    monkeypatch.setattr(sweeper.recovery, "expire", Failing(NO_HANDLES, lambda: None, times=1))
+    monkeypatch.setattr(sweeper, "_ensure_bot", Failing(NO_HANDLES, lambda: None, times=1))
     failing = Work("a_work", "intake", Failing(ValueError("x"), lambda: False, times=1), lambda turn: 0)
     monkeypatch.setattr(work, "_registered", {failing.name: failing})
     monkeypatch.setattr(sweeper.live, "purge", lambda: done.append("purged"))
-    monkeypatch.setattr(sweeper, "record_heartbeat", lambda *_: done.append("record_heartbeat"))
+    monkeypatch.setattr(rounds, "beat", lambda _, names: done.extend(names))
     assert housekeeping.sweep()
     assert done == ["purged"]
     assert housekeeping.sweep()
-    assert done == ["purged", "purged", "record_heartbeat"]
+    assert done == ["purged", "purged", "sweep"]

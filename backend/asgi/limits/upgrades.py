@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from backend.compat.uvicorn import HttpToolsProtocol
 
 _FRAMING = (b"content-length", b"transfer-encoding")
 

@@ -76,7 +76,7 @@ def split(content: Content, form: Form = AS_MEANT, *, first: int = 0) -> list[Co
     runs = runs_of(content.text, content.format)
     blank = not richtext.has_visible(richtext.visible(runs))
     captioned: list[list[Run]] = []
-    if albums and not blank and form.media_kept is None:
+    if albums and not blank and form.media_kept is None and albums[-1][0].kind != "sticker":
         captioned = _split(runs, caption)
     one_caption = len(captioned) == 1 and not (content.buttons and len(albums[-1]) > 1)
     if content.buttons and blank and albums and len(albums[-1]) > 1:
@@ -107,10 +107,12 @@ def as_sendable(item: Media, *, as_document: bool = False) -> Media:
 
 
 def _albums(media: Sequence[Media]) -> list[list[Media]]:
-    """Neighbours of one kind, at most ten; Telegram does not mix documents with photos."""
+    """Neighbours of one kind, at most ten; Telegram does not mix documents with photos, and voice notes and stickers go
+    alone."""
     albums: list[list[Media]] = []
     for item in media:
-        if albums and albums[-1][0].kind == item.kind and len(albums[-1]) < limits.ALBUM:
+        alone = item.kind in ("voice", "sticker")
+        if albums and not alone and albums[-1][0].kind == item.kind and len(albums[-1]) < limits.ALBUM:
             albums[-1].append(item)
         else:
             albums.append([item])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from backend.channels import richtext
-from backend.channels.base import Button, Content, Media, Operation, Receipt
+from backend.channels.base import Button, Content, Media, MediaKind, Operation, Receipt
 from backend.channels.errors import OutcomeUnknown, Rejected
 from backend.channels.telegram_bot import formatting, keyboards, limits
 from backend.channels.telegram_bot.client import Upload
@@ -18,6 +18,14 @@ _CHAT_ID = re.compile(r"-?[0-9]{1,19}")
 _CHAT_NAME = re.compile(r"@[A-Za-z0-9_]{1,64}")
 _MESSAGE_ID = re.compile(r"[0-9]{1,19}")
 GENERAL_TOPIC = "1"
+_METHODS: Final[Mapping[MediaKind, str]] = {
+    "photo": "sendPhoto",
+    "document": "sendDocument",
+    "video": "sendVideo",
+    "audio": "sendAudio",
+    "voice": "sendVoice",
+    "sticker": "sendSticker",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,8 @@ def request_of(op: Operation) -> Request:
 def _content(op: Operation) -> Content:
     if op.content is None:
         raise Rejected("text_empty")
+    if op.content.template is not None:
+        raise Rejected("template_unsupported")
     return op.content
 
 
@@ -81,8 +91,9 @@ def _send(op: Operation, content: Content) -> Request:
         return Request("sendMessage", params | _text("text", content) | _preview(content))
     item = formatting.as_sendable(content.media[0])
     reference, uploads = _source(item, item.kind)
-    params |= {item.kind: reference} | _caption(content)
-    return Request("sendPhoto" if item.kind == "photo" else "sendDocument", params, uploads)
+    # A sticker has no caption.
+    params |= {item.kind: reference} | (_caption(content) if item.kind != "sticker" else {})
+    return Request(_METHODS[item.kind], params, uploads)
 
 
 def _album(params: dict[str, Any], content: Content) -> Request:

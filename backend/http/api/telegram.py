@@ -77,8 +77,11 @@ def verify_link(json_data: VerifyIn) -> dict[str, Any] | Response:
 @bp.output(StatusOut)
 def status(query_data: BotQuery) -> Response | dict[str, Any]:
     """Show one's link"""
-    sender = linking.bot_for(guards.actor().workspace_id, query_data.bot)
-    link = linking.status_of(_known_person(query_data), sender)
+    if query_data.bot is None:
+        sender, link = linking.default_status_of(_known_person(query_data))
+    else:
+        sender = linking.bot_for(guards.actor().workspace_id, query_data.bot)
+        link = linking.status_of(_known_person(query_data), sender)
     shown: dict[str, Any] = {"telegram_enabled": link.enabled, "state": link.state}
     optional = {
         "telegram_chat_id": link.chat_id,

@@ -14,7 +14,9 @@ class MessageOut(Output):
     conversation_id: int
     user_id: int | None = Field(description="The person it is for")
     kind: str = Field(examples=["notification"])
-    state: str = Field(description="queued, sent, delivered, read, failed, canceled or unknown", examples=["sent"])
+    state: str = Field(
+        description="queued, accepted, sent, delivered, read, played, failed, canceled or unknown", examples=["sent"]
+    )
     reason: str | None = Field(description="Why it is not sent yet, or never was", examples=["quiet_hours"])
     next_attempt_at: Instant | None
     attempts: int

@@ -11,6 +11,7 @@ from backend.core import clock, events
 from backend.core.database import db
 from backend.models import AlertEvent
 from backend.services import paging
+from backend.services.alerts.events import AlertChanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ ITSELF: Final = Attribution("system", "system")
 
 
 def note(workspace_id: int, alert_id: int, what: str, by: Attribution = ITSELF, **detail: Any) -> None:
-    """Adds to the trace in the caller's transaction, and publishes the event `alert_changed`.
+    """Adds to the trace in the caller's transaction, and publishes the event `AlertChanged`.
 
     `detail` holds codes, counts and moments as text; never what the alert says.
     """
@@ -44,7 +45,7 @@ def note(workspace_id: int, alert_id: int, what: str, by: Attribution = ITSELF, 
             at=clock.now(),
         )
     )
-    events.publish("alert_changed", workspace_id=workspace_id, alert_id=alert_id, what=what)
+    events.publish(AlertChanged(workspace_id, alert_id, what))
 
 
 def of(alert_id: int, *, cursor: str | None = None, limit: int = 100) -> tuple[list[AlertEvent], str | None]:

@@ -13,7 +13,7 @@ from backend.core import clock, config, i18n, queue
 from backend.core.crypto import digest
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import Conflict, NotFound
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import PasswordReset, ResetRequest, User, Workspace
 from backend.services import mail
 from backend.services.auth import audit, limits, people, sign_in
@@ -103,9 +103,9 @@ def request(email: str) -> None:
     queue.wake("background")
 
 
-def has_work() -> bool:
-    """Whether a request waits to be answered."""
-    return exists(select(ResetRequest.id))
+def waiting() -> Waiting:
+    """Requests that wait to be answered."""
+    return (select(ResetRequest.id),)
 
 
 def answer_requests(turn: Turn) -> int:
@@ -212,4 +212,4 @@ def set_password(person: User, hashed: str) -> None:
     db.session.flush()
 
 
-WORK: Final = register(Work("password_resets", "background", has_work, answer_requests))
+WORK: Final = register(Work("password_resets", "background", waiting, answer_requests))

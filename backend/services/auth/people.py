@@ -14,6 +14,7 @@ from backend.models import User, Workspace
 from backend.services import paging
 from backend.services.auth import audit, limits, sign_in
 from backend.services.auth.actor import ADMIN, PEOPLE_ACT, ROLES, VIEWER, Actor
+from backend.services.auth.events import PersonDisabled
 from backend.services.auth.registration import password_hash
 
 MAX_EXTERNAL_ID = 200
@@ -178,7 +179,7 @@ def _set_disabled(actor: Actor, person: User, at: datetime | None) -> None:
     person.disabled_at = at
     if at is not None:
         sign_in.end_all(person.id, "disabled")
-        events.publish("person_disabled", user_id=person.id)
+        events.publish(PersonDisabled(person.id))
     audit.record(actor.label, "person.disabled" if at else "person.enabled", f"user:{person.id}")
 
 

@@ -6,14 +6,14 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from backend.channels import richtext
 from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import Invalid, NotFound
 from backend.models import AutomationRule, RuleRun, Schedule, User
-from backend.services import paging, posts, scheduling
+from backend.services import caps, paging, posts, scheduling
 from backend.services.auth import audit
 from backend.services.automation_rules import texts
 from backend.services.automation_rules.rule_runs import JOB
@@ -29,8 +29,10 @@ def create(
 ) -> AutomationRule:
     """Adds a rule of a person of the workspace in scope.
 
-    Raises Invalid (the template, the timing, a platform that nobody publishes on), and what a post of it would.
+    Raises Invalid (the template, the timing, a platform that nobody publishes on), Conflict (`too_many_rules`), and
+    what a post of it would.
     """
+    caps.require_room("automation_rules", select(func.count()).select_from(AutomationRule))
     now = clock.now()
     rule = AutomationRule(
         workspace_id=user.workspace_id,

@@ -18,14 +18,13 @@ from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.core.errors import Conflict, Invalid, field_error
 from backend.models import Sender
-from backend.services import delivery, linking, paging, senders
+from backend.services import caps, delivery, linking, paging, senders
 from backend.services.auth import audit
 from backend.services.bots import source_order
 from backend.services.bots import subscribers as subscribers
 from backend.services.senders import webhook_verifier
 
 FIELDS: Final = ("name", "token", "chat_ids", "chat_type", "message_thread_id", "is_active")
-MAX_COUNT: Final = 200
 CHAT_TYPES: Final = ("private", "group", "supergroup", "channel")
 _NAME: Final = re.compile(r"(?![0-9]+$)[^@\s][^\x00-\x1f\x7f]{0,99}")
 _THREAD: Final = re.compile(r"[1-9][0-9]{0,17}")
@@ -63,8 +62,7 @@ def create(actor_label: str, workspace_id: int, fields: Mapping[str, Any], facts
     """
     values = checked({"chat_ids": (), "is_active": True, **fields})
     with system_scope(_WHY):
-        if db.session.scalars(select(func.count(Sender.id)).where(*_own(workspace_id))).one() >= MAX_COUNT:
-            raise Conflict("too_many_bots", f"A workspace has at most {MAX_COUNT} bots.")
+        caps.require_room("bots", select(func.count(Sender.id)).where(*_own(workspace_id)), workspace_id=workspace_id)
         _refuse_second(workspace_id, values["token"])
         bot = Sender(
             workspace_id=workspace_id,

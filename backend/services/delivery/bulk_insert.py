@@ -1,7 +1,6 @@
 """The outbox for a batch: the rows that `send` stores for one message, collected for many and stored together.
 
-For messages without an idempotency key that are due at once. Stored in the system scope, as a batch holds messages of
-several workspaces.
+For messages without an idempotency key. Stored in the system scope, as a batch holds messages of several workspaces.
 """
 
 from __future__ import annotations
@@ -20,13 +19,16 @@ from backend.services.delivery.outbox import Priority
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """A message that is due at once. One with a `canceled_code` is only shown, with why it is not sent."""
+    """A message, due at once or at `due_at` for `reason`. One with a `canceled_code` is only shown, with why it is not
+    sent."""
 
     conversation: Conversation
     content: Content
     kind: str
     created_at: datetime
     expires_at: datetime
+    due_at: datetime | None = None
+    reason: str = "queued"
     lane: Priority = Priority.REPLY
     user_id: int | None = None
     reply_to: str | None = None
@@ -97,11 +99,11 @@ def _delivery(message_id: int, message: OutgoingMessage, part: int) -> dict[str,
         "operation": "send",
         "chat_key": conversation.chat_key,
         "lane": int(message.lane),
-        "due_at": message.created_at,
+        "due_at": message.due_at or message.created_at,
         "expires_at": message.expires_at,
         "state": "due",
         "epoch": 0,
         "attempts": 0,
-        "reason": "queued",
+        "reason": message.reason,
         "at_most_once": False,
     }

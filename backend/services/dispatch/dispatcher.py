@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.core import clock, failpoints
-from backend.core.database import by_index, db
+from backend.core.database import by_index, db, for_loop
 from backend.core.leases import LeaseKeeper
 from backend.core.logging import get_logger
 from backend.core.queue import NudgeListener
@@ -67,10 +67,11 @@ class Dispatcher:
         with app_context():
             self._engine: Engine = db.engine
         self._claims = by_index(self._engine)
+        self._looks = for_loop(self._engine)
         self._executor = profile.executor(connections, self._transmit, self._requeue, self._wake_now)
         self._order = ClaimOrder(self._claims)
         self._sessions = SenderSessions(
-            self._engine,
+            self._looks,
             app_context,
             self._forget,
             LeaseKeeper(self._engine, owner, predecessor, profile.lease),
@@ -115,6 +116,7 @@ class Dispatcher:
             listener.stop()
             self._sessions.finish()
             self._claims.dispose()
+            self._looks.dispose()
 
     def stop(self) -> None:
         """Has `run` end; safe in a signal handler and from any thread."""
@@ -163,6 +165,8 @@ class Dispatcher:
         if not self._orphan_check.due(begun):
             return
         leases = self._sessions.leases()
+        if not leases:
+            return
         # Read before the query: only this thread adds to it, so a row that is claimed later cannot be in the answer.
         in_flight = set(self._in_flight)
         with self._engine.connect() as connection:
@@ -202,10 +206,13 @@ class Dispatcher:
                 requests.append(self._order.request(sender_id, lease.epoch, len(offered), session.quota_key))
             elif room > 0:
                 waits.append(session.pace.opens(moment) - moment - _LEAD)
+        if not self._sessions.senders:
+            # Nobody is served: the next look for work is at a nudge or after a second.
+            return LOOK_SECONDS
         with self._claims.begin() as connection:
             claimed = claims.claim(connection, requests, list(throttled), now)
             self._slot_backlogs(connection, throttled, moment, now)
-            due = claims.next_due(connection, list(self._sessions.senders), now) if self._sessions.senders else None
+            due = claims.next_due(connection, list(self._sessions.senders), now)
         if claimed:
             failpoints.hit("delivery.claimed")
         saturated = self._submit(claimed, slots)

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from sqlalchemy import BigInteger, Text, bindparam, delete, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import IntegrityError
 
 from backend.channels.base import Receipt
 from backend.core import clock, events, failpoints
@@ -24,7 +25,9 @@ from backend.services.delivery.cancellation import block, mark_unreachable
 from backend.services.delivery.events import message_ended, message_gone
 from backend.services.dispatch import milder_forms
 from backend.services.dispatch.claims import Claimed
+from backend.services.dispatch.events import ChatMoved, RecipientUnreachable
 from backend.services.dispatch.retry_policy import Decision, Next
+from backend.services.senders.events import SenderPaused, SenderStopped
 
 log = get_logger(__name__)
 _FOR_GOOD = frozenset({"rejected", "unreachable"})
@@ -42,7 +45,23 @@ class Outcome:
 
 
 def record(outcomes: Sequence[Outcome]) -> None:
-    """Records a batch and commits. Raises what the database raises; nothing is recorded then."""
+    """Records a batch and commits. Raises what the database raises; nothing is recorded then.
+
+    Where a provider gives an id that another part has, because it has begun its ids again, the newer part gets it.
+    """
+    try:
+        _record(outcomes)
+    except IntegrityError as error:
+        if "uq_message_parts_box" not in str(error.orig):
+            raise
+        db.session.rollback()
+        for outcome in outcomes:
+            with system_scope("the outbox serves all workspaces"):
+                db.session.execute(_TAKE_ID, {"delivery_id": outcome.claimed.id, "external_id": _sent_id(outcome)})
+            _record([outcome])
+
+
+def _record(outcomes: Sequence[Outcome]) -> None:
     sent = [outcome for outcome in outcomes if outcome.receipt is not None and outcome.claimed.operation == "send"]
     others = [outcome for outcome in outcomes if outcome.receipt is None or outcome.claimed.operation != "send"]
     ids = {outcome.claimed.message_id for outcome in outcomes} - {None}
@@ -66,8 +85,7 @@ def record(outcomes: Sequence[Outcome]) -> None:
 # The common case in one statement, for it decides what a message costs. The snapshot is taken after the messages are
 # locked, so an edit that committed before is seen, and one that comes later waits. "Not due" means `sending`: said so,
 # the planner finds a row by its id, and does not read the index of all in flight, which looks small to it and is full
-# of dead entries while a transaction is held open. An id that another part has (a provider has begun its ids again) is
-# taken from it before the insert: counting makes that statement come first.
+# of dead entries while a transaction is held open.
 SENT = text(
     """
     WITH o AS (
@@ -77,23 +95,15 @@ SENT = text(
          WHERE d.id = o.id AND d.state <> 'due' AND (d.epoch = o.epoch OR NOT :fencing)
         RETURNING d.id, d.workspace_id, d.message_id, d.part, d.sender_id, d.chat_key, d.conversation_id, o.version,
                   o.external_id
-    ), boxed AS (
-        SELECT g.*, CASE WHEN c.kind IN ('supergroup', 'channel') THEN g.chat_key::text ELSE '' END AS box
-          FROM gone g LEFT JOIN conversations c ON c.id = g.conversation_id
-    ), taken AS (
-        UPDATE message_parts p SET box = NULL FROM boxed b
-         WHERE p.sender_id = b.sender_id AND p.box = b.box AND p.external_id = b.external_id
-           AND p.workspace_id = b.workspace_id AND (p.message_id, p.part) <> (b.message_id, b.part)
-        RETURNING p.message_id
     ), kept AS (
         INSERT INTO message_parts
                (workspace_id, message_id, part, sender_id, chat_key, box, external_id, sent_version, sent_at)
         SELECT workspace_id, message_id, part, sender_id, coalesce(chat_key, 0),
-               CASE WHEN external_id <> '' AND row_number() OVER (PARTITION BY sender_id, box, external_id, workspace_id
-                                                                      ORDER BY message_id DESC, part DESC) = 1
-                    THEN box END,
+               CASE WHEN external_id = '' THEN NULL
+                    WHEN (SELECT c.kind FROM conversations c WHERE c.id = gone.conversation_id)
+                         IN ('supergroup', 'channel') THEN chat_key::text ELSE '' END,
                external_id, version, :now
-          FROM boxed WHERE (SELECT count(*) FROM taken) >= 0
+          FROM gone
         ON CONFLICT (message_id, part) DO UPDATE
            SET box = excluded.box, external_id = excluded.external_id, sent_version = excluded.sent_version,
                sent_at = excluded.sent_at
@@ -121,6 +131,23 @@ SENT = text(
 )
 
 
+# Only after a batch was refused for it: looking each time would cost every message.
+_TAKE_ID = text(
+    """
+    UPDATE message_parts p SET box = NULL
+      FROM deliveries d JOIN conversations c ON c.id = d.conversation_id
+     WHERE d.id = :delivery_id AND p.sender_id = d.sender_id AND p.workspace_id = d.workspace_id
+       AND p.box = CASE WHEN c.kind IN ('supergroup', 'channel') THEN d.chat_key::text ELSE '' END
+       AND p.external_id = :external_id AND (p.message_id, p.part) <> (d.message_id, d.part)
+    """
+)
+
+
+def _sent_id(outcome: Outcome) -> str:
+    """The provider's id of what was sent; empty where it gave none."""
+    return next(iter(outcome.receipt.external_ids if outcome.receipt else ()), "")
+
+
 def _record_sent(outcomes: Sequence[Outcome]) -> None:
     """Records accepted sends: at most one of each message, because a message's parts go one after the other."""
     if not outcomes:
@@ -132,9 +159,7 @@ def _record_sent(outcomes: Sequence[Outcome]) -> None:
                 "ids": [outcome.claimed.id for outcome in outcomes],
                 "epochs": [outcome.claimed.epoch for outcome in outcomes],
                 "versions": [outcome.claimed.version for outcome in outcomes],
-                "externals": [
-                    next(iter(outcome.receipt.external_ids if outcome.receipt else ()), "") for outcome in outcomes
-                ],
+                "externals": [_sent_id(outcome) for outcome in outcomes],
                 "now": clock.now(),
                 "fencing": FENCING,
             },
@@ -324,29 +349,20 @@ def _pause_senders(outcomes: Sequence[Outcome]) -> None:
             .returning(SenderLease.sender_id)
         ).first()
         if longer is not None and decision.pause > senders.LONG_PAUSE.total_seconds():
-            events.publish("sender_paused", sender_id=claimed.sender_id, code=decision.code)
+            events.publish(SenderPaused(claimed.sender_id, decision.code))
 
 
 def _publish_events(claimed: Claimed, decision: Decision) -> None:
     if decision.disables_sender:
-        events.publish("sender_disabled", sender_id=claimed.sender_id, code=decision.code)
+        events.publish(SenderStopped(claimed.sender_id, decision.code))
     conversation = db.session.get(Conversation, claimed.conversation_id) if claimed.conversation_id else None
     if conversation is None:
         return
     if decision.moved_to is not None:
-        events.publish(
-            "chat_moved",
-            sender_id=claimed.sender_id,
-            old_chat_id=conversation.chat_id,
-            new_chat_id=decision.moved_to,
-        )
+        events.publish(ChatMoved(claimed.sender_id, conversation.chat_id, decision.moved_to))
     if decision.next is Next.FAILED and decision.phase == "unreachable":
         events.publish(
-            "recipient_unreachable",
-            sender_id=claimed.sender_id,
-            chat_hash=conversation.chat_hash,
-            code=decision.code,
-            disables_link=decision.blocks_chat,
+            RecipientUnreachable(claimed.sender_id, conversation.chat_hash, decision.code, decision.blocks_chat)
         )
         if decision.blocks_chat:
             block(claimed.sender_id, conversation.chat_hash, decision.code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 
 from backend.core import clock
 from backend.core.database import db, system_scope
@@ -92,6 +92,11 @@ def _end_or_repeat(row: Delivery, message: Message | None) -> None:
 def expire() -> int:
     """Ends what has waited past its life, in batches; the message fails as `expired`. Commits."""
     return _end_batch(Delivery.expires_at <= clock.now(), "failed", "expired")
+
+
+def expired() -> Select[int]:
+    """What has waited past its life."""
+    return select(Delivery.id).where(Delivery.expires_at <= clock.now(), Delivery.state == "due")
 
 
 def _end_batch(which: object, state: str, code: str) -> int:

@@ -39,7 +39,10 @@ _AVOID_SECONDS = 60.0
 
 
 class SenderSessions:
-    """The senders of one process. `forget` is told of each that it no longer serves."""
+    """The senders of one process. `forget` is told of each that it no longer serves.
+
+    `engine` is one of `core.database.for_loop`: it is asked each second.
+    """
 
     def __init__(
         self,
@@ -133,7 +136,7 @@ class SenderSessions:
         """Takes the senders with work that nobody serves."""
         self.keeper.inherit()
         self._avoided = {sender_id: until for sender_id, until in self._avoided.items() if until > moment}
-        with self._engine.connect() as connection:
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             passed = [*held, *self._avoided]
             needed = claims.unserved_senders(connection, passed, self._profile.channels(), clock.now())
         self.keeper.acquire(needed)
@@ -219,6 +222,8 @@ class SenderSessions:
     def _refresh_senders(self) -> None:
         """Notices a token or settings that were changed and a sender that was switched off."""
         sessions = dict(self.senders)
+        if not sessions:
+            return
         with system_scope("the dispatch loop serves all workspaces"):
             rows = db.session.execute(
                 select(Sender.id, Sender.is_active, Sender.credentials_hash, Sender.settings_encrypted).where(

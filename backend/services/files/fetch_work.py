@@ -16,7 +16,7 @@ from sqlalchemy import select
 from backend.core import clock, failpoints, queue
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.thread_pools import BoundedPool
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import FileFetch
 from backend.services.files.downloads import Source
 from backend.services.files.fetch_outcomes import ClaimedFetch, carry_out
@@ -62,9 +62,9 @@ class _Rotation:
 _rotation: Final = _Rotation()
 
 
-def has_work() -> bool:
-    """Whether a file is due to be fetched."""
-    return exists(_due().with_only_columns(FileFetch.id))
+def waiting() -> Waiting:
+    """Files that are due to be fetched."""
+    return (_due().with_only_columns(FileFetch.id),)
 
 
 def fetch_due(turn: Turn) -> int:
@@ -139,4 +139,4 @@ def _source_of(fetch: FileFetch) -> Source:
     return Source(fetch.source or "", None if fetch.source_kind == "url" else fetch.sender_id or 0)
 
 
-WORK: Final = register(Work("file_fetches", QUEUE, has_work, fetch_due))
+WORK: Final = register(Work("file_fetches", QUEUE, waiting, fetch_due))

@@ -8,11 +8,14 @@ from functools import cache
 from pathlib import PurePosixPath
 from typing import BinaryIO, Final
 
+from sqlalchemy import func, select
+
 from backend.channels.base import Media, MediaKind
 from backend.core import clock, config, storage
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Invalid, NotFound, TooLarge
 from backend.models import StoredFile
+from backend.services import caps
 from backend.services.auth import audit
 
 MAX_DOCUMENT: Final = 50 * 1024 * 1024
@@ -24,7 +27,12 @@ _NOT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\u202a-\u202e\u2066-
 
 
 def upload(actor_label: str, user_id: int | None, filename: str | None, stream: BinaryIO) -> StoredFile:
-    """Stores an uploaded file of the workspace in scope. Raises TooLarge over 50 MB and Invalid for an empty one."""
+    """Stores an uploaded file of the workspace in scope.
+
+    Raises TooLarge over 50 MB, Invalid for an empty one, and Conflict (`too_many_file_bytes`) where the workspace's
+    files, those that were fetched included, have reached their cap.
+    """
+    caps.require_room("file_bytes", select(func.sum(StoredFile.size)).select_from(StoredFile))
     file = keep(filename, stream, max_bytes=MAX_DOCUMENT, user_id=user_id)
     audit.record(actor_label, "file.uploaded", f"file:{file.id}", size=file.size, mime=file.mime)
     return file

@@ -5,17 +5,20 @@ While Redis is away it does the work itself, in short turns, and beats after eac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any, Final
 
+from sqlalchemy import Select, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from backend.core import config, failpoints, queue, work
+from backend.core import config, failpoints, queue
 from backend.core.database import db
-from backend.core.locking import advisory_lock, record_heartbeat
 from backend.core.logging import get_logger
 from backend.core.work import Work
+from backend.models import Delivery
 from backend.services import live, senders
 from backend.services.dispatch import gate_sweep, recovery
 from backend.services.housekeeping import vacuum
@@ -23,36 +26,57 @@ from backend.services.housekeeping.wakening import wake_or_run
 
 log = get_logger(__name__)
 
-SWEEP_SECONDS = 2.0
+_WAITING: Final = select(Delivery.id)
 ENABLED = "sweep" not in (config.test_env("TEST_DISABLE") or "")
 """Only a test that proves the tests would notice switches it off."""
+_RARE_SECONDS = 30.0
+_next_rare = float("-inf")
 
 
-def sweep() -> bool:
-    """Runs once if no other process does; False otherwise. Needs an app context; leaves no transaction open."""
-    if not ENABLED:
-        return False
-    with advisory_lock(db.engine, "sweep") as lock:
-        if lock is None:
-            return False
-        failpoints.hit("sweep.started")
-        # Each step is done, whatever became of those before it.
-        done = [_done(step) for step in _steps()]
-        if all(done):
-            record_heartbeat(db.engine, "sweep")
-    return True
+def queries() -> tuple[Select[Any], Select[Any]]:
+    """What has waited past its life, and whatever waits: only then there is something to do with the outbox."""
+    return recovery.expired(), _WAITING
 
 
-def _steps() -> Iterator[Callable[[], object]]:
-    yield _ensure_bot
-    yield recovery.expire
-    yield gate_sweep.apply
-    for waiting in work.registered():
+def run(due: Sequence[Work], *, is_expired: bool, is_waiting: bool, is_round: bool) -> bool:
+    """Does what is due of the works, and what `queries` found; False after a defect in a step. Under the sweep's lock.
+
+    In a round what need not be done every two seconds is done less often. Leaves no transaction open.
+    """
+    failpoints.hit("sweep.started")
+    steps = [*_outbox_steps(is_expired, is_waiting), *_wakening_steps(due), *_rare_steps(is_round)]
+    # Each step is done, whatever became of those before it.
+    done = [_done(step) for step in steps]
+    return all(done)
+
+
+def _outbox_steps(is_expired: bool, is_waiting: bool) -> Iterator[Callable[[], object]]:
+    if is_expired:
+        yield recovery.expire
+    if is_waiting:
+        yield gate_sweep.apply
+        yield partial(queue.wake_now, "dispatch")
+
+
+def _wakening_steps(due: Sequence[Work]) -> Iterator[Callable[[], object]]:
+    for waiting in due:
         if not waiting.timed:
             yield partial(wake_or_run, waiting, "sweep")
+
+
+def is_rare_due() -> bool:
+    """Whether what this process does less often is due in a round."""
+    return time.monotonic() >= _next_rare
+
+
+def _rare_steps(is_round: bool) -> Iterator[Callable[[], object]]:
+    global _next_rare
+    if is_round and not is_rare_due():
+        return
+    _next_rare = time.monotonic() + _RARE_SECONDS
+    yield _ensure_bot
     yield senders.recheck_refused
     yield live.purge
-    yield partial(queue.wake_now, "dispatch")
     yield _tidy
 
 

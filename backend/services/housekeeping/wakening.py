@@ -16,6 +16,6 @@ AWAY_SECONDS: Final = 2.0
 def wake_or_run(work: Work, part: Literal["sweep", "tick"]) -> None:
     """Wakes the queue of a work that is due. While Redis is away the work is done here, with a heartbeat of `part`
     after its turn: readiness counts on it."""
-    if work.is_due() and not queue.wake_now(work.queue):
+    if not queue.wake_now(work.queue):
         work.take_turn(Turn(AWAY_SECONDS))
         record_heartbeat(db.engine, part)

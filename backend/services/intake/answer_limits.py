@@ -19,6 +19,8 @@ WINDOW_SECONDS: Final = 60.0
 REPEATS_LIMITED_AFTER: Final = 5
 """So many answers within a minute, and the same text goes at most once a minute."""
 MAX_PER_MINUTE: Final = 20
+REPEAT_PAUSE: Final = timedelta(seconds=3)
+"""How much later an answer goes for each time that the chat had the same within a minute: others go first."""
 ANSWER_LIFE: Final = timedelta(minutes=10)
 """How long after its command an answer is still worth sending."""
 SLOW_DOWN_EVERY: Final = timedelta(hours=1)
@@ -29,6 +31,8 @@ HOW_TO: Final = "how_to"
 SLOW_DOWN: Final = "slow_down"
 """Moments of a history: when it was last said how to link, and to go slower."""
 
+REPEATS: Final = "repeated_answer"
+"""Why an answer waits."""
 WAITING: Final = "answer_waiting"
 REPEATED: Final = "answer_repeated"
 TOO_MANY: Final = "too_many_answers"
@@ -86,6 +90,11 @@ class AnswerHistory:
         # The last place of the minute is kept for the word that asks to go slower.
         kept = 0 if self.is_recent(SLOW_DOWN, now, SLOW_DOWN_EVERY) else 1
         return TOO_MANY if len(recent) >= MAX_PER_MINUTE - kept else None
+
+    def pause(self, digest: str, now: float) -> timedelta:
+        """How much later than at once an answer goes: nothing for the first of its text within a minute."""
+        since = now - WINDOW_SECONDS
+        return REPEAT_PAUSE * sum(answer.digest == digest and answer.at > since for answer in self.answers)
 
     def is_recent(self, name: str, now: float, age: timedelta) -> bool:
         """Whether this was done not longer ago than `age`."""

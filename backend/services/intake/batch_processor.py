@@ -94,7 +94,7 @@ def _process(events: Sequence[ClaimedEvent], contents: dict[int, InboundEvent]) 
     stopped: set[ConversationPosition] = set()
     for event in events:
         sender, content = senders.get(event.sender_id), contents.get(event.id)
-        form = BATCH_FORMS.get(HANDLERS[event.channel][1]) if event.channel in HANDLERS else None
+        form = BATCH_FORMS.get(HANDLERS[event.channel][1]) if content is not None else None
         if (
             event.id not in ready
             or event.position in stopped

@@ -34,7 +34,6 @@ class ClaimedEvent:
     key: bytes
     body: bytes | None
     received_at: datetime
-    has_next: bool = False
 
     @property
     def position(self) -> ConversationPosition:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from backend.core import clock
 from backend.core.database import system_scope
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import WebhookEvent
 from backend.services.intake import asking, claims
 from backend.services.intake.batch_processor import BatchResult, asks_provider, process_together
@@ -54,27 +54,35 @@ def drain(turn: Turn) -> int:
             ended += asking.wait(min(_LOOK_SECONDS, turn.left()))
 
 
-def has_work() -> bool:
-    """Whether an event is due to be processed."""
+def waiting() -> Waiting:
+    """Events that are due to be processed."""
     due = select(WebhookEvent.id).where(WebhookEvent.state == "new", WebhookEvent.due_at <= clock.now())
-    return exists(due)
+    return (due,)
 
 
 class Rotation:
     """Whose turn it is: goes round the conversations of each sender, as many of one sender as of another.
 
-    It ends for a sender once a whole pass over its conversations has met nothing to do.
+    It ends for a sender once nothing was done in a whole pass over its conversations.
     """
 
     def __init__(self, senders: Iterable[int]) -> None:
         self._after = {sender_id: _cursors.get(sender_id, FIRST_KEY) for sender_id in senders}
         # A pass that began in the middle has not seen every conversation.
         self._is_whole = {sender_id: key == FIRST_KEY for sender_id, key in self._after.items()}
-        self._met: set[int] = set()
+        self._busy: set[int] = set()
+        self._at_end: set[int] = set()
 
     def goes_on(self) -> bool:
         """Whether a sender may still have something to do."""
+        for sender_id in self._at_end:
+            self._begin_again(sender_id)
+        self._at_end.clear()
         return bool(self._after)
+
+    def note_done(self, sender_ids: Iterable[int]) -> None:
+        """Notes senders of whose events some were tried in this pass."""
+        self._busy.update(sender_ids)
 
     def next_heads(self) -> list[Head]:
         """The next conversations that have something due."""
@@ -85,29 +93,26 @@ class Rotation:
         for head in page:
             counts[head.sender_id] += 1
             self._after[head.sender_id] = head.conversation_key
-        due = [head for head in page if head.due]
-        self._met.update(head.sender_id for head in due)
-        for sender_id, count in counts.items():
-            if count < most:
-                self._begin_again(sender_id)
-        _cursors.update(self._after)
-        return due
+        self._at_end.update(sender_id for sender_id, count in counts.items() if count < most)
+        _cursors.update(self._after | dict.fromkeys(self._at_end, FIRST_KEY))
+        return [head for head in page if head.due]
 
     def go_back(self, position: ConversationPosition) -> None:
         """Goes on with this conversation, which has not had its turn."""
         sender_id, key = position
         if key > FIRST_KEY + 1:
             self._after[sender_id] = _cursors[sender_id] = key - 1
+        self._at_end.discard(sender_id)
         self._is_whole[sender_id] = False
 
     def _begin_again(self, sender_id: int) -> None:
-        if self._is_whole[sender_id] and sender_id not in self._met:
+        if self._is_whole[sender_id] and sender_id not in self._busy:
             del self._after[sender_id], self._is_whole[sender_id]
             _cursors.pop(sender_id, None)
             return
         self._after[sender_id] = FIRST_KEY
         self._is_whole[sender_id] = True
-        self._met.discard(sender_id)
+        self._busy.discard(sender_id)
 
 
 def _round(rotation: Rotation, turn: Turn) -> int:
@@ -118,6 +123,7 @@ def _round(rotation: Rotation, turn: Turn) -> int:
     if new:
         run = max(1, min(MAX_RUN, MAX_BATCH // len(new)))
         claimed = claims.claim(new, run, PAUSES[0])
+        rotation.note_done(event.sender_id for event in claimed)
         if claimed:
             result = process_together(claimed)
     return result.ended + _process_single(rotation, heads, result, turn)
@@ -136,8 +142,10 @@ def _process_single(rotation: Rotation, heads: list[Head], result: BatchResult, 
             back += [event.id for event in claimed or ()]
             continue
         if claimed is None:
-            begun = begin(position)
-            tries, ended = tries + 1, ended + (begun is not None and _process(begun))
+            tries += 1
+            if (begun := begin(position)) is not None:
+                rotation.note_done([begun.sender_id])
+                ended += _process(begun)
             continue
         tried, done = _process_in_order(claimed[:each], turn)
         tries, ended = tries + tried, ended + done
@@ -177,4 +185,4 @@ def _by_sender_in_turn(positions: list[ConversationPosition]) -> Iterator[Conver
         yield from (position for position in several if position is not None)
 
 
-WORK: Final = register(Work("webhook_events", "intake", has_work, drain))
+WORK: Final = register(Work("webhook_events", "intake", waiting, drain))

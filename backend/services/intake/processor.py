@@ -56,9 +56,7 @@ _BEGIN = text(
        SET attempts = e.attempts + 1,
            due_at = cast(:now AS timestamptz) + make_interval(secs => (cast(:pauses AS float8[]))[e.attempts + 1])
       FROM mine WHERE e.id = mine.id
-    RETURNING e.id, e.sender_id, e.conversation_key, e.channel, e.key, e.body_encrypted AS body, e.received_at,
-              EXISTS (SELECT 1 FROM webhook_events n WHERE n.state = 'new' AND n.sender_id = e.sender_id
-                         AND n.conversation_key = e.conversation_key AND n.id > e.id) AS has_next
+    RETURNING e.id, e.sender_id, e.conversation_key, e.channel, e.key, e.body_encrypted AS body, e.received_at
     """
 ).bindparams(bindparam("now", type_=UtcDateTime))
 

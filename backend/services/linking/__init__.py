@@ -28,7 +28,7 @@ from backend.services.linking.links import (
     unlink,
     unlink_all_of,
 )
-from backend.services.linking.overview import Status, status_of, unlink_account
+from backend.services.linking.overview import Status, default_status_of, status_of, unlink_account
 from backend.services.linking.redemption import Redemption, redeem
 from backend.services.linking.texts import linked_content, masked_account, send_reply
 from backend.services.linking.tokens import LIFE, Issued, issue, looks_like_token
@@ -44,6 +44,7 @@ __all__ = [
     "Verified",
     "accept_confirmation",
     "bot_for",
+    "default_status_of",
     "diagnose",
     "disable_chat",
     "find_confirmation",

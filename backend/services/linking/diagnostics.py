@@ -14,7 +14,7 @@ from backend.channels.base import SenderFacts
 from backend.channels.errors import ChannelError, SenderDisabled
 from backend.channels.telegram_bot.administration import WebhookInfo
 from backend.core.database import db
-from backend.models import Conversation, Message, NotificationSettings, Sender, TelegramLink, User
+from backend.models import SENT_STATES, Conversation, Message, NotificationSettings, Sender, TelegramLink, User
 from backend.services import senders
 from backend.services.linking import links
 from backend.services.linking.overview import status_of
@@ -201,7 +201,7 @@ def _last_failed_send(user: User, link: TelegramLink) -> Check:
     ended = db.session.execute(
         select(Message.state, Message.error, Message.created_at)
         .where(Message.conversation_id == chat.id, Message.direction == "out", Message.user_id == user.id)
-        .where(Message.state.in_(("sent", "delivered", "read", "failed", "unknown")))
+        .where(Message.state.in_((*SENT_STATES, "failed", "unknown")))
         .order_by(Message.id.desc())
         .limit(100)
     ).all()

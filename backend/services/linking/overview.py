@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
-from backend.core.database import db
-from backend.models import LinkToken, Sender, TelegramLink, User
+from backend.core.database import db, system_scope
+from backend.models import Conversation, LinkToken, Sender, TelegramLink, User
+from backend.services import senders
 from backend.services.linking import links
 
 _WHY_BLOCKED = {
@@ -24,6 +26,24 @@ _BLOCKED = "Telegram does not let the bot write to the linked chat. Send it /sta
 _REFUSED = "Somebody in the linked Telegram chat said that they did not ask for this link, so it was removed."
 _NOT_LINKED = "No Telegram chat is linked."
 _PAUSED = "Notifications are paused. Send /start to the bot to get them again."
+
+
+_DEFAULT: Final = (
+    select(Sender, TelegramLink, Conversation)
+    .select_from(User)
+    .outerjoin(Sender, senders.IS_DEFAULT_BOT)
+    .outerjoin(
+        TelegramLink,
+        (TelegramLink.sender_id == Sender.id)
+        & (TelegramLink.user_id == User.id)
+        & (TelegramLink.workspace_id == User.workspace_id),
+    )
+    .outerjoin(
+        Conversation,
+        (Conversation.id == TelegramLink.conversation_id) & (Conversation.workspace_id == User.workspace_id),
+    )
+    .where(User.id == bindparam("user"), User.workspace_id == bindparam("workspace"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +62,19 @@ class Status:
 
 def status_of(user: User, sender: Sender | None) -> Status:
     """The link's status. Runs in the person's workspace scope."""
-    linked = links.link_and_chat_of(user.id, sender.id) if sender is not None else None
+    return _status(user, sender, links.link_and_chat_of(user.id, sender.id) if sender is not None else None)
+
+
+def default_status_of(user: User) -> tuple[Sender | None, Status]:
+    """The default bot, and the status of the person's link with it, by one statement where there is a link."""
+    with system_scope("the default bot serves every workspace; the link is the person's own"):
+        row = db.session.execute(_DEFAULT, {"user": user.id, "workspace": user.workspace_id}).one()
+    sender = senders.default_bot_of(row.Sender)
+    linked = (row.TelegramLink, row.Conversation) if sender is not None and row.TelegramLink is not None else None
+    return sender, _status(user, sender, linked)
+
+
+def _status(user: User, sender: Sender | None, linked: tuple[TelegramLink, Conversation] | None) -> Status:
     if linked is None:
         refused = sender is not None and _was_refused(user, sender)
         return Status(False, "none", _REFUSED if refused else _NOT_LINKED, code="link_refused" if refused else None)

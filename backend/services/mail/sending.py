@@ -24,7 +24,7 @@ from backend.core.egress import smtp
 from backend.core.egress.smtp import MailFailed, Server
 from backend.core.logging import get_logger
 from backend.core.thread_pools import BoundedPool
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import Mail
 from backend.services import job_history
 
@@ -35,11 +35,11 @@ CLAIMED: Final = timedelta(minutes=5)
 BACKOFF: Final = Backoff(30.0, 1800.0)
 
 
-def has_work() -> bool:
-    """Whether a mail is due, and a server to send it by."""
+def waiting() -> Waiting | bool:
+    """Mails that are due; none without a server to send them by."""
     if not config.get().smtp_url:
         return False
-    return exists(select(Mail.id).where(Mail.state == "waiting", Mail.due_at <= clock.now()))
+    return (select(Mail.id).where(Mail.state == "waiting", Mail.due_at <= clock.now()),)
 
 
 def drain(turn: Turn) -> int:
@@ -190,4 +190,4 @@ def _message(claimed: _Claimed, server: Server) -> EmailMessage:
     return message
 
 
-WORK: Final = register(Work("mails", "background", has_work, drain, pool=BoundedPool("mail", 1, finishes=True)))
+WORK: Final = register(Work("mails", "background", waiting, drain, pool=BoundedPool("mail", 1, finishes=True)))

@@ -15,13 +15,11 @@ from backend.core import clock, i18n
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.models import NotificationType
-from backend.services import paging
+from backend.services import caps, paging
 from backend.services.auth import audit
 from backend.services.notifications import known_types
 from backend.services.texts import templates, values
 
-MAX_COUNT: Final = 200
-"""How many types one workspace may have."""
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,47}")
 """Short enough for a button's 64 bytes of callback data."""
 MAX_TITLE: Final = 100
@@ -44,8 +42,7 @@ def create(actor_label: str, fields: Mapping[str, Any]) -> NotificationType:
     """Defines a type. Raises Invalid naming each place at fault, Conflict for a name that is taken or reserved."""
     _check(fields)
     workspace_id = current_workspace_id()
-    if db.session.scalars(select(func.count()).select_from(NotificationType)).one() >= MAX_COUNT:
-        raise Conflict("too_many_types", f"A workspace has at most {MAX_COUNT} types of its own.")
+    caps.require_room("notification_types", select(func.count()).select_from(NotificationType))
     now = clock.now()
     row = {name: fields.get(name) for name in FIELDS}
     row |= {"title": row["title"] or row["name"], "workspace_id": workspace_id, "created_at": now, "updated_at": now}

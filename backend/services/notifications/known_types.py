@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from sqlalchemy import select
@@ -36,7 +37,11 @@ def require(name: str) -> NotificationType | None:
 
 def defaults() -> dict[str, bool]:
     """Every type a person can switch, in a stable order, and whether it is on when they never did."""
-    own = db.session.scalars(select(NotificationType.name).order_by(NotificationType.name))
+    return defaults_with(db.session.scalars(select(NotificationType.name).order_by(NotificationType.name)))
+
+
+def defaults_with(own: Iterable[str]) -> dict[str, bool]:
+    """The same, given the names of the workspace's own types in their order."""
     return dict.fromkeys(BUILT_IN, True) | SUBSCRIPTIONS | dict.fromkeys(own, True)
 
 

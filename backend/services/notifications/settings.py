@@ -6,21 +6,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, time, tzinfo
 from functools import cache
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from backend.core import clock, i18n
-from backend.core.database import db
+from backend.core.database import db, system_scope
 from backend.core.errors import Invalid, field_error
-from backend.models import NotificationSettings, User
+from backend.models import NotificationSettings, NotificationType, User
 from backend.services.auth import audit
 from backend.services.notifications import known_types
 from backend.services.notifications.decision import DeliveryPreferences
 from backend.services.texts.quiet_hours import QuietHours
 
 DEFAULT_SUMMARY_AT = "09:00"
+
+
+_SETTINGS: Final = (
+    select(
+        NotificationSettings,
+        func.array(
+            select(NotificationType.name)
+            .where(NotificationType.workspace_id == bindparam("workspace"))
+            .order_by(NotificationType.name)
+            .scalar_subquery()
+        ),
+    )
+    .select_from(User)
+    .outerjoin(
+        NotificationSettings,
+        (NotificationSettings.user_id == User.id) & (NotificationSettings.workspace_id == User.workspace_id),
+    )
+    .where(User.id == bindparam("user"), User.workspace_id == bindparam("workspace"))
+)
+"""A person's settings, and the names of their workspace's own types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +58,10 @@ class Preferences:
 
 def preferences_of(user: User) -> Preferences:
     """The person's settings, defaults where they never chose. Runs in the workspace's scope."""
-    row = db.session.get(NotificationSettings, user.id)
-    defaults = known_types.defaults()
+    values = {"user": user.id, "workspace": user.workspace_id}
+    with system_scope("the statement names the workspace itself"):
+        row, own_types = db.session.execute(_SETTINGS, values).one()
+    defaults = known_types.defaults_with(own_types)
     chosen = row.types if row else {}
     quiet = {"start": row.quiet_start, "end": row.quiet_end} if row and row.quiet_start and row.quiet_end else None
     return Preferences(

@@ -14,13 +14,12 @@ from backend.core.database import current_workspace_id, db
 from backend.core.egress import Egress, EgressFailed, EgressRefused
 from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.models import OutgoingDelivery, OutgoingWebhook
-from backend.services import paging
+from backend.services import caps, paging
 from backend.services.auth import audit
 from backend.services.outgoing_webhooks import emitting, signing
+from backend.services.outgoing_webhooks.events import OutgoingWebhookDisabled
 from backend.services.outgoing_webhooks.retry_policy import matches
 
-MAX_COUNT: Final = 20
-"""Endpoints of one workspace."""
 OVERLAP: Final = timedelta(hours=24)
 """How long the secret before a rotation signs as well."""
 _LOOK_UP_SECONDS: Final = 2.0
@@ -36,8 +35,7 @@ def create(
     """
     _check_url(url)
     event_patterns = _checked_events(event_types)
-    if db.session.execute(select(func.count()).select_from(OutgoingWebhook)).scalar_one() >= MAX_COUNT:
-        raise Conflict("too_many_webhooks", f"A workspace has at most {MAX_COUNT} endpoints.")
+    caps.require_room("webhooks", select(func.count()).select_from(OutgoingWebhook))
     now = clock.now()
     webhook = OutgoingWebhook(
         workspace_id=current_workspace_id(),
@@ -140,7 +138,7 @@ def disable(webhook: OutgoingWebhook, code: str) -> None:
     webhook.disabled_code, webhook.disabled_at = code, clock.now()
     end_waiting(webhook, "endpoint_disabled")
     audit.record("system", "webhook.disabled", f"webhook:{webhook.id}", code=code)
-    events.publish("outgoing_webhook_disabled", webhook_id=webhook.id, workspace_id=webhook.workspace_id, code=code)
+    events.publish(OutgoingWebhookDisabled(webhook.id, webhook.workspace_id, code))
 
 
 def end_waiting(webhook: OutgoingWebhook, code: str) -> None:

@@ -22,7 +22,7 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.egress import Egress, EgressFailed, EgressRefused, answers
 from backend.core.logging import get_logger
 from backend.core.thread_pools import BoundedPool
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import OutgoingAttempt, OutgoingDelivery, OutgoingWebhook
 from backend.services.outgoing_webhooks import emitting, endpoints, signing
 from backend.services.outgoing_webhooks.retry_policy import BACKOFF, MAX_RETRY_AFTER, MAX_WAITS, REST, Outcome, decide
@@ -50,9 +50,9 @@ class _Ready:
     body: bytes
 
 
-def has_work() -> bool:
-    """Whether an endpoint has something due that nobody sends."""
-    return exists(_idle())
+def waiting() -> Waiting:
+    """Endpoints that have something due that nobody sends."""
+    return (_idle(),)
 
 
 def send_due(turn: Turn) -> int:
@@ -309,4 +309,4 @@ def _log(webhook_id: int, delivery_id: int, outcome: Outcome, duration_ms: int) 
     )
 
 
-WORK: Final = register(Work("outgoing_webhooks", emitting.LANE, has_work, send_due))
+WORK: Final = register(Work("outgoing_webhooks", emitting.LANE, waiting, send_due))

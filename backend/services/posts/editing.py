@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from sqlalchemy import func, select
+
 from backend.channels import richtext
 from backend.core import clock, config, queue
 from backend.core.database import db
 from backend.core.egress import Egress, EgressFailed, EgressRefused
 from backend.core.errors import Invalid
 from backend.models import Post, User
-from backend.services import files
+from backend.services import caps, files
 from backend.services.auth import audit
 from backend.services.posts import outcomes, publishers, queries, states
 from backend.services.posts.publishers import Draft
@@ -84,6 +86,7 @@ def create(
     check_media(media)
     if scheduled_at is not None:
         _check_time(scheduled_at)
+    caps.require_room("posts", select(func.count()).select_from(Post).where(Post.state.in_(states.WAITING)))
     post = draft_of(user, place, content, media, scheduled_at=scheduled_at)
     if not draft:
         schedule(post)

@@ -26,7 +26,7 @@ from backend.core.errors import AppError
 from backend.core.locking import advisory_lock
 from backend.core.logging import get_logger
 from backend.core.thread_pools import BoundedPool
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import Post
 from backend.services.posts import media_fetches, outcomes, publishers, queries, retry_policy, settlement
 from backend.services.posts.publishers import Plan, base
@@ -41,9 +41,9 @@ _DEFECT_WAIT: Final = 60.0
 _POOL: Final = BoundedPool("posts", 6, finishes=True)
 
 
-def has_work() -> bool:
-    """Whether there is a post to publish or to settle now."""
-    return exists(_due().with_only_columns(Post.id)) or settlement.has_work()
+def waiting() -> Waiting:
+    """Posts to publish or to settle now."""
+    return _due().with_only_columns(Post.id), *settlement.waiting()
 
 
 def publish_due(turn: Turn) -> int:
@@ -253,4 +253,4 @@ def _consequence(post_id: int, error: ChannelError, *, begun: bool, number: int 
     db.session.commit()
 
 
-WORK: Final = register(Work("posts", outcomes.LANE, has_work, publish_due))
+WORK: Final = register(Work("posts", outcomes.LANE, waiting, publish_due))

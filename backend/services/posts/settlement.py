@@ -13,7 +13,7 @@ from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.locking import advisory_lock
 from backend.core.logging import get_logger
-from backend.core.work import exists
+from backend.core.work import Waiting
 from backend.models import Conversation, Message, OutgoingDelivery, Post
 from backend.services.posts import outcomes, publishers
 from backend.services.posts import queries as reading
@@ -29,9 +29,9 @@ def lock_of(post_id: int) -> str:
     return f"post:{post_id}"
 
 
-def has_work() -> bool:
-    """Whether there are posts to settle; orphans count while somebody may still be at them. In the system scope."""
-    return any(exists(query) for query in (_of_ended_messages(), _unanswered(), _called()))
+def waiting() -> Waiting:
+    """Posts to settle; orphans count while somebody may still be at them."""
+    return _of_ended_messages(), _unanswered(), _called()
 
 
 def settle() -> int:

@@ -20,6 +20,10 @@ ENDED: Final = frozenset({"published", "failed", "unknown", "canceled"})
 """States in which nothing happens by itself any more."""
 
 
+WAITING: Final = ("draft", "scheduled", "publishing")
+"""States of posts that are not over, which a workspace may have so many of (the cap `posts`)."""
+
+
 def may(state: str, action: Action) -> bool:
     """Whether this can be done now."""
     return state in _MAY[action]

@@ -18,7 +18,7 @@ from backend.core import clock
 from backend.core.backoff import Backoff
 from backend.core.database import db, system_scope
 from backend.core.logging import get_logger
-from backend.core.work import AWAY, Turn, Work, exists, register
+from backend.core.work import AWAY, Turn, Waiting, Work, register
 from backend.models import PendingReceipt, Sender
 from backend.services.receipts.echoes import apply_echo
 from backend.services.receipts.status import apply_receipt
@@ -53,9 +53,9 @@ def receive(sender: Sender, event: Receivable) -> None:
     db.session.flush()
 
 
-def has_work() -> bool:
-    """Whether something that is kept is due to be tried again."""
-    return exists(select(PendingReceipt.id).where(PendingReceipt.due_at <= clock.now()))
+def waiting() -> Waiting:
+    """What is kept and due to be tried again."""
+    return (select(PendingReceipt.id).where(PendingReceipt.due_at <= clock.now()),)
 
 
 def retry(turn: Turn) -> int:
@@ -168,4 +168,4 @@ _SHAPES: Final[dict[str, type[Receivable]]] = {
     "watermark": WatermarkReceived,
     "echo": EchoReceived,
 }
-WORK: Final = register(Work("pending_receipts", "intake", has_work, retry))
+WORK: Final = register(Work("pending_receipts", "intake", waiting, retry))

@@ -14,7 +14,7 @@ from sqlalchemy.orm import aliased
 
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import Alert, FileFetch, NotificationEvent, ScheduledFetch, ScheduleFire
 from backend.services import files
 from backend.services.alerts.lifecycle import locked_alert
@@ -25,10 +25,9 @@ from backend.services.scheduled_messages import file_fetches
 _WHY: Final = "files of all workspaces are fetched here"
 
 
-def has_work() -> bool:
-    """Whether the release before left something to be fetched."""
-    left = or_(*(has_row(query) for query in (_events(), _alerts(), _fires())))
-    return exists(select(1).where(left))
+def waiting() -> Waiting:
+    """What the release before left to be fetched."""
+    return _events(), _alerts(), _fires()
 
 
 def adopt(turn: Turn) -> int:
@@ -102,4 +101,4 @@ def _without_fetch(model: Any, owner_kind: str, *conditions: Any) -> Any:
     return select(model.id, model.workspace_id).where(*conditions, ~has_row().where(live)).order_by(model.id)
 
 
-WORK: Final = register(Work("adopted_file_fetches", "notifications", has_work, adopt))
+WORK: Final = register(Work("adopted_file_fetches", "notifications", waiting, adopt))

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, func, select
 
 from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Invalid, NotFound
 from backend.models import Schedule, ScheduledMessage, ScheduleFire
-from backend.services import paging, scheduling
+from backend.services import caps, paging, scheduling
 from backend.services.auth import audit
 from backend.services.scheduled_messages import contents
 from backend.services.scheduled_messages.sending import JOB, chat_ids_of, target_of
@@ -39,13 +39,14 @@ def create(by: str, fields: Mapping[str, Any]) -> Planned:
 
     `fields`: `bot_name` (None: the default bot), `chat_ids` (None: the bot's own), one of `message`, `alert`, `photo`
     and `document`, `kind`, `cron`, `interval_seconds`, `run_at` (without an offset: local in `timezone`), `timezone`,
-    `enabled`. Raises NotFound, Conflict and Invalid as `bots.resolution.resolve`, `scheduling.check` and
-    `contents.check` do.
+    `enabled`. Raises Conflict (`too_many_scheduled_messages`), and NotFound, Conflict and Invalid as
+    `bots.resolution.resolve`, `scheduling.check` and `contents.check` do.
     """
     workspace_id = current_workspace_id()
     assert workspace_id is not None
     planned = _timing(fields, Timing(fields["kind"]))
     scheduling.check(planned, clock.now())
+    caps.require_room("scheduled_messages", select(func.count()).select_from(ScheduledMessage))
     now = clock.now()
     content = contents.required(fields)
     message = ScheduledMessage(

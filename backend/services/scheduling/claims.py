@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import Select, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.types import BigInteger, DateTime
@@ -27,9 +27,9 @@ log = get_logger(__name__)
 BATCH: Final = 1000
 
 
-def is_due() -> bool:
-    """Whether a schedule is due. In the system scope; leaves its transaction open."""
-    return db.session.execute(select(Schedule.id).where(*_due(clock.now())).limit(1)).first() is not None
+def due() -> Select[int]:
+    """The schedules that are due."""
+    return select(Schedule.id).where(*_due(clock.now()))
 
 
 def claim(limit: int = BATCH) -> int:

@@ -11,7 +11,7 @@ from backend.core import clock, failpoints, queue
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError
 from backend.core.logging import get_logger
-from backend.core.work import Turn, Work, exists
+from backend.core.work import Turn, Waiting, Work
 from backend.core.work import register as register_work
 from backend.models import Schedule, ScheduleFire
 from backend.services.scheduling import claims, registry
@@ -23,9 +23,9 @@ log = get_logger(__name__)
 LANE: Final = "scheduling"
 
 
-def has_work() -> bool:
-    """Whether a schedule is due or a fire waits to be carried out."""
-    return claims.is_due() or exists(_waiting_fires())
+def waiting() -> Waiting:
+    """Schedules that are due, and fires that wait to be carried out."""
+    return claims.due(), _waiting_fires()
 
 
 def drain(turn: Turn) -> int:
@@ -121,4 +121,4 @@ def _fire(row: ScheduleFire, schedule: Schedule) -> Fire:
     return Fire(row.id, schedule.id, schedule.workspace_id, schedule.subject_id, row.fire_at, row.triggered_by)
 
 
-WORK: Final = register_work(Work("schedules", LANE, has_work, drain, timed=True))
+WORK: Final = register_work(Work("schedules", LANE, waiting, drain, timed=True))

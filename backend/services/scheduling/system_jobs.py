@@ -6,22 +6,24 @@ some seconds, so that it can be interrupted at any time and holds up nothing els
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.types import Text
 
 from backend.core import clock, work
-from backend.core.database import db, system_scope
+from backend.core.database import UtcDateTime, db, system_scope
 from backend.core.locking import advisory_lock
 from backend.core.logging import get_logger
 from backend.core.thread_pools import BoundedPool
 from backend.core.work import Turn, Work
-from backend.models import JobRun, SystemJobState
+from backend.models import JobRun
 from backend.services import job_history
 from backend.services.scheduling.timing import Timing, next_fire
 
@@ -64,7 +66,7 @@ _registered: dict[str, SystemJob] = {}
 def register_system_job(job: SystemJob) -> SystemJob:
     """Makes the job known to the work registry, the API and the console. Raises ValueError for an unknown lane."""
     may_begin, run = partial(_may_begin, job), partial(give_turn, job)
-    work.register(Work(job.name, job.lane, may_begin, run, timed=True, pool=job.pool))
+    work.register(Work(job.name, job.lane, may_begin, run, timed=True, pool=job.pool, asked_with=_may_begin_among))
     _registered[job.name] = job
     return job
 
@@ -101,28 +103,46 @@ def open_run(job: SystemJob) -> JobRun | None:
 
 def due_at(job: SystemJob, run: JobRun | None) -> datetime | None:
     """When the job is due next, given its newest run. May be past."""
-    if run is None:
+    return _due_after(job, None if run is None else run.started_at)
+
+
+def _due_after(job: SystemJob, began: datetime | None) -> datetime | None:
+    """When a job whose newest run began then is due next."""
+    if began is None:
         return clock.now()
     timing = job.timing
     if timing.kind == "interval":
-        timing = replace(timing, run_at=run.started_at)
-    return next_fire(timing, run.started_at)
+        timing = replace(timing, run_at=began)
+    return next_fire(timing, began)
 
 
-def has_work(job: SystemJob) -> bool:
-    """Whether the job has something to do: a run to go on with, one that was asked for, or one that is due."""
-    if open_run(job) is not None:
-        return True
-    if is_paused(job):
-        return False
-    when = due_at(job, last(job))
+_STATES: Final = (
+    text(
+        """
+        SELECT w.name, s.paused_at IS NOT NULL AS is_paused,
+               EXISTS (SELECT 1 FROM job_runs r WHERE r.job = w.name AND r.state IN ('queued', 'running')) AS is_open,
+               (SELECT r.started_at FROM job_runs r WHERE r.job = w.name AND r.state <> 'queued'
+                 ORDER BY r.id DESC LIMIT 1) AS began
+          FROM unnest(:names) AS w(name) LEFT JOIN system_jobs s ON s.name = w.name
+        """
+    )
+    .bindparams(bindparam("names", type_=ARRAY(Text)))
+    .columns(began=UtcDateTime)
+)
+
+
+def with_work(by: Any, names: Collection[str]) -> list[str]:
+    """Those of these jobs that have something to do: a run to go on with, one that was asked for, or one that is due.
+
+    What is asked for by hand runs also while the job is paused. Asks `by` a session or connection.
+    """
+    rows = by.execute(_STATES, {"names": list(names)}).all()
+    return [row.name for row in rows if row.is_open or (not row.is_paused and _is_due(row.name, row.began))]
+
+
+def _is_due(name: str, began: datetime | None) -> bool:
+    when = _due_after(_registered[name], began)
     return when is not None and when <= clock.now()
-
-
-def is_paused(job: SystemJob) -> bool:
-    """Whether somebody has paused it. What is asked for by hand runs all the same."""
-    state = db.session.get(SystemJobState, job.name)
-    return state is not None and state.paused_at is not None
 
 
 def is_at_work(job: SystemJob) -> bool:
@@ -133,7 +153,11 @@ def is_at_work(job: SystemJob) -> bool:
 
 
 def _may_begin(job: SystemJob) -> bool:
-    return has_work(job) and not is_at_work(job)
+    return bool(_may_begin_among(db.session, [job.name]))
+
+
+def _may_begin_among(by: Any, names: Collection[str]) -> list[str]:
+    return [name for name in with_work(by, names) if not is_at_work(_registered[name])]
 
 
 def give_turn(job: SystemJob, turn: Turn) -> int:
@@ -171,7 +195,7 @@ def give_turn(job: SystemJob, turn: Turn) -> int:
 def _resume_or_begin(job: SystemJob) -> JobRun | None:
     """The run under way, or a new one; None when none is due. Commits. To be called under the job's lock."""
     db.session.rollback()
-    if not has_work(job):
+    if not with_work(db.session, [job.name]):
         db.session.rollback()
         return None
     run = open_run(job)

@@ -1,4 +1,4 @@
-"""Asking a bot's provider who the bot is, and remembering the answer."""
+"""Asking a sender's provider who it is, and remembering the answer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import or_, select
 
+from backend.channels import registry
 from backend.channels.base import SenderFacts
 from backend.channels.errors import ChannelError, SenderDisabled
 from backend.core import clock, events
@@ -16,6 +17,7 @@ from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services.senders import provider
 from backend.services.senders.credentials import credentials_of
+from backend.services.senders.events import SenderIdentified
 from backend.services.senders.questions import NotAsked
 from backend.services.senders.state import REFUSED, disable, enable
 
@@ -33,10 +35,10 @@ def probe(sender: Sender) -> SenderFacts:
     A refused token disables the sender, an accepted one ends such a disabling. Raises one of the five channel errors,
     and NotAsked within a web request.
     """
-    token = credentials_of(sender).token
+    credentials, channel = credentials_of(sender), sender.channel
     db.session.commit()
     try:
-        facts = provider.quick().get_me(token)
+        facts = provider.who_is(channel, credentials)
     except NotAsked:
         # Nothing new is known, so nothing is written.
         raise
@@ -67,7 +69,7 @@ def keep_facts(sender: Sender, facts: SenderFacts) -> None:
     }
     if was != facts.external_id and sender.id is not None:
         db.session.flush()
-        events.publish("sender_identified", sender_id=sender.id)
+        events.publish(SenderIdentified(sender.id))
 
 
 def username_of(sender: Sender) -> str:
@@ -93,28 +95,40 @@ def username_of(sender: Sender) -> str:
 
 
 def recheck_refused(most: int = 3) -> int:
-    """Asks again for bots whose token was refused: a provider's slip must not stop a bot for good.
+    """Asks again for senders whose token was refused, as a provider's slip must not stop one for good, and for those
+    whose id the provider has not told yet, as items may wait for it.
 
     The rests between the questions grow with the time since the refusal, from a minute to an hour. Commits; returns how
-    many bots are on again.
+    many senders have had a good answer.
     """
     with system_scope("housekeeping"):
-        refused = db.session.execute(
-            select(Sender)
-            .where(Sender.is_active.is_(False), Sender.disabled_code.in_(REFUSED))
+        refused = (
+            Sender.is_active.is_(False)
+            & Sender.disabled_code.in_(REFUSED)
             # A token that came as an argument is nobody's to mend: it is not asked about for ever.
-            .where(or_(Sender.source != "arguments", Sender.disabled_at > clock.now() - _LENT))
-            .order_by(Sender.id)
-        ).scalars()
-        due = [sender for sender in refused if sender.credentials_encrypted and _may_recover(sender)][:most]
+            & or_(Sender.source != "arguments", Sender.disabled_at > clock.now() - _LENT)
+        )
+        unidentified = Sender.is_active.is_(True) & Sender.external_id.is_(None) & Sender.deleted_at.is_(None)
+        candidates = db.session.execute(select(Sender).where(or_(refused, unidentified)).order_by(Sender.id)).scalars()
+        due = [sender for sender in candidates if sender.credentials_encrypted and _may_be_asked(sender)][:most]
         recovered = 0
         for sender in due:
             try:
                 probe(sender)
                 recovered += 1
             except ChannelError as error:
-                log.info("bot_still_refused", sender_id=sender.id, code=error.code)
+                log.info("sender_not_recovered", sender_id=sender.id, code=error.code)
     return recovered
+
+
+def _may_be_asked(sender: Sender) -> bool:
+    """Whether the provider may be asked by now about a sender that it refused, or whose id it has not told yet."""
+    if sender.channel not in registry.names():
+        return False
+    if sender.disabled_code is not None or not sender.is_active:
+        return _may_recover(sender)
+    failed_at = sender.facts.get("probe_failed_at")
+    return not isinstance(failed_at, str) or _has_rested(datetime.fromisoformat(failed_at), sender.created_at)
 
 
 def _may_recover(sender: Sender) -> bool:
@@ -125,8 +139,12 @@ def _may_recover(sender: Sender) -> bool:
     last = (
         max(sender.disabled_at, datetime.fromisoformat(failed_at)) if isinstance(failed_at, str) else sender.disabled_at
     )
-    retry_after = min(max(_REST, (clock.now() - sender.disabled_at) / 10), timedelta(hours=1))
-    return clock.now() - last >= retry_after
+    return _has_rested(last, sender.disabled_at)
+
+
+def _has_rested(last: datetime, since: datetime) -> bool:
+    """Whether the rest after the last question is over; it grows with how long the trouble lasts."""
+    return clock.now() - last >= min(max(_REST, (clock.now() - since) / 10), timedelta(hours=1))
 
 
 def _unavailable(seconds: int) -> Unavailable:

@@ -14,7 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from backend.channels.base import SenderFacts
+from backend.channels import registry
+from backend.channels.base import Credentials, SenderFacts
 from backend.channels.inbound import Chat
 from backend.channels.telegram_bot import Administration, BotClient
 from backend.channels.telegram_bot.administration import BotCommand, Member, WebhookInfo
@@ -23,6 +24,7 @@ from backend.core import clock, config
 from backend.core.database import db
 from backend.models import Sender, SenderLease
 from backend.services.senders import questions
+from backend.services.senders.access import CHANNEL
 from backend.services.senders.credentials import token_hash
 from backend.services.senders.questions import Questions
 
@@ -46,6 +48,14 @@ def patient() -> Administration:
 def for_files() -> Administration:
     """For downloading what people sent: half a minute at most."""
     return _administration(_FILES)
+
+
+def who_is(channel: str, credentials: Credentials) -> SenderFacts:
+    """Who the credentials belong to, for somebody who waits. Raises one of the five channel errors, and NotAsked within
+    a web request."""
+    if channel == CHANNEL:
+        return quick().get_me(credentials.token)
+    return registry.get(channel).probe(credentials)
 
 
 def forget() -> None:

@@ -28,7 +28,7 @@ class ExampleClient:
 
     def __init__(self, url: str = "http://127.0.0.1:9", timeouts: Timeouts | None = None) -> None:
         self.url = url
-        self._timeouts = timeouts or Timeouts()
+        self._timeouts = timeouts or Timeouts(connect=2.0, read=4.0, total=6.0)
         self._transport = Transport(pool_size=4)
 
     def perform(self, credentials: Credentials, op: Operation, *, deadline: float) -> Receipt:
@@ -68,7 +68,9 @@ class ExampleClient:
     def probe(self, credentials: Credentials) -> SenderFacts:
         """The account that the token belongs to."""
         account = self._call(credentials, "GET", "/account", None)
-        return SenderFacts(str(account.get("id")), None, str(account.get("name")))
+        if not isinstance(account.get("id"), str):
+            raise OutcomeUnknown("unreadable_answer")
+        return SenderFacts(account["id"], None, str(account.get("name")))
 
     def _call(
         self, credentials: Credentials, method: str, path: str, body: Any, *, deadline: float = float("inf")

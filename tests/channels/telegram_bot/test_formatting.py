@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backend.channels import richtext
-from backend.channels.base import Button, Content, Media
+from backend.channels.base import Button, Content, Media, MediaKind
 from backend.channels.telegram_bot import formatting
 from backend.channels.telegram_bot.formatting import split, split_html
 
@@ -122,3 +122,12 @@ def test_a_caption_whose_addresses_are_too_long_together_follows_as_texts() -> N
     parts = split(Content(text, "html", media=(PHOTO,)))
     assert parts[0] == Content(format="html", media=(PHOTO,))
     assert len(parts) == 3
+
+
+def test_voice_notes_go_alone_and_a_sticker_takes_no_caption() -> None:
+    kinds: tuple[MediaKind, ...] = ("voice", "voice", "video", "video")
+    media = tuple(Media(kind, external_file_id=str(number)) for number, kind in enumerate(kinds))
+    parts = formatting.split(Content("words", media=media))
+    assert [[item.kind for item in part.media] for part in parts] == [["voice"], ["voice"], ["video", "video"]]
+    parts = formatting.split(Content("words", media=(Media("sticker", external_file_id="1"),)))
+    assert [(len(part.media), part.text) for part in parts] == [(1, ""), (0, "words")]

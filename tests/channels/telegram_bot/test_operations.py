@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from backend.channels.base import Button, Content, Media, Operation
+from backend.channels.base import Button, Content, Media, MediaKind, Operation, Template
 from backend.channels.errors import OutcomeUnknown, Rejected
 from backend.channels.telegram_bot.keyboards import build_keyboard
 from backend.channels.telegram_bot.operations import Request, receipt_of, request_of
@@ -75,6 +75,26 @@ def test_malformed_message_ids_are_rejected(external_id: str | None) -> None:
     with pytest.raises(Rejected) as caught:
         request_of(Operation("delete", chat_id="1", external_id=external_id))
     assert caught.value.code == "message_id_malformed"
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "caption"),
+    [
+        ("video", "sendVideo", {"caption": "x"}),
+        ("audio", "sendAudio", {"caption": "x"}),
+        ("voice", "sendVoice", {"caption": "x"}),
+        ("sticker", "sendSticker", {}),
+    ],
+)
+def test_each_kind_of_media_has_its_method(kind: MediaKind, method: str, caption: dict[str, str]) -> None:
+    request = send(Content("x", media=(Media(kind, external_file_id="file-1"),)))
+    assert (request.method, given(request)) == (method, {"chat_id": 42, kind: "file-1"} | caption)
+
+
+def test_a_template_is_refused() -> None:
+    with pytest.raises(Rejected) as refusal:
+        send(Content("x", template=Template("welcome", "en")))
+    assert refusal.value.code == "template_unsupported"
 
 
 def test_a_photo_by_id_address_and_file() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from backend.core import clock
+from backend.core import clock, config
 from backend.core.database import db
 from backend.core.errors import Conflict, Invalid
 from backend.services.alerts.rules import silence_preview, silences
@@ -130,7 +130,7 @@ def test_times_that_make_no_sense_are_refused(room, starts, ends, code):
 
 
 def test_there_is_a_most(room, monkeypatch):
-    monkeypatch.setattr(silences, "MAX_COUNT", 2)
+    monkeypatch.setattr(config, "_current", config.get().model_copy(update={"workspace_caps": "silences=2"}))
     hush()
     hush()
     with pytest.raises(Conflict, match="too_many_silences"):

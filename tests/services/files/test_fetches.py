@@ -40,7 +40,7 @@ def contents() -> int:
 def test_a_file_is_fetched_after_the_commit_and_its_owner_is_told(owner: Owner, site: Site) -> None:
     files.request(OWNER, 7, Source(f"{site.url}/a.png"), "photo", slot=2)
     with system_scope("a test"):
-        assert files.WORK.has_work()
+        assert files.WORK.is_due()
     db.session.rollback()
     assert fetch_files() == 0, "nobody asked: the transaction was rolled back"
     owner.ask(f"{site.url}/a.png", owner_id=7, slot=2)

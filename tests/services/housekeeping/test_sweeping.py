@@ -160,7 +160,7 @@ def test_a_sweep_that_fails_does_not_beat_and_gives_its_lock_back(bot, monkeypat
         raise ValueError("a defect")
 
     with monkeypatch.context() as patched:
-        patched.setattr(sweeper.recovery, "expire", fail)
+        patched.setattr(sweeper.senders, "recheck_refused", fail)
         housekeeping.sweep()
     assert beat_of("sweep") is None
     db.session.rollback()

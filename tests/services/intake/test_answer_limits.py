@@ -144,6 +144,20 @@ def test_a_command_that_was_processed_too_late_is_not_answered_and_says_why(link
         assert delivery.status_of(shown).reason == "command_too_old"
 
 
+def test_the_same_answer_again_is_due_after_those_of_other_chats(linked: Bot) -> None:
+    hears(linked, "/help")
+    send_what_waits()
+    hears(linked, "/help", "/status")
+    arrive(linked.sender, written(6001, "/help"))
+    intake.drain(Turn(120.0))
+    with system_scope("a test"):
+        query = select(Delivery.reason, Message.conversation_id).join(Message, Message.id == Delivery.message_id)
+        waiting = db.session.execute(query.order_by(Delivery.due_at)).all()
+        home = db.session.execute(select(Conversation.id).order_by(Conversation.id).limit(1)).scalar_one()
+    assert [reason for reason, _ in waiting] == ["queued", "queued", "repeated_answer"]
+    assert [conversation_id == home for _, conversation_id in waiting] == [True, False, True]
+
+
 def test_an_answer_that_has_expired_holds_back_no_other(linked: Bot) -> None:
     hears(linked, "/help", seconds=601)
     hears(linked, "/help")

@@ -137,12 +137,12 @@ def test_an_item_waits_while_a_senders_id_is_not_known_and_goes_to_it_then(home,
     late = example.sender(home, None)
     assert accept(one, body(("account-2", message(1)), ("account-1", message(2)))) is True
     assert [(row.state, row.recipient_id) for row in stored()] == [("waiting", "account-2"), ("new", None)]
-    assert waiting_items.has_work()
+    assert waiting_items.WORK.is_due()
     assert waiting_items.resolve(Turn()) == 0, "nothing is known yet"
-    assert not waiting_items.has_work()
+    assert not waiting_items.WORK.is_due()
     senders.keep_facts(late, SenderFacts("account-2", None, "Late"))
     db.session.commit()
-    assert waiting_items.has_work(), "looked at again at once"
+    assert waiting_items.WORK.is_due(), "looked at again at once"
     assert waiting_items.resolve(Turn()) == 1
     assert sorted((row.sender_id, said(row)) for row in stored("new")) == sorted([(one.id, "m2"), (late.id, "m1")])
     assert stored("waiting") == []

@@ -8,8 +8,7 @@ from sqlalchemy import text
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.models import Workspace
-from backend.services import outgoing_webhooks
-from backend.services.outgoing_webhooks.endpoints import MAX_COUNT
+from backend.services import caps, outgoing_webhooks
 from tests.services.outgoing_webhooks.conftest import EVENT, Endpoint
 from tests.support import factories
 
@@ -45,7 +44,7 @@ def test_events_that_do_not_exist_are_refused(home: Workspace) -> None:
 
 
 def test_there_is_a_limit(home: Workspace) -> None:
-    for _ in range(MAX_COUNT):
+    for _ in range(caps.limit_of("webhooks")):
         outgoing_webhooks.create("user:1", ADDRESS, ["*"])
     with pytest.raises(Conflict):
         outgoing_webhooks.create("user:1", ADDRESS, ["*"])

@@ -15,6 +15,7 @@ from backend.core.database import db
 from backend.core.work import Turn
 from backend.models import MessagePart, PendingReceipt
 from backend.services import conversations, receipts
+from backend.services.delivery.events import MessageEnded
 from backend.services.receipts import pending
 from tests.support import factories
 from tests.support.engine import fresh, idle, run_until, say
@@ -44,17 +45,17 @@ def test_a_later_state_fills_in_the_earlier_ones(sender, sent):
 
 
 def test_a_failure_after_acceptance_is_the_messages_and_is_told(sender, sent):
-    told = []
-    listen = events.subscribe("message_ended", lambda **values: told.append(values))
+    told: list[MessageEnded] = []
+    listen = events.subscribe(MessageEnded, told.append)
     try:
         message = sent()
         receive(sender, "1001", "failed", code="window_closed", detail="more than 24 hours", category="service")
         receive(sender, "1001", "failed", code="window_closed")
     finally:
-        events.unsubscribe("message_ended", listen)
+        events.unsubscribe(MessageEnded, listen)
     failed = fresh(message)
     assert (failed.state, failed.error, failed.error_detail) == ("failed", "window_closed", "more than 24 hours")
-    assert told == [{"message_id": message.id, "state": "failed", "code": "window_closed"}]
+    assert told == [MessageEnded(message.id, "failed", "window_closed")]
     part = db.session.execute(select(MessagePart)).scalar_one()
     assert part.facts == {"code": "window_closed", "detail": "more than 24 hours", "category": "service"}
 
@@ -94,10 +95,10 @@ def test_a_receipt_that_overtakes_the_record_is_applied_after_it(app, sender, ch
     receive(sender, "1001", "delivered")
     receive(sender, "1001", "read")
     assert (fresh(message).state, kept()) == ("queued", 2)
-    assert not pending.has_work()
+    assert not pending.WORK.is_due()
     run_until(app, idle)
     clock.move(2)
-    assert pending.has_work()
+    assert pending.WORK.is_due()
     assert pending.retry(Turn()) == 2
     assert (fresh(message).state, kept()) == ("read", 0)
 
@@ -140,7 +141,7 @@ def test_a_defect_of_one_holds_up_no_other(app, sender, channel, chat, monkeypat
     clock.move(2)
     assert pending.retry(Turn()) == 1
     assert (fresh(message).state, kept()) == ("delivered", 1)
-    assert not pending.has_work(), "it is put off"
+    assert not pending.WORK.is_due(), "it is put off"
 
 
 def test_an_unknown_outcome_is_settled_by_our_own_id_of_the_operation(app, sender, channel, chat):

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
+from backend.channels import registry
 from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.models import Sender
 from backend.services import senders
-from tests.support import factories
+from tests.channels.example_channel.client import ExampleClient
+from tests.channels.scripted_server import answer, scripted_server
+from tests.support import example_provider, factories
 from tests.support.bot_api import BotApi, Refusal, bot_api
 
 
@@ -72,3 +75,20 @@ def test_a_token_that_came_as_an_argument_is_asked_about_for_a_day(api: BotApi, 
     clock.move(2 * 86_400)
     senders.recheck_refused()
     assert len(api.called("getMe")) == 1
+
+
+def test_an_id_that_is_not_known_is_asked_for_until_the_provider_tells(app: Flask) -> None:
+    with example_provider.added(), scripted_server() as server:
+        registry.put("example", ExampleClient(server.url))
+        server.script = [answer(500, b""), answer(200, {"id": "account-7", "name": "Seven"})]
+        sender = example_provider.sender(factories.workspace(), None)
+        assert senders.recheck_refused() == 0
+        assert senders.recheck_refused() == 0
+        assert len(server.received) == 1, "it rests first"
+        clock.move(61)
+        assert senders.recheck_refused() == 1
+        with system_scope("a test"):
+            assert db.session.get_one(Sender, sender.id, populate_existing=True).external_id == "account-7"
+        clock.move(3600)
+        assert senders.recheck_refused() == 0
+        assert len(server.received) == 2

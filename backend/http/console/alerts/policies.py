@@ -7,7 +7,7 @@ from typing import Any, Final
 from flask import Response, request, url_for
 
 from backend.core import config
-from backend.core.errors import Conflict, Invalid, NotFound
+from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.http.console.alerts import texts
 from backend.http.console.kit import durations, form_errors, forms, pages
 from backend.http.console.kit.guards import actor, page
@@ -146,9 +146,9 @@ def _fields(given: dict[str, Any]) -> dict[str, Any]:
             continue
         fields[name] = durations.read(text)
         if fields[name] is None:
-            faults.append({"field": name, "code": "bad_span", "message": "Not a span of time."})
+            faults.append(field_error(name, "bad_span", "Not a span of time."))
     if faults:
-        raise Invalid(detail=faults)
+        raise Invalid.of_fields(faults)
     return fields
 
 

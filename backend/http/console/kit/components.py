@@ -13,9 +13,11 @@ FOLDER: Final = Path(__file__).parent / "templates/kit/ui"
 NAMES: Final = frozenset(path.stem for path in FOLDER.glob("*.html"))
 
 STATES: Final = {
+    "accepted": ("live", "check"),
     "sent": ("live", "check"),
     "delivered": ("ok", "check-check"),
     "read": ("ok", "check-check"),
+    "played": ("ok", "check-check"),
     "replied": ("ok", "reply"),
     "queued": ("idle", "clock"),
     "deferred": ("warn", "clock"),

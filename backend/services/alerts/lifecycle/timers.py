@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from backend.core import clock, failpoints
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.logging import get_logger
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import Alert
 from backend.services.alerts import history
 from backend.services.alerts.lifecycle import endings, locked_alert, timing
@@ -28,9 +28,9 @@ _AGAIN: Final = timedelta(seconds=60)
 _MAX_STEPS: Final = 10
 
 
-def has_work() -> bool:
-    """Whether a step of an alert is due."""
-    return exists(_due().with_only_columns(Alert.id))
+def waiting() -> Waiting:
+    """Alerts of which a step is due."""
+    return (_due().with_only_columns(Alert.id),)
 
 
 def run_due(turn: Turn) -> int:
@@ -116,4 +116,4 @@ def _due() -> Any:
     return select(Alert).where(Alert.due_at <= clock.now()).order_by(Alert.due_at, Alert.id)
 
 
-WORK: Final = register(Work("alert_timers", "notifications", has_work, run_due))
+WORK: Final = register(Work("alert_timers", "notifications", waiting, run_due))

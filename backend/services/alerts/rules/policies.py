@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from backend.core import clock
 from backend.core.database import current_workspace_id, db
-from backend.core.errors import Conflict, Invalid, NotFound
+from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.models import AlertPolicy, User
+from backend.services import caps
 from backend.services.alerts.ingest import validation
 from backend.services.alerts.lifecycle.timing import Rules
 from backend.services.alerts.rules import faults as rule_faults
@@ -19,7 +20,6 @@ from backend.services.alerts.rules.matchers import matches, read
 from backend.services.auth import audit
 from backend.services.bots import resolution
 
-MAX_COUNT: Final = 50
 FIELDS: Final = (
     "name", "position", "matchers", "locale", "group_by", "group_wait", "group_interval", "repeat_interval",
     "acknowledged_for", "quiet_after", "escalate_after", "escalate_bot_name", "escalate_chat_ids", "escalate_user_ids",
@@ -107,8 +107,7 @@ def create(actor_label: str, fields: Mapping[str, Any]) -> AlertPolicy:
     """Adds a policy; what is left out has its default. Raises Invalid, NotFound (a person, a bot), Conflict."""
     wanted = _DEFAULTS | dict(fields)
     _check(wanted)
-    if len(_ordered()) >= MAX_COUNT:
-        raise Conflict("too_many_policies", f"A workspace has at most {MAX_COUNT} policies.")
+    caps.require_room("policies", select(func.count()).select_from(AlertPolicy))
     now = clock.now()
     policy = AlertPolicy(created_at=now, updated_at=now)
     _set(policy, wanted)
@@ -167,13 +166,13 @@ def _check(wanted: Mapping[str, Any], own_id: int | None = None) -> None:
     faults = validation.matcher_faults(wanted["matchers"], may_be_empty=True)
     for index, name in enumerate(wanted["group_by"]):
         if not _LABEL.fullmatch(name):
-            faults.append(validation.fault(f"group_by.{index}", "bad_label", "Not the name of a label."))
+            faults.append(field_error(f"group_by.{index}", "bad_label", "Not the name of a label."))
     targets = wanted["escalate_user_ids"] or wanted["escalate_bot_name"] or wanted["escalate_chat_ids"]
     if wanted["escalate_after"] is not None and not targets:
         message = "An escalation needs people, a bot, or chats."
-        faults.append(validation.fault("escalate_after", "no_escalation_target", message))
+        faults.append(field_error("escalate_after", "no_escalation_target", message))
     if faults:
-        raise Invalid(detail=faults)
+        raise Invalid.of_fields(faults)
     for user_id in wanted["escalate_user_ids"]:
         if db.session.get(User, user_id) is None:
             raise NotFound("person_not_found", "There is no such person here.")

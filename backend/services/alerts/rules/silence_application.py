@@ -18,7 +18,7 @@ from backend.core.backoff import Backoff
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import NotFound
 from backend.core.logging import get_logger
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import Alert, AlertItem, AlertSilence
 from backend.services.alerts.lifecycle import locked_alert
 from backend.services.alerts.messages import notify, publish
@@ -45,9 +45,9 @@ ITEM_COLUMNS: Final = (
 _MAX_ITEMS: Final = 5_000
 
 
-def has_work() -> bool:
-    """Whether alerts have still to follow a silence. Needs the system scope."""
-    return exists(_unapplied().with_only_columns(AlertSilence.id))
+def waiting() -> Waiting:
+    """Silences that alerts have still to follow."""
+    return (_unapplied().with_only_columns(AlertSilence.id),)
 
 
 def apply(turn: Turn) -> int:
@@ -204,4 +204,4 @@ def _unapplied() -> Any:
     )
 
 
-WORK: Final = register(Work("alert_silences", "notifications", has_work, apply))
+WORK: Final = register(Work("alert_silences", "notifications", waiting, apply))

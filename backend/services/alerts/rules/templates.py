@@ -6,20 +6,18 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from backend.channels import richtext
 from backend.core import clock
 from backend.core.database import db
-from backend.core.errors import Conflict, Invalid, NotFound
+from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.models import AlertTemplate
-from backend.services import paging
-from backend.services.alerts.ingest import validation
+from backend.services import caps, paging
 from backend.services.auth import audit
 from backend.services.texts import templates as placeholders
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,47}")
-MAX_COUNT: Final = 200
 MAX_TITLE: Final = 200
 
 
@@ -46,12 +44,12 @@ def _find(template: str) -> tuple[str | None, str]:
     if NAME.fullmatch(template):
         row = db.session.scalars(select(AlertTemplate).where(AlertTemplate.name == template)).one_or_none()
         if row is None:
-            fault = validation.fault("template", "template_not_found", "There is no template of that name.")
+            fault = field_error("template", "template_not_found", "There is no template of that name.")
             raise Invalid("template_not_found", "There is no template of that name.", detail=[fault])
         return row.title, row.body
     faults = _faults("template", template)
     if faults:
-        raise Invalid(detail=faults)
+        raise Invalid.of_fields(faults)
     return None, template
 
 
@@ -71,8 +69,7 @@ def listing(*, cursor: str | None, limit: int) -> tuple[list[AlertTemplate], str
 def create(actor_label: str, fields: Mapping[str, Any]) -> AlertTemplate:
     """Adds a template. Raises Invalid, Conflict(`template_exists`, `too_many_templates`)."""
     _check(fields)
-    if len(db.session.scalars(select(AlertTemplate.id)).all()) >= MAX_COUNT:
-        raise Conflict("too_many_templates", f"A workspace has at most {MAX_COUNT} templates.")
+    caps.require_room("templates", select(func.count()).select_from(AlertTemplate))
     now = clock.now()
     template = AlertTemplate(
         name=fields["name"], title=fields.get("title"), body=fields["body"], created_at=now, updated_at=now
@@ -109,11 +106,9 @@ def _check(fields: Mapping[str, Any], own_id: int | None = None) -> None:
     if fields.get("title"):
         faults += _faults("title", fields["title"])
     if not NAME.fullmatch(fields["name"]):
-        faults.append(
-            validation.fault("name", "name_malformed", "1 to 48 of a-z, 0-9, _ and -, beginning with a letter.")
-        )
+        faults.append(field_error("name", "name_malformed", "1 to 48 of a-z, 0-9, _ and -, beginning with a letter."))
     if faults:
-        raise Invalid(detail=faults)
+        raise Invalid.of_fields(faults)
     taken = db.session.scalars(select(AlertTemplate.id).where(AlertTemplate.name == fields["name"])).one_or_none()
     if taken not in (None, own_id):
         raise Conflict("template_exists", "The workspace has a template of that name.")
@@ -121,6 +116,6 @@ def _check(fields: Mapping[str, Any], own_id: int | None = None) -> None:
 
 def _faults(field: str, template: str) -> list[dict[str, Any]]:
     return [
-        validation.fault(field, problem.code, problem.message) | {"line": problem.line, "column": problem.column}
+        field_error(field, problem.code, problem.message) | {"line": problem.line, "column": problem.column}
         for problem in placeholders.problems(template)
     ]

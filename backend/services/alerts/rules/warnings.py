@@ -9,7 +9,7 @@ from sqlalchemy import select
 from backend.channels import richtext
 from backend.core import clock, i18n
 from backend.core.database import db, system_scope, workspace_scope
-from backend.core.work import Turn, Work, exists, register
+from backend.core.work import Turn, Waiting, Work, register
 from backend.models import AlertPolicy, AlertSilence, User
 from backend.services.alerts.ingest import api_input
 from backend.services.alerts.rules.faults import MODELS
@@ -17,9 +17,9 @@ from backend.services.alerts.rules.faults import MODELS
 _BATCH: Final = 20
 
 
-def has_work() -> bool:
-    """Whether somebody is still to hear of it. Needs the system scope."""
-    return any(exists(_unreported(model)) for model in MODELS.values())
+def waiting() -> Waiting:
+    """Rules of which somebody is still to hear."""
+    return tuple(_unreported(model) for model in MODELS.values())
 
 
 def report_changes(turn: Turn) -> int:
@@ -74,4 +74,4 @@ def _unreported(model: Any) -> Any:
     return select(model.id, model.workspace_id).where(differs).order_by(model.id)
 
 
-WORK: Final = register(Work("alert_rule_warnings", "notifications", has_work, report_changes))
+WORK: Final = register(Work("alert_rule_warnings", "notifications", waiting, report_changes))

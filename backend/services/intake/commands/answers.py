@@ -57,8 +57,10 @@ class Answering:
         self.store.keep_history(self.conversation, history)
 
     def _answer(self, history: AnswerHistory, content: Content, kind: str, now: datetime, expires_at: datetime) -> None:
-        message_id = self._store(content, kind, now, expires_at)
-        history.answers.append(Answer(now.timestamp(), limits.digest_of(content), message_id))
+        digest = limits.digest_of(content)
+        pause = history.pause(digest, now.timestamp())
+        message_id = self._store(content, kind, now, expires_at, due_at=now + pause if pause else None)
+        history.answers.append(Answer(now.timestamp(), digest, message_id))
         if kind == limits.HOW_TO:
             history.note(limits.HOW_TO, now.timestamp())
 
@@ -67,9 +69,18 @@ class Answering:
             self.store.note_unanswered(self.conversation, self.inbound_id, code)
         if code != limits.WAITING and not history.is_recent(code, now.timestamp(), _SHOWN_EVERY):
             history.note(code, now.timestamp())
-            self._store(content, kind, now, now, code)
+            self._store(content, kind, now, now, code=code)
 
-    def _store(self, content: Content, kind: str, now: datetime, expires_at: datetime, code: str | None = None) -> int:
+    def _store(
+        self,
+        content: Content,
+        kind: str,
+        now: datetime,
+        expires_at: datetime,
+        *,
+        due_at: datetime | None = None,
+        code: str | None = None,
+    ) -> int:
         return self.store.send(
             OutgoingMessage(
                 self.conversation,
@@ -77,6 +88,8 @@ class Answering:
                 kind,
                 created_at=now,
                 expires_at=expires_at,
+                due_at=due_at,
+                reason=limits.REPEATS if due_at is not None else "queued",
                 user_id=self.user_id,
                 reply_to=self.reply_to,
                 canceled_code=code,

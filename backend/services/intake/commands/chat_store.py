@@ -94,7 +94,9 @@ class DirectStore:
                 message.content,
                 kind=message.kind,
                 lane=message.lane,
-                expires_in=message.expires_at - message.created_at,
+                not_before=message.due_at,
+                reason=message.reason,
+                expires_in=message.expires_at - (message.due_at or message.created_at),
                 user_id=message.user_id,
                 reply_to=message.reply_to,
             ).id

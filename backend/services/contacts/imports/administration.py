@@ -1,0 +1,212 @@
+"""Imports as people start, change, run, cancel and undo them; the work itself is done by `work`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, BinaryIO, Final
+
+from sqlalchemy import select
+
+from backend.core import clock, queue
+from backend.core.database import current_workspace_id, db
+from backend.core.errors import Conflict, NotFound
+from backend.models import ContactImport
+from backend.services import files, paging
+from backend.services.auth import audit
+from backend.services.contacts import custom_fields, settings, tags
+from backend.services.contacts.faults import invalid
+from backend.services.contacts.imports import encodings, formats, mapping
+from backend.services.contacts.imports.faults import Unreadable
+
+MAX_BYTES: Final = 100 * 1024 * 1024
+LANE: Final = "background"
+_REREAD: Final = frozenset({"encoding", "delimiter", "header_row"})
+_HEAD: Final = 4096
+
+
+def create(
+    actor_label: str,
+    user_id: int | None,
+    *,
+    filename: str | None = None,
+    stream: BinaryIO | None = None,
+    file_id: int | None = None,
+) -> ContactImport:
+    """Begins an import of an uploaded file, or of one that is stored. Reading it is a job's.
+
+    Raises Invalid (import_unreadable, file_empty), TooLarge over 100 MB, NotFound.
+    """
+    key: str | None = None
+    if stream is not None:
+        stored = files.put(stream, max_bytes=MAX_BYTES)
+        key, size, name = stored.key, stored.size, files.safe_name(filename)
+    else:
+        file = files.get(file_id or 0)
+        key, size, name = None, file.size, file.filename
+    now = clock.now()
+    job = ContactImport(
+        workspace_id=current_workspace_id(),
+        user_id=user_id,
+        actor=actor_label,
+        state="reading",
+        task="read",
+        due_at=now,
+        file_id=file_id if stream is None else None,
+        file_key=key,
+        filename=name,
+        size=size,
+        created_at=now,
+        updated_at=now,
+    )
+    _check_head(job)
+    db.session.add(job)
+    db.session.flush()
+    audit.record(actor_label, "contact_import.created", f"contact_import:{job.id}", size=size)
+    queue.wake(LANE)
+    return job
+
+
+def get(import_id: int, *, lock: bool = False) -> ContactImport:
+    """An import of the workspace in scope. Raises NotFound."""
+    job = db.session.get(ContactImport, import_id, with_for_update=lock or None, populate_existing=lock)
+    if job is None:
+        raise NotFound("import_not_found", "There is no such import.")
+    return job
+
+
+def listing(*, cursor: str | None = None, limit: int = paging.DEFAULT_LIMIT) -> tuple[list[ContactImport], str | None]:
+    """The workspace's imports, newest first."""
+    return paging.page(select(ContactImport), ContactImport.id, cursor=cursor, limit=limit)
+
+
+def change(actor_label: str, import_id: int, changes: Mapping[str, Any]) -> ContactImport:
+    """Changes how a file is read or meets the contacts, and has it checked again.
+
+    Raises Conflict (import_state) once it runs, NotFound, and Invalid naming the field.
+    """
+    job = _in_state(import_id, "mapping", "checked", "reading")
+    settings.check_region(changes.get("region"))
+    if changes.get("encoding") not in (None, *encodings.NAMES):
+        raise invalid("encoding", "encoding_unknown", f"One of: {', '.join(encodings.NAMES)}.")
+    _forget_what_follows(job, changes)
+    for name in ("region", "mode", "update_by", "overwrite", "encoding", "delimiter", "header_row"):
+        if name in changes:
+            setattr(job, name, changes[name])
+    if "tags" in changes:
+        job.tags = [name for name in map(tags.clean, changes["tags"]) if name]
+    reread = bool(_REREAD & changes.keys()) or not job.columns
+    if "mapping" in changes:
+        if reread and job.columns:
+            raise invalid(
+                "mapping", "mapping_too_early", "Columns may change with this: map them when it was read again."
+            )
+        if not job.columns:
+            raise invalid("mapping", "mapping_too_early", "The file was not read yet.")
+        names = [column["name"] for column in job.columns]
+        chosen = dict.fromkeys(names) | dict(job.mapping) | dict(changes["mapping"])
+        mapping.check(chosen, names, custom_fields.by_key())
+        job.mapping = chosen
+    _restart(job, "read" if reread else "check")
+    if job.task == "check" and not mapping.identifies(job.mapping):
+        job.state, job.task = "mapping", None
+    db.session.flush()
+    audit.record(actor_label, "contact_import.changed", f"contact_import:{job.id}", fields=sorted(changes))
+    return job
+
+
+def run(actor_label: str, import_id: int) -> ContactImport:
+    """Has a checked import carried out; for one that runs already nothing happens. Raises Conflict, NotFound."""
+    job = get(import_id, lock=True)
+    if job.state == "running" and job.task == "run":
+        return job
+    job = _in_state(import_id, "checked")
+    now = clock.now()
+    job.state, job.task, job.due_at, job.tries, job.updated_at = "running", "run", now, 0, now
+    job.rows_done, job.counts, job.run_at = 0, {}, now
+    db.session.flush()
+    audit.record(actor_label, "contact_import.run", f"contact_import:{job.id}")
+    queue.wake(LANE)
+    return job
+
+
+def cancel(actor_label: str, import_id: int) -> ContactImport:
+    """Stops an import. What a running one has stored stays, and can be undone. Raises Conflict, NotFound."""
+    job = get(import_id, lock=True)
+    if job.state == "running" and job.task == "run":
+        # Its process stops after the batch in hand.
+        job.cancel_requested, job.due_at = True, min(job.due_at, clock.now())
+    else:
+        job = _in_state(import_id, "reading", "mapping", "checked")
+        job.state, job.task, job.due_at, job.ended_at = "canceled", "clean", clock.now(), clock.now()
+        job.claim += 1
+    job.updated_at = clock.now()
+    db.session.flush()
+    audit.record(actor_label, "contact_import.canceled", f"contact_import:{job.id}")
+    queue.wake(LANE)
+    return job
+
+
+def undo(actor_label: str, import_id: int) -> ContactImport:
+    """Has an import undone, within 30 days; for one that is being undone nothing happens.
+
+    Raises Conflict (import_state, undo_expired) and NotFound.
+    """
+    job = get(import_id, lock=True)
+    if job.state == "running" and job.task == "undo":
+        return job
+    job = _in_state(import_id, "done", "canceled", "failed")
+    now = clock.now()
+    if job.run_at is None:
+        raise Conflict("import_state", "This import has stored nothing.")
+    if job.undo_until is None or now > job.undo_until:
+        raise Conflict("undo_expired", "An import can be undone for 30 days.")
+    job.state, job.task, job.due_at, job.tries, job.rows_done = "running", "undo", now, 0, 0
+    job.updated_at = now
+    db.session.flush()
+    audit.record(actor_label, "contact_import.undone", f"contact_import:{job.id}")
+    queue.wake(LANE)
+    return job
+
+
+def open_file(job: ContactImport) -> BinaryIO:
+    """The file's content. Raises NotFound where it is gone."""
+    if job.file_key is not None:
+        return files.storage_of_instance().open(job.file_key)
+    return files.open_file(files.get(job.file_id or 0))
+
+
+def _check_head(job: ContactImport) -> None:
+    with open_file(job) as stream:
+        head = stream.read(_HEAD)
+    try:
+        formats.check_head(head)
+    except Unreadable as refusal:
+        if job.file_key is not None:
+            files.storage_of_instance().delete(job.file_key)
+        raise invalid("file", refusal.code, refusal.hint) from None
+
+
+def _in_state(import_id: int, *states: str) -> ContactImport:
+    job = get(import_id, lock=True)
+    if job.state not in states:
+        raise Conflict(
+            "import_state", f"This is not possible while an import is {job.state}.", detail={"state": job.state}
+        )
+    return job
+
+
+def _forget_what_follows(job: ContactImport, changes: Mapping[str, Any]) -> None:
+    """Under another encoding the delimiter is found out again, under another delimiter the header."""
+    if "encoding" in changes:
+        job.delimiter = None
+    if {"encoding", "delimiter"} & changes.keys():
+        job.header_row = None
+
+
+def _restart(job: ContactImport, task: str) -> None:
+    """Has a job read or check the file from its beginning; whoever is at it now is fenced off."""
+    now = clock.now()
+    job.state, job.task, job.due_at, job.tries, job.updated_at = "reading", task, now, 0, now
+    job.claim += 1
+    job.rows_done, job.error, job.report_json = 0, None, None
+    queue.wake(LANE)

@@ -1,0 +1,570 @@
+"""Imports step by step: what is checked is what is stored, nothing is half or double, an undo puts everything back."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, text
+
+from backend.core import clock, failpoints
+from backend.core.database import db, system_scope
+from backend.core.errors import Conflict, Invalid
+from backend.core.work import Turn
+from backend.models import (
+    Consent,
+    Contact,
+    ContactImport,
+    ContactImportChange,
+    ContactPoint,
+    LiveEvent,
+    Suppression,
+    Tag,
+)
+from backend.services import files
+from backend.services.contacts import custom_fields, records, suppressions, tags
+from backend.services.contacts.imports import administration, claims, reading, work
+from tests.services.contacts.conftest import ACTOR, Imports
+
+Contacts = Callable[[], list[dict[str, Any]]]
+HEADER = "First name,Last name,Company,Phone,Email,Tags\n"
+_STATE = ("contacts", "contact_points", "contact_tags", "tags")
+
+
+def number(value: int) -> str:
+    return f"+8210200{value:05d}"
+
+
+def people(count: int, first: int = 0) -> bytes:
+    lines = [f"P{n},Q{n},Firm,{number(n)},p{n}@example.com,batch" for n in range(first, first + count)]
+    return (HEADER + "\n".join(lines) + "\n").encode()
+
+
+def snapshot() -> dict[str, list[Any]]:
+    """Everything an undo has to put back, column by column."""
+    with system_scope("a test compares"):
+        return {
+            name: [tuple(row) for row in db.session.execute(text(f"SELECT * FROM {name} t ORDER BY t::text"))]
+            for name in _STATE
+        }
+
+
+def count(model: type[Any]) -> int:
+    return int(db.session.scalar(select(func.count()).select_from(model)) or 0)
+
+
+def report(job: ContactImport) -> dict[str, Any]:
+    assert job.report is not None
+    return job.report
+
+
+def codes(job: ContactImport, kind: str = "errors") -> list[str]:
+    return [issue["code"] for issue in report(job)[kind]]
+
+
+# --- check and run ---------------------------------------------------------------------------------------------
+
+
+def test_a_check_stores_nothing_and_says_what_the_run_then_does(imports: Imports, contacts: Contacts) -> None:
+    records.create(ACTOR, {"first_name": "P1", "phone": number(1)})
+    records.create(ACTOR, {"first_name": "P2", "email": "p2@example.com", "phone": number(2)})
+    db.session.commit()
+    before = snapshot()
+    content = people(4) + f"P0,,,{number(0)},p0@example.com,\nNobody,,,,,\n,,,,,\n".encode()
+    job = imports.begin(content, tags=["New"])
+    assert snapshot() == before
+    assert count(Suppression) == 0
+    assert job.state == "checked"
+    expected = {"rows": 6, "create": 2, "update": 2, "same_person": 1, "rejected": 1, "unchanged": 0, "skipped": 0}
+    assert {key: report(job)[key] for key in expected} == expected
+    done = imports.go_on(job.id)
+    assert {key: report(done)[key] for key in expected} == expected
+    assert done.state == "done"
+    assert [contact["first_name"] for contact in contacts()] == ["P1", "P2", "P0", "P3"]
+    assert all({"New", "batch"} <= set(contact["tags"]) for contact in contacts())
+
+
+def test_a_filled_field_stays_unless_asked(imports: Imports, contacts: Contacts) -> None:
+    custom_fields.create(ACTOR, "seats", "Seats", "number")
+    records.create(ACTOR, {"first_name": "Ada", "phone": number(1), "email": "ada@example.com", "fields": {"seats": 1}})
+    db.session.commit()
+    content = f"First name,Company,Phone,Email,Seats\nEve,Mills,{number(1)},new@example.com,5\n".encode()
+    imports.run(content)
+    (ada,) = contacts()
+    assert (ada["first_name"], ada["company"], ada["fields"]) == ("Ada", "Mills", {"seats": 1})
+    assert ada["email"] == "ada@example.com"
+    assert {point["value"] for point in ada["points"]} == {number(1), "ada@example.com", "new@example.com"}
+    imports.run(content.replace(b"new@", b"newer@"), overwrite=True)
+    (ada,) = contacts()
+    assert (ada["first_name"], ada["fields"], ada["email"]) == ("Eve", {"seats": 5}, "newer@example.com")
+
+
+@pytest.mark.parametrize(
+    ("mode", "counts", "names"),
+    [
+        ("create", {"create": 1, "skipped": 1, "update": 0}, ["Ada", "New"]),
+        ("update", {"create": 0, "skipped": 1, "update": 1}, ["Ada"]),
+        ("both", {"create": 1, "skipped": 0, "update": 1}, ["Ada", "New"]),
+    ],
+)
+def test_modes(imports: Imports, contacts: Contacts, mode: str, counts: dict[str, int], names: list[str]) -> None:
+    records.create(ACTOR, {"first_name": "Ada", "phone": number(1)})
+    db.session.commit()
+    content = f"Name,Company,Phone\nAda,Mills,{number(1)}\nNew,Mills,{number(2)}\n".encode()
+    job = imports.begin(content, mode=mode)
+    assert {key: report(job)[key] for key in counts} == counts
+    done = imports.go_on(job.id)
+    assert {key: report(done)[key] for key in counts} == counts
+    assert [contact["first_name"] for contact in contacts()] == names
+    assert (contacts()[0]["company"] == "Mills") is (mode != "create")
+
+
+def test_by_what_a_contact_is_recognised_can_be_chosen(imports: Imports, contacts: Contacts) -> None:
+    records.create(ACTOR, {"first_name": "Ada", "phone": number(1)})
+    records.create(ACTOR, {"first_name": "Bob", "email": "bob@example.com"})
+    db.session.commit()
+    content = f"Name,Company,Phone,Email\nX,Mills,{number(1)},bob@example.com\nY,,{number(1)},y@example.com\n".encode()
+    by_email = imports.run(content, update_by=["email"])
+    assert codes(by_email, "warnings") == ["point_of_other_contact", "point_of_other_contact"]
+    assert [(c["first_name"], c["company"], c["phone"]) for c in contacts()] == [
+        ("Ada", None, number(1)),
+        ("Bob", "Mills", None),
+        ("Y", None, None),
+    ]
+    nothing_own = imports.begin(f"Name,Phone,Email\nZ,{number(1)},\n".encode(), update_by=["email"])
+    assert codes(nothing_own) == ["contact_exists"]
+
+
+def test_a_bad_cell_is_left_out_and_the_rest_of_the_row_is_taken(imports: Imports, contacts: Contacts) -> None:
+    custom_fields.create(ACTOR, "since", "Since", "date")
+    db.session.commit()
+    content = (
+        "Name,Phone,Email,Since,Time zone\n"
+        f"Ada,12,ada@example.com,03/04/2026,Mars\n{'x' * 201},{number(2)},not an address,2026-03-04,Asia/Seoul\n"
+    ).encode()
+    job = imports.run(content, region="KR")
+    assert sorted(codes(job)) == ["bad_date", "bad_value", "email_invalid", "phone_invalid", "too_long"]
+    ada, second = contacts()
+    assert (ada["email"], ada["fields"], ada["phone"]) == ("ada@example.com", {}, None)
+    assert (second["first_name"], second["fields"], second["timezone"]) == (None, {"since": "2026-03-04"}, "Asia/Seoul")
+
+
+def test_a_file_without_anything_that_identifies_waits_for_a_mapping(imports: Imports, contacts: Contacts) -> None:
+    job = imports.begin(f"Alpha;Beta\nAda;{number(1)}\n".encode())
+    assert (job.state, job.report) == ("mapping", None)
+    assert [column["samples"] for column in job.columns] == [["Ada"], [number(1)]]
+    with pytest.raises(Conflict):
+        administration.run(ACTOR, job.id)
+    db.session.rollback()
+    with pytest.raises(Invalid):
+        administration.change(ACTOR, job.id, {"mapping": {"Gamma": "phone"}})
+    db.session.rollback()
+    administration.change(ACTOR, job.id, {"mapping": {"Beta": "phone"}})
+    db.session.commit()
+    imports.work()
+    assert imports.get(job.id).state == "checked"
+    administration.change(ACTOR, job.id, {"mapping": {"Alpha": "first_name"}})
+    db.session.commit()
+    imports.work()
+    imports.go_on(job.id)
+    assert [(contact["first_name"], contact["phone"]) for contact in contacts()] == [("Ada", number(1))]
+
+
+def test_a_mapping_is_remembered_for_the_same_columns(imports: Imports) -> None:
+    content = f"Alpha;Beta\nAda;{number(1)}\n".encode()
+    imports.run(content, mapping={"Beta": "phone", "Alpha": "company"})
+    again = imports.begin(f"Beta;Alpha\n{number(2)};Mills\n".encode())
+    assert (again.state, again.mapping) == ("checked", {"Beta": "phone", "Alpha": "company"})
+
+
+def test_a_file_without_a_header_is_mapped_by_its_content(imports: Imports, contacts: Contacts) -> None:
+    job = imports.begin(f"{number(1)},a@example.com,Ada\n{number(2)},b@example.com,Bob\n".encode())
+    assert job.header_row == 0
+    assert job.mapping == {"Column 1": "phone", "Column 2": "email", "Column 3": None}
+    imports.go_on(job.id)
+    assert len(contacts()) == 2
+
+
+def test_how_a_file_is_read_can_be_chosen(imports: Imports) -> None:
+    content = "sep=|\nname|phone\n김가상|010-2000-0001\n".encode("cp949")
+    job = imports.begin(content, region="KR")
+    assert (job.encoding, job.delimiter, job.header_row) == ("cp949", "|", 2)
+    job = imports.begin(content, encoding="cp1252", region="KR")
+    assert (job.encoding, job.columns[0]["samples"][0]) != ("cp949", "김가상")
+    job = imports.begin(content, header_row=1)
+    assert (job.state, job.header_row) == ("mapping", 1)
+    failed = imports.begin(b"Name,Phone\n", header_row=40)
+    assert (failed.state, failed.error) == ("failed", "import_unreadable")
+    with pytest.raises(Invalid):
+        administration.change(ACTOR, job.id, {"encoding": "rot13"})
+
+
+def test_footers_are_left_out_and_counted(imports: Imports) -> None:
+    content = f"Name,Phone\nAda,{number(1)}\n\nExported by somebody,\nPage 1 of 1,\n".encode()
+    job = imports.begin(content)
+    assert (report(job)["rows"], report(job)["ignored"], codes(job)) == (1, 2, [])
+
+
+def test_consents_need_a_date_and_a_source_and_end_after_two_years_in_korea(
+    imports: Imports, contacts: Contacts
+) -> None:
+    content = (
+        "Name,Phone,Consent date,Consent source\n"
+        f"Ada,{number(1)},2026-03-01,the form of the fair\nBob,{number(2)},2026-03-01,\nEve,{number(3)},,form\n"
+        f"Joe,{number(4)},2999-01-01,form\n"
+    ).encode()
+    done = imports.run(content)
+    assert codes(done) == ["bad_date"]
+    assert codes(done, "warnings").count("consent_incomplete") == 3
+    assert report(done)["consents"] == 1
+    ada = contacts()[0]
+    assert [(entry["state"], entry["purpose"]) for entry in ada["consents"]] == [("given", "marketing")]
+    stored = db.session.scalars(select(Consent)).one()
+    assert (stored.source, stored.source_detail) == ("import", "the form of the fair")
+    assert stored.expires_at == datetime(2028, 3, 1, tzinfo=UTC)
+    imports.run(content)
+    assert count(Consent) == 1
+
+
+def test_do_not_contact_columns_suppress_also_whom_the_mode_passes_over(imports: Imports, contacts: Contacts) -> None:
+    records.create(ACTOR, {"first_name": "Ada", "phone": number(1), "email": "ada@example.com"})
+    db.session.commit()
+    content = (
+        f"Name,Phone,수신거부\nAda,{number(1)},Y\nBob,{number(2)},2024-05-01\nEve,{number(3)},N\nJoe,{number(4)},\n"
+    ).encode()
+    done = imports.run(content, mode="update")
+    assert (report(done)["suppressed"], report(done)["suppressions"]) == (2, 3)
+    assert codes(done, "warnings") == ["unclear_do_not_contact"]
+    assert contacts()[0]["suppressed"] is True
+    again = imports.begin(f"Name,Phone\nBob,{number(2)}\n".encode())
+    assert report(again)["suppressed"] == 1
+    # A file never lifts one.
+    imports.run(f"Name,Phone,수신거부\nBob,{number(2)},N\n".encode())
+    assert contacts()[1]["suppressed"] is True
+
+
+# --- crashes ---------------------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BATCH", 10)
+
+
+def die_at(monkeypatch: pytest.MonkeyPatch, name: str, after: int) -> None:
+    """Ends the process at a failpoint, on its nth hit."""
+    hits = 0
+
+    def hit(point: str) -> None:
+        nonlocal hits
+        hits += point == name
+        if hits == after and point == name:
+            raise Killed
+
+    monkeypatch.setattr(failpoints, "hit", hit)
+
+
+@pytest.mark.parametrize("name", ["contacts.batch_not_committed", "contacts.batch_committed"])
+@pytest.mark.parametrize("after", [1, 3, 5])
+def test_a_killed_run_goes_on_without_half_or_double_rows(
+    imports: Imports, small_batches: None, monkeypatch: pytest.MonkeyPatch, name: str, after: int
+) -> None:
+    content = people(45) + f"P3,,,{number(3)},other@example.com,\n".encode()
+    job = imports.begin(content)
+    administration.run(ACTOR, job.id)
+    db.session.commit()
+    with monkeypatch.context() as patched:
+        die_at(patched, name, after)
+        with pytest.raises(Killed):
+            imports.work()
+        db.session.rollback()
+    committed = (after - 1 if name.endswith("not_committed") else after) * 10
+    assert count(Contact) == min(committed, 45)
+    imports.work()  # the claim is not over yet
+    assert count(Contact) == min(committed, 45)
+    clock.move(61)
+    imports.work()
+    done = imports.get(job.id)
+    assert (done.state, count(Contact), count(ContactPoint)) == ("done", 45, 91)
+    assert {key: report(done)[key] for key in ("rows", "create", "same_person")} == {
+        "rows": 46,
+        "create": 45,
+        "same_person": 1,
+    }
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_killed_undo_goes_on(
+    imports: Imports, contacts: Contacts, small_batches: None, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    records.create(ACTOR, {"first_name": "Old", "phone": number(7)})
+    db.session.commit()
+    before = snapshot()
+    monkeypatch.setattr("backend.services.contacts.imports.undo.BATCH", 10)
+    job = imports.run(people(40))
+    administration.undo(ACTOR, job.id)
+    db.session.commit()
+    with monkeypatch.context() as patched:
+        die_at(patched, "contacts.batch_not_committed", after)
+        with pytest.raises(Killed):
+            imports.work()
+        db.session.rollback()
+    clock.move(61)
+    imports.work()
+    assert imports.get(job.id).state == "undone"
+    assert snapshot() == before
+
+
+def test_an_import_that_kills_its_worker_five_times_fails(imports: Imports, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = imports.begin(people(3))
+    administration.run(ACTOR, job.id)
+    db.session.commit()
+    with monkeypatch.context() as patched:
+        for _ in range(claims.MAX_TRIES):
+            die_at(patched, "contacts.batch_not_committed", 1)
+            with pytest.raises(Killed):
+                imports.work()
+            db.session.rollback()
+            clock.move(61)
+    imports.work()
+    failed = imports.get(job.id)
+    assert (failed.state, failed.error, count(Contact)) == ("failed", "import_interrupted", 0)
+
+
+def test_a_process_that_was_given_up_stores_nothing_more(imports: Imports, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = imports.begin(people(3))
+    administration.run(ACTOR, job.id)
+    db.session.commit()
+    slow = claims.take()
+    assert slow is not None
+    clock.move(61)
+    imports.work()
+    assert imports.get(job.id).state == "done"
+    with pytest.raises(claims.Superseded):
+        slow.advance(rows_done=0)
+    db.session.rollback()
+
+
+def test_what_somebody_adds_meanwhile_is_met_and_not_doubled(
+    imports: Imports, contacts: Contacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from backend.services.contacts.imports import planning
+
+    job = imports.begin(people(2))
+    original = planning._holders
+    calls: list[int] = []
+
+    def overtaken(hashes: Any) -> dict[bytes, int]:
+        holders = original(hashes)
+        if not calls:
+            calls.append(1)
+            # As another transaction would, between the question and the insert.
+            monkeypatch.setattr(planning, "_holders", original)
+            records.create(ACTOR, {"first_name": "Other", "phone": number(1)})
+        return holders
+
+    monkeypatch.setattr(planning, "_holders", overtaken)
+    done = imports.go_on(job.id)
+    assert done.state == "done"
+    assert count(ContactPoint) == 4
+    assert len({point["value"] for contact in contacts() for point in contact["points"]}) == 4
+
+
+def test_a_running_import_stops_when_it_is_canceled_and_can_be_undone(
+    imports: Imports, small_batches: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = snapshot()
+    job = imports.begin(people(45))
+    administration.run(ACTOR, job.id)
+    db.session.commit()
+    hits = 0
+
+    def cancel(point: str) -> None:
+        nonlocal hits
+        hits += point == "contacts.batch_committed"
+        if hits == 2 and point == "contacts.batch_committed":
+            administration.cancel("user:2", job.id)
+            db.session.commit()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(failpoints, "hit", cancel)
+        imports.work()
+    canceled = imports.get(job.id)
+    assert (canceled.state, count(Contact), report(canceled)["create"]) == ("canceled", 20, 20)
+    assert imports.undo(job.id).state == "undone"
+    assert snapshot() == before
+
+
+def test_an_import_is_canceled_before_it_runs_and_its_file_goes(imports: Imports) -> None:
+    job = imports.begin(people(3))
+    key = job.file_key
+    assert key is not None
+    assert files.storage_of_instance().exists(key)
+    administration.cancel(ACTOR, job.id)
+    db.session.commit()
+    imports.work()
+    assert imports.get(job.id).state == "canceled"
+    assert not files.storage_of_instance().exists(key)
+    for refused in (administration.run, administration.undo, administration.cancel):
+        with pytest.raises(Conflict):
+            refused(ACTOR, job.id)
+        db.session.rollback()
+
+
+def test_a_file_that_is_gone_fails_the_import(imports: Imports) -> None:
+    job = imports.begin(people(3))
+    assert job.file_key is not None
+    files.storage_of_instance().delete(job.file_key)
+    failed = imports.go_on(job.id)
+    assert (failed.state, failed.error) == ("failed", "file_not_found")
+
+
+def test_a_stored_file_is_imported_and_stays(imports: Imports, contacts: Contacts) -> None:
+    file = files.upload(ACTOR, None, "people.csv", io.BytesIO(people(2)))
+    job = administration.create(ACTOR, None, file_id=file.id)
+    db.session.commit()
+    imports.work()
+    imports.go_on(job.id)
+    assert len(contacts()) == 2
+    assert files.open_file(files.get(file.id)).read() == people(2)
+
+
+def test_a_second_run_of_a_running_import_does_nothing(imports: Imports) -> None:
+    job = imports.begin(people(3))
+    administration.run(ACTOR, job.id)
+    administration.run(ACTOR, job.id)
+    db.session.commit()
+    imports.work()
+    assert (imports.get(job.id).state, count(Contact)) == ("done", 3)
+    with pytest.raises(Conflict):
+        administration.run(ACTOR, job.id)
+
+
+def test_what_is_imported_is_heard_live_with_few_events(imports: Imports, small_batches: None) -> None:
+    imports.run(people(100))
+    with system_scope("a test"):
+        topics = db.session.scalars(select(LiveEvent.topic)).all()
+    assert topics.count("imports") >= 10
+    assert 10 <= topics.count("contacts") <= 20
+
+
+# --- undo ------------------------------------------------------------------------------------------------------
+
+
+def test_an_undo_puts_contacts_points_fields_and_tags_back_column_by_column(
+    imports: Imports, contacts: Contacts
+) -> None:
+    custom_fields.create(ACTOR, "seats", "Seats", "number")
+    records.create(
+        ACTOR,
+        {"first_name": "Ada", "phone": number(1), "email": "ada@example.com", "tags": ["VIP"], "fields": {"seats": 1}},
+    )
+    records.create(ACTOR, {"first_name": "Bob", "email": "bob@example.com"})
+    records.create(ACTOR, {"first_name": "Untouched", "email": "u@example.com"})
+    db.session.commit()
+    before = snapshot()
+    content = (
+        "First name,Company,Phone,Email,Seats,Tags,Telegram,Unsubscribed,Consent date,Consent source\n"
+        f"Eve,Mills,{number(1)},new@example.com,5,VIP;Fresh,@eve_sample,,2026-03-01,fair\n"
+        f",,{number(2)},bob@example.com,7,Fresh,,yes,,\n"
+        f"New,Firm,{number(3)},,1,,,,2026-03-01,fair\n"
+        f"New,Later,{number(3)},n@example.com,,,,,,\n"
+    ).encode()
+    done = imports.run(content, overwrite=True)
+    assert done.state == "done"
+    assert snapshot() != before
+    undone = imports.undo(done.id)
+    assert undone.state == "undone"
+    assert snapshot() == before
+    # What cannot be taken back is said.
+    assert (report(undone)["suppressions_kept"], report(undone)["consents_withdrawn"]) == (2, 2)
+    assert count(Suppression) == 2
+    assert contacts()[1]["suppressed"] is True
+    ada = contacts()[0]
+    assert [entry["state"] for entry in ada["consents"]] == ["withdrawn"]
+    assert count(ContactImportChange) == 0
+
+
+def test_an_undo_leaves_what_somebody_did_since(imports: Imports, contacts: Contacts) -> None:
+    old = records.create(ACTOR, {"first_name": "Ada", "phone": number(1)}).id
+    db.session.commit()
+    job = imports.run(
+        f"First name,Company,Title,Phone\n,Mills,Buyer,{number(1)}\nNew,,,{number(2)}\nOther,,,{number(3)}\n".encode()
+    )
+    new = contacts()[1]["id"]
+    records.change(ACTOR, old, {"company": "Better Mills"})
+    records.change(ACTOR, new, {"last_name": "Known", "email": "new@example.com"})
+    db.session.commit()
+    undone = imports.undo(job.id)
+    assert report(undone)["kept"] == 1
+    ada, kept = contacts()
+    assert (ada["company"], ada["title"]) == ("Better Mills", None)
+    assert (kept["first_name"], kept["last_name"], kept["phone"]) == ("New", "Known", number(2))
+
+
+def test_an_erased_person_does_not_come_back_by_an_undo(imports: Imports, contacts: Contacts) -> None:
+    old = records.create(ACTOR, {"first_name": "Ada", "company": "Mills", "phone": number(1)}).id
+    db.session.commit()
+    job = imports.run(f"Company,Phone\nOther,{number(1)}\n".encode(), overwrite=True)
+    records.erase(ACTOR, old)
+    db.session.commit()
+    assert imports.undo(job.id).state == "undone"
+    assert contacts() == []
+    row = db.session.get(Contact, old)
+    assert row is not None
+    assert (row.first_name, row.company) == (None, None)
+
+
+def test_an_undo_is_possible_for_thirty_days(imports: Imports) -> None:
+    job = imports.run(people(2))
+    clock.move(30 * 86_400 + 60)
+    with pytest.raises(Conflict) as refused:
+        administration.undo(ACTOR, job.id)
+    assert refused.value.code == "undo_expired"
+
+
+def test_tags_that_an_import_made_go_unless_somebody_uses_them(imports: Imports) -> None:
+    other = records.create(ACTOR, {"first_name": "Ada", "email": "ada@example.com"}).id
+    db.session.commit()
+    job = imports.run(people(1), tags=["Fresh", "Used"])
+    tags.put(other, ["Used"])
+    db.session.commit()
+    imports.undo(job.id)
+    assert sorted(db.session.scalars(select(Tag.name))) == ["Used"]
+
+
+# --- workspaces ------------------------------------------------------------------------------------------------
+
+
+def test_another_workspace_with_the_same_people_is_not_touched(imports: Imports, home: Any) -> None:
+    from backend.core.database import workspace_scope
+    from tests.support import factories
+
+    other = factories.workspace()
+    db.session.commit()
+    with workspace_scope(other.id):
+        records.create(ACTOR, {"first_name": "Theirs", "phone": number(0)})
+        suppressions.suppress_value(ACTOR, "phone", number(1), None, code="requested")
+        db.session.commit()
+    job = imports.begin(people(2))
+    assert (report(job)["create"], report(job)["suppressed"]) == (2, 0)
+    imports.go_on(job.id)
+    with workspace_scope(other.id):
+        db.session.expire_all()
+        assert [contact.first_name for contact in db.session.scalars(select(Contact))] == ["Theirs"]
+
+
+def test_several_imports_are_worked_on_in_turn(imports: Imports) -> None:
+    jobs = [
+        administration.create(ACTOR, None, filename="a.csv", stream=io.BytesIO(people(2, n * 10))) for n in range(3)
+    ]
+    db.session.commit()
+    assert work.work_on(Turn(seconds=600)) == 3
+    assert {imports.get(job.id).state for job in jobs} == {"checked"}
