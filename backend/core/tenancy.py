@@ -120,9 +120,9 @@ _SHAPES: Final = (
 )  # fmt: skip
 """What an expression may be made of beside sources and subqueries: no other shape passes."""
 _RUNS_SQL: Final = re.compile(
-    r"(query|table|cursor|schema|database)_to_xml.*|dblink.*|ts_stat|ts_rewrite|pg_(read|ls|stat)_.*|lo_.*|set_config"
+    r"(query|table|cursor|schema|database)_to_xml.*|dblink.*|ts_stat|ts_rewrite|pg_(read|ls|stat)_.*|lo_.*"
 )
-"""Functions of PostgreSQL that run SQL from a text, or read files and settings."""
+"""Functions of PostgreSQL that run SQL from a text, or read files."""
 _OPERATOR: Final = re.compile(r"[-+*/<>=~!@#%^&|?`]{1,6}")
 
 

@@ -25,6 +25,7 @@ from backend.models import (
     Tag,
 )
 from backend.services import files
+from backend.services.auth.attribution import COMMAND_LINE
 from backend.services.contacts import custom_fields, records, suppressions, tags
 from backend.services.contacts.imports import administration, claims, reading, work
 from tests.services.contacts.conftest import ACTOR, Imports
@@ -427,7 +428,7 @@ def test_a_file_that_is_gone_fails_the_import(imports: Imports) -> None:
 
 
 def test_a_stored_file_is_imported_and_stays(imports: Imports, contacts: Contacts) -> None:
-    file = files.upload(ACTOR, None, "people.csv", io.BytesIO(people(2)))
+    file = files.upload(COMMAND_LINE, "people.csv", io.BytesIO(people(2)))
     job = administration.create(ACTOR, None, file_id=file.id)
     db.session.commit()
     imports.work()

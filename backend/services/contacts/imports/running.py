@@ -13,11 +13,12 @@ from backend.services.auth import audit
 from backend.services.contacts import settings
 from backend.services.contacts.imports import mapping, reading, undo
 from backend.services.contacts.imports.administration import open_file
+from backend.services.contacts.imports.bulk import Overtaken
 from backend.services.contacts.imports.claims import UNDO_FOR, Canceled, Claim
 from backend.services.contacts.imports.person_rows import PersonRow
 from backend.services.contacts.imports.planning import OF_CONTACTS, Options, Plan, Planner
 from backend.services.contacts.imports.report import COUNTED, Report
-from backend.services.contacts.imports.store import Batch, Overtaken
+from backend.services.contacts.imports.store import Batch
 
 _TRIES: Final = 5
 """How often a batch is planned again because somebody else stored one of its points."""
