@@ -76,7 +76,7 @@ def _run_held(held: Collection[str], is_round: bool) -> set[str]:
 
 
 def _find_due(parts: Collection[str], by: Connection | None = None) -> DueWork:
-    works = [one for one in work.registered() if ("tick" if one.timed else "sweep") in parts]
+    works = [registered for registered in work.registered() if ("tick" if registered.timed else "sweep") in parts]
     return work.find_due(works, *(sweeper.queries() if "sweep" in parts else ()), by=by)
 
 
