@@ -84,7 +84,7 @@ class Verdict:
 def examine(statement: Any) -> Verdict:
     """What a SELECT, UPDATE, DELETE or any other statement but an INSERT touches, subqueries included.
 
-    A statement of a shape that was looked at before is not walked again. Do not change what is returned.
+    A statement of a shape that was checked before is not walked again. Do not change what is returned.
     """
     key = compat.cache_key(statement) if isinstance(statement, ClauseElement) else None
     known = _verdicts.get(key) if key is not None else None
@@ -120,9 +120,9 @@ _SHAPES: Final = (
 )  # fmt: skip
 """What an expression may be made of beside sources and subqueries: no other shape passes."""
 _RUNS_SQL: Final = re.compile(
-    r"(query|table|cursor|schema|database)_to_xml.*|dblink.*|ts_stat|ts_rewrite|pg_(read|ls|stat)_.*|lo_.*|set_config"
+    r"(query|table|cursor|schema|database)_to_xml.*|dblink.*|ts_stat|ts_rewrite|pg_(read|ls|stat)_.*|lo_.*"
 )
-"""Functions of PostgreSQL that run SQL from a text, or read files and settings."""
+"""Functions of PostgreSQL that run SQL from a text, or read files."""
 _OPERATOR: Final = re.compile(r"[-+*/<>=~!@#%^&|?`]{1,6}")
 
 

@@ -22,6 +22,7 @@ from backend.core.errors import Forbidden, Unauthorized
 from backend.http import idempotency, jwt, limits, unknown_fields
 from backend.services.auth import credentials
 from backend.services.auth.actor import READ, WRITE, Actor
+from backend.services.auth.attribution import Attribution
 
 PUBLIC_MAX_BODY = 256 * 1024
 """The largest body in bytes of a request that needs no credentials, unless its view says otherwise."""
@@ -58,6 +59,12 @@ def actor() -> Actor:
     """Who is calling; only inside a view under `@access`."""
     known: Actor = g.actor
     return known
+
+
+def attribution() -> Attribution:
+    """Who is calling, for what keeps who did something; only inside a view under `@access`."""
+    caller = actor()
+    return Attribution("api", caller.label, caller.user_id)
 
 
 class _NeedsAnswer(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -234,5 +235,4 @@ def _policy(policy: AlertPolicy) -> dict[str, Any]:
 
 
 def _by() -> Attribution:
-    caller = guards.actor()
-    return Attribution("api", caller.label, caller.user_id, people.get(caller.user_id).name)
+    return replace(guards.attribution(), name=people.get(guards.actor().user_id).name)

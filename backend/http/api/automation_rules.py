@@ -53,7 +53,7 @@ def create(json_data: RuleIn) -> dict[str, Any]:
     caller = guards.actor()
     person = people.person_by(caller, json_data.user_id, json_data.external_user_id)
     timing = _timing(json_data.timing, person.timezone)
-    rule = automation_rules.create(caller.label, person, _fields(json_data), timing, enabled=json_data.enabled)
+    rule = automation_rules.create(guards.attribution(), person, _fields(json_data), timing, enabled=json_data.enabled)
     return _shown(rule)
 
 
@@ -76,7 +76,7 @@ def change(rule_id: int, json_data: RuleChange) -> dict[str, Any]:
         person = people.get(automation_rules.get(rule_id).user_id)
         timing = _timing(json_data.timing, person.timezone)
     changed = automation_rules.change(
-        guards.actor().label, rule_id, _fields(json_data), timing=timing, enabled=json_data.enabled
+        guards.attribution(), rule_id, _fields(json_data), timing=timing, enabled=json_data.enabled
     )
     return _shown(changed)
 
@@ -89,7 +89,7 @@ def remove(rule_id: int) -> Response:
 
     Posts already made stay and go on.
     """
-    automation_rules.remove(guards.actor().label, rule_id)
+    automation_rules.remove(guards.attribution(), rule_id)
     return Response(status=204)
 
 
@@ -101,7 +101,7 @@ def run(rule_id: int) -> dict[str, str]:
 
     Also one that is switched off; its next time stays.
     """
-    automation_rules.run_now(guards.actor().label, rule_id)
+    automation_rules.run_now(guards.attribution(), rule_id)
     return {"status": "queued"}
 
 

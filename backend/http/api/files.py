@@ -29,9 +29,8 @@ def upload(files_data: FileIn) -> Any:
 
     What it is, is read from its content. At most 50 MB; a photo may have 10 MB.
     """
-    caller = guards.actor()
     stream = cast(BinaryIO, files_data.file.stream)
-    return files.upload(caller.label, caller.user_id, files_data.file.filename, stream)
+    return files.upload(guards.attribution(), files_data.file.filename, stream)
 
 
 @bp.get("/<int:file_id>/info")

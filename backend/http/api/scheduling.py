@@ -50,7 +50,7 @@ def pause(job_id: str) -> dict[str, Any]:
 
     A run under way ends, and it can still be triggered.
     """
-    return _shown(administration.pause(job_id, guards.actor().label))
+    return _shown(administration.pause(job_id, guards.attribution()))
 
 
 @bp.post("/api/admin/scheduler/jobs/<job_id>/resume")
@@ -58,7 +58,7 @@ def pause(job_id: str) -> dict[str, Any]:
 @bp.output(JobOut)
 def resume(job_id: str) -> dict[str, Any]:
     """Let a job run by itself again"""
-    return _shown(administration.resume(job_id, guards.actor().label))
+    return _shown(administration.resume(job_id, guards.attribution()))
 
 
 @bp.post("/scheduler/jobs/<job_id>/trigger", endpoint="trigger_short")
@@ -100,7 +100,7 @@ def trigger_by_get(job_id: str) -> dict[str, Any]:
 
 
 def _trigger(job_id: str) -> dict[str, Any]:
-    return {"job": job_id, "run": administration.trigger(job_id, guards.actor().label)}
+    return {"job": job_id, "run": administration.trigger(job_id, guards.attribution())}
 
 
 def _shown(status: JobStatus) -> dict[str, Any]:

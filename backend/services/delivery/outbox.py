@@ -6,6 +6,9 @@ it. Nothing here talks to a network.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any
@@ -26,6 +29,9 @@ REPLY_LIFE = timedelta(hours=1)
 NOTIFICATION_LIFE = timedelta(hours=24)
 _CALLBACK_LIFE = timedelta(seconds=30)
 _TYPING_LIFE = timedelta(seconds=5)
+
+
+_answers_presses: ContextVar[bool] = ContextVar("answers_presses", default=True)
 
 
 class Priority(IntEnum):
@@ -119,10 +125,22 @@ def release(
     return True
 
 
+@contextmanager
+def presses_unanswered() -> Iterator[None]:
+    """Inside, `answer_callback` stores nothing: so many buttons were pressed in the chat that others would wait."""
+    token = _answers_presses.set(False)
+    try:
+        yield
+    finally:
+        _answers_presses.reset(token)
+
+
 def answer_callback(
     sender: Sender, callback_id: str, text: str = "", *, alert: bool = False, workspace_id: int
 ) -> None:
     """Answers a pressed button. Worthless after some seconds, so it expires soon and keeps no order."""
+    if not _answers_presses.get():
+        return
     payload = {"external_id": callback_id, "text": text, "show_alert": alert}
     _insert_ephemeral(sender.id, workspace_id, "answer_callback", payload, _CALLBACK_LIFE)
 

@@ -17,6 +17,7 @@ from backend.core.errors import Invalid, NotFound, TooLarge
 from backend.models import StoredFile
 from backend.services import caps
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 
 MAX_DOCUMENT: Final = 50 * 1024 * 1024
 MAX_PHOTO: Final = 10 * 1024 * 1024
@@ -26,15 +27,15 @@ _MAX_NAME: Final = 120
 _NOT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\u202a-\u202e\u2066-\u2069]')
 
 
-def upload(actor_label: str, user_id: int | None, filename: str | None, stream: BinaryIO) -> StoredFile:
+def upload(by: Attribution, filename: str | None, stream: BinaryIO) -> StoredFile:
     """Stores an uploaded file of the workspace in scope.
 
     Raises TooLarge over 50 MB, Invalid for an empty one, and Conflict (`too_many_file_bytes`) where the workspace's
     files, those that were fetched included, have reached their cap.
     """
     caps.require_room("file_bytes", select(func.sum(StoredFile.size)).select_from(StoredFile))
-    file = keep(filename, stream, max_bytes=MAX_DOCUMENT, user_id=user_id)
-    audit.record(actor_label, "file.uploaded", f"file:{file.id}", size=file.size, mime=file.mime)
+    file = keep(filename, stream, max_bytes=MAX_DOCUMENT, user_id=by.user_id)
+    audit.record(by, "file.uploaded", f"file:{file.id}", size=file.size, mime=file.mime)
     return file
 
 

@@ -25,6 +25,7 @@ from backend.models import (
     Tag,
 )
 from backend.services import files
+from backend.services.auth.attribution import COMMAND_LINE
 from backend.services.contacts import custom_fields, records, suppressions, tags
 from backend.services.contacts.imports import administration, claims, reading, work
 from tests.services.contacts.conftest import ACTOR, Imports
@@ -447,7 +448,7 @@ def test_while_the_storage_is_away_an_import_waits(imports: Imports, monkeypatch
 
 
 def test_a_stored_file_is_imported_and_stays(imports: Imports, contacts: Contacts) -> None:
-    file_id = files.upload(ACTOR, None, "people.csv", io.BytesIO(people(2))).id
+    file_id = files.upload(COMMAND_LINE, "people.csv", io.BytesIO(people(2))).id
     job = administration.create(ACTOR, None, file_id=file_id)
     db.session.commit()
     imports.work()

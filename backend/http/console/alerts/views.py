@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from flask import Response, request, url_for
@@ -9,7 +10,7 @@ from flask import Response, request, url_for
 from backend.core import i18n
 from backend.core.errors import AppError
 from backend.http.console.kit import forms, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import actor, attribution, page
 from backend.models import AlertEvent
 from backend.services.alerts import Attribution, history, queries
 from backend.services.alerts.lifecycle import actions, states
@@ -94,8 +95,7 @@ def reopen(alert_id: int) -> Response:
 
 def by() -> Attribution:
     """Who acts, as the trace and the messages name them."""
-    caller = actor()
-    return Attribution("console", caller.label, caller.user_id, people.get(caller.user_id).name)
+    return replace(attribution(), name=people.get(actor().user_id).name)
 
 
 def _act(alert_id: int, action: Action) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from backend.http import bodies, guards, limits
 from backend.http.console.kit import form_replay, pages, sessions
 from backend.http.guards import Guard, View
 from backend.services.auth.actor import Actor
+from backend.services.auth.attribution import Attribution
 
 SIGN_IN = "/console/sign-in"
 Answer = TypeVar("Answer")
@@ -63,6 +65,11 @@ def page(role: str = "viewer", *, owner: bool = False) -> Callable[[View], View]
 def actor() -> Actor:
     """Who has opened the page; only inside a view under `@page`."""
     return guards.actor()
+
+
+def attribution() -> Attribution:
+    """Who has opened the page, for what keeps who did something; only inside a view under `@page`."""
+    return replace(guards.attribution(), via="console")
 
 
 def commit_and_ask(ask: Callable[[], Answer]) -> Answer:

@@ -13,7 +13,7 @@ from flask import Response, request, url_for
 from backend.core.errors import AppError, Conflict, Invalid, NotFound
 from backend.http import bodies
 from backend.http.console.kit import form_errors, forms, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import actor, attribution, page
 from backend.http.console.scheduler import contents as content_form
 from backend.http.schemas.scheduled_messages import ScheduledMessageChange, ScheduledMessageIn
 from backend.services import scheduled_messages
@@ -59,7 +59,7 @@ def create() -> Response:
     """Plans a message; what is wrong with it stands at its fields."""
     try:
         given = forms.checked(ScheduledMessageIn, _given() | content_form.given(None))
-        message = scheduled_messages.create(actor().label, given.model_dump())
+        message = scheduled_messages.create(attribution(), given.model_dump())
     except _WRONG as error:
         return _form(None, request.form.to_dict(), error)
     return _done(message.message.id, pages.t("console_scheduler.said.planned"))
@@ -120,7 +120,7 @@ def change(message_id: int) -> Response:
         elif given.get("kind") != "cron":
             given.setdefault("run_at", None)
         fields = forms.checked(ScheduledMessageChange, given).model_dump(exclude_unset=True)
-        scheduled_messages.change(actor().label, message_id, fields)
+        scheduled_messages.change(attribution(), message_id, fields)
     except _WRONG as error:
         return _form(planned, request.form.to_dict(), error)
     return _done(message_id, pages.t("console_scheduler.said.saved"))
@@ -145,7 +145,7 @@ def resume(message_id: int) -> Response:
 def run(message_id: int) -> Response:
     """Has it said now; its next time stays."""
     try:
-        scheduled_messages.run_now(actor().label, message_id)
+        scheduled_messages.run_now(attribution(), message_id)
     except (Invalid, Conflict) as error:
         return _show(message_id, error)
     except NotFound as error:
@@ -159,13 +159,13 @@ def run(message_id: int) -> Response:
 @page("operator")
 def delete(message_id: int) -> Response:
     """Takes a message back, with its history."""
-    scheduled_messages.remove(actor().label, message_id)
+    scheduled_messages.remove(attribution(), message_id)
     return pages.redirect_with_toast(url_for("console_scheduler.overview"), pages.t("console_scheduler.said.deleted"))
 
 
 def _switched(message_id: int, on: bool, words: str) -> Response:
     try:
-        scheduled_messages.change(actor().label, message_id, {"enabled": on})
+        scheduled_messages.change(attribution(), message_id, {"enabled": on})
     except Invalid as error:
         return _show(message_id, error)
     return _done(message_id, pages.t(words))

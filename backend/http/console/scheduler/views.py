@@ -8,7 +8,7 @@ from flask import Response, request, url_for
 
 from backend.core.errors import AppError, TooManyRequests
 from backend.http.console.kit import form_errors, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import actor, attribution, page
 from backend.services import scheduled_messages
 from backend.services.auth.actor import ADMIN
 from backend.services.housekeeping import declarations as declarations
@@ -38,7 +38,7 @@ def job(job_id: str) -> Response:
 def trigger(job_id: str) -> Response:
     """Asks for a run now, once a minute."""
     try:
-        administration.trigger(job_id, actor().label)
+        administration.trigger(job_id, attribution())
     except TooManyRequests as error:
         return _job(job_id, error)
     return _done(job_id, pages.t("console_scheduler.said.triggered", name=job_id))
@@ -48,7 +48,7 @@ def trigger(job_id: str) -> Response:
 @page(ADMIN, owner=True)
 def pause(job_id: str) -> Response:
     """Keeps a job from beginning by itself."""
-    administration.pause(job_id, actor().label)
+    administration.pause(job_id, attribution())
     return _done(job_id, pages.t("console_scheduler.said.job_paused", name=job_id))
 
 
@@ -56,7 +56,7 @@ def pause(job_id: str) -> Response:
 @page(ADMIN, owner=True)
 def resume(job_id: str) -> Response:
     """Lets a job begin by itself again."""
-    administration.resume(job_id, actor().label)
+    administration.resume(job_id, attribution())
     return _done(job_id, pages.t("console_scheduler.said.job_resumed", name=job_id))
 
 

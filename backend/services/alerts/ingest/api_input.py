@@ -12,9 +12,9 @@ from backend.core.database import db
 from backend.core.errors import AppError, Conflict, Invalid, field_error
 from backend.models import Alert
 from backend.services.alerts import severities
-from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest import fast_count, grouping, keys
 from backend.services.alerts.ingest.reports import Group, Outcome, Report
+from backend.services.auth.attribution import SYSTEM, Attribution
 from backend.services.bots import resolution
 from backend.services.notifications import Attachment
 from backend.services.notifications import attaching as attachments
@@ -205,5 +205,5 @@ def raise_alert(
     title, message = _words(given)
     own_key = keys.given(bot_name, key) if key else keys.derived(bot_name, severity, title, message)
     report = Report(own_key, severity, title, message, dict(given.labels), [], not resolved)
-    outcome = grouping.report(Group("system", bot_name, [report]), Attribution("system", "system"))
+    outcome = grouping.report(Group("system", bot_name, [report]), SYSTEM)
     return db.session.get(Alert, outcome.alert_id) if outcome.alert_id is not None else None

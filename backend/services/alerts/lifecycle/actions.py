@@ -16,13 +16,13 @@ from backend.core.database import db
 from backend.core.errors import Conflict, Invalid, field_error
 from backend.models import Alert, AlertItem, AlertSilence
 from backend.services.alerts import queries
-from backend.services.alerts.history import Attribution
 from backend.services.alerts.lifecycle import endings, locked_alert, states
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.lifecycle.states import Action
 from backend.services.alerts.messages import publish
 from backend.services.alerts.rules import matchers, silences
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 
 SNOOZE_SECONDS: Final = 3600
 SILENCE_SECONDS: Final = 2 * 3600

@@ -189,7 +189,7 @@ def _in_state(import_id: int, *states: str) -> ContactImport:
 
 
 def _forget_what_follows(job: ContactImport, changes: Mapping[str, Any]) -> None:
-    """Under another encoding the delimiter is found out anew, under another delimiter the header."""
+    """Under another encoding the delimiter is found out again, under another delimiter the header."""
     if "encoding" in changes:
         job.delimiter = None
     if {"encoding", "delimiter"} & changes.keys():

@@ -21,7 +21,7 @@ from backend.services.contacts.imports.report import COUNTED, Report
 from backend.services.contacts.imports.store import Batch
 
 _TRIES: Final = 5
-"""How often a batch is planned anew because somebody else stored one of its points."""
+"""How often a batch is planned again because somebody else stored one of its points."""
 _SUMMED: Final = ("suppressions", "consents")
 
 
