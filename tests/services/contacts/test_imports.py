@@ -568,24 +568,24 @@ def test_another_workspace_with_the_same_people_is_not_touched(imports: Imports,
     from backend.core.database import workspace_scope
     from tests.support import factories
 
-    other = factories.workspace()
+    other_id = factories.workspace().id
     db.session.commit()
-    with workspace_scope(other.id):
+    with workspace_scope(other_id):
         records.create(ACTOR, {"first_name": "Theirs", "phone": number(0)})
         suppressions.suppress_value(ACTOR, "phone", number(1), None, code="requested")
         db.session.commit()
     job = imports.begin(people(2))
     assert (report(job)["create"], report(job)["suppressed"]) == (2, 0)
     imports.go_on(job.id)
-    with workspace_scope(other.id):
+    with workspace_scope(other_id):
         db.session.expire_all()
         assert [contact.first_name for contact in db.session.scalars(select(Contact))] == ["Theirs"]
 
 
 def test_several_imports_are_worked_on_in_turn(imports: Imports) -> None:
-    jobs = [
-        administration.create(ACTOR, None, filename="a.csv", stream=io.BytesIO(people(2, n * 10))) for n in range(3)
+    ids = [
+        administration.create(ACTOR, None, filename="a.csv", stream=io.BytesIO(people(2, n * 10))).id for n in range(3)
     ]
     db.session.commit()
     assert work.work_on(Turn(seconds=600)) == 3
-    assert {imports.get(job.id).state for job in jobs} == {"checked"}
+    assert {imports.get(import_id).state for import_id in ids} == {"checked"}
