@@ -10,8 +10,8 @@ from flask import Flask
 
 def document(app: Flask) -> dict[str, Any]:
     """The OpenAPI document of an application, drawn once and then kept."""
-    made: dict[str, Any] = cast(APIFlask, app)._get_spec("json")  # type: ignore[assignment]
-    return made
+    spec: dict[str, Any] = cast(APIFlask, app)._get_spec("json")  # type: ignore[assignment]
+    return spec
 
 
 def spec_of(view: Any) -> dict[str, Any]:

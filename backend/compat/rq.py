@@ -13,7 +13,7 @@ class BareWorker(SimpleWorker):
 
     @property
     def queues_in_turn(self) -> list[Queue]:
-        """The queues in the order in which they are looked at."""
+        """The queues in the order in which they are read."""
         return list(self._ordered_queues)
 
     @queues_in_turn.setter

@@ -56,10 +56,10 @@ def from_objects(statement: Select[Any]) -> tuple[Any, ...]:
 
 def joins(statement: Select[Any]) -> Iterator[JoinedTo]:
     """The joins, those of before a change of columns included."""
-    found: list[Any] = list(statement._setup_joins)
+    listed: list[Any] = list(statement._setup_joins)
     for earlier in statement._memoized_select_entities:
-        found.extend(earlier._setup_joins)
-    for target, _on, left, flags in found:
+        listed.extend(earlier._setup_joins)
+    for target, _on, left, flags in listed:
         yield JoinedTo(target, left, bool(flags["full"]))
 
 
@@ -185,9 +185,9 @@ def missing() -> list[str]:
     faults = []
     for name, holds in _probes():
         try:
-            found = holds()
+            is_there = holds()
         except (AttributeError, KeyError, TypeError, ValueError):
-            found = False
-        if not found:
+            is_there = False
+        if not is_there:
             faults.append(name)
     return faults

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -105,6 +106,8 @@ def _keep_house(app: Flask, ending: threading.Event) -> None:
     """Tries a round of housekeeping every two seconds; so does every other worker process, and one of them does it."""
     with app.app_context():
         engine = for_loop(db.engine)
+    # Processes that were started together do not ask together: who comes a little later finds it done.
+    ending.wait(os.getpid() % 7 / 7 * rounds.SECONDS)
     while not ending.wait(rounds.SECONDS):
         try:
             with app.app_context():

@@ -19,7 +19,9 @@ from backend.core import queue
 from backend.core.logging import get_logger
 
 log = get_logger(__name__)
-_LOOK_SECONDS = 1
+_LOOK_SECONDS = 10
+"""How long one waiting for a job lasts. It is ended when the process is to stop."""
+_INTERRUPT_SECONDS = 0.05
 _REST_SECONDS = 1.0
 
 
@@ -28,12 +30,14 @@ def work(app: Flask, queue_names: Sequence[str], stopping: threading.Event) -> N
 
     A job is a wake-up that drains a batch of seconds, and lost ones are repeated by the sweep.
     """
+    interrupter = _Interrupter(stopping)
     while not stopping.is_set():
         store = queue.connection(timeout=None)
         try:
             queues = [Queue(queue_name, connection=store, serializer=JSONSerializer) for queue_name in queue_names]
             worker = _Worker(queues, connection=store, serializer=JSONSerializer, log_job_description=False)
             worker.app, worker.stopping = app, stopping
+            interrupter.worker = worker
             worker.work(with_scheduler=False, logging_level="WARNING")
             if not stopping.is_set():
                 log.warning("worker_loop_ended", lanes=list(queue_names))
@@ -47,6 +51,30 @@ def work(app: Flask, queue_names: Sequence[str], stopping: threading.Event) -> N
             with suppress(redis.RedisError, OSError):
                 store.close()
         stopping.wait(_REST_SECONDS)
+    interrupter.end()
+
+
+class _Interrupter:
+    """Ends a worker's waiting for a job when it is to stop: its connection is closed then, and only then."""
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self._stopping = stopping
+        self._ended = threading.Event()
+        self.worker: _Worker | None = None
+        # Where there is no thread to be had, the worker ends when its waiting does.
+        with suppress(RuntimeError):
+            threading.Thread(target=self._run, name="interrupt", daemon=True).start()
+
+    def end(self) -> None:
+        """Ends its thread."""
+        self._ended.set()
+
+    def _run(self) -> None:
+        self._stopping.wait()
+        while not self._ended.wait(_INTERRUPT_SECONDS):
+            worker = self.worker
+            if worker is not None and worker.is_waiting:
+                worker.connection.connection_pool.disconnect()
 
 
 def behind(queues: Sequence[Queue], served: Queue) -> list[Queue]:
@@ -55,10 +83,11 @@ def behind(queues: Sequence[Queue], served: Queue) -> list[Queue]:
 
 
 class _Worker(BareWorker):
-    """Runs each job in an app context and looks every second whether it is to end."""
+    """Runs each job in an app context, and ends its waiting when it is to stop."""
 
     app: Flask
     stopping: threading.Event
+    is_waiting = False
 
     def subscribe(self) -> None:
         """RQ's remote commands are not used, and their thread would be waited for at the end."""
@@ -92,6 +121,7 @@ class _Worker(BareWorker):
         raise StopRequested
 
     def _next(self) -> tuple[Job, Queue] | None:
+        self.is_waiting = True
         try:
             dequeued: tuple[Job, Queue] | None = self.queue_class.dequeue_any(
                 self.queues_in_turn,
@@ -103,4 +133,6 @@ class _Worker(BareWorker):
             )
         except DequeueTimeout:
             return None
+        finally:
+            self.is_waiting = False
         return dequeued

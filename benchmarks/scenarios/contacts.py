@@ -34,22 +34,22 @@ def run(options: Options) -> Result:
         for _ in range(options.passes):
             result.passes.append(_import(on, table, workspace_id))
         by_workbook = _import(on, workbook, workspace_id)
-    for one in (*result.passes, by_workbook):
-        if one["created"] != rows:
-            result.void.append(f"{one['created']} of {rows} people were stored")
-    totals = [_totals(one) for one in result.passes]
+    for figures in (*result.passes, by_workbook):
+        if figures["created"] != rows:
+            result.void.append(f"{figures['created']} of {rows} people were stored")
+    totals = [_totals(figures) for figures in result.passes]
     result.add(f"checking and storing {rows:,} contacts", median_of(totals, "seconds"), "s", 60.0)
     result.add("of that, CPU of the process", median_of(totals, "python"), "s")
     result.add("of that, CPU of PostgreSQL", median_of(totals, "postgres"), "s")
-    result.add("memory of the process", max(one["memory"] for one in result.passes), "MB", 300.0)
-    result.add("undoing it", median_of([one["undo"] for one in result.passes], "seconds"), "s")
+    result.add("memory of the process", max(figures["memory"] for figures in result.passes), "MB", 300.0)
+    result.add("undoing it", median_of([figures["undo"] for figures in result.passes], "seconds"), "s")
     result.add("the same from a workbook", _totals(by_workbook)["seconds"], "s")
     result.add("memory for the workbook", by_workbook["memory"], "MB", 300.0)
     return result
 
 
-def _totals(one: dict[str, Any]) -> dict[str, Any]:
-    return {name: one["check"][name] + one["run"][name] for name in ("seconds", "python", "postgres")}
+def _totals(figures: dict[str, Any]) -> dict[str, Any]:
+    return {name: figures["check"][name] + figures["run"][name] for name in ("seconds", "python", "postgres")}
 
 
 def _people(rows: int) -> Iterator[tuple[str, ...]]:

@@ -105,8 +105,8 @@ def _register(on: Stage) -> tuple[str, dict[str, Any]]:
     connection = http.client.HTTPConnection("127.0.0.1", on.port, timeout=30)
     body = {"email": "bench@example.com", "password": _PASSWORD, "name": "Bench", "workspace": "Bench"}
     connection.request("POST", "/api/auth/register", json.dumps(body), {"Content-Type": "application/json"})
-    registered = json.loads(connection.getresponse().read())
-    return str(registered["access_token"]), registered["user"]
+    answer = json.loads(connection.getresponse().read())
+    return str(answer["access_token"]), answer["user"]
 
 
 def _get(port: int, path: str) -> str:
@@ -119,7 +119,7 @@ def _seed(on: Stage, token: str, user: dict[str, Any]) -> None:
     """Sixty of everything that is listed, and the person's link with the default bot."""
     seeding = Seeding(on)
     workspace_id, person_id = int(user["workspace"]["id"]), int(user["id"])
-    # The first request for the link makes the default bot's row.
+    # The first read of the link makes the default bot's row.
     Target("status", on.port, "/api/telegram/status", token, on.pids("web")).ask(1)
     bot_id = on.number("SELECT id FROM senders WHERE source = 'environment'")
     chats = seeding.chats(workspace_id, bot_id, [10_000 + number for number in range(ROWS)])

@@ -16,6 +16,7 @@ HELD_BY: Final = {
     "consent": "contacts",
     "contact_fields": "contacts",
     "contact_import": "contacts",
+    "contact_imports": "contacts",
     "events": "notifications",
     "messages": "delivery",
     "people": "auth",

@@ -47,7 +47,7 @@ class Outcome:
 def record(outcomes: Sequence[Outcome]) -> None:
     """Records a batch and commits. Raises what the database raises; nothing is recorded then.
 
-    Where a provider gives an id that another part has, because it has begun its ids anew, the newer part gets it.
+    Where a provider gives an id that another part has, because it has begun its ids again, the newer part gets it.
     """
     try:
         _record(outcomes)
