@@ -13,6 +13,7 @@ from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from backend import cli
+from backend.compat import probes
 from backend.core import config, logging, pool_checks, startup, thread_pools
 from backend.core.config import Settings
 from backend.core.database import db
@@ -61,11 +62,13 @@ class _NoSessions(SessionInterface):
 def create_app(settings: Settings | None = None) -> APIFlask:
     """The application for these settings, by default those of the environment.
 
-    Raises ConfigurationError naming a missing variable, and RuntimeError for a route without a guard.
+    Raises ConfigurationError naming a missing variable, and RuntimeError for a route without a guard or a
+    library without a name that is needed.
     """
+    probes.require("apiflask", "rq", "sqlalchemy")
     settings = settings or config.load()
     startup.begin(settings)
-    logging.configure(settings.log_level, secrets=_secrets(settings))
+    logging.configure(settings.log_level, secrets=settings.secret_values())
     app = APIFlask(
         __name__, title="Switchboard", version="1", spec_path=None, docs_path=None, json_errors=False, **_NO_STATIC
     )
@@ -74,7 +77,7 @@ def create_app(settings: Settings | None = None) -> APIFlask:
     app.session_interface = _NoSessions()
     app.config.update(_flask_settings(settings))
     if settings.trusted_proxies:
-        # Only the entries added by proxies of ours count: from the right, as many as there are of them.
+        # Only the entries added by our proxies count: from the right, as many as there are of them.
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=0, x_prefix=0)  # type: ignore[method-assign]
     db.init_app(app)
@@ -103,20 +106,10 @@ def _begin_request() -> None:
     questions.begin_request("looks" if request.method in ("GET", "HEAD") else "acts")
 
 
-def _secrets(settings: Settings) -> list[str]:
-    """The values that no log may hold: the fields that stay out of the settings' own repr."""
-    hidden = [name for name, field in Settings.model_fields.items() if not field.repr]
-    values = [str(getattr(settings, name)) for name in hidden]
-    values += [bot.token for bot in settings.telegram_bot_configs]
-    return [part for value in values for part in value.split(",") if part]
-
-
 def _flask_settings(settings: Settings) -> dict[str, Any]:
     return {
         "SECRET_KEY": settings.secret_key,
-        "SQLALCHEMY_DATABASE_URI": settings.database_url,
-        # Parameters can hold secrets and people's texts: they stay out of error messages, and so out of logs.
-        "SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": True},
+        **settings.for_sqlalchemy(),
         "MAX_CONTENT_LENGTH": MAX_BODY,
         "MAX_FORM_MEMORY_SIZE": MAX_BODY,
         "MAX_FORM_PARTS": 100,

@@ -25,6 +25,7 @@ NAMES = (
     "claim_cost",
     "idle",
     "schedules",
+    "contacts",
     "endurance",
     "attacks",
     "soak",

@@ -78,11 +78,15 @@ def main() -> None:
     sys.stdin.read()
     for caller in callers:
         caller.stop.set()
-    found = {}
+    answers = {}
     for caller in callers:
         caller.join(_PATIENCE + 5)
-        found[caller.name] = {"longest_ms": caller.longest * 1000, "count": caller.count, "failed": caller.failed[:20]}
-    print(json.dumps(found))
+        answers[caller.name] = {
+            "longest_ms": caller.longest * 1000,
+            "count": caller.count,
+            "failed": caller.failed[:20],
+        }
+    print(json.dumps(answers))
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def _judge(row: Row, sent: Sequence[Entry], verdict: Verdict) -> None:
     elif row.state == "sent":
         if not sent:
             verdict.mistaken.append(f"{row.text}: sent, says the row")
-        elif row.external_id not in {str(one.message) for one in sent}:
+        elif row.external_id not in {str(entry.message) for entry in sent}:
             verdict.mistaken.append(f"{row.text}: recorded as {row.external_id}")
     elif not sent and row.state == "queued" and row.waiting is None:
         verdict.lost.append(row.text)
@@ -122,12 +122,12 @@ def mark(text: str) -> str:
 
 def by_mark(entries: Iterable[Entry]) -> dict[str, list[int]]:
     """When each marked text was accepted, in order."""
-    found: dict[str, list[int]] = defaultdict(list)
+    moments: dict[str, list[int]] = defaultdict(list)
     for entry in entries:
         name = mark(entry.text)
         if name and entry.accepted and entry.method == "sendMessage":
-            found[name].append(entry.at)
-    return dict(found)
+            moments[name].append(entry.at)
+    return dict(moments)
 
 
 def over_pacing(entries: Iterable[Entry]) -> list[str]:
@@ -136,9 +136,9 @@ def over_pacing(entries: Iterable[Entry]) -> list[str]:
     A message over a limit is named with how many there were in its window. What the provider refused does not count:
     the refusals say it themselves.
     """
-    found: list[str] = []
+    breaches: list[str] = []
     windows: dict[tuple[str, int, int], deque[int]] = defaultdict(deque)
-    for entry in sorted(entries, key=lambda one: one.at):
+    for entry in sorted(entries, key=lambda logged: logged.at):
         if entry.method != "sendMessage" or not entry.accepted:
             continue
         limits = [("bot", 0, BOT_RATE, SECOND), ("chat", entry.chat, CHAT_RATE, SECOND)]
@@ -150,8 +150,8 @@ def over_pacing(entries: Iterable[Entry]) -> list[str]:
                 window.popleft()
             window.append(entry.at)
             if len(window) > most:
-                found.append(f"{name} {chat or entry.bot}: {len(window)} in {span // SECOND} s ({entry.text})")
-    return found
+                breaches.append(f"{name} {chat or entry.bot}: {len(window)} in {span // SECOND} s ({entry.text})")
+    return breaches
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +169,11 @@ def pace_of(entries: Iterable[Entry], steady: Iterable[str], *, burst: int = 0) 
     `burst` is what a bucket gives on top of the rate. Raises ValueError where fewer than two were accepted.
     """
     wanted = set(steady)
-    accepted = [one for one in entries if one.method == "sendMessage" and one.accepted]
-    times = [one.at for one in accepted if one.text in wanted]
+    accepted = [entry for entry in entries if entry.method == "sendMessage" and entry.accepted]
+    times = [entry.at for entry in accepted if entry.text in wanted]
     if len(times) < 2:
         raise ValueError("nothing to measure a pace by")
     begin, end = min(times), max(times)
-    count = sum(begin <= one.at <= end for one in accepted)
+    count = sum(begin <= entry.at <= end for entry in accepted)
     seconds = (end - begin) / SECOND
     return Pace(count, seconds, (count - 1) / (seconds * BOT_RATE + burst))

@@ -27,14 +27,14 @@ def resident(roots: Iterable[int]) -> int:
 
 
 def _tree(roots: Iterable[int]) -> set[psutil.Process]:
-    found: set[psutil.Process] = set()
+    processes: set[psutil.Process] = set()
     for pid in roots:
         try:
             root = psutil.Process(pid)
-            found |= {root, *root.children(recursive=True)}
+            processes |= {root, *root.children(recursive=True)}
         except psutil.NoSuchProcess:
             continue
-    return found
+    return processes
 
 
 def _own(process: psutil.Process) -> float:

@@ -41,14 +41,14 @@ def main(sender_id: int, batches: int) -> None:
             with claiming_engine.begin() as connection:
                 claimed = claiming.claim(connection, [want], [], now)
                 if floors.to_note([sender_id], begun):
-                    found = claiming.oldest(connection, {sender_id: floors.of(sender_id)})
-                    floors.note([sender_id], found, now, begun)
+                    claimed_rows = claiming.oldest(connection, {sender_id: floors.of(sender_id)})
+                    floors.note([sender_id], claimed_rows, now, begun)
                 if whole:
                     floors.record_full_scan(begun, time.perf_counter())
             taken = time.perf_counter()
             if len(claimed) != BATCH:
                 raise SystemExit(f"claimed {len(claimed)} instead of {BATCH}")
-            record([Outcome(one, receipt=Receipt((f"{one.id}",))) for one in claimed])
+            record([Outcome(claim, receipt=Receipt((f"{claim.id}",))) for claim in claimed])
             db.session.remove()
             ended = time.perf_counter()
             claims.append((taken - begun) * 1000 / BATCH)

@@ -23,7 +23,7 @@ class Client:
 
     def __init__(self) -> None:
         self.heard = 0
-        self.told = False
+        self.warned = False
         self.ended = 0.0
         self.ready = asyncio.Event()
         self.lags: list[float] = []
@@ -37,7 +37,7 @@ class Client:
             self.heard += len(document["changes"])
             self.lags += [(now - change["ids"]["message_id"]) / 1e6 for change in document["changes"]]
         elif document["type"] == "bye":
-            self.told = document["reason"] == "server_stopping"
+            self.warned = document["reason"] == "server_stopping"
 
     async def stream(self, port: int, token: str) -> None:
         """Server-sent events until the end."""
@@ -93,28 +93,32 @@ async def _main() -> None:
         way = client.stream if number % 2 else client.socket
         tasks.append(asyncio.ensure_future(way(plan["port"], plan["tokens"][number // 2 % len(plan["tokens"])])))
         if number % 50 == 49:
-            await asyncio.gather(*(one.ready.wait() for one in clients[: number + 1]))
-    await asyncio.gather(*(one.ready.wait() for one in clients))
-    _say("ready")
+            await asyncio.gather(*(listener.ready.wait() for listener in clients[: number + 1]))
+    await asyncio.gather(*(listener.ready.wait() for listener in clients))
+    _print("ready")
     asking = asyncio.ensure_future(_answer(lines, clients))
     await asyncio.gather(*tasks)
     asking.cancel()
-    _say("ended", last=max(one.ended for one in clients), untold=sum(not one.told for one in clients))
+    _print(
+        "ended",
+        last=max(listener.ended for listener in clients),
+        untold=sum(not listener.warned for listener in clients),
+    )
 
 
 async def _answer(lines: asyncio.StreamReader, clients: list[Client]) -> None:
     while line := await lines.readline():
         expected = json.loads(line)["expect"]
         for _ in range(200):
-            if all(one.heard >= expected for one in clients):
+            if all(client.heard >= expected for client in clients):
                 break
             await asyncio.sleep(0.05)
-        lags = sorted(lag for one in clients for lag in one.lags)
-        missed = sum(max(0, expected - one.heard) for one in clients)
-        _say("heard", missed=missed, lag_ms=percentile(lags, 99) if lags else 0.0)
+        lags = sorted(lag for client in clients for lag in client.lags)
+        missed = sum(max(0, expected - client.heard) for client in clients)
+        _print("heard", missed=missed, lag_ms=percentile(lags, 99) if lags else 0.0)
 
 
-def _say(kind: str, **more: Any) -> None:
+def _print(kind: str, **more: Any) -> None:
     sys.stdout.write(json.dumps({"type": kind, **more}) + "\n")
     sys.stdout.flush()
 

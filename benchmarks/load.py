@@ -136,12 +136,12 @@ class Load:
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            _, made = await loop.create_connection(lambda: Connection(self), "127.0.0.1", self.plan.port)
+            _, connection = await loop.create_connection(lambda: Connection(self), "127.0.0.1", self.plan.port)
         except OSError:
             await asyncio.sleep(0.05)
-            made = None
-        if made is not None:
-            self.free(made)
+            connection = None
+        if connection is not None:
+            self.free(connection)
         elif not self._done.is_set():
             self._reconnect()
 

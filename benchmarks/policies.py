@@ -87,19 +87,19 @@ class StrictWindow:
         return 0
 
     def _bot(self, bot: int) -> Window:
-        found = self._bots.get(bot)
-        if found is None:
-            found = self._bots[bot] = Window(BOT_RATE, SECOND)
-        return found
+        window = self._bots.get(bot)
+        if window is None:
+            window = self._bots[bot] = Window(BOT_RATE, SECOND)
+        return window
 
     def _chat(self, bot: int, chat: int) -> tuple[Window, ...]:
-        found = self._chats.get((bot, chat))
-        if found is None:
-            found = (Window(CHAT_RATE, SECOND),)
+        windows = self._chats.get((bot, chat))
+        if windows is None:
+            windows = (Window(CHAT_RATE, SECOND),)
             if chat < 0:
-                found = (*found, Window(GROUP_RATE, 60 * SECOND))
-            self._chats[(bot, chat)] = found
-        return found
+                windows = (*windows, Window(GROUP_RATE, 60 * SECOND))
+            self._chats[(bot, chat)] = windows
+        return windows
 
 
 @dataclass(slots=True)
@@ -140,10 +140,10 @@ class TokenBucket:
         return 0
 
     def _bucket(self, bot: int, chat: int | None, rate: float, size: float, now: int) -> Bucket:
-        found = self._buckets.get((bot, chat))
-        if found is None:
-            found = self._buckets[(bot, chat)] = Bucket(rate, size, size, now)
-        return found
+        bucket = self._buckets.get((bot, chat))
+        if bucket is None:
+            bucket = self._buckets[(bot, chat)] = Bucket(rate, size, size, now)
+        return bucket
 
 
 def named(name: str) -> Policy:

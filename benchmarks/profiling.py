@@ -41,18 +41,18 @@ def hottest(path: Path, most: int = 25) -> tuple[list[tuple[str, float]], list[t
         frames = stack.split(";")
         total += int(count)
         own[frames[-1]] += int(count)
-        for frame in {one for one in frames if "backend/" in one}:
+        for frame in {place for place in frames if "backend/" in place}:
             whole[frame] += int(count)
-    share = [[(name, n / total) for name, n in one.most_common(most)] for one in (own, whole)]
+    share = [[(name, n / total) for name, n in place.most_common(most)] for place in (own, whole)]
     return share[0], share[1]
 
 
 def main() -> None:
     """`python -m benchmarks.profiling FILE`: the hottest functions of a run with `--profile`."""
     own, whole = hottest(Path(sys.argv[1]))
-    for title, found in (("by themselves", own), ("with what they call, ours only", whole)):
+    for title, counts in (("by themselves", own), ("with what they call, ours only", whole)):
         print(f"── {title}")
-        for name, share in found:
+        for name, share in counts:
             print(f"{share:6.1%}  {name}")
 
 

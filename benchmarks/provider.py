@@ -99,20 +99,20 @@ class Provider:
         """Answers a request of the measurement itself."""
         parts = urlsplit(target)
         options = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        said: dict[str, Any] = {"ok": True}
+        answer: dict[str, Any] = {"ok": True}
         match parts.path:
             case "/control/log":
-                said["lines"] = self.log.write(options["path"])
+                answer["lines"] = self.log.write(options["path"])
             case "/control/reset":
                 self.log.clear()
                 self.requests = 0
             case "/control/set":
                 self.configure(options)
             case "/control/stats":
-                said |= {"requests": self.requests, "lines": self.log.size}
+                answer |= {"requests": self.requests, "lines": self.log.size}
             case _:
                 return _answer(404, b'{"ok":false}')
-        return _answer(200, json.dumps(said).encode())
+        return _answer(200, json.dumps(answer).encode())
 
 
 class Connection(asyncio.Protocol):
@@ -197,8 +197,8 @@ class Connection(asyncio.Protocol):
         wait = provider.policy.judge(bot, chat, now)
         if wait:
             provider.log.note(now, bot, chat, number, 429, 0, text)
-            said = '{"ok":false,"error_code":429,"description":"Too Many Requests: retry after %d",'
-            return _answer(429, ((said + '"parameters":{"retry_after":%d}}') % (wait, wait)).encode())
+            answer = '{"ok":false,"error_code":429,"description":"Too Many Requests: retry after %d",'
+            return _answer(429, ((answer + '"parameters":{"retry_after":%d}}') % (wait, wait)).encode())
         if method == "sendMessage":
             provider.last_message += 1
             given = provider.last_message

@@ -80,7 +80,7 @@ class Result:
 
 def median_of(passes: Sequence[dict[str, Any]], name: str) -> float:
     """The median of a number over the passes."""
-    return statistics.median(float(one[name]) for one in passes)
+    return statistics.median(float(figures[name]) for figures in passes)
 
 
 def machine() -> dict[str, Any]:
@@ -109,11 +109,11 @@ def table(results: Sequence[Result]) -> str:
     """The figures as a Markdown table."""
     lines = ["| measurement | figure | measured | to reach | met |", "|---|---|---|---|---|"]
     for result in results:
-        for one in result.figures:
-            sign = "≥" if one.better == "more" else "≤"
-            wanted = "–" if one.target is None else f"{sign} {one.target:g}"
-            verdict = {None: "–", True: "yes", False: "**no**"}[one.met]
-            lines.append(f"| {result.name} | {one.name} | {one.value:g} {one.unit} | {wanted} | {verdict} |")
+        for figure in result.figures:
+            sign = "≥" if figure.better == "more" else "≤"
+            wanted = "–" if figure.target is None else f"{sign} {figure.target:g}"
+            verdict = {None: "–", True: "yes", False: "**no**"}[figure.met]
+            lines.append(f"| {result.name} | {figure.name} | {figure.value:g} {figure.unit} | {wanted} | {verdict} |")
         lines += [f"| {result.name} | VOID: {why} | | | |" for why in result.void]
         lines += [f"| {result.name} | note: {note} | | | |" for note in result.notes]
     return "\n".join(lines)
@@ -123,7 +123,7 @@ def save(results: Sequence[Result], where: dict[str, Any], folder: Path) -> Path
     """Writes everything as JSON, one file a run; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
-    whole = {"machine": where, "results": [asdict(one) for one in results]}
+    whole = {"machine": where, "results": [asdict(result) for result in results]}
     path.write_text(json.dumps(whole, indent=1, ensure_ascii=False, default=str))
     return path
 

@@ -27,8 +27,8 @@ def main() -> None:
         before, began, claimed = _spent(backend), time.process_time(), 0
         while taken := scheduling.claim():
             claimed += taken
-        found = {"claimed": claimed, "python": time.process_time() - began, "postgres": _spent(backend) - before}
-    sys.stdout.write(json.dumps(found))
+        figures = {"claimed": claimed, "python": time.process_time() - began, "postgres": _spent(backend) - before}
+    sys.stdout.write(json.dumps(figures))
 
 
 def _spent(process: psutil.Process) -> float:

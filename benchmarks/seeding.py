@@ -38,13 +38,13 @@ class Seeding:
 
     def workspace(self) -> int:
         """A workspace's id."""
-        return self._one("INSERT INTO workspaces (name, created_at) VALUES ('Bench', now()) RETURNING id")
+        return self._number_of("INSERT INTO workspaces (name, created_at) VALUES ('Bench', now()) RETURNING id")
 
     def bot(self, workspace_id: int) -> tuple[int, int]:
         """A bot's row and its id at the provider."""
         self._bots += 1
         number = 4_200_000 + self._bots
-        sender_id = self._one("SELECT nextval(pg_get_serial_sequence('senders', 'id'))")
+        sender_id = self._number_of("SELECT nextval(pg_get_serial_sequence('senders', 'id'))")
         token = f"{number}:BENCH-not-a-real-token"
         self.connection.execute(
             "INSERT INTO senders (id, workspace_id, channel, source, name, name_folded, external_id, username,"
@@ -58,7 +58,7 @@ class Seeding:
                 f"bot {sender_id}",
                 str(number),
                 f"bench_{number}_bot",
-                self._sealed(token, "senders", "credentials_encrypted", sender_id),
+                self._encrypted(token, "senders", "credentials_encrypted", sender_id),
                 self._keys.lookup("sender.credentials", token),
             ),
         )
@@ -66,8 +66,8 @@ class Seeding:
 
     def chats(self, workspace_id: int, sender_id: int, chat_ids: Sequence[int]) -> list[Chat]:
         """Conversations with these chats; negative ids are groups."""
-        first = self._one("SELECT nextval(pg_get_serial_sequence('conversations', 'id'))")
-        made: list[Chat] = []
+        first = self._number_of("SELECT nextval(pg_get_serial_sequence('conversations', 'id'))")
+        chats: list[Chat] = []
         columns = "id, workspace_id, channel, sender_id, chat_hash, chat_key, chat_id_encrypted, kind, created_at"
         with self.connection.cursor().copy(f"COPY conversations ({columns}) FROM STDIN") as copy:
             copy.set_types(["int8", "int8", "text", "int8", "bytea", "int8", "bytea", "text", "timestamptz"])
@@ -75,19 +75,21 @@ class Seeding:
                 row_id = first + offset
                 hashed = self._keys.lookup("chat", f"{CHANNEL}:{sender_id}:{chat_id}")
                 key = int.from_bytes(hashed[:8], "big", signed=True)
-                sealed = self._sealed(str(chat_id), "conversations", "chat_id_encrypted", row_id)
+                ciphertext = self._encrypted(str(chat_id), "conversations", "chat_id_encrypted", row_id)
                 kind = "supergroup" if chat_id < 0 else "private"
-                copy.write_row((row_id, workspace_id, CHANNEL, sender_id, hashed, key, sealed, kind, "2026-01-01 UTC"))
-                made.append(Chat(row_id, chat_id, key))
-        self._one("SELECT setval(pg_get_serial_sequence('conversations', 'id'), %s)", first + len(made))
-        return made
+                copy.write_row(
+                    (row_id, workspace_id, CHANNEL, sender_id, hashed, key, ciphertext, kind, "2026-01-01 UTC")
+                )
+                chats.append(Chat(row_id, chat_id, key))
+        self._number_of("SELECT setval(pg_get_serial_sequence('conversations', 'id'), %s)", first + len(chats))
+        return chats
 
     def people(self, workspace_id: int, sender_id: int, chats: Sequence[Chat]) -> list[int]:
         """A person for each chat, linked with it; their ids."""
         ids = []
         with self.connection.transaction():
             for chat in chats:
-                user_id = self._one(
+                user_id = self._number_of(
                     "INSERT INTO users (workspace_id, name, role, created_at) VALUES (%s, 'Bench', 'viewer', now())"
                     " RETURNING id",
                     workspace_id,
@@ -146,10 +148,10 @@ class Seeding:
         with redis.Redis.from_url(self._stage.valkey.url) as store:
             store.publish(NUDGE_CHANNEL, b"1")
 
-    def _sealed(self, value: str, table: str, column: str, row: int) -> bytes:
+    def _encrypted(self, value: str, table: str, column: str, row: int) -> bytes:
         return self._keys.encrypt(value, table=table, column=column, row=str(row))
 
-    def _one(self, query: str, *values: object) -> int:
+    def _number_of(self, query: str, *values: object) -> int:
         row = self.connection.execute(query.encode(), values).fetchone()
         assert row is not None
         return int(row[0])

@@ -27,6 +27,7 @@ from urllib.parse import urlencode
 import psutil
 import psycopg
 
+from backend.workers.launching import process_name
 from benchmarks.checker import Entry, Row, read_log
 from benchmarks.load import free_port
 from benchmarks.result import PEER_PYTHON, ROOT
@@ -81,9 +82,9 @@ class Stage:
         """A control request: `set`, `reset`, `stats`, `log`."""
         connection = http.client.HTTPConnection("127.0.0.1", self.provider_port, timeout=60)
         connection.request("GET", f"/control/{action}?{urlencode(options)}")
-        said: dict[str, Any] = json.loads(connection.getresponse().read())
+        answer: dict[str, Any] = json.loads(connection.getresponse().read())
         connection.close()
-        return said
+        return answer
 
     def ceiling(self, seconds: float = 1.5) -> float:
         """Messages a second that the provider takes from a raw client over 32 connections, without delays."""
@@ -112,8 +113,8 @@ class Stage:
             stdout=subprocess.PIPE,
             check=True,
         )
-        said: dict[str, Any] = json.loads(done.stdout)
-        return said
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
 
     def peer(self, name: str, *words: str, under: str = "") -> subprocess.Popen[bytes]:
         """Starts `benchmarks.peers.<name>` with its output as a pipe; `under` names it where there are several."""
@@ -188,8 +189,8 @@ class Stage:
     def worker_children(self, role: str) -> list[psutil.Process]:
         """The worker's processes with this role."""
         try:
-            found = psutil.Process(self.pids("worker")[0]).children()
-            return [one for one in found if role in one.cmdline()]
+            children = psutil.Process(self.pids("worker")[0]).children()
+            return [child for child in children if role in child.cmdline() or child.name() == process_name(role)]
         except psutil.NoSuchProcess:
             return []
 
@@ -246,13 +247,13 @@ class Stage:
 
     def messages(self, sender_ids: Sequence[int]) -> list[Row]:
         """The outbound messages of these senders, for the checker."""
-        found = self.rows(
+        rows = self.rows(
             "SELECT m.id, m.body->'parts'->0->>'text', m.state, m.external_id, m.at_most_once,"
             " (SELECT min(d.reason) FROM deliveries d WHERE d.message_id = m.id)"
             " FROM messages m WHERE m.direction = 'out' AND m.sender_id = ANY(%s)",
             list(sender_ids),
         )
-        return [Row(*row) for row in found]
+        return [Row(*row) for row in rows]
 
 
 @contextmanager
@@ -267,11 +268,11 @@ def stage(*, schema: bool = True) -> Iterator[Stage]:
         for server in (postgres, valkey):
             stack.callback(server.stop)
             server.start()
-        made = Stage(folder, postgres, valkey)
-        stack.callback(made.close)
+        running = Stage(folder, postgres, valkey)
+        stack.callback(running.close)
         if schema:
-            made.migrate()
-        yield made
+            running.migrate()
+        yield running
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> float:

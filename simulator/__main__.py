@@ -53,8 +53,8 @@ def build(options: argparse.Namespace) -> Engine:
         },
     )
     engine = Engine(settings, options.data, options.seed)
-    for wish in options.bot:
-        token, _, username = wish.rpartition(":")
+    for bot in options.bot:
+        token, _, username = bot.rpartition(":")
         engine.world.add_bot(token, username)
     if not options.bot:
         engine.world.add_bot(demo.TOKEN, demo.USERNAME, demo.NAME)

@@ -27,10 +27,10 @@ def chat_named(world: World, bot: Bot, value: str) -> Chat:
 def _chat_id(world: World, value: str) -> int:
     if re.fullmatch(r"-?[0-9]{1,19}", value):
         return whole_number(value)
-    found = world.find_name(value) if value.startswith("@") else None
-    if found is None or found > 0:
+    chat_id = world.find_name(value) if value.startswith("@") else None
+    if chat_id is None or chat_id > 0:
         raise bad_request("chat not found")
-    return found
+    return chat_id
 
 
 def _chat(world: World, bot: Bot, chat_id: int) -> Chat:

@@ -89,14 +89,14 @@ class Faults:
         self.rules: list[Fault] = []
         self._last = 0
 
-    def add(self, wish: dict[str, Any]) -> Fault:
+    def add(self, fields: dict[str, Any]) -> Fault:
         """Make a rule. Raises ControlError 422 for an unknown kind, field or type of value."""
-        wish = dict(wish)
-        kind = wish.pop("kind", None)
+        fields = dict(fields)
+        kind = fields.pop("kind", None)
         if not isinstance(kind, str) or kind not in KINDS:
             raise invalid(f"kind must be one of {', '.join(KINDS)}")
         fault = Fault(id=self._last + 1, kind=kind)
-        for name, value in wish.items():
+        for name, value in fields.items():
             if name not in _FIELDS:
                 raise invalid(f"a fault has no {name}")
             present = getattr(fault, name)

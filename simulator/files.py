@@ -76,8 +76,8 @@ class FileStore:
     def _number(self) -> int:
         """The number in the next path: above the newest file's, however many were not saved with the world."""
         newest = next(reversed(self.world.files.values()), None)
-        found = re.search(r"/file_([0-9]+)", newest.path) if newest is not None else None
-        return int(found[1]) + 1 if found else 1
+        match = re.search(r"/file_([0-9]+)", newest.path) if newest is not None else None
+        return int(match[1]) + 1 if match else 1
 
     def at_path(self, path: str) -> StoredFile | None:
         """The file that getFile gave this path for."""
@@ -97,12 +97,12 @@ class FileStore:
                 raise bad_request(f"wrong file identifier/HTTP URL specified: there is no file {value[9:]}")
             return self.store(upload, kind)
         if value in call.fetched:
-            found = call.fetched[value]
-            if isinstance(found, ApiError):
-                raise found
-            if kind == "photo" and image_size(found.data) is None:
+            fetched = call.fetched[value]
+            if isinstance(fetched, ApiError):
+                raise fetched
+            if kind == "photo" and image_size(fetched.data) is None:
                 raise bad_request("wrong type of the web page content")
-            return self.store(found, kind)
+            return self.store(fetched, kind)
         stored = self.world.files.get(value)
         if stored is None:
             raise bad_request("wrong file identifier/HTTP URL specified")

@@ -43,14 +43,14 @@ class Journal:
         """Entries numbered above `since`, oldest first, at most `limit` (0: all), whose fields have the
         wanted values.
         """
-        found: list[dict[str, Any]] = []
+        lines: list[dict[str, Any]] = []
         for line in self._lines[max(since - self._base, 0) :]:
             entry = orjson.loads(line)
             if all(entry.get(name) == value for name, value in wanted.items()):
-                found.append(entry)
-                if limit and len(found) >= limit:
+                lines.append(entry)
+                if limit and len(lines) >= limit:
                     break
-        return found
+        return lines
 
     def raw(self, since: int = 0) -> bytes:
         """The same as one JSON array, without decoding anything."""

@@ -42,22 +42,22 @@ def reply_markup(call: Call) -> tuple[JSON | None, JSON | None]:
 def _rows(rows: Any, button: Any) -> list[list[JSON]]:
     if not isinstance(rows, list):
         raise bad_request('field "inline_keyboard" must be of type Array')
-    made = []
+    keyboard = []
     for row in rows:
         if not isinstance(row, list):
             raise bad_request('field "inline_keyboard" must be an Array of Arrays')
         if line := [button(item) for item in row]:
-            made.append(line)
-    if sum(map(len, made)) > MAX_BUTTONS:
+            keyboard.append(line)
+    if sum(map(len, keyboard)) > MAX_BUTTONS:
         raise bad_request("REPLY_MARKUP_TOO_LONG")
-    return made
+    return keyboard
 
 
 def _inline(rows: Any) -> JSON | None:
-    made = _rows(rows, _button)
-    if made:
-        check_keyboard({"inline_keyboard": made})
-    return {"inline_keyboard": made} if made else None
+    keyboard = _rows(rows, _button)
+    if keyboard:
+        check_keyboard({"inline_keyboard": keyboard})
+    return {"inline_keyboard": keyboard} if keyboard else None
 
 
 def _plain(button: Any) -> JSON:
@@ -79,22 +79,22 @@ def _button(button: Any) -> JSON:
         raise bad_request(wrong + 'Field "text" must be of type String')
     if not text.strip():
         raise bad_request("inline keyboard button text must be non-empty")
-    made: JSON = {"text": text}
+    described: JSON = {"text": text}
     if isinstance(button.get("url"), str) and button["url"]:
-        made["url"] = _address(button["url"])
+        described["url"] = _address(button["url"])
     elif isinstance(button.get("callback_data"), str) and button["callback_data"]:
         if len(button["callback_data"].encode()) > CALLBACK_BYTES:
             raise bad_request("BUTTON_DATA_INVALID")
-        made["callback_data"] = button["callback_data"]
+        described["callback_data"] = button["callback_data"]
     else:
         action = next((name for name in OTHER_ACTIONS if name in button), None)
         if action is None:
             raise bad_request(wrong + "Text buttons are unallowed in the inline keyboard")
-        made[action] = button[action]
+        described[action] = button[action]
     for extra in ("style", "icon_custom_emoji_id"):
         if extra in button:
-            made[extra] = button[extra]
-    return made
+            described[extra] = button[extra]
+    return described
 
 
 def _address(url: str) -> str:

@@ -105,11 +105,11 @@ def change_membership(
     }
     bot = world.bots_by_id.get(user_id)
     if bot is not None:
-        world.tell(bot, "my_chat_member", change, f"my {actor}")
+        world.queue_update(bot, "my_chat_member", change, f"my {actor}")
     for member_id in list(chat.members):
         watcher = world.bots_by_id.get(member_id)
         if watcher is not None and watcher is not bot and chat.is_admin(member_id):
-            world.tell(watcher, "chat_member", change, f"member {chat.id}")
+            world.queue_update(watcher, "chat_member", change, f"member {chat.id}")
     was, is_now = old.status in PRESENT, status in PRESENT
     if chat.type != "channel" and was != is_now:
         what = "new_chat_members" if is_now else "left_chat_member"
@@ -125,27 +125,27 @@ def _service(world: World, chat: Chat, content: JSON, actor: int, also: int = 0)
     for member_id in list(chat.members):
         bot = world.bots_by_id.get(member_id)
         if bot is not None and (chat.is_member(member_id) or member_id == also) and member_id != actor:
-            world.tell(bot, "message", record.message, f"chat {chat.id}")
+            world.queue_update(bot, "message", record.message, f"chat {chat.id}")
     return record.message
 
 
-def create_chat(world: World, wish: dict[str, Any]) -> Chat:
+def create_chat(world: World, fields: dict[str, Any]) -> Chat:
     """A group, supergroup or channel with its people and bots (`creator`, `admins`, `members`, `bots`,
     `anonymous`).
     """
-    bots = [world.bot(reference) for reference in wish.get("bots", [])]
-    creator = world.person(wish["creator"]) if "creator" in wish else next(iter(world.people.values()), None)
+    bots = [world.bot(reference) for reference in fields.get("bots", [])]
+    creator = world.person(fields["creator"]) if "creator" in fields else next(iter(world.people.values()), None)
     if creator is None:
         raise invalid("there is nobody to create it")
-    admins = [world.person(reference) for reference in wish.get("admins", [])]
-    members = [world.person(reference) for reference in wish.get("members", [])]
-    hidden = {world.person(reference).id for reference in wish.get("anonymous", [])}
+    admins = [world.person(reference) for reference in fields.get("admins", [])]
+    members = [world.person(reference) for reference in fields.get("members", [])]
+    hidden = {world.person(reference).id for reference in fields.get("anonymous", [])}
     chat = world.add_chat(
-        wish.get("type", "group"),
-        wish.get("title", "Group"),
-        wish.get("username", ""),
-        wish.get("id", 0),
-        bool(wish.get("is_forum", False)),
+        fields.get("type", "group"),
+        fields.get("title", "Group"),
+        fields.get("username", ""),
+        fields.get("id", 0),
+        bool(fields.get("is_forum", False)),
     )
     chat.members[creator.id] = Member("creator", creator.id in hidden)
     for person in admins:

@@ -102,7 +102,7 @@ def _post(world: World, chat: Chat, person: Person, content: JSON, reply_to: int
     return record
 
 
-def say(world: World, person: Person, chat: Chat, text: str, reply_to: int = 0, thread_id: int = 0) -> Record:
+def write(world: World, person: Person, chat: Chat, text: str, reply_to: int = 0, thread_id: int = 0) -> Record:
     """Type a text and send it. Raises ControlError when this person could not."""
     shown, entities = format_text(text, "", None)
     if not is_visible(shown) or len(shown) > MAX_TEXT:
@@ -117,7 +117,7 @@ def start(world: World, person: Person, bot: Bot, payload: str = "") -> Record:
     if chat.blocked:
         block(world, person, bot, blocked=False)
     payload = payload if PAYLOAD.fullmatch(payload) else ""
-    return say(world, person, chat, f"/start {payload}".strip())
+    return write(world, person, chat, f"/start {payload}".strip())
 
 
 def start_in_group(world: World, person: Person, bot: Bot, chat: Chat, payload: str = "") -> Record:
@@ -126,7 +126,7 @@ def start_in_group(world: World, person: Person, bot: Bot, chat: Chat, payload: 
     if not chat.is_member(bot.id):
         change_membership(world, chat, bot.id, "member", person.id)
     payload = payload if PAYLOAD.fullmatch(payload) else ""
-    return say(world, person, chat, f"/start@{bot.username} {payload}".strip())
+    return write(world, person, chat, f"/start@{bot.username} {payload}".strip())
 
 
 def block(world: World, person: Person, bot: Bot, *, blocked: bool = True) -> None:
@@ -146,7 +146,7 @@ def block(world: World, person: Person, bot: Bot, *, blocked: bool = True) -> No
         "old_chat_member": status[not blocked],
         "new_chat_member": status[blocked],
     }
-    world.tell(bot, "my_chat_member", change, f"my {person.id}")
+    world.queue_update(bot, "my_chat_member", change, f"my {person.id}")
     world.show("block", chat, blocked=blocked)
 
 
@@ -186,7 +186,7 @@ def press(world: World, person: Person, chat: Chat, message_id: int, data: str |
     bot = world.bots_by_id.get(record.sender)
     if bot is None:
         raise invalid("this message is not a bot's")
-    world.tell(bot, "callback_query", query, f"button {person.id}")
+    world.queue_update(bot, "callback_query", query, f"button {person.id}")
     return pressed
 
 

@@ -60,12 +60,12 @@ def origin(chat: Chat, record: Record) -> JSON:
     message = record.message
     if "forward_origin" in message:
         return dict(message["forward_origin"])
-    made: JSON = {"date": message["date"]}
+    described: JSON = {"date": message["date"]}
     if chat.type == "channel":
-        return {"type": "channel", **made, "chat": message["chat"], "message_id": message["message_id"]}
+        return {"type": "channel", **described, "chat": message["chat"], "message_id": message["message_id"]}
     if "sender_chat" in message:
-        return {"type": "chat", **made, "sender_chat": message["sender_chat"]}
-    return {"type": "user", **made, "sender_user": message["from"]}
+        return {"type": "chat", **described, "sender_chat": message["sender_chat"]}
+    return {"type": "user", **described, "sender_user": message["from"]}
 
 
 def _external(chat: Chat, record: Record) -> JSON:
@@ -76,7 +76,7 @@ def _external(chat: Chat, record: Record) -> JSON:
     return reply | {name: message[name] for name in MEDIA if name in message}
 
 
-def _said(record: Record) -> tuple[str, list[JSON]]:
+def _text_of(record: Record) -> tuple[str, list[JSON]]:
     """Text or caption of a message, with the entities that a quote keeps."""
     message = record.message
     name = "text" if "text" in message else "caption"
@@ -85,7 +85,7 @@ def _said(record: Record) -> tuple[str, list[JSON]]:
 
 
 def _whole(record: Record) -> JSON:
-    text, entities = _said(record)
+    text, entities = _text_of(record)
     if not text:
         return {}
     quote: JSON = {"text": text[:MAX_QUOTED], "position": 0}
@@ -114,7 +114,7 @@ def _quote(world: World, call: Call, record: Record, parameters: JSON) -> JSON:
     if not text or len(text) > MAX_QUOTED or not _has_part(record, text, entities):
         raise bad_request("QUOTE_TEXT_INVALID")
     position = whole_number(parameters.get("quote_position"))
-    if not 0 <= position <= utf16_length(_said(record)[0]):
+    if not 0 <= position <= utf16_length(_text_of(record)[0]):
         position = 0
     elif not mode:
         position += len(given) - len(given.lstrip(" \n"))
@@ -123,7 +123,7 @@ def _quote(world: World, call: Call, record: Record, parameters: JSON) -> JSON:
 
 
 def _has_part(record: Record, part: str, wanted: list[JSON]) -> bool:
-    text, entities = _said(record)
+    text, entities = _text_of(record)
     size, begin = utf16_length(part), text.find(part)
     while begin >= 0:
         offset = utf16_length(text[:begin])

@@ -8,7 +8,7 @@ from simulator.errors import bad_request
 from simulator.model import JSON
 
 ENTITY_BYTES = 9_500
-"""Of all entities of a text together, as they are packed on the wire."""
+"""Of all entities of a text together, as they are packed for the connection."""
 KEYBOARD_BYTES = 10_000
 """Of an inline keyboard's JSON."""
 _WORD = 4

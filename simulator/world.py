@@ -129,24 +129,24 @@ class World:
     def person(self, reference: int | str) -> Person:
         """A person by id or username. Raises ControlError 404."""
         if isinstance(reference, str):
-            found = int(reference) if reference.isdecimal() else self.find_name(reference)
+            person_id = int(reference) if reference.isdecimal() else self.find_name(reference)
         else:
-            found = reference
-        if not isinstance(found, int) or found not in self.people:
+            person_id = reference
+        if not isinstance(person_id, int) or person_id not in self.people:
             raise not_found("this person")
-        return self.people[found]
+        return self.people[person_id]
 
     def group(self, reference: int | str) -> Chat:
         """A group, supergroup or channel by id or username. Raises ControlError 404."""
-        found: int | None
+        chat_id: int | None
         if isinstance(reference, str):
             number = re.fullmatch(r"-\d+", reference)
-            found = int(reference) if number else self.find_name(reference)
+            chat_id = int(reference) if number else self.find_name(reference)
         else:
-            found = reference
-        if not isinstance(found, int) or found not in self.groups:
+            chat_id = reference
+        if not isinstance(chat_id, int) or chat_id not in self.groups:
             raise not_found("this chat")
-        return self.groups[found]
+        return self.groups[chat_id]
 
     def private_chat(self, bot: Bot, person: Person) -> Chat:
         """Their conversation; a new one has not been started."""
@@ -231,7 +231,7 @@ class World:
 
     # ---- what bots hear
 
-    def tell(self, bot: Bot, kind: str, payload: Any, queue: str) -> None:
+    def queue_update(self, bot: Bot, kind: str, payload: Any, queue: str) -> None:
         """Queue an update for one bot."""
         self.changes += 1
         self.inboxes[bot.id].add(kind, payload, queue, self.settings.update_lifetime)
@@ -247,7 +247,7 @@ class World:
         for member_id in list(chat.members):
             bot = self.bots_by_id.get(member_id)
             if bot is not None and chat.is_member(member_id) and self._sees(bot, chat, record):
-                self.tell(bot, kind, record.message, f"chat {chat.id}")
+                self.queue_update(bot, kind, record.message, f"chat {chat.id}")
 
     def _sees(self, bot: Bot, chat: Chat, record: Record) -> bool:
         if chat.type in ("private", "channel") or not bot.privacy or chat.is_admin(bot.id):

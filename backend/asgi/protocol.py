@@ -2,32 +2,38 @@
 
 A request costs three times as much as an ASGI call with a scope, a task and four messages than as what it is: a few
 headers and a small body, in one read or two. One that is not (a body that dawdles or is large, another address, a wrong
-secret) goes the ordinary way from its beginning. The application works the same with the server's own protocols, only
-slower.
+secret) goes the ordinary way from its beginning. The application works the same with uvicorn's own protocols, only
+slower: they take the place of this one where `WEB_PROTOCOL=uvicorn` says so, or a name is missing that it stands on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from asyncio import TimerHandle
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
-
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from backend.asgi.limits.head_limits import BETWEEN, LimitedProtocol
 from backend.asgi.responses import Headers
 from backend.asgi.webhooks.fast_path import next_request_id
+from backend.compat import uvicorn
+from backend.compat.uvicorn import STATUS_LINE, AutoHTTPProtocol, HttpToolsProtocol
+from backend.core import config
+from backend.core.logging import get_logger
 
 if TYPE_CHECKING:
     from backend.asgi.webhooks.endpoint import Webhooks
     from backend.services.senders.webhook_verifier import WebhookTarget
+
+log = get_logger(__name__)
 
 _PATIENCE_SECONDS = 0.25
 """For the rest of a body: many clients write it apart from the headers."""
 _MAX_HELD = 64 * 1024
 
 
-class Protocol(LimitedProtocol):
+class FastProtocol(LimitedProtocol):
     """One connection. `_held` has the pieces of the body of a request that may be taken at once."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -143,7 +149,7 @@ class FastRequest:
 
     __slots__ = ("_protocol", "began", "disconnected", "keep_alive", "message_event", "response_complete", "route")
 
-    def __init__(self, protocol: Protocol, route: str) -> None:
+    def __init__(self, protocol: FastProtocol, route: str) -> None:
         self._protocol = protocol
         self.route = route
         self.began = time.perf_counter()
@@ -187,3 +193,25 @@ def _lines(headers: Headers) -> bytes:
         _known.clear()
     _known[id(headers)] = headers, lines
     return lines
+
+
+def choose() -> type[asyncio.Protocol]:
+    """The protocol of this process: ours, unless the setting or a changed library stands against it."""
+    if _is_set_to_uvicorn():
+        log.warning("web_protocol", protocol="uvicorn", reason="setting")
+        return AutoHTTPProtocol
+    if missing := uvicorn.missing():
+        log.error("web_protocol", protocol="uvicorn", reason="missing_names", names=missing)
+        return AutoHTTPProtocol
+    return FastProtocol
+
+
+def _is_set_to_uvicorn() -> bool:
+    """Whether the environment asks for uvicorn's protocol. A malformed one is told when the application starts."""
+    with suppress(config.ConfigurationError):
+        settings = config.load(need=())
+        return settings.web_protocol == "uvicorn"
+    return False
+
+
+Protocol = choose()

@@ -123,7 +123,7 @@ class MessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class ButtonPressed:
-    """Somebody pressed a button of ours. `chat` and `message_id` are None where the provider no longer
+    """Somebody pressed one of our buttons. `chat` and `message_id` are None where the provider no longer
     tells."""
 
     callback_id: str
@@ -181,7 +181,7 @@ class MessageDeleted:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptReceived:
-    """What became of a message of ours, found by the provider's id of it alone.
+    """What became of one of our messages, found by the provider's id of it alone.
 
     `code` and `detail` say why it failed. `client_ref` is our own id of the operation, where the provider echoes it.
     `category` and `is_free` are the price's.
@@ -199,7 +199,7 @@ class ReceiptReceived:
 
 @dataclass(frozen=True, slots=True)
 class WatermarkReceived:
-    """All messages of ours in a chat up to this moment have reached a state."""
+    """All our messages in a chat up to this moment have reached a state."""
 
     chat: Chat
     state: Literal["delivered", "read"]

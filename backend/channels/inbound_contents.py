@@ -32,7 +32,7 @@ class ContactCard:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The answer to a message with buttons, a list or a form of ours. `id` is what we gave with the choice, `values`
+    """The answer to a message with buttons, a list or a form from here. `id` is what we gave with the choice, `values`
     the fields of a form."""
 
     kind: Literal["button", "list", "form"]

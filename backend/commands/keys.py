@@ -36,7 +36,7 @@ def lookup_key() -> None:
 @group.command("rotate")
 @click.option("--batch", type=click.IntRange(1, 10_000), default=500, show_default=True, help="Rows per transaction.")
 def rotate(batch: int) -> None:
-    """Encrypt everything anew under the first key.
+    """Encrypt everything again under the first key.
 
     Can be stopped at any time and run again: what is done stays done.
     """

@@ -96,6 +96,8 @@ class Settings(BaseModel):
 
     web_threads: int = Field(default=8, ge=1, le=256)
     """How many requests one web process computes at a time."""
+    web_protocol: Literal["own", "uvicorn"] = "own"
+    """How the web process reads HTTP; read by `backend.asgi.protocol` before there are settings."""
     # How much of the engine one process takes on.
     dispatch_connections: int = Field(default=32, ge=1, le=512)
     egress_allow_private: bool = False
@@ -164,6 +166,21 @@ class Settings(BaseModel):
         if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
             raise ValueError("is not one of DEBUG INFO WARNING ERROR CRITICAL")
         return value.upper()
+
+    def secret_values(self) -> list[str]:
+        """The values that no log may hold: the fields that stay out of the settings' own repr."""
+        hidden = [name for name, field in Settings.model_fields.items() if not field.repr]
+        values = [str(getattr(self, name)) for name in hidden]
+        values += [bot.token for bot in self.telegram_bot_configs]
+        return [part for value in values for part in value.split(",") if part]
+
+    def for_sqlalchemy(self) -> dict[str, Any]:
+        """What the database's extension reads from an application's configuration."""
+        return {
+            "SQLALCHEMY_DATABASE_URI": self.database_url,
+            # Parameters can hold secrets and people's texts: they stay out of error messages, and so out of logs.
+            "SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": True},
+        }
 
     @property
     def webhook_base_url(self) -> str:

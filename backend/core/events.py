@@ -7,24 +7,20 @@ An error of a subscriber is the publisher's: what happened and what follows from
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 
 class Event:
-    """Base of all events. Each is a frozen dataclass in the package `events` module of the feature it belongs to."""
+    """Base of all events. Each is a frozen dataclass in the module `events` of the feature that it is about."""
 
     __slots__ = ()
 
 
 E = TypeVar("E", bound=Event)
-_subscribers: dict[type[Event] | str, list[Callable[..., Any]]] = {}
+_subscribers: dict[type[Event], list[Callable[[Any], Any]]] = {}
 
 
-@overload
-def subscribe(kind: type[E], function: Callable[[E], Any]) -> Callable[[E], Any]: ...
-@overload
-def subscribe(kind: str, function: Callable[..., Any]) -> Callable[..., Any]: ...
-def subscribe(kind: type[Event] | str, function: Callable[..., Any]) -> Callable[..., Any]:
+def subscribe(kind: type[E], function: Callable[[E], Any]) -> Callable[[E], Any]:
     """Has `function` called with every later event of this class; subscribing twice changes nothing."""
     listening = _subscribers.setdefault(kind, [])
     if function not in listening:
@@ -32,18 +28,19 @@ def subscribe(kind: type[Event] | str, function: Callable[..., Any]) -> Callable
     return function
 
 
-def unsubscribe(kind: type[Event] | str, function: Callable[..., Any]) -> None:
+def unsubscribe(kind: type[E], function: Callable[[E], Any]) -> None:
     """Takes a subscription back; nothing happens where there is none. For tests."""
     listening = _subscribers.get(kind, [])
     if function in listening:
         listening.remove(function)
 
 
-def publish(event: Event | str, /, **values: Any) -> None:
+def subscribers_of(kind: type[Event]) -> tuple[Callable[[Any], Any], ...]:
+    """Who is called with events of this class, in order."""
+    return tuple(_subscribers.get(kind, ()))
+
+
+def publish(event: Event) -> None:
     """Calls all subscribers of the event's class; whatever one of them raises reaches the caller."""
-    if isinstance(event, str):
-        for function in tuple(_subscribers.get(event, ())):
-            function(**values)
-        return
-    for function in tuple(_subscribers.get(type(event), ())):
+    for function in subscribers_of(type(event)):
         function(event)

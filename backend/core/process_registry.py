@@ -27,7 +27,6 @@ FORGOTTEN_AFTER: Final = 16
 """Seconds: a process that missed three turns is gone."""
 _ALL: Final = "switchboard:processes"
 _ONE: Final = "switchboard:process:"
-_started = time.time()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def report(role: str, *, live: int = 0) -> None:
         role,
         socket.gethostname(),
         os.getpid(),
-        round(_started, 3),
+        round(own.create_time(), 3),
         round(time.time(), 3),
         round(times.user + times.system, 3),
         own.memory_info().rss,

@@ -14,15 +14,40 @@ from typing import Any, Final
 
 from sqlalchemy import ForeignKey, Join, Lateral, Table, TableClause
 from sqlalchemy.dialects.postgresql.dml import OnConflictDoUpdate
+from sqlalchemy.dialects.postgresql.ext import DistinctOnClause
 from sqlalchemy.orm import Mapped, QueryableAttribute, mapped_column
 from sqlalchemy.sql import ClauseElement, Select, visitors
+from sqlalchemy.sql.base import ExecutableOption
 from sqlalchemy.sql.dml import Insert, Update, UpdateBase
-from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement, TextClause
-from sqlalchemy.sql.selectable import AliasedReturnsRows, SelectBase, TextualSelect
-from sqlalchemy.sql.util import extract_first_column_annotation
+from sqlalchemy.sql.elements import (
+    BinaryExpression,
+    BindParameter,
+    ClauseList,
+    ColumnClause,
+    ColumnElement,
+    ElementList,
+    Extract,
+    FrameClause,
+    GroupedElement,
+    OrderByList,
+    TextClause,
+    TypeClause,
+    UnaryExpression,
+)
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import custom_op
+from sqlalchemy.sql.selectable import (
+    AliasedReturnsRows,
+    CompoundSelect,
+    ForUpdateArg,
+    SelectBase,
+    TextualSelect,
+    Values,
+)
+
+from backend.compat import sqlalchemy as compat
 
 COLUMN: Final = "workspace_id"
-_ENTITY: Final = "parententity"
 _NONE: Final[frozenset[Any]] = frozenset()
 _HARMLESS: Final = re.compile(r"\*|\d+")  # count(*), exists(select 1)
 
@@ -57,7 +82,24 @@ class Verdict:
 
 
 def examine(statement: Any) -> Verdict:
-    """Walks a SELECT, UPDATE, DELETE or any other statement but an INSERT, subqueries included."""
+    """What a SELECT, UPDATE, DELETE or any other statement but an INSERT touches, subqueries included.
+
+    A statement of a shape that was checked before is not walked again. Do not change what is returned.
+    """
+    key = compat.cache_key(statement) if isinstance(statement, ClauseElement) else None
+    known = _verdicts.get(key) if key is not None else None
+    if known is not None:
+        return known
+    verdict = _examine(statement)
+    # An alias is a new object in each statement: a verdict that names one serves no other.
+    if key is not None and all(isinstance(source, Table) for source in verdict.unnamed):
+        if len(_verdicts) >= MAX_VERDICTS:
+            _verdicts.clear()
+        _verdicts[key] = verdict
+    return verdict
+
+
+def _examine(statement: Any) -> Verdict:
     walk = _Walk()
     if isinstance(statement, Select):
         walk.verdict.unnamed = walk.select(statement, _NONE)
@@ -66,6 +108,22 @@ def examine(statement: Any) -> Verdict:
     else:
         walk.expression(statement, _NONE, set())
     return walk.verdict
+
+
+MAX_VERDICTS: Final = 1000
+"""How many shapes of statements are remembered; a process has some hundreds."""
+_verdicts: dict[object, Verdict] = {}
+
+_SHAPES: Final = (
+    ColumnElement, ClauseList, ElementList, OrderByList, FrameClause, DistinctOnClause, GroupedElement, CompoundSelect,
+    Values, ForUpdateArg, TypeClause, ExecutableOption,
+)  # fmt: skip
+"""What an expression may be made of beside sources and subqueries: no other shape passes."""
+_RUNS_SQL: Final = re.compile(
+    r"(query|table|cursor|schema|database)_to_xml.*|dblink.*|ts_stat|ts_rewrite|pg_(read|ls|stat)_.*|lo_.*"
+)
+"""Functions of PostgreSQL that run SQL from a text, or read files."""
+_OPERATOR: Final = re.compile(r"[-+*/<>=~!@#%^&|?`]{1,6}")
 
 
 class _Walk:
@@ -78,21 +136,24 @@ class _Walk:
     def select(self, select: Select[Any], outer: frozenset[Any]) -> set[Any]:
         """Walks one SELECT, which may be correlated to `outer`; returns the sources it does not name."""
         named = self._named(select)
-        within = named.union(_correlated(select, outer) if named or select._from_obj else _NONE)
+        if compat.text_around(select):
+            self._fault("SQL as text")
+        within = named.union(_correlated(select, outer) if named or compat.from_objects(select) else _NONE)
         mentioned: set[Any] = set()
         # Without the FROM that follows from columns: those say themselves where they come from.
-        for child in super(Select, select).get_children(omit_attrs=("_correlate", "_correlate_except")):
+        for child in compat.parts_but_froms(select):
             self.expression(child, within, mentioned)
-        if mentioned and select._propagate_attrs.get("compile_state_plugin") != "orm":
+        if mentioned and not compat.is_orm(select):
             self._fault("a SELECT that names no entity")
         return mentioned - within
 
     def change(self, statement: UpdateBase) -> set[Any]:
         """Walks an UPDATE or DELETE; returns the sources beside the table it changes."""
-        within = frozenset((_source(statement.table._annotations.get(_ENTITY)),))
-        values = getattr(statement, "_values", None) or {}
+        if compat.text_around(statement):
+            self._fault("SQL as text")
+        within = frozenset((_source(compat.entity_of(statement.table)),))
         mentioned: set[Any] = set()
-        for child in (*statement.get_children(omit_attrs=("_values",)), *values.values()):
+        for child in (*compat.parts_but_values(statement), *compat.values_of(statement).values()):
             self.expression(child, within, mentioned)
         return mentioned - within
 
@@ -102,7 +163,7 @@ class _Walk:
         while stack:
             part = stack.pop()
             if isinstance(part, ColumnClause):
-                entity = part._annotations.get(_ENTITY)
+                entity = compat.entity_of(part)
                 if entity is not None:
                     stack.extend(self._mention(entity, mentioned))
                 elif part.is_literal:
@@ -124,25 +185,38 @@ class _Walk:
             elif isinstance(part, Join):
                 self._fault("a join that is not made by select().join()")
                 stack.extend(part.get_children())
-            else:
+            elif isinstance(part, _SHAPES) or not isinstance(part, ClauseElement):
+                self._check_words(part)
                 stack.extend(part.get_children())
+            else:
+                self._fault(f"a {type(part).__name__}")
+
+    def _check_words(self, part: Any) -> None:
+        """Refuses what brings words of its own into the SQL: functions that run them, operators, fields, hints."""
+        if isinstance(part, FunctionElement) and _RUNS_SQL.fullmatch(getattr(part, "name", "").lower()):
+            self._fault(f"the function {part.name}, which runs SQL or reads what is no table")
+        elif isinstance(part, BinaryExpression | UnaryExpression):
+            for operator in (part.operator, part.modifier) if isinstance(part, UnaryExpression) else (part.operator,):
+                if isinstance(operator, custom_op) and not _OPERATOR.fullmatch(operator.opstring.strip()):
+                    self._fault(f"the operator {operator.opstring}")
+        elif (isinstance(part, Extract) and not part.field.isidentifier()) or (
+            isinstance(part, CompoundSelect) and compat.text_around(part)
+        ):
+            self._fault("SQL as text")
 
     def _named(self, select: Select[Any]) -> frozenset[Any]:
         """The sources to which the ORM adds the session's criterion: the entities a SELECT names as such."""
-        entities = {extract_first_column_annotation(column, _ENTITY) for column in select._raw_columns}
-        entities.update(source._annotations.get(_ENTITY) for source in select._from_obj)
-        joins: list[Any] = list(select._setup_joins)
-        for earlier in select._memoized_select_entities:
-            joins.extend(earlier._setup_joins)
-        for target, _on, left, flags in joins:
-            if flags["full"]:
+        entities = {compat.first_entity_of(column) for column in compat.entities_selected(select)}
+        entities.update(compat.entity_of(source) for source in compat.from_objects(select))
+        for join in compat.joins(select):
+            if join.is_full:
                 self._fault("a full join, which keeps the rows that its condition leaves out")
-            if isinstance(target, QueryableAttribute):
-                entities.add(getattr(target, "_of_type", None) or target.property.entity)
+            if isinstance(join.target, QueryableAttribute):
+                entities.add(compat.narrowed_by(join.target) or join.target.property.entity)
             else:
-                entities.add(target._annotations.get(_ENTITY))
-            if left is not None:
-                entities.add(left._annotations.get(_ENTITY))
+                entities.add(compat.entity_of(join.target))
+            if join.left is not None:
+                entities.add(compat.entity_of(join.left))
         return frozenset(_source(entity) for entity in entities if entity is not None)
 
     def _mention(self, entity: Any, mentioned: set[Any]) -> list[Any]:
@@ -160,7 +234,7 @@ class _Walk:
         return [] if plain else [stands_for]
 
     def _table(self, table: Table, mentioned: set[Any]) -> None:
-        entity = table._annotations.get(_ENTITY)
+        entity = compat.entity_of(table)
         if entity is not None:
             self._mention(entity, mentioned)
         elif COLUMN in table.c:
@@ -169,7 +243,7 @@ class _Walk:
 
     def _alias(self, alias: AliasedReturnsRows, within: frozenset[Any], mentioned: set[Any]) -> None:
         """Walks an alias of a table, a subquery or a CTE: only LATERAL sees what stands around it."""
-        entity = alias._annotations.get(_ENTITY)
+        entity = compat.entity_of(alias)
         if entity is not None:
             self._mention(entity, mentioned)
         if isinstance(alias.element, Table):
@@ -195,11 +269,11 @@ def _source(entity: Any) -> Any:
 
 def _correlated(select: Select[Any], outer: frozenset[Any]) -> frozenset[Any]:
     """Which sources of the enclosing statement stay its own when a subquery mentions them."""
-    if select._correlate_except is not None:
+    if compat.correlates_except(select):
         return _NONE
-    if select._auto_correlate:
+    if compat.correlates_by_itself(select):
         return outer
-    return outer.intersection(_source(source._annotations.get(_ENTITY)) for source in select._correlate)
+    return outer.intersection(_source(compat.entity_of(source)) for source in compat.correlated_to(select))
 
 
 # --- changes ----------------------------------------------------------------------------------------------
@@ -207,11 +281,11 @@ def _correlated(select: Select[Any], outer: frozenset[Any]) -> frozenset[Any]:
 
 def insert_reads(statement: Insert, parameters: Any) -> bool:
     """Whether an INSERT takes anything from a query: no criterion is added inside of one."""
-    values = [*(statement._values or {}).values(), *statement._returning, *statement._independent_ctes]
-    changed = statement._post_values_clause
+    values = [*compat.values_of(statement).values(), *compat.returned(statement)]
+    changed = compat.on_conflict(statement)
     if isinstance(changed, OnConflictDoUpdate):
         values.extend((*dict(changed.update_values_to_set).values(), changed.update_whereclause))
-    for row in (*_many_values(statement), *_rows(parameters)):
+    for row in (*compat.rows_of(statement), *_rows(parameters)):
         values.extend(row.values())
     return statement.select is not None or any(isinstance(value, ClauseElement) and reads(value) for value in values)
 
@@ -223,12 +297,12 @@ def check_insert(statement: Insert, parameters: Any, workspace_id: int) -> None:
         raise TenancyError(f"an insert into {table.name} that reads from tables needs the system scope")
     if COLUMN not in table.c:
         return
-    for row in _many_values(statement) or [statement._values or {}]:
+    for row in compat.rows_of(statement) or [compat.values_of(statement)]:
         for extra in _rows(parameters) or [{}]:
             named = [*_workspaces(row, extra), *_workspaces(extra, extra)]
             if not named or any(value != workspace_id for value in named):
                 raise TenancyError(f"insert into {table.name} outside workspace {workspace_id}")
-    changed = statement._post_values_clause
+    changed = compat.on_conflict(statement)
     if isinstance(changed, OnConflictDoUpdate):
         if COLUMN not in {getattr(value, "name", value) for value in changed.inferred_target_elements or ()}:
             raise TenancyError(f"ON CONFLICT on {table.name} could meet a row of another workspace")
@@ -244,7 +318,7 @@ def check_change(statement: UpdateBase, parameters: Any, options: Mapping[str, A
     if isinstance(statement, Update):
         rows = _rows(parameters)
         extra = rows[0] if rows else {}
-        named = [*_workspaces(statement._values or {}, extra), *_workspaces(extra, extra)]
+        named = [*_workspaces(compat.values_of(statement), extra), *_workspaces(extra, extra)]
         if any(workspace != workspace_id for workspace in named):
             raise TenancyError(f"a row of {name} stays in its workspace")
 
@@ -256,10 +330,6 @@ def reads(value: ClauseElement) -> bool:
         or (isinstance(part, ColumnClause) and part.is_literal and not _HARMLESS.fullmatch(part.name))
         for part in visitors.iterate(value)
     )
-
-
-def _many_values(statement: Insert) -> list[Any]:
-    return [row for many in statement._multi_values for row in many]
 
 
 def _rows(parameters: Any) -> list[Mapping[str, Any]]:

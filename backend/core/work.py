@@ -73,7 +73,7 @@ class Work:
     one statement. One whose answer takes more than that answers itself, in the system scope, and leaves its transaction
     open; several that can be answered together name the function that does it (`asked_with`).
     `run` commits as it goes, stops soon after the turn is over, and returns how many things it did; it may die at any
-    point and begin anew in any process. `timed` says that the passing of time makes it due, so that the tick wakes it
+    point and begin again in any process. `timed` says that the passing of time makes it due, so that the tick wakes it
     and not the sweep. One that waits for other people's servers has a `pool`: its turn is then a thread, which is
     waited for until the turn is over and goes on by itself.
     """

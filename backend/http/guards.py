@@ -16,11 +16,13 @@ from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
+from backend.compat.apiflask import spec_of
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import Forbidden, Unauthorized
 from backend.http import idempotency, jwt, limits, unknown_fields
 from backend.services.auth import credentials
 from backend.services.auth.actor import READ, WRITE, Actor
+from backend.services.auth.attribution import Attribution
 
 PUBLIC_MAX_BODY = 256 * 1024
 """The largest body in bytes of a request that needs no credentials, unless its view says otherwise."""
@@ -55,8 +57,14 @@ class Guard:
 
 def actor() -> Actor:
     """Who is calling; only inside a view under `@access`."""
-    found: Actor = g.actor
-    return found
+    known: Actor = g.actor
+    return known
+
+
+def attribution() -> Attribution:
+    """Who is calling, for what keeps who did something; only inside a view under `@access`."""
+    caller = actor()
+    return Attribution("api", caller.label, caller.user_id)
 
 
 class _NeedsAnswer(Exception):
@@ -71,7 +79,7 @@ def ask_and_rerun(ask: Callable[[], Answer]) -> Answer:
     """Returns what `ask` does, after a rollback and a second run of the view: `ask` may be a network call.
 
     For a view that takes an `Idempotency-Key`, whose row is part of the transaction, and so cannot commit halfway. The
-    view is left, rolled back and run anew with the answer, therefore it asks before it writes, the same each time, and
+    view is left, rolled back and run again with the answer, therefore it asks before it writes, the same each time, and
     `ask` holds plain values only. What it raises reaches the caller, with nothing stored.
     """
     answers: list[Any] = g.answers
@@ -79,8 +87,8 @@ def ask_and_rerun(ask: Callable[[], Answer]) -> Answer:
     g.answers_used += 1
     if place == len(answers):
         raise _NeedsAnswer(ask)
-    found: Answer = answers[place]
-    return found
+    answer: Answer = answers[place]
+    return answer
 
 
 def bearer() -> str:
@@ -245,7 +253,7 @@ def mark(view: View, guard: Guard) -> View:
 
 
 def _run(guard: Guard, view: View, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:
-    declared: dict[str, Any] = getattr(view, "_spec", {})
+    declared = spec_of(view)
     takes_none = "response" in declared and "body" not in declared and not guard.any_body
     if takes_none and request.method not in ("GET", "HEAD"):
         queries = [schema for schema, place in declared.get("args", ()) if place == "query"]

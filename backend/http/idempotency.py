@@ -45,25 +45,25 @@ def once(caller: Actor, redact: tuple[str, ...], work: Callable[[], Response]) -
 
 def _request_hash() -> bytes:
     """What makes two requests the same: query and body, however the JSON is spaced or the form's boundary drawn."""
-    made = hashlib.sha256(request.query_string + b"\n")
+    digest = hashlib.sha256(request.query_string + b"\n")
     if request.is_json:
         value = bodies.read_json(request)
-        made.update(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+        digest.update(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
     elif request.mimetype == "multipart/form-data":
         for name, values in sorted(request.form.lists()):
-            made.update(json.dumps([name, values]).encode())
+            digest.update(json.dumps([name, values]).encode())
         for name, uploads in sorted(request.files.lists()):
             for upload in uploads:
                 content = _digest_of(upload)
-                made.update(json.dumps([name, upload.filename, upload.mimetype, content]).encode())
+                digest.update(json.dumps([name, upload.filename, upload.mimetype, content]).encode())
     else:
-        made.update(request.get_data(cache=True))
-    return made.digest()
+        digest.update(request.get_data(cache=True))
+    return digest.digest()
 
 
 def _digest_of(upload: FileStorage) -> str:
-    made = hashlib.sha256()
+    digest = hashlib.sha256()
     while block := upload.stream.read(1 << 16):
-        made.update(block)
+        digest.update(block)
     upload.stream.seek(0)
-    return made.hexdigest()
+    return digest.hexdigest()

@@ -20,6 +20,6 @@ def network() -> str:
 
 
 def count_refused_token() -> None:
-    """Counts a request whose token was looked at and refused, for its network. Raises TooManyRequests."""
+    """Counts a request whose token was checked and refused, for its network. Raises TooManyRequests."""
     if "Authorization" in request.headers:
         limits.count_anonymous(network(), limits.COST_REFUSED)

@@ -11,7 +11,7 @@ _MAX_ID = 2**63 - 1
 
 
 class IdConverter(IntegerConverter):
-    """`<int:...>`: a non-negative integer of 64 bits; anything else is no address of ours (404)."""
+    """`<int:...>`: a non-negative integer of 64 bits; anything else is not one of our addresses (404)."""
 
     regex = r"[0-9]{1,19}"
 

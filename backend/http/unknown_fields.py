@@ -36,25 +36,25 @@ def fault(path: str, name: str, known: Collection[str]) -> dict[str, Any]:
 
 def refusal(faults: list[dict[str, Any]]) -> Invalid:
     """The 422 for these faults, one of them an unknown field."""
-    first = next(one for one in faults if one["code"] == CODE)
+    first = next(fault for fault in faults if fault["code"] == CODE)
     return Invalid(CODE, first["message"], detail=faults)
 
 
 def nearest_name(name: str, known: Collection[str]) -> str | None:
     """The known name that looks most like this one; None where none does."""
-    plain = {one.replace("_", "").lower(): one for one in known}
-    found = difflib.get_close_matches(name[:_MAX_NAME].replace("_", "").replace("-", "").lower(), plain, 1, 0.5)
-    return plain[found[0]] if found else None
+    plain = {known_name.replace("_", "").lower(): known_name for known_name in known}
+    matches = difflib.get_close_matches(name[:_MAX_NAME].replace("_", "").replace("-", "").lower(), plain, 1, 0.5)
+    return plain[matches[0]] if matches else None
 
 
 def known_at(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
     """The names that the model knows at a place of its value, as Pydantic writes places."""
     models = [model]
     for part in place:
-        inner = [found for one in models for found in _below(one, part)]
+        inner = [below for candidate in models for below in _below(candidate, part)]
         # A number stands for an item of a list, and any other part that names no field for a key or an option.
         models = inner or models
-    return sorted({field.alias or name for one in models for name, field in one.model_fields.items()})
+    return sorted({field.alias or name for candidate in models for name, field in candidate.model_fields.items()})
 
 
 def refuse_unread(request: Request, known: Collection[str]) -> None:
@@ -71,10 +71,10 @@ def refuse_unread(request: Request, known: Collection[str]) -> None:
     if not isinstance(value, dict) or not value:
         return
     faults = [fault(name, name, known) for name in list(value)[:_MAX_NAMED]]
-    for one in faults:
-        one["message"] = f"This call takes no body: there is no field {one['field']}."
-        if one["nearest"] is not None:
-            one["message"] += f" {one['nearest']} goes into the address, as a query parameter."
+    for unread in faults:
+        unread["message"] = f"This call takes no body: there is no field {unread['field']}."
+        if unread["nearest"] is not None:
+            unread["message"] += f" {unread['nearest']} goes into the address, as a query parameter."
     raise refusal(faults)
 
 

@@ -76,7 +76,7 @@ class MessagePart(Tenant, Base):
     """What the provider holds of a message: one row per part it accepted.
 
     A part is found by the provider's id alone: within a `box` an id stands for one part of a workspace. The box is the
-    empty one for the sender's account; a supergroup or a channel, whose ids begin anew, has a box of its own.
+    empty one for the sender's account; a supergroup or a channel, whose ids begin again, has a box of its own.
     """
 
     __tablename__ = "message_parts"

@@ -35,7 +35,7 @@ class Post(HasId, Tenant, Base):
     """Where on the platform: `bot_name`, `bot_id`, `chat_id`, `page_id`, `ig_user_id`."""
     scheduled_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
-    """When it is looked at next; while `publishing` by a host application, until when its answer is awaited."""
+    """When it is due next; while `publishing` by a host application, until when its answer is awaited."""
     state: Mapped[str]
     reason: Mapped[str | None]
     error: Mapped[str | None]

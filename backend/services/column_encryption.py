@@ -37,8 +37,8 @@ def encrypt_plain(turn: JobTurn) -> int:
     moved = 0
     for model, plain, encrypted, empty in _COLUMNS:
         table: Table = model.__table__
-        while found := _move(table, table.c[plain], encrypted, empty):
-            moved += found
+        while batch := _move(table, table.c[plain], encrypted, empty):
+            moved += batch
             if turn.is_over():
                 turn.at = f"{table.name}.{plain}"
                 turn.go_on_later()
@@ -50,8 +50,8 @@ def _is_alone() -> bool:
     before = clock.now() - BESIDE_THE_OLD
     run = select(JobRun.id).where(JobRun.job == NAME, JobRun.state == "succeeded", JobRun.started_at < before)
     with system_scope(_WHY):
-        found: bool = db.session.execute(select(exists(run))).scalar_one()
-    return found
+        is_running: bool = db.session.execute(select(exists(run))).scalar_one()
+    return is_running
 
 
 def _move(table: Table, plain: Column[Any], encrypted: str, empty: Any) -> int:
@@ -63,8 +63,10 @@ def _move(table: Table, plain: Column[Any], encrypted: str, empty: Any) -> int:
             .with_for_update(skip_locked=True)
         ).all()
         for row_id, value in rows:
-            sealed = encrypt_json(value, table.name, encrypted, row_id)
-            db.session.execute(update(table).where(table.c.id == row_id).values({plain.name: empty, encrypted: sealed}))
+            ciphertext = encrypt_json(value, table.name, encrypted, row_id)
+            db.session.execute(
+                update(table).where(table.c.id == row_id).values({plain.name: empty, encrypted: ciphertext})
+            )
         db.session.commit()
     return len(rows)
 

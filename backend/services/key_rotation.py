@@ -1,4 +1,4 @@
-"""Encrypting everything anew under the first key, in batches, each committed: it can stop and go on anywhere."""
+"""Encrypting everything again under the first key, in batches, each committed: it can stop and go on anywhere."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SUFFIX: Final = "_encrypted"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One batch: how many values were encrypted anew, and how many no listed key opens."""
+    """One batch: how many values were encrypted again, and how many no listed key opens."""
 
     table: str
     column: str
@@ -76,8 +76,8 @@ def _rotate_batch(table: Table, column: Column[Any], after: int, batch: int) -> 
             unreadable += 1
             log.error("value_unreadable", table=table.name, column=column.name, row=values["id"])
             continue
-        sealed = keyring().encrypt(plain, **place)
-        db.session.execute(update(table).where(table.c.id == values["id"]).values({column.name: sealed}))
+        ciphertext = keyring().encrypt(plain, **place)
+        db.session.execute(update(table).where(table.c.id == values["id"]).values({column.name: ciphertext}))
         rotated += 1
     return Step(table.name, column.name, rotated, unreadable), rows[-1]._mapping["id"]
 

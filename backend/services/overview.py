@@ -33,7 +33,7 @@ NO_CODE: Final = "–"
 
 @dataclass(frozen=True, slots=True)
 class AttentionItem:
-    """One thing that somebody should look at. `kind` is a code with words in the console's catalog; `values` fill
+    """One thing that needs somebody. `kind` is a code with words in the console's catalog; `values` fill
     them; `about` is what it concerns, as (table, id)."""
 
     kind: str
@@ -64,11 +64,11 @@ class Figures:
     oldest_seconds: float
 
 
-def needs(workspace_id: int) -> list[AttentionItem]:
+def attention_items(workspace_id: int) -> list[AttentionItem]:
     """What needs somebody: switched-off bots, firing alerts, posts and messages whose outcome nobody knows, updates
     that could not be processed, failed messages. Bad ones first, each by age."""
-    found = [*_bots(workspace_id), *_alerts(), *_posts(), *_messages()]
-    return sorted(found, key=lambda need: (need.tone != "bad", need.since))
+    items = [*_bots(workspace_id), *_alerts(), *_posts(), *_messages()]
+    return sorted(items, key=lambda need: (need.tone != "bad", need.since))
 
 
 def unsent(

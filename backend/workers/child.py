@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -20,6 +21,8 @@ from backend.workers.supervisor import CANNOT_START
 
 log = get_logger(__name__)
 
+_application: Flask | None = None
+
 Loop = tuple[Callable[[], None], Callable[[], None]]
 """What runs a role, and what makes that end from another thread."""
 
@@ -31,7 +34,7 @@ def run(
 
     `name` is this process's own, `predecessor` that of the one in whose place it was started.
     """
-    configure(settings.log_level)
+    configure(settings.log_level, secrets=settings.secret_values())
     try:
         app, (work, stop) = _set_up(role, settings, name, predecessor)
     except Exception as error:
@@ -63,10 +66,18 @@ def queues_of(role: str) -> list[str]:
     return list(queue.QUEUES) if role == "jobs" else [role]
 
 
-def _set_up(role: str, settings: Settings, name: str | None, predecessor: str | None) -> tuple[Flask, Loop]:
-    from backend.app import create_app
+def prepare(settings: Settings) -> Flask:
+    """Makes this process's application, for itself and for the children that it forks. Opens no connection."""
+    global _application
+    from backend.services.dispatch import dispatcher as dispatcher
+    from backend.workers.application import create_worker_app
 
-    app = create_app(settings)
+    _application = create_worker_app(settings)
+    return _application
+
+
+def _set_up(role: str, settings: Settings, name: str | None, predecessor: str | None) -> tuple[Flask, Loop]:
+    app = _application or prepare(settings)
     if role == "dispatch":
         return app, _dispatching(app, settings, name, predecessor)
     return app, _working(app, queues_of(role))
@@ -95,6 +106,8 @@ def _keep_house(app: Flask, ending: threading.Event) -> None:
     """Tries a round of housekeeping every two seconds; so does every other worker process, and one of them does it."""
     with app.app_context():
         engine = for_loop(db.engine)
+    # Processes that were started together do not ask together: who comes a little later finds it done.
+    ending.wait(os.getpid() % 7 / 7 * rounds.SECONDS)
     while not ending.wait(rounds.SECONDS):
         try:
             with app.app_context():

@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 from backend.workers import parent_watchdog
 from backend.workers.stop_signals import StopSignals
+
+if TYPE_CHECKING:
+    from backend.core.config import Settings
 
 MISCONFIGURED = 2
 """The exit status of a start with a variable that is missing or malformed."""
@@ -43,6 +48,7 @@ def _run_child(role: str, parent: int, name: str | None, predecessor: str | None
 def _supervise(parser: argparse.ArgumentParser, named: Sequence[str]) -> int:
     from backend.core import config, startup
     from backend.core.logging import configure
+    from backend.workers import launching
     from backend.workers.supervisor import ROLES, SENSIBLE, Supervisor
 
     unknown = [role for role in named if role not in ROLES]
@@ -55,4 +61,13 @@ def _supervise(parser: argparse.ArgumentParser, named: Sequence[str]) -> int:
         print(f"worker.py: {error}", file=sys.stderr)
         return MISCONFIGURED
     configure(settings.log_level, sys.stderr)
-    return Supervisor(named or SENSIBLE).run()
+    if not launching.FORKS:
+        return Supervisor(named or SENSIBLE).run()
+    return Supervisor(named or SENSIBLE, launching.launch_fork(_run_child), partial(_prepare, settings)).run()
+
+
+def _prepare(settings: Settings) -> None:
+    """Imports and makes everything that the children use, so that they share it."""
+    from backend.workers import child
+
+    child.prepare(settings)

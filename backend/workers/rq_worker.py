@@ -8,17 +8,20 @@ from contextlib import suppress
 
 import redis
 from flask import Flask
-from rq import Queue, SimpleWorker
+from rq import Queue
 from rq.exceptions import DequeueTimeout, StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
+from backend.compat.rq import BareWorker
 from backend.core import queue
 from backend.core.logging import get_logger
 
 log = get_logger(__name__)
-_LOOK_SECONDS = 1
+_LOOK_SECONDS = 10
+"""How long one waiting for a job lasts. It is ended when the process is to stop."""
+_INTERRUPT_SECONDS = 0.05
 _REST_SECONDS = 1.0
 
 
@@ -27,12 +30,14 @@ def work(app: Flask, queue_names: Sequence[str], stopping: threading.Event) -> N
 
     A job is a wake-up that drains a batch of seconds, and lost ones are repeated by the sweep.
     """
+    interrupter = _Interrupter(stopping)
     while not stopping.is_set():
         store = queue.connection(timeout=None)
         try:
             queues = [Queue(queue_name, connection=store, serializer=JSONSerializer) for queue_name in queue_names]
             worker = _Worker(queues, connection=store, serializer=JSONSerializer, log_job_description=False)
             worker.app, worker.stopping = app, stopping
+            interrupter.worker = worker
             worker.work(with_scheduler=False, logging_level="WARNING")
             if not stopping.is_set():
                 log.warning("worker_loop_ended", lanes=list(queue_names))
@@ -46,6 +51,30 @@ def work(app: Flask, queue_names: Sequence[str], stopping: threading.Event) -> N
             with suppress(redis.RedisError, OSError):
                 store.close()
         stopping.wait(_REST_SECONDS)
+    interrupter.end()
+
+
+class _Interrupter:
+    """Ends a worker's waiting for a job when it is to stop: its connection is closed then, and only then."""
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self._stopping = stopping
+        self._ended = threading.Event()
+        self.worker: _Worker | None = None
+        # Where there is no thread to be had, the worker ends when its waiting does.
+        with suppress(RuntimeError):
+            threading.Thread(target=self._run, name="interrupt", daemon=True).start()
+
+    def end(self) -> None:
+        """Ends its thread."""
+        self._ended.set()
+
+    def _run(self) -> None:
+        self._stopping.wait()
+        while not self._ended.wait(_INTERRUPT_SECONDS):
+            worker = self.worker
+            if worker is not None and worker.is_waiting:
+                worker.connection.connection_pool.disconnect()
 
 
 def behind(queues: Sequence[Queue], served: Queue) -> list[Queue]:
@@ -53,14 +82,12 @@ def behind(queues: Sequence[Queue], served: Queue) -> list[Queue]:
     return [*(other for other in queues if other.name != served.name), served]
 
 
-class _Worker(SimpleWorker):
-    """Runs each job in an app context and looks every second whether it is to end."""
+class _Worker(BareWorker):
+    """Runs each job in an app context, and ends its waiting when it is to stop."""
 
     app: Flask
     stopping: threading.Event
-
-    def _install_signal_handlers(self) -> None:
-        """RQ's own handlers would replace those of the process."""
+    is_waiting = False
 
     def subscribe(self) -> None:
         """RQ's remote commands are not used, and their thread would be waited for at the end."""
@@ -69,7 +96,7 @@ class _Worker(SimpleWorker):
         """Runs one job here, in this process; the other queues are served before this one has its next."""
         with self.app.app_context():
             super().execute_job(job, queue)
-        self._ordered_queues = behind(self._ordered_queues, queue)
+        self.queues_in_turn = behind(self.queues_in_turn, queue)
 
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
@@ -94,9 +121,10 @@ class _Worker(SimpleWorker):
         raise StopRequested
 
     def _next(self) -> tuple[Job, Queue] | None:
+        self.is_waiting = True
         try:
             dequeued: tuple[Job, Queue] | None = self.queue_class.dequeue_any(
-                self._ordered_queues,
+                self.queues_in_turn,
                 _LOOK_SECONDS,
                 connection=self.connection,
                 job_class=self.job_class,
@@ -105,4 +133,6 @@ class _Worker(SimpleWorker):
             )
         except DequeueTimeout:
             return None
+        finally:
+            self.is_waiting = False
         return dequeued

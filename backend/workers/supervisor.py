@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 from backend.core.logging import get_logger
 from backend.core.queue import QUEUES
+from backend.workers.launching import ChildProcess, Launcher, launch_program
 
 SENSIBLE = ("dispatch", "jobs")
 ROLES = ("dispatch", "jobs", *QUEUES)
@@ -28,11 +27,18 @@ log = get_logger(__name__)
 
 
 class Supervisor:
-    """Watches one child process a role."""
+    """Watches one child process a role. `launch` starts one, `prepare` is called once before the first."""
 
-    def __init__(self, roles: Sequence[str]) -> None:
+    def __init__(
+        self,
+        roles: Sequence[str],
+        launch: Launcher = launch_program,
+        prepare: Callable[[], object] = lambda: None,
+    ) -> None:
         self._roles = list(dict.fromkeys(roles))
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._launch = launch
+        self._prepare = prepare
+        self._children: dict[str, ChildProcess] = {}
         self._names: dict[str, str] = {}
         self._died_at: dict[str, float] = {}
         self._tried_at: dict[str, float] = {}
@@ -43,6 +49,12 @@ class Supervisor:
         """Starts the children and watches them until told to stop. Returns the exit status: 0 for an orderly end."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        try:
+            self._prepare()
+        except Exception as error:
+            # Nothing outside the process is asked, so it would go the same way each time.
+            log.exception("worker_cannot_start", error=type(error).__name__)
+            return 1
         for role in self._roles:
             self._start(role)
         while not self._stopping:
@@ -56,15 +68,10 @@ class Supervisor:
         self._stopping = True
 
     def _start(self, role: str) -> None:
-        script = os.path.abspath(sys.argv[0])
         name = f"{socket.gethostname()}:{role}:{secrets.token_hex(8)}"
-        command = [sys.executable, script, "--child", role, "--parent", str(os.getpid()), "--name", name]
-        if role in self._names:
-            # It has ended, for we have waited for it: what it held need not run out first.
-            command += ["--instead-of", self._names[role]]
         try:
-            # Our own script under our own interpreter.
-            self._children[role] = subprocess.Popen(command)  # noqa: S603
+            # One that was there before has ended, for we have waited for it: what it held need not run out first.
+            self._children[role] = self._launch(role, name, self._names.get(role))
         except OSError as error:
             # The machine has no process or file handle left. Those that run go on; this one is tried again.
             log.error("worker_not_started", role=role, error=type(error).__name__, errno=error.errno)

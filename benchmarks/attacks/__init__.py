@@ -98,8 +98,8 @@ class Target:
         if answer.status >= 500 and answer.status not in _ALLOWED:
             self.wrong.append(f"{method} {path}: {answer.status}")
         with suppress(ValueError):
-            said = json.loads(raw)
-            return said if isinstance(said, dict) else {}
+            parsed = json.loads(raw)
+            return parsed if isinstance(parsed, dict) else {}
         return {}
 
     def at_once(self, functions: Iterable[Callable[[], object]]) -> None:

@@ -43,13 +43,13 @@ def _half_sent(target: Target) -> None:
     target.hold(_dialled(target, 1100, b"GET / HTTP/1.1\r\nX-A: "), 8)
 
 
-def _dialled(target: Target, count: int, said: bytes) -> list[socket.socket]:
-    made: list[socket.socket] = []
+def _dialled(target: Target, count: int, head: bytes) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
     for _ in range(count):
         with suppress(OSError):
-            made.append(target.dial())
-            made[-1].sendall(said)
-    return made
+            sockets.append(target.dial())
+            sockets[-1].sendall(head)
+    return sockets
 
 
 ATTACKS = (

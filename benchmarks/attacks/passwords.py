@@ -35,7 +35,9 @@ def _registrations(target: Target) -> None:
             body = {"email": email, "password": PASSWORD, "name": "R", "workspace": "R"}
             target.ask("POST", "/api/auth/register", body, anonymous=True, network=network)
 
-    target.at_once([lambda number=number, one=one: register(number, one) for number, one in enumerate(_NETWORKS)])
+    target.at_once(
+        [lambda number=number, address=address: register(number, address) for number, address in enumerate(_NETWORKS)]
+    )
 
 
 def _lock_out(target: Target) -> None:
@@ -48,9 +50,9 @@ def _lock_out(target: Target) -> None:
         ]
     )
     right = {"email": OTHER_EMAIL, "password": PASSWORD}
-    said = target.ask("POST", "/api/auth/login", right, token=target.others, patience=5)
-    if "access_token" not in said:
-        target.wrong.append(f"the right person: {said}")
+    answer = target.ask("POST", "/api/auth/login", right, token=target.others, patience=5)
+    if "access_token" not in answer:
+        target.wrong.append(f"the right person: {answer}")
 
 
 def _repeat(target: Target, path: str, body: dict[str, str], network: str = "127.0.0.1", times: int = 0) -> None:

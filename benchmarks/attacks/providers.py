@@ -9,7 +9,7 @@ _HANGS = "600000"
 
 
 def _diagnostics(target: Target) -> None:
-    """32 callers of one token look at the checklist while the provider hangs, again and again."""
+    """32 callers of one token ask for the checklist while the provider hangs, again and again."""
     target.on.provider("set", latency=_HANGS)
     try:
         rounds = 1 if target.quick else 3

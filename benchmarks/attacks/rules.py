@@ -28,10 +28,10 @@ def _previews(target: Target) -> None:
     rounds = 1 if target.quick else 3
     target.at_once(
         [
-            lambda one=one: [
-                target.ask("POST", "/api/alerts/silences/preview", {"matchers": one}) for _ in range(rounds)
+            lambda matcher=matcher: [
+                target.ask("POST", "/api/alerts/silences/preview", {"matchers": matcher}) for _ in range(rounds)
             ]
-            for one in matchers
+            for matcher in matchers
         ]
     )
 
@@ -39,13 +39,13 @@ def _previews(target: Target) -> None:
 def _silences(target: Target) -> None:
     """Silences with costly patterns are stored over 3,300 alerts, changed, and ended."""
     _alerts(target)
-    made: list[int] = []
+    silence_ids: list[int] = []
     for pattern in _STORED * 3:
         matchers = [{"label": "x", "op": "=~", "value": pattern}, {"label": "alertname", "op": "=~", "value": ".*A.*"}]
-        said = target.ask("POST", "/api/alerts/silences", {"matchers": matchers, "seconds": 3600})
-        made += [said["id"]] if isinstance(said.get("id"), int) else []
+        answer = target.ask("POST", "/api/alerts/silences", {"matchers": matchers, "seconds": 3600})
+        silence_ids += [answer["id"]] if isinstance(answer.get("id"), int) else []
         _alerts(target, 100)
-    for silence in made:
+    for silence in silence_ids:
         target.ask("DELETE", f"/api/alerts/silences/{silence}")
 
 

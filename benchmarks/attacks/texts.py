@@ -1,4 +1,4 @@
-"""Texts that cost the square of their length where each character is looked at beside all before it."""
+"""Texts that cost the square of their length where each character is compared with all before it."""
 
 from __future__ import annotations
 

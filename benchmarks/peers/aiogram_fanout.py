@@ -23,14 +23,14 @@ async def _main() -> None:
     loop = asyncio.get_running_loop()
     async with Bot("4400001:BENCH-not-a-real-token", session=session) as bot:
 
-        async def say(name: str, number: int) -> None:
+        async def send(name: str, number: int) -> None:
             async with gate:
                 await bot.send_message(20_000 + number, f"peer {name} {number}")
 
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         while name := (await loop.run_in_executor(None, sys.stdin.readline)).strip():
-            await asyncio.gather(*(say(name, number) for number in range(count)))
+            await asyncio.gather(*(send(name, number) for number in range(count)))
             sys.stdout.write("done\n")
             sys.stdout.flush()
 

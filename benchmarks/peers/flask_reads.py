@@ -72,9 +72,9 @@ def application(address: str, user_id: str) -> Flask:
 
 
 if __name__ == "__main__":
-    made = application(os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://"), sys.argv[2])
+    wrapped = application(os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://"), sys.argv[2])
     uvicorn.run(
-        cast(Any, WSGIMiddleware(cast(Any, made))),
+        cast(Any, WSGIMiddleware(cast(Any, wrapped))),
         port=int(sys.argv[1]),
         loop="uvloop",
         http="httptools",

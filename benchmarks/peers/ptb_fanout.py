@@ -33,7 +33,7 @@ async def _main() -> None:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
 
-        async def say(number: int) -> bool:
+        async def send(number: int) -> bool:
             async with gate:
                 try:
                     await bot.send_message(20_000 + number, f"peer {number}")
@@ -41,8 +41,8 @@ async def _main() -> None:
                     return False
                 return True
 
-        said = await asyncio.gather(*(say(number) for number in range(given.count)))
-    sys.stdout.write(f"{sum(said)}\n")
+        results = await asyncio.gather(*(send(number) for number in range(given.count)))
+    sys.stdout.write(f"{sum(results)}\n")
 
 
 if __name__ == "__main__":

@@ -48,20 +48,20 @@ def run(options: Options) -> Result:
             result.passes.append(_watch(on, others, attack, given, settle=3.0 if options.quick else _SETTLE))
     first, last = result.passes[0]["before_mib"], result.passes[-1]["after_mib"]
     result.add("memory after all of them / before the first", last / first, "", 1.1)
-    for one in result.passes:
-        name = one["name"]
-        result.add(f"{name}: another workspace's longest wait", one["api"]["longest_ms"], "ms", 1000)
-        result.add(f"{name}: a webhook's longest wait", one["webhook"]["longest_ms"], "ms", 500)
+    for figures in result.passes:
+        name = figures["name"]
+        result.add(f"{name}: another workspace's longest wait", figures["api"]["longest_ms"], "ms", 1000)
+        result.add(f"{name}: a webhook's longest wait", figures["webhook"]["longest_ms"], "ms", 500)
         result.add(
-            f"{name}: others refused", sum(len(one[who]["failed"]) for who in ("api", "webhook", "health")), "", 0
+            f"{name}: others refused", sum(len(figures[who]["failed"]) for who in ("api", "webhook", "health")), "", 0
         )
-        result.add(f"{name}: wrong answers to the attacker", len(one["wrong"]), "", 0)
-        result.add(f"{name}: the attacker's longest wait", one["slowest"], "s")
-        result.add(f"{name}: an update's longest wait to be processed", one["update_seconds"], "s")
-        result.add(f"{name}: memory before", one["before_mib"], "MiB")
-        result.add(f"{name}: memory at most", one["most_mib"], "MiB")
-        result.add(f"{name}: memory after / before", one["after_mib"] / one["before_mib"], "", 1.1)
-        result.add(f"{name}: on disk at most", one["disk_mib"], "MiB")
+        result.add(f"{name}: wrong answers to the attacker", len(figures["wrong"]), "", 0)
+        result.add(f"{name}: the attacker's longest wait", figures["slowest"], "s")
+        result.add(f"{name}: an update's longest wait to be processed", figures["update_seconds"], "s")
+        result.add(f"{name}: memory before", figures["before_mib"], "MiB")
+        result.add(f"{name}: memory at most", figures["most_mib"], "MiB")
+        result.add(f"{name}: memory after / before", figures["after_mib"] / figures["before_mib"], "", 1.1)
+        result.add(f"{name}: on disk at most", figures["disk_mib"], "MiB")
     return result
 
 
@@ -112,29 +112,29 @@ def _watch(on: Stage, others: str, attack: Attack, target: Target, *, settle: fl
             most["memory"] = max(most["memory"], web.memory_info().rss)
             most["disk"] = max(most["disk"], _on_disk(web.pid))
 
-    def look_at_updates() -> None:
+    def ask_for_updates() -> None:
         while not over.wait(0.5):
             most["update"] = max(most["update"], float(on.rows(_OLDEST_UPDATE)[0][0]))
 
-    looking = [threading.Thread(target=one, daemon=True) for one in (look, look_at_updates)]
+    looking = [threading.Thread(target=watcher, daemon=True) for watcher in (look, ask_for_updates)]
     command = [sys.executable, "-m", "benchmarks.callers"]
     asking = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert asking.stdin is not None
     asking.stdin.write(json.dumps({"port": on.port, "token": others, "secret": WEBHOOK_SECRET}) + "\n")
     asking.stdin.flush()
     time.sleep(1.0)
-    for one in looking:
-        one.start()
+    for watcher in looking:
+        watcher.start()
     begun = time.monotonic()
     attack.run(target)
     lasted = time.monotonic() - begun
     time.sleep(1.0)
-    said, _ = asking.communicate(timeout=120)
+    output, _ = asking.communicate(timeout=120)
     over.set()
-    for one in looking:
-        one.join()
+    for watcher in looking:
+        watcher.join()
     time.sleep(settle)
-    return json.loads(said) | {
+    return json.loads(output) | {
         "name": attack.name,
         "seconds": lasted,
         "wrong": target.wrong[:20],

@@ -68,8 +68,8 @@ def run(options: Options) -> Result:
         on.execute("CHECKPOINT")
         result.passes += [_round(on, small_bot, small, large_bot) for _ in range(options.passes)]
         held = _held(on, large_bot, held_batches)
-    for one in result.passes:
-        one["ratio"] = one["large_ms"] / one["small_ms"]
+    for figures in result.passes:
+        figures["ratio"] = figures["large_ms"] / figures["small_ms"]
     base = median_of(result.passes, "small_ms")
     label = f"{large[0]:,} and {large[1]:,} due / {SMALL[0]:,} and {SMALL[1]:,}"
     result.add(f"cost of a message: {label}", median_of(result.passes, "ratio"), "", 1.2)
@@ -122,12 +122,12 @@ def _round(on: Stage, small_bot: int, small: list[Chat], large_bot: int) -> dict
     few = _child(on, small_bot, _WARM + _MEASURED)
     on.environment["DATABASE_URL"] = large_url
     many = _child(on, large_bot, _WARM + _MEASURED)
-    found: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     for size, costs in (("small", few), ("large", many)):
         for step in ("claim", "complete"):
-            found[f"{size}_{step}_ms"] = statistics.median(costs[step][_WARM:])
-        found[f"{size}_ms"] = found[f"{size}_claim_ms"] + found[f"{size}_complete_ms"]
-    return found
+            figures[f"{size}_{step}_ms"] = statistics.median(costs[step][_WARM:])
+        figures[f"{size}_ms"] = figures[f"{size}_claim_ms"] + figures[f"{size}_complete_ms"]
+    return figures
 
 
 def _held(on: Stage, bot: int, batches: int) -> dict[str, Any]:
@@ -155,5 +155,5 @@ def _child(on: Stage, bot: int, batches: int) -> dict[str, list[float]]:
         stdout=subprocess.PIPE,
         check=True,
     )
-    said: dict[str, list[float]] = json.loads(done.stdout)
-    return said
+    figures: dict[str, list[float]] = json.loads(done.stdout)
+    return figures

@@ -56,7 +56,7 @@ def run(options: Options) -> Result:
     result.add("rows of deliveries left", left, "", 0)
     result.add("queue's table and indexes: after / before", after / max(before, 1), "", 1.0)
     result.add("queue's table and indexes before", before / 1024, "KB")
-    result.add("queue's table and indexes at most", max(one["size"] for one in samples) / 1024, "KB")
+    result.add("queue's table and indexes at most", max(sample["size"] for sample in samples) / 1024, "KB")
     result.add("queue's table and indexes after", after / 1024, "KB")
     result.add("lost or doubled", len(verdict.lost) + len(verdict.doubled) + len(verdict.repeated), "", 0)
     result.add("messages", count)
@@ -89,7 +89,7 @@ def dispatcher(on: Stage) -> psutil.Process:
 
 def _verdict(on: Stage, sender_id: int) -> Verdict:
     rows = [row for row in on.messages([sender_id]) if row.text.startswith("run")]
-    return checker.match([one for one in on.entries() if one.text.startswith("run")], rows)
+    return checker.match([entry for entry in on.entries() if entry.text.startswith("run")], rows)
 
 
 def _size(on: Stage) -> int:
@@ -97,4 +97,4 @@ def _size(on: Stage) -> int:
 
 
 def _mean(samples: list[dict[str, Any]]) -> float:
-    return float(sum(one["rss"] for one in samples)) / max(1, len(samples))
+    return float(sum(sample["rss"] for sample in samples)) / max(1, len(samples))

@@ -42,7 +42,7 @@ def run(options: Options) -> Result:
                 | {f"aiogram_{name}": value for name, value in theirs.items()}
                 | {"ratio": ours["rate"] / theirs["rate"]}
             )
-    result.check_ceiling(max(one["product_rate"] for one in result.passes), ceiling)
+    result.check_ceiling(max(figures["product_rate"] for figures in result.passes), ceiling)
     passes = result.passes
     result.add("throughput: product / aiogram's fan-out", median_of(passes, "ratio"), "", 0.85, "more")
     result.add("CPU a message outside PostgreSQL", median_of(passes, "product_cpu_ms"), "ms", 2.0)
@@ -50,7 +50,7 @@ def run(options: Options) -> Result:
     result.add("CPU a message: aiogram", median_of(passes, "aiogram_cpu_ms"), "ms")
     result.add("product", median_of(passes, "product_rate"), "messages/s")
     result.add("aiogram", median_of(passes, "aiogram_rate"), "messages/s")
-    result.add("lost or doubled, all passes", sum(not one["product_sound"] for one in passes), "", 0)
+    result.add("lost or doubled, all passes", sum(not figures["product_sound"] for figures in passes), "", 0)
     result.add("provider's ceiling", ceiling, "messages/s")
     return result
 
@@ -96,5 +96,5 @@ def _line(on: Stage) -> None:
 
 
 def _rate(entries: list[Entry]) -> float:
-    accepted = [one.at for one in entries if one.accepted]
+    accepted = [entry.at for entry in entries if entry.accepted]
     return (len(accepted) - 1) / ((max(accepted) - min(accepted)) / 1e9)

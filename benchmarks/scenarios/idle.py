@@ -64,18 +64,21 @@ def _measure(on: Stage, seconds: float) -> dict[str, Any]:
     pids = on.pids("web", "worker")
     log_begins = on.postgres.log_path.stat().st_size
     used, database = cpu.seconds(pids), cpu.seconds([on.postgres_pid])
+    before = _processes(pids)
     begun = time.monotonic()
     time.sleep(seconds)
     took = time.monotonic() - begun
     used, database = cpu.seconds(pids) - used, cpu.seconds([on.postgres_pid]) - database
     counted = _statements(on, log_begins)
     processes = _processes(pids)
+    for one, earlier in zip(processes, before, strict=True):
+        one["cpu_percent"] = (one["cpu"] - earlier["cpu"]) / took * 100
     return {
         "statements": sum(counted.values()) / took,
         "cpu_percent": (used + database) / took * 100,
         "postgres_percent": database / took * 100,
-        "pss_mb": sum(one["pss_mb"] for one in processes),
-        "rss_mb": sum(one["rss_mb"] for one in processes),
+        "pss_mb": sum(process["pss_mb"] for process in processes),
+        "rss_mb": sum(process["rss_mb"] for process in processes),
         "processes": processes,
         "by_statement": dict(counted.most_common(60)),
     }
@@ -85,16 +88,18 @@ def _statements(on: Stage, begins: int) -> Counter[str]:
     with on.postgres.log_path.open("rb") as log:
         log.seek(begins)
         lines = log.read().decode(errors="replace").splitlines()
-    found = [match.group(1) for line in lines if (match := _STATEMENT.match(line))]
-    return Counter(statement[:160] for statement in found)
+    statements = [match.group(1) for line in lines if (match := _STATEMENT.match(line))]
+    return Counter(statement[:160] for statement in statements)
 
 
 def _processes(pids: list[int]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    processes: list[dict[str, Any]] = []
     for pid in pids:
         for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
             memory = process.memory_full_info()
             pss = getattr(memory, "pss", memory.rss)
             command = " ".join(process.cmdline()[1:4])
-            found.append({"command": command, "pss_mb": pss / _MB, "rss_mb": memory.rss / _MB})
-    return found
+            times = process.cpu_times()
+            shown = {"command": command, "name": process.name(), "cpu": times.user + times.system}
+            processes.append(shown | {"pss_mb": pss / _MB, "rss_mb": memory.rss / _MB})
+    return processes

@@ -44,9 +44,9 @@ def run(options: Options) -> Result:
         replies = _replies(on, seeding, workspace_id, sender_id, chats, broadcast, 6.0 if options.quick else 60.0)
     result.add("event to acceptance at 20/s: median", median_of(result.passes, "median_ms"), "ms", 50.0)
     result.add("event to acceptance at 20/s: p99", median_of(result.passes, "p99_ms"), "ms", 200.0)
-    result.add("event to acceptance at 20/s: most", max(one["max_ms"] for one in result.passes), "ms")
+    result.add("event to acceptance at 20/s: most", max(figures["max_ms"] for figures in result.passes), "ms")
     result.add("the API's own answer: median", median_of(result.passes, "api_median_ms"), "ms")
-    result.add("answers 429", sum(one["refused"] for one in [*result.passes, replies]), "", 0)
+    result.add("answers 429", sum(figures["refused"] for figures in [*result.passes, replies]), "", 0)
     result.add("reply during a broadcast: p99", replies["p99_ms"], "ms", 1000.0)
     result.add("reply during a broadcast: median", replies["median_ms"], "ms")
     result.add("broadcast meanwhile, of the limit", replies["broadcast_ratio"])
@@ -60,10 +60,10 @@ def register(on: Stage) -> tuple[str, int]:
     connection = http.client.HTTPConnection("127.0.0.1", on.port, timeout=20)
     connection.request("POST", "/api/auth/register", json.dumps(body), {"Content-Type": "application/json"})
     answer = connection.getresponse()
-    said = json.loads(answer.read())
+    parsed = json.loads(answer.read())
     if answer.status != 201:
-        raise RuntimeError(f"registering: {answer.status} {said}")
-    return str(said["access_token"]), on.number("SELECT min(id) FROM workspaces")
+        raise RuntimeError(f"registering: {answer.status} {parsed}")
+    return str(parsed["access_token"]), on.number("SELECT min(id) FROM workspaces")
 
 
 def event_body(name: str) -> str:
@@ -78,7 +78,7 @@ def _events(on: Stage, token: str, people: list[int], name: str, seconds: float)
         port=on.port,
         path="/api/events",
         body=event_body(name),
-        values=[str(one) for one in people],
+        values=[str(entry) for entry in people],
         headers={"Authorization": f"Bearer {token}"},
         connections=8,
         rate=20.0,
@@ -100,7 +100,7 @@ def _events(on: Stage, token: str, people: list[int], name: str, seconds: float)
         "max_ms": waits[-1],
         "api_median_ms": done["median_ms"],
         "api_p99_ms": done["p99_ms"],
-        "refused": sum(one.status == 429 for one in entries),
+        "refused": sum(entry.status == 429 for entry in entries),
     }
 
 
@@ -125,22 +125,22 @@ def _replies(
     for thread in threads:
         thread.join()
     time.sleep(3.0)
-    entries = [one for one in on.entries() if one.bot == BOT]
+    entries = [entry for entry in on.entries() if entry.bot == BOT]
     waits = []
     for chat, at in sent.items():
-        answers = [one.at for one in entries if one.chat == chat and one.accepted and one.at >= at]
+        answers = [entry.at for entry in entries if entry.chat == chat and entry.accepted and entry.at >= at]
         if not answers:
             raise RuntimeError(f"chat {chat} got no reply")
         waits.append((min(answers) - at) / 1e6)
     waits.sort()
-    pace = checker.pace_of(entries, {one.text for one in entries if one.text.startswith("broadcast")})
+    pace = checker.pace_of(entries, {entry.text for entry in entries if entry.text.startswith("broadcast")})
     return {
         "p99_ms": percentile(waits, 99),
         "median_ms": percentile(waits, 50),
         "max_ms": waits[-1],
         "replies": len(waits),
         "broadcast_ratio": pace.ratio,
-        "refused": sum(one.status == 429 for one in entries),
+        "refused": sum(entry.status == 429 for entry in entries),
     }
 
 

@@ -69,8 +69,8 @@ def run(options: Options) -> Result:
     for name in ("bare", "idle", "busy"):
         result.add(f"webhooks: {name}", median_of(passes, f"{name}_rate"), "requests/s")
         result.add(f"CPU a webhook: {name}", median_of(passes, f"{name}_cpu_ms"), "ms")
-    result.add("memory of a connection (first pass)", max(one["kilobytes"] for one in passes), "KB")
-    result.add("changes that a connection missed", sum(one["missed"] for one in passes), "", 0)
+    result.add("memory of a connection (first pass)", max(figures["kilobytes"] for figures in passes), "KB")
+    result.add("changes that a connection missed", sum(figures["missed"] for figures in passes), "", 0)
     result.add("from the commit to the client, p99", median_of(passes, "lag_ms"), "ms")
     result.add("SIGTERM: until the last stream was told", ending["told"], "s", 2.0)
     result.add("SIGTERM: until the process was gone", ending["gone"], "s", 2.0)
@@ -87,9 +87,9 @@ def _register(on: Stage, number: int) -> str:
     }
     connection = http.client.HTTPConnection("127.0.0.1", on.port, timeout=30)
     connection.request("POST", "/api/auth/register", json.dumps(body), {"Content-Type": "application/json"})
-    said = json.loads(connection.getresponse().read())
+    answer = json.loads(connection.getresponse().read())
     connection.close()
-    return str(said["access_token"])
+    return str(answer["access_token"])
 
 
 def _webhooks(on: Stage, seconds: float) -> dict[str, float]:
@@ -120,10 +120,10 @@ class _Listeners:
 
     def _expect(self, what: str) -> dict[str, Any]:
         assert self._process.stdout is not None
-        said: dict[str, Any] = json.loads(self._process.stdout.readline())
-        if said["type"] != what:
-            raise RuntimeError(f"the listeners say {said}")
-        return said
+        line: dict[str, Any] = json.loads(self._process.stdout.readline())
+        if line["type"] != what:
+            raise RuntimeError(f"the listeners say {line}")
+        return line
 
     def heard(self, count: int) -> dict[str, Any]:
         """Waits until all have heard `count` changes, or for ten seconds: how many were missed, how late they came."""
@@ -132,7 +132,7 @@ class _Listeners:
         self._process.stdin.flush()
         return self._expect("heard")
 
-    def told(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """Waits until every stream has ended."""
         return self._expect("ended")
 
@@ -180,7 +180,7 @@ def _end(on: Stage, tokens: list[str], connections: int) -> dict[str, float]:
         web = on.processes["web"]
         begun = time.time()
         web.send_signal(signal.SIGTERM)
-        said = listeners.told()
+        report = listeners.report()
         web.wait(30)
         gone = time.time() - begun
-    return {"told": said["last"] - begun, "gone": gone, "untold": said["untold"]}
+    return {"told": report["last"] - begun, "gone": gone, "untold": report["untold"]}

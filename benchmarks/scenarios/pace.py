@@ -34,17 +34,17 @@ def run(options: Options) -> Result:
             result.passes.append(_pass(on, seeding, workspace_id, policy, wide, tail=not options.quick and number == 0))
         result.passes.append(_peer(on, wide))
     by_policy = {
-        name: [one for one in result.passes if one.get("policy") == name and one["by"] == "product"]
+        name: [figures for figures in result.passes if figures.get("policy") == name and figures["by"] == "product"]
         for name in ("blocking", "bucket")
     }
     strict, bucket = by_policy["blocking"], by_policy["bucket"]
     result.add("strict, blocking: of the limit", median_of(strict, "ratio"), "", 0.97, "more")
-    result.add("strict, blocking: worst pass", min(one["ratio"] for one in strict), "")
+    result.add("strict, blocking: worst pass", min(figures["ratio"] for figures in strict), "")
     result.add("token bucket: of the limit", median_of(bucket, "ratio"), "", 0.99, "more")
     product = strict + bucket
-    result.add("answers 429, all passes", sum(one["refused"] for one in product), "", 0)
-    result.add("limits exceeded by the log (strict passes)", sum(one["over_paced"] for one in strict), "", 0)
-    result.add("lost or doubled, all passes", sum(not one["sound"] for one in product), "", 0)
+    result.add("answers 429, all passes", sum(figures["refused"] for figures in product), "", 0)
+    result.add("limits exceeded by the log (strict passes)", sum(figures["over_paced"] for figures in strict), "", 0)
+    result.add("lost or doubled, all passes", sum(not figures["sound"] for figures in product), "", 0)
     peer = result.passes[-1]
     result.add("python-telegram-bot's AIORateLimiter: of the limit", peer["ratio"])
     result.add("python-telegram-bot's AIORateLimiter: answers 429", peer["refused"])
@@ -70,7 +70,7 @@ def _pass(on: Stage, seeding: Seeding, workspace_id: int, policy: str, wide: int
     seeding.messages(chats[:-2], steady)
     seeding.nudge()
     wait_for(on.settled, 180, "the messages of a pass")
-    entries = [one for one in on.entries() if one.bot == bot]
+    entries = [entry for entry in on.entries() if entry.bot == bot]
     verdict = checker.match(entries, on.messages([sender_id]))
     burst = BOT_RATE if policy == "bucket" else 0
     pace = checker.pace_of(entries, steady)
@@ -87,7 +87,7 @@ def _pass(on: Stage, seeding: Seeding, workspace_id: int, policy: str, wide: int
 
 
 def _peer(on: Stage, wide: int) -> dict[str, Any]:
-    """python-telegram-bot with its own rate limiter, at its defaults, saying the same."""
+    """python-telegram-bot with its own rate limiter, at its defaults, sending the same."""
     on.provider("reset")
     on.provider("set", policy="blocking", **DELAYS)
     process = on.peer("ptb_fanout", str(on.provider_port), str(wide), "--limited")
@@ -98,12 +98,12 @@ def _peer(on: Stage, wide: int) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         on.end("ptb_fanout")
     entries = on.entries()
-    pace = checker.pace_of(entries, {one.text for one in entries})
+    pace = checker.pace_of(entries, {entry.text for entry in entries})
     return {
         "by": "python-telegram-bot",
         "policy": "blocking",
         "ratio": pace.ratio,
         "seconds": pace.seconds,
-        "refused": sum(one.status == 429 for one in entries),
+        "refused": sum(entry.status == 429 for entry in entries),
         "over_paced": len(checker.over_pacing(entries)),
     }

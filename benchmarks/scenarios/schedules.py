@@ -37,7 +37,7 @@ def run(options: Options) -> Result:
             seeding.connection.execute(_PLAN, {"workspace": workspace_id, "due": due})
             seeding.connection.execute("ANALYZE schedules")
             result.passes.append(_round(on))
-    if any(one["fires"] != due or one["claimed"] != due for one in result.passes):
+    if any(figures["fires"] != due or figures["claimed"] != due for figures in result.passes):
         result.void.append(f"not each of {due} fired once")
     result.add(f"claiming {due:,} schedules of one minute", median_of(result.passes, "cpu"), "s of CPU", 5.0)
     result.add("of that, PostgreSQL", median_of(result.passes, "postgres"), "s of CPU")
@@ -49,7 +49,7 @@ def _round(on: Stage) -> dict[str, Any]:
     children = [
         subprocess.Popen(command, cwd=ROOT, env=on.variables(), stdout=subprocess.PIPE) for _ in range(_PROCESSES)
     ]
-    said = [json.loads(child.communicate()[0]) for child in children]
-    spent = {name: sum(one[name] for one in said) for name in ("claimed", "python", "postgres")}
+    reports = [json.loads(child.communicate()[0]) for child in children]
+    spent = {name: sum(report[name] for report in reports) for name in ("claimed", "python", "postgres")}
     fires = on.number("SELECT count(DISTINCT schedule_id) FROM schedule_fires")
     return spent | {"cpu": spent["python"] + spent["postgres"], "fires": fires}

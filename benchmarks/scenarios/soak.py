@@ -50,8 +50,8 @@ def run(options: Options) -> Result:
         reporter.start()
         updates.start()
         kills, campaign = _kill(on, seeding, audience, seconds)
-        for one in (reporter, updates):
-            one.stop()
+        for source in (reporter, updates):
+            source.stop()
         settled = _settle(on)
         result.passes = _judge(on, result, reporter, updates, kills, campaign, sender_id)
         result.add("settled after the end", settled, "s")
@@ -145,12 +145,17 @@ def _judge(
     lost = [name for name in reporter.accepted if name not in marked]
     explained = {checker.mark(row.text) for row in rows if row.state in ("failed", "canceled")}
     once = [row for row in rows if row.at_most_once]
-    verdict = checker.match([one for one in entries if one.text.startswith("once ")], once)
+    verdict = checker.match([record for record in entries if record.text.startswith("once ")], once)
     stored = {row.text for row in once}
     lost_updates = updates.sent - on.number("SELECT count(*) FROM webhook_events WHERE state = 'done'")
     repeats = sum(len(times) > 1 for times in marked.values())
     result.add("events lost", len([name for name in lost if name not in explained]), "", 0)
-    result.add("campaign messages lost", len(verdict.lost) + len([one for one in campaign if one not in stored]), "", 0)
+    result.add(
+        "campaign messages lost",
+        len(verdict.lost) + len([record for record in campaign if record not in stored]),
+        "",
+        0,
+    )
     result.add("doubled where forbidden", len(verdict.doubled), "", 0)
     result.add("contradictions between rows and provider", len(verdict.mistaken) + len(verdict.stray), "", 0)
     result.add("updates acknowledged and not processed", lost_updates, "", 0)
@@ -158,11 +163,11 @@ def _judge(
     events = sorted((at, marked[name][0]) for name, at in reporter.accepted.items() if name in marked)
     passes = _recoveries(kills, events, _replies(updates.begun, entries))
     for what, path in (("events", "recovery_s"), ("commands", "reply_s")):
-        each = sorted(one[path] for one in passes)
+        each = sorted(record[path] for record in passes)
         result.add(f"recovery of {what}: longest", max(each, default=0.0), "s", 10.0)
         result.add(f"recovery of {what}: median", percentile(each, 50) if each else 0.0, "s")
     for victim in VICTIMS:
-        its = [one["recovery_s"] for one in passes if one["victim"] == victim]
+        its = [record["recovery_s"] for record in passes if record["victim"] == victim]
         if its:
             result.add(f"recovery: longest of {len(its)} after {victim}", max(its), "s")
     result.add("kills", len(kills))
@@ -171,7 +176,7 @@ def _judge(
     result.add("campaign messages", len(once))
     result.add("campaign messages whose outcome is shown as unknown", len(verdict.unknown))
     result.add("notifications said again where that is allowed", repeats)
-    result.add("answers 429", sum(one.status == 429 for one in entries))
+    result.add("answers 429", sum(record.status == 429 for record in entries))
     if lost or verdict.lost or verdict.doubled or verdict.mistaken or verdict.stray:
         passes.append({"lost": lost[:50], "verdict": vars(verdict)})
     return passes
@@ -180,11 +185,19 @@ def _judge(
 def _replies(begun: list[tuple[int, int]], entries: list[checker.Entry]) -> list[tuple[int, int]]:
     """When each command was first sent, and when its chat next got an answer."""
     answers: dict[int, list[int]] = {}
-    for one in entries:
-        if one.accepted and one.method == "sendMessage" and "«" not in one.text and not one.text.startswith("once "):
-            answers.setdefault(one.chat, []).append(one.at)
-    found = [(at, min((said for said in answers.get(chat, ()) if said > at), default=0)) for at, chat in begun]
-    return sorted((at, said) for at, said in found if said)
+    for entry in entries:
+        if (
+            entry.accepted
+            and entry.method == "sendMessage"
+            and "«" not in entry.text
+            and not entry.text.startswith("once ")
+        ):
+            answers.setdefault(entry.chat, []).append(entry.at)
+    answered = [
+        (at, min((answered_at for answered_at in answers.get(chat, ()) if answered_at > at), default=0))
+        for at, chat in begun
+    ]
+    return sorted((at, answered_at) for at, answered_at in answered if answered_at)
 
 
 def _recoveries(
@@ -193,8 +206,10 @@ def _recoveries(
     """Seconds from each kill to the first acceptance of an event, and of an answer, that was asked for after it."""
     each: list[dict[str, Any]] = []
     for at, victim in kills:
-        told = [accepted for begun, accepted in events if begun > at]
+        accepted_at = [accepted for begun, accepted in events if begun > at]
         answered = [accepted for begun, accepted in replies if begun > at]
-        if told and answered:  # otherwise the traffic ended with this kill
-            each.append({"victim": victim, "recovery_s": (min(told) - at) / 1e9, "reply_s": (min(answered) - at) / 1e9})
+        if accepted_at and answered:  # otherwise the traffic ended with this kill
+            each.append(
+                {"victim": victim, "recovery_s": (min(accepted_at) - at) / 1e9, "reply_s": (min(answered) - at) / 1e9}
+            )
     return each

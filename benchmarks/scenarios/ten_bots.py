@@ -30,12 +30,12 @@ def run(options: Options) -> Result:
         for number in range(options.passes):
             with profile(options, on.pids("worker")[0], f"ten_bots-{number}"):
                 result.passes.append(_pass(on, seeding, workspace_id, each))
-    result.check_ceiling(max(one["rate"] for one in result.passes), ceiling)
+    result.check_ceiling(max(figures["rate"] for figures in result.passes), ceiling)
     result.add("slowest bot: of its limit", median_of(result.passes, "slowest"), "", 0.95, "more")
     result.add("median bot: of its limit", median_of(result.passes, "median"))
-    result.add("answers 429, all passes", sum(one["refused"] for one in result.passes), "", 0)
-    result.add("limits exceeded by the log, all passes", sum(one["over_paced"] for one in result.passes), "", 0)
-    result.add("lost or doubled, all passes", sum(not one["sound"] for one in result.passes), "", 0)
+    result.add("answers 429, all passes", sum(figures["refused"] for figures in result.passes), "", 0)
+    result.add("limits exceeded by the log, all passes", sum(figures["over_paced"] for figures in result.passes), "", 0)
+    result.add("lost or doubled, all passes", sum(not figures["sound"] for figures in result.passes), "", 0)
     result.add("CPU a message outside PostgreSQL", median_of(result.passes, "cpu_ms"), "ms")
     result.add("CPU a message in PostgreSQL", median_of(result.passes, "postgres_ms"), "ms")
     return result
@@ -56,9 +56,9 @@ def _pass(on: Stage, seeding: Seeding, workspace_id: int, each: int) -> dict[str
     verdict = checker.match(entries, on.messages([sender_id for sender_id, _ in bots]))
     ratios = []
     for _, bot in bots:
-        mine = [one for one in entries if one.bot == bot]
-        ratios.append(checker.pace_of(mine, {one.text for one in mine}).ratio)
-    span = (max(one.at for one in entries) - min(one.at for one in entries)) / 1e9
+        mine = [entry for entry in entries if entry.bot == bot]
+        ratios.append(checker.pace_of(mine, {entry.text for entry in mine}).ratio)
+    span = (max(entry.at for entry in entries) - min(entry.at for entry in entries)) / 1e9
     return {
         "ratios": ratios,
         "slowest": min(ratios),

@@ -27,9 +27,9 @@ class Traffic(threading.Thread):
         """Begins them until `stop`."""
         begun, number = time.monotonic(), 0
         while not self._stop_event.wait(max(0.0, begun + number * self._every - time.monotonic())):
-            thread = threading.Thread(target=self._one, args=(number,), daemon=True)
+            thread = threading.Thread(target=self._send, args=(number,), daemon=True)
             thread.start()
-            self._threads = [one for one in self._threads if one.is_alive()] + [thread]
+            self._threads = [started for started in self._threads if started.is_alive()] + [thread]
             number += 1
 
     def stop(self) -> None:
@@ -39,7 +39,7 @@ class Traffic(threading.Thread):
         for thread in self._threads:
             thread.join(_PATIENCE)
 
-    def _one(self, number: int) -> None:
+    def _send(self, number: int) -> None:
         raise NotImplementedError
 
     def _insist(self, path: str, body: dict[str, Any], headers: dict[str, str], wanted: int) -> None:
@@ -50,11 +50,11 @@ class Traffic(threading.Thread):
                 connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
                 connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"} | headers)
                 answer = connection.getresponse()
-                said = answer.read()
+                content = answer.read()
                 connection.close()
                 if answer.status == wanted:
                     return
-                seen = f"{answer.status} {said[:200]!r}"
+                seen = f"{answer.status} {content[:200]!r}"
             except (OSError, http.client.HTTPException) as error:
                 seen = repr(error)
             time.sleep(pause)
@@ -71,7 +71,7 @@ class EventReporter(Traffic):
         self._people = people
         self.accepted: dict[str, int] = {}
 
-    def _one(self, number: int) -> None:
+    def _send(self, number: int) -> None:
         name, begun = f"event {number}", time.monotonic_ns()
         data = {"platform": "x", "content": "soak", "error": f"«{name}»"}
         body = {"type": "post_failure", "user_id": self._people[number % len(self._people)], "data": data}
@@ -90,7 +90,7 @@ class UpdateSender(Traffic):
         self.sent = 0
         self.begun: list[tuple[int, int]] = []
 
-    def _one(self, number: int) -> None:
+    def _send(self, number: int) -> None:
         chat = self._chats[number % len(self._chats)]
         self.begun.append((time.monotonic_ns(), chat))
         person = {"id": chat, "is_bot": False, "first_name": "Sam"}

@@ -50,16 +50,16 @@ def run(options: Options) -> Result:
         wait_for(partial(_all_ended, on), 60, "the first update")
         _start_peers(on, ports, workspace_id)
         for number in range(options.passes):
-            one: dict[str, Any] = {}
+            figures: dict[str, Any] = {}
             for kind in _KINDS:
                 with profile(options, on.pids("worker")[0], f"updates-{kind}-{number}"):
-                    one |= {f"product_{kind}_{key}": value for key, value in _product(on, kind, options).items()}
+                    figures |= {f"product_{kind}_{key}": value for key, value in _product(on, kind, options).items()}
                 for name, port in ports.items():
-                    one |= {
+                    figures |= {
                         f"{name}_{kind}_{key}": value for key, value in _peer(on, name, port, kind, options).items()
                     }
-                one[f"vs_aiogram_{kind}"] = one[f"product_{kind}_rate"] / one[f"aiogram_{kind}_rate"]
-            result.passes.append(one)
+                figures[f"vs_aiogram_{kind}"] = figures[f"product_{kind}_rate"] / figures[f"aiogram_{kind}_rate"]
+            result.passes.append(figures)
         lost = on.number("SELECT count(*) FROM webhook_events WHERE state <> 'done'")
     _add_figures(result, lost)
     return result
@@ -107,7 +107,7 @@ def _product(on: Stage, kind: str, options: Options) -> dict[str, Any]:
     for worker in workers:
         worker.suspend()
     done = _send(on, on.port, "/telegram/webhook", kind, options)
-    before = cpu.seconds(one.pid for one in workers), cpu.seconds([on.postgres_pid])
+    before = cpu.seconds(process.pid for process in workers), cpu.seconds([on.postgres_pid])
     begun = time.monotonic()
     for worker in workers:
         worker.resume()
@@ -116,7 +116,7 @@ def _product(on: Stage, kind: str, options: Options) -> dict[str, Any]:
             raise TimeoutError("the worker does not come to an end")
         time.sleep(0.02)
     seconds = time.monotonic() - begun
-    used = cpu.seconds(one.pid for one in workers) - before[0], cpu.seconds([on.postgres_pid]) - before[1]
+    used = cpu.seconds(process.pid for process in workers) - before[0], cpu.seconds([on.postgres_pid]) - before[1]
     return _figures(done["requests"], seconds, *used)
 
 

@@ -44,20 +44,20 @@ def run(options: Options) -> Result:
         for name in ports:
             _throughput(on, name, ports[name], 1.0)  # warm
         for number in range(options.passes):
-            one: dict[str, Any] = {}
+            figures: dict[str, Any] = {}
             for name, port in ports.items():
                 with profile(options if name == "product" else Options(), on.pids("web")[0], f"webhook-{number}"):
-                    one |= {f"{name}_{key}": value for key, value in _throughput(on, name, port, seconds).items()}
+                    figures |= {f"{name}_{key}": value for key, value in _throughput(on, name, port, seconds).items()}
             for name, port in ports.items():
-                one[f"{name}_p99_ms"] = _tail(on, name, port, seconds)["p99_ms"]
-            result.passes.append(one)
+                figures[f"{name}_p99_ms"] = _tail(on, name, port, seconds)["p99_ms"]
+            result.passes.append(figures)
         for name in _PEERS:
             on.end(name)
         burst = _burst(on, 2.0 if options.quick else 10.0, 10.0 if options.quick else 60.0)
     passes = result.passes
-    for one in passes:
-        one["vs_aiogram"] = one["product_rate"] / one["aiogram_rate"]
-        one["vs_fastapi"] = one["product_rate"] / one["fastapi_rate"]
+    for figures in passes:
+        figures["vs_aiogram"] = figures["product_rate"] / figures["aiogram_rate"]
+        figures["vs_fastapi"] = figures["product_rate"] / figures["fastapi_rate"]
     result.add("throughput: product / aiogram's webhook server", median_of(passes, "vs_aiogram"), "", 1.0, "more")
     result.add("throughput: product / FastAPI + asyncpg", median_of(passes, "vs_fastapi"), "", 0.9, "more")
     for name in ports:

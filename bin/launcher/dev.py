@@ -104,7 +104,7 @@ class _Session:
         self._release = self._commands.pop("release", None)
         names = [*self._commands, "release", "bin/dev", *(["simulator"] if with_simulator else [])]
         self._console = Console(names=names)
-        self._said: list[str] = []
+        self._printed: list[str] = []
         self._webhook_stands = not with_simulator
         self._health = f"{env.web_address(environment)}/health"
 
@@ -132,12 +132,12 @@ class _Session:
             code, _ = await self._runner.once("release", self._release)
             if code != 0:
                 return self._give_up("the database could not be migrated")
-        code, self._said = await self._runner.once("demo", "flask demo create")
+        code, self._printed = await self._runner.once("demo", "flask demo create")
         return code == 0 or self._give_up("the demo workspace could not be made")
 
     def _give_up(self, why: str) -> bool:
         if not self._runner.is_stopping:
-            self._runner.say(why)
+            self._runner.report(why)
             self._runner.stop(1)
         return False
 
@@ -171,19 +171,19 @@ class _Session:
         elif env.needs_polling(self._environment):
             lines.append("Telegram     polled (SITE_URL is no public https address)")
         lines.append("Commands     bin/run flask --help")
-        if any(self._said):
-            lines += ["", *self._said]
+        if any(self._printed):
+            lines += ["", *self._printed]
         self._console.box(lines)
 
     async def _reload(self) -> None:
         """Start the processes again whose code changes."""
         if not reloading.is_available():
-            self._runner.say("changes of the code need a new start (bin/setup --dev brings what watches them)")
+            self._runner.report("changes of the code need a new start (bin/setup --dev brings what watches them)")
             return
         async for paths in reloading.changes(self._runner.stopping):
             names = sorted(reloading.concerned(paths) & self._runner.names)
             if names:
-                self._runner.say(f"changed code: starting {', '.join(names)} again")
+                self._runner.report(f"changed code: starting {', '.join(names)} again")
                 await asyncio.gather(*(self._runner.restart(name) for name in names))
 
     async def _answers(self, url: str) -> bool:
@@ -193,7 +193,7 @@ class _Session:
             if await asyncio.to_thread(_responds, url):
                 return True
             if time.monotonic() > late_at:
-                self._runner.say(f"{url} does not answer yet")
+                self._runner.report(f"{url} does not answer yet")
                 late_at += 30
             await self._runner.pause(0.1)
         return False

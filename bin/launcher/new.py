@@ -34,14 +34,14 @@ def main() -> int:
         print(__doc__)
         return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
     try:
-        made = kinds[sys.argv[1]](_checked(sys.argv[2]))
+        added = kinds[sys.argv[1]](_checked(sys.argv[2]))
     except CannotMake as error:
         print(f"bin/new: {error}", file=sys.stderr)
         return 1
     for command in (["check", "--quiet", "--fix", "--select", "I"], ["format", "--quiet"]):
-        ruff = [sys.executable, "-m", "ruff", *command, *_python(made)]
+        ruff = [sys.executable, "-m", "ruff", *command, *_python(added)]
         subprocess.run(ruff, cwd=ROOT, env=project_environment(), check=True)
-    print("\n".join(made))
+    print("\n".join(added))
     return 0
 
 
@@ -95,7 +95,7 @@ def new_job(name: str) -> list[str]:
     changes = {
         f"{_JOBS}/declarations.py": re.sub(
             r"MODULES = \(\n(.*?)\)\n",
-            lambda found: f"MODULES = (\n{_sorted_lines(found[1], f'    {name},')})\n",
+            lambda match: f"MODULES = (\n{_sorted_lines(match[1], f'    {name},')})\n",
             declarations,
             flags=re.DOTALL,
         ),

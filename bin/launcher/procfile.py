@@ -118,7 +118,7 @@ class Runner:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 loop.add_signal_handler(number, self._on_signal)
 
-    def say(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """A line of the runner itself."""
         self._console.line("bin/dev", text)
 
@@ -185,7 +185,7 @@ class Runner:
     def _on_signal(self) -> None:
         self._signals += 1
         if self._signals == 1:
-            self.say("stopping")
+            self.report("stopping")
         self.stop()
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
@@ -211,7 +211,7 @@ class Runner:
                 continue
             changed = self._changed.get(program.name)
             if changed is not None and time.monotonic() - started_at < BROKEN_WITHIN:
-                self.say(f"{program.name} {_describe(code)}: waiting for the next change of its code")
+                self.report(f"{program.name} {_describe(code)}: waiting for the next change of its code")
                 await self._next_change(changed)
                 continue
             self._died(program.name, _describe(code))
@@ -232,10 +232,10 @@ class Runner:
 
     def _died(self, name: str, how: str) -> None:
         if self._deaths.too_many(time.monotonic()):
-            self.say(f"{name} {how}: {self._deaths.limit} deaths in {self._deaths.window:.0f} s, stopping all")
+            self.report(f"{name} {how}: {self._deaths.limit} deaths in {self._deaths.window:.0f} s, stopping all")
             self.stop(1)
         else:
-            self.say(f"{name} {how}, starting it again")
+            self.report(f"{name} {how}, starting it again")
 
     async def _run(self, program: Program, lines: list[str] | None = None) -> int:
         if self.is_stopping:
@@ -264,7 +264,7 @@ class Runner:
                 os.close(end)
         if self.is_stopping:
             _terminate(process)
-        output, told = await self._listen(program.name, reading, lines)
+        output, announced = await self._listen(program.name, reading, lines)
         if program.once_running is not None:
             self.in_background(program.once_running())
         code = await process.wait()
@@ -272,7 +272,7 @@ class Runner:
         # What it started must not keep a port or the output.
         await asyncio.to_thread(watchdog.end_groups, {process.pid: signal.SIGTERM}, grace=2.0)
         watchdog.shared.forget(process.pid)
-        await asyncio.wait([told], timeout=1.0)
+        await asyncio.wait([announced], timeout=1.0)
         output.close()
         return code
 
@@ -288,7 +288,7 @@ class Runner:
         transport, protocol = await asyncio.get_running_loop().connect_read_pipe(
             lambda: _Lines(on_line), os.fdopen(reading, "rb", buffering=0)
         )
-        return transport, protocol.told
+        return transport, protocol.announced
 
 
 class _Lines(asyncio.Protocol):
@@ -297,7 +297,7 @@ class _Lines(asyncio.Protocol):
     def __init__(self, on_line: Callable[[bytes], None]) -> None:
         self._on_line = on_line
         self._rest = b""
-        self.told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.announced: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def data_received(self, data: bytes) -> None:
         *whole, self._rest = (self._rest + data).split(b"\n")
@@ -309,8 +309,8 @@ class _Lines(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._rest:
             self._on_line(self._rest)
-        if not self.told.done():
-            self.told.set_result(None)
+        if not self.announced.done():
+            self.announced.set_result(None)
 
 
 def _terminate(process: asyncio.subprocess.Process) -> None:

@@ -52,5 +52,5 @@ async def changes(stopping: asyncio.Event, root: Path = ROOT) -> AsyncIterator[s
     from watchfiles import awatch
 
     watched = [root / name for name in WATCHED if (root / name).exists()]
-    async for found in awatch(*watched, stop_event=stopping, debounce=_TOGETHER, step=50, recursive=True):
-        yield {Path(path) for _, path in found}
+    async for changed in awatch(*watched, stop_event=stopping, debounce=_TOGETHER, step=50, recursive=True):
+        yield {Path(path) for _, path in changed}

@@ -43,8 +43,8 @@ def main() -> int:
 def psql(arguments: list[str], environment: Mapping[str, str]) -> list[str]:
     """The command that opens the product's database with PostgreSQL's own client."""
     scheme, _, rest = environment["DATABASE_URL"].partition("://")
-    found = shutil.which("psql", path=environment["PATH"]) or str(client())
-    return [found, f"{scheme.split('+')[0]}://{rest}", *arguments]
+    program = shutil.which("psql", path=environment["PATH"]) or str(client())
+    return [program, f"{scheme.split('+')[0]}://{rest}", *arguments]
 
 
 if __name__ == "__main__":

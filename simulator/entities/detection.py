@@ -22,7 +22,7 @@ _MORE = (("mention", _MENTION, "@"), ("hashtag", _HASHTAG, "#"))
 
 def detect(text: str, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The given entities and those found in the text where no code, link or earlier finding lies."""
-    found = given
+    entities = given
     taken: list[tuple[int, int]] | None = None
     for kind, pattern, trigger in _PATTERNS + _MORE:
         if trigger not in text:
@@ -34,7 +34,7 @@ def detect(text: str, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
             offset = utf16_length(text[: match.start()])
             stop = offset + utf16_length(value)
             if taken is None:
-                found = list(given)
+                entities = list(given)
                 taken = [
                     (entity["offset"], entity["offset"] + entity["length"])
                     for entity in given
@@ -43,5 +43,5 @@ def detect(text: str, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
             if any(begin < stop and offset < end for begin, end in taken):
                 continue
             taken.append((offset, stop))
-            found.append({"offset": offset, "length": stop - offset, "type": kind})
-    return found
+            entities.append({"offset": offset, "length": stop - offset, "type": kind})
+    return entities

@@ -174,17 +174,17 @@ class _Parser:
         length = self.output.units - entity.offset
         if entity.kind == "TextUrl":
             shown = "".join(self.output.pieces[entity.piece :])
-            found = link_entity(self._address() if self._at("(") else shown, entity.offset, length)
+            closed = link_entity(self._address() if self._at("(") else shown, entity.offset, length)
         elif entity.kind == "CustomEmoji":
             if not self._at("("):
                 raise EntityError("The entity must contain a tg://emoji or tg://time URL")
-            found = emoji_or_time(self._address(), entity.offset, length)
+            closed = emoji_or_time(self._address(), entity.offset, length)
         else:
-            found = {"offset": entity.offset, "length": length, "type": KINDS[entity.kind]}
+            closed = {"offset": entity.offset, "length": length, "type": KINDS[entity.kind]}
             if entity.argument:
-                found["language"] = entity.argument
-        if found is not None and length:
-            self.entities.append(found)
+                closed["language"] = entity.argument
+        if closed is not None and length:
+            self.entities.append(closed)
 
     def _address(self) -> str:
         self.position += 1

@@ -49,17 +49,17 @@ def _apart(entities: list[JSON]) -> list[JSON]:
 
 
 def _styles(entities: list[JSON], holes: list[tuple[int, int]]) -> list[JSON]:
-    made = []
+    styles = []
     for style in STYLES:
         for start, stop in _joined([_span(entity) for entity in entities if entity["type"] == style]):
             for begin, end in holes:
                 if begin < stop and start < end:
                     if start < begin:
-                        made.append({"offset": start, "length": begin - start, "type": style})
+                        styles.append({"offset": start, "length": begin - start, "type": style})
                     start = end
             if start < stop:
-                made.append({"offset": start, "length": stop - start, "type": style})
-    return made
+                styles.append({"offset": start, "length": stop - start, "type": style})
+    return styles
 
 
 def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -74,7 +74,7 @@ def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _uncrossed(styles: list[JSON], borders: list[JSON]) -> list[JSON]:
     """Styles divided where they would reach over one end of another entity only."""
-    made: list[JSON] = []
+    uncrossed: list[JSON] = []
     spans = [_span(entity) for entity in borders]
     for style in sorted(styles, key=order):
         start, stop = _span(style)
@@ -82,6 +82,6 @@ def _uncrossed(styles: list[JSON], borders: list[JSON]) -> list[JSON]:
         cuts |= {begin for begin, end in spans if start < begin < stop < end}
         points = [start, *sorted(cuts), stop]
         for begin, end in pairwise(points):
-            made.append({**style, "offset": begin, "length": end - begin})
+            uncrossed.append({**style, "offset": begin, "length": end - begin})
             spans.append((begin, end))
-    return made
+    return uncrossed

@@ -32,7 +32,7 @@ def _may_go(record: Record) -> bool:
     return bool(_content(record)) and not record.message.get("has_protected_content")
 
 
-def _one(chat: Chat, call: Call, what: str, refused: str) -> Record:
+def _single(chat: Chat, call: Call, what: str, refused: str) -> Record:
     message_id = call.integer("message_id")
     if not message_id:
         raise bad_request("message identifier is not specified")
@@ -50,8 +50,8 @@ def _several(chat: Chat, call: Call, what: str) -> list[Record]:
         raise bad_request("message identifiers are not specified")
     if ids != sorted(set(ids)):
         raise bad_request("message identifiers must be in a strictly increasing order")
-    found = [record for message_id in ids if (record := record_of(chat, message_id)) is not None]
-    able = [record for record in found if _may_go(record)]
+    records = [record for message_id in ids if (record := record_of(chat, message_id)) is not None]
+    able = [record for record in records if _may_go(record)]
     if not able:
         raise bad_request(f"there are no messages to {what}")
     return able
@@ -64,7 +64,7 @@ def _forwarded(chat: Chat, record: Record) -> JSON:
 def forward_message(context: Context, call: Call) -> JSON:
     """Send a message again, with where it came from."""
     chat = _source(context, call)
-    record = _one(chat, call, "forward", "forwarded")
+    record = _single(chat, call, "forward", "forwarded")
     return send(context, call, [_forwarded(chat, record)])[0].message
 
 
@@ -77,7 +77,7 @@ def forward_messages(context: Context, call: Call) -> list[JSON]:
 
 def copy_message(context: Context, call: Call) -> JSON:
     """Send a message again as the bot's own, perhaps with another caption."""
-    content = _content(_one(_source(context, call), call, "copy", "copied"))
+    content = _content(_single(_source(context, call), call, "copy", "copied"))
     if "caption" in call.values and "text" not in content:
         explicit = call.listed("caption_entities", "MessageEntity")
         content = {name: value for name, value in content.items() if not name.startswith("caption")}

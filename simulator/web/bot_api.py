@@ -107,7 +107,7 @@ async def _form(request: web.Request, call: Call) -> None:
 
 async def _with_fault(engine: Engine, request: web.Request, call: Call, fault: Fault) -> web.Response:
     if fault.kind == "error":
-        raise _wished_error(engine, call, fault)
+        raise _requested_error(engine, call, fault)
     if fault.kind == "drop_before" or (fault.kind == "hang" and fault.accept == "never"):
         if fault.kind == "hang":
             await asyncio.sleep(fault.wait())
@@ -126,7 +126,7 @@ async def _with_fault(engine: Engine, request: web.Request, call: Call, fault: F
     return _json(body)
 
 
-def _wished_error(engine: Engine, call: Call, fault: Fault) -> ApiError:
+def _requested_error(engine: Engine, call: Call, fault: Fault) -> ApiError:
     parameters: dict[str, Any] = {}
     if fault.error_code == 429:
         parameters["retry_after"] = fault.retry_after

@@ -137,10 +137,10 @@ def list_faults(engine: Engine, body: Body, request: web.Request) -> JSON:
 
 def add_fault(engine: Engine, body: Body, request: web.Request) -> web.Response:
     """A rule; `bot` may be a username, `method` is written in any case."""
-    wish = dict(body.values)
-    if "bot" in wish:
-        wish["bot"] = engine.world.bot(body.reference("bot")).id
-    return reply(engine.faults.add(wish).describe(), 201)
+    fields = dict(body.values)
+    if "bot" in fields:
+        fields["bot"] = engine.world.bot(body.reference("bot")).id
+    return reply(engine.faults.add(fields).describe(), 201)
 
 
 def clear_faults(engine: Engine, body: Body, request: web.Request) -> JSON:

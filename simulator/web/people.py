@@ -17,7 +17,7 @@ def routes() -> list[web.RouteDef]:
     """Their addresses."""
     actions = {
         "start": start,
-        "say": say,
+        "say": write,
         "press": press,
         "block": lambda engine, body, request: block(engine, body, request, blocked=True),
         "unblock": lambda engine, body, request: block(engine, body, request, blocked=False),
@@ -117,11 +117,11 @@ def start(engine: Engine, body: Body, request: web.Request) -> JSON:
     return people.start(world, person, bot, payload).message
 
 
-def say(engine: Engine, body: Body, request: web.Request) -> JSON:
+def write(engine: Engine, body: Body, request: web.Request) -> JSON:
     """Send a text: `text`, `chat` (a bot or a group; default the first bot), `reply_to`, `thread_id`."""
     person = _person(engine, request)
     chat = _chat(engine, body, person)
-    return people.say(engine.world, person, chat, body.get("text", str), **_where(body)).message
+    return people.write(engine.world, person, chat, body.get("text", str), **_where(body)).message
 
 
 def _where(body: Body) -> dict[str, int]:
@@ -240,8 +240,8 @@ def transcript(engine: Engine, body: Body, request: web.Request) -> JSON:
 def set_member(engine: Engine, body: Body, request: web.Request) -> JSON:
     """Give a person or bot a place: `status`, `anonymous`, `title`, `can_send`, `forbidden`; `by` is who did it."""
     world, chat, reference = engine.world, _group(engine, request), request.match_info["member"]
-    found = int(reference) if reference.isdecimal() else world.find_name(reference)
-    member_id = found if found in world.bots_by_id else world.person(reference).id
+    person_id = int(reference) if reference.isdecimal() else world.find_name(reference)
+    member_id = person_id if person_id in world.bots_by_id else world.person(reference).id
     assert member_id is not None
     by = body.reference("by")
     actor = world.person(by).id if by is not None else _somebody(engine, chat)

@@ -103,13 +103,13 @@ def test_an_update_in_pieces_is_stored_whole_whichever_way_it_goes(
     """The first piece ends in the headers, between them and the body, and in the body."""
     monkeypatch.setattr(protocol, "_PATIENCE_SECONDS", patience)
     gone_on = threading.Event()
-    real = protocol.Protocol._fall_back
+    real = protocol.FastProtocol._fall_back
 
-    def go_on(self: protocol.Protocol) -> None:
+    def go_on(self: protocol.FastProtocol) -> None:
         real(self)
         gone_on.set()
 
-    monkeypatch.setattr(protocol.Protocol, "_fall_back", go_on)
+    monkeypatch.setattr(protocol.FastProtocol, "_fall_back", go_on)
     whole = request(2, more=LAST)
     body = whole.index(b"\r\n\r\n") + 4
     for cut in (body, body + 10, len(whole) - 1):
@@ -144,13 +144,13 @@ def test_one_that_goes_away_in_the_middle_leaves_nothing(known: Served, taken: l
 def test_a_stop_in_the_middle_of_an_update_waits_for_it(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "_PATIENCE_SECONDS", 60.0)
     begun, stopping, whole = threading.Event(), threading.Event(), request(2, more=LAST)
-    on_headers, stop = protocol.Protocol.on_headers_complete, protocol.Protocol.shutdown
+    on_headers, stop = protocol.FastProtocol.on_headers_complete, protocol.FastProtocol.shutdown
 
-    def headers(self: protocol.Protocol) -> None:
+    def headers(self: protocol.FastProtocol) -> None:
         on_headers(self)
         begun.set()
 
-    def shutdown(self: protocol.Protocol) -> None:
+    def shutdown(self: protocol.FastProtocol) -> None:
         stop(self)
         stopping.set()
 
@@ -160,8 +160,8 @@ def test_a_stop_in_the_middle_of_an_update_waits_for_it(app: Flask, monkeypatch:
 
     with serving(AsgiApplication(app)) as port:
         assert b" 200 OK" in hear(say(port, request(1, more=LAST)))
-        monkeypatch.setattr(protocol.Protocol, "on_headers_complete", headers)
-        monkeypatch.setattr(protocol.Protocol, "shutdown", shutdown)
+        monkeypatch.setattr(protocol.FastProtocol, "on_headers_complete", headers)
+        monkeypatch.setattr(protocol.FastProtocol, "shutdown", shutdown)
         connection = say(port, whole[:-5])
         assert begun.wait(SECONDS)
         sender = threading.Thread(target=send_the_rest, args=(connection,))

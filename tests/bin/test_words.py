@@ -1,4 +1,4 @@
-"""Identifiers, docstrings and comments use the standard terms of the field, in the folders that are done."""
+"""Identifiers, docstrings, comments and documents use the standard terms of the field."""
 
 from __future__ import annotations
 
@@ -12,33 +12,8 @@ from typing import Final
 
 import pytest
 
-BACKEND: Final = Path(__file__).resolve().parents[2] / "backend"
-FOLDERS: Final = (
-    "asgi",
-    "channels",
-    "commands",
-    "core",
-    "workers",
-    "services/automation_rules",
-    "services/bots",
-    "services/contacts",
-    "services/conversations",
-    "services/daily_summaries",
-    "services/delivery",
-    "services/dispatch",
-    "services/host_api",
-    "services/intake",
-    "services/linking",
-    "services/live",
-    "services/mail",
-    "services/notifications",
-    "services/outgoing_webhooks",
-    "services/posts",
-    "services/scheduled_messages",
-    "services/scheduling",
-    "services/senders",
-    "services/texts",
-)
+ROOT: Final = Path(__file__).resolve().parents[2]
+FOLDERS: Final = ("backend", "benchmarks", "bin", "simulator")
 COINED: Final = {
     "door": "webhook_target",
     "wish": "input, preference",
@@ -60,22 +35,47 @@ COINED: Final = {
     "everybody": "list_processes",
 }
 """Words that no identifier has, and what stands for them; also in the plural and with an ending."""
-OPAQUE: Final = frozenset({"one", "said", "told", "found", "made", "say"})
+OPAQUE: Final = frozenset({"one", "said", "told", "found", "made", "say", "living"})
 """Names that do not say what they hold or do."""
+STEMS: Final = frozenset({"reading", "wording", "reactions"})
+"""Names of modules that several services had, each for another thing."""
 IN_TEXT: Final = re.compile(
     r"(?i:\b(doors?|wish(es)?|hush(es|ed|ing)?|crews?|sealed|express|wires?|visitors?|telling|saying|entrance"
-    r"|tak(e|es|en|ing) up|look(s|ed|ing)? at|standing)\b)|\bMOST_"
+    r"|tak(e|es|en|ing) up(?! to\b)|look(s|ed|ing)? at|standing|anew|of ours)\b)|\bMOST_"
 )
 """The coined words in a sentence."""
-API_FIELDS: Final = frozenset({"hushed", "hushing"})
+API_FIELDS: Final = frozenset({"hushed", "hushing", "living"})
 """Fields of answers that stay for the programs that read them."""
 
 _ENDINGS: Final = re.compile(rf"(?:^|_)({'|'.join(COINED)})(?:s|es|ed|ing)?(?:_|$)")
 
 
 def modules() -> Iterator[Path]:
+    """Every module of the product and its tools, and every script in Python."""
     for folder in FOLDERS:
-        yield from sorted((BACKEND / folder).rglob("*.py"))
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix == ".py" or (path.suffix == "" and path.is_file() and _is_script(path)):
+                yield path
+
+
+def _is_script(path: Path) -> bool:
+    return re.match(rb"#!.*python", path.read_bytes()[:80]) is not None
+
+
+def documents() -> Iterator[Path]:
+    """Every document, the changelog and the records of decisions too."""
+    yield from sorted(ROOT.glob("*.md"))
+    yield from sorted((ROOT / "docs").rglob("*.md"))
+
+
+def prose_of(document: str) -> str:
+    """A document without code, in as many lines: names in it are what programs and people are given."""
+    without_blocks = re.sub(r"^```.*?^```", _blank_lines, document, flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"`[^`\n]*`", "", without_blocks)
+
+
+def _blank_lines(block: re.Match[str]) -> str:
+    return "\n" * block[0].count("\n")
 
 
 def identifiers(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -104,7 +104,7 @@ def replacement(name: str) -> str | None:
     """What stands for a name that is not a standard term; None where it is one."""
     if name in API_FIELDS:
         return None
-    if name in OPAQUE:
+    if name.lstrip("_") in OPAQUE:
         return "what it holds or does"
     if name.startswith(("MOST_", "_MOST_")):
         return "MAX_"
@@ -126,6 +126,7 @@ def replacement(name: str) -> str | None:
         ("at_most_once", None),
         ("outstanding", None),
         ("found", "what it holds or does"),
+        ("_found", "what it holds or does"),
         ("found_links", None),
         ("_wires", "connection"),
         ("firewall", None),
@@ -135,16 +136,20 @@ def test_the_list_knows_a_word_in_its_forms_and_nothing_else(name: str, expected
     assert replacement(name) == expected
 
 
-def test_every_folder_of_the_list_is_there() -> None:
-    assert [folder for folder in FOLDERS if not (BACKEND / folder).is_dir()] == []
+def test_code_in_a_document_is_no_prose() -> None:
+    document = "Look at it: `hushed`.\n```sh\nlook at this\n```\nIt takes up to a second, and is taken up.\n"
+    assert [match[0] for match in IN_TEXT.finditer(prose_of(document))] == ["Look at", "taken up"]
+    assert prose_of(document).count("\n") == document.count("\n")
 
 
 def test_identifiers_are_standard_terms() -> None:
     coined = []
     for path in modules():
-        where = path.relative_to(BACKEND)
+        where = path.relative_to(ROOT)
         names = [(1, path.stem), *identifiers(ast.parse(path.read_text(encoding="utf-8")))]
         coined += [f"{where}:{line} {name}: {better}" for line, name in names if (better := replacement(name))]
+        if path.stem in STEMS and path.parent.parent == ROOT / "backend" / "services":
+            coined.append(f"{where}: what it holds")
     assert coined == []
 
 
@@ -153,5 +158,13 @@ def test_docstrings_and_comments_have_no_coined_words() -> None:
     for path in modules():
         source = path.read_text(encoding="utf-8")
         for line, text in texts(source, ast.parse(source)):
-            coined += [f"{path.relative_to(BACKEND)}:{line} {word[0]}" for word in IN_TEXT.finditer(text)]
+            coined += [f"{path.relative_to(ROOT)}:{line} {word[0]}" for word in IN_TEXT.finditer(text)]
+    assert coined == []
+
+
+def test_documents_have_no_coined_words() -> None:
+    coined = []
+    for path in documents():
+        for number, line in enumerate(prose_of(path.read_text(encoding="utf-8")).splitlines(), 1):
+            coined += [f"{path.relative_to(ROOT)}:{number} {word[0]}" for word in IN_TEXT.finditer(line)]
     assert coined == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +73,15 @@ def test_a_field_s_error_is_told_under_its_own_code_or_the_general_one() -> None
     several = errors.Invalid.of_fields([fault, errors.field_error("name", "missing", "Needed.")])
     assert (several.code, [one["field"] for one in several.field_errors()]) == ("invalid", ["media.0.url", "name"])
     assert errors.Invalid("no_alerts", "There are none.").field_errors() == []
+
+
+def test_nobody_builds_a_field_s_error_by_hand() -> None:
+    backend = Path(errors.__file__).resolve().parents[1]
+    by_hand = []
+    for path in backend.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Dict):
+                keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
+                if sorted(map(str, keys)) == ["code", "field", "message"]:
+                    by_hand.append(str(path.relative_to(backend)))
+    assert by_hand == ["core/errors.py"]

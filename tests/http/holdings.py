@@ -163,7 +163,7 @@ def alert_template(caller: User) -> int:
 def file(caller: User) -> int:
     """An uploaded file's id."""
     with workspace_scope(caller.workspace_id):
-        return files.upload("user:1", caller.id, "notes.txt", io.BytesIO(b"some text\n")).id
+        return files.upload(factories.by("user:1", caller.id), "notes.txt", io.BytesIO(b"some text\n")).id
 
 
 def webhook(caller: User) -> int:
@@ -195,7 +195,7 @@ def rule(caller: User) -> int:
     webhook(caller)
     with workspace_scope(caller.workspace_id):
         fields = {"platforms": ["x"], "content": "Hello"}
-        return automation_rules.create("user:1", caller, fields, Timing("cron", cron="0 9 * * *")).id
+        return automation_rules.create(factories.by("user:1"), caller, fields, Timing("cron", cron="0 9 * * *")).id
 
 
 def scheduled_message(caller: User) -> int:
@@ -203,4 +203,4 @@ def scheduled_message(caller: User) -> int:
     name = bot(home(caller)).name
     fields = {"bot_name": name, "chat_ids": ["-5001"], "message": "Hello", "kind": "cron", "cron": "0 9 * * *"}
     with workspace_scope(caller.workspace_id):
-        return scheduled_messages.create("user:1", fields).message.id
+        return scheduled_messages.create(factories.by("user:1"), fields).message.id

@@ -125,7 +125,7 @@ def _page(_caller: User) -> Example:
     return Example(query={"limit": 2})
 
 
-@example("people.one")
+@example("people.show")
 def _person(caller: User) -> Example:
     return Example(path={"person_id": callers.member(holdings.home(caller), role="viewer").id})
 
@@ -147,7 +147,7 @@ def _issue(_caller: User) -> Example:
     return Example(json={"name": "A program", "scopes": ["read"]}, status=201)
 
 
-@example("tokens.one")
+@example("tokens.show")
 def _token(caller: User) -> Example:
     return Example(path={"token_id": holdings.token(caller)})
 
@@ -255,112 +255,6 @@ def _listen(_caller: User) -> Example:
     return Example(query={"topics": "messages"}, status=503)
 
 
-# --- alerts ----------------------------------------------------------------------------------------------
-
-
-@example("alerts.raise_alert")
-def _raise_alert(caller: User) -> Example:
-    body = {"title": f"Disk full {clock.unix()}", "labels": {"service": "db"}, "severity": "critical"}
-    foreign: list[dict[str, Any]] = [
-        {"json": body | {"photo": {"file_id": holdings.file(caller)}}},
-        {"json": body | {"bot_name": holdings.bot(holdings.home(caller)).name}},
-    ]
-    return Example(json=body, status=202, foreign=foreign)
-
-
-@example("alerts.alertmanager", "alerts.grafana")
-def _received(_caller: User) -> Example:
-    one = {"status": "firing", "labels": {"alertname": f"HighLoad {clock.unix()}"}, "fingerprint": str(clock.unix())}
-    return Example(json={"version": "4", "groupKey": f"{{}}:{clock.unix()}", "alerts": [one]}, status=202)
-
-
-@example("alerts.listing")
-def _alerts(caller: User) -> Example:
-    holdings.alert(caller)
-    return Example(query={"state": "open", "label": "service=db"})
-
-
-@example("alerts.show", "alerts.items", "alerts.ack", "alerts.unack", "alerts.snooze", "alerts.wake", "alerts.resolve")
-def _alert(caller: User) -> Example:
-    return Example(path={"alert_id": holdings.alert(caller)})
-
-
-@example("alerts.reopen")
-def _resolved_alert(caller: User) -> Example:
-    return Example(path={"alert_id": holdings.alert(caller, "resolved")})
-
-
-_MATCHERS = [{"label": "service", "op": "=", "value": "db"}]
-
-
-@example("alert_rules.list_silences", "alert_rules.list_policies", "alert_rules.list_templates")
-def _alert_rules(_caller: User) -> Example:
-    return Example(query={"limit": 2})
-
-
-@example("alert_rules.create_silence")
-def _create_silence(_caller: User) -> Example:
-    return Example(json={"matchers": _MATCHERS, "seconds": 7200, "comment": "Planned"}, status=201)
-
-
-@example("alert_rules.preview_silence")
-def _preview_silence(caller: User) -> Example:
-    holdings.alert(caller)
-    return Example(json={"matchers": _MATCHERS})
-
-
-@example("alert_rules.show_silence", "alert_rules.end_silence")
-def _silence(caller: User) -> Example:
-    return Example(path={"silence_id": holdings.silence(caller)})
-
-
-@example("alert_rules.change_silence")
-def _change_silence(caller: User) -> Example:
-    return Example(path={"silence_id": holdings.silence(caller)}, json={"comment": "Longer"})
-
-
-@example("alert_rules.create_policy")
-def _create_policy(caller: User) -> Example:
-    body = {"name": f"Policy {clock.unix()}", "group_by": ["service"], "repeat_interval": 3000}
-    escalating = body | {"escalate_after": 600, "escalate_user_ids": [caller.id]}
-    return Example(json=body, status=201, foreign=[{"json": escalating}])
-
-
-@example("alert_rules.show_policy")
-def _show_policy(caller: User) -> Example:
-    return Example(path={"policy_id": holdings.alert_policy(caller)})
-
-
-@example("alert_rules.change_policy")
-def _change_policy(caller: User) -> Example:
-    return Example(path={"policy_id": holdings.alert_policy(caller)}, json={"group_wait": 10})
-
-
-@example("alert_rules.delete_policy")
-def _delete_policy(caller: User) -> Example:
-    return Example(path={"policy_id": holdings.alert_policy(caller)}, status=204)
-
-
-@example("alert_rules.create_template")
-def _create_template(_caller: User) -> Example:
-    return Example(json={"name": f"down_{int(clock.unix() * 1e6)}", "body": "{host} is down"}, status=201)
-
-
-@example("alert_rules.show_template")
-def _show_template(caller: User) -> Example:
-    return Example(path={"template_id": holdings.alert_template(caller)})
-
-
-@example("alert_rules.change_template")
-def _change_template(caller: User) -> Example:
-    return Example(path={"template_id": holdings.alert_template(caller)}, json={"body": "{host} does not answer"})
-
-
-@example("alert_rules.delete_template")
-def _delete_template(caller: User) -> Example:
-    return Example(path={"template_id": holdings.alert_template(caller)}, status=204)
-
-
 @example("files.upload")
 def _upload(_caller: User) -> Example:
     return Example(files={"file": ("notes.txt", b"some text\n")}, status=201)
@@ -424,101 +318,3 @@ def _trigger(_caller: User) -> Example:
     with system_scope("a test's job, which nobody has triggered of late"):
         db.session.execute(update(SystemJobState).values(triggered_at=None))
     return Example(path={"job_id": "retention"}, status=202, instance_wide=True)
-
-
-# --- Telegram --------------------------------------------------------------------------------------------
-
-
-@example("telegram.link_account")
-def _link_account(caller: User) -> Example:
-    own = holdings.bot(holdings.home(caller))
-    return Example(query={"bot": str(own.id)}, foreign=[{"query": {"bot": str(own.id)}}])
-
-
-@example("telegram.verify_link")
-def _verify(caller: User) -> Example:
-    token, chat_id = holdings.redeemed_token(caller)
-    body = {"token": token, "chat_id": chat_id}
-    return Example(json=body, foreign=[{"json": body}])
-
-
-@example("telegram.status", "telegram.unlink_account", "telegram.diagnostics")
-def _own_link(caller: User) -> Example:
-    holdings.linked(caller)
-    own = holdings.bot(holdings.home(caller))
-    return Example(foreign=[{"query": {"bot": str(own.id)}}])
-
-
-@example("telegram.send_test_message")
-def _send_test(caller: User) -> Example:
-    holdings.linked(caller)
-    return Example()
-
-
-@example("provider_webhooks.telegram_bot")
-def _default_webhook(caller: User) -> Example:
-    holdings.default_bot(caller)
-    return Example(json={"update_id": 1}, headers={"X-Telegram-Bot-Api-Secret-Token": "test-webhook-secret"})
-
-
-@example("provider_webhooks.telegram_bot_by_id")
-def _webhook(caller: User) -> Example:
-    bot = holdings.bot(holdings.home(caller), secret="a-secret-of-its-own")
-    headers = {"X-Telegram-Bot-Api-Secret-Token": "a-secret-of-its-own"}
-    return Example(path={"sender_id": bot.id}, json={"update_id": 1}, headers=headers)
-
-
-# --- bots ------------------------------------------------------------------------------------------------
-
-BOT_TOKEN = "4242:FAKE-TOKEN-visibly-fake-for-examples"
-
-
-@example("bots.listing")
-def _bots(caller: User) -> Example:
-    holdings.bot(holdings.home(caller))
-    return Example(query={"limit": 1})
-
-
-@example("bots.create")
-def _create_bot(_caller: User) -> Example:
-    number = int(clock.unix() * 1e6)
-    body = {"name": f"deploy {number}", "token": f"{number}:FAKE-TOKEN-visibly-fake", "chat_ids": ["-1001234567890"]}
-    return Example(json=body, status=201)
-
-
-@example("bots.show", "bots.validate", "bots.sync_info", "bots.rotate_secret", "bots.webhook_info")
-@example("bots.discover_chats")
-def _bot(caller: User) -> Example:
-    return Example(path={"bot_id": holdings.bot(holdings.home(caller)).id})
-
-
-@example("bots.remove")
-def _remove_bot(caller: User) -> Example:
-    return Example(path={"bot_id": holdings.bot(holdings.home(caller)).id}, status=204)
-
-
-@example("bots.change")
-def _change_bot(caller: User) -> Example:
-    body = {"chat_ids": ["-1001234567890"], "message_thread_id": "42"}
-    return Example(path={"bot_id": holdings.bot(holdings.home(caller)).id}, json=body)
-
-
-@example("bots.send_test")
-def _test_bot(caller: User) -> Example:
-    own = holdings.bot(holdings.home(caller))
-    return Example(path={"bot_id": own.id}, json={"message": "Hello", "chat_id": "5001"}, status=202)
-
-
-@example("bots.register_webhook", "bots.delete_webhook")
-def _bot_webhook(caller: User) -> Example:
-    return Example(path={"bot_id": holdings.bot(holdings.home(caller)).id}, json={})
-
-
-@example("bots.validate_token", "bots.discover_chats_of_token")
-def _token_to_ask(_caller: User) -> Example:
-    return Example(json={"token": BOT_TOKEN})
-
-
-@example("bots.look_up_chat")
-def _chat_to_ask(_caller: User) -> Example:
-    return Example(json={"token": BOT_TOKEN, "chat": "@example"})

@@ -46,6 +46,7 @@ from backend.services import files
 from backend.services.auth import audit, personal_tokens
 from backend.services.contacts import consents, custom_fields, records, segments, suppressions, tags
 from backend.services.contacts.filters import ContactFilter
+from backend.services.contacts.imports import administration
 from tests.http import callers, holdings
 from tests.support import factories
 
@@ -106,7 +107,8 @@ class Seeding:
         self._webhooks(number)
         self._contacts(member, number)
         self._first("personal_tokens", personal_tokens.issue(callers.acting(self.person), f"{number}", ["read"])[0].id)
-        self._first("files", files.upload("user:1", self.person.id, "notes.txt", io.BytesIO(b"some text")).id)
+        by = factories.by("user:1", self.person.id)
+        self._first("files", files.upload(by, "notes.txt", io.BytesIO(b"some text")).id)
         audit.record(f"user:{member.id}", "person.renamed", f"user:{member.id}")
         self._store(JobRun(job=JOB, state="succeeded", started_at=clock.now(), finished_at=clock.now()))
 
@@ -233,5 +235,8 @@ class Seeding:
         self._first("suppressions", suppressions.listing()[0][-1].id)
         self._first("tags", tags.listing()[0][-1].id)
         self._first("contact_fields", custom_fields.create("user:1", f"field_{number}", f"Field {number}", "text").id)
+        stream = io.BytesIO(b"Name,Phone\nAda,+44 7700 900123\n")
+        taken = administration.create("user:1", member.id, filename=f"people {number}.csv", stream=stream)
+        self._first("contact_imports", taken.id)
         wanted = ContactFilter(tag=(f"tag {number}",))
         self._first("segments", segments.create("user:1", f"Segment {number}", wanted).id)

@@ -38,6 +38,7 @@ LISTS: dict[str, Address] = {
     "automation_rules.runs": lambda ids: f"/api/automation-rules/{ids['automation_rules']}/runs",
     "bots.listing": "/api/telegram-bots",
     "contact_fields.listing": "/api/contact-fields",
+    "contact_imports.listing": "/api/contacts/imports",
     "contacts.list_consents": lambda ids: f"/api/contacts/{ids['contacts']}/consents",
     "contacts.listing": "/api/contacts",
     "events.listing": "/api/events",
@@ -68,6 +69,7 @@ OBJECTS: dict[str, Address] = {
     "bots.show": lambda ids: f"/api/telegram-bots/{ids['senders']}",
     "bots.webhook_info": lambda ids: f"/api/telegram-bots/{ids['senders']}/webhook-info",
     "contact_fields.show": lambda ids: f"/api/contact-fields/{ids['contact_fields']}",
+    "contact_imports.show": lambda ids: f"/api/contacts/imports/{ids['contact_imports']}",
     "contacts.download": "/api/contacts/export",
     "contacts.settings": "/api/contacts/settings",
     "contacts.show": lambda ids: f"/api/contacts/{ids['contacts']}",
@@ -81,7 +83,7 @@ OBJECTS: dict[str, Address] = {
     "outgoing_webhooks.event_types": "/api/webhooks/events",
     "outgoing_webhooks.show": lambda ids: f"/api/webhooks/{ids['outgoing_webhooks']}",
     "outgoing_webhooks.show_delivery": lambda ids: f"/api/webhooks/deliveries/{ids['outgoing_deliveries']}",
-    "people.one": lambda ids: f"/api/people/{ids['users']}",
+    "people.show": lambda ids: f"/api/people/{ids['users']}",
     "posts.show": lambda ids: f"/api/posts/{ids['posts']}",
     "scheduled_messages.show": lambda ids: f"/api/scheduled-messages/{ids['scheduled_messages']}",
     "scheduling.status": "/api/admin/scheduler/status",
@@ -91,7 +93,7 @@ OBJECTS: dict[str, Address] = {
     "telegram.diagnostics": "/api/telegram/diagnostics",
     "telegram.link_account": "/api/telegram/link-account",
     "telegram.status": "/api/telegram/status",
-    "tokens.one": lambda ids: f"/api/tokens/{ids['personal_tokens']}",
+    "tokens.show": lambda ids: f"/api/tokens/{ids['personal_tokens']}",
 }
 """Single objects and overviews of the API, with as many rows around them."""
 
@@ -144,10 +146,10 @@ PLAIN_PAGES: dict[str, Address] = {
 ROWLESS = {
     "console_assets.asset": "a file of the product",
     "console_kit.showcase": "shows the components, in development only",
-    "console_entrance.nowhere": "there is no such page",
-    "console_entrance.reset_form": "for somebody who is not signed in",
-    "console_entrance.root": "leads on",
-    "console_entrance.sign_in_form": "for somebody who is not signed in",
+    "console_sign_in.nowhere": "there is no such page",
+    "console_sign_in.reset_form": "for somebody who is not signed in",
+    "console_sign_in.root": "leads on",
+    "console_sign_in.sign_in_form": "for somebody who is not signed in",
     "docs.asset": "a file of the product",
     "docs.document": "describes the API",
     "docs.page": "describes the API",

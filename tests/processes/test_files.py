@@ -35,6 +35,7 @@ def plan(installation: Installation, chat: str, names: tuple[str, ...], address:
         from backend.core.database import db, system_scope, workspace_scope
         from backend.models import Workspace
         from backend.services import scheduled_messages, senders
+        from backend.services.auth.attribution import COMMAND_LINE
         with system_scope("test"):
             home = Workspace(name="Example", created_at=clock.now())
             db.session.add(home)
@@ -45,7 +46,7 @@ def plan(installation: Installation, chat: str, names: tuple[str, ...], address:
                 document = {{"url": "{address}", "caption": name}}
                 at = datetime.fromisoformat(moment)
                 fields = {{"bot_name": "default", "chat_ids": ["{chat}"], "kind": "once", "run_at": at}}
-                scheduled_messages.create("cli", fields | {{"document": document}})
+                scheduled_messages.create(COMMAND_LINE, fields | {{"document": document}})
             db.session.commit()
         """
     )

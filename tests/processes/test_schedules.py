@@ -87,6 +87,7 @@ def plan(installation: Installation, chats: dict[str, str], plans: dict[str, dic
         from backend.models import Workspace
         import io
         from backend.services import files, scheduled_messages, senders
+        from backend.services.auth.attribution import COMMAND_LINE
         with system_scope("test"):
             home = Workspace(name="Example", created_at=clock.now())
             db.session.add(home)
@@ -97,9 +98,9 @@ def plan(installation: Installation, chats: dict[str, str], plans: dict[str, dic
                 moment = fields.get("run_at")
                 fields["run_at"] = datetime.fromisoformat(moment) if moment else None
                 if "document" in fields:
-                    file = files.upload("cli", None, "a.txt", io.BytesIO(b"figures"))
+                    file = files.upload(COMMAND_LINE, "a.txt", io.BytesIO(b"figures"))
                     fields["document"]["file_id"] = file.id
-                scheduled_messages.create("cli", fields)
+                scheduled_messages.create(COMMAND_LINE, fields)
             db.session.commit()
         """
     )

@@ -41,7 +41,7 @@ def a_post(person: User) -> int:
 def a_rule(person: User) -> int:
     fields = {"platforms": ["telegram"], "targets": {"telegram": {"bot_name": "news", "chat_id": CHAT}}, "content": "x"}
     with workspace_scope(person.workspace_id):
-        made = automation_rules.create("test", person, fields, Timing("interval", interval_seconds=3600))
+        made = automation_rules.create(factories.by("test"), person, fields, Timing("interval", interval_seconds=3600))
         db.session.commit()
         return made.id
 

@@ -113,7 +113,7 @@ def test_a_key_says_it_once_also_as_a_job(deploy: Sender, home: Workspace) -> No
 
 def _file(home: Workspace) -> int:
     with workspace_scope(home.id):
-        made = files.upload("user:1", None, "a.png", io.BytesIO(PNG))
+        made = files.upload(factories.by("user:1"), "a.png", io.BytesIO(PNG))
         db.session.commit()
         return made.id
 

@@ -138,7 +138,7 @@ def test_two_calls_at_the_same_instant() -> None:
         with pytest.raises(ApiError) as refused:
             async with asyncio.timeout(WITHIN):
                 await first
-        engine.world.tell(bot, "message", {}, "chat 1")
+        engine.world.queue_update(bot, "message", {}, "chat 1")
         assert b"message" in await second
         return refused.value.description
 

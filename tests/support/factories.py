@@ -8,6 +8,7 @@ from typing import Any
 from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.models import Conversation, Sender, TelegramLink, User, Workspace
+from backend.services.auth.attribution import Attribution
 from backend.services.senders.credentials import token_hash
 
 _numbers = count(1)
@@ -100,3 +101,8 @@ def _store(made: Any) -> Any:
         db.session.add(made)
         db.session.flush()
     return made
+
+
+def by(label: str = "user:1", user_id: int | None = None) -> Attribution:
+    """Who does something in a test, by the audit's word for them."""
+    return Attribution("test", label, user_id)

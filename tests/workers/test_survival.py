@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -202,9 +201,8 @@ def test_a_child_that_could_not_be_started_is_tried_again(monkeypatch: pytest.Mo
             return None
 
     starting = Failing(OSError(number, "no"), lambda *_: Child(), times=3)
-    monkeypatch.setattr(subprocess, "Popen", starting)
     monkeypatch.setattr(supervisor, "_NO_PROCESS_SECONDS", 0.0)
-    parent = supervisor.Supervisor(["jobs"])
+    parent = supervisor.Supervisor(["jobs"], starting)
     parent._start("jobs")
     for _ in range(5):
         parent._look()

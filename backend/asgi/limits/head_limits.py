@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from backend.asgi.limits.admission import RETRY_SECONDS, Admission, is_lane_url, too_busy
 from backend.asgi.limits.upgrades import UpgradeProtocol
 from backend.asgi.responses import RequestTimeout, error_body
+from backend.compat.uvicorn import STATUS_LINE, HttpToolsProtocol
 from backend.core.errors import AppError, BadRequest, MethodNotAllowed, Unavailable
 
 MAX_HEAD_BYTES: Final = 64 * 1024

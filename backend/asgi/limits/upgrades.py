@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from backend.compat.uvicorn import HttpToolsProtocol
 
 _FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class UpgradeProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with a parser that can begin anew. Whoever derives from it parses with `feed`."""
+    """uvicorn's HTTP protocol with a parser that can begin again. Whoever derives from it parses with `feed`."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

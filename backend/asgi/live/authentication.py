@@ -1,4 +1,4 @@
-"""Authentication of live connections and large bodies: by bearer token, or by the cookie of a page of ours.
+"""Authentication of live connections and large bodies: by bearer token, or by the cookie of one of our pages.
 
 Called in threads, without a request: the credentials are read once, and those of a connection checked again while it
 lasts.

@@ -212,7 +212,7 @@ def _wanted(scope: Scope) -> tuple[frozenset[str], Snapshot | None, bool]:
     try:
         return frozenset(topics), cursors.decode(cursor), False
     except BadCursor:
-        # Perhaps of another version of ours: an error would end a browser's attempts for good.
+        # Perhaps of another version of this program: an error would end a browser's attempts for good.
         return frozenset(topics), None, True
 
 

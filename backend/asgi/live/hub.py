@@ -115,7 +115,7 @@ class Hub:
                 self._stopped.wait(LOOK_SECONDS)
                 continue
             except Exception as error:
-                # A defect must not silence everybody for good: they are told to look anew, and it is tried again.
+                # A defect must not silence everybody for good: they are told to look again, and it is tried again.
                 log.exception("live_defect", error=type(error).__name__)
                 self._reached = None
                 self._joining.extend(joining)
@@ -125,7 +125,7 @@ class Hub:
 
     def _turn(self, joining: Sequence[Subscription]) -> None:
         if not self._all:
-            # Nobody listens: nothing is read, and whoever comes first begins anew.
+            # Nobody listens: nothing is read, and whoever comes first begins again.
             self._reached = None
             return
         with self._app_context():

@@ -96,7 +96,7 @@ def _number(value: Any) -> int:
 
 
 def _detail(error: dict[str, Any]) -> str:
-    """The platform's own words for a person, without what might be an address or an id of ours."""
+    """The platform's own words for a person, without what might be one of our addresses or ids."""
     message = error.get("error_user_msg") or error.get("message")
     return storable(message)[:300] if isinstance(message, str) else ""
 

@@ -25,7 +25,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture at a public address, or a file of ours (`opener` gives it from its start)."""
+    """A picture at a public address, or a stored file (`opener` gives it from its start)."""
 
     url: str | None = None
     filename: str = "picture"

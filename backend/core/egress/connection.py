@@ -1,6 +1,6 @@
 """A connection to one judged address, every step of which ends at one deadline.
 
-A socket's own timeout starts anew with each byte, so a peer that drips a byte every few seconds would hold a
+A socket's own timeout starts again with each byte, so a peer that drips a byte every few seconds would hold a
 worker for ever. Here every single receive gets only what is left of the whole.
 """
 
@@ -84,7 +84,7 @@ def _look_up(target: Target, resolver: Resolver, deadline: Deadline) -> Sequence
         finally:
             _resolvers.release()
 
-    # The system's resolver knows no deadline of ours; a thread that is left behind ends with the resolver's own.
+    # The system's resolver knows none of our deadlines; a thread that is left behind ends with the resolver's own.
     if not _resolvers.acquire(timeout=deadline.remaining()):
         raise TimeoutError
     try:

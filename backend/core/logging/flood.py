@@ -32,11 +32,11 @@ class _Window:
 
 
 class FloodFilter(logging.Filter):
-    """Lets a record through or counts it. `tell` gets a kind and how many lines a window that is over has left out."""
+    """Lets a record through or counts it. `report` gets a kind and how many of its lines an ended window left out."""
 
-    def __init__(self, tell: Callable[[Kind, int], None], monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, report: Callable[[Kind, int], None], monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self._tell = tell
+        self._report = report
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._windows: dict[Kind, _Window] = {}
@@ -49,7 +49,7 @@ class FloodFilter(logging.Filter):
             over = self._ended(now)
             let = kind is None or self._let(kind, most, now)
         for name, count in over:
-            self._tell(name, count)
+            self._report(name, count)
         return let
 
     def _let(self, kind: Kind, most: int, now: float) -> bool:

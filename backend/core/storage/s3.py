@@ -84,7 +84,7 @@ class S3Storage:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._lock = threading.Lock()
-        self._made: Any = None
+        self._opened: Any = None
 
     def __repr__(self) -> str:
         return f"S3Storage({self._place.bucket!r}, {self._place.prefix!r})"
@@ -162,9 +162,9 @@ class S3Storage:
 
     def _client(self) -> Any:
         with self._lock:
-            if self._made is None:
-                self._made = _client_of(self._place)
-            return self._made
+            if self._opened is None:
+                self._opened = _client_of(self._place)
+            return self._opened
 
 
 class _Reader(io.RawIOBase):

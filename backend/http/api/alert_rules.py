@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from backend.core import clock, config
-from backend.core.errors import Invalid
+from backend.core.errors import Invalid, field_error
 from backend.http import guards
 from backend.http.api.alerts import shown
 from backend.http.guards import access
@@ -33,7 +34,6 @@ from backend.http.schemas.alert_rules import (
 from backend.http.schemas.base import PageQuery
 from backend.models import AlertPolicy, AlertSilence
 from backend.services.alerts import Attribution, queries
-from backend.services.alerts.ingest import validation
 from backend.services.alerts.rules import policies, silence_preview, silences, templates
 from backend.services.auth import people
 
@@ -61,7 +61,7 @@ def create_silence(json_data: AlertSilenceIn) -> dict[str, Any]:
     """
     starts_at = json_data.starts_at or clock.now()
     if (json_data.ends_at is None) == (json_data.seconds is None):
-        fault = validation.fault("ends_at", "end_missing", "A silence has either an end or a number of seconds.")
+        fault = field_error("ends_at", "end_missing", "A silence has either an end or a number of seconds.")
         raise Invalid(detail=[fault])
     ends_at = json_data.ends_at or starts_at + timedelta(seconds=json_data.seconds or 0)
     matchers = [matcher.model_dump() for matcher in json_data.matchers]
@@ -235,5 +235,4 @@ def _policy(policy: AlertPolicy) -> dict[str, Any]:
 
 
 def _by() -> Attribution:
-    caller = guards.actor()
-    return Attribution("api", caller.label, caller.user_id, people.get(caller.user_id).name)
+    return replace(guards.attribution(), name=people.get(guards.actor().user_id).name)

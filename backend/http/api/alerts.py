@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -272,8 +273,8 @@ def _message(sent: MessageProgress) -> dict[str, Any]:
 
 
 def _by(via: str) -> Attribution:
-    caller = guards.actor()
-    return Attribution(via, caller.label, caller.user_id, people.get(caller.user_id).name if via == "api" else None)
+    name = people.get(guards.actor().user_id).name if via == "api" else None
+    return replace(guards.attribution(), via=via, name=name)
 
 
 def _attachment(json_data: AlertIn) -> Attachment | None:

@@ -20,7 +20,7 @@ bp = APIBlueprint("audit", __name__, url_prefix="/api/audit", tag="Audit")
 @bp.output(Audit)
 def listing(query_data: AuditQuery) -> dict[str, Any]:
     """List what was done in the workspace"""
-    found, following = audit.listing(
+    entries, following = audit.listing(
         guards.actor().workspace_id,
         action=query_data.action,
         actor=query_data.actor,
@@ -28,4 +28,4 @@ def listing(query_data: AuditQuery) -> dict[str, Any]:
         cursor=query_data.cursor,
         limit=query_data.limit,
     )
-    return {"entries": found, "next_cursor": following}
+    return {"entries": entries, "next_cursor": following}

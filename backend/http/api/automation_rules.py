@@ -35,9 +35,9 @@ _OWN = ("id", "name", "title", "user_id", "platforms", "targets", "content", "me
 @bp.output(Rules)
 def listing(query_data: PageQuery) -> dict[str, Any]:
     """List the workspace's rules"""
-    found, following = automation_rules.listing(cursor=query_data.cursor, limit=query_data.limit)
-    schedules = automation_rules.schedules_of(found)
-    shown = [_with_schedule(rule, schedules[rule.id]) for rule in found]
+    rules, following = automation_rules.listing(cursor=query_data.cursor, limit=query_data.limit)
+    schedules = automation_rules.schedules_of(rules)
+    shown = [_with_schedule(rule, schedules[rule.id]) for rule in rules]
     return {"automation_rules": shown, "next_cursor": following}
 
 
@@ -53,8 +53,8 @@ def create(json_data: RuleIn) -> dict[str, Any]:
     caller = guards.actor()
     person = people.person_by(caller, json_data.user_id, json_data.external_user_id)
     timing = _timing(json_data.timing, person.timezone)
-    made = automation_rules.create(caller.label, person, _fields(json_data), timing, enabled=json_data.enabled)
-    return _shown(made)
+    rule = automation_rules.create(guards.attribution(), person, _fields(json_data), timing, enabled=json_data.enabled)
+    return _shown(rule)
 
 
 @bp.get("/<int:rule_id>")
@@ -76,7 +76,7 @@ def change(rule_id: int, json_data: RuleChange) -> dict[str, Any]:
         person = people.get(automation_rules.get(rule_id).user_id)
         timing = _timing(json_data.timing, person.timezone)
     changed = automation_rules.change(
-        guards.actor().label, rule_id, _fields(json_data), timing=timing, enabled=json_data.enabled
+        guards.attribution(), rule_id, _fields(json_data), timing=timing, enabled=json_data.enabled
     )
     return _shown(changed)
 
@@ -89,7 +89,7 @@ def remove(rule_id: int) -> Response:
 
     Posts already made stay and go on.
     """
-    automation_rules.remove(guards.actor().label, rule_id)
+    automation_rules.remove(guards.attribution(), rule_id)
     return Response(status=204)
 
 
@@ -101,7 +101,7 @@ def run(rule_id: int) -> dict[str, str]:
 
     Also one that is switched off; its next time stays.
     """
-    automation_rules.run_now(guards.actor().label, rule_id)
+    automation_rules.run_now(guards.attribution(), rule_id)
     return {"status": "queued"}
 
 
@@ -111,8 +111,8 @@ def run(rule_id: int) -> dict[str, str]:
 @bp.output(RuleRuns)
 def runs(rule_id: int, query_data: PageQuery) -> dict[str, Any]:
     """List a rule's runs, the newest first"""
-    found, following = automation_rules.runs(rule_id, cursor=query_data.cursor, limit=query_data.limit)
-    return {"runs": found, "next_cursor": following}
+    listed, following = automation_rules.runs(rule_id, cursor=query_data.cursor, limit=query_data.limit)
+    return {"runs": listed, "next_cursor": following}
 
 
 def _fields(given: RuleIn | RuleChange) -> dict[str, Any]:

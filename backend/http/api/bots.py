@@ -42,8 +42,8 @@ _AWAY = {503: "`bot_unavailable`: Telegram cannot be asked at the moment"}
 @bp.output(Bots)
 def listing(query_data: PageQuery) -> dict[str, Any]:
     """List the workspace's bots"""
-    found, following = catalog.listing(guards.actor().workspace_id, cursor=query_data.cursor, limit=query_data.limit)
-    return {"telegram_bots": serializers.shown(found), "next_cursor": following}
+    bots, following = catalog.listing(guards.actor().workspace_id, cursor=query_data.cursor, limit=query_data.limit)
+    return {"telegram_bots": serializers.shown(bots), "next_cursor": following}
 
 
 @bp.post("/telegram-bots")
@@ -59,8 +59,8 @@ def create(json_data: BotIn) -> Any:
     caller = guards.actor()
     given = json_data.model_dump()
     token = catalog.checked(given)["token"]
-    found = guards.ask_and_rerun(lambda: operations.who_is(token))
-    return serializers.bot_json(catalog.create(caller.label, caller.workspace_id, given, found))
+    identity = guards.ask_and_rerun(lambda: operations.who_is(token))
+    return serializers.bot_json(catalog.create(caller.label, caller.workspace_id, given, identity))
 
 
 @bp.get("/telegram-bots/<int:bot_id>")
@@ -110,7 +110,7 @@ def send_test(bot_id: int, json_data: TestIn) -> dict[str, Any]:
     Answers once it is stored, for each of the bot's chats or for the one that is named.
     """
     caller = guards.actor()
-    made = test_message.send_test(
+    messages = test_message.send_test(
         caller.label,
         caller.workspace_id,
         bot_id,
@@ -118,7 +118,7 @@ def send_test(bot_id: int, json_data: TestIn) -> dict[str, Any]:
         chat_id=json_data.chat_id,
         thread_id=json_data.message_thread_id,
     )
-    return {"message": "Test message queued", "message_ids": [one.id for one in made]}
+    return {"message": "Test message queued", "message_ids": [message.id for message in messages]}
 
 
 @bp.post("/telegram-bots/<int:bot_id>/validate")

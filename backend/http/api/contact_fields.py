@@ -23,8 +23,8 @@ bp = APIBlueprint("contact_fields", __name__, url_prefix="/api/contact-fields", 
 @bp.output(ContactFields)
 def listing(query_data: PageQuery) -> dict[str, Any]:
     """List custom fields"""
-    found, following = custom_fields.listing(cursor=query_data.cursor, limit=query_data.limit)
-    return {"contact_fields": found, "next_cursor": following}
+    fields, following = custom_fields.listing(cursor=query_data.cursor, limit=query_data.limit)
+    return {"contact_fields": fields, "next_cursor": following}
 
 
 @bp.post("")

@@ -35,11 +35,11 @@ _LISTED = ("id", "state", "filename", "size", "created_at", "ended_at", "undo_un
 @bp.output(ContactImports)
 def listing(query_data: PageQuery) -> dict[str, Any]:
     """List imports, the newest first"""
-    found, following = administration.listing(cursor=query_data.cursor, limit=query_data.limit)
+    listed, following = administration.listing(cursor=query_data.cursor, limit=query_data.limit)
     shown = [
         {name: getattr(job, name) for name in _LISTED}
         | {"progress": _progress(job), "counts": {key: job.counts[key] for key in job.counts if key != "new_tag_ids"}}
-        for job in found
+        for job in listed
     ]
     return {"imports": shown, "next_cursor": following}
 

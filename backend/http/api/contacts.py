@@ -46,8 +46,8 @@ def listing(query_data: ContactsQuery) -> dict[str, Any]:
     A search that takes longer than two seconds is 503 `search_too_slow`.
     """
     wanted = listings.filters_of(query_data.given(), query_data.segment_id)
-    found, following = listings.page(wanted, cursor=query_data.cursor, limit=query_data.limit)
-    return {"contacts": serializers.describe(found), "next_cursor": following}
+    listed, following = listings.page(wanted, cursor=query_data.cursor, limit=query_data.limit)
+    return {"contacts": serializers.describe(listed), "next_cursor": following}
 
 
 @bp.post("")
@@ -162,8 +162,8 @@ def remove_point(contact_id: int, point_id: int) -> Response:
 def list_consents(contact_id: int, query_data: PageQuery) -> dict[str, Any]:
     """List a contact's consents, the last recorded first"""
     contact = records.get(contact_id)
-    found, following = consents.listing(contact.id, cursor=query_data.cursor, limit=query_data.limit)
-    return {"consents": found, "next_cursor": following}
+    listed, following = consents.listing(contact.id, cursor=query_data.cursor, limit=query_data.limit)
+    return {"consents": listed, "next_cursor": following}
 
 
 @bp.post("/<int:contact_id>/consents")

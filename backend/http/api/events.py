@@ -1,4 +1,4 @@
-"""Events: reported by a host application, decided on, and looked at."""
+"""Events: reported by a host application, decided on, and read."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def report(json_data: EventIn) -> dict[str, Any]:
 @bp.output(Events)
 def listing(query_data: EventQuery) -> dict[str, Any]:
     """List events, the newest first"""
-    found, following = queries.events(
+    events, following = queries.events(
         type_name=query_data.type, user_id=query_data.user_id, cursor=query_data.cursor, limit=query_data.limit
     )
-    return {"events": [_shown(event) for event in found], "next_cursor": following}
+    return {"events": [_shown(event) for event in events], "next_cursor": following}
 
 
 @bp.get("/<int:event_id>")

@@ -29,9 +29,8 @@ def upload(files_data: FileIn) -> Any:
 
     What it is, is read from its content. At most 50 MB; a photo may have 10 MB.
     """
-    caller = guards.actor()
     stream = cast(BinaryIO, files_data.file.stream)
-    return files.upload(caller.label, caller.user_id, files_data.file.filename, stream)
+    return files.upload(guards.attribution(), files_data.file.filename, stream)
 
 
 @bp.get("/<int:file_id>/info")
@@ -50,17 +49,17 @@ def download(file_id: int) -> Response:
 
     Always as an attachment; a browser is told neither to show nor to guess it.
     """
-    found = files.get(file_id)
+    file = files.get(file_id)
     # The name is a person's, the type our own reading of the content: neither lets a browser run it here.
     response = send_file(
-        files.open_file(found),
-        mimetype=found.mime,
+        files.open_file(file),
+        mimetype=file.mime,
         as_attachment=True,
-        download_name=found.filename,
+        download_name=file.filename,
         conditional=False,
         etag=False,
     )
-    response.headers["Content-Length"] = str(found.size)
+    response.headers["Content-Length"] = str(file.size)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

@@ -37,11 +37,11 @@ def ready() -> dict[str, Any] | Response:
     The database answers and takes writes, and the sweep and the tick have run within the last 15 seconds. `storage`
     says whether files can be written; without it everything but files goes on, so it is no reason for 503.
     """
-    found = health.readiness()
-    checks = [{"name": check.name, "state": check.state, "age": check.age} for check in found]
-    if all(check.state == "ok" for check in found if check.required):
+    readiness = health.readiness()
+    checks = [{"name": check.name, "state": check.state, "age": check.age} for check in readiness]
+    if all(check.state == "ok" for check in readiness if check.required):
         return {"status": "ok", "checks": checks}
-    failed = ", ".join(check.name for check in found if check.required and check.state != "ok")
+    failed = ", ".join(check.name for check in readiness if check.required and check.state != "ok")
     return errors.answer(Unavailable("not_ready", f"Not ready: {failed}.", detail={"checks": checks}, retry_after=5))
 
 

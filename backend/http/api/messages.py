@@ -28,14 +28,14 @@ _read_status = reader_of("state", "reason", "next_attempt_at", "attempts", "exte
 @bp.output(Messages)
 def listing(query_data: MessageQuery) -> dict[str, Any]:
     """List outbound messages, the newest first"""
-    found, following = queries.messages(
+    messages, following = queries.messages(
         conversation_id=query_data.conversation_id,
         user_id=query_data.user_id,
         kind=query_data.kind,
         cursor=query_data.cursor,
         limit=query_data.limit,
     )
-    return {"messages": _shown(found), "next_cursor": following}
+    return {"messages": _shown(messages), "next_cursor": following}
 
 
 @bp.get("/<int:message_id>")

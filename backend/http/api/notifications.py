@@ -56,8 +56,8 @@ def change_settings(json_data: SettingsIn) -> Preferences:
 @bp.output(Types)
 def list_types(query_data: PageQuery) -> dict[str, Any]:
     """List the workspace's own types"""
-    found, following = custom_types.listing(cursor=query_data.cursor, limit=query_data.limit)
-    return {"notification_types": found, "next_cursor": following}
+    types, following = custom_types.listing(cursor=query_data.cursor, limit=query_data.limit)
+    return {"notification_types": types, "next_cursor": following}
 
 
 @bp.post("/notification-types")
@@ -124,8 +124,8 @@ def delete_type(type_id: int) -> Response:
 @bp.output(PreviewOut)
 def preview_type(type_id: int, json_data: PreviewData) -> dict[str, Any]:
     """Try a type with data"""
-    found = custom_types.get(type_id)
-    fields = {name: getattr(found, name) for name in custom_types.FIELDS}
+    custom_type = custom_types.get(type_id)
+    fields = {name: getattr(custom_type, name) for name in custom_types.FIELDS}
     return _shown(custom_types.preview(fields, json_data.data, _locale(json_data)))
 
 

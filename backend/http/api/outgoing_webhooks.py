@@ -34,8 +34,8 @@ bp = APIBlueprint("outgoing_webhooks", __name__, url_prefix="/api/webhooks", tag
 @bp.output(Endpoints)
 def listing(query_data: PageQuery) -> dict[str, Any]:
     """List the workspace's endpoints"""
-    found, following = outgoing_webhooks.listing(cursor=query_data.cursor, limit=query_data.limit)
-    return {"webhooks": found, "next_cursor": following}
+    webhooks, following = outgoing_webhooks.listing(cursor=query_data.cursor, limit=query_data.limit)
+    return {"webhooks": webhooks, "next_cursor": following}
 
 
 @bp.post("")
@@ -47,10 +47,10 @@ def create(json_data: EndpointIn) -> dict[str, Any]:
 
     The secret that signs is in `secret`, this once.
     """
-    made, secret = outgoing_webhooks.create(
+    webhook, secret = outgoing_webhooks.create(
         guards.actor().label, json_data.url, json_data.events, name=json_data.name, enabled=json_data.enabled
     )
-    return _with_secret(made, secret)
+    return _with_secret(webhook, secret)
 
 
 @bp.get("/events")
@@ -68,14 +68,14 @@ def event_types() -> dict[str, Any]:
 @bp.output(Deliveries)
 def deliveries(query_data: DeliveryQuery) -> dict[str, Any]:
     """List what endpoints were told, the newest first"""
-    found, following = outgoing_webhooks.deliveries(
+    listed, following = outgoing_webhooks.deliveries(
         webhook_id=query_data.webhook_id,
         state=query_data.state,
         event_type=query_data.type,
         cursor=query_data.cursor,
         limit=query_data.limit,
     )
-    return {"deliveries": [_shown(one) for one in found], "next_cursor": following}
+    return {"deliveries": [_shown(delivery) for delivery in listed], "next_cursor": following}
 
 
 @bp.get("/deliveries/<int:delivery_id>")
@@ -83,8 +83,8 @@ def deliveries(query_data: DeliveryQuery) -> dict[str, Any]:
 @bp.output(DeliveryDetail)
 def show_delivery(delivery_id: int) -> dict[str, Any]:
     """Show a delivery, what is sent, and every try"""
-    found = outgoing_webhooks.delivery(delivery_id)
-    return _shown(found) | {"body": found.body, "tries": outgoing_webhooks.attempts_of(found)}
+    delivery = outgoing_webhooks.delivery(delivery_id)
+    return _shown(delivery) | {"body": delivery.body, "tries": outgoing_webhooks.attempts_of(delivery)}
 
 
 @bp.post("/deliveries/<int:delivery_id>/replay")
@@ -138,8 +138,8 @@ def rotate_secret(webhook_id: int) -> dict[str, Any]:
 
     It is in `secret`, this once. For 24 hours everything is signed with both.
     """
-    found, secret = outgoing_webhooks.rotate_secret(guards.actor().label, webhook_id)
-    return _with_secret(found, secret)
+    webhook, secret = outgoing_webhooks.rotate_secret(guards.actor().label, webhook_id)
+    return _with_secret(webhook, secret)
 
 
 @bp.post("/<int:webhook_id>/test")

@@ -23,20 +23,20 @@ bp = APIBlueprint("people", __name__, url_prefix="/api/people", tag="People")
 @bp.output(People)
 def listing(query_data: PeopleQuery) -> dict[str, Any]:
     """List the people of the workspace"""
-    found, following = people.listing(
+    persons, following = people.listing(
         role=query_data.role,
         external_user_id=query_data.external_user_id,
         cursor=query_data.cursor,
         limit=query_data.limit,
     )
-    return {"people": found, "next_cursor": following}
+    return {"people": persons, "next_cursor": following}
 
 
 @bp.get("/<int:person_id>")
 @access()
 @bp.output(Person)
-def one(person_id: int) -> User:
-    """Look at one person"""
+def show(person_id: int) -> User:
+    """Show a person"""
     return people.get(person_id)
 
 

@@ -36,8 +36,8 @@ _RESULT = ("external_id", "post_url", "error")
 @bp.output(Posts)
 def listing(query_data: PostQuery) -> dict[str, Any]:
     """List posts, the newest first"""
-    found, following = posts.listing(**query_data.model_dump())
-    return {"posts": [_shown(post) for post in found], "next_cursor": following}
+    listed, following = posts.listing(**query_data.model_dump())
+    return {"posts": [_shown(post) for post in listed], "next_cursor": following}
 
 
 @bp.post("")
@@ -52,7 +52,7 @@ def create(json_data: PostIn) -> dict[str, Any]:
     """
     caller = guards.actor()
     person = people.person_by(caller, json_data.user_id, json_data.external_user_id)
-    made = posts.create(
+    post = posts.create(
         caller.label,
         person,
         Place(json_data.platform, json_data.target.given(), json_data.publisher),
@@ -61,7 +61,7 @@ def create(json_data: PostIn) -> dict[str, Any]:
         scheduled_at=json_data.scheduled_at,
         draft=json_data.state == "draft",
     )
-    return _shown(made)
+    return _shown(post)
 
 
 @bp.get("/<int:post_id>")
@@ -69,8 +69,8 @@ def create(json_data: PostIn) -> dict[str, Any]:
 @bp.output(PostDetail)
 def show(post_id: int) -> dict[str, Any]:
     """Show a post and every try"""
-    found = posts.get(post_id)
-    return _shown(found) | {"tries": posts.attempts_of(found)}
+    post = posts.get(post_id)
+    return _shown(post) | {"tries": posts.attempts_of(post)}
 
 
 @bp.patch("/<int:post_id>")

@@ -33,8 +33,8 @@ _SCHEDULE = ("kind", "cron", "interval_seconds", "run_at", "timezone", "enabled"
 @bp.output(ScheduledMessages)
 def listing(query_data: PageQuery) -> dict[str, Any]:
     """List scheduled messages, the newest first"""
-    found, following = scheduled_messages.listing(cursor=query_data.cursor, limit=query_data.limit)
-    return {"scheduled_messages": [_shown(one) for one in found], "next_cursor": following}
+    messages, following = scheduled_messages.listing(cursor=query_data.cursor, limit=query_data.limit)
+    return {"scheduled_messages": [_shown(message) for message in messages], "next_cursor": following}
 
 
 @bp.post("")
@@ -47,7 +47,7 @@ def create(json_data: ScheduledMessageIn) -> dict[str, Any]:
     A text, an alert, a picture or a document. Each time is said at most once; an alert goes as alerts do. The bot, its
     chats and what is sent are checked now, and again each time.
     """
-    return _shown(scheduled_messages.create(guards.actor().label, json_data.model_dump()))
+    return _shown(scheduled_messages.create(guards.attribution(), json_data.model_dump()))
 
 
 @bp.get("/<int:message_id>")
@@ -68,7 +68,7 @@ def change(message_id: int, json_data: ScheduledMessageChange) -> dict[str, Any]
     `enabled` switches it off and on; what would have been said meanwhile is not made up for.
     """
     fields = json_data.model_dump(exclude_unset=True)
-    return _shown(scheduled_messages.change(guards.actor().label, message_id, fields))
+    return _shown(scheduled_messages.change(guards.attribution(), message_id, fields))
 
 
 @bp.delete("/<int:message_id>")
@@ -79,7 +79,7 @@ def delete(message_id: int) -> Response:
 
     Its history goes with it; messages that were made of it stay.
     """
-    scheduled_messages.remove(guards.actor().label, message_id)
+    scheduled_messages.remove(guards.attribution(), message_id)
     return Response(status=204)
 
 
@@ -91,7 +91,7 @@ def run(message_id: int) -> dict[str, Any]:
 
     Also one that is switched off. Its next time stays.
     """
-    fire = scheduled_messages.run_now(guards.actor().label, message_id)
+    fire = scheduled_messages.run_now(guards.attribution(), message_id)
     return _run(queries.of([fire])[0])
 
 
@@ -101,8 +101,8 @@ def run(message_id: int) -> dict[str, Any]:
 @bp.output(Runs)
 def history(message_id: int, query_data: PageQuery) -> dict[str, Any]:
     """List each time it was due, the newest first, with its messages and how far they got"""
-    found, following = scheduled_messages.history(message_id, cursor=query_data.cursor, limit=query_data.limit)
-    return {"runs": [_run(one) for one in found], "next_cursor": following}
+    fires, following = scheduled_messages.history(message_id, cursor=query_data.cursor, limit=query_data.limit)
+    return {"runs": [_run(fire) for fire in fires], "next_cursor": following}
 
 
 def _shown(planned: Planned) -> dict[str, Any]:

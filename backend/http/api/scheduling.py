@@ -23,12 +23,12 @@ bp = APIBlueprint("scheduling", __name__, tag="Scheduler")
 @bp.output(SchedulerOut)
 def status() -> dict[str, Any]:
     """Show every system job: its schedule, its last run, and when it runs next"""
-    found = administration.status()
+    state = administration.status()
     return {
-        "running": found.is_running,
-        "tick_age": found.tick_age,
-        "schedules": {"enabled": found.schedules, "overdue": found.overdue, "oldest_due_at": found.oldest_due_at},
-        "jobs": [_shown(job) for job in found.jobs],
+        "running": state.is_running,
+        "tick_age": state.tick_age,
+        "schedules": {"enabled": state.schedules, "overdue": state.overdue, "oldest_due_at": state.oldest_due_at},
+        "jobs": [_shown(job) for job in state.jobs],
     }
 
 
@@ -38,8 +38,8 @@ def status() -> dict[str, Any]:
 @bp.output(JobRuns)
 def history(job_id: str, query_data: PageQuery) -> dict[str, Any]:
     """List a job's runs, the newest first"""
-    found, following = administration.history(job_id, cursor=query_data.cursor, limit=query_data.limit)
-    return {"runs": found, "next_cursor": following}
+    runs, following = administration.history(job_id, cursor=query_data.cursor, limit=query_data.limit)
+    return {"runs": runs, "next_cursor": following}
 
 
 @bp.post("/api/admin/scheduler/jobs/<job_id>/pause")
@@ -50,7 +50,7 @@ def pause(job_id: str) -> dict[str, Any]:
 
     A run under way ends, and it can still be triggered.
     """
-    return _shown(administration.pause(job_id, guards.actor().label))
+    return _shown(administration.pause(job_id, guards.attribution()))
 
 
 @bp.post("/api/admin/scheduler/jobs/<job_id>/resume")
@@ -58,7 +58,7 @@ def pause(job_id: str) -> dict[str, Any]:
 @bp.output(JobOut)
 def resume(job_id: str) -> dict[str, Any]:
     """Let a job run by itself again"""
-    return _shown(administration.resume(job_id, guards.actor().label))
+    return _shown(administration.resume(job_id, guards.attribution()))
 
 
 @bp.post("/scheduler/jobs/<job_id>/trigger", endpoint="trigger_short")
@@ -100,7 +100,7 @@ def trigger_by_get(job_id: str) -> dict[str, Any]:
 
 
 def _trigger(job_id: str) -> dict[str, Any]:
-    return {"job": job_id, "run": administration.trigger(job_id, guards.actor().label)}
+    return {"job": job_id, "run": administration.trigger(job_id, guards.attribution())}
 
 
 def _shown(status: JobStatus) -> dict[str, Any]:

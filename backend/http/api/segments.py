@@ -24,8 +24,8 @@ bp = APIBlueprint("segments", __name__, url_prefix="/api/segments", tag="Contact
 @bp.output(Segments)
 def listing(query_data: PageQuery) -> dict[str, Any]:
     """List saved segments"""
-    found, following = segments.listing(cursor=query_data.cursor, limit=query_data.limit)
-    return {"segments": found, "next_cursor": following}
+    listed, following = segments.listing(cursor=query_data.cursor, limit=query_data.limit)
+    return {"segments": listed, "next_cursor": following}
 
 
 @bp.post("")

@@ -37,10 +37,10 @@ def listing(query_data: SuppressionsQuery) -> dict[str, Any]:
     """List suppressions, the newest first"""
     if query_data.contact_id is not None:
         records.get(query_data.contact_id)
-    found, following = suppressions.listing(
+    listed, following = suppressions.listing(
         kind=query_data.kind, contact_id=query_data.contact_id, cursor=query_data.cursor, limit=query_data.limit
     )
-    return {"suppressions": _shown(found), "next_cursor": following}
+    return {"suppressions": _shown(listed), "next_cursor": following}
 
 
 @bp.post("")
@@ -97,7 +97,7 @@ def lift(suppression_id: int, json_data: LiftIn) -> dict[str, int]:
     return {"lifted": suppressions.lift(guards.actor().label, suppression_id, json_data.reason)}
 
 
-def _shown(found: Sequence[Suppression]) -> list[dict[str, Any]]:
-    holders = suppressions.contacts_of(found)
+def _shown(rows: Sequence[Suppression]) -> list[dict[str, Any]]:
+    holders = suppressions.contacts_of(rows)
     own = ("id", "kind", "code", "source", "created_by", "created_at")
-    return [{name: getattr(row, name) for name in own} | {"contact_id": holders.get(row.id)} for row in found]
+    return [{name: getattr(row, name) for name in own} | {"contact_id": holders.get(row.id)} for row in rows]

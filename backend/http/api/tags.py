@@ -24,8 +24,8 @@ bp = APIBlueprint("tags", __name__, url_prefix="/api/tags", tag="Contacts")
 @bp.output(Tags)
 def listing(query_data: PageQuery) -> dict[str, Any]:
     """List tags, with how many contacts have each"""
-    found, following = tags.listing(cursor=query_data.cursor, limit=query_data.limit)
-    return {"tags": _shown(found), "next_cursor": following}
+    listed, following = tags.listing(cursor=query_data.cursor, limit=query_data.limit)
+    return {"tags": _shown(listed), "next_cursor": following}
 
 
 @bp.post("")
@@ -63,9 +63,9 @@ def remove(tag_id: int) -> Response:
     return Response(status=204)
 
 
-def _shown(found: Sequence[Tag]) -> list[dict[str, Any]]:
-    counts = tags.counts(found)
+def _shown(rows: Sequence[Tag]) -> list[dict[str, Any]]:
+    counts = tags.counts(rows)
     return [
         {"id": tag.id, "name": tag.name, "contacts": counts.get(tag.id, 0), "created_at": tag.created_at}
-        for tag in found
+        for tag in rows
     ]

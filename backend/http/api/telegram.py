@@ -78,17 +78,17 @@ def verify_link(json_data: VerifyIn) -> dict[str, Any] | Response:
 def status(query_data: BotQuery) -> Response | dict[str, Any]:
     """Show one's link"""
     if query_data.bot is None:
-        sender, found = linking.default_status_of(_known_person(query_data))
+        sender, link = linking.default_status_of(_known_person(query_data))
     else:
         sender = linking.bot_for(guards.actor().workspace_id, query_data.bot)
-        found = linking.status_of(_known_person(query_data), sender)
-    shown: dict[str, Any] = {"telegram_enabled": found.enabled, "state": found.state}
+        link = linking.status_of(_known_person(query_data), sender)
+    shown: dict[str, Any] = {"telegram_enabled": link.enabled, "state": link.state}
     optional = {
-        "telegram_chat_id": found.chat_id,
-        "linked_at": found.linked_at,
-        "message": _NOT_LINKED if found.state == "none" and found.code is None else found.message,
-        "code": found.code,
-        "chat_kind": found.kind,
+        "telegram_chat_id": link.chat_id,
+        "linked_at": link.linked_at,
+        "message": _NOT_LINKED if link.state == "none" and link.code is None else link.message,
+        "code": link.code,
+        "chat_kind": link.kind,
         "bot_username": sender.username if sender is not None else None,
     }
     return shown | optional

@@ -22,8 +22,8 @@ bp = APIBlueprint("tokens", __name__, url_prefix="/api/tokens", tag="Personal ac
 @bp.output(Tokens)
 def listing(query_data: PageQuery) -> dict[str, Any]:
     """List your tokens"""
-    found, following = personal_tokens.listing(guards.actor(), cursor=query_data.cursor, limit=query_data.limit)
-    return {"tokens": found, "next_cursor": following}
+    tokens, following = personal_tokens.listing(guards.actor(), cursor=query_data.cursor, limit=query_data.limit)
+    return {"tokens": tokens, "next_cursor": following}
 
 
 @bp.post("")
@@ -43,8 +43,8 @@ def issue(json_data: TokenRequest) -> dict[str, Any]:
 @bp.get("/<int:token_id>")
 @access()
 @bp.output(TokenOut)
-def one(token_id: int) -> PersonalToken:
-    """Look at one of your tokens"""
+def show(token_id: int) -> PersonalToken:
+    """Show one of your tokens"""
     return personal_tokens.get(guards.actor(), token_id)
 
 

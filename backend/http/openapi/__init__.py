@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 from apiflask import APIFlask
 from flask import Flask
 from pydantic import BaseModel
 
+from backend.compat import apiflask as drawn
 from backend.core import errors
 from backend.http.guards import Guard, guard_of
 from backend.http.idempotency import HEADER, REPLAYED
@@ -89,8 +90,7 @@ def install(app: APIFlask) -> None:
 
 def document(app: Flask) -> dict[str, Any]:
     """The document of an application, drawn once and then kept."""
-    made: dict[str, Any] = cast(APIFlask, app)._get_spec("json")  # type: ignore[assignment]
-    return made
+    return drawn.document(app)
 
 
 def path_of(rule: str) -> str:
@@ -101,7 +101,7 @@ def path_of(rule: str) -> str:
 def _models(app: APIFlask) -> Iterator[type[BaseModel]]:
     """Each model that a view takes as its body or answers."""
     for view in app.view_functions.values():
-        spec = getattr(view, "_spec", {})
+        spec = drawn.spec_of(view)
         for schema in (spec.get("body"), (spec.get("response") or {}).get("schema")):
             if isinstance(schema, type) and issubclass(schema, BaseModel):
                 yield schema
@@ -125,7 +125,7 @@ def _add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
 def _is_needed(body: dict[str, Any], schemas: dict[str, Any]) -> bool:
     """Whether a request without this body is refused: whether any of its fields has to be there."""
     references = [content["schema"].get("$ref", "") for content in body["content"].values()]
-    return any(schemas.get(one.rpartition("/")[2], {}).get("required") for one in references)
+    return any(schemas.get(reference.rpartition("/")[2], {}).get("required") for reference in references)
 
 
 def _complete(operation: dict[str, Any], guard: Guard, schemas: dict[str, Any]) -> None:

@@ -32,15 +32,15 @@ def schemas_of(models: Iterable[type[BaseModel]]) -> dict[str, Any]:
         (model, "validation" if issubclass(model, Input) else "serialization") for model in dict.fromkeys(models)
     ]
     _, together = models_json_schema(wanted, ref_template=REFERENCE, schema_generator=_Untitled)
-    found: dict[str, Any] = together.get("$defs", {})
-    shared = sorted(name for name in found if not name.isidentifier() or "__" in name)
+    definitions: dict[str, Any] = together.get("$defs", {})
+    shared = sorted(name for name in definitions if not name.isidentifier() or "__" in name)
     if shared:
         raise RuntimeError(f"several schemas have the same name: {', '.join(shared)}")
     taken = {model.__name__ for model in _subclasses(Input)}
-    for name, schema in found.items():
+    for name, schema in definitions.items():
         schema.pop("title", None)
-        _without_defaults(schema, told=name in taken)
-    return found
+        _without_defaults(schema, is_taken=name in taken)
+    return definitions
 
 
 def plain_parameter(parameter: dict[str, Any]) -> None:
@@ -58,17 +58,17 @@ def plain_parameter(parameter: dict[str, Any]) -> None:
 
 
 def _subclasses(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    for one in model.__subclasses__():
-        yield one
-        yield from _subclasses(one)
+    for subclass in model.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
 
 
-def _without_defaults(schema: dict[str, Any], told: bool) -> None:
+def _without_defaults(schema: dict[str, Any], is_taken: bool) -> None:
     """Says in words what a field is when left out: a generator takes a field with `default` for one always there."""
     for field in schema.get("properties", {}).values():
         if "default" not in field:
             continue
         value = field.pop("default")
-        if told and value not in (None, [], {}):
+        if is_taken and value not in (None, [], {}):
             text = f"By default `{json.dumps(value, ensure_ascii=False)}`"
             field["description"] = f"{field['description']}. {text}" if "description" in field else text

@@ -129,7 +129,7 @@ OPERATION_IDS: Final = {
     "outgoing_webhooks.show_delivery": "getWebhookDelivery",
     "people.change": "updatePerson",
     "people.listing": "listPeople",
-    "people.one": "getPerson",
+    "people.show": "getPerson",
     "people.reset_password": "resetPassword",
     "posts.cancel": "cancelPost",
     "posts.change": "updatePost",
@@ -177,7 +177,7 @@ OPERATION_IDS: Final = {
     "telegram.verify_link": "verifyTelegramLink",
     "tokens.issue": "createToken",
     "tokens.listing": "listTokens",
-    "tokens.one": "getToken",
+    "tokens.show": "getToken",
     "tokens.rename": "renameToken",
     "tokens.revoke": "revokeToken",
 }

@@ -198,7 +198,7 @@ class AlertQuery(PageQuery):
     @property
     def labels(self) -> list[tuple[str, str]]:
         """The labels that are asked for, as (name, value)."""
-        return [(name, value) for name, _, value in (one.partition("=") for one in self.label)]
+        return [(name, value) for name, _, value in (given.partition("=") for given in self.label)]
 
 
 class AlertItemOut(Output):

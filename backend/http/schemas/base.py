@@ -15,7 +15,7 @@ from backend.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 MAX_ID = 2**63 - 1
 
 Id = Annotated[int, Field(ge=1, le=MAX_ID, examples=[1])]
-"""An id of ours."""
+"""An internal id."""
 
 
 def _instant(value: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Events as they are reported and looked at."""
+"""Events as they are reported and read."""
 
 from __future__ import annotations
 

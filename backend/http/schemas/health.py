@@ -79,7 +79,7 @@ class LoadOut(Output):
     dispatchers: int = Field(description="Processes that hold bots and send for them; none while nothing is to be sent")
 
 
-class BotStandingOut(Output):
+class BotStateOut(Output):
     """A bot of the instance."""
 
     id: int
@@ -130,5 +130,5 @@ class Overview(Output):
     load: LoadOut
     processes: list[ProcessOut] | None = Field(description="null while Redis is away")
     queues: QueuesOut
-    bots: list[BotStandingOut] = Field(description="Those that do not work come first")
+    bots: list[BotStateOut] = Field(description="Those that do not work come first")
     webhooks: list[WebhookReportOut]

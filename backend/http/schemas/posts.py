@@ -1,4 +1,4 @@
-"""Posts as they are written, looked at, and reported on."""
+"""Posts as they are written, read, and reported on."""
 
 from __future__ import annotations
 

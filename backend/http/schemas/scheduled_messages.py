@@ -1,4 +1,4 @@
-"""Scheduled messages as they are planned and looked at."""
+"""Scheduled messages as they are planned and read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _listed(value: Any) -> Any:
     if isinstance(value, str):
         value = [part for part in (piece.strip() for piece in value.split(",")) if part]
     if isinstance(value, list):
-        return [str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in value]
+        return [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in value]
     return value
 
 
@@ -45,7 +45,7 @@ _RUN_AT = "The moment of kind once; where kind interval begins. Without an offse
 
 
 class ScheduledFileIn(Input):
-    """A picture or document: an address that is fetched anew each time, or an uploaded file."""
+    """A picture or document: an address that is fetched again each time, or an uploaded file."""
 
     url: str | None = Field(
         default=None,

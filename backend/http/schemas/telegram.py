@@ -103,7 +103,7 @@ class CheckOut(Output):
 
 
 class Diagnostics(Output):
-    """The checklist, looked at just now."""
+    """The checklist, made just now."""
 
     status: Success = "success"
     ok: bool = Field(description="Whether nothing on the list is wrong")

@@ -7,7 +7,6 @@ rows in one transaction.
 """
 
 from backend.services.alerts import bot_health as bot_health
-from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest.api_input import AlertInput, raise_alert, raise_input
 from backend.services.alerts.ingest.monitoring import receive
 from backend.services.alerts.ingest.reports import Outcome
@@ -17,6 +16,7 @@ from backend.services.alerts.messages import failures
 from backend.services.alerts.messages.buttons import press
 from backend.services.alerts.rules import silence_application, warnings
 from backend.services.alerts.rules.templates import compose
+from backend.services.auth.attribution import Attribution
 
 WORKS = (failures.WORK, warnings.WORK, silence_application.WORK, timers.WORK)
 """What is done for alerts in the background."""

@@ -9,30 +9,33 @@ from backend.core import events
 from backend.core.database import workspace_scope
 from backend.services.alerts.ingest import api_input
 from backend.services.bots import resolution
+from backend.services.bots.events import HealthCheckFailed, HealthCheckRecovered
 
 BOT: Final = "health"
 
 
-def on_health_check_failed(workspace_id: int, sender_id: int, bot_name: str, code: str) -> None:
+def on_health_check_failed(event: HealthCheckFailed) -> None:
     """A bot does not work (still), in the transaction that keeps the finding. Each further check counts."""
-    with workspace_scope(workspace_id):
+    with workspace_scope(event.workspace_id):
         api_input.raise_alert(
-            workspace_id,
-            f"Bot {bot_name}: health check failed",
-            richtext.escape(f"Telegram or the webhook does not work: {code}"),
+            event.workspace_id,
+            f"Bot {event.bot_name}: health check failed",
+            richtext.escape(f"Telegram or the webhook does not work: {event.code}"),
             severity="critical",
-            key=_key(sender_id),
-            labels={"check": "bot", "bot": bot_name},
-            bot_name=_carrier(workspace_id),
+            key=_key(event.sender_id),
+            labels={"check": "bot", "bot": event.bot_name},
+            bot_name=_carrier(event.workspace_id),
         )
 
 
-def on_health_check_recovered(workspace_id: int, sender_id: int, bot_name: str) -> None:
+def on_health_check_recovered(event: HealthCheckRecovered) -> None:
     """It works again."""
-    with workspace_scope(workspace_id):
+    with workspace_scope(event.workspace_id):
         for name in (BOT, api_input.BOT):
             # The name may have come or gone since the alert was raised.
-            api_input.raise_alert(workspace_id, bot_name, key=_key(sender_id), bot_name=name, resolved=True)
+            api_input.raise_alert(
+                event.workspace_id, event.bot_name, key=_key(event.sender_id), bot_name=name, resolved=True
+            )
 
 
 def _carrier(workspace_id: int) -> str:
@@ -43,5 +46,5 @@ def _key(sender_id: int) -> str:
     return f"health_check_failed:sender:{sender_id}"
 
 
-events.subscribe("health_check_failed", on_health_check_failed)
-events.subscribe("health_check_recovered", on_health_check_recovered)
+events.subscribe(HealthCheckFailed, on_health_check_failed)
+events.subscribe(HealthCheckRecovered, on_health_check_recovered)

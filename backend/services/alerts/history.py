@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import select
 
@@ -11,24 +10,12 @@ from backend.core import clock, events
 from backend.core.database import db
 from backend.models import AlertEvent
 from backend.services import paging
+from backend.services.alerts.events import AlertChanged
+from backend.services.auth.attribution import SYSTEM, Attribution
 
 
-@dataclass(frozen=True, slots=True)
-class Attribution:
-    """Who does something: a person by id and name, or nobody. `label` is the audit's word for the actor."""
-
-    via: str
-    label: str
-    user_id: int | None = None
-    name: str | None = None
-
-
-ITSELF: Final = Attribution("system", "system")
-"""Nobody: time has passed."""
-
-
-def note(workspace_id: int, alert_id: int, what: str, by: Attribution = ITSELF, **detail: Any) -> None:
-    """Adds to the trace in the caller's transaction, and publishes the event `alert_changed`.
+def note(workspace_id: int, alert_id: int, what: str, by: Attribution = SYSTEM, **detail: Any) -> None:
+    """Adds to the trace in the caller's transaction, and publishes the event `AlertChanged`.
 
     `detail` holds codes, counts and moments as text; never what the alert says.
     """
@@ -44,7 +31,7 @@ def note(workspace_id: int, alert_id: int, what: str, by: Attribution = ITSELF, 
             at=clock.now(),
         )
     )
-    events.publish("alert_changed", workspace_id=workspace_id, alert_id=alert_id, what=what)
+    events.publish(AlertChanged(workspace_id, alert_id, what))
 
 
 def of(alert_id: int, *, cursor: str | None = None, limit: int = 100) -> tuple[list[AlertEvent], str | None]:

@@ -80,7 +80,7 @@ def create_demo(password: str) -> User | None:
 def _workspace(name: str | None) -> Workspace | None:
     if name is None:
         return db.session.scalar(select(Workspace).order_by(Workspace.id).limit(1))
-    found = db.session.scalars(select(Workspace).where(Workspace.name == name.strip()).limit(2)).all()
-    if len(found) > 1:
+    workspaces = db.session.scalars(select(Workspace).where(Workspace.name == name.strip()).limit(2)).all()
+    if len(workspaces) > 1:
         raise Conflict("workspace_ambiguous", f"Several workspaces are called {name}.")
-    return found[0] if found else None
+    return workspaces[0] if workspaces else None

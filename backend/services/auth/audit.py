@@ -10,20 +10,27 @@ from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.models import AuditEntry
 from backend.services import paging
+from backend.services.auth.attribution import Attribution
 
 
 def record(
-    actor_label: str, action: str, subject: str | None = None, workspace_id: int | None = None, **detail: Any
+    by: Attribution | str,
+    /,
+    action: str,
+    subject: str | None = None,
+    workspace_id: int | None = None,
+    **detail: Any,
 ) -> AuditEntry:
     """Adds an entry to the caller's transaction.
 
-    `action` is a code such as `person.role_changed`, `subject` what it was done to as `kind:id`. `detail` holds ids,
-    codes and the names of fields; never a secret, a message or a provider's id of a person. Without `workspace_id` the
-    entry belongs to the workspace in scope, in the system scope to none.
+    `by` is who did it, or the audit's word for them. `action` is a code such as `person.role_changed`, `subject` what
+    it was done to as `kind:id`. `detail` holds ids, codes and the names of fields; never a secret, a message or a
+    provider's id of a person. Without `workspace_id` the entry belongs to the workspace in scope, in the system scope
+    to none.
     """
     entry = AuditEntry(
         workspace_id=current_workspace_id() if workspace_id is None else workspace_id,
-        actor=actor_label,
+        actor=by.label if isinstance(by, Attribution) else by,
         action=action,
         subject=subject,
         detail=detail,

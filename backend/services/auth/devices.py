@@ -27,22 +27,22 @@ _BETWEEN: Final = "~"
 def mark(user_id: int, shown: str | None = None) -> str:
     """What a device keeps after this person has signed in on it, with what it has `shown` of others' marks."""
     named = f"{user_id}.{int(clock.unix())}.{secrets.token_urlsafe(9)}"
-    made = f"{named}.{_encode(keyring().sign(_PURPOSE, named.encode()))}"
-    others = [one for one in _parts(shown) if _owner(one) not in (None, user_id)]
-    return _BETWEEN.join([made, *others[: MAX_MARKS - 1]])
+    signed = f"{named}.{_encode(keyring().sign(_PURPOSE, named.encode()))}"
+    others = [part for part in _parts(shown) if _owner(part) not in (None, user_id)]
+    return _BETWEEN.join([signed, *others[: MAX_MARKS - 1]])
 
 
 def device_of(shown: str | None, user_id: int) -> str | None:
     """The device's name, if it shows a valid mark of this person that is not too old; else None."""
-    for one in _parts(shown):
-        if _owner(one) == user_id:
-            return one.split(".")[2]
+    for part in _parts(shown):
+        if _owner(part) == user_id:
+            return part.split(".")[2]
     return None
 
 
 def is_known(shown: str | None) -> bool:
     """Whether it shows a valid mark of anybody."""
-    return any(_owner(one) is not None for one in _parts(shown))
+    return any(_owner(part) is not None for part in _parts(shown))
 
 
 def _parts(shown: str | None) -> list[str]:
@@ -51,9 +51,9 @@ def _parts(shown: str | None) -> list[str]:
     return shown.split(_BETWEEN)[:MAX_MARKS]
 
 
-def _owner(one: str) -> int | None:
+def _owner(part: str) -> int | None:
     """Whose mark this is; None for one that is not ours, or too old."""
-    named, _, proof = one.rpartition(".")
+    named, _, proof = part.rpartition(".")
     pieces = named.split(".")
     if len(pieces) != 3 or not all(piece.isdigit() and len(piece) < 19 for piece in pieces[:2]):
         return None

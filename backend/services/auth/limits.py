@@ -17,7 +17,7 @@ from backend.core.errors import TooManyRequests
 from backend.core.ratelimit import Decision, Limit, RateLimiter, parse
 
 COST_REFUSED: Final = 1
-"""Points of a call whose credentials are refused after a look at them."""
+"""Points of a call whose credentials are refused after they were checked."""
 COST_LOOKUP: Final = 2
 COST_WORK: Final = 5
 """Points of a call that hashes a password or sends a mail: 600 a minute from one network."""
@@ -63,7 +63,7 @@ def may_reset(account: str) -> bool:
 class Account:
     """What a login names: the address that was typed and, where there is one, the password's present hash.
 
-    A password that is set anew begins a new count: no failure against the old one refuses anybody.
+    A password that is set again begins a new count: no failure against the old one refuses anybody.
     """
 
     email: str
@@ -77,7 +77,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class CountedLogin:
-    """A login that has been counted as if it failed, before its password is looked at: parallel guesses count too."""
+    """A login that has been counted as if it failed, before its password is checked: parallel guesses count too."""
 
     own: str
     shared: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ class CountedLogin:
         self.take_back(self.shared)
 
     def abandoned(self) -> None:
-        """Takes it back altogether: the password was not looked at."""
+        """Takes it back altogether: the password was not checked."""
         self.take_back((self.own, *self.shared))
 
     @staticmethod
@@ -130,7 +130,7 @@ def count_login(
 
 
 def count_password_check(user_id: int, sign_in_id: int | None) -> CountedLogin:
-    """Counts a look at the present password by somebody who is signed in, for this sign-in. Raises TooManyRequests."""
+    """Counts a check of the present password by somebody who is signed in, for this sign-in. Raises TooManyRequests."""
     key = f"user:{user_id}|sign_in:{sign_in_id}"
     _hit("login", key)
     return CountedLogin(f"login:{key}")

@@ -48,9 +48,9 @@ def issue(actor: Actor, user_id: int) -> ResetLink:
     if person.email is None:
         raise Conflict("no_email", "This person has no e-mail address to sign in with.")
     _void(person.id)
-    made = _make(person)
+    link = _make(person)
     audit.record(actor.label, "password.reset_issued", f"user:{person.id}")
-    return _mail(person, made) if mail.is_configured() else made
+    return _mail(person, link) if mail.is_configured() else link
 
 
 def _void(user_id: int) -> None:
@@ -77,13 +77,13 @@ def _make(person: User) -> ResetLink:
     return ResetLink(f"{config.get().site_url}/reset-password?token={token}", token, now + LIFE)
 
 
-def _mail(person: User, made: ResetLink) -> ResetLink:
+def _mail(person: User, reset_link: ResetLink) -> ResetLink:
     """Sends the link to the person's own address; what is returned does not show it."""
     assert person.email is not None, "whoever has no address got no link"
     subject = i18n.text("mail.reset.subject", person.locale)
-    body = i18n.text("mail.reset.text", person.locale, name=person.name, link=made.link)
+    body = i18n.text("mail.reset.text", person.locale, name=person.name, link=reset_link.link)
     mail.send(person.email, subject, body, workspace_id=person.workspace_id, kind="password_reset", expires_in=LIFE)
-    return ResetLink(None, None, made.expires_at, mailed=True)
+    return ResetLink(None, None, reset_link.expires_at, mailed=True)
 
 
 def request(email: str) -> None:
@@ -183,17 +183,17 @@ def confirm(token: str, password: str, *, network: str | None = None) -> int:
         raise unknown
     hashed = password_hash(password, known=[word for word in known[1:] if word], caller=network)
     with system_scope("whose token it is decides the workspace"):
-        found = db.session.execute(
+        row = db.session.execute(
             update(PasswordReset)
             .where(*in_force)
             .values(used_at=now)
             .returning(PasswordReset.user_id, PasswordReset.workspace_id)
             .execution_options(synchronize_session=False)
         ).one_or_none()
-    if found is None:
+    if row is None:
         raise unknown
-    with workspace_scope(found.workspace_id):
-        person = people.get(found.user_id)
+    with workspace_scope(row.workspace_id):
+        person = people.get(row.user_id)
         if person.disabled_at is not None:
             raise unknown
         _void(person.id)

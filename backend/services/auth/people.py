@@ -14,6 +14,7 @@ from backend.models import User, Workspace
 from backend.services import paging
 from backend.services.auth import audit, limits, sign_in
 from backend.services.auth.actor import ADMIN, PEOPLE_ACT, ROLES, VIEWER, Actor
+from backend.services.auth.events import PersonDisabled
 from backend.services.auth.registration import password_hash
 
 MAX_EXTERNAL_ID = 200
@@ -54,7 +55,7 @@ def _by_external_id(actor: Actor, external_user_id: str, make: bool) -> User:
         return person
     if not make:
         raise NotFound("person_not_found", "There is no such person here.")
-    made = (
+    created_id = (
         insert(User)
         .values(
             workspace_id=actor.workspace_id,
@@ -67,7 +68,7 @@ def _by_external_id(actor: Actor, external_user_id: str, make: bool) -> User:
         .on_conflict_do_nothing(index_elements=["workspace_id", "external_user_id"])
         .returning(User.id)
     )
-    new_id = db.session.execute(made).scalar_one_or_none()
+    new_id = db.session.execute(created_id).scalar_one_or_none()
     if new_id is not None:
         audit.record(actor.label, "person.created", f"user:{new_id}", external=True)
     return db.session.scalars(known).one()
@@ -178,7 +179,7 @@ def _set_disabled(actor: Actor, person: User, at: datetime | None) -> None:
     person.disabled_at = at
     if at is not None:
         sign_in.end_all(person.id, "disabled")
-        events.publish("person_disabled", user_id=person.id)
+        events.publish(PersonDisabled(person.id))
     audit.record(actor.label, "person.disabled" if at else "person.enabled", f"user:{person.id}")
 
 

@@ -13,6 +13,7 @@ from backend.core.errors import Conflict, Forbidden, Invalid
 from backend.models import User, Workspace
 from backend.services.auth import audit
 from backend.services.auth.actor import ADMIN
+from backend.services.auth.events import WorkspaceCreated
 from backend.services.mail import addresses
 
 
@@ -48,12 +49,12 @@ def _taken() -> Conflict:
 
 
 def open_workspace(name: str) -> Workspace:
-    """Stores a workspace and publishes `workspace_created(workspace_id)` in this transaction."""
+    """Stores a workspace and publishes `WorkspaceCreated` in this transaction."""
     opened = Workspace(name=name.strip(), created_at=clock.now())
     db.session.add(opened)
     db.session.flush()
     with system_scope("what a new workspace starts with is made by the features themselves"):
-        events.publish("workspace_created", workspace_id=opened.id)
+        events.publish(WorkspaceCreated(opened.id))
     return opened
 
 

@@ -91,8 +91,8 @@ def _account(address: str) -> tuple[int, str | None]:
     """The person of this address and their password's hash; (0, None) where there is none."""
     query = select(User.id, User.password_hash).where(func.lower(User.email) == address)
     with system_scope("who signs in decides the workspace"):
-        found = db.session.execute(query).one_or_none()
-    return (0, None) if found is None else (found.id, found.password_hash)
+        row = db.session.execute(query).one_or_none()
+    return (0, None) if row is None else (row.id, row.password_hash)
 
 
 def has_signed_in_from(user_id: int, network: str) -> bool:
@@ -153,10 +153,10 @@ def rotate(user_id: int, sign_in_id: int, jti: str, network: str | None = None) 
         .with_for_update(of=SignIn)
     )
     with system_scope("who signs in decides the workspace"):
-        found = db.session.execute(query).one_or_none()
-        if found is None:
+        row = db.session.execute(query).one_or_none()
+        if row is None:
             raise Unauthorized("token_revoked", "This sign-in has ended; sign in again.")
-        family, disabled_at = found
+        family, disabled_at = row
         if family.current_jti != jti:
             if family.revoked_at is None:
                 _end(family, "token_reused")

@@ -14,6 +14,7 @@ from backend.services import notifications, posts, scheduling
 from backend.services.automation_rules import texts
 from backend.services.notifications import settings
 from backend.services.posts import Place, outcomes
+from backend.services.posts.events import RuleRunProgressed
 from backend.services.posts.states import ENDED
 from backend.services.scheduling import Fire
 
@@ -89,4 +90,11 @@ def _values(rule: AutomationRule, run: RuleRun, fire: Fire, user: User) -> dict[
 
 
 scheduling.register_each(JOB, carry_out)
-events.subscribe(posts.RUN_PROGRESSED, conclude)
+
+
+def on_rule_run_progressed(event: RuleRunProgressed) -> None:
+    """A post of a run has ended; runs in the transaction that records it."""
+    conclude(event.run)
+
+
+events.subscribe(RuleRunProgressed, on_rule_run_progressed)

@@ -15,6 +15,7 @@ from backend.core.errors import Invalid, NotFound
 from backend.models import AutomationRule, RuleRun, Schedule, User
 from backend.services import caps, paging, posts, scheduling
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.automation_rules import texts
 from backend.services.automation_rules.rule_runs import JOB
 from backend.services.posts import publishers
@@ -25,7 +26,7 @@ _FIELDS: Final = ("name", "platforms", "targets", "content", "media")
 
 
 def create(
-    actor_label: str, user: User, fields: Mapping[str, Any], timing: Timing, *, enabled: bool = True
+    by: Attribution, user: User, fields: Mapping[str, Any], timing: Timing, *, enabled: bool = True
 ) -> AutomationRule:
     """Adds a rule of a person of the workspace in scope.
 
@@ -50,7 +51,7 @@ def create(
     db.session.add(rule)
     db.session.flush()
     scheduling.create(rule.workspace_id, JOB, rule.id, timing, enabled)
-    audit.record(actor_label, "automation_rule.created", f"automation_rule:{rule.id}")
+    audit.record(by, "automation_rule.created", f"automation_rule:{rule.id}")
     return rule
 
 
@@ -89,7 +90,7 @@ def runs(
 
 
 def change(
-    actor_label: str,
+    by: Attribution,
     rule_id: int,
     changes: Mapping[str, Any],
     *,
@@ -118,24 +119,24 @@ def change(
     rule.updated_at = clock.now()
     db.session.flush()
     touched = sorted({*changes, *(["timing"] if timing else []), *(["enabled"] if enabled is not None else [])})
-    audit.record(actor_label, "automation_rule.changed", f"automation_rule:{rule.id}", fields=touched)
+    audit.record(by, "automation_rule.changed", f"automation_rule:{rule.id}", fields=touched)
     return rule
 
 
-def remove(actor_label: str, rule_id: int) -> None:
+def remove(by: Attribution, rule_id: int) -> None:
     """Ends a rule and forgets its schedule; posts and runs already made go on. Raises NotFound."""
     rule = get(rule_id, lock=True)
     scheduling.remove(schedule_of(rule))
     db.session.delete(rule)
     db.session.flush()
-    audit.record(actor_label, "automation_rule.deleted", f"automation_rule:{rule_id}")
+    audit.record(by, "automation_rule.deleted", f"automation_rule:{rule_id}")
 
 
-def run_now(actor_label: str, rule_id: int) -> None:
+def run_now(by: Attribution, rule_id: int) -> None:
     """Runs a rule once, also one that is switched off; its next time stays. Raises NotFound."""
     rule = get(rule_id)
-    scheduling.run_now(schedule_of(rule), actor_label)
-    audit.record(actor_label, "automation_rule.run", f"automation_rule:{rule.id}")
+    scheduling.run_now(schedule_of(rule), by)
+    audit.record(by, "automation_rule.run", f"automation_rule:{rule.id}")
 
 
 def _check(rule: AutomationRule) -> None:

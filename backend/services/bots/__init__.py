@@ -1,4 +1,4 @@
-"""A workspace's bots: which one a name means, what it says, and how it is looked after.
+"""A workspace's bots: which one a name means, the catalog, and bringing one into service.
 
-Nothing is imported here: `levels` alone serves `flask alert send`, which runs without a database and starts fast.
+Nothing is imported here: `source_order` alone serves `flask alert send`, which runs without a database and starts fast.
 """

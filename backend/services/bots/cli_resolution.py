@@ -40,8 +40,8 @@ class Found:
 def find(asked: Asked, environ: Mapping[str, str]) -> Found:
     """The bot and its chats. A database that is away, or cannot be read, stops nothing: the environment decides then.
 
-    Raises what `levels.choose` raises, and ConfigurationError for a variable of the bots that is malformed; both say
-    if the database could not be asked.
+    Raises what `source_order.choose` raises, and ConfigurationError for a variable of the bots that is malformed; both
+    say if the database could not be asked.
     """
     settings = config.load({name: value for name, value in environ.items() if name in _OWN}, need=())
     environment = Environment(settings.telegram_bot_configs, settings.telegram_bot_token, settings.telegram_chat_ids)

@@ -24,6 +24,7 @@ from backend.core.work import Turn
 from backend.models import Sender
 from backend.services import senders
 from backend.services.bots import chat_states, webhook_state
+from backend.services.bots.events import HealthCheckFailed, HealthCheckRecovered
 from backend.services.bots.resolution import still_named
 from backend.services.bots.webhook_state import Receiving
 from backend.services.scheduling import SystemJob, Timing, register_system_job
@@ -151,17 +152,9 @@ def _keep(sender_id: int, finding: Finding) -> None:
         return
     if now["state"] == FAILED:
         log.warning("health_check_failed", sender_id=sender_id, code=finding.code)
-        events.publish(
-            "health_check_failed",
-            workspace_id=bot.workspace_id,
-            subject=f"sender:{sender_id}",
-            name=bot.name,
-            code=finding.code,
-        )
+        events.publish(HealthCheckFailed(bot.workspace_id, sender_id, bot.name, finding.code or ""))
     elif kept.get("state") == FAILED:
-        events.publish(
-            "health_check_recovered", workspace_id=bot.workspace_id, subject=f"sender:{sender_id}", name=bot.name
-        )
+        events.publish(HealthCheckRecovered(bot.workspace_id, sender_id, bot.name))
 
 
 def _due() -> list[int]:

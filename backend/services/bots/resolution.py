@@ -59,7 +59,7 @@ def resolve(
     chat_ids: Sequence[str] = (),
     need_chats: bool = True,
 ) -> Target:
-    """The sender and the chats that are meant, in the caller's transaction; see `levels.choose` for the order.
+    """The sender and the chats that are meant, in the caller's transaction; see `source_order.choose` for the order.
 
     The environment serves the instance's first workspace only. May store a row for a token that is used for the first
     time. Raises NotFound(`bot_not_found`), Conflict(`bot_inactive`), Invalid(`no_chats`, `bad_chat_id`, `bad_token`).
@@ -76,7 +76,7 @@ def resolve(
         return Target(sender, choice.chat_ids, choice.thread_id, choice.level)
 
 
-def meaning(workspace_id: int, bot_name: str) -> Meaning:
+def explain_name(workspace_id: int, bot_name: str) -> Meaning:
     """What a name means at this moment; a token that was never used gets no row by this. Raises what `resolve` raises,
     but no `no_chats`: that there are none is part of the answer."""
     asked = Asked(bot_name)

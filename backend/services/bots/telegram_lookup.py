@@ -94,7 +94,7 @@ def webhook_of(token: str) -> WebhookInfo:
 
 
 def look_up(token: str, chat: str) -> Chat:
-    """A chat by its id or `@name`; see `clear_errors`. `chat` has been checked by `levels.parse_chats`."""
+    """A chat by its id or `@name`; see `clear_errors`. `chat` has been checked by `source_order.parse_chats`."""
     with clear_errors():
         return provider.quick().get_chat(token, chat)
 

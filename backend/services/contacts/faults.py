@@ -16,7 +16,7 @@ class ValueFault(ValueError):
 
 def invalid(field: str, code: str, message: str) -> Invalid:
     """The 422 for one field."""
-    return Invalid(code, message, detail=[{"field": field, "code": code, "message": message}])
+    return Invalid.of(field, code, message)
 
 
 def contact_exists(contact_id: int, field: str) -> Conflict:

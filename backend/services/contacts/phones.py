@@ -49,10 +49,10 @@ def parse(text: str, region: str | None = None) -> Phone:
         code = error.error_type
         national = code == NumberParseException.INVALID_COUNTRY_CODE and region is None and any(map(str.isdigit, text))
         raise ValueFault("phone_invalid", _REGION_HINT if national else "This is no phone number.") from None
-    if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
-        raise ValueFault("phone_invalid", "No number of its country has this many digits.")
     validity = "valid" if phonenumbers.is_valid_number(number) else "possible"
-    return Phone(phonenumbers.format_number(number, PhoneNumberFormat.E164), validity)
+    if validity == "possible" and phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
+        raise ValueFault("phone_invalid", "No number of its country has this many digits.")
+    return Phone(f"+{number.country_code}{phonenumbers.national_significant_number(number)}", validity)
 
 
 def zones_of(e164: str) -> tuple[str, ...]:

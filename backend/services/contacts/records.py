@@ -24,8 +24,8 @@ _PLAIN: Final = (*TEXTS, "timezone", "region", "owner_id")
 
 def clean(text: str | None) -> str | None:
     """The text without control characters and spaces around it; None for an empty one."""
-    if text is None:
-        return None
+    if text is None or (text.isascii() and text.isprintable()):
+        return (text or "").strip() or None
     return (
         "".join(char for char in unicodedata.normalize("NFC", text) if char >= " " and char != "\x7f").strip() or None
     )

@@ -1,4 +1,4 @@
-"""Saved segments: filters with a name. Whom one holds is found anew each time."""
+"""Saved segments: filters with a name. Whom one holds is found again each time."""
 
 from __future__ import annotations
 

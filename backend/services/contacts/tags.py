@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import delete, func, select
@@ -24,6 +25,7 @@ MAX_TAGS: Final = 100
 _SPACE: Final = re.compile(r"\s+")
 
 
+@lru_cache(maxsize=1024)
 def clean(name: str) -> str:
     """The name as it is stored: one space between words, no control characters. May be empty, or too long."""
     visible = "".join(char for char in unicodedata.normalize("NFC", name) if char.isprintable() or char.isspace())

@@ -151,7 +151,7 @@ def _list(name: str, of: Any) -> Any:
     return bindparam(name, type_=ARRAY(of))
 
 
-# Built once each: building one takes longer than carrying it out. What the session still holds is read anew.
+# Built once each: building one takes longer than carrying it out. What the session still holds is read again.
 _people = (
     func.unnest(_list("workspaces", BigInteger), _list("hashes", LargeBinary))
     .table_valued("workspace_id", "hash")

@@ -1,6 +1,6 @@
 """Boxes: where a provider's id of a message stands for one part, so that it is found by the id alone.
 
-A provider that begins its ids anew (a test server, another account's token) gives an id a second time: then the newer
+A provider that begins its ids again (a test server, another account's token) gives an id a second time: then the newer
 part has it, and the older one is found by its message only.
 """
 

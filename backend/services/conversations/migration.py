@@ -9,6 +9,7 @@ from backend.core import events
 from backend.core.database import db, system_scope
 from backend.models import Conversation, Delivery, LinkConfirmation, LinkToken, Message, Sender, TelegramLink
 from backend.services.conversations.chats import by_chat
+from backend.services.conversations.events import ChatRekeyed
 from backend.services.conversations.hashing import chat_hash, chat_key
 
 
@@ -45,7 +46,7 @@ def rekey(sender_id: int, old_chat_id: str, new_chat_id: str) -> int:
                 .execution_options(synchronize_session="fetch")
             )
         _move_links(sender_id, old, new)
-        events.publish("chat_rekeyed", sender_id=sender_id, old_chat_id=old_chat_id, new_chat_id=new_chat_id)
+        events.publish(ChatRekeyed(sender_id, old_chat_id, new_chat_id))
         return len(moved)
 
 

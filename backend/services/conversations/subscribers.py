@@ -4,5 +4,11 @@ from __future__ import annotations
 
 from backend.core import events
 from backend.services.conversations.migration import rekey
+from backend.services.dispatch.events import ChatMoved
 
-events.subscribe("chat_moved", rekey)
+
+def _chat_moved(event: ChatMoved) -> None:
+    rekey(event.sender_id, event.old_chat_id, event.new_chat_id)
+
+
+events.subscribe(ChatMoved, _chat_moved)

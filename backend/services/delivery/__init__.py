@@ -19,6 +19,7 @@ from backend.services.delivery.outbox import (
     answer_callback,
     by_key,
     chat_action,
+    presses_unanswered,
     release,
     send,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "delete",
     "edit",
     "mark_unreachable",
+    "presses_unanswered",
     "release",
     "send",
     "status_of",

@@ -6,6 +6,9 @@ it. Nothing here talks to a network.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any
@@ -26,6 +29,9 @@ REPLY_LIFE = timedelta(hours=1)
 NOTIFICATION_LIFE = timedelta(hours=24)
 _CALLBACK_LIFE = timedelta(seconds=30)
 _TYPING_LIFE = timedelta(seconds=5)
+
+
+_answers_presses: ContextVar[bool] = ContextVar("answers_presses", default=True)
 
 
 class Priority(IntEnum):
@@ -58,41 +64,37 @@ def send(
     blocked gets a canceled message that says so.
     """
     now = clock.now()
-    parts = registry.get(conversation.channel).split(content)
     refused = gate.refusal(conversation)
     due_at = max(now, not_before) if not_before else now
-    message = message_store.store(
-        conversation,
-        {
-            "kind": kind,
-            "lane": int(lane),
-            "state": "canceled" if refused else "queued",
-            "error": refused,
-            "at_most_once": at_most_once,
-            "body": {"parts": [part.to_json() for part in parts]} | ({"thread_id": thread_id} if thread_id else {}),
-            "reply_to": reply_to,
-            "user_id": user_id,
-            "created_at": now,
-        },
-        key=key,
-        due_at=due_at,
-        expires_at=due_at + expires_in if expires_in else None,
-        reason=reason,
-    )
+    expires_at = due_at + expires_in if expires_in else None
+    fields = {"kind": kind, "lane": int(lane), "at_most_once": at_most_once, "reply_to": reply_to, "user_id": user_id}
+    fields |= {"state": "canceled" if refused else "queued", "error": refused, "created_at": now}
+    fields |= {"body": _body_of(conversation, content, thread_id)}
+    message = message_store.store(conversation, fields, key=key, due_at=due_at, expires_at=expires_at, reason=reason)
     if message is None:
-        first = by_key(conversation.workspace_id, key or "")
-        if first is None:
-            raise RuntimeError("an idempotency key without its message")
-        return first
+        return _first_of(conversation.workspace_id, key or "")
     if not refused:
         queue.nudge()
     return message
 
 
+def _body_of(conversation: Conversation, content: Content, thread_id: str | None) -> dict[str, Any]:
+    parts = registry.get(conversation.channel).split(content)
+    return {"parts": [part.to_json() for part in parts]} | ({"thread_id": thread_id} if thread_id else {})
+
+
+def _first_of(workspace_id: int, key: str) -> Message:
+    """The message that took this key before."""
+    first = by_key(workspace_id, key)
+    if first is None:
+        raise RuntimeError("an idempotency key without its message")
+    return first
+
+
 def release(
     message: Message, content: Content | None = None, *, not_before: datetime | None = None, reason: str = "queued"
 ) -> bool:
-    """Makes a message that waits for something of ours (a file, a decision) due now, with `content` if given.
+    """Makes a message that waits for something here (a file, a decision) due now, with `content` if given.
 
     With `not_before` (aware) it goes on waiting until then, with `reason`. A message that was canceled or has already
     begun stays as it is: False.
@@ -123,10 +125,22 @@ def release(
     return True
 
 
+@contextmanager
+def presses_unanswered() -> Iterator[None]:
+    """Inside, `answer_callback` stores nothing: so many buttons were pressed in the chat that others would wait."""
+    token = _answers_presses.set(False)
+    try:
+        yield
+    finally:
+        _answers_presses.reset(token)
+
+
 def answer_callback(
     sender: Sender, callback_id: str, text: str = "", *, alert: bool = False, workspace_id: int
 ) -> None:
     """Answers a pressed button. Worthless after some seconds, so it expires soon and keeps no order."""
+    if not _answers_presses.get():
+        return
     payload = {"external_id": callback_id, "text": text, "show_alert": alert}
     _insert_ephemeral(sender.id, workspace_id, "answer_callback", payload, _CALLBACK_LIFE)
 
@@ -228,7 +242,7 @@ def _insert_ephemeral(
 
 
 def lock(message: Message) -> None:
-    """Locks a message and reads it anew; whoever locks deliveries too locks the message first."""
+    """Locks a message and reads it again; whoever locks deliveries too locks the message first."""
     db.session.refresh(message, with_for_update=True)
 
 

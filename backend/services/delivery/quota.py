@@ -1,7 +1,7 @@
 """Quotas: how often an account has lately sent, counted over the whole instance from the attempts.
 
 The attempts carry a keyed hash of the account, so that a ceiling holds in whatever workspace it is connected, and is
-not freed by deleting history or by connecting the account anew.
+not freed by deleting history or by connecting the account again.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class Dispatcher:
     def run(self) -> None:
         """Runs until `stop`; then finishes what is in flight, records it, and gives its leases back.
 
-        Raises RuntimeError when one of its threads ended by a defect: the process is then better started anew.
+        Raises RuntimeError when one of its threads ended by a defect: the process is then better started again.
         """
         listener = NudgeListener(self._on_nudge)
         for thread in (listener, self._outcome_writer, self._sessions, self._executor):
@@ -160,7 +160,7 @@ class Dispatcher:
         self._wake.set()
 
     def _settle_orphans(self) -> None:
-        """Settles, each second, the rows that are `sending` under our leases without a thread of ours."""
+        """Settles, each second, the rows that are `sending` under our leases without a thread of this process."""
         begun = time.monotonic()
         if not self._orphan_check.due(begun):
             return

@@ -1,4 +1,4 @@
-"""A refused part is said in a milder form: its message's parts are written anew from it on, as its outcome is recorded.
+"""A refused part is said in a milder form: its message is written again from it on, as its outcome is recorded.
 
 What was accepted before it stays as it is. The form is kept with the message, so neither a crash nor a later edit
 begins at the top of the ladder again.

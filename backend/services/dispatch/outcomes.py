@@ -25,7 +25,9 @@ from backend.services.delivery.cancellation import block, mark_unreachable
 from backend.services.delivery.events import message_ended, message_gone
 from backend.services.dispatch import milder_forms
 from backend.services.dispatch.claims import Claimed
+from backend.services.dispatch.events import ChatMoved, RecipientUnreachable
 from backend.services.dispatch.retry_policy import Decision, Next
+from backend.services.senders.events import SenderPaused, SenderStopped
 
 log = get_logger(__name__)
 _FOR_GOOD = frozenset({"rejected", "unreachable"})
@@ -45,7 +47,7 @@ class Outcome:
 def record(outcomes: Sequence[Outcome]) -> None:
     """Records a batch and commits. Raises what the database raises; nothing is recorded then.
 
-    Where a provider gives an id that another part has, because it has begun its ids anew, the newer part gets it.
+    Where a provider gives an id that another part has, because it has begun its ids again, the newer part gets it.
     """
     try:
         _record(outcomes)
@@ -194,7 +196,7 @@ def _refuse(claimed: Claimed) -> None:
 
 
 def without_detail(outcome: Outcome) -> Outcome:
-    """The least that can be recorded of an outcome whose full record was refused: that it was a defect of ours."""
+    """The least that can be recorded of an outcome whose full record was refused: that it was an internal error."""
     if outcome.decision is None:
         decision = Decision(Next.UNKNOWN, "internal_error", "unknown")
     else:
@@ -347,29 +349,20 @@ def _pause_senders(outcomes: Sequence[Outcome]) -> None:
             .returning(SenderLease.sender_id)
         ).first()
         if longer is not None and decision.pause > senders.LONG_PAUSE.total_seconds():
-            events.publish("sender_paused", sender_id=claimed.sender_id, code=decision.code)
+            events.publish(SenderPaused(claimed.sender_id, decision.code))
 
 
 def _publish_events(claimed: Claimed, decision: Decision) -> None:
     if decision.disables_sender:
-        events.publish("sender_disabled", sender_id=claimed.sender_id, code=decision.code)
+        events.publish(SenderStopped(claimed.sender_id, decision.code))
     conversation = db.session.get(Conversation, claimed.conversation_id) if claimed.conversation_id else None
     if conversation is None:
         return
     if decision.moved_to is not None:
-        events.publish(
-            "chat_moved",
-            sender_id=claimed.sender_id,
-            old_chat_id=conversation.chat_id,
-            new_chat_id=decision.moved_to,
-        )
+        events.publish(ChatMoved(claimed.sender_id, conversation.chat_id, decision.moved_to))
     if decision.next is Next.FAILED and decision.phase == "unreachable":
         events.publish(
-            "recipient_unreachable",
-            sender_id=claimed.sender_id,
-            chat_hash=conversation.chat_hash,
-            code=decision.code,
-            disables_link=decision.blocks_chat,
+            RecipientUnreachable(claimed.sender_id, conversation.chat_hash, decision.code, decision.blocks_chat)
         )
         if decision.blocks_chat:
             block(claimed.sender_id, conversation.chat_hash, decision.code)

@@ -56,7 +56,7 @@ def limits_of(channel: Channel) -> Limits:
 def transmit(session: SenderSession, claimed: Claimed, slot: SendSlot, open_file: Callable[[str], BinaryIO]) -> Outcome:
     """Carries out one operation and notes in `slot` when it was written.
 
-    Never raises: a defect of ours ends in the row's history as `internal_error`.
+    Never raises: an internal error ends in the row's history as `internal_error`.
     """
     transport.begin()
     outcome = _outcome_of(session, claimed, open_file)

@@ -57,7 +57,7 @@ def download(source: Source, kind: str, timeout: float = TIMEOUT) -> storage.Sto
 
 
 def failure_of(error: Exception) -> DownloadFailed:
-    """What an error after the download means: a refusal of ours lasts, a defect may be over the next time."""
+    """What an error after the download means: our own refusal lasts, a defect may be over the next time."""
     if isinstance(error, AppError):
         return DownloadFailed(error.code, transient=isinstance(error, StorageFull | Unavailable))
     return DownloadFailed("internal_error", transient=True)

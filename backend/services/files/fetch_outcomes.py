@@ -51,7 +51,7 @@ class _Superseded(Exception):
 def carry_out(claimed: ClaimedFetch) -> bool:
     """Fetches the file and tells its owner, in the workspace's scope; whether the fetch has ended. Commits."""
     if claimed.tries > claimed.max_tries:
-        # Each try ended its process or met a defect of ours.
+        # Each try ended its process or met an internal error.
         return _fail_or_wait(claimed, DownloadFailed("not_fetched"))
     try:
         stored = download(claimed.source, claimed.kind)

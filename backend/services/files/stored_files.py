@@ -17,6 +17,7 @@ from backend.core.errors import Invalid, NotFound, TooLarge
 from backend.models import StoredFile
 from backend.services import caps
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 
 MAX_DOCUMENT: Final = 50 * 1024 * 1024
 MAX_PHOTO: Final = 10 * 1024 * 1024
@@ -26,16 +27,16 @@ _MAX_NAME: Final = 120
 _NOT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\u202a-\u202e\u2066-\u2069]')
 
 
-def upload(actor_label: str, user_id: int | None, filename: str | None, stream: BinaryIO) -> StoredFile:
+def upload(by: Attribution, filename: str | None, stream: BinaryIO) -> StoredFile:
     """Stores an uploaded file of the workspace in scope.
 
     Raises TooLarge over 50 MB, Invalid for an empty one, and Conflict (`too_many_file_bytes`) where the workspace's
     files, those that were fetched included, have reached their cap.
     """
     caps.require_room("file_bytes", select(func.sum(StoredFile.size)).select_from(StoredFile))
-    made = keep(filename, stream, max_bytes=MAX_DOCUMENT, user_id=user_id)
-    audit.record(actor_label, "file.uploaded", f"file:{made.id}", size=made.size, mime=made.mime)
-    return made
+    file = keep(filename, stream, max_bytes=MAX_DOCUMENT, user_id=by.user_id)
+    audit.record(by, "file.uploaded", f"file:{file.id}", size=file.size, mime=file.mime)
+    return file
 
 
 def keep(filename: str | None, stream: BinaryIO, *, max_bytes: int, user_id: int | None = None) -> StoredFile:
@@ -58,7 +59,7 @@ def put(stream: BinaryIO, *, max_bytes: int) -> storage.StoredFile:
 
 def record(filename: str | None, stored: storage.StoredFile, *, user_id: int | None = None) -> StoredFile:
     """The row of a file that was put into the storage."""
-    made = StoredFile(
+    file = StoredFile(
         key=stored.key,
         filename=safe_name(filename),
         mime=stored.mime,
@@ -67,17 +68,17 @@ def record(filename: str | None, stored: storage.StoredFile, *, user_id: int | N
         user_id=user_id,
         created_at=clock.now(),
     )
-    db.session.add(made)
+    db.session.add(file)
     db.session.flush()
-    return made
+    return file
 
 
 def get(file_id: int) -> StoredFile:
     """A file of the workspace in scope. Raises NotFound."""
-    found = db.session.get(StoredFile, file_id)
-    if found is None:
+    file = db.session.get(StoredFile, file_id)
+    if file is None:
         raise NotFound("file_not_found", "There is no such file.")
-    return found
+    return file
 
 
 def open_file(file: StoredFile) -> BinaryIO:

@@ -53,7 +53,7 @@ class Figures:
     leases: int = 0
     paused: int = 0
     senders: dict[str, int] = field(default_factory=dict)
-    """By standing: `active`, `disabled`, or the code by which the product has disabled them."""
+    """By state: `active`, `disabled`, or the code by which the product has disabled them."""
     heartbeats: dict[str, float] = field(default_factory=dict)
     jobs: dict[tuple[str, str], int] = field(default_factory=dict)
     """By job and state, begun in the last hour."""
@@ -64,8 +64,8 @@ class Figures:
 
     @property
     def oldest(self) -> float:
-        """The age of the oldest delivery that is due and has no reason of ours to wait."""
-        return max((one.oldest for one in self.deliveries if one.reason == "queued"), default=0.0)
+        """The age of the oldest delivery that is due and has no reason here to wait."""
+        return max((delivery.oldest for delivery in self.deliveries if delivery.reason == "queued"), default=0.0)
 
 
 _DELIVERIES = """
@@ -113,16 +113,16 @@ def gather() -> Figures | None:
         if _kept is not None and time.monotonic() - _kept[0] < KEPT_SECONDS:
             return _kept[1]
         try:
-            found = _read()
+            figures = _read()
         except (OperationalError, InterfaceError, PoolTimeout):
             db.session.rollback()
             return None
-        _kept = (time.monotonic(), found)
-        return found
+        _kept = (time.monotonic(), figures)
+        return figures
 
 
 def forget() -> None:
-    """Has the next `gather` read anew."""
+    """Has the next `gather` read again."""
     global _kept
     _kept = None
 
@@ -134,7 +134,7 @@ def _read() -> Figures:
     def rows(statement: str) -> list[Any]:
         return list(db.session.execute(text(statement), values))
 
-    works = {(one.name, one.queue): one.is_due() for one in work.registered()}
+    works = {(kind_of_work.name, kind_of_work.queue): kind_of_work.is_due() for kind_of_work in work.registered()}
     with system_scope("figures are the instance's, and name nobody"):
         # A look must not wait for long behind whatever keeps the database busy.
         db.session.execute(text("SET LOCAL statement_timeout = '5s'"))
@@ -151,7 +151,7 @@ def _read() -> Figures:
                 failures[row.code] = failures.get(row.code, 0) + row.number
         [leases] = rows(_LEASES)
         [mail] = rows(_MAIL)
-        found = Figures(
+        figures = Figures(
             at=now.timestamp(),
             deliveries=deliveries,
             intake_waiting=intake.number,
@@ -169,4 +169,4 @@ def _read() -> Figures:
             mail_oldest=max(0.0, float(mail.age)),
         )
         db.session.rollback()
-    return found
+    return figures

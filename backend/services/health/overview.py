@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from backend.core import process_registry, queue
 from backend.core.process_registry import Process
-from backend.services.bots import overview as standing
+from backend.services.bots import overview as bots_overview
 from backend.services.bots.overview import BotState
 from backend.services.health.figures import Figures, gather
 from backend.services.health.readiness import Check, Load, load, readiness, redis_check
@@ -39,12 +39,12 @@ def overview() -> Overview:
     figures = gather()
     assert figures is not None, "the database has just answered"
     processes = process_registry.list_processes()
-    bots = standing.bots()
-    found = sorted(problems(checks, processes, figures, bots))
+    bots = bots_overview.bots()
+    codes = sorted(problems(checks, processes, figures, bots))
     return Overview(
-        "degraded" if found else "ok",
-        found,
-        standing.is_configured(),
+        "degraded" if codes else "ok",
+        codes,
+        bots_overview.is_configured(),
         checks,
         weight,
         processes,
@@ -56,22 +56,22 @@ def overview() -> Overview:
 
 def problems(checks: list[Check], processes: list[Process] | None, figures: Figures, bots: list[BotState]) -> set[str]:
     """The names of what is not well."""
-    found = {f"{check.name}_{check.state}" for check in checks if check.state != "ok"}
+    codes = {f"{check.name}_{check.state}" for check in checks if check.state != "ok"}
     if processes is not None:
-        found.update(f"no_worker_{role}" for role in missing_roles(processes))
+        codes.update(f"no_worker_{role}" for role in missing_roles(processes))
     if figures.oldest > OLD:
-        found.add("deliveries_old")
+        codes.add("deliveries_old")
     if figures.intake_oldest > OLD:
-        found.add("intake_old")
+        codes.add("intake_old")
     if figures.mail_oldest > 10 * OLD:
-        found.add("mail_old")
+        codes.add("mail_old")
     if any(bot.disabled_code not in (None, "not_configured") for bot in bots):
-        found.add("bot_disabled")
+        codes.add("bot_disabled")
     if any(bot.health["state"] == "failed" for bot in bots):
-        found.add("bot_unhealthy")
+        codes.add("bot_unhealthy")
     if any(bot.unreachable_chats for bot in bots):
-        found.add("bot_chat_unreachable")
-    return found
+        codes.add("bot_chat_unreachable")
+    return codes
 
 
 def missing_roles(processes: list[Process]) -> list[str]:
@@ -83,8 +83,8 @@ def missing_roles(processes: list[Process]) -> list[str]:
 
 def _queues(figures: Figures) -> dict[str, Any]:
     by_reason: dict[str, int] = {}
-    for one in figures.deliveries:
-        by_reason[one.reason] = by_reason.get(one.reason, 0) + one.count
+    for group in figures.deliveries:
+        by_reason[group.reason] = by_reason.get(group.reason, 0) + group.count
     return {
         "deliveries": {
             "waiting": sum(by_reason.values()),

@@ -35,6 +35,6 @@ def takes_files() -> bool:
 
 
 def forget() -> None:
-    """Has the next question tried anew."""
+    """Has the next question tried again."""
     global _kept
     _kept = None

@@ -39,7 +39,7 @@ def takes_writes() -> bool:
 
 
 def forget() -> None:
-    """Has the next question tried anew."""
+    """Has the next question tried again."""
     global _kept
     _kept = None
 

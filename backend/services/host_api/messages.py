@@ -180,7 +180,7 @@ def _send_file(
             stream = io.BytesIO(source) if isinstance(source, bytes) else source
             file = files.keep(filename or kind, stream, max_bytes=most)
             return _store(home, target, content(files.as_media(file, kind)), key)
-    # No transaction is open while the address is fetched; it is resolved anew, as it may have changed meanwhile.
+    # No transaction is open while the address is fetched; it is resolved again, as it may have changed meanwhile.
     with workspace_scope(home):
         stored = _fetched(source, kind)
     try:

@@ -25,7 +25,7 @@ log = get_logger(__name__)
 PARTS: Final = ("sweep", "tick")
 SECONDS: Final = 2.0
 """Between two rounds of a process."""
-_FRESH_SECONDS: Final = 1.5
+_FRESH_SECONDS: Final = 1.8
 """So long after a part's heartbeat no process does it again."""
 
 
@@ -76,7 +76,7 @@ def _run_held(held: Collection[str], is_round: bool) -> set[str]:
 
 
 def _find_due(parts: Collection[str], by: Connection | None = None) -> DueWork:
-    works = [one for one in work.registered() if ("tick" if one.timed else "sweep") in parts]
+    works = [registered for registered in work.registered() if ("tick" if registered.timed else "sweep") in parts]
     return work.find_due(works, *(sweeper.queries() if "sweep" in parts else ()), by=by)
 
 

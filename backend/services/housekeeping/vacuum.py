@@ -1,7 +1,7 @@
 """Upkeep of the queue's table: after a great many messages it is made small again while next to nothing waits.
 
 Autovacuum lets the space be used again and never gives an index's back. A table of thousands of pages that holds ten
-rows makes every look at it dearer, so it is rewritten: milliseconds, under a lock that is not waited for.
+rows makes every read of it dearer, so it is rewritten: milliseconds, under a lock that is not waited for.
 """
 
 from __future__ import annotations

@@ -54,13 +54,16 @@ class AnswerHistory:
 
     answers: list[Answer] = field(default_factory=list)
     moments: dict[str, float] = field(default_factory=dict)
+    presses: list[float] = field(default_factory=list)
+    """When pressed buttons were answered (unix seconds)."""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> AnswerHistory:
         """The history that a conversation holds; empty for None."""
         if not value:
             return cls()
-        return cls([Answer(*answer) for answer in value.get("answers", ())], dict(value.get("moments", {})))
+        answers = [Answer(*answer) for answer in value.get("answers", ())]
+        return cls(answers, dict(value.get("moments", {})), list(value.get("presses", ())))
 
     def to_json(self, ids: Mapping[int, int] | None = None) -> dict[str, Any]:
         """The value to keep; `ids` are the messages' ids by those they had before they were stored."""
@@ -69,7 +72,7 @@ class AnswerHistory:
             [answer.at, answer.digest, known.get(answer.message_id, answer.message_id)]
             for answer in self.answers[-_MAX_KEPT:]
         ]
-        return {"answers": answers, "moments": self.moments}
+        return {"answers": answers, "moments": self.moments, "presses": self.presses}
 
     def drop_old(self, now: float, waiting: Collection[int]) -> None:
         """Forgets the answers of more than a minute ago that were sent, and those that have expired."""
@@ -90,6 +93,14 @@ class AnswerHistory:
         # The last place of the minute is kept for the word that asks to go slower.
         kept = 0 if self.is_recent(SLOW_DOWN, now, SLOW_DOWN_EVERY) else 1
         return TOO_MANY if len(recent) >= MAX_PER_MINUTE - kept else None
+
+    def takes_press(self, now: float) -> bool:
+        """Notes a pressed button that is answered; False where as many were within a minute as may be."""
+        self.presses = [moment for moment in self.presses if moment > now - WINDOW_SECONDS]
+        if len(self.presses) >= MAX_PER_MINUTE:
+            return False
+        self.presses.append(now)
+        return True
 
     def pause(self, digest: str, now: float) -> timedelta:
         """How much later than at once an answer goes: nothing for the first of its text within a minute."""

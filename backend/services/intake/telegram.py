@@ -6,6 +6,8 @@ system scope. Kinds that nothing here reacts to have been recorded by the intake
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from backend.channels.inbound import (
     ButtonPressed,
     ChatMigrated,
@@ -13,6 +15,7 @@ from backend.channels.inbound import (
     MembershipChanged,
     MessageReceived,
 )
+from backend.core import clock
 from backend.core.database import workspace_scope
 from backend.models import Sender
 from backend.services import alerts, conversations, delivery, linking, notifications, senders
@@ -122,6 +125,26 @@ def _refuse_unproven(context: ChatContext, event: MessageReceived) -> None:
 def _press(sender: Sender, event: ButtonPressed, facts: Facts) -> None:
     if event.person.is_bot:
         return
+    with nullcontext() if _is_press_answered(sender, event) else delivery.presses_unanswered():
+        _act_on_press(sender, event, facts)
+
+
+def _is_press_answered(sender: Sender, event: ButtonPressed) -> bool:
+    """Whether a press is answered: what it asks for is done in any case. Notes it with the chat's conversation."""
+    if event.chat is None:
+        return True
+    known = conversations.by_chat(sender.id, conversations.chat_hash(sender.channel, sender.id, event.chat.id))
+    if not known:
+        return True
+    store, conversation = commands.DirectStore(), known[0]
+    history = store.history(conversation)
+    if not history.takes_press(clock.unix()):
+        return False
+    store.keep_history(conversation, history)
+    return True
+
+
+def _act_on_press(sender: Sender, event: ButtonPressed, facts: Facts) -> None:
     if event.data.startswith("notify:") and notifications.press(sender, event):
         return
     if event.data.startswith("alert:") and alerts.press(sender, event):

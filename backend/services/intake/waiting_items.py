@@ -15,6 +15,7 @@ from backend.core.work import Turn, Waiting, Work, register
 from backend.models import Sender, WebhookEvent
 from backend.services import senders
 from backend.services.intake.event_store import arrived, count_unknown, insert, row_name
+from backend.services.senders.events import SenderIdentified
 
 BACKOFF: Final = Backoff(5.0, 300.0)
 _BATCH: Final = 100
@@ -87,9 +88,9 @@ def _hand_over(event: WebhookEvent, owner_id: int | str) -> None:
         queue.wake("intake")
 
 
-def _sender_identified(sender_id: int) -> None:
+def _sender_identified(event: SenderIdentified) -> None:
     """Has what waits tried again right away: perhaps it was for this sender."""
-    sender = db.session.get(Sender, sender_id)
+    sender = db.session.get(Sender, event.sender_id)
     if sender is None:
         return
     waiting_id = db.session.execute(
@@ -103,6 +104,6 @@ def _sender_identified(sender_id: int) -> None:
         queue.wake("intake")
 
 
-events.subscribe("sender_identified", _sender_identified)
+events.subscribe(SenderIdentified, _sender_identified)
 
 WORK: Final = register(Work("webhook_recipients", "intake", waiting, resolve))

@@ -16,6 +16,7 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Conversation, Delivery, Identity, LinkToken, Message, Sender, TelegramLink, User
 from backend.services import conversations, delivery
 from backend.services.auth import audit
+from backend.services.linking.events import LinkRefused
 from backend.services.linking.texts import masked_account, send_reply
 
 ACTIVE: Final = "active"
@@ -124,7 +125,7 @@ def unlink_all_of(actor_label: str, sender_id: int, code: str) -> int:
 
 def refuse(actor_label: str, link: TelegramLink) -> None:
     """Somebody in the chat says that they did not want this link: it ends, every open token of the person is void, and
-    the account's owner learns of it (their status says so; the event `link_refused` is for other ways to tell them)."""
+    the account's owner learns of it (their status says so; the event `LinkRefused` is for other ways to tell them)."""
     with workspace_scope(link.workspace_id):
         now = clock.now()
         db.session.execute(
@@ -144,7 +145,7 @@ def refuse(actor_label: str, link: TelegramLink) -> None:
         user_id, workspace_id, sender_id = link.user_id, link.workspace_id, link.sender_id
         audit.record(actor_label, "telegram.link_refused", f"user:{user_id}", sender_id=sender_id)
         unlink(actor_label, link, code="link_refused", with_notice=False)
-        events.publish("link_refused", workspace_id=workspace_id, user_id=user_id, sender_id=sender_id)
+        events.publish(LinkRefused(workspace_id, user_id, sender_id))
 
 
 def disable_chat(sender_id: int, hashed: bytes, code: str) -> TelegramLink | None:

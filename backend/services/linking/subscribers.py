@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from backend.core import events
+from backend.services.dispatch.events import RecipientUnreachable
 from backend.services.linking.links import disable_chat
 
 
-def _recipient_unreachable(sender_id: int, chat_hash: bytes, code: str, disables_link: bool) -> None:
-    if disables_link:
-        disable_chat(sender_id, chat_hash, code)
+def _recipient_unreachable(event: RecipientUnreachable) -> None:
+    if event.disables_link:
+        disable_chat(event.sender_id, event.chat_hash, event.code)
 
 
-events.subscribe("recipient_unreachable", _recipient_unreachable)
+events.subscribe(RecipientUnreachable, _recipient_unreachable)

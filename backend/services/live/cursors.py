@@ -22,7 +22,7 @@ _TEXT: Final = re.compile(r"(\d{1,19}):(\d{1,19}):((?:\d{1,19}(?:,\d{1,19})*)?)"
 
 
 class BadCursor(ValueError):
-    """Not a cursor of ours."""
+    """Not one of our cursors."""
 
 
 @dataclass(frozen=True, slots=True)

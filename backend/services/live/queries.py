@@ -42,7 +42,7 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The changes up to `snapshot`; None where there are too many, or some that are gone, so that only reading
-    everything anew helps. `reason` says which: `too_many`, `too_old`, `unknown`."""
+    everything again helps. `reason` says which: `too_many`, `too_old`, `unknown`."""
 
     snapshot: Snapshot
     changes: Sequence[Change] | None
@@ -62,7 +62,7 @@ _SINCE = text(
       LEFT JOIN LATERAL (
            SELECT * FROM live_events WHERE {_NEW} AND xid < pg_snapshot_xmax(s.snapshot) ORDER BY id LIMIT :most
       ) e ON true
-    """  # noqa: S608 - a constant of ours
+    """  # noqa: S608 - a constant
 ).bindparams(bindparam("most", type_=BigInteger))
 _RESUME = text(
     f"""
@@ -75,7 +75,7 @@ _RESUME = text(
            e.workspace_id, e.topic, e.only_for, e.ids, e.at
       FROM (VALUES (1)) one LEFT JOIN fresh e ON e.workspace_id = :workspace_id
      ORDER BY e.id
-    """  # noqa: S608 - a constant of ours
+    """  # noqa: S608 - a constant
 ).bindparams(bindparam("until", type_=Text))
 
 

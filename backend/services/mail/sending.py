@@ -124,7 +124,7 @@ def _transmit(connection: smtplib.SMTP, claimed: _Claimed, server: Server) -> Ma
     except MailFailed as error:
         return error
     except Exception as error:
-        # A defect of ours: noted as a try, so that it is not met again at once, nor for ever.
+        # An internal error: noted as a try, so that it is not met again at once, nor for ever.
         log.exception("mail_defect", mail_id=claimed.id, error=type(error).__name__)
         return MailFailed(DEFECT, again=True)
     failpoints.hit("mail.accepted_not_recorded")

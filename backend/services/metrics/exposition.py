@@ -51,73 +51,73 @@ def _plain(name: str, what: str, value: float) -> Metric:
     return GaugeMetricFamily(f"switchboard_{name}", what, value=value)
 
 
-def _of_figures(found: Figures) -> Iterator[Metric]:
+def _of_figures(figures: Figures) -> Iterator[Metric]:
     yield _gauge(
         "deliveries",
         "Operations that wait for a provider, by lane, state and the reason they wait for.",
         ["lane", "state", "reason"],
-        (([one.lane, one.state, one.reason], one.count) for one in found.deliveries),
+        (([group.lane, group.state, group.reason], group.count) for group in figures.deliveries),
     )
     yield _gauge(
         "deliveries_oldest_seconds",
         "How long the oldest of them has been due.",
         ["lane", "state", "reason"],
-        (([one.lane, one.state, one.reason], one.oldest) for one in found.deliveries),
+        (([group.lane, group.state, group.reason], group.oldest) for group in figures.deliveries),
     )
     yield _gauge(
         "operations_last_5m",
         "Operations in the last five minutes: phase started counts tries, the others how some came out.",
         ["operation", "phase"],
-        ((list(key), value) for key, value in found.operations.items()),
+        ((list(key), value) for key, value in figures.operations.items()),
     )
     yield _gauge(
         "failures_last_5m",
         "Tries that did not succeed in the last five minutes, by reason code.",
         ["code"],
-        (([code], value) for code, value in found.failures.items()),
+        (([code], value) for code, value in figures.failures.items()),
     )
-    yield _plain("intake_waiting", "Webhook events that wait to be processed.", found.intake_waiting)
-    yield _plain("intake_oldest_seconds", "How long the oldest of them has waited.", found.intake_oldest)
-    yield _plain("intake_parked", "Webhook events that were put aside for an operator.", found.intake_parked)
-    yield _plain("leases_held", "Senders that some process serves now.", found.leases)
-    yield _plain("senders_paused", "Senders whose provider has asked for a rest.", found.paused)
+    yield _plain("intake_waiting", "Webhook events that wait to be processed.", figures.intake_waiting)
+    yield _plain("intake_oldest_seconds", "How long the oldest of them has waited.", figures.intake_oldest)
+    yield _plain("intake_parked", "Webhook events that were put aside for an operator.", figures.intake_parked)
+    yield _plain("leases_held", "Senders that some process serves now.", figures.leases)
+    yield _plain("senders_paused", "Senders whose provider has asked for a rest.", figures.paused)
     yield _gauge(
         "senders",
         "Senders by standing: active, disabled by a person, or the code by which the product disabled them.",
         ["standing"],
-        (([standing], value) for standing, value in found.senders.items()),
+        (([state], value) for state, value in figures.senders.items()),
     )
     yield _gauge(
         "heartbeat_age_seconds",
         "How long ago a periodic part last completed.",
         ["part"],
-        (([name], age) for name, age in found.heartbeats.items()),
+        (([name], age) for name, age in figures.heartbeats.items()),
     )
     yield _gauge(
         "job_runs_last_1h",
         "Entries of the job history begun in the last hour.",
         ["job", "state"],
-        ((list(key), value) for key, value in found.jobs.items()),
+        ((list(key), value) for key, value in figures.jobs.items()),
     )
     yield _gauge(
         "work_due",
         "Whether a kind of work has something to do.",
         ["work", "queue"],
-        ((list(key), float(due)) for key, due in found.works.items()),
+        ((list(key), float(due)) for key, due in figures.works.items()),
     )
-    yield _plain("mail_waiting", "E-mails that wait to be sent.", found.mail_waiting)
-    yield _plain("mail_oldest_seconds", "How long the oldest of them has waited.", found.mail_oldest)
+    yield _plain("mail_waiting", "E-mails that wait to be sent.", figures.mail_waiting)
+    yield _plain("mail_oldest_seconds", "How long the oldest of them has waited.", figures.mail_oldest)
 
 
 def _of_processes(processes: list[Process]) -> Iterator[Metric]:
     def of_each(name: str, what: str, value: Any, *, counter: bool = False) -> Metric:
-        made = CounterMetricFamily if counter else GaugeMetricFamily
-        family: Any = made(f"switchboard_process_{name}", what, labels=["role", "process"])
-        for one in processes:
-            family.add_metric([one.role, one.name], value(one))
+        metric_family = CounterMetricFamily if counter else GaugeMetricFamily
+        family: Any = metric_family(f"switchboard_process_{name}", what, labels=["role", "process"])
+        for process in processes:
+            family.add_metric([process.role, process.name], value(process))
         return family  # type: ignore[no-any-return]
 
-    yield of_each("start_time_seconds", "When the process began, since 1970.", lambda one: one.started)
-    yield of_each("cpu_seconds", "Processor time used.", lambda one: one.cpu, counter=True)
-    yield of_each("resident_memory_bytes", "Memory resident.", lambda one: one.memory)
-    yield of_each("live_connections", "Open live connections.", lambda one: one.live)
+    yield of_each("start_time_seconds", "When the process began, since 1970.", lambda process: process.started)
+    yield of_each("cpu_seconds", "Processor time used.", lambda process: process.cpu, counter=True)
+    yield of_each("resident_memory_bytes", "Memory resident.", lambda process: process.memory)
+    yield of_each("live_connections", "Open live connections.", lambda process: process.live)

@@ -107,7 +107,7 @@ def _show_switched(message: Message, user: User, type_name: str, *, muted: bool)
     if len(parts) == 1:
         delivery.edit(message, replace(parts[0], buttons=switched))
         return
-    # In several parts the text was cut: it is rendered anew, unless its type is gone.
+    # In several parts the text was cut: it is rendered again, unless its type is gone.
     event = db.session.scalars(
         select(NotificationEvent)
         .where(NotificationEvent.message_id == message.id)

@@ -12,29 +12,30 @@ from backend.core import events
 from backend.core.database import db, workspace_scope
 from backend.core.logging import get_logger
 from backend.models import Message
+from backend.services.delivery.events import MessageGone
 from backend.services.notifications import reporting, subjects
 
 log = get_logger(__name__)
 
 
-def on_message_gone(message_id: int, code: str) -> None:
+def on_message_gone(event: MessageGone) -> None:
     """What was sent can be edited no more; runs in the transaction that records it, in the system scope."""
-    message = db.session.get(Message, message_id)
+    message = db.session.get(Message, event.message_id)
     if message is None or message.kind != reporting.KIND or message.user_id is None:
         return
     with workspace_scope(message.workspace_id):
         try:
             with db.session.begin_nested():
-                subject = subjects.living_of(message)
-                new_message = reporting.tell_anew(message, subject) if subject is not None else None
+                subject = subjects.current_subject_of(message)
+                new_message = reporting.send_again(message, subject) if subject is not None else None
         except OperationalError:
             raise
         except Exception as error:
             # The record of what happened must stand whatever becomes of the news.
-            log.exception("retelling_defect", message_id=message_id, error=type(error).__name__)
+            log.exception("retelling_defect", message_id=event.message_id, error=type(error).__name__)
             return
     if new_message is not None:
-        log.info("told_anew", message_id=message_id, code=code, by=new_message.id)
+        log.info("told_anew", message_id=event.message_id, code=event.code, by=new_message.id)
 
 
-events.subscribe("message_gone", on_message_gone)
+events.subscribe(MessageGone, on_message_gone)

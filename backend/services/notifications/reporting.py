@@ -159,7 +159,7 @@ def _update(pending: PendingNotification, message: Message) -> bool:
     on waiting, unless this event may pass.
     """
     event = pending.event
-    first = _told_by(message, first=True)
+    first = _event_of(message, first=True)
     carried = first.attachment if first else None
     if event.attachment is not None:
         # A picture cannot be put into a message that was sent without it, nor another one in its place.
@@ -183,10 +183,10 @@ def _update(pending: PendingNotification, message: Message) -> bool:
     return True
 
 
-def tell_anew(message: Message, subject: NotificationSubject) -> Message | None:
+def send_again(message: Message, subject: NotificationSubject) -> Message | None:
     """Tells by a new message what this one, which is gone, was to be edited into; None where that is no news, or where
     the person does not want it any more. The caller holds the subject's row."""
-    first, event = _told_by(message, first=True), _told_by(message)
+    first, event = _event_of(message, first=True), _event_of(message)
     if event is None or first is None or event.id == first.id:
         # What the message itself told has been seen.
         return None
@@ -213,7 +213,7 @@ def _held_until(message: Message) -> tuple[str, datetime] | None:
     return None
 
 
-def _told_by(message: Message, *, first: bool = False) -> NotificationEvent | None:
+def _event_of(message: Message, *, first: bool = False) -> NotificationEvent | None:
     order = NotificationEvent.id.asc() if first else NotificationEvent.id.desc()
     query = select(NotificationEvent).where(NotificationEvent.message_id == message.id).order_by(order)
     return db.session.scalars(query.limit(1)).one_or_none()
@@ -226,7 +226,7 @@ def _media_of(message: Message) -> tuple[Media, ...]:
 
 def event_of(message: Message) -> NotificationEvent | None:
     """The event a message tells now: the last one that was decided to be told by it."""
-    return _told_by(message)
+    return _event_of(message)
 
 
 def plain_data(data: object) -> dict[str, Any]:

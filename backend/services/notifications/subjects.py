@@ -66,7 +66,7 @@ def lock(user: User, subject: str, conversation: Conversation | None) -> Current
     return CurrentMessage(row, message, gone)
 
 
-def living_of(message: Message) -> NotificationSubject | None:
+def current_subject_of(message: Message) -> NotificationSubject | None:
     """The subject that this message tells, locked; None where there is none, or where an event about it is being
     decided on right now."""
     return db.session.scalars(

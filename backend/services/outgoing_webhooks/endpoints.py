@@ -17,6 +17,7 @@ from backend.models import OutgoingDelivery, OutgoingWebhook
 from backend.services import caps, paging
 from backend.services.auth import audit
 from backend.services.outgoing_webhooks import emitting, signing
+from backend.services.outgoing_webhooks.events import OutgoingWebhookDisabled
 from backend.services.outgoing_webhooks.retry_policy import matches
 
 OVERLAP: Final = timedelta(hours=24)
@@ -137,7 +138,7 @@ def disable(webhook: OutgoingWebhook, code: str) -> None:
     webhook.disabled_code, webhook.disabled_at = code, clock.now()
     end_waiting(webhook, "endpoint_disabled")
     audit.record("system", "webhook.disabled", f"webhook:{webhook.id}", code=code)
-    events.publish("outgoing_webhook_disabled", webhook_id=webhook.id, workspace_id=webhook.workspace_id, code=code)
+    events.publish(OutgoingWebhookDisabled(webhook.id, webhook.workspace_id, code))
 
 
 def end_waiting(webhook: OutgoingWebhook, code: str) -> None:

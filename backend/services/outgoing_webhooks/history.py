@@ -49,7 +49,7 @@ def attempts_of(delivery_row: OutgoingDelivery) -> list[OutgoingAttempt]:
 
 
 def replay(actor_label: str, delivery_id: int) -> OutgoingDelivery:
-    """Has a delivery sent again, whatever became of it: the same event, with the same id, signed anew.
+    """Has a delivery sent again, whatever became of it: the same event, with the same id, signed again.
 
     One that still waits is tried at once. Raises NotFound, Conflict (`webhook_off`).
     """

@@ -32,7 +32,7 @@ log = get_logger(__name__)
 TIMEOUT: Final = 10.0
 """Seconds that an endpoint has for its whole answer."""
 DEFECT: Final = "internal_error"
-"""The code of a try that failed by a defect of ours, whatever was answered."""
+"""The code of a try that failed by an internal error, whatever was answered."""
 _LEASE: Final = timedelta(seconds=30)
 _TURN_SECONDS: Final = 20.0
 """After so long a thread leaves its endpoint to whoever comes next, so that the others get their turn."""

@@ -7,13 +7,12 @@ it the post is `unknown` and a person is asked. `publish_due` is the job; what d
 from backend.services.posts import retry_button as retry_button
 from backend.services.posts.editing import Place, cancel, change, check_media, create, draft_of, schedule
 from backend.services.posts.jobs import EXECUTE
-from backend.services.posts.outcomes import RUN_PROGRESSED, notify, report_result, resolve, retry
+from backend.services.posts.outcomes import notify, report_result, resolve, retry
 from backend.services.posts.publishing import WORK, publish_due
 from backend.services.posts.queries import attempts_of, get, listing, next_attempt_at
 
 __all__ = [
     "EXECUTE",
-    "RUN_PROGRESSED",
     "WORK",
     "Place",
     "attempts_of",

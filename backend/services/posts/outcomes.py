@@ -18,13 +18,12 @@ from backend.models import Post, PostAttempt, RuleRun, User
 from backend.services import notifications
 from backend.services.auth import audit
 from backend.services.posts import publishers, queries, retry_policy, states, texts
+from backend.services.posts.events import RuleRunProgressed
 
 log = get_logger(__name__)
 
 LANE: Final = "background"
 ACTOR: Final = "system"
-RUN_PROGRESSED: Final = "rule_run_progressed"
-"""Published with `run`, locked, when a post of a rule's run has ended."""
 
 Outcome = Literal["published", "failed", "unknown", "canceled"]
 
@@ -52,7 +51,7 @@ def end(
     db.session.flush()
     run = _run_under_way(post)
     if run is not None:
-        events.publish(RUN_PROGRESSED, run=run)
+        events.publish(RuleRunProgressed(run))
     elif outcome != "canceled":
         notify(post)
 

@@ -135,7 +135,7 @@ def _prepare(post_id: int) -> Plan | None:
     except (OperationalError, InterfaceError):
         raise
     except Exception:
-        # A defect of ours, which the pool logs; it is not to be met again at once, nor for ever.
+        # An internal error, which the pool logs; it is not to be met again at once, nor for ever.
         db.session.rollback()
         _consequence(plan.post_id, RetryLater(_DEFECT_WAIT, "internal_error"), begun=False)
         raise
@@ -224,7 +224,7 @@ def _call(plan: Plan) -> None:
         _consequence(plan.post_id, error, begun=True, number=number)
         return
     except Exception as error:
-        # A defect of ours: the platform may have published it.
+        # An internal error: the platform may have published it.
         db.session.rollback()
         log.exception("post_defect", post_id=plan.post_id, error=type(error).__name__)
         _consequence(plan.post_id, OutcomeUnknown("internal_error"), begun=True, number=number)

@@ -18,7 +18,7 @@ _ACTOR: Final = "telegram"
 
 
 def _own_post(event: NotificationEvent) -> Post | None:
-    """The post of ours that `data.post_id` names, if it is the person's."""
+    """The post that `data.post_id` names, if it is the person's."""
     post_id = event.data.get("post_id") if isinstance(event.data, dict) else None
     if not isinstance(post_id, int) or isinstance(post_id, bool) or not 0 < post_id < 2**63:
         return None
@@ -56,7 +56,7 @@ def _ask(event: NotificationEvent) -> None:
         "subject": event.subject,
         "data": event.data,
     }
-    # Pressed twice, it is one request; a failure that is reported anew has a button of its own.
+    # Pressed twice, it is one request; a failure that is reported again has a button of its own.
     outgoing_webhooks.emit(event.workspace_id, REQUESTED, payload, key=f"event:{event.id}")
 
 

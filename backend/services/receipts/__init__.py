@@ -1,4 +1,4 @@
-"""Receipts: what became of messages of ours, found by the provider's id alone, and echoes of what went out.
+"""Receipts: what became of our messages, found by the provider's id alone, and echoes of what went out.
 
 Receipts come in any order, with gaps, more than once, and before the send that they are about was recorded. A state
 only moves forward; what overtakes the record is kept and tried again (`pending`).

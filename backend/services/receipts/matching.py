@@ -1,4 +1,4 @@
-"""Finding the part of a message of ours that a provider speaks of: by its id alone, or by our id of the operation."""
+"""Finding the part of one of our messages that a provider speaks of: by its id alone, or by our id of the operation."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def find_part(sender: Sender, external_id: str, client_ref: str | None = None) -
 
 
 def lock_message(message_id: int) -> Message | None:
-    """The message, locked and read anew: whoever changes its parts locks it first."""
+    """The message, locked and read again: whoever changes its parts locks it first."""
     return db.session.execute(
         select(Message).where(Message.id == message_id).with_for_update().execution_options(populate_existing=True)
     ).scalar_one_or_none()

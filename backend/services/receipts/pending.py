@@ -1,7 +1,7 @@
 """Receipts and echoes that came before the send that they are about was recorded: kept, and tried again when due.
 
 A receipt is tried for a day: a process may have died between the provider's answer and the record. An echo that is
-nobody's of ours after five seconds was written by a person.
+not ours after five seconds was written by a person.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Applying a watermark: every message of ours in a chat up to a moment has reached a state."""
+"""Applying a watermark: every message from here in a chat up to a moment has reached a state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that the release before this one still waited for: asked for anew as rows of `file_fetches`.
+"""Files that the release before this one still waited for: asked for again as rows of `file_fetches`.
 
 That release kept them on the events, the alerts and in `scheduled_fetches`, where its processes may still be at them:
 what one has claimed is left to it for as long as it claimed it for. To be removed with that table in the next release.

@@ -19,6 +19,7 @@ from backend.core.errors import Invalid, NotFound
 from backend.models import Schedule, ScheduledMessage, ScheduleFire
 from backend.services import caps, paging, scheduling
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.scheduled_messages import contents
 from backend.services.scheduled_messages.sending import JOB, chat_ids_of, target_of
 from backend.services.scheduling import Timing, schedules, timing
@@ -34,7 +35,7 @@ class Planned:
     schedule: Schedule
 
 
-def create(by: str, fields: Mapping[str, Any]) -> Planned:
+def create(by: Attribution, fields: Mapping[str, Any]) -> Planned:
     """Plans a message in the workspace in scope.
 
     `fields`: `bot_name` (None: the default bot), `chat_ids` (None: the bot's own), one of `message`, `alert`, `photo`
@@ -89,7 +90,7 @@ def listing(*, cursor: str | None = None, limit: int = paging.DEFAULT_LIMIT) -> 
     return [Planned(row[0], row[1]) for row in rows], following
 
 
-def change(by: str, message_id: int, fields: Mapping[str, Any]) -> Planned:
+def change(by: Attribution, message_id: int, fields: Mapping[str, Any]) -> Planned:
     """Changes the fields that are given (see `create`), from now on. Raises as `create` does, and NotFound.
 
     Another `kind` forgets the timing of the one before. What has been stored for sending already is said as it is.
@@ -114,7 +115,7 @@ def change(by: str, message_id: int, fields: Mapping[str, Any]) -> Planned:
     return planned
 
 
-def remove(by: str, message_id: int) -> None:
+def remove(by: Attribution, message_id: int) -> None:
     """Takes a message back, with its history. What was stored for sending is still sent. Raises NotFound."""
     planned = get(message_id)
     scheduling.remove(planned.schedule)
@@ -123,7 +124,7 @@ def remove(by: str, message_id: int) -> None:
     db.session.flush()
 
 
-def run_now(by: str, message_id: int) -> ScheduleFire:
+def run_now(by: Attribution, message_id: int) -> ScheduleFire:
     """Sends a message now, also one that is off; its next time stays. Raises NotFound, Conflict and Invalid."""
     planned = get(message_id)
     _check(planned.message)

@@ -14,6 +14,7 @@ from backend.services import alerts, files, job_history, scheduling
 from backend.services.alerts import Attribution
 from backend.services.bots.resolution import Target, resolve
 from backend.services.bots.sending import send_to_chats
+from backend.services.delivery.events import MessageEnded
 from backend.services.notifications import attaching
 from backend.services.scheduled_messages import contents, file_fetches
 from backend.services.scheduling import Fire
@@ -83,15 +84,15 @@ def _raise_alert(message: ScheduledMessage) -> dict[str, Any]:
     }
 
 
-def on_message_ended(message_id: int, state: str, code: str) -> None:
+def on_message_ended(event: MessageEnded) -> None:
     """A message ended unsent; runs in the transaction that records it, in the system scope."""
-    message = db.session.get(Message, message_id)
-    if message is None or message.kind != KIND or state == "canceled":
+    message = db.session.get(Message, event.message_id)
+    if message is None or message.kind != KIND or event.state == "canceled":
         return
     job_history.record_failure(
         JOB,
-        code,
-        f"messages:{message_id}",
+        event.code,
+        f"messages:{event.message_id}",
         workspace_id=message.workspace_id,
         detail=message.error_detail,
         started_at=message.created_at,
@@ -99,4 +100,4 @@ def on_message_ended(message_id: int, state: str, code: str) -> None:
 
 
 scheduling.register_each(JOB, carry_out)
-events.subscribe("message_ended", on_message_ended)
+events.subscribe(MessageEnded, on_message_ended)

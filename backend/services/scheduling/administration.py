@@ -16,6 +16,7 @@ from backend.core.errors import NotFound, TooManyRequests
 from backend.models import Heartbeat, JobRun, Schedule, SystemJobState
 from backend.services import job_history, paging
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.scheduling import system_jobs
 from backend.services.scheduling.system_jobs import SystemJob
 
@@ -94,7 +95,7 @@ def history(
         return paging.page(select(JobRun).where(JobRun.job == job.name), JobRun.id, cursor=cursor, limit=limit)
 
 
-def trigger(name: str, by: str) -> JobRun:
+def trigger(name: str, by: Attribution) -> JobRun:
     """Asks for a run now, once a minute for each job, also of a paused one; returns the run that is queued for it.
 
     Raises NotFound and TooManyRequests. A run under way goes on first. The run is stored: it takes place whether or not
@@ -112,26 +113,26 @@ def trigger(name: str, by: str) -> JobRun:
             select(JobRun).where(JobRun.job == job.name, JobRun.state == system_jobs.QUEUED).limit(1)
         ).scalar_one_or_none()
         if run is None:
-            run = job_history.open_run(job.name, "queued", triggered_by=by)
+            run = job_history.open_run(job.name, "queued", triggered_by=by.label)
         audit.record(by, "job.triggered", f"job:{job.name}")
         db.session.flush()
     queue.wake(job.lane)
     return run
 
 
-def pause(name: str, by: str) -> JobStatus:
+def pause(name: str, by: Attribution) -> JobStatus:
     """Keeps a job from beginning by itself; a run under way ends. Raises NotFound."""
     with system_scope(_WHY):
         job = _find(name)
         state = _lock(job)
         if state.paused_at is None:
-            state.paused_at, state.paused_by = clock.now(), by
+            state.paused_at, state.paused_by = clock.now(), by.label
             audit.record(by, "job.paused", f"job:{job.name}")
             db.session.flush()
         return _status(job)
 
 
-def resume(name: str, by: str) -> JobStatus:
+def resume(name: str, by: Attribution) -> JobStatus:
     """Lets a job begin by itself again; one that was due meanwhile is due now, once. Raises NotFound."""
     with system_scope(_WHY):
         job = _find(name)

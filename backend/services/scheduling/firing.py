@@ -14,6 +14,7 @@ from backend.core.logging import get_logger
 from backend.core.work import Turn, Waiting, Work
 from backend.core.work import register as register_work
 from backend.models import Schedule, ScheduleFire
+from backend.services.auth.attribution import Attribution
 from backend.services.scheduling import claims, registry
 from backend.services.scheduling.failures import DEFECT, fail
 from backend.services.scheduling.registry import Fire
@@ -39,7 +40,7 @@ def drain(turn: Turn) -> int:
     return fired
 
 
-def run_now(schedule: Schedule, by: str) -> ScheduleFire:
+def run_now(schedule: Schedule, by: Attribution) -> ScheduleFire:
     """Fires a schedule once at this moment, also one that is switched off; its next fire stays. `by` is recorded.
 
     In the caller's transaction and workspace scope; what the job raises is raised here.
@@ -51,7 +52,7 @@ def run_now(schedule: Schedule, by: str) -> ScheduleFire:
         schedule_id=schedule.id,
         fire_at=now,
         state="waiting" if job.carry_out else "done",
-        triggered_by=by,
+        triggered_by=by.label,
         fired_at=now,
         finished_at=None if job.carry_out else now,
     )

@@ -49,7 +49,7 @@ class SystemJob:
     """A job of the instance. While it works it holds the advisory lock of its name.
 
     `run` does one turn in the system scope, commits as it goes, and returns how many things it did. It may die at any
-    point and begin anew. An interval is counted from the start of the run before; a job that never ran is due at once.
+    point and begin again. An interval is counted from the start of the run before; a job that never ran is due at once.
     One that waits for other people's servers has a `pool` (see `Work`).
     """
 

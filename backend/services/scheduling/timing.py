@@ -192,7 +192,7 @@ def _last_cron(expression: str, zone_name: str, until: datetime) -> datetime | N
         return None
 
 
-# By the time that passes: as in a place whose offset never changes, and anew from each change on.
+# By the time that passes: as in a place whose offset never changes, and again from each change on.
 
 
 def _next_passing(expression: str, zone: ZoneInfo, after: datetime) -> datetime:

@@ -17,6 +17,7 @@ from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services.senders import provider
 from backend.services.senders.credentials import credentials_of
+from backend.services.senders.events import SenderIdentified
 from backend.services.senders.questions import NotAsked
 from backend.services.senders.state import REFUSED, disable, enable
 
@@ -68,7 +69,7 @@ def keep_facts(sender: Sender, facts: SenderFacts) -> None:
     }
     if was != facts.external_id and sender.id is not None:
         db.session.flush()
-        events.publish("sender_identified", sender_id=sender.id)
+        events.publish(SenderIdentified(sender.id))
 
 
 def username_of(sender: Sender) -> str:

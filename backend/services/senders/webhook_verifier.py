@@ -101,7 +101,7 @@ def is_target_known(channel: str, sender_id: int) -> bool:
 
 
 def forget() -> None:
-    """Looks everything up anew: a secret has changed in this process."""
+    """Looks everything up again: a secret has changed in this process."""
     _known.clear()
 
 

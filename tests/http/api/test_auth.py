@@ -17,6 +17,7 @@ from backend.core import clock, config, events, passwords
 from backend.core.database import db, system_scope
 from backend.http import jwt
 from backend.models import AuditEntry, Workspace
+from backend.services.auth.events import WorkspaceCreated
 from tests.http import callers
 
 KIM = {"email": "Kim@Example.com", "password": "correct horse", "name": " Kim Minji ", "workspace": "Seaside Coffee"}
@@ -40,11 +41,11 @@ def actions(subject: str | None = None) -> list[str]:
 
 def test_registering_opens_a_workspace_with_the_caller_as_admin(client: FlaskClient) -> None:
     heard: list[int] = []
-    listener = events.subscribe("workspace_created", lambda workspace_id: heard.append(workspace_id))
+    listener = events.subscribe(WorkspaceCreated, lambda event: heard.append(event.workspace_id))
     try:
         body = register(client)
     finally:
-        events.unsubscribe("workspace_created", listener)
+        events.unsubscribe(WorkspaceCreated, listener)
     user = body["user"]
     assert set(body) == {"access_token", "refresh_token", "user"}
     assert (user["email"], user["name"], user["role"]) == ("kim@example.com", "Kim Minji", "admin")

@@ -75,7 +75,7 @@ def test_a_code_without_words_has_those_of_the_service_beside_the_fields_name(lo
     text = form_errors.by_field(refusal("name", "never_heard_of"), policies.FORM)["name"]
     assert "As the service says it." in text
     assert i18n.text("console_alerts.policy.name", locale) in text
-    assert form_errors.told(Invalid("never_heard_of", "Not so.")) == "Not so."
+    assert form_errors.message_of(Invalid("never_heard_of", "Not so.")) == "Not so."
 
 
 def test_a_refusal_without_fields_stands_where_the_form_says(locale: str) -> None:

@@ -17,6 +17,7 @@ from backend.services.scheduled_messages import contents
 from tests.http import callers, holdings, routes
 from tests.http.console.conftest import Browser
 from tests.services.notifications.test_attachments import PICTURE
+from tests.support import factories
 from tests.support.fake_channel import FakeChannel
 
 PATH = "/console/scheduler/messages"
@@ -40,7 +41,7 @@ def bot(person: User) -> Sender:
 @pytest.fixture
 def picture(person: User) -> int:
     with workspace_scope(person.workspace_id):
-        made = files.upload("user:1", None, "a.png", io.BytesIO(PICTURE)).id
+        made = files.upload(factories.by("user:1"), "a.png", io.BytesIO(PICTURE)).id
     callers.commit()
     return made
 
@@ -67,7 +68,7 @@ def test_an_alert_is_planned_shown_and_changed_without_losing_what_the_form_does
     number = int(address.rsplit("/", 1)[1])
     with workspace_scope(person.workspace_id):
         extra = planned().value | {"labels": {"team": "ops"}, "throttle_key": "backup"}
-        scheduled_messages.change("user:1", number, {"alert": extra})
+        scheduled_messages.change(factories.by("user:1"), number, {"alert": extra})
     callers.commit()
     assert browser.post(f"{address}/change", NEW | ALERT | {"title": "Backup?"}).status_code == 303
     assert planned().value == extra | {"title": "Backup?"}

@@ -15,11 +15,11 @@ from tests.support import factories
 
 OPEN = {
     "console_assets.asset",
-    "console_entrance.root",
-    "console_entrance.sign_in_form",
-    "console_entrance.sign_in_now",
-    "console_entrance.reset_form",
-    "console_entrance.reset_now",
+    "console_sign_in.root",
+    "console_sign_in.sign_in_form",
+    "console_sign_in.sign_in_now",
+    "console_sign_in.reset_form",
+    "console_sign_in.reset_now",
 }
 
 

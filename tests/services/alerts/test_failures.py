@@ -12,7 +12,10 @@ from backend.core.work import Turn
 from backend.models import AlertFailure, AlertMessage, JobRun, Message, SenderLease
 from backend.services import delivery, mail
 from backend.services.alerts import bot_health, queries
+from backend.services.bots.events import HealthCheckFailed, HealthCheckRecovered
+from backend.services.delivery.events import MessageEnded
 from backend.services.dispatch import recovery
+from backend.services.senders.events import SenderStopped
 from tests.services.alerts.conftest import GROUP, linked, run_timers, text_of
 from tests.support import factories
 from tests.support.engine import run_until
@@ -29,7 +32,7 @@ def fail(message: Message, code: str = "chat_not_found") -> None:
     with system_scope("the recorder serves all workspaces"):
         message.state, message.error = "failed", code
         db.session.flush()
-        events.publish("message_ended", message_id=message.id, state="failed", code=code)
+        events.publish(MessageEnded(message.id, "failed", code))
         db.session.commit()
 
 
@@ -113,7 +116,7 @@ def test_without_any_admin_in_reach_it_stays_on_record(room):
 def test_a_bot_whose_token_is_refused_later_does_not_keep_the_alert_to_itself(room, admin):
     room.raise_("Disk full")
     with system_scope("the recorder serves all workspaces"):
-        events.publish("sender_disabled", sender_id=room.sender.id, code="token_refused")
+        events.publish(SenderStopped(room.sender.id, "token_refused"))
         db.session.commit()
     run_timers()
     assert room.messages()[1].user_id == admin.id
@@ -198,14 +201,14 @@ def test_a_failing_health_check_is_raised_on_the_bot_for_health_and_ends_with_it
     db.session.commit()
     failing = {"workspace_id": home.id, "sender_id": 7, "bot_name": "deploy", "code": "webhook_failing"}
     with system_scope("the check serves all workspaces"):
-        events.publish("health_check_failed", **failing)
-        events.publish("health_check_failed", **failing)
+        events.publish(HealthCheckFailed(**failing))
+        events.publish(HealthCheckFailed(**failing))
         db.session.commit()
     alert = room.alert()
     assert (alert.bot_name, alert.severity, alert.source) == (bot_health.BOT, "critical", "system")
     assert room.items()[0].count == 2
     with system_scope("the check serves all workspaces"):
-        events.publish("health_check_recovered", workspace_id=home.id, sender_id=7, bot_name="deploy")
+        events.publish(HealthCheckRecovered(home.id, 7, "deploy"))
         db.session.commit()
     assert room.alert().state == "resolved"
 
@@ -213,7 +216,7 @@ def test_a_failing_health_check_is_raised_on_the_bot_for_health_and_ends_with_it
 def test_without_a_bot_for_health_the_one_for_alerts_says_it(room, home):
     with system_scope("the check serves all workspaces"):
         failing = {"workspace_id": home.id, "sender_id": 7, "bot_name": "deploy", "code": "token_refused"}
-        events.publish("health_check_failed", **failing)
+        events.publish(HealthCheckFailed(**failing))
         db.session.commit()
     assert room.alert().bot_name == "alerts"
     assert len(room.messages()) == 1
@@ -277,7 +280,7 @@ def test_what_went_out_before_its_failure_was_dealt_with_has_not_failed(room, ad
     room.raise_("Disk full")
     (message,) = room.messages()
     with system_scope("the recorder serves all workspaces"):
-        events.publish("sender_disabled", sender_id=room.sender.id, code="token_refused")
+        events.publish(SenderStopped(room.sender.id, "token_refused"))
         db.session.commit()
     sent(message)
     run_timers()

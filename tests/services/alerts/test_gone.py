@@ -14,6 +14,7 @@ from backend.models import Alert, AlertMessage, Message
 from backend.services import alerts, delivery
 from backend.services.alerts.lifecycle import actions, locked_alert
 from backend.services.alerts.messages import publish
+from backend.services.delivery.events import MessageGone
 from tests.services.alerts.conftest import BY, Room, run_timers
 from tests.support.engine import run_until
 from tests.support.picky_channel import PickyChannel, refusal
@@ -158,7 +159,7 @@ def test_two_that_find_out_at_once_say_it_once(group: Group) -> None:
     (row,) = db.session.scalars(select(AlertMessage)).all()
     row.news_version = message.version + 1
     with system_scope("as the recording transaction tells it"):
-        events.publish("message_gone", message_id=message.id, code="message_gone")
+        events.publish(MessageGone(message.id, "message_gone"))
         db.session.commit()
     with workspace_scope(group.room.home.id):
         publish.update_messages(locked_alert.by_id(alert_id), news=True)

@@ -13,6 +13,7 @@ from backend.models import AutomationRule, User
 from backend.services import automation_rules, scheduling
 from backend.services.scheduling import Timing
 from tests.services.posts.conftest import author, channel, home, host, link, meta, news, person
+from tests.support import factories
 
 __all__ = ["author", "channel", "home", "host", "link", "meta", "news", "person"]
 
@@ -26,7 +27,7 @@ def rule(person: User) -> Make:
 
     def make(*platforms: str, timing: Timing = DAILY, enabled: bool = True, **fields: Any) -> AutomationRule:
         given = {"platforms": platforms or ("x",), "content": "Hello"} | fields
-        made = automation_rules.create("user:1", person, given, timing, enabled=enabled)
+        made = automation_rules.create(factories.by("user:1"), person, given, timing, enabled=enabled)
         db.session.commit()
         return made
 

@@ -101,7 +101,7 @@ def test_a_run_in_which_nothing_succeeded_tells_of_failures_only(
     rule: Make, host: int, author: Author, link: TelegramLink
 ) -> None:
     found = rule("x", "tiktok", name="Mondays")
-    automation_rules.run_now("user:1", found.id)
+    automation_rules.run_now(factories.by("user:1"), found.id)
     outgoing_webhooks.remove("user:1", host)
     fire()
     assert [(post.state, post.reason) for post in made()] == [("failed", "no_publisher")] * 2
@@ -118,7 +118,7 @@ def test_an_unknown_outcome_ends_the_run_and_stays_a_question(
     rule: Make, host: int, author: Author, link: TelegramLink
 ) -> None:
     found = rule("x", "tiktok")
-    automation_rules.run_now("user:1", found.id)
+    automation_rules.run_now(factories.by("user:1"), found.id)
     fire()
     author.publish()
     x, tiktok = made()
@@ -136,7 +136,7 @@ def test_a_run_dies_as_a_whole_or_not_at_all(
     rule: Make, host: int, author: Author, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = rule("x", "tiktok")
-    automation_rules.run_now("user:1", found.id)
+    automation_rules.run_now(factories.by("user:1"), found.id)
     db.session.commit()
     schedule = posts.schedule
     calls = []
@@ -162,16 +162,18 @@ def test_a_run_dies_as_a_whole_or_not_at_all(
 def test_a_rule_is_changed_switched_off_and_removed(rule: Make, host: int, author: Author) -> None:
     go_to("2026-02-26T00:30:00")
     found = rule()
-    automation_rules.change("user:1", found.id, {"name": "Noon"}, timing=Timing("cron", cron="0 12 * * *"))
+    automation_rules.change(
+        factories.by("user:1"), found.id, {"name": "Noon"}, timing=Timing("cron", cron="0 12 * * *")
+    )
     go_to("2026-02-26T12:00:05")
     assert fire() == 1
-    automation_rules.change("user:1", found.id, {}, enabled=False)
+    automation_rules.change(factories.by("user:1"), found.id, {}, enabled=False)
     go_to("2026-02-27T12:00:05")
     assert fire() == 0
-    automation_rules.change("user:1", found.id, {}, enabled=True)
+    automation_rules.change(factories.by("user:1"), found.id, {}, enabled=True)
     go_to("2026-02-28T12:00:05")
     assert fire() == 1
-    automation_rules.remove("user:1", found.id)
+    automation_rules.remove(factories.by("user:1"), found.id)
     clock.move(3 * 86400)
     assert fire() == 0
     author.publish()
@@ -193,9 +195,9 @@ def test_another_workspaces_rule_is_not_there(rule: Make, host: int, news: Sende
     with workspace_scope(factories.workspace().id):
         for call in (
             lambda: automation_rules.get(found.id),
-            lambda: automation_rules.change("x", found.id, {}),
-            lambda: automation_rules.remove("x", found.id),
-            lambda: automation_rules.run_now("x", found.id),
+            lambda: automation_rules.change(factories.by("x"), found.id, {}),
+            lambda: automation_rules.remove(factories.by("x"), found.id),
+            lambda: automation_rules.run_now(factories.by("x"), found.id),
             lambda: automation_rules.runs(found.id),
             lambda: posts.listing(rule_id=found.id),
         ):
@@ -212,10 +214,10 @@ def test_a_target_of_a_platform_that_the_rule_does_not_have_is_refused(rule: Mak
     assert [(fault["field"], fault["nearest"]) for fault in refused.value.detail] == [("targets.xx", "x")]
     kept = rule("x", targets={"x": {}})
     with pytest.raises(AppError):
-        automation_rules.change("user:1", kept.id, {"targets": {"x": {}, "telegram": {}}})
+        automation_rules.change(factories.by("user:1"), kept.id, {"targets": {"x": {}, "telegram": {}}})
     db.session.rollback()
     # What was stored before is not refused when its platform goes.
-    changed = automation_rules.change("user:1", kept.id, {"platforms": ["tiktok"]})
+    changed = automation_rules.change(factories.by("user:1"), kept.id, {"platforms": ["tiktok"]})
     assert (changed.platforms, changed.targets) == (["tiktok"], {"x": {}})
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from backend.channels.errors import ChannelError, OutcomeUnknown, Rejected, RetryLater, SenderDisabled
 from backend.channels.telegram_bot.administration import WebhookInfo
 from backend.core import clock, events
 from backend.core.database import db, system_scope
+from backend.core.events import Event
 from backend.core.work import Turn
-from backend.models import Sender, Workspace
+from backend.models import Alert, Sender, Workspace
 from backend.services import senders
 from backend.services.bots import health
+from backend.services.bots.events import HealthCheckFailed, HealthCheckRecovered
 from backend.services.bots.health import Finding, judge, next_state
 from tests.support import factories
 from tests.support.bot_api import BotApi, Refusal, settings_with
@@ -69,15 +73,16 @@ def test_what_may_pass_by_itself_counts_from_the_second_time() -> None:
 def told(app: Flask) -> Iterator[list[tuple[str, dict[str, Any]]]]:
     heard: list[tuple[str, dict[str, Any]]] = []
 
-    def failed(**values: Any) -> None:
-        heard.append(("failed", values))
+    def failed(event: HealthCheckFailed) -> None:
+        heard.append(("failed", asdict(event)))
 
-    def recovered(**values: Any) -> None:
-        heard.append(("recovered", values))
+    def recovered(event: HealthCheckRecovered) -> None:
+        heard.append(("recovered", asdict(event)))
 
-    before = {name: events._subscribers.pop(name, []) for name in ("health_check_failed", "health_check_recovered")}
-    events.subscribe("health_check_failed", failed)
-    events.subscribe("health_check_recovered", recovered)
+    kinds: tuple[type[Event], ...] = (HealthCheckFailed, HealthCheckRecovered)
+    before = {kind: events._subscribers.pop(kind, []) for kind in kinds}
+    events.subscribe(HealthCheckFailed, failed)
+    events.subscribe(HealthCheckRecovered, recovered)
     yield heard
     events._subscribers.update(before)
 
@@ -104,7 +109,7 @@ def test_a_failure_is_kept_and_told_until_it_is_over(
     clock.move(300)
     assert health.check_health(Turn(60.0)) == 1, "a refused bot still fails, without asking again"
     assert len(api.called("getMe")) == 2
-    said = {"workspace_id": home.id, "subject": f"sender:{bot.id}", "name": "deploy"}
+    said = {"workspace_id": home.id, "sender_id": bot.id, "bot_name": "deploy"}
     assert told == [("failed", said | {"code": "token_refused"})] * 2
     api.answers["getMe"] = {"id": 1, "is_bot": True, "first_name": "Example", "username": "example_bot"}
     with system_scope("a test"):
@@ -112,6 +117,17 @@ def test_a_failure_is_kept_and_told_until_it_is_over(
     clock.move(300)
     health.check_health(Turn(60.0))
     assert told[2:] == [("recovered", said)]
+
+
+def test_a_bot_that_fails_is_an_alert_until_it_is_over(home: Workspace, api: BotApi) -> None:
+    bot = factories.bot(home, name="deploy")
+    factories.bot(home, name="health", chat_ids=("-1001234567890",))
+    commit()
+    api.answers["getMe"] = Refusal(401, "Unauthorized")
+    health.check_health(Turn(60.0))
+    with system_scope("a test"):
+        alerts = {alert.title: alert.state for alert in db.session.scalars(select(Alert))}
+    assert alerts[f"Bot {bot.name}: health check failed"] == "firing"
 
 
 def test_one_slip_of_the_network_tells_nobody(

@@ -25,6 +25,7 @@ from backend.models import (
     Tag,
 )
 from backend.services import files
+from backend.services.auth.attribution import COMMAND_LINE
 from backend.services.contacts import custom_fields, records, suppressions, tags
 from backend.services.contacts.imports import administration, claims, reading, work
 from tests.services.contacts.conftest import ACTOR, Imports
@@ -426,14 +427,34 @@ def test_a_file_that_is_gone_fails_the_import(imports: Imports) -> None:
     assert (failed.state, failed.error) == ("failed", "file_not_found")
 
 
+def test_while_the_storage_is_away_an_import_waits(imports: Imports, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = imports.begin(people(3))
+    administration.run(ACTOR, job.id)
+    db.session.commit()
+    with monkeypatch.context() as patched:
+
+        def away(_storage: Any, _key: str) -> Any:
+            assert not db.session().in_transaction(), "nothing waits for the storage in a transaction"
+            raise OSError("away")
+
+        patched.setattr(type(files.storage_of_instance()), "open", away)
+        for _ in range(2 * claims.MAX_TRIES):
+            imports.work()
+            assert imports.get(job.id).state == "running"
+            db.session.rollback()
+            clock.move(31)
+    imports.work()
+    assert (imports.get(job.id).state, count(Contact)) == ("done", 3)
+
+
 def test_a_stored_file_is_imported_and_stays(imports: Imports, contacts: Contacts) -> None:
-    file = files.upload(ACTOR, None, "people.csv", io.BytesIO(people(2)))
-    job = administration.create(ACTOR, None, file_id=file.id)
+    file_id = files.upload(COMMAND_LINE, "people.csv", io.BytesIO(people(2))).id
+    job = administration.create(ACTOR, None, file_id=file_id)
     db.session.commit()
     imports.work()
     imports.go_on(job.id)
     assert len(contacts()) == 2
-    assert files.open_file(files.get(file.id)).read() == people(2)
+    assert files.open_file(files.get(file_id)).read() == people(2)
 
 
 def test_a_second_run_of_a_running_import_does_nothing(imports: Imports) -> None:

@@ -27,6 +27,7 @@ from backend.models import (
     Workspace,
 )
 from backend.services import conversations, delivery
+from backend.services.dispatch.events import ChatMoved
 from tests.support import factories
 from tests.support.talking import commit, group, private, somebody
 
@@ -257,7 +258,7 @@ def test_a_link_made_in_the_supergroup_meanwhile_counts(
 
 def test_the_outbox_s_news_of_a_move_is_followed(sender: Sender, team: Conversation) -> None:
     with system_scope("as the outbox records"):
-        events.publish("chat_moved", sender_id=sender.id, old_chat_id="-2001", new_chat_id="-1002001")
+        events.publish(ChatMoved(sender.id, "-2001", "-1002001"))
     commit()
     assert found(Conversation)[0].chat_id == "-1002001"
 

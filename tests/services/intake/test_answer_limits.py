@@ -18,6 +18,7 @@ from backend.services.intake import batch_processor
 from backend.services.intake.answer_limits import Answer, AnswerHistory, digest_of
 from tests.support.talking import Bot, token_for
 from tests.support.telegram_updates import arrive
+from tests.support.telegram_updates import press as pressed
 from tests.support.telegram_updates import update as written
 
 SLOWLY = "Please go a little slower"
@@ -171,6 +172,25 @@ def test_what_a_person_did_is_always_confirmed(linked: Bot, ada: User) -> None:
         send_what_waits()
     linked.says("/link " + token_for(ada, linked.sender))
     assert answers()[-1].kind == "linked"
+
+
+def test_twenty_presses_a_minute_are_answered_and_all_are_done(linked: Bot, ada: User) -> None:
+    presses = [f"settings:locale:{'ko' if number % 2 else 'en'}" for number in range(limits.MAX_PER_MINUTE + 6)]
+    arrive(linked.sender, *(pressed(5001, data) for data in presses[:-1]))
+    intake.drain(Turn(120.0))
+    assert len(linked.answers()) == limits.MAX_PER_MINUTE
+    with system_scope("a test"):
+        db.session.refresh(ada)
+        assert ada.locale == "en"
+    arrive(linked.sender, pressed(5001, presses[-1]))
+    intake.drain(Turn(120.0))
+    with system_scope("a test"):
+        db.session.refresh(ada)
+        assert ada.locale == "ko"
+    clock.move(61)
+    arrive(linked.sender, pressed(5001, presses[0]))
+    intake.drain(Turn(120.0))
+    assert len(linked.answers()) == limits.MAX_PER_MINUTE + 1
 
 
 def test_the_history_is_short_however_long_the_flood() -> None:

@@ -98,15 +98,16 @@ def test_a_group_s_administrators_are_asked_for_without_an_open_transaction(
     ada: User, sender: Sender, api: BotApi, databases: Databases
 ) -> None:
     open_ones: list[int] = []
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
+    )
 
     def look(params: dict[str, object]) -> dict[str, object]:
         with psycopg.connect(databases.url, autocommit=True) as other:
-            row = other.execute(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
-            ).fetchone()
-        assert row is not None
-        open_ones.append(row[0])
+            # The drain goes on meanwhile, with short transactions of its own: one that is open for the whole call is in
+            # every sample.
+            samples = [other.execute(query).fetchone() for _ in range(50)]
+        open_ones.append(min(row[0] for row in samples if row is not None))
         return {"status": "creator", "user": {"id": params["user_id"], "is_bot": False, "first_name": "S"}}
 
     api.answers["getChatMember"] = look

@@ -15,6 +15,8 @@ from backend.core import clock, events
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import AuditEntry, Conversation, Identity, LinkToken, Sender, TelegramLink, User
 from backend.services import conversations, delivery, linking
+from backend.services.dispatch.events import RecipientUnreachable
+from backend.services.linking.events import LinkRefused
 from tests.support.bot_api import BotApi
 from tests.support.talking import (
     Bot,
@@ -56,16 +58,16 @@ def notify(person: User, text: str = "news", **options: Any) -> Any:
 
 def test_this_was_not_me_unlinks_voids_open_tokens_and_tells_the_owner(ada: User, linked: Bot) -> None:
     open_token = token_for(ada, linked.sender)
-    told: list[dict[str, int]] = []
-    listener = events.subscribe("link_refused", lambda **values: told.append(values))
+    told: list[LinkRefused] = []
+    listener = events.subscribe(LinkRefused, told.append)
     try:
         linked.press(buttons_of(linked.messages()[0])[0])
     finally:
-        events.unsubscribe("link_refused", listener)
+        events.unsubscribe(LinkRefused, listener)
     status = status_of(ada, linked.sender)
     assert (status.enabled, status.state, status.code) == (False, "none", "link_refused")
     assert "did not ask for this link" in (status.message or "")
-    assert told == [{"workspace_id": ada.workspace_id, "user_id": ada.id, "sender_id": linked.sender.id}]
+    assert told == [LinkRefused(ada.workspace_id, ada.id, linked.sender.id)]
     assert "telegram.link_refused" in actions()
     assert "was removed" in linked.answers()[0]
     linked.says(f"/start {open_token}")
@@ -210,13 +212,8 @@ def test_an_unreachable_recipient_disables_the_link_where_the_outbox_says_so(
     ada: User, linked: Bot, disables: bool
 ) -> None:
     with system_scope("as the outbox records"):
-        events.publish(
-            "recipient_unreachable",
-            sender_id=linked.sender.id,
-            chat_hash=conversations.chat_hash("telegram_bot", linked.sender.id, "5001"),
-            code="deactivated",
-            disables_link=disables,
-        )
+        hashed = conversations.chat_hash("telegram_bot", linked.sender.id, "5001")
+        events.publish(RecipientUnreachable(linked.sender.id, hashed, "deactivated", disables))
     commit()
     status = status_of(ada, linked.sender)
     assert status.enabled is not disables

@@ -48,7 +48,7 @@ def media(report: Reporter) -> list[dict[str, Any]]:
 
 
 def test_an_uploaded_file_is_in_the_message_at_once(report: Reporter) -> None:
-    stored = files.upload("test", None, "../../Bericht 1.png", io.BytesIO(PICTURE))
+    stored = files.upload(factories.by("test"), "../../Bericht 1.png", io.BytesIO(PICTURE))
     assert report.outcome(attachment=Attachment("photo", file_id=stored.id)) == ("queued", None)
     (item,) = media(report)
     assert (item["kind"], item["filename"], item["mime"], item["size"]) == (
@@ -61,11 +61,11 @@ def test_an_uploaded_file_is_in_the_message_at_once(report: Reporter) -> None:
 
 
 def test_a_file_that_cannot_be_sent_as_that_kind_is_refused(report: Reporter) -> None:
-    text = files.upload("test", None, "a.txt", io.BytesIO(b"words"))
+    text = files.upload(factories.by("test"), "a.txt", io.BytesIO(b"words"))
     with pytest.raises(Invalid) as refused:
         report(attachment=Attachment("photo", file_id=text.id))
     assert refused.value.code == "not_a_picture"
-    picture = files.upload("test", None, "a.png", io.BytesIO(PICTURE))
+    picture = files.upload(factories.by("test"), "a.png", io.BytesIO(PICTURE))
     picture.size = files.MAX_PHOTO + 1
     with pytest.raises(TooLarge):
         report(attachment=Attachment("photo", file_id=picture.id))
@@ -75,7 +75,7 @@ def test_a_file_that_cannot_be_sent_as_that_kind_is_refused(report: Reporter) ->
 def test_another_workspaces_file_is_not_found(report: Reporter) -> None:
     other: Workspace = factories.workspace()
     with workspace_scope(other.id):
-        foreign = files.upload("test", None, "a.png", io.BytesIO(PICTURE))
+        foreign = files.upload(factories.by("test"), "a.png", io.BytesIO(PICTURE))
     with pytest.raises(NotFound):
         report(attachment=Attachment("photo", file_id=foreign.id))
     assert db.session.scalars(select(NotificationEvent)).all() == []
@@ -197,8 +197,8 @@ def test_events_of_the_subject_meanwhile_are_told_with_the_file(report: Reporter
 
 
 def test_a_later_event_keeps_the_picture_and_a_new_picture_is_a_new_message(report: Reporter) -> None:
-    one = files.upload("test", None, "1.png", io.BytesIO(PICTURE))
-    other = files.upload("test", None, "2.png", io.BytesIO(PICTURE))
+    one = files.upload(factories.by("test"), "1.png", io.BytesIO(PICTURE))
+    other = files.upload(factories.by("test"), "2.png", io.BytesIO(PICTURE))
     report(subject="p", version=1, attachment=Attachment("photo", file_id=one.id))
     mark_sent(report.messages()[0])
     report(data={"likes": 2}, subject="p", version=2)
@@ -243,9 +243,9 @@ def test_names_people_give_are_made_harmless(given: str | None, kept: str) -> No
 def test_an_empty_or_too_large_upload_leaves_nothing(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored_files, "MAX_DOCUMENT", 10)
     with pytest.raises(Invalid):
-        files.upload("test", None, "a", io.BytesIO(b""))
+        files.upload(factories.by("test"), "a", io.BytesIO(b""))
     with pytest.raises(TooLarge):
-        files.upload("test", None, "a", io.BytesIO(b"x" * 11))
+        files.upload(factories.by("test"), "a", io.BytesIO(b"x" * 11))
     assert db.session.scalars(select(StoredFile)).all() == []
 
 

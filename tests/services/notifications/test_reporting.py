@@ -17,6 +17,7 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import Conflict, Invalid
 from backend.models import Conversation, JobRun, Message, NotificationEvent, NotificationSubject, User
 from backend.services import delivery, notifications
+from backend.services.delivery.events import MessageFailed
 from backend.services.notifications import custom_types, retry, settings
 from tests.services.notifications.conftest import Reporter, mark_sent
 from tests.support import factories
@@ -296,7 +297,7 @@ def test_a_failed_notification_stands_in_the_job_history(report: Reporter, home:
     other = delivery.send(chat, Content("x"), kind="reply")
     with system_scope("as the dispatch loop publishes it"):
         for message_id in (event.message_id, other.id):
-            events.publish("message_failed", message_id=message_id, code="chat_not_found")
+            events.publish(MessageFailed(message_id or 0, "chat_not_found"))
         (run,) = db.session.scalars(select(JobRun)).all()
     assert (run.job, run.state, run.code, run.workspace_id) == ("notification", "failed", "chat_not_found", home.id)
     assert run.subject == f"messages:{event.message_id}"

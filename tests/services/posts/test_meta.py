@@ -17,6 +17,7 @@ from backend.services import files, posts
 from backend.services.posts import publishing
 from tests.channels.scripted_server import ScriptedServer, answer, drop, hang
 from tests.services.posts.conftest import PUBLIC, Author
+from tests.support import factories
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452") + b"\0" * 32
 
@@ -36,7 +37,7 @@ def test_a_post_on_facebook(author: Author, meta: ScriptedServer, link: Telegram
 
 
 def test_pictures_on_facebook_are_uploaded_once(author: Author, meta: ScriptedServer) -> None:
-    file_id = files.upload("user:1", None, "b.png", io.BytesIO(PNG)).id
+    file_id = files.upload(factories.by("user:1"), "b.png", io.BytesIO(PNG)).id
     media = [{"kind": "photo", "url": PUBLIC}, {"kind": "photo", "file_id": file_id}]
     meta.script = [ok(id="31"), ok(id="32"), answer(403, {"error": {"code": 4, "message": "slow down"}})]
     post = author.post("facebook", "Hello", media, target={"page_id": "11"})

@@ -31,7 +31,7 @@ def refused(author: Author, *args: Any, **options: Any) -> tuple[int, str]:
 
 
 def upload(name: str, content: bytes) -> int:
-    file_id = files.upload("user:1", None, name, io.BytesIO(content)).id
+    file_id = files.upload(factories.by("user:1"), name, io.BytesIO(content)).id
     db.session.commit()
     return file_id
 

@@ -15,6 +15,7 @@ from backend.core.database import db
 from backend.core.work import Turn
 from backend.models import MessagePart, PendingReceipt
 from backend.services import conversations, receipts
+from backend.services.delivery.events import MessageEnded
 from backend.services.receipts import pending
 from tests.support import factories
 from tests.support.engine import fresh, idle, run_until, say
@@ -44,17 +45,17 @@ def test_a_later_state_fills_in_the_earlier_ones(sender, sent):
 
 
 def test_a_failure_after_acceptance_is_the_messages_and_is_told(sender, sent):
-    told = []
-    listen = events.subscribe("message_ended", lambda **values: told.append(values))
+    told: list[MessageEnded] = []
+    listen = events.subscribe(MessageEnded, told.append)
     try:
         message = sent()
         receive(sender, "1001", "failed", code="window_closed", detail="more than 24 hours", category="service")
         receive(sender, "1001", "failed", code="window_closed")
     finally:
-        events.unsubscribe("message_ended", listen)
+        events.unsubscribe(MessageEnded, listen)
     failed = fresh(message)
     assert (failed.state, failed.error, failed.error_detail) == ("failed", "window_closed", "more than 24 hours")
-    assert told == [{"message_id": message.id, "state": "failed", "code": "window_closed"}]
+    assert told == [MessageEnded(message.id, "failed", "window_closed")]
     part = db.session.execute(select(MessagePart)).scalar_one()
     assert part.facts == {"code": "window_closed", "detail": "more than 24 hours", "category": "service"}
 

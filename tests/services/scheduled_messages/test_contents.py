@@ -39,7 +39,7 @@ def _private_addresses(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def plan(**fields: Any) -> scheduled_messages.Planned:
-    made = scheduled_messages.create("user:1", DAILY | fields)
+    made = scheduled_messages.create(factories.by("user:1"), DAILY | fields)
     db.session.commit()
     return made
 
@@ -77,7 +77,7 @@ def parts() -> list[dict[str, Any]]:
 
 
 def a_picture() -> int:
-    return files.upload("user:1", None, "chart.png", io.BytesIO(PICTURE)).id
+    return files.upload(factories.by("user:1"), "chart.png", io.BytesIO(PICTURE)).id
 
 
 # --- files ---
@@ -200,7 +200,7 @@ def test_if_nobody_fetches_the_message_goes_by_itself_and_the_file_is_not_sent_a
 def test_a_plan_deleted_meanwhile_does_not_keep_its_message_back(app: Any, channel: FakeChannel, site: Site) -> None:
     planned = plan(photo={"url": f"{site.url}/a.png"})
     fire()
-    scheduled_messages.remove("user:1", planned.message.id)
+    scheduled_messages.remove(factories.by("user:1"), planned.message.id)
     assert fetch() == 1
     assert db.session.scalars(select(StoredFile)).all() == [], "nothing has any use for it"
     clock.move(181)
@@ -239,7 +239,7 @@ def test_the_same_alert_again_is_the_same_living_alert() -> None:
     assert len(db.session.scalars(select(Alert)).all()) == 1
     newest, _ = the_history(planned)
     assert newest.decision in ("counted", "grouped")
-    scheduled_messages.change("user:1", planned.message.id, {"alert": ALERT | {"status": "resolved"}})
+    scheduled_messages.change(factories.by("user:1"), planned.message.id, {"alert": ALERT | {"status": "resolved"}})
     db.session.commit()
     fire(30)
     assert the_history(planned)[0].decision == "resolved"
@@ -301,7 +301,7 @@ def test_what_cannot_be_planned_says_why_and_stores_nothing(
     fields: dict[str, Any], code: str, field: str | None
 ) -> None:
     with pytest.raises(AppError) as refused:
-        scheduled_messages.create("user:1", DAILY | fields)
+        scheduled_messages.create(factories.by("user:1"), DAILY | fields)
     assert refused.value.code == code
     if field is not None:
         assert isinstance(refused.value.detail, list)
@@ -323,7 +323,7 @@ def test_another_workspace_s_file_cannot_be_planned() -> None:
 
 
 def test_a_file_that_is_no_picture_is_refused_as_a_photo() -> None:
-    number = files.upload("user:1", None, "a.txt", io.BytesIO(b"words")).id
+    number = files.upload(factories.by("user:1"), "a.txt", io.BytesIO(b"words")).id
     with pytest.raises(AppError) as refused:
         plan(photo={"file_id": number})
     assert refused.value.code == "not_a_picture"
@@ -337,11 +337,11 @@ def test_what_is_said_may_become_something_else() -> None:
     planned = plan(message="Hello")
     number = planned.message.id
     for fields in ({"alert": ALERT}, {"photo": {"file_id": a_picture()}}, {"message": "Hello again"}):
-        changed = scheduled_messages.change("user:1", number, fields)
+        changed = scheduled_messages.change(factories.by("user:1"), number, fields)
         content = contents.of(changed.message)
         assert {content.kind: content.value} == fields
         db.session.commit()
-    unchanged = scheduled_messages.change("user:1", number, {"message": None, "enabled": False})
+    unchanged = scheduled_messages.change(factories.by("user:1"), number, {"message": None, "enabled": False})
     assert contents.of(unchanged.message).value == "Hello again"
 
 

@@ -89,7 +89,7 @@ def test_an_alert_that_waited_is_adopted_once(site: Site, home: Workspace) -> No
 def test_a_fire_that_waited_is_adopted_once(site: Site, home: Workspace) -> None:
     fields = {"bot_name": "News", "chat_ids": ["-5001"], "kind": "cron", "cron": "0 9 * * *"}
     address = f"{site.url}/a.png"
-    scheduled_messages.create("user:1", fields | {"photo": {"url": address, "caption": "Figures"}})
+    scheduled_messages.create(factories.by("user:1"), fields | {"photo": {"url": address, "caption": "Figures"}})
     db.session.commit()
     clock.move(86_400)
     scheduling.drain(Turn(20.0))

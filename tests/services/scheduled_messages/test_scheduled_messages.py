@@ -23,7 +23,7 @@ DAILY = {"bot_name": "News", "chat_ids": ["-5001", "5002"], "message": "Hello", 
 
 
 def plan(**fields):
-    made = scheduled_messages.create("user:1", DAILY | fields)
+    made = scheduled_messages.create(factories.by("user:1"), DAILY | fields)
     db.session.commit()
     return made
 
@@ -167,7 +167,7 @@ def others(home):
 @pytest.mark.parametrize(("fields", "code"), REFUSED)
 def test_what_cannot_be_planned_says_why_and_stores_nothing(others, fields, code) -> None:
     with pytest.raises(AppError) as refused:
-        scheduled_messages.create("user:1", DAILY | fields)
+        scheduled_messages.create(factories.by("user:1"), DAILY | fields)
     assert refused.value.code == code
     db.session.rollback()
     with system_scope("a test"):
@@ -180,7 +180,7 @@ def test_a_change_that_cannot_be_changes_nothing(others, fields, code) -> None:
     planned = plan()
     before = (planned.schedule.cron, planned.schedule.next_fire_at, planned.message.bot_name)
     with pytest.raises(AppError) as refused:
-        scheduled_messages.change("user:1", planned.message.id, fields)
+        scheduled_messages.change(factories.by("user:1"), planned.message.id, fields)
     assert refused.value.code == code
     db.session.rollback()
     db.session.expire_all()
@@ -190,28 +190,28 @@ def test_a_change_that_cannot_be_changes_nothing(others, fields, code) -> None:
 
 def test_changing_one_thing_leaves_the_rest() -> None:
     planned = plan(timezone="Asia/Seoul")
-    scheduled_messages.change("user:1", planned.message.id, {"message": "Good morning"})
+    scheduled_messages.change(factories.by("user:1"), planned.message.id, {"message": "Good morning"})
     assert (planned.message.message, planned.schedule.cron, planned.schedule.timezone) == (
         "Good morning",
         "0 9 * * *",
         "Asia/Seoul",
     )
-    scheduled_messages.change("user:1", planned.message.id, {"cron": "30 8 * * *"})
+    scheduled_messages.change(factories.by("user:1"), planned.message.id, {"cron": "30 8 * * *"})
     assert (planned.schedule.cron, planned.schedule.timezone) == ("30 8 * * *", "Asia/Seoul")
-    scheduled_messages.change("user:1", planned.message.id, {"kind": "interval", "interval_seconds": 60})
+    scheduled_messages.change(factories.by("user:1"), planned.message.id, {"kind": "interval", "interval_seconds": 60})
     assert (planned.schedule.kind, planned.schedule.cron) == ("interval", None)
     began = planned.schedule.run_at
-    scheduled_messages.change("user:1", planned.message.id, {"interval_seconds": 120})
+    scheduled_messages.change(factories.by("user:1"), planned.message.id, {"interval_seconds": 120})
     assert (planned.schedule.run_at, planned.schedule.interval_seconds) == (began, 120)
 
 
 def test_switched_off_it_says_nothing_and_makes_up_for_nothing() -> None:
     planned = plan()
-    scheduled_messages.change("user:1", planned.message.id, {"enabled": False})
+    scheduled_messages.change(factories.by("user:1"), planned.message.id, {"enabled": False})
     db.session.commit()
     clock.move(86_400)
     fire()
-    scheduled_messages.change("user:1", planned.message.id, {"enabled": True})
+    scheduled_messages.change(factories.by("user:1"), planned.message.id, {"enabled": True})
     db.session.commit()
     fire()
     assert messages() == []
@@ -222,7 +222,7 @@ def test_switched_off_it_says_nothing_and_makes_up_for_nothing() -> None:
 
 def test_said_now_it_names_who_asked_and_keeps_its_next_time() -> None:
     planned = plan(enabled=False)
-    scheduled_messages.run_now("user:7", planned.message.id)
+    scheduled_messages.run_now(factories.by("user:7"), planned.message.id)
     db.session.commit()
     fire()
     (once,) = the_history(planned)
@@ -235,7 +235,7 @@ def test_said_now_by_a_bot_that_is_gone_is_refused_at_once(bot) -> None:
     bot.is_active = False
     db.session.commit()
     with pytest.raises(AppError, match="bot_inactive"):
-        scheduled_messages.run_now("user:7", planned.message.id)
+        scheduled_messages.run_now(factories.by("user:7"), planned.message.id)
     assert the_history(planned) == []
 
 
@@ -243,7 +243,7 @@ def test_a_deleted_one_is_not_said_and_what_was_said_stays() -> None:
     planned = plan()
     clock.move(3600)
     fire()
-    scheduled_messages.remove("user:1", planned.message.id)
+    scheduled_messages.remove(factories.by("user:1"), planned.message.id)
     db.session.commit()
     clock.move(86_400)
     fire()

@@ -147,7 +147,7 @@ def test_running_it_now_names_who_asked_and_leaves_the_next_time(home, work, val
     made = scheduling.create(home.id, JOB, 1, Timing("interval", interval_seconds=3600), enabled=False)
     db.session.commit()
     with workspace_scope(home.id):
-        fire = scheduling.run_now(made, "user:7")
+        fire = scheduling.run_now(made, factories.by("user:7"))
         db.session.commit()
     assert (fire.state, fire.triggered_by) == ("waiting", "user:7")
     assert valkey.llen("rq:queue:scheduling") == 1
@@ -163,7 +163,7 @@ def test_running_now_a_job_that_writes_rows_writes_them_at_once(home, fires) -> 
     made = scheduling.create(home.id, JOB, 1, Timing("interval", interval_seconds=3600))
     db.session.commit()
     with workspace_scope(home.id):
-        row = scheduling.run_now(made, "user:7")
+        row = scheduling.run_now(made, factories.by("user:7"))
         db.session.commit()
     assert [fire.id for fire in fires] == [row.id]
     assert row.state == "done"

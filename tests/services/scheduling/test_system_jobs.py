@@ -20,6 +20,7 @@ from backend.services import housekeeping, scheduling
 from backend.services.housekeeping import declarations
 from backend.services.scheduling import JobTurn, SystemJob, Timing, administration, system_jobs
 from tests.services.scheduling.conftest import BEGINNING
+from tests.support import factories
 
 NAME = "a_job"
 LANE = "background"
@@ -149,7 +150,7 @@ def test_two_processes_do_not_work_at_it_at_once(job) -> None:
 def test_a_triggered_run_names_who_asked_and_runs_before_it_is_due(job, valkey) -> None:
     made, _ = job
     system_jobs.give_turn(made, Turn(5.0))
-    administration.trigger(NAME, "user:7")
+    administration.trigger(NAME, factories.by("user:7"))
     db.session.commit()
     assert valkey.llen(f"rq:queue:{LANE}") == 1
     assert administration.job_status(NAME).state == "queued"
@@ -160,19 +161,19 @@ def test_a_triggered_run_names_who_asked_and_runs_before_it_is_due(job, valkey) 
 
 
 def test_once_a_minute(job) -> None:
-    administration.trigger(NAME, "user:7")
+    administration.trigger(NAME, factories.by("user:7"))
     db.session.commit()
     clock.move(20)
     with pytest.raises(TooManyRequests) as refused:
-        administration.trigger(NAME, "user:8")
+        administration.trigger(NAME, factories.by("user:8"))
     assert refused.value.retry_after in (40, 41)
     db.session.rollback()
     clock.move(41)
-    administration.trigger(NAME, "user:8")
+    administration.trigger(NAME, factories.by("user:8"))
     db.session.commit()
     assert runs() == [("queued", "0", "user:7")], "one waits already"
     clock.move(-86_400)
-    administration.trigger(NAME, "user:8")
+    administration.trigger(NAME, factories.by("user:8"))
 
 
 def test_one_that_is_triggered_while_it_runs_runs_again_afterwards(job) -> None:
@@ -180,7 +181,7 @@ def test_one_that_is_triggered_while_it_runs_runs_again_afterwards(job) -> None:
 
     def trigger(turn: Turn) -> int:
         doing["it"] = lambda turn: 2
-        administration.trigger(NAME, "user:7")
+        administration.trigger(NAME, factories.by("user:7"))
         db.session.commit()
         return 1
 
@@ -193,16 +194,16 @@ def test_one_that_is_triggered_while_it_runs_runs_again_afterwards(job) -> None:
 
 def test_a_paused_one_runs_only_when_it_is_asked_to(job) -> None:
     made, _ = job
-    paused = administration.pause(NAME, "user:7")
+    paused = administration.pause(NAME, factories.by("user:7"))
     db.session.commit()
     assert (paused.state, paused.paused_by, paused.next_run_at) == ("paused", "user:7", None)
     assert system_jobs.give_turn(made, Turn(5.0)) == 0
-    administration.trigger(NAME, "user:7")
+    administration.trigger(NAME, factories.by("user:7"))
     db.session.commit()
     assert system_jobs.give_turn(made, Turn(5.0)) == 1
     clock.move(7200)
     assert system_jobs.give_turn(made, Turn(5.0)) == 0
-    assert administration.resume(NAME, "user:7").state == "idle"
+    assert administration.resume(NAME, factories.by("user:7")).state == "idle"
     db.session.commit()
     assert system_jobs.give_turn(made, Turn(5.0)) == 1
     actions = db.session.execute(select(AuditEntry.action).order_by(AuditEntry.id)).scalars().all()
@@ -213,7 +214,7 @@ def test_pausing_a_run_under_way_lets_it_end(job) -> None:
     made, doing = job
     doing["it"] = lambda turn: turn.go_on_later() or 1
     system_jobs.give_turn(made, Turn(5.0))
-    administration.pause(NAME, "user:7")
+    administration.pause(NAME, factories.by("user:7"))
     db.session.commit()
     doing["it"] = lambda turn: 1
     system_jobs.give_turn(made, Turn(5.0))

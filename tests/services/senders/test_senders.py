@@ -14,6 +14,8 @@ from backend.core.database import db, system_scope
 from backend.core.errors import Invalid, NotFound, Unavailable
 from backend.models import AuditEntry, JobRun, Sender, Workspace
 from backend.services import senders
+from backend.services.auth.events import WorkspaceCreated
+from backend.services.senders.events import SenderStopped
 from tests.conftest import BOT_TOKEN
 from tests.support import factories
 from tests.support.bot_api import ME, BotApi, Refusal, settings_with
@@ -73,10 +75,10 @@ def test_the_first_workspace_adopts_it_and_no_later_one_does(app: Flask) -> None
     assert made.workspace_id is None
     first = factories.workspace()
     with system_scope("as registration does"):
-        events.publish("workspace_created", workspace_id=first.id)
+        events.publish(WorkspaceCreated(first.id))
     second = factories.workspace()
     with system_scope("as registration does"):
-        events.publish("workspace_created", workspace_id=second.id)
+        events.publish(WorkspaceCreated(second.id))
     commit()
     assert rows()[0].workspace_id == first.id
 
@@ -142,7 +144,7 @@ def test_a_refused_token_stays_refused_over_a_restart(sender: Sender) -> None:
 def test_the_outbox_s_news_of_a_refused_token_disables_the_bot_and_tells_the_admins_once(sender: Sender) -> None:
     for _ in range(2):
         with system_scope("as the outbox records"):
-            events.publish("sender_disabled", sender_id=sender.id, code="token_refused")
+            events.publish(SenderStopped(sender.id, "token_refused"))
         commit()
     (row,) = rows()
     assert (row.is_active, row.disabled_code) == (False, "token_refused")

@@ -7,7 +7,7 @@ from typing import Any, Final
 from flask import Response, request, url_for
 
 from backend.core import config
-from backend.core.errors import Conflict, Invalid, NotFound
+from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.http.console.alerts import texts
 from backend.http.console.kit import durations, form_errors, forms, pages
 from backend.http.console.kit.guards import actor, page
@@ -104,7 +104,7 @@ def change(policy_id: int) -> Response:
 def delete(policy_id: int) -> Response:
     """Removes a policy."""
     policies.delete(actor().label, policy_id)
-    return pages.done(url_for(".listing"), pages.t("console_alerts.done.policy_deleted"))
+    return pages.redirect_with_toast(url_for(".listing"), pages.t("console_alerts.done.policy_deleted"))
 
 
 @bp.get("/console/alerts/setup")
@@ -130,7 +130,7 @@ def _save(policy: AlertPolicy | None) -> Response:
             policies.change(actor().label, policy.id, wanted.model_dump())
     except (Invalid, Conflict, NotFound) as error:
         return _form(policy, given, lines, form_errors.by_field(error, FORM), status=error.status)
-    return pages.done(url_for(".listing"), pages.t("console_alerts.done.policy_saved"))
+    return pages.redirect_with_toast(url_for(".listing"), pages.t("console_alerts.done.policy_saved"))
 
 
 def _fields(given: dict[str, Any]) -> dict[str, Any]:
@@ -146,9 +146,9 @@ def _fields(given: dict[str, Any]) -> dict[str, Any]:
             continue
         fields[name] = durations.read(text)
         if fields[name] is None:
-            faults.append({"field": name, "code": "bad_span", "message": "Not a span of time."})
+            faults.append(field_error(name, "bad_span", "Not a span of time."))
     if faults:
-        raise Invalid(detail=faults)
+        raise Invalid.of_fields(faults)
     return fields
 
 

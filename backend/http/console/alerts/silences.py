@@ -8,7 +8,7 @@ from typing import Any, Final
 from flask import Response, request, url_for
 
 from backend.core import clock
-from backend.core.errors import Invalid, NotFound
+from backend.core.errors import Invalid, NotFound, field_error
 from backend.http.console.alerts import texts
 from backend.http.console.alerts.views import by
 from backend.http.console.kit import form_errors, forms, pages
@@ -102,8 +102,8 @@ def create() -> Response:
         )
     except Invalid as error:
         return _form(lines, given, form_errors.by_field(error, FORM), status=error.status)
-    return pages.done(
-        forms.back(url_for(".listing")),
+    return pages.redirect_with_toast(
+        forms.return_url(url_for(".listing")),
         pages.t("console_alerts.done.silence", until=texts.moment(silence.ends_at)),
         undo=url_for(".end", silence_id=silence.id),
     )
@@ -114,7 +114,7 @@ def create() -> Response:
 def end(silence_id: int) -> Response:
     """What it silences is heard again."""
     silences.end(by(), silence_id)
-    return pages.done(url_for(".listing"), pages.t("console_alerts.done.silence_ended"))
+    return pages.redirect_with_toast(url_for(".listing"), pages.t("console_alerts.done.silence_ended"))
 
 
 def _form(
@@ -150,9 +150,9 @@ def _times(given: dict[str, str]) -> dict[str, Any]:
         try:
             times[name] = datetime.fromisoformat(given[name]).replace(tzinfo=pages.zone())
         except ValueError:
-            faults.append({"field": name, "code": "bad_moment", "message": "Not a date and time."})
+            faults.append(field_error(name, "bad_moment", "Not a date and time."))
     if faults:
-        raise Invalid(detail=faults)
+        raise Invalid.of_fields(faults)
     if "ends_at" not in times:
         times["seconds"] = given.get("seconds", actions.SILENCE_SECONDS)
     return times

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from flask import Response, request, url_for
@@ -9,7 +10,7 @@ from flask import Response, request, url_for
 from backend.core import i18n
 from backend.core.errors import AppError
 from backend.http.console.kit import forms, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import actor, attribution, page
 from backend.models import AlertEvent
 from backend.services.alerts import Attribution, history, queries
 from backend.services.alerts.lifecycle import actions, states
@@ -94,8 +95,7 @@ def reopen(alert_id: int) -> Response:
 
 def by() -> Attribution:
     """Who acts, as the trace and the messages name them."""
-    caller = actor()
-    return Attribution("console", caller.label, caller.user_id, people.get(caller.user_id).name)
+    return replace(attribution(), name=people.get(actor().user_id).name)
 
 
 def _act(alert_id: int, action: Action) -> Response:
@@ -103,8 +103,8 @@ def _act(alert_id: int, action: Action) -> Response:
     _, changed = actions.apply(alert_id, action, by())
     words = pages.t(f"console_alerts.done.{states.DONE[action]}" if changed else "console_alerts.done.already")
     back = _UNDO.get(action) if changed and before == "firing" else None
-    return pages.done(
-        forms.back(url_for(".show", alert_id=alert_id)),
+    return pages.redirect_with_toast(
+        forms.return_url(url_for(".show", alert_id=alert_id)),
         words,
         undo=url_for(f".{back}", alert_id=alert_id) if back else None,
     )
@@ -186,7 +186,7 @@ def _shown(alert_id: int) -> dict[str, Any]:
 def _bot_address(name: str) -> str:
     """The page of the bot that this name means, or the page that says why it means none."""
     try:
-        bot_id = resolution.meaning(actor().workspace_id, name).bot_id
+        bot_id = resolution.explain_name(actor().workspace_id, name).bot_id
     except AppError:
         bot_id = None
     if bot_id is None:

@@ -55,10 +55,12 @@ _EXPECTED = (Invalid, Conflict, Unavailable, NotFound)
 @page()
 def listing() -> Response:
     """Every bot of the workspace, oldest first, and what a name means."""
-    found, following = catalog.listing(actor().workspace_id, cursor=request.args.get("cursor"))
-    ways = {bot.id: webhook_state.last_of(bot) for bot in found}
+    listed, following = catalog.listing(actor().workspace_id, cursor=request.args.get("cursor"))
+    ways = {bot.id: webhook_state.last_of(bot) for bot in listed}
     title = pages.t("console.nav.bots")
-    return pages.render("bots/listing.html", _NAV, title, bots=serializers.shown(found), ways=ways, following=following)
+    return pages.render(
+        "bots/listing.html", _NAV, title, bots=serializers.shown(listed), ways=ways, following=following
+    )
 
 
 @bp.get("/console/bots/meaning")
@@ -68,13 +70,13 @@ def meaning() -> Response:
     bodies.check_pairs(request.args.items(multi=True))
     name = request.args.get("name", "").strip()
     try:
-        found, fault = resolution.meaning(actor().workspace_id, name), None
+        meant, fault = resolution.explain_name(actor().workspace_id, name), None
     except (NotFound, Conflict, Invalid) as error:
-        found, fault = None, form_errors.told(error)
+        meant, fault = None, form_errors.message_of(error)
     if request.headers.get("HX-Request"):
-        return pages.fragment("bots/meaning.html", asked_name=name, meaning=found, fault=fault)
+        return pages.fragment("bots/meaning.html", asked_name=name, meaning=meant, fault=fault)
     title = pages.t("console_bots.meaning.title")
-    return pages.render("bots/meaning_page.html", _NAV, title, asked_name=name, meaning=found, fault=fault)
+    return pages.render("bots/meaning_page.html", _NAV, title, asked_name=name, meaning=meant, fault=fault)
 
 
 @bp.get("/console/bots/new")
@@ -93,10 +95,12 @@ def create() -> Response:
         given = forms.checked(BotIn, _fields("name", "token")).model_dump()
         token = catalog.checked(given)["token"]
         known = commit_and_ask(lambda: operations.who_is(token))
-        made = catalog.create(caller.label, caller.workspace_id, given, known)
+        bot = catalog.create(caller.label, caller.workspace_id, given, known)
     except (Invalid, Conflict, Unavailable) as error:
         return _new_form(request.form.to_dict(), error)
-    return pages.done(url_for("console_bots.show", bot_id=made.id), pages.t("console_bots.said.added", name=made.name))
+    return pages.redirect_with_toast(
+        url_for("console_bots.show", bot_id=bot.id), pages.t("console_bots.said.added", name=bot.name)
+    )
 
 
 @bp.get("/console/bots/<int:bot_id>")
@@ -111,10 +115,10 @@ def show(bot_id: int) -> Response:
 def webhook(bot_id: int) -> Response:
     """What Telegram says of the webhook, asked now."""
     try:
-        found, fault = serializers.webhook(webhooks.info(actor().workspace_id, bot_id)), None
+        state, fault = serializers.webhook(webhooks.info(actor().workspace_id, bot_id)), None
     except (Invalid, Unavailable) as error:
-        found, fault = None, form_errors.told(error)
-    return _part(bot_id, "bots/webhook.html", webhook=found, fault=fault)
+        state, fault = None, form_errors.message_of(error)
+    return _part(bot_id, "bots/webhook.html", webhook=state, fault=fault)
 
 
 @bp.get("/console/bots/<int:bot_id>/chats")
@@ -122,10 +126,10 @@ def webhook(bot_id: int) -> Response:
 def chats(bot_id: int) -> Response:
     """The chats that the bot could write to, asked now."""
     try:
-        found, fault = discovery.of_bot(actor().workspace_id, bot_id), None
+        discovered, fault = discovery.of_bot(actor().workspace_id, bot_id), None
     except (Invalid, Unavailable) as error:
-        found, fault = None, form_errors.told(error)
-    return _part(bot_id, "bots/chats.html", discovery=found, fault=fault)
+        discovered, fault = None, form_errors.message_of(error)
+    return _part(bot_id, "bots/chats.html", discovery=discovered, fault=fault)
 
 
 @bp.post("/console/bots/<int:bot_id>/test")
@@ -136,7 +140,7 @@ def send_test(bot_id: int) -> Response:
 
     def act() -> str:
         given = forms.checked(TestIn, forms.values("message", "chat_id", "message_thread_id"))
-        made = test_message.send_test(
+        messages = test_message.send_test(
             caller.label,
             caller.workspace_id,
             bot_id,
@@ -144,9 +148,9 @@ def send_test(bot_id: int) -> Response:
             chat_id=given.chat_id,
             thread_id=given.message_thread_id,
         )
-        return pages.t("console_bots.said.test", count=len(made))
+        return pages.t("console_bots.said.test", count=len(messages))
 
-    return _acted(bot_id, act, form=TEST_FORM)
+    return _run_action(bot_id, act, form=TEST_FORM)
 
 
 @bp.post("/console/bots/<int:bot_id>/validate")
@@ -156,10 +160,10 @@ def validate(bot_id: int) -> Response:
     caller = actor()
 
     def act() -> str:
-        found = facts.validate(caller.label, caller.workspace_id, bot_id)
-        return pages.t("console_bots.said.valid" if found.valid else "console_bots.said.refused")
+        validated = facts.validate(caller.label, caller.workspace_id, bot_id)
+        return pages.t("console_bots.said.valid" if validated.valid else "console_bots.said.refused")
 
-    return _acted(bot_id, act)
+    return _run_action(bot_id, act)
 
 
 @bp.post("/console/bots/<int:bot_id>/sync")
@@ -172,7 +176,7 @@ def sync(bot_id: int) -> Response:
         _, complete = facts.sync(caller.label, caller.workspace_id, bot_id)
         return pages.t("console_bots.said.synced" if complete else "console_bots.said.synced_partly")
 
-    return _acted(bot_id, act)
+    return _run_action(bot_id, act)
 
 
 @bp.post("/console/bots/<int:bot_id>/webhook")
@@ -185,7 +189,7 @@ def register_webhook(bot_id: int) -> Response:
         webhooks.register(caller.label, caller.workspace_id, bot_id, drop_pending=drop)
         return pages.t("console_bots.said.registered")
 
-    return _acted(bot_id, act)
+    return _run_action(bot_id, act)
 
 
 @bp.post("/console/bots/<int:bot_id>/webhook/delete")
@@ -198,7 +202,7 @@ def delete_webhook(bot_id: int) -> Response:
         webhooks.delete(caller.label, caller.workspace_id, bot_id, drop_pending=drop)
         return pages.t("console_bots.said.unregistered")
 
-    return _acted(bot_id, act)
+    return _run_action(bot_id, act)
 
 
 @bp.post("/console/bots/<int:bot_id>/secret")
@@ -211,7 +215,7 @@ def rotate_secret(bot_id: int) -> Response:
         registered = webhooks.rotate_secret(caller.label, caller.workspace_id, bot_id)
         return pages.t("console_bots.said.rotated" if registered else "console_bots.said.rotated_here")
 
-    return _acted(bot_id, act)
+    return _run_action(bot_id, act)
 
 
 @bp.get("/console/bots/<int:bot_id>/change")
@@ -235,7 +239,9 @@ def change(bot_id: int) -> Response:
         bot = operations.change(caller.label, caller.workspace_id, bot_id, given)
     except (Invalid, Conflict, Unavailable) as error:
         return _change_form(bot_id, error, request.form.to_dict())
-    return pages.done(url_for("console_bots.show", bot_id=bot.id), pages.t("console_bots.said.saved", name=bot.name))
+    return pages.redirect_with_toast(
+        url_for("console_bots.show", bot_id=bot.id), pages.t("console_bots.said.saved", name=bot.name)
+    )
 
 
 @bp.post("/console/bots/<int:bot_id>/token")
@@ -251,7 +257,9 @@ def replace_token(bot_id: int) -> Response:
         bot = operations.change(caller.label, caller.workspace_id, bot_id, given)
     except (Invalid, Conflict, Unavailable) as error:
         return _change_form(bot_id, error, token_fault=True)
-    return pages.done(url_for("console_bots.show", bot_id=bot.id), pages.t("console_bots.said.token", name=bot.name))
+    return pages.redirect_with_toast(
+        url_for("console_bots.show", bot_id=bot.id), pages.t("console_bots.said.token", name=bot.name)
+    )
 
 
 @bp.post("/console/bots/<int:bot_id>/remove")
@@ -261,7 +269,7 @@ def remove(bot_id: int) -> Response:
     caller = actor()
     name = catalog.get(caller.workspace_id, bot_id).name
     operations.remove(caller.label, caller.workspace_id, bot_id)
-    return pages.done(url_for("console_bots.listing"), pages.t("console_bots.said.removed", name=name))
+    return pages.redirect_with_toast(url_for("console_bots.listing"), pages.t("console_bots.said.removed", name=name))
 
 
 def _fields(*names: str) -> dict[str, Any]:
@@ -281,15 +289,15 @@ def _show(bot_id: int, error: AppError | None = None, **more: Any) -> Response:
     return pages.render("bots/show.html", _NAV, shown["name"], error.status if error else 200, **values)
 
 
-def _acted(bot_id: int, act: Callable[[], str], *, form: form_errors.Form | None = None) -> Response:
+def _run_action(bot_id: int, act: Callable[[], str], *, form: form_errors.Form | None = None) -> Response:
     """Does something to a bot and goes back to it; what was refused is said on the bot's page."""
     try:
-        said = act()
+        words = act()
     except _EXPECTED as error:
         if form is None:
-            return _show(bot_id, error, fault=form_errors.told(error))
+            return _show(bot_id, error, fault=form_errors.message_of(error))
         return _show(bot_id, error, faults=form_errors.by_field(error, form), typed=request.form.to_dict())
-    return pages.done(url_for("console_bots.show", bot_id=bot_id), said)
+    return pages.redirect_with_toast(url_for("console_bots.show", bot_id=bot_id), words)
 
 
 def _part(bot_id: int, template: str, **values: Any) -> Response:
@@ -300,17 +308,17 @@ def _part(bot_id: int, template: str, **values: Any) -> Response:
 
 
 def _new_form(typed: dict[str, str], error: AppError | None = None) -> Response:
-    found = form_errors.by_field(error, FORM) if error is not None else {}
+    by_field = form_errors.by_field(error, FORM) if error is not None else {}
     status = error.status if error is not None else 200
     title = pages.t("console_bots.new.title")
-    return pages.render("bots/form.html", _NAV, title, status, bot=None, typed=typed, faults=found, width="text")
+    return pages.render("bots/form.html", _NAV, title, status, bot=None, typed=typed, faults=by_field, width="text")
 
 
 def _change_form(
     bot_id: int, error: AppError | None = None, typed: dict[str, str] | None = None, *, token_fault: bool = False
 ) -> Response:
     bot = serializers.bot_json(catalog.get(actor().workspace_id, bot_id))
-    found = form_errors.by_field(error, FORM) if error is not None else {}
+    by_field = form_errors.by_field(error, FORM) if error is not None else {}
     status = error.status if error is not None else 200
     if typed is None:
         typed = {
@@ -319,7 +327,7 @@ def _change_form(
             "message_thread_id": bot["message_thread_id"] or "",
             **({"is_active": "on"} if bot["is_active"] else {}),
         }
-    values: dict[str, Any] = {"bot": bot, "typed": typed, "faults": {} if token_fault else found}
-    values["token_faults"] = found if token_fault else {}
+    values: dict[str, Any] = {"bot": bot, "typed": typed, "faults": {} if token_fault else by_field}
+    values["token_faults"] = by_field if token_fault else {}
     title = pages.t("console_bots.change.title", name=bot["name"])
     return pages.render("bots/form.html", _NAV, title, status, width="text", **values)

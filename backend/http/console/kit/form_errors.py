@@ -44,18 +44,18 @@ def by_field(error: AppError, form: Form = PLAIN) -> dict[str, str]:
     """The messages by the form's field; under the empty name what belongs to none. Of several faults of one field, the
     first."""
     listed = [fault for fault in error.detail if isinstance(fault, Mapping)] if isinstance(error.detail, list) else []
-    found: dict[str, str] = {}
+    faults: dict[str, str] = {}
     for fault in listed:
         path = str(fault.get("field", ""))
         name = form.field_of(path)
-        found.setdefault(name, _words(form, (path, name), str(fault.get("code", "")), fault))
-    if found:
-        return found
+        faults.setdefault(name, _words(form, (path, name), str(fault.get("code", "")), fault))
+    if faults:
+        return faults
     name = form.by_code.get(error.code, "")
     return {name: _words(form, (name,), error.code, {"message": error.message})}
 
 
-def told(error: AppError) -> str:
+def message_of(error: AppError) -> str:
     """One sentence of what was refused."""
     return _words(PLAIN, (), error.code, {"message": error.message})
 

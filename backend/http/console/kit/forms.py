@@ -44,6 +44,6 @@ def rows(source: MultiDict[str, str], *names: str) -> list[dict[str, str]]:
     return [dict(zip(names, line, strict=True)) for line in lines if line[0].strip() or line[-1].strip()]
 
 
-def back(otherwise: str = HOME) -> str:
-    """Where the form was, for after the act; `otherwise` where it names no page of ours."""
+def return_url(otherwise: str = HOME) -> str:
+    """Where the form was, for after the act; `otherwise` where it names none of our pages."""
     return own_address(request.form.get("back"), otherwise)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from backend.http import bodies, guards, limits
 from backend.http.console.kit import form_replay, pages, sessions
 from backend.http.guards import Guard, View
 from backend.services.auth.actor import Actor
+from backend.services.auth.attribution import Attribution
 
 SIGN_IN = "/console/sign-in"
 Answer = TypeVar("Answer")
@@ -24,7 +26,7 @@ def page(role: str = "viewer", *, owner: bool = False) -> Callable[[View], View]
     """Marks a view that somebody signed in may open: the least `role`, or the instance's owner only.
 
     Runs it in their workspace and in one transaction, committed when it has returned, rolled back where its
-    answer is a refusal. A write has to come from a page of ours. Who is not signed in is led to the sign-in, and back.
+    answer is a refusal. A write has to come from one of our pages. Who is not signed in is led there, and back.
     """
     guard = Guard(role=role, owner=owner, console=True)
 
@@ -65,6 +67,11 @@ def actor() -> Actor:
     return guards.actor()
 
 
+def attribution() -> Attribution:
+    """Who has opened the page, for what keeps who did something; only inside a view under `@page`."""
+    return replace(guards.attribution(), via="console")
+
+
 def commit_and_ask(ask: Callable[[], Answer]) -> Answer:
     """Commits, then returns what `ask` does: it may be a network call, for no transaction is open while it runs.
 
@@ -76,7 +83,7 @@ def commit_and_ask(ask: Callable[[], Answer]) -> Answer:
 
 
 def _again(address: str, text: str, undo: str | None) -> Response:
-    return pages.done(address, text, undo=undo)
+    return pages.redirect_with_toast(address, text, undo=undo)
 
 
 def _to_sign_in() -> Response:

@@ -35,11 +35,11 @@ _TOAST: Final = "toast"
 
 def blueprint(name: str, module: str) -> APIBlueprint:
     """A page's blueprint: `console_<name>`, with errors that are pages, and the templates beside `module`."""
-    made = APIBlueprint(f"console_{name}", module, enable_openapi=False, template_folder="templates")
-    made.register_error_handler(AppError, failure)
-    made.register_error_handler(HTTPException, _refused)
-    made.register_error_handler(Exception, _unexpected)
-    return made
+    new = APIBlueprint(f"console_{name}", module, enable_openapi=False, template_folder="templates")
+    new.register_error_handler(AppError, failure)
+    new.register_error_handler(HTTPException, _refused)
+    new.register_error_handler(Exception, _unexpected)
+    return new
 
 
 def locale() -> str:
@@ -89,15 +89,17 @@ def fragment(template: str, status: int = 200, **values: Any) -> Response:
     return protect(make_response(render_template(template, **values), status))
 
 
-def done(address: str, text: str, *, undo: str | None = None) -> Response:
+def redirect_with_toast(address: str, text: str, *, undo: str | None = None) -> Response:
     """After an act: on to `address`, where `text` is shown in a toast, with a way back if there is one."""
-    said = json.dumps({"text": text, "undo": undo} if undo else {"text": text})
+    toast = json.dumps({"text": text, "undo": undo} if undo else {"text": text})
     g.done = address, text, undo
     if request.headers.get("HX-Request"):
         # Header values are Latin-1: other letters are escaped as JSON does it.
-        return protect(make_response("", 204, {"HX-Trigger": json.dumps({"toast": json.loads(said), "done": address})}))
+        return protect(
+            make_response("", 204, {"HX-Trigger": json.dumps({"toast": json.loads(toast), "done": address})})
+        )
     response = make_response(redirect(address, 303))
-    response.set_cookie(_TOAST, said.encode().hex(), max_age=20, httponly=True, samesite="Lax", path="/console")
+    response.set_cookie(_TOAST, toast.encode().hex(), max_age=20, httponly=True, samesite="Lax", path="/console")
     return protect(response)
 
 
@@ -220,10 +222,11 @@ def _groups(actor: Actor | None) -> list[tuple[str | None, list[Entry]]]:
     if actor is None:
         return []
     known = current_app.view_functions
-    found = [
-        (key, [one for one in entries if one.endpoint in known and _may_open(actor, one)]) for key, entries in GROUPS
+    shown = [
+        (key, [entry for entry in entries if entry.endpoint in known and _may_open(actor, entry)])
+        for key, entries in GROUPS
     ]
-    return [(key, entries) for key, entries in found if entries]
+    return [(key, entries) for key, entries in shown if entries]
 
 
 def _may_open(actor: Actor, entry: Entry) -> bool:
@@ -235,11 +238,11 @@ def _taken_toast() -> dict[str, str] | None:
     if not raw:
         return None
     try:
-        said = json.loads(bytes.fromhex(raw).decode())
+        toast = json.loads(bytes.fromhex(raw).decode())
     except ValueError:
         return None
-    if not isinstance(said, dict) or not isinstance(said.get("text"), str):
+    if not isinstance(toast, dict) or not isinstance(toast.get("text"), str):
         return None
-    undo = said.get("undo")
+    undo = toast.get("undo")
     local = isinstance(undo, str) and undo.startswith("/console/")
-    return {"text": said["text"], **({"undo": undo} if local else {})}
+    return {"text": toast["text"], **({"undo": undo} if local else {})}

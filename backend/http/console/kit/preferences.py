@@ -24,7 +24,7 @@ def change() -> Response:
     if wanted:
         profile = forms.checked(ProfileChange, wanted)
         people.change_profile(actor(), name=None, locale=profile.locale, timezone=profile.timezone)
-    response = make_response(redirect(forms.back(), 303))
+    response = make_response(redirect(forms.return_url(), 303))
     if theme in (*pages.THEMES, "system"):
         response.set_cookie("theme", theme, max_age=_YEAR, samesite="Lax", path="/")
     if locale in i18n.LOCALES:

@@ -87,7 +87,7 @@ def csrf_token(actor: Actor) -> str:
 
 
 def require_own_page(own: Request, actor: Actor | None = None) -> None:
-    """Refuses a write that does not come from a page of ours. Raises Forbidden (`cross_site`).
+    """Refuses a write that does not come from one of our pages. Raises Forbidden (`cross_site`).
 
     The browser's own word on where the request was made, and, of somebody who is signed in, the token of their forms.
     """
@@ -127,8 +127,8 @@ def _csrf_proof(actor: Actor) -> bytes:
     return keyring().sign(_CSRF, f"{actor.user_id}.{actor.sign_in_id}".encode())
 
 
-def _xor(one: bytes, other: bytes) -> bytes:
-    return bytes(a ^ b for a, b in zip(one, other, strict=False))
+def _xor(left: bytes, right: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(left, right, strict=False))
 
 
 def _decode(text: str) -> bytes:

@@ -44,9 +44,9 @@ _MAX_ID = 2**63 - 1
 @page()
 def listing() -> Response:
     """The built-in types and the workspace's own."""
-    found, following = custom_types.listing(cursor=request.args.get("cursor"))
+    listed, following = custom_types.listing(cursor=request.args.get("cursor"))
     built_in = {name: pages.t(f"notifications.type.{name}") for name in known_types.BUILT_IN}
-    return _render("notifications/types.html", types=found, built_in=built_in, following=following)
+    return _render("notifications/types.html", types=listed, built_in=built_in, following=following)
 
 
 @bp.get(f"{_BASE}/new")
@@ -62,12 +62,12 @@ def create() -> Response:
     """Defines a type."""
     given = _given() | forms.values("name")
     try:
-        made = custom_types.create(actor().label, forms.checked(TypeIn, given).model_dump())
+        custom_type = custom_types.create(actor().label, forms.checked(TypeIn, given).model_dump())
     except (Invalid, Conflict) as error:
         return _editor(given, faults=form_errors.by_field(error, FORM), status=error.status)
-    return pages.done(
-        url_for("console_notification_types.show", type_id=made.id),
-        pages.t("console_notifications.type.created", title=made.title),
+    return pages.redirect_with_toast(
+        url_for("console_notification_types.show", type_id=custom_type.id),
+        pages.t("console_notifications.type.created", title=custom_type.title),
     )
 
 
@@ -75,15 +75,15 @@ def create() -> Response:
 @page()
 def show(type_id: int) -> Response:
     """A type in its editor; who may not change it reads."""
-    found = _found(type_id)
-    return _editor({name: getattr(found, name) for name in custom_types.FIELDS}, known=found)
+    custom_type = _get(type_id)
+    return _editor({name: getattr(custom_type, name) for name in custom_types.FIELDS}, known=custom_type)
 
 
 @bp.post(f"{_BASE}/<int:type_id>")
 @page("operator")
 def change(type_id: int) -> Response:
     """Changes a type; the name stays."""
-    found = _found(type_id)
+    custom_type = _get(type_id)
     given = _given()
     if not given.get("title"):
         given.pop("title", None)
@@ -92,9 +92,12 @@ def change(type_id: int) -> Response:
         changed = custom_types.change(actor().label, type_id, wanted)
     except Invalid as error:
         return _editor(
-            given | {"name": found.name}, known=found, faults=form_errors.by_field(error, FORM), status=error.status
+            given | {"name": custom_type.name},
+            known=custom_type,
+            faults=form_errors.by_field(error, FORM),
+            status=error.status,
         )
-    return pages.done(
+    return pages.redirect_with_toast(
         url_for("console_notification_types.show", type_id=type_id),
         pages.t("console_notifications.type.saved", title=changed.title),
     )
@@ -104,9 +107,9 @@ def change(type_id: int) -> Response:
 @page("operator")
 def delete(type_id: int) -> Response:
     """Deletes a type; its events and messages stay."""
-    title = _found(type_id).title
+    title = _get(type_id).title
     custom_types.delete(actor().label, type_id)
-    return pages.done(
+    return pages.redirect_with_toast(
         url_for("console_notification_types.listing"), pages.t("console_notifications.type.deleted", title=title)
     )
 
@@ -118,7 +121,7 @@ def preview() -> Response:
     return pages.fragment("notifications/type_preview.html", previews=_previews(_given(), request.form.get("data", "")))
 
 
-def _found(type_id: int) -> NotificationType:
+def _get(type_id: int) -> NotificationType:
     if type_id > _MAX_ID:
         raise NotFound()
     return custom_types.get(type_id)
@@ -129,10 +132,10 @@ def _given() -> dict[str, Any]:
     bodies.check_pairs(request.form.items(multi=True))
     text = {name: request.form.get(name, "").strip() for name in ("title", "button_label", "button_url")}
     # A browser sends line breaks as two characters; a text has one.
-    templates = {one: request.form.get(f"template_{one}", "").replace("\r\n", "\n") for one in i18n.LOCALES}
+    templates = {locale: request.form.get(f"template_{locale}", "").replace("\r\n", "\n") for locale in i18n.LOCALES}
     return {
         **{name: value or None for name, value in text.items()},
-        "templates": {one: words for one, words in templates.items() if words.strip()},
+        "templates": {locale: words for locale, words in templates.items() if words.strip()},
     }
 
 
@@ -144,13 +147,13 @@ def _previews(given: Mapping[str, Any], typed: str) -> list[tuple[str, Any, str 
         return [("", None, pages.t("console_notifications.type.bad_data"))]
     if not isinstance(data, dict):
         return [("", None, pages.t("console_notifications.type.bad_data"))]
-    made: list[tuple[str, Any, str | None]] = []
+    previews: list[tuple[str, Any, str | None]] = []
     for locale in i18n.LOCALES:
         try:
-            made.append((locale, custom_types.preview(given, data, locale), None))
+            previews.append((locale, custom_types.preview(given, data, locale), None))
         except Invalid as error:
             return [("", None, next(iter(form_errors.by_field(error, FORM).values())))]
-    return made
+    return previews
 
 
 def _editor(

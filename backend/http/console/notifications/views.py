@@ -46,14 +46,14 @@ def event(event_id: int) -> Response:
 def people() -> Response:
     """Who is linked with the workspace's bot, and who cannot be reached."""
     bot = linking.bot_for(actor().workspace_id, None)
-    found, following = logs.linked(bot.id if bot else None, cursor=request.args.get("cursor"))
+    persons, following = logs.linked(bot.id if bot else None, cursor=request.args.get("cursor"))
     return pages.render(
         "notifications/people.html",
         "notifications",
         pages.t("console.nav.notifications"),
         tab="people",
         bot=bot,
-        people=found,
+        people=persons,
         following=following,
     )
 
@@ -65,8 +65,10 @@ def test() -> Response:
     try:
         notifications.send_test_message(actor().label, known_people.get(actor().user_id))
     except Conflict:
-        return pages.done(url_for("console_telegram.telegram"), pages.t("console_notifications.test_unlinked"))
-    return pages.done(url_for("console_notifications.log"), pages.t("console_notifications.test_queued"))
+        return pages.redirect_with_toast(
+            url_for("console_telegram.telegram"), pages.t("console_notifications.test_unlinked")
+        )
+    return pages.redirect_with_toast(url_for("console_notifications.log"), pages.t("console_notifications.test_queued"))
 
 
 def _page(values: dict[str, Any]) -> Response:
@@ -97,14 +99,14 @@ def _listed() -> dict[str, Any]:
         except AppError:
             raise NotFound("person_not_found", "There is no such person here.") from None
         filters["person"] = person
-    found, following = logs.entries(
+    entries, following = logs.entries(
         type_name=filters.get("type"),
         decision=filters.get("decision"),
         user_id=somebody.id if somebody else None,
         cursor=request.args.get("cursor"),
     )
     return {
-        "entries": found,
+        "entries": entries,
         "following": following,
         "filters": filters,
         "query": f"?{urlencode(filters)}" if filters else "",

@@ -17,7 +17,7 @@ bp = pages.blueprint("overview", __name__)
 @page()
 def overview() -> Response:
     """What needs somebody now. The script asks for the main part alone when something has changed."""
-    values: dict[str, Any] = {"needs": overviews.needs(actor().workspace_id), "figures": overviews.figures()}
+    values: dict[str, Any] = {"needs": overviews.attention_items(actor().workspace_id), "figures": overviews.figures()}
     if request.headers.get("HX-Request"):
         return pages.fragment("overview/parts.html", **values)
     return pages.render("overview/overview.html", "overview", pages.t("console.nav.overview"), **values)

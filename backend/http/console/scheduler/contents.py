@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from flask import request
 
-from backend.core.errors import AppError, Invalid
+from backend.core.errors import AppError, Invalid, field_error
 from backend.http.console.kit import forms
 from backend.models import ScheduledMessage
 from backend.services.scheduled_messages import contents
@@ -66,7 +66,7 @@ def typed_values() -> dict[str, str]:
 def at_its_field(error: AppError) -> AppError:
     """The error with the form's own names of the fields."""
     if error.code == "file_not_found":
-        return _renamed(error, [{"field": "file_id", "code": error.code, "message": error.message}])
+        return _renamed(error, [field_error("file_id", error.code, error.message)])
     if not isinstance(error.detail, list):
         return error
     return _renamed(error, [fault | {"field": _name_of(str(fault.get("field", "")))} for fault in error.detail])

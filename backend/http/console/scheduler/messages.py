@@ -13,7 +13,7 @@ from flask import Response, request, url_for
 from backend.core.errors import AppError, Conflict, Invalid, NotFound
 from backend.http import bodies
 from backend.http.console.kit import form_errors, forms, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import actor, attribution, page
 from backend.http.console.scheduler import contents as content_form
 from backend.http.schemas.scheduled_messages import ScheduledMessageChange, ScheduledMessageIn
 from backend.services import scheduled_messages
@@ -59,10 +59,10 @@ def create() -> Response:
     """Plans a message; what is wrong with it stands at its fields."""
     try:
         given = forms.checked(ScheduledMessageIn, _given() | content_form.given(None))
-        made = scheduled_messages.create(actor().label, given.model_dump())
+        message = scheduled_messages.create(attribution(), given.model_dump())
     except _WRONG as error:
         return _form(None, request.form.to_dict(), error)
-    return _done(made.message.id, pages.t("console_scheduler.said.planned"))
+    return _done(message.message.id, pages.t("console_scheduler.said.planned"))
 
 
 @bp.get("/console/scheduler/messages/preview")
@@ -120,7 +120,7 @@ def change(message_id: int) -> Response:
         elif given.get("kind") != "cron":
             given.setdefault("run_at", None)
         fields = forms.checked(ScheduledMessageChange, given).model_dump(exclude_unset=True)
-        scheduled_messages.change(actor().label, message_id, fields)
+        scheduled_messages.change(attribution(), message_id, fields)
     except _WRONG as error:
         return _form(planned, request.form.to_dict(), error)
     return _done(message_id, pages.t("console_scheduler.said.saved"))
@@ -145,7 +145,7 @@ def resume(message_id: int) -> Response:
 def run(message_id: int) -> Response:
     """Has it said now; its next time stays."""
     try:
-        scheduled_messages.run_now(actor().label, message_id)
+        scheduled_messages.run_now(attribution(), message_id)
     except (Invalid, Conflict) as error:
         return _show(message_id, error)
     except NotFound as error:
@@ -159,16 +159,16 @@ def run(message_id: int) -> Response:
 @page("operator")
 def delete(message_id: int) -> Response:
     """Takes a message back, with its history."""
-    scheduled_messages.remove(actor().label, message_id)
-    return pages.done(url_for("console_scheduler.overview"), pages.t("console_scheduler.said.deleted"))
+    scheduled_messages.remove(attribution(), message_id)
+    return pages.redirect_with_toast(url_for("console_scheduler.overview"), pages.t("console_scheduler.said.deleted"))
 
 
-def _switched(message_id: int, on: bool, said: str) -> Response:
+def _switched(message_id: int, on: bool, words: str) -> Response:
     try:
-        scheduled_messages.change(actor().label, message_id, {"enabled": on})
+        scheduled_messages.change(attribution(), message_id, {"enabled": on})
     except Invalid as error:
         return _show(message_id, error)
-    return _done(message_id, pages.t(said))
+    return _done(message_id, pages.t(words))
 
 
 def _given() -> dict[str, Any]:
@@ -202,11 +202,11 @@ def _coming(typed: dict[str, str]) -> dict[str, Any]:
         return {"coming": [], "unclear": None, "zone_name": given.get("timezone", "UTC")}
     try:
         fields = forms.checked(ScheduledMessageIn, given | {"message": "-"}).model_dump()
-        found = scheduled_messages.coming(fields)
+        moments = scheduled_messages.coming(fields)
     except Invalid as error:
         return {"coming": [], "unclear": next(iter(form_errors.by_field(error, FORM).values())), "zone_name": ""}
     zone = timing.zone_of(fields["timezone"])
-    return {"coming": [(one, one.astimezone(zone)) for one in found], "unclear": None, "zone_name": zone.key}
+    return {"coming": [(moment, moment.astimezone(zone)) for moment in moments], "unclear": None, "zone_name": zone.key}
 
 
 def _typed(planned: Planned) -> dict[str, str]:
@@ -235,9 +235,9 @@ def _form(planned: Planned | None, typed: dict[str, str], error: AppError | None
     names = [bot.name for bot in bots]
     if typed.get("bot_name") and typed["bot_name"] not in names:
         names.append(typed["bot_name"])
-    found = form_errors.by_field(content_form.at_its_field(error), FORM) if error is not None else {}
+    by_field = form_errors.by_field(content_form.at_its_field(error), FORM) if error is not None else {}
     coming = _coming(typed)
-    if found.keys() & {"kind", *_TIMING}:
+    if by_field.keys() & {"kind", *_TIMING}:
         coming["unclear"] = None  # it stands at its field
     return pages.render(
         "scheduler/form.html",
@@ -246,7 +246,7 @@ def _form(planned: Planned | None, typed: dict[str, str], error: AppError | None
         error.status if error is not None else 200,
         planned=planned,
         typed=typed,
-        faults=found,
+        faults=by_field,
         names=names,
         units=list(_UNITS),
         severities=content_form.SEVERITIES,
@@ -269,12 +269,12 @@ def _show(message_id: int, error: AppError | None = None) -> Response:
         content=contents.of(planned.message),
         occasions=occasions,
         following=following,
-        fault=form_errors.told(error) if error is not None else None,
+        fault=form_errors.message_of(error) if error is not None else None,
     )
 
 
-def _done(message_id: int, said: str) -> Response:
-    return pages.done(url_for("console_scheduled_messages.show", message_id=message_id), said)
+def _done(message_id: int, words: str) -> Response:
+    return pages.redirect_with_toast(url_for("console_scheduled_messages.show", message_id=message_id), words)
 
 
 @cache

@@ -8,7 +8,7 @@ from flask import Response, request, url_for
 
 from backend.core.errors import AppError, TooManyRequests
 from backend.http.console.kit import form_errors, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import actor, attribution, page
 from backend.services import scheduled_messages
 from backend.services.auth.actor import ADMIN
 from backend.services.housekeeping import declarations as declarations
@@ -38,7 +38,7 @@ def job(job_id: str) -> Response:
 def trigger(job_id: str) -> Response:
     """Asks for a run now, once a minute."""
     try:
-        administration.trigger(job_id, actor().label)
+        administration.trigger(job_id, attribution())
     except TooManyRequests as error:
         return _job(job_id, error)
     return _done(job_id, pages.t("console_scheduler.said.triggered", name=job_id))
@@ -48,7 +48,7 @@ def trigger(job_id: str) -> Response:
 @page(ADMIN, owner=True)
 def pause(job_id: str) -> Response:
     """Keeps a job from beginning by itself."""
-    administration.pause(job_id, actor().label)
+    administration.pause(job_id, attribution())
     return _done(job_id, pages.t("console_scheduler.said.job_paused", name=job_id))
 
 
@@ -56,13 +56,13 @@ def pause(job_id: str) -> Response:
 @page(ADMIN, owner=True)
 def resume(job_id: str) -> Response:
     """Lets a job begin by itself again."""
-    administration.resume(job_id, actor().label)
+    administration.resume(job_id, attribution())
     return _done(job_id, pages.t("console_scheduler.said.job_resumed", name=job_id))
 
 
 def _overview() -> Response:
-    found, following = scheduled_messages.listing(cursor=request.args.get("cursor"))
-    values: dict[str, Any] = {"messages": found, "following": following}
+    messages, following = scheduled_messages.listing(cursor=request.args.get("cursor"))
+    values: dict[str, Any] = {"messages": messages, "following": following}
     if actor().is_owner:
         status = administration.status()
         values |= {"scheduler": status, "running": status.is_running}
@@ -82,9 +82,9 @@ def _job(job_id: str, error: AppError | None = None) -> Response:
         job=status,
         runs=runs,
         following=following,
-        fault=form_errors.told(error) if error else None,
+        fault=form_errors.message_of(error) if error else None,
     )
 
 
-def _done(job_id: str, said: str) -> Response:
-    return pages.done(url_for("console_scheduler.job", job_id=job_id), said)
+def _done(job_id: str, words: str) -> Response:
+    return pages.redirect_with_toast(url_for("console_scheduler.job", job_id=job_id), words)

@@ -15,7 +15,7 @@ from backend.http.guards import public
 from backend.services.auth import limits as counting
 from backend.services.auth import password_resets, sign_in
 
-bp = pages.blueprint("entrance", __name__)
+bp = pages.blueprint("sign_in", __name__)
 
 
 @bp.get("/")
@@ -85,7 +85,7 @@ def reset_now() -> Response:
     except (Invalid, NotFound, TooManyRequests, Unavailable) as error:
         db.session.rollback()
         return _reset_page(token, error)
-    response = pages.done("/console/sign-in", pages.t("console.reset.done"))
+    response = pages.redirect_with_toast("/console/sign-in", pages.t("console.reset.done"))
     # Whoever has the person's mail is no guesser, whatever others try meanwhile.
     devices.remember_in_cookie(response, user_id)
     return response

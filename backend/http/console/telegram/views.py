@@ -57,8 +57,8 @@ def link() -> Response:
 @page()
 def state() -> Response:
     """Leads the page to itself when the link is no longer in the state it shows; nothing otherwise."""
-    found = linking.status_of(_person(), linking.bot_for(actor().workspace_id, None))
-    changed = found.state != request.args.get("shown")
+    link = linking.status_of(_person(), linking.bot_for(actor().workspace_id, None))
+    changed = link.state != request.args.get("shown")
     headers = {"HX-Redirect": url_for("console_telegram.telegram")} if changed else {}
     return pages.protect(Response(status=204, headers=headers))
 
@@ -66,9 +66,9 @@ def state() -> Response:
 @bp.get("/console/telegram/checks")
 @page()
 def checks() -> Response:
-    """The checklist, looked at now: asks Telegram."""
-    found = linking.diagnose(_person(), linking.bot_for(actor().workspace_id, None))
-    return pages.fragment("telegram/checks.html", checks=found)
+    """The checklist, made now: asks Telegram."""
+    checklist = linking.diagnose(_person(), linking.bot_for(actor().workspace_id, None))
+    return pages.fragment("telegram/checks.html", checks=checklist)
 
 
 @bp.post("/console/telegram/settings")
@@ -88,7 +88,7 @@ def save() -> Response:
     except Invalid as error:
         typed = {**given, "quiet_start": start, "quiet_end": end}
         return _shown(error.status, faults=form_errors.by_field(error, FORM), typed=typed)
-    return pages.done(url_for("console_telegram.telegram"), pages.t("console_telegram.saved"))
+    return pages.redirect_with_toast(url_for("console_telegram.telegram"), pages.t("console_telegram.saved"))
 
 
 @bp.post("/console/telegram/test")
@@ -99,7 +99,7 @@ def test() -> Response:
         notifications.send_test_message(actor().label, _person())
     except Conflict as error:
         return _shown(error.status, trouble=pages.t(f"console_telegram.trouble.{_known(error.code)}"))
-    return pages.done(url_for("console_telegram.telegram"), pages.t("console_telegram.test_queued"))
+    return pages.redirect_with_toast(url_for("console_telegram.telegram"), pages.t("console_telegram.test_queued"))
 
 
 @bp.post("/console/telegram/unlink")
@@ -109,7 +109,7 @@ def unlink() -> Response:
     sender = linking.bot_for(actor().workspace_id, None)
     if sender is not None:
         linking.unlink_account(actor().label, _person(), sender)
-    return pages.done(url_for("console_telegram.telegram"), pages.t("console_telegram.unlinked"))
+    return pages.redirect_with_toast(url_for("console_telegram.telegram"), pages.t("console_telegram.unlinked"))
 
 
 def _person() -> User:

@@ -9,12 +9,12 @@ from typing import Any, Final, Literal
 
 from backend.channels import richtext
 from backend.core.database import db
-from backend.core.errors import AppError, Conflict, Invalid
+from backend.core.errors import AppError, Conflict, Invalid, field_error
 from backend.models import Alert
 from backend.services.alerts import severities
-from backend.services.alerts.history import Attribution
-from backend.services.alerts.ingest import fast_count, grouping, keys, validation
+from backend.services.alerts.ingest import fast_count, grouping, keys
 from backend.services.alerts.ingest.reports import Group, Outcome, Report
+from backend.services.auth.attribution import SYSTEM, Attribution
 from backend.services.bots import resolution
 from backend.services.notifications import Attachment
 from backend.services.notifications import attaching as attachments
@@ -105,9 +105,9 @@ def _checked(given: AlertInput) -> Report:
     severity = severities.parse(given.severity)
     if severity is None:
         problem = "One of critical, error, warning, info and debug."
-        faults.append(validation.fault("severity", "bad_severity", problem))
+        faults.append(field_error("severity", "bad_severity", problem))
     if faults or severity is None:
-        raise Invalid(detail=faults)
+        raise Invalid.of_fields(faults)
     if given.throttle_key is not None:
         key = keys.given(given.bot, given.throttle_key)
     else:
@@ -141,28 +141,26 @@ def _visible_text(text: str) -> str:
 def _faults(given: AlertInput, title: str, message: str) -> list[dict[str, Any]]:
     faults = []
     if not title:
-        faults.append(validation.fault("title", "title_missing", "An alert needs a title, a message or a template."))
+        faults.append(field_error("title", "title_missing", "An alert needs a title, a message or a template."))
     if richtext.utf16_length(title) > MAX_TITLE:
-        faults.append(validation.fault("title", "title_too_long", f"A title has at most {MAX_TITLE} characters."))
+        faults.append(field_error("title", "title_too_long", f"A title has at most {MAX_TITLE} characters."))
     if richtext.utf16_length(message) > MAX_BODY:
-        faults.append(
-            validation.fault("message", "message_too_long", f"A message has at most {MAX_BODY:,} characters.")
-        )
+        faults.append(field_error("message", "message_too_long", f"A message has at most {MAX_BODY:,} characters."))
     if given.throttle_key is not None and not 0 < len(given.throttle_key) <= MAX_KEY:
-        faults.append(validation.fault("throttle_key", "bad_throttle_key", f"1 to {MAX_KEY} characters."))
+        faults.append(field_error("throttle_key", "bad_throttle_key", f"1 to {MAX_KEY} characters."))
     if len(given.labels) > MAX_LABELS:
-        faults.append(validation.fault("labels", "too_many_labels", f"At most {MAX_LABELS} labels."))
+        faults.append(field_error("labels", "too_many_labels", f"At most {MAX_LABELS} labels."))
     for name, value in list(given.labels.items())[:MAX_LABELS]:
         if not _LABEL.fullmatch(name) or len(value) > MAX_VALUE:
             message = f"A label's name is 1 to 100 letters, digits and ._:/-, its value at most {MAX_VALUE} characters."
-            faults.append(validation.fault(f"labels.{name[:100]}", "bad_label", message))
+            faults.append(field_error(f"labels.{name[:100]}", "bad_label", message))
     if len(given.buttons) > MAX_BUTTONS:
-        faults.append(validation.fault("buttons", "too_many_buttons", f"At most {MAX_BUTTONS} buttons."))
+        faults.append(field_error("buttons", "too_many_buttons", f"At most {MAX_BUTTONS} buttons."))
     for index, button in enumerate(given.buttons[:MAX_BUTTONS]):
         if values.http_url(button["url"]) is None:
-            faults.append(validation.fault(f"buttons.{index}.url", "link_not_http", "An http(s) address."))
+            faults.append(field_error(f"buttons.{index}.url", "link_not_http", "An http(s) address."))
         if not richtext.has_visible(button["text"]) or len(button["text"].strip()) > 64:
-            faults.append(validation.fault(f"buttons.{index}.text", "label_too_long", "1 to 64 characters."))
+            faults.append(field_error(f"buttons.{index}.text", "label_too_long", "1 to 64 characters."))
     return faults
 
 
@@ -207,5 +205,5 @@ def raise_alert(
     title, message = _words(given)
     own_key = keys.given(bot_name, key) if key else keys.derived(bot_name, severity, title, message)
     report = Report(own_key, severity, title, message, dict(given.labels), [], not resolved)
-    outcome = grouping.report(Group("system", bot_name, [report]), Attribution("system", "system"))
+    outcome = grouping.report(Group("system", bot_name, [report]), SYSTEM)
     return db.session.get(Alert, outcome.alert_id) if outcome.alert_id is not None else None

@@ -16,7 +16,6 @@ from backend.core import clock, config, queue
 from backend.core.database import db
 from backend.models import Alert, AlertItem, AlertPolicy, Message
 from backend.services.alerts import severities
-from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest import keys
 from backend.services.alerts.ingest.reports import Group, Outcome, Report
 from backend.services.alerts.lifecycle import endings, locked_alert, timing
@@ -25,6 +24,7 @@ from backend.services.alerts.messages import notify, publish
 from backend.services.alerts.rules import matchers, policies
 from backend.services.alerts.rules.matchers import VisibleLabels
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 
 MAX_ITEMS: Final = 1_000
 """Distinct things that single reports bring into one alert; what comes beyond goes into a further one."""

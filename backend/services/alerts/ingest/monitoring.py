@@ -12,10 +12,10 @@ from backend.core.database import db
 from backend.core.logging import get_logger
 from backend.models import AlertEvent
 from backend.services.alerts import history
-from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest import api_input, grouping, monitoring_webhooks
 from backend.services.alerts.ingest.reports import Outcome
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 
 log = get_logger(__name__)
 

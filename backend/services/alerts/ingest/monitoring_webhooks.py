@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from backend.channels import richtext
 from backend.core import clock, i18n
-from backend.core.errors import Invalid
+from backend.core.errors import Invalid, field_error
 from backend.services.alerts import labels as labeling
-from backend.services.alerts.ingest import api_input, keys, monitoring_fields, validation
+from backend.services.alerts.ingest import api_input, keys, monitoring_fields
 from backend.services.alerts.ingest.monitoring_fields import severity_of as severity_of
 from backend.services.alerts.ingest.reports import Group, Report
 from backend.services.texts import values
@@ -37,7 +37,7 @@ def group_of(source: str, body: Mapping[str, Any], *, bot_name: str | None, loca
     alerts = [alert for alert in given if isinstance(alert, Mapping)] if isinstance(given, list) else []
     if not alerts:
         message = "The body holds no alerts."
-        raise Invalid("no_alerts", message, detail=[validation.fault("alerts", "no_alerts", message)])
+        raise Invalid("no_alerts", message, detail=[field_error("alerts", "no_alerts", message)])
     firing = [alert for alert in alerts if monitoring_fields.is_firing(alert, body, now)]
     over = [alert for alert in alerts if not monitoring_fields.is_firing(alert, body, now)]
     reports = [

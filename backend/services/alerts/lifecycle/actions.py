@@ -13,17 +13,16 @@ from sqlalchemy import select
 
 from backend.core import clock
 from backend.core.database import db
-from backend.core.errors import Conflict, Invalid
+from backend.core.errors import Conflict, Invalid, field_error
 from backend.models import Alert, AlertItem, AlertSilence
 from backend.services.alerts import queries
-from backend.services.alerts.history import Attribution
-from backend.services.alerts.ingest import validation
 from backend.services.alerts.lifecycle import endings, locked_alert, states
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.lifecycle.states import Action
 from backend.services.alerts.messages import publish
 from backend.services.alerts.rules import matchers, silences
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 
 SNOOZE_SECONDS: Final = 3600
 SILENCE_SECONDS: Final = 2 * 3600
@@ -58,7 +57,7 @@ def resolve_items(alert_id: int, item_ids: Sequence[int], by: Attribution) -> Lo
     case = locked_alert.by_id(alert_id)
     chosen = [item for item in case.items if item.id in set(item_ids)]
     if len(chosen) != len(set(item_ids)):
-        fault = validation.fault("item_ids", "item_not_found", "The alert has no such item.")
+        fault = field_error("item_ids", "item_not_found", "The alert has no such item.")
         raise Invalid("item_not_found", "The alert has no such item.", detail=[fault])
     now = clock.now()
     for item in chosen:

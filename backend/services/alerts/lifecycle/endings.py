@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from backend.core import clock
 from backend.models import Message
-from backend.services.alerts.history import Attribution
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import publish
+from backend.services.auth.attribution import Attribution
 
 
 def resolve(case: LockedAlert, by: Attribution, code: str) -> list[Message]:

@@ -14,7 +14,6 @@ from backend.core.errors import NotFound
 from backend.models import Alert, AlertItem, AlertPolicy, AlertSilence
 from backend.services.alerts import history, severities
 from backend.services.alerts import labels as labeling
-from backend.services.alerts.history import ITSELF, Attribution
 from backend.services.alerts.ingest import keys
 from backend.services.alerts.lifecycle import timing
 from backend.services.alerts.lifecycle.timing import Facts, Rules, State
@@ -23,6 +22,7 @@ from backend.services.alerts.messages.reach import NOWHERE, Reach
 from backend.services.alerts.messages.texts import ItemView, View
 from backend.services.alerts.rules import faults, matchers, policies
 from backend.services.alerts.rules.matchers import Silence, VisibleLabels
+from backend.services.auth.attribution import SYSTEM, Attribution
 
 _LOCKS: Final = 0x414C5254
 """The class of this feature's advisory locks."""
@@ -115,7 +115,7 @@ class LockedAlert:
         self.reach = reach.of([self.alert.id]).get(self.alert.id, NOWHERE)
         return self.reach
 
-    def note(self, what: str, by: Attribution = ITSELF, **detail: Any) -> None:
+    def note(self, what: str, by: Attribution = SYSTEM, **detail: Any) -> None:
         """Adds to the alert's trace; see `history.note`."""
         history.note(self.alert.workspace_id, self.alert.id, what, by, **detail)
 

@@ -17,11 +17,11 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.logging import get_logger
 from backend.core.work import Turn, Waiting, Work, register
 from backend.models import Alert
-from backend.services.alerts import history
 from backend.services.alerts.lifecycle import endings, locked_alert, timing
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.lifecycle.timing import Step
 from backend.services.alerts.messages import notify, publish
+from backend.services.auth.attribution import SYSTEM
 
 log = get_logger(__name__)
 _AGAIN: Final = timedelta(seconds=60)
@@ -100,7 +100,7 @@ def _do(case: LockedAlert, step: Step) -> None:
             case.note("unsilenced")
             notify.notify(case, "unsilence" if alert.notifications else None)
     elif step.what == "resolve":
-        endings.resolve(case, history.ITSELF, "quiet")
+        endings.resolve(case, SYSTEM, "quiet")
     else:
         publish.update_messages(case)
 

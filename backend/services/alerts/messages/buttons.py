@@ -15,11 +15,11 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError
 from backend.models import AlertMessage, Conversation, Identity, Sender, User
 from backend.services import conversations, delivery
-from backend.services.alerts.history import Attribution
 from backend.services.alerts.lifecycle import actions, states
 from backend.services.alerts.lifecycle.states import Action
 from backend.services.alerts.messages.texts import PREFIX, moment
 from backend.services.auth.actor import OPERATOR, reaches
+from backend.services.auth.attribution import Attribution
 
 _ACTIONS: Final = ("ack", "unack", "snooze", "wake", "resolve", "silence")
 _VIA: Final = "telegram"

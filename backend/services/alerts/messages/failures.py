@@ -17,9 +17,12 @@ from backend.core.logging import get_logger
 from backend.core.work import Turn, Waiting, Work, register
 from backend.models import SENT_STATES, Alert, AlertFailure, AlertMessage, Conversation, Message, MessagePart
 from backend.services import job_history, mail, senders
+from backend.services.alerts.events import AlertUndelivered
 from backend.services.alerts.lifecycle import locked_alert
 from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import publish, targets
+from backend.services.delivery.events import MessageEnded, MessageGone
+from backend.services.senders.events import SenderPaused, SenderStopped
 
 log = get_logger(__name__)
 JOB: Final = "alert"
@@ -44,7 +47,7 @@ def undelivered(case: LockedAlert, code: str, *, message: Message | None = None)
     told_at = alert.admins_told_at
     if told_at is None or (alert.notified_at is not None and told_at < alert.notified_at):
         _notify_admins(case)
-    events.publish("alert_undelivered", workspace_id=alert.workspace_id, alert_id=alert.id, code=code)
+    events.publish(AlertUndelivered(alert.workspace_id, alert.id, code))
 
 
 def _notify_admins(case: LockedAlert) -> None:
@@ -83,22 +86,22 @@ def _may_work(conversation: Conversation) -> bool:
     return senders.long_pause_of(sender.id) is None
 
 
-def on_message_ended(message_id: int, state: str, code: str) -> None:
+def on_message_ended(event: MessageEnded) -> None:
     """A message was not sent; in the system scope, in the transaction that records it."""
-    message = db.session.get(Message, message_id)
-    if message is None or message.kind != targets.KIND or code == _OWN:
+    message = db.session.get(Message, event.message_id)
+    if message is None or message.kind != targets.KIND or event.code == _OWN:
         return
-    _note(message, code)
+    _note(message, event.code)
 
 
-def on_message_gone(message_id: int, code: str) -> None:
+def on_message_gone(event: MessageGone) -> None:
     """What was sent can be edited no more; in the system scope, in the transaction that records it."""
-    message = db.session.get(Message, message_id)
+    message = db.session.get(Message, event.message_id)
     if message is not None and message.kind == targets.KIND:
-        _note(message, code)
+        _note(message, event.code)
 
 
-def on_sender_disabled(sender_id: int, code: str) -> None:
+def on_sender_stopped(event: SenderStopped) -> None:
     """A provider refuses a bot: what waits for it is not lost, but nobody knows when it goes out."""
     with system_scope("a bot may serve several workspaces"):
         waiting = select(Message).where(
@@ -107,14 +110,14 @@ def on_sender_disabled(sender_id: int, code: str) -> None:
                 .join(Alert, Alert.id == AlertMessage.alert_id)
                 .where(Alert.resolved_at.is_(None), AlertMessage.failed_code.is_(None))
             ),
-            Message.sender_id == sender_id,
+            Message.sender_id == event.sender_id,
             Message.state == "queued",
         )
         for message in db.session.scalars(waiting).all():
-            _note(message, code)
+            _note(message, event.code)
 
 
-def on_sender_paused(sender_id: int, code: str) -> None:
+def on_sender_paused(event: SenderPaused) -> None:
     """A provider asks a bot to rest for long: what waits for it will go out, but the admins get it now."""
     with system_scope("a bot may serve several workspaces"):
         noted = select(AlertFailure.id).where(AlertFailure.message_id == Message.id)
@@ -123,7 +126,7 @@ def on_sender_paused(sender_id: int, code: str) -> None:
             .join(AlertMessage, AlertMessage.message_id == Message.id)
             .join(Alert, Alert.id == AlertMessage.alert_id)
             .where(
-                Message.sender_id == sender_id,
+                Message.sender_id == event.sender_id,
                 Message.state == "queued",
                 AlertMessage.role.in_(("route", "escalation")),
                 AlertMessage.failed_code.is_(None),
@@ -133,7 +136,7 @@ def on_sender_paused(sender_id: int, code: str) -> None:
             )
         )
         for message in db.session.scalars(waiting).all():
-            _note(message, code)
+            _note(message, event.code)
 
 
 def _note(message: Message, code: str) -> None:
@@ -233,10 +236,10 @@ def _arrives(case: LockedAlert, role: str, *, besides: int) -> bool:
     return any(row.role == role and message.id != besides for row, message in publish.current_messages(case))
 
 
-events.subscribe("message_ended", on_message_ended)
-events.subscribe("message_gone", on_message_gone)
-events.subscribe("sender_disabled", on_sender_disabled)
-events.subscribe("sender_paused", on_sender_paused)
+events.subscribe(MessageEnded, on_message_ended)
+events.subscribe(MessageGone, on_message_gone)
+events.subscribe(SenderStopped, on_sender_stopped)
+events.subscribe(SenderPaused, on_sender_paused)
 
 
 WORK: Final = register(Work("alert_failures", "notifications", waiting, settle))

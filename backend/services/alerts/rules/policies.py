@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from backend.core import clock
 from backend.core.database import current_workspace_id, db
-from backend.core.errors import Conflict, Invalid, NotFound
+from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.models import AlertPolicy, User
 from backend.services import caps
 from backend.services.alerts.ingest import validation
@@ -166,13 +166,13 @@ def _check(wanted: Mapping[str, Any], own_id: int | None = None) -> None:
     faults = validation.matcher_faults(wanted["matchers"], may_be_empty=True)
     for index, name in enumerate(wanted["group_by"]):
         if not _LABEL.fullmatch(name):
-            faults.append(validation.fault(f"group_by.{index}", "bad_label", "Not the name of a label."))
+            faults.append(field_error(f"group_by.{index}", "bad_label", "Not the name of a label."))
     targets = wanted["escalate_user_ids"] or wanted["escalate_bot_name"] or wanted["escalate_chat_ids"]
     if wanted["escalate_after"] is not None and not targets:
         message = "An escalation needs people, a bot, or chats."
-        faults.append(validation.fault("escalate_after", "no_escalation_target", message))
+        faults.append(field_error("escalate_after", "no_escalation_target", message))
     if faults:
-        raise Invalid(detail=faults)
+        raise Invalid.of_fields(faults)
     for user_id in wanted["escalate_user_ids"]:
         if db.session.get(User, user_id) is None:
             raise NotFound("person_not_found", "There is no such person here.")

@@ -56,7 +56,7 @@ def preview(matchers: Sequence[Mapping[str, str]]) -> Preview:
     """
     faults = validation.matcher_faults(matchers)
     if faults:
-        raise Invalid(detail=faults)
+        raise Invalid.of_fields(faults)
     if not TURN.acquire(timeout=PATIENCE_SECONDS):
         raise Unavailable("too_busy", "Others preview silences at this moment; try again shortly.", retry_after=2)
     try:

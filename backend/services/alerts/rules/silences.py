@@ -10,13 +10,13 @@ from sqlalchemy import func, select
 
 from backend.core import clock, queue
 from backend.core.database import db
-from backend.core.errors import Invalid, NotFound
+from backend.core.errors import Invalid, NotFound, field_error
 from backend.models import AlertItem, AlertSilence
 from backend.services import caps, paging
-from backend.services.alerts.history import Attribution
 from backend.services.alerts.ingest import validation
 from backend.services.alerts.rules import faults as rule_faults
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 
 LONGEST: Final = timedelta(days=366)
 
@@ -133,10 +133,10 @@ def _plain(matchers: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
 def _check(matchers: Sequence[Mapping[str, str]], starts_at: datetime, ends_at: datetime) -> None:
     faults = validation.matcher_faults(matchers)
     if ends_at <= clock.now():
-        faults.append(validation.fault("ends_at", "past_date", "The end lies in the past."))
+        faults.append(field_error("ends_at", "past_date", "The end lies in the past."))
     elif ends_at <= starts_at:
-        faults.append(validation.fault("ends_at", "ends_before_start", "It ends before it begins."))
+        faults.append(field_error("ends_at", "ends_before_start", "It ends before it begins."))
     elif ends_at - starts_at > LONGEST:
-        faults.append(validation.fault("ends_at", "too_long", "A silence lasts a year at most."))
+        faults.append(field_error("ends_at", "too_long", "A silence lasts a year at most."))
     if faults:
-        raise Invalid(detail=faults)
+        raise Invalid.of_fields(faults)

@@ -11,10 +11,9 @@ from sqlalchemy import func, select
 from backend.channels import richtext
 from backend.core import clock
 from backend.core.database import db
-from backend.core.errors import Conflict, Invalid, NotFound
+from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.models import AlertTemplate
 from backend.services import caps, paging
-from backend.services.alerts.ingest import validation
 from backend.services.auth import audit
 from backend.services.texts import templates as placeholders
 
@@ -45,12 +44,12 @@ def _find(template: str) -> tuple[str | None, str]:
     if NAME.fullmatch(template):
         row = db.session.scalars(select(AlertTemplate).where(AlertTemplate.name == template)).one_or_none()
         if row is None:
-            fault = validation.fault("template", "template_not_found", "There is no template of that name.")
+            fault = field_error("template", "template_not_found", "There is no template of that name.")
             raise Invalid("template_not_found", "There is no template of that name.", detail=[fault])
         return row.title, row.body
     faults = _faults("template", template)
     if faults:
-        raise Invalid(detail=faults)
+        raise Invalid.of_fields(faults)
     return None, template
 
 
@@ -107,11 +106,9 @@ def _check(fields: Mapping[str, Any], own_id: int | None = None) -> None:
     if fields.get("title"):
         faults += _faults("title", fields["title"])
     if not NAME.fullmatch(fields["name"]):
-        faults.append(
-            validation.fault("name", "name_malformed", "1 to 48 of a-z, 0-9, _ and -, beginning with a letter.")
-        )
+        faults.append(field_error("name", "name_malformed", "1 to 48 of a-z, 0-9, _ and -, beginning with a letter."))
     if faults:
-        raise Invalid(detail=faults)
+        raise Invalid.of_fields(faults)
     taken = db.session.scalars(select(AlertTemplate.id).where(AlertTemplate.name == fields["name"])).one_or_none()
     if taken not in (None, own_id):
         raise Conflict("template_exists", "The workspace has a template of that name.")
@@ -119,6 +116,6 @@ def _check(fields: Mapping[str, Any], own_id: int | None = None) -> None:
 
 def _faults(field: str, template: str) -> list[dict[str, Any]]:
     return [
-        validation.fault(field, problem.code, problem.message) | {"line": problem.line, "column": problem.column}
+        field_error(field, problem.code, problem.message) | {"line": problem.line, "column": problem.column}
         for problem in placeholders.problems(template)
     ]

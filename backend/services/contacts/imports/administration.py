@@ -38,6 +38,7 @@ def create(
     """
     key: str | None = None
     if stream is not None:
+        _check_head(stream)
         stored = files.put(stream, max_bytes=MAX_BYTES)
         key, size, name = stored.key, stored.size, files.safe_name(filename)
     else:
@@ -58,7 +59,6 @@ def create(
         created_at=now,
         updated_at=now,
     )
-    _check_head(job)
     db.session.add(job)
     db.session.flush()
     audit.record(actor_label, "contact_import.created", f"contact_import:{job.id}", size=size)
@@ -168,21 +168,14 @@ def undo(actor_label: str, import_id: int) -> ContactImport:
     return job
 
 
-def open_file(job: ContactImport) -> BinaryIO:
-    """The file's content. Raises NotFound where it is gone."""
-    if job.file_key is not None:
-        return files.storage_of_instance().open(job.file_key)
-    return files.open_file(files.get(job.file_id or 0))
-
-
-def _check_head(job: ContactImport) -> None:
-    with open_file(job) as stream:
-        head = stream.read(_HEAD)
+def _check_head(stream: BinaryIO) -> None:
+    """Refuses at once what is certainly no file of contacts. An empty one is refused where it is stored."""
+    head = stream.read(_HEAD)
+    stream.seek(0)
     try:
-        formats.check_head(head)
+        if head:
+            formats.check_head(head)
     except Unreadable as refusal:
-        if job.file_key is not None:
-            files.storage_of_instance().delete(job.file_key)
         raise invalid("file", refusal.code, refusal.hint) from None
 
 
@@ -196,7 +189,7 @@ def _in_state(import_id: int, *states: str) -> ContactImport:
 
 
 def _forget_what_follows(job: ContactImport, changes: Mapping[str, Any]) -> None:
-    """Under another encoding the delimiter is found out anew, under another delimiter the header."""
+    """Under another encoding the delimiter is found out again, under another delimiter the header."""
     if "encoding" in changes:
         job.delimiter = None
     if {"encoding", "delimiter"} & changes.keys():

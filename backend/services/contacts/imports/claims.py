@@ -16,6 +16,8 @@ from backend.models import ContactImport
 UNDO_FOR: Final = timedelta(days=30)
 HELD_FOR: Final = timedelta(seconds=60)
 """How long after its last commit somebody else may go on with an import."""
+POSTPONED: Final = timedelta(seconds=30)
+"""The pause while the storage is away."""
 MAX_TRIES: Final = 5
 """Claims in a row that ended without a commit, after which an import fails."""
 _WHY: Final = "one job works on the imports of all workspaces"
@@ -78,6 +80,13 @@ class Claim:
         job.cancel_requested = False
         if job.task is not None:
             job.ended_at = now
+        db.session.commit()
+        db.session.expunge_all()
+
+    def postpone(self) -> None:
+        """Has the import tried again in a while; this try counts as none. Commits. Raises Superseded."""
+        job = self.load_locked()
+        job.due_at, job.tries = clock.now() + POSTPONED, max(0, job.tries - 1)
         db.session.commit()
         db.session.expunge_all()
 

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from backend.core.database import db
 from backend.models import Contact, ContactPoint, ContactTag, Suppression, Tag
 from backend.services.contacts.identifiers import Identifier
+from backend.services.contacts.imports.bulk import among_hashes, among_ids
 from backend.services.contacts.imports.person_rows import Issue, PersonRow
 from backend.services.contacts.imports.report import Report
 
@@ -49,6 +50,8 @@ class Target:
     """Names by folded name."""
     consents: list[PersonRow] = field(default_factory=list)
     suppress: bool = False
+    is_suppressed: bool = False
+    """Whether something of the person was suppressed before: what is new of them then is, too."""
     touched: bool = False
 
     @property
@@ -138,10 +141,12 @@ class _Planning:
         report.count("rows")
         target = self._place(person, given)
         hashes = {value for _, value in given} | (target.hashes if target is not None else set())
-        if person.do_not_contact or hashes & self._suppressed:
+        known = bool(hashes & self._suppressed)
+        if person.do_not_contact or known:
             report.count("suppressed")
         if target is not None:
             self._chosen[id(target)] = target
+            target.is_suppressed = target.is_suppressed or known
         elif person.do_not_contact:
             self._plan.loose += [(identifier.kind, value) for identifier, value in given]
         report.add_issues(person.issues)
@@ -281,14 +286,16 @@ def _of_kinds(given: Iterable[tuple[Identifier, bytes]], kinds: Collection[str])
 def _holders(hashes: Collection[bytes]) -> dict[bytes, int]:
     if not hashes:
         return {}
-    query = select(ContactPoint.value_hash, ContactPoint.contact_id).where(ContactPoint.value_hash.in_(hashes))
+    query = select(ContactPoint.value_hash, ContactPoint.contact_id).where(
+        among_hashes(ContactPoint.value_hash, hashes)
+    )
     return {bytes(value_hash): contact_id for value_hash, contact_id in db.session.execute(query)}
 
 
 def _suppressed(hashes: Collection[bytes]) -> set[bytes]:
     if not hashes:
         return set()
-    query = select(Suppression.external_hash).where(Suppression.external_hash.in_(hashes))
+    query = select(Suppression.external_hash).where(among_hashes(Suppression.external_hash, hashes))
     return {bytes(value_hash) for value_hash in db.session.scalars(query)}
 
 
@@ -298,7 +305,7 @@ def _load(contact_ids: Collection[int], *, lock: bool) -> dict[int, Target]:
         return {}
     columns = [getattr(Contact, name) for name in TEXTS]
     query = select(Contact.id, Contact.fields, Contact.updated_at, *columns)
-    query = query.where(Contact.id.in_(contact_ids)).order_by(Contact.id)
+    query = query.where(among_ids(Contact.id, contact_ids)).order_by(Contact.id)
     if lock:
         query = query.with_for_update()
     targets: dict[int, Target] = {}
@@ -306,7 +313,7 @@ def _load(contact_ids: Collection[int], *, lock: bool) -> dict[int, Target]:
         values = {name: getattr(row, name) for name in TEXTS} | {"updated_at": row.updated_at}
         targets[row.id] = Target(row.id, values, dict(row.fields), set(), set(), set())
     points = select(ContactPoint.contact_id, ContactPoint.kind, ContactPoint.value_hash, ContactPoint.is_primary).where(
-        ContactPoint.contact_id.in_(contact_ids)
+        among_ids(ContactPoint.contact_id, contact_ids)
     )
     for contact_id, kind, value_hash, is_primary in db.session.execute(points):
         targets[contact_id].hashes.add(bytes(value_hash))
@@ -315,7 +322,7 @@ def _load(contact_ids: Collection[int], *, lock: bool) -> dict[int, Target]:
     tagged = (
         select(ContactTag.contact_id, Tag.name_folded)
         .join(Tag, Tag.id == ContactTag.tag_id)
-        .where(ContactTag.contact_id.in_(contact_ids))
+        .where(among_ids(ContactTag.contact_id, contact_ids))
     )
     for contact_id, folded in db.session.execute(tagged):
         targets[contact_id].tags.add(folded)

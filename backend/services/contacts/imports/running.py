@@ -12,22 +12,23 @@ from backend.services import live
 from backend.services.auth import audit
 from backend.services.contacts import settings
 from backend.services.contacts.imports import mapping, reading, undo
-from backend.services.contacts.imports.administration import open_file
+from backend.services.contacts.imports.bulk import Overtaken
 from backend.services.contacts.imports.claims import UNDO_FOR, Canceled, Claim
+from backend.services.contacts.imports.local_files import local_file
 from backend.services.contacts.imports.person_rows import PersonRow
 from backend.services.contacts.imports.planning import OF_CONTACTS, Options, Plan, Planner
 from backend.services.contacts.imports.report import COUNTED, Report
-from backend.services.contacts.imports.store import Batch, Overtaken
+from backend.services.contacts.imports.store import Batch
 
 _TRIES: Final = 5
-"""How often a batch is planned anew because somebody else stored one of its points."""
+"""How often a batch is planned again because somebody else stored one of its points."""
 _SUMMED: Final = ("suppressions", "consents")
 
 
 def read(claim: Claim) -> None:
     """Finds out the columns, and goes on to the check where one of them identifies a person."""
-    job = claim.load()
-    with open_file(job) as stream:
+    with local_file(claim) as stream:
+        job = claim.load()
         reading.read_columns(job, stream)
     if not mapping.identifies(job.mapping):
         db.session.flush()
@@ -43,8 +44,8 @@ def check(claim: Claim) -> None:
     report = Report()
     planner = Planner(_options(job))
     _warn_of_columns(job, report)
-    with open_file(job) as stream:
-        people = reading.people_of(job, stream)
+    with local_file(claim) as stream:
+        people = reading.people_of(claim.load(), stream)
         db.session.rollback()
         for batch in people.batches():
             plan = planner.plan(batch)
@@ -64,20 +65,20 @@ def run(claim: Claim) -> None:
     stored = job.rows_done
     _warn_of_columns(job, report)
     state = "done"
-    with open_file(job) as stream:
-        people = reading.people_of(job, stream)
-        db.session.rollback()
-        rows = 0
-        try:
+    try:
+        with local_file(claim) as stream:
+            people = reading.people_of(claim.load(), stream)
+            db.session.rollback()
+            rows = 0
             for batch in people.batches():
                 rows += len(batch)
                 plan = _replan(claim, planner, batch) if rows <= stored else _store(claim, planner, batch, rows)
                 planner.accept(plan)
                 report.merge(plan.report, counts=False)
-        except Canceled:
-            db.session.rollback()
-            state = "canceled"
-    report.ignored = people.ignored
+            report.ignored = people.ignored
+    except Canceled:
+        db.session.rollback()
+        state = "canceled"
     _end_run(claim, state, report)
 
 

@@ -6,23 +6,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import insert as plain_insert
 from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from backend.core.database import db, next_ids, system_scope
 from backend.core.encrypted_columns import keyring
-from backend.models import Consent, Contact, ContactImport, ContactImportChange, ContactPoint, ContactTag, Tag
+from backend.models import Consent, Contact, ContactImport, ContactPoint, Tag
 from backend.services.contacts import consent_rules, suppressions, tags
+from backend.services.contacts.imports.bulk import copy_rows
 from backend.services.contacts.imports.planning import TEXTS, Target
 
 CHANNEL: Final = "telegram"
 PURPOSE: Final = consent_rules.PURPOSE
 _WHY: Final = "a batch of an import is changed by its keys, all of one workspace"
-
-
-class Overtaken(Exception):
-    """Somebody stored one of the batch's points meanwhile: the batch is to be planned anew."""
 
 
 class Batch:
@@ -40,10 +37,10 @@ class Batch:
         Returns what is counted up: `suppressions`, `consents`, and `new_tag_ids`.
         """
         fresh = [target for target in targets if target.is_new]
+        known = [target for target in targets if not target.is_new]
         for target, contact_id in zip(fresh, next_ids("contacts", len(fresh)), strict=True):
             target.contact_id = contact_id
         self._insert_contacts(fresh)
-        known = [target for target in targets if target not in fresh]
         self._update_contacts([target for target in known if target.after])
         primaries = self._demote(known)
         point_ids = self._insert_points(targets)
@@ -51,24 +48,20 @@ class Batch:
         consents = self._insert_consents(targets)
         self._insert_changes(targets, set(map(id, fresh)), point_ids, primaries, tag_ids)
         suppressed = suppressions.add([*loose, *self._to_suppress(targets)], self._job.actor, "imported", "import")
-        suppressed += suppressions.inherit({_id(target) for target in targets}, self._job.actor)
+        inheriting = {_id(target) for target in targets if target.is_suppressed}
+        suppressed += suppressions.inherit(inheriting, self._job.actor)
         return {"suppressions": suppressed, "consents": consents, "new_tag_ids": new_tag_ids}
 
     def _insert_contacts(self, fresh: Sequence[Target]) -> None:
-        rows = [
-            {name: target.values.get(name) for name in TEXTS}
-            | {
-                "id": target.contact_id,
-                "workspace_id": self._job.workspace_id,
-                "fields": target.fields,
-                "source": target.values.get("source") or "import",
-                "created_at": self._now,
-                "updated_at": self._now,
-            }
-            for target in fresh
-        ]
+        columns = ("id", "workspace_id", *TEXTS, "fields", "created_at", "updated_at")
+        rows = []
+        for target in fresh:
+            target.values["source"] = target.values.get("source") or "import"
+            texts = (target.values.get(name) for name in TEXTS)
+            fields = Jsonb(target.fields)
+            rows.append((target.contact_id, self._job.workspace_id, *texts, fields, self._now, self._now))
         if rows:
-            db.session.execute(plain_insert(Contact), rows)
+            copy_rows("contacts", columns, rows)
 
     def _update_contacts(self, changed: Sequence[Target]) -> None:
         rows = []
@@ -114,27 +107,16 @@ class Batch:
         ids = next_ids("contact_points", len(pending))
         for point_id, (target, identifier, value_hash, is_primary) in zip(ids, pending, strict=True):
             by_contact.setdefault(_id(target), []).append(point_id)
-            rows.append(
-                {
-                    "id": point_id,
-                    "workspace_id": self._job.workspace_id,
-                    "contact_id": target.contact_id,
-                    "kind": identifier.kind,
-                    "value_encrypted": ring.encrypt(
-                        identifier.value, table="contact_points", column="value_encrypted", row=str(point_id)
-                    ),
-                    "value_hash": value_hash,
-                    "is_primary": is_primary,
-                    "validity": identifier.validity,
-                    "source": self._source,
-                    "created_at": self._now,
-                }
+            encrypted = ring.encrypt(
+                identifier.value, table="contact_points", column="value_encrypted", row=str(point_id)
             )
-        stored = db.session.scalars(
-            insert(ContactPoint).on_conflict_do_nothing().returning(ContactPoint.id), rows
-        ).all()
-        if len(stored) != len(rows):
-            raise Overtaken
+            own = (point_id, self._job.workspace_id, target.contact_id, identifier.kind, encrypted, value_hash)
+            rows.append((*own, is_primary, identifier.validity, self._source, self._now))
+        columns = (
+            "id", "workspace_id", "contact_id", "kind", "value_encrypted", "value_hash", "is_primary", "validity",
+            "source", "created_at",
+        )  # fmt: skip
+        copy_rows("contact_points", columns, rows)
         return by_contact
 
     def _insert_tags(self, targets: Sequence[Target]) -> tuple[dict[int, list[int]], list[int]]:
@@ -148,11 +130,11 @@ class Batch:
             _id(target): [ensured[folded].id for folded in target.new_tags] for target in targets if target.new_tags
         }
         rows = [
-            {"workspace_id": self._job.workspace_id, "contact_id": contact_id, "tag_id": tag_id}
+            (self._job.workspace_id, contact_id, tag_id)
             for contact_id, tag_ids in by_contact.items()
             for tag_id in tag_ids
         ]
-        db.session.execute(insert(ContactTag).on_conflict_do_nothing(), rows)
+        copy_rows("contact_tags", ("workspace_id", "contact_id", "tag_id"), rows)
         return by_contact, [tag.id for folded, tag in ensured.items() if folded not in known]
 
     def _insert_consents(self, targets: Sequence[Target]) -> int:
@@ -211,25 +193,18 @@ class Batch:
                 continue
             if created:
                 after = {name: target.values.get(name) for name in TEXTS} | {"fields": target.fields}
-                after["source"] = after["source"] or "import"
+                before: dict[str, Any] = {}
             else:
-                after = target.after
-            rows.append(
-                {
-                    "workspace_id": self._job.workspace_id,
-                    "import_id": self._job.id,
-                    "contact_id": contact_id,
-                    "created": created,
-                    "before": {} if created else target.before,
-                    "after": after,
-                    "point_ids": added,
-                    "primaries": primaries.get(contact_id, {}),
-                    "tag_ids": tagged,
-                    "created_at": self._now,
-                }
-            )
+                before, after = target.before, target.after
+            own = (self._job.workspace_id, self._job.id, contact_id, created, Jsonb(before), Jsonb(after))
+            kinds = Jsonb(primaries.get(contact_id, {}))
+            rows.append((*own, Jsonb(added), kinds, Jsonb(tagged), self._now))
+        columns = (
+            "workspace_id", "import_id", "contact_id", "created", "before", "after", "point_ids", "primaries",
+            "tag_ids", "created_at",
+        )  # fmt: skip
         if rows:
-            db.session.execute(plain_insert(ContactImportChange), rows)
+            copy_rows("contact_import_changes", columns, rows)
 
     def _to_suppress(self, targets: Sequence[Target]) -> list[tuple[str, bytes]]:
         refusing = [_id(target) for target in targets if target.suppress]

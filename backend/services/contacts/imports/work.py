@@ -6,13 +6,14 @@ batches. What it claimed is due again after a minute; one that was only slow fin
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final
 
 from sqlalchemy import select
 
 from backend.core import clock
 from backend.core.database import db, workspace_scope
-from backend.core.errors import NotFound
+from backend.core.errors import NotFound, Unavailable
 from backend.core.logging import get_logger
 from backend.core.thread_pools import BoundedPool
 from backend.core.work import Turn, Waiting, Work, register
@@ -66,6 +67,11 @@ def _carry_out(claim: Claim) -> None:
     except NotFound:
         db.session.rollback()
         _fail(claim, "file_not_found", None)
+    except (Unavailable, OSError) as error:
+        db.session.rollback()
+        log.warning("contact_import_waits", import_id=claim.import_id, error=type(error).__name__)
+        with suppress(Superseded):
+            claim.postpone()
 
 
 def _fail(claim: Claim, code: str, report: dict[str, Any] | None) -> None:

@@ -1,6 +1,7 @@
 """What people say to the bot: commands, tokens and buttons, and the bot's answers in their language."""
 
 from backend.services.intake.commands.chat_context import ChatContext, Facts
+from backend.services.intake.commands.chat_store import DirectStore
 from backend.services.intake.commands.command_parsing import (
     carries_token,
     command_in,
@@ -13,6 +14,7 @@ from backend.services.intake.commands.router import gone, hint, press, run
 
 __all__ = [
     "ChatContext",
+    "DirectStore",
     "Facts",
     "answer_redemption",
     "carries_token",

@@ -141,7 +141,7 @@ class ChatContext:
         )
 
     def rewrite(self, content: Content) -> None:
-        """Has the message whose button was pressed say this; where it is not ours any more, says it anew."""
+        """Has the message whose button was pressed say this; where it is not ours any more, says it again."""
         conversation = self.conversation()
         with workspace_scope(conversation.workspace_id):
             pressed = conversations.message_at(conversation, self.message_id) if self.message_id else None

@@ -34,7 +34,7 @@ class ChatStore(Protocol):
         ...
 
     def send(self, message: OutgoingMessage) -> int:
-        """Stores a message of ours; returns its id."""
+        """Stores an outbound message; returns its id."""
         ...
 
     def history(self, conversation: Conversation) -> AnswerHistory:
