@@ -84,7 +84,7 @@ class Verdict:
 def examine(statement: Any) -> Verdict:
     """What a SELECT, UPDATE, DELETE or any other statement but an INSERT touches, subqueries included.
 
-    A statement of a shape that was looked at before is not walked again. Do not change what is returned.
+    A statement of a shape that was examined before is not walked again. Do not change what is returned.
     """
     key = compat.cache_key(statement) if isinstance(statement, ClauseElement) else None
     known = _verdicts.get(key) if key is not None else None
