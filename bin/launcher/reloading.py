@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import importlib.util
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
@@ -29,11 +31,7 @@ _RULES = (
 
 def is_available() -> bool:
     """Whether the library that watches files is installed; `bin/setup --dev` brings it."""
-    try:
-        import watchfiles  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    return importlib.util.find_spec("watchfiles") is not None
 
 
 def concerned(paths: Iterable[Path], root: Path = ROOT) -> frozenset[str]:
@@ -49,8 +47,8 @@ def concerned(paths: Iterable[Path], root: Path = ROOT) -> frozenset[str]:
 
 async def changes(stopping: asyncio.Event, root: Path = ROOT) -> AsyncIterator[set[Path]]:
     """The files that changed, as soon as they have; until `stopping` is set."""
-    from watchfiles import awatch
-
+    # By its name: the product does not need it, and runs without.
+    awatch = importlib.import_module("watchfiles").awatch
     watched = [root / name for name in WATCHED if (root / name).exists()]
     async for changed in awatch(*watched, stop_event=stopping, debounce=_TOGETHER, step=50, recursive=True):
         yield {Path(path) for _, path in changed}

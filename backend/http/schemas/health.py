@@ -99,7 +99,7 @@ class BotStateOut(Output):
 class DroppedItemsOut(Output):
     """What came for a page, number or account that nobody here owns."""
 
-    recipient_id: str = Field(description="The provider's id of it")
+    recipient_id: str = Field(examples=["104857600000001"], description="The provider's id of it")
     count: int
     last_at: Instant
 
@@ -111,7 +111,7 @@ class WebhookReportOut(Output):
     workspace_id: int | None
     channel: str = Field(examples=["telegram_bot"])
     name: str
-    address: str
+    address: str = Field(examples=["https://switchboard.example.org/telegram/webhook"])
     has_secret: bool = Field(description="Without one every request is refused")
     has_token: bool | None = Field(description="Whether the provider can subscribe; null where it makes no handshake")
     waiting: int = Field(description="Items whose owner is not known yet")

@@ -14,11 +14,12 @@ from backend.services.contacts.imports import work as contact_imports
 from backend.services.daily_summaries import jobs as daily_summaries
 from backend.services.files import fetch_work
 from backend.services.housekeeping import retention
-from backend.services.intake import consumer
+from backend.services.intake import consumer, waiting_items
 from backend.services.mail import sending as mails
 from backend.services.outgoing_webhooks import sending as outgoing_webhooks
 from backend.services.posts import jobs as posts
 from backend.services.posts import publishing
+from backend.services.receipts import pending
 from backend.services.scheduled_messages import fetch_adoption, sending
 from backend.services.scheduling import firing
 
@@ -35,6 +36,7 @@ MODULES = (
     mails,
     outgoing_webhooks,
     password_resets,
+    pending,
     posts,
     publishing,
     retention,
@@ -42,5 +44,6 @@ MODULES = (
     sending,
     silence_application,
     timers,
+    waiting_items,
     warnings,
 )

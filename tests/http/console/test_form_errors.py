@@ -13,21 +13,21 @@ from flask import Flask, g
 from backend.core import i18n
 from backend.core.errors import Conflict, Invalid
 from backend.http.console import alerts, bots, notifications, scheduler, telegram
-from backend.http.console.alerts import policies, silences
-from backend.http.console.bots import views as bot_views
+from backend.http.console.alerts.forms import POLICY, SILENCE
+from backend.http.console.bots import forms as bot_forms
 from backend.http.console.kit import form_errors
-from backend.http.console.notifications import types
-from backend.http.console.scheduler import messages
-from backend.http.console.telegram import views as telegram_views
+from backend.http.console.notifications import forms as type_form
+from backend.http.console.scheduler import forms as message_form
+from backend.http.console.telegram import forms as settings_form
 
 FORMS = [
-    policies.FORM,
-    silences.FORM,
-    bot_views.FORM,
-    bot_views.TEST_FORM,
-    types.FORM,
-    messages.FORM,
-    telegram_views.FORM,
+    POLICY,
+    SILENCE,
+    bot_forms.FORM,
+    bot_forms.TEST_FORM,
+    type_form.FORM,
+    message_form.FORM,
+    settings_form.FORM,
 ]
 
 
@@ -53,38 +53,38 @@ def test_a_malformed_field_is_told_by_its_own_name(locale: str, form: form_error
 
 def test_only_chats_are_told_what_chats_look_like(locale: str) -> None:
     for field in ("name", "escalate_bot_name", "locale", "position"):
-        found = form_errors.by_field(refusal(field, "string_pattern_mismatch"), policies.FORM)
+        found = form_errors.by_field(refusal(field, "string_pattern_mismatch"), POLICY)
         assert "-1001234567890" not in found[field]
-    found = form_errors.by_field(refusal("escalate_chat_ids.0", "string_pattern_mismatch"), policies.FORM)
+    found = form_errors.by_field(refusal("escalate_chat_ids.0", "string_pattern_mismatch"), POLICY)
     assert "-1001234567890" in found["escalate_chat_ids"]
 
 
 def test_what_is_wrong_with_a_row_stands_at_the_row_and_names_its_part(locale: str) -> None:
-    found = form_errors.by_field(refusal("matchers.2.value", "string_too_long"), silences.FORM)
+    found = form_errors.by_field(refusal("matchers.2.value", "string_too_long"), SILENCE)
     assert list(found) == ["matchers.2"]
     assert i18n.text("console_alerts.matcher.its_value", locale) in found["matchers.2"]
 
 
 def test_a_form_has_its_own_words_for_a_code(locale: str) -> None:
-    of_a_silence = form_errors.by_field(refusal("ends_at", "past_date"), silences.FORM)["ends_at"]
-    of_a_plan = form_errors.by_field(refusal("run_at", "past_date"), messages.FORM)["run_at"]
+    of_a_silence = form_errors.by_field(refusal("ends_at", "past_date"), SILENCE)["ends_at"]
+    of_a_plan = form_errors.by_field(refusal("run_at", "past_date"), message_form.FORM)["run_at"]
     assert of_a_silence != of_a_plan
 
 
 def test_a_code_without_words_has_those_of_the_service_beside_the_fields_name(locale: str) -> None:
-    text = form_errors.by_field(refusal("name", "never_heard_of"), policies.FORM)["name"]
+    text = form_errors.by_field(refusal("name", "never_heard_of"), POLICY)["name"]
     assert "As the service says it." in text
     assert i18n.text("console_alerts.policy.name", locale) in text
     assert form_errors.message_of(Invalid("never_heard_of", "Not so.")) == "Not so."
 
 
 def test_a_refusal_without_fields_stands_where_the_form_says(locale: str) -> None:
-    assert list(form_errors.by_field(Conflict("policy_exists", "Taken."), policies.FORM)) == ["name"]
-    assert list(form_errors.by_field(Conflict("too_many_policies", "Full."), policies.FORM)) == [""]
+    assert list(form_errors.by_field(Conflict("policy_exists", "Taken."), POLICY)) == ["name"]
+    assert list(form_errors.by_field(Conflict("too_many_policies", "Full."), POLICY)) == [""]
 
 
 def test_a_fault_in_a_text_says_where_it_is(locale: str) -> None:
-    found = form_errors.by_field(refusal("templates.ko", "brace_alone", line=2, column=7), types.FORM)
+    found = form_errors.by_field(refusal("templates.ko", "brace_alone", line=2, column=7), type_form.FORM)
     assert list(found) == ["template_ko"]
     assert re.search(r"2.*7", found["template_ko"])
 

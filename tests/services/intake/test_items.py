@@ -234,3 +234,13 @@ def test_without_a_secret_everything_is_refused(home):
     raw = body(("account-1", message(1)))
     assert target.prove(example.signed(raw, ""), raw) is None
     assert target.prove(example.signed(raw), raw) is None
+
+
+def test_two_processes_that_store_the_same_items_in_other_orders_store_each_once(one):
+    target = target_of(one)
+    items = [("account-1", message(n)) for n in range(1200)]
+    acceptors = [batcher.Acceptor(db.engine, for_large=True) for _ in range(2)]
+    bodies = [body(*items), body(*reversed(items))]
+    futures = [acceptor.accept(target, raw) for acceptor, raw in zip(acceptors, bodies, strict=True)]
+    assert True in [future.result(30) for future in futures]
+    assert sorted(said(row) for row in stored()) == sorted(f"m{n}" for n in range(1200))

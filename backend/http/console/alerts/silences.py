@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from flask import Response, request, url_for
 
 from backend.core import clock
-from backend.core.errors import Invalid, NotFound, field_error
+from backend.core.errors import Invalid, NotFound
+from backend.http.console.alerts import forms as silence_form
 from backend.http.console.alerts import texts
 from backend.http.console.alerts.views import by
 from backend.http.console.kit import form_errors, forms, pages
@@ -22,17 +23,6 @@ bp = pages.blueprint("alert_silences", __name__)
 
 SPANS: Final = (1800, 7200, 8 * 3600, 86_400, 7 * 86_400)
 """For how long one can silence without naming an end, in seconds."""
-FORM: Final = form_errors.Form(
-    "silence",
-    labels={
-        "seconds": "console_alerts.silence.for",
-        "ends_at": "console_alerts.silence.until",
-        "starts_at": "console_alerts.silence.from",
-        "comment": "console_alerts.silence.why",
-    }
-    | texts.MATCHER_LABELS,
-    field_of=texts.field_of,
-)
 _STATES: Final = ("active", "pending", "disabled", "expired")
 _SPARE_LINES: Final = 1
 _LEAST_LINES: Final = 2
@@ -81,7 +71,9 @@ def preview() -> Response:
         matchers = _matchers(SilencePreviewIn, forms.rows(request.args, "label", "op", "value"), {})
         previewed = silence_preview.preview([matcher.model_dump() for matcher in matchers.matchers])
     except Invalid as error:
-        return pages.fragment("alerts/silence_preview.html", found=None, faults=form_errors.by_field(error, FORM))
+        return pages.fragment(
+            "alerts/silence_preview.html", found=None, faults=form_errors.by_field(error, silence_form.SILENCE)
+        )
     return pages.fragment(
         "alerts/silence_preview.html", found=previewed, overviews=queries.overviews(previewed.alerts), faults={}
     )
@@ -94,14 +86,14 @@ def create() -> Response:
     given = forms.values("seconds", "starts_at", "ends_at", "comment")
     lines = forms.rows(request.form, "label", "op", "value")
     try:
-        wanted = _matchers(AlertSilenceIn, lines, _times(given))
+        wanted = _matchers(AlertSilenceIn, lines, silence_form.times(given))
         starts_at = wanted.starts_at or clock.now()
         ends_at = wanted.ends_at or starts_at + timedelta(seconds=wanted.seconds or actions.SILENCE_SECONDS)
         silence = silences.make(
             by(), [matcher.model_dump() for matcher in wanted.matchers], starts_at, ends_at, comment=wanted.comment
         )
     except Invalid as error:
-        return _form(lines, given, form_errors.by_field(error, FORM), status=error.status)
+        return _form(lines, given, form_errors.by_field(error, silence_form.SILENCE), status=error.status)
     return pages.redirect_with_toast(
         forms.return_url(url_for(".listing")),
         pages.t("console_alerts.done.silence", until=texts.moment(silence.ends_at)),
@@ -138,24 +130,6 @@ def _form(
 
 def _matchers(schema: Any, lines: list[dict[str, str]], times: dict[str, Any]) -> Any:
     return forms.checked(schema, {"matchers": lines, **times})
-
-
-def _times(given: dict[str, str]) -> dict[str, Any]:
-    """The form's times: an end counts before a span; local times are those of the person's zone."""
-    times: dict[str, Any] = {"comment": given.get("comment")}
-    faults = []
-    for name in ("starts_at", "ends_at"):
-        if name not in given:
-            continue
-        try:
-            times[name] = datetime.fromisoformat(given[name]).replace(tzinfo=pages.zone())
-        except ValueError:
-            faults.append(field_error(name, "bad_moment", "Not a date and time."))
-    if faults:
-        raise Invalid.of_fields(faults)
-    if "ends_at" not in times:
-        times["seconds"] = given.get("seconds", actions.SILENCE_SECONDS)
-    return times
 
 
 def _number(text: str | None) -> int | None:

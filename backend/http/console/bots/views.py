@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from flask import Response, request, url_for
 
 from backend.core.errors import AppError, Conflict, Invalid, NotFound, Unavailable
 from backend.http import bodies
+from backend.http.console.bots import forms as bot_forms
 from backend.http.console.kit import form_errors, forms, pages
 from backend.http.console.kit.guards import actor, commit_and_ask, page
 from backend.http.schemas.bots import BotChange, BotIn, TestIn
@@ -28,25 +28,6 @@ from backend.services.bots import (
 bp = pages.blueprint("bots", __name__)
 
 _NAV = "bots"
-FORM = form_errors.Form(
-    "bot",
-    labels={
-        "name": "console_bots.name",
-        "token": "console_bots.token",
-        "chat_ids": "console_bots.chats",
-        "message_thread_id": "console_bots.topic",
-    },
-    by_code={"bot_exists": "name", "token_refused": "token", "token_in_use": "token", "another_bot": "token"},
-)
-TEST_FORM = form_errors.Form(
-    "bot_test",
-    labels={
-        "message": "console_bots.test.message",
-        "chat_id": "console_bots.test.chat",
-        "message_thread_id": "console_bots.topic",
-    },
-    field_of=lambda path: "chat_id" if path.startswith("chat_ids") else form_errors.first_part(path),
-)
 _EXPECTED = (Invalid, Conflict, Unavailable, NotFound)
 """What a form answers for; everything else is a page of its own."""
 
@@ -92,7 +73,7 @@ def create() -> Response:
     """Adds a bot, after Telegram said whose token it is. A refusal keeps the form; the token is typed again."""
     caller = actor()
     try:
-        given = forms.checked(BotIn, _fields("name", "token")).model_dump()
+        given = forms.checked(BotIn, bot_forms.fields("name", "token")).model_dump()
         token = catalog.checked(given)["token"]
         known = commit_and_ask(lambda: operations.who_is(token))
         bot = catalog.create(caller.label, caller.workspace_id, given, known)
@@ -150,7 +131,7 @@ def send_test(bot_id: int) -> Response:
         )
         return pages.t("console_bots.said.test", count=len(messages))
 
-    return _run_action(bot_id, act, form=TEST_FORM)
+    return _run_action(bot_id, act, form=bot_forms.TEST_FORM)
 
 
 @bp.post("/console/bots/<int:bot_id>/validate")
@@ -231,7 +212,7 @@ def change(bot_id: int) -> Response:
     """Changes name, chats, topic and whether it works."""
     caller = actor()
     try:
-        typed = forms.checked(BotChange, _fields("name") | {"name": request.form.get("name", "").strip()})
+        typed = forms.checked(BotChange, bot_forms.fields("name") | {"name": request.form.get("name", "").strip()})
         given = typed.model_dump(exclude_unset=True)
         if given["is_active"] is catalog.get(caller.workspace_id, bot_id).is_active:
             # A bot that Telegram refused stays refused: saving its name is nobody's word to switch it off.
@@ -272,15 +253,6 @@ def remove(bot_id: int) -> Response:
     return pages.redirect_with_toast(url_for("console_bots.listing"), pages.t("console_bots.said.removed", name=name))
 
 
-def _fields(*names: str) -> dict[str, Any]:
-    """The form of a bot as the API takes it: chats by lines or commas, no topic where none was typed."""
-    given: dict[str, Any] = dict(forms.values(*names, "chat_ids", "message_thread_id"))
-    given["chat_ids"] = [part.strip() for part in re.split(r"[,\n]", given.get("chat_ids", "")) if part.strip()]
-    given.setdefault("message_thread_id", None)
-    given["is_active"] = "is_active" in request.form
-    return given
-
-
 def _show(bot_id: int, error: AppError | None = None, **more: Any) -> Response:
     bot = catalog.get(actor().workspace_id, bot_id)
     shown = serializers.bot_json(bot)
@@ -308,7 +280,7 @@ def _part(bot_id: int, template: str, **values: Any) -> Response:
 
 
 def _new_form(typed: dict[str, str], error: AppError | None = None) -> Response:
-    by_field = form_errors.by_field(error, FORM) if error is not None else {}
+    by_field = form_errors.by_field(error, bot_forms.FORM) if error is not None else {}
     status = error.status if error is not None else 200
     title = pages.t("console_bots.new.title")
     return pages.render("bots/form.html", _NAV, title, status, bot=None, typed=typed, faults=by_field, width="text")
@@ -318,7 +290,7 @@ def _change_form(
     bot_id: int, error: AppError | None = None, typed: dict[str, str] | None = None, *, token_fault: bool = False
 ) -> Response:
     bot = serializers.bot_json(catalog.get(actor().workspace_id, bot_id))
-    by_field = form_errors.by_field(error, FORM) if error is not None else {}
+    by_field = form_errors.by_field(error, bot_forms.FORM) if error is not None else {}
     status = error.status if error is not None else 200
     if typed is None:
         typed = {

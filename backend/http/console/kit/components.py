@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment
+from flask.templating import Environment
 from markupsafe import Markup
 
 FOLDER: Final = Path(__file__).parent / "templates/kit/ui"

@@ -10,9 +10,9 @@ from flask import Response, request, url_for
 
 from backend.core import i18n
 from backend.core.errors import Conflict, Invalid, NotFound
-from backend.http import bodies
 from backend.http.console.kit import form_errors, forms, pages
 from backend.http.console.kit.guards import actor, page
+from backend.http.console.notifications import forms as type_form
 from backend.http.schemas.notifications import TypeChange, TypeIn
 from backend.models import NotificationType
 from backend.services.notifications import custom_types, known_types
@@ -20,22 +20,6 @@ from backend.services.notifications import custom_types, known_types
 bp = pages.blueprint("notification_types", __name__)
 
 EXAMPLE = {"order": {"id": 20418, "title": "Desk lamp"}, "customer": "Robin Example"}
-
-
-def _field_of(path: str) -> str:
-    """A template's fault stands at its language; what all of them lack, at the first."""
-    return path.replace("templates.", "template_") if path != "templates" else "template_en"
-
-
-FORM = form_errors.Form(
-    "type",
-    labels={
-        name: f"console_notifications.type.{name}"
-        for name in ("name", "title", "button_label", "button_url", "template_en", "template_ko")
-    },
-    field_of=_field_of,
-    by_code={"type_exists": "name"},
-)
 _BASE = "/console/notifications/types"
 _MAX_ID = 2**63 - 1
 
@@ -60,11 +44,11 @@ def new() -> Response:
 @page("operator")
 def create() -> Response:
     """Defines a type."""
-    given = _given() | forms.values("name")
+    given = type_form.given() | forms.values("name")
     try:
         custom_type = custom_types.create(actor().label, forms.checked(TypeIn, given).model_dump())
     except (Invalid, Conflict) as error:
-        return _editor(given, faults=form_errors.by_field(error, FORM), status=error.status)
+        return _editor(given, faults=form_errors.by_field(error, type_form.FORM), status=error.status)
     return pages.redirect_with_toast(
         url_for("console_notification_types.show", type_id=custom_type.id),
         pages.t("console_notifications.type.created", title=custom_type.title),
@@ -84,7 +68,7 @@ def show(type_id: int) -> Response:
 def change(type_id: int) -> Response:
     """Changes a type; the name stays."""
     custom_type = _get(type_id)
-    given = _given()
+    given = type_form.given()
     if not given.get("title"):
         given.pop("title", None)
     try:
@@ -94,7 +78,7 @@ def change(type_id: int) -> Response:
         return _editor(
             given | {"name": custom_type.name},
             known=custom_type,
-            faults=form_errors.by_field(error, FORM),
+            faults=form_errors.by_field(error, type_form.FORM),
             status=error.status,
         )
     return pages.redirect_with_toast(
@@ -118,25 +102,15 @@ def delete(type_id: int) -> Response:
 @page()
 def preview() -> Response:
     """What people would read, in every language; stores nothing."""
-    return pages.fragment("notifications/type_preview.html", previews=_previews(_given(), request.form.get("data", "")))
+    return pages.fragment(
+        "notifications/type_preview.html", previews=_previews(type_form.given(), request.form.get("data", ""))
+    )
 
 
 def _get(type_id: int) -> NotificationType:
     if type_id > _MAX_ID:
         raise NotFound()
     return custom_types.get(type_id)
-
-
-def _given() -> dict[str, Any]:
-    """The form as the schemas know it: what was left empty is none, and of the templates there is none."""
-    bodies.check_pairs(request.form.items(multi=True))
-    text = {name: request.form.get(name, "").strip() for name in ("title", "button_label", "button_url")}
-    # A browser sends line breaks as two characters; a text has one.
-    templates = {locale: request.form.get(f"template_{locale}", "").replace("\r\n", "\n") for locale in i18n.LOCALES}
-    return {
-        **{name: value or None for name, value in text.items()},
-        "templates": {locale: words for locale, words in templates.items() if words.strip()},
-    }
 
 
 def _previews(given: Mapping[str, Any], typed: str) -> list[tuple[str, Any, str | None]]:
@@ -152,7 +126,7 @@ def _previews(given: Mapping[str, Any], typed: str) -> list[tuple[str, Any, str 
         try:
             previews.append((locale, custom_types.preview(given, data, locale), None))
         except Invalid as error:
-            return [("", None, next(iter(form_errors.by_field(error, FORM).values())))]
+            return [("", None, next(iter(form_errors.by_field(error, type_form.FORM).values())))]
     return previews
 
 

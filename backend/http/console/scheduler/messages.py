@@ -3,7 +3,6 @@ what came of it. The list stands on the scheduler's page."""
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
@@ -15,6 +14,7 @@ from backend.http import bodies
 from backend.http.console.kit import form_errors, forms, pages
 from backend.http.console.kit.guards import actor, attribution, page
 from backend.http.console.scheduler import contents as content_form
+from backend.http.console.scheduler import forms as message_form
 from backend.http.schemas.scheduled_messages import ScheduledMessageChange, ScheduledMessageIn
 from backend.services import scheduled_messages
 from backend.services.bots import catalog
@@ -24,25 +24,7 @@ from backend.services.scheduling import timing
 bp = pages.blueprint("scheduled_messages", __name__)
 
 _NAV = "scheduler"
-_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 _MAX_BOTS = 200
-_TIMING = ("kind", "cron", "every", "unit", "run_at", "timezone")
-_RENAMED = {"interval_seconds": "every"}
-FORM = form_errors.Form(
-    "scheduler",
-    labels={
-        name: f"console_scheduler.{name}"
-        for name in ("content", "cron", "every", "kind", "severity", "timezone", "title", "url", "file_id")
-    }
-    | {
-        "bot_name": "console_scheduler.bot",
-        "chat_ids": "console_scheduler.chats",
-        "message": "console_scheduler.text",
-        "run_at": "console_scheduler.moment",
-    },
-    field_of=lambda path: _RENAMED.get(form_errors.first_part(path), form_errors.first_part(path)),
-    by_code={"bot_not_found": "bot_name", "bot_inactive": "bot_name"},
-)
 _WRONG = (Invalid, Conflict, NotFound)
 
 
@@ -58,7 +40,7 @@ def new() -> Response:
 def create() -> Response:
     """Plans a message; what is wrong with it stands at its fields."""
     try:
-        given = forms.checked(ScheduledMessageIn, _given() | content_form.given(None))
+        given = forms.checked(ScheduledMessageIn, message_form.given() | content_form.given(None))
         message = scheduled_messages.create(attribution(), given.model_dump())
     except _WRONG as error:
         return _form(None, request.form.to_dict(), error)
@@ -79,7 +61,9 @@ def timing_fields() -> Response:
     """The fields of the kind that was chosen, and its next times."""
     bodies.check_pairs(request.args.items(multi=True))
     typed = request.args.to_dict()
-    return pages.fragment("scheduler/timing_fields.html", typed=typed, faults={}, units=list(_UNITS), **_coming(typed))
+    return pages.fragment(
+        "scheduler/timing_fields.html", typed=typed, faults={}, units=list(message_form.UNITS), **_coming(typed)
+    )
 
 
 @bp.get("/console/scheduler/messages/content")
@@ -103,7 +87,7 @@ def show(message_id: int) -> Response:
 def change_form(message_id: int) -> Response:
     """The form with what is planned."""
     planned = scheduled_messages.get(message_id)
-    return _form(planned, _typed(planned))
+    return _form(planned, message_form.typed(planned))
 
 
 @bp.post("/console/scheduler/messages/<int:message_id>/change")
@@ -112,8 +96,8 @@ def change(message_id: int) -> Response:
     """Changes a message from now on."""
     planned = scheduled_messages.get(message_id)
     try:
-        given = _given() | content_form.given(planned.message)
-        before = _typed(planned)
+        given = message_form.given() | content_form.given(planned.message)
+        before = message_form.typed(planned)
         if all(given.get(name) == before.get(name) for name in ("kind", "run_at", "timezone")):
             # As it was shown, without the parts of a second: the same moment, and not another.
             given.pop("run_at", None)
@@ -171,32 +155,11 @@ def _switched(message_id: int, on: bool, words: str) -> Response:
     return _done(message_id, pages.t(words))
 
 
-def _given() -> dict[str, Any]:
-    """The form as the API takes it. An empty list of chats means the bot's own."""
-    given: dict[str, Any] = dict(forms.values("chat_ids", *_TIMING))
-    given["bot_name"] = request.form.get("bot_name", "").strip() or None
-    given["chat_ids"] = [part.strip() for part in re.split(r"[,\n]", given.get("chat_ids", "")) if part.strip()] or None
-    given["enabled"] = "enabled" in request.form
-    return _timed(given)
-
-
-def _timed(given: dict[str, Any]) -> dict[str, Any]:
-    """The interval in seconds, from a number and its unit; without the fields that the kind has no use for."""
-    every, unit = given.pop("every", ""), given.pop("unit", "seconds")
-    kind = given.get("kind")
-    if kind != "cron":
-        given.pop("cron", None)
-    else:
-        given.pop("run_at", None)
-    if kind == "interval" and every:
-        whole = every.isascii() and every.isdigit() and len(every) < 10
-        given["interval_seconds"] = int(every) * _UNITS.get(unit, 1) if whole else every
-    return given
-
-
 def _coming(typed: dict[str, str]) -> dict[str, Any]:
     """The next times of what was typed so far; while a field is empty, nothing is wrong yet."""
-    given = _timed({name: typed[name].strip() for name in _TIMING if typed.get(name, "").strip()})
+    given = message_form.timed(
+        {name: typed[name].strip() for name in message_form.TIMING if typed.get(name, "").strip()}
+    )
     needed = {"cron": "cron", "interval": "interval_seconds", "once": "run_at"}.get(given.get("kind", ""))
     if needed is None or needed not in given:
         return {"coming": [], "unclear": None, "zone_name": given.get("timezone", "UTC")}
@@ -204,30 +167,13 @@ def _coming(typed: dict[str, str]) -> dict[str, Any]:
         fields = forms.checked(ScheduledMessageIn, given | {"message": "-"}).model_dump()
         moments = scheduled_messages.coming(fields)
     except Invalid as error:
-        return {"coming": [], "unclear": next(iter(form_errors.by_field(error, FORM).values())), "zone_name": ""}
+        return {
+            "coming": [],
+            "unclear": next(iter(form_errors.by_field(error, message_form.FORM).values())),
+            "zone_name": "",
+        }
     zone = timing.zone_of(fields["timezone"])
     return {"coming": [(moment, moment.astimezone(zone)) for moment in moments], "unclear": None, "zone_name": zone.key}
-
-
-def _typed(planned: Planned) -> dict[str, str]:
-    """What the form shows of a message; its moment as the clocks of its zone show it."""
-    schedule, message = planned.schedule, planned.message
-    typed = {
-        "bot_name": message.bot_name or "",
-        "chat_ids": "\n".join(sending.chat_ids_of(message) or ()),
-        "kind": schedule.kind,
-        "cron": schedule.cron or "",
-        "timezone": schedule.timezone,
-    } | content_form.typed(message)
-    if schedule.enabled:
-        typed["enabled"] = "on"
-    if schedule.run_at is not None:
-        local = schedule.run_at.astimezone(timing.zone_of(schedule.timezone))
-        typed["run_at"] = local.strftime("%Y-%m-%dT%H:%M:%S" if local.second else "%Y-%m-%dT%H:%M")
-    if schedule.interval_seconds:
-        unit = next(name for name in reversed(_UNITS) if schedule.interval_seconds % _UNITS[name] == 0)
-        typed |= {"every": str(schedule.interval_seconds // _UNITS[unit]), "unit": unit}
-    return typed
 
 
 def _form(planned: Planned | None, typed: dict[str, str], error: AppError | None = None) -> Response:
@@ -235,9 +181,9 @@ def _form(planned: Planned | None, typed: dict[str, str], error: AppError | None
     names = [bot.name for bot in bots]
     if typed.get("bot_name") and typed["bot_name"] not in names:
         names.append(typed["bot_name"])
-    by_field = form_errors.by_field(content_form.at_its_field(error), FORM) if error is not None else {}
+    by_field = form_errors.by_field(content_form.at_its_field(error), message_form.FORM) if error is not None else {}
     coming = _coming(typed)
-    if by_field.keys() & {"kind", *_TIMING}:
+    if by_field.keys() & {"kind", *message_form.TIMING}:
         coming["unclear"] = None  # it stands at its field
     return pages.render(
         "scheduler/form.html",
@@ -248,7 +194,7 @@ def _form(planned: Planned | None, typed: dict[str, str], error: AppError | None
         typed=typed,
         faults=by_field,
         names=names,
-        units=list(_UNITS),
+        units=list(message_form.UNITS),
         severities=content_form.SEVERITIES,
         zones=_zones(),
         width="text",

@@ -10,6 +10,7 @@ from backend.core import i18n
 from backend.core.errors import AppError, Conflict, Invalid
 from backend.http.console.kit import form_errors, forms, pages
 from backend.http.console.kit.guards import actor, page
+from backend.http.console.telegram import forms as settings_form
 from backend.http.schemas.notifications import SettingsIn
 from backend.models import User
 from backend.services import linking, notifications
@@ -18,18 +19,6 @@ from backend.services.linking import Invitation
 from backend.services.notifications import known_types, settings
 
 bp = pages.blueprint("telegram", __name__)
-
-_FIELDS = {"quiet_hours.start": "quiet_start", "quiet_hours.end": "quiet_end", "quiet_hours": "quiet_start"}
-FORM = form_errors.Form(
-    labels={
-        "timezone": "console_telegram.timezone",
-        "daily_summary_at": "console_telegram.summary_at",
-        "quiet_start": "console_telegram.quiet_from",
-        "quiet_end": "console_telegram.quiet_until",
-        "locale": "console_telegram.locale",
-    },
-    field_of=lambda path: _FIELDS.get(path, path),
-)
 
 
 @bp.get("/console/telegram")
@@ -76,18 +65,12 @@ def checks() -> Response:
 def save() -> Response:
     """Saves what the person wants to hear, and when: all of it or nothing."""
     person = _person()
-    given: dict[str, Any] = dict(forms.values("locale", "timezone", "daily_summary_at"))
-    start, end = (request.form.get(name, "").strip() for name in ("quiet_start", "quiet_end"))
-    given["daily_summary_when_empty"] = "daily_summary_when_empty" in request.form
-    given["quiet_hours"] = {"start": start, "end": end} if start or end else None
-    known = notifications.preferences_of(person).types
-    given["types"] = {name: f"type.{name}" in request.form for name in known}
+    given, typed = settings_form.typed(person)
     try:
         wanted = forms.checked(SettingsIn, given)
         notifications.change(actor().label, person, wanted.model_dump(exclude_unset=True))
     except Invalid as error:
-        typed = {**given, "quiet_start": start, "quiet_end": end}
-        return _shown(error.status, faults=form_errors.by_field(error, FORM), typed=typed)
+        return _shown(error.status, faults=form_errors.by_field(error, settings_form.FORM), typed=typed)
     return pages.redirect_with_toast(url_for("console_telegram.telegram"), pages.t("console_telegram.saved"))
 
 
