@@ -71,8 +71,8 @@ def _measure(on: Stage, seconds: float) -> dict[str, Any]:
     used, database = cpu.seconds(pids) - used, cpu.seconds([on.postgres_pid]) - database
     counted = _statements(on, log_begins)
     processes = _processes(pids)
-    for one, earlier in zip(processes, before, strict=True):
-        one["cpu_percent"] = (one["cpu"] - earlier["cpu"]) / took * 100
+    for process, earlier in zip(processes, before, strict=True):
+        process["cpu_percent"] = (process["cpu"] - earlier["cpu"]) / took * 100
     return {
         "statements": sum(counted.values()) / took,
         "cpu_percent": (used + database) / took * 100,

@@ -108,7 +108,7 @@ def values(policy: AlertPolicy) -> dict[str, Any]:
         "escalate_bot_name": policy.escalate_bot_name or "",
         "group_by": ", ".join(policy.group_by),
         "escalate_chat_ids": ", ".join(policies.chats_of(policy)),
-        "escalate_user_ids": [str(one) for one in policy.escalate_user_ids],
+        "escalate_user_ids": [str(user_id) for user_id in policy.escalate_user_ids],
         **{name: durations.shown(getattr(policy, name)) for name in SPANS},
         **{name: getattr(policy, name) for name in _SWITCHES},
     }

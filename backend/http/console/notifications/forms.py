@@ -32,8 +32,8 @@ def given() -> dict[str, Any]:
     bodies.check_pairs(request.form.items(multi=True))
     text = {name: request.form.get(name, "").strip() for name in ("title", "button_label", "button_url")}
     # A browser sends line breaks as two characters; a text has one.
-    templates = {one: request.form.get(f"template_{one}", "").replace("\r\n", "\n") for one in i18n.LOCALES}
+    templates = {locale: request.form.get(f"template_{locale}", "").replace("\r\n", "\n") for locale in i18n.LOCALES}
     return {
         **{name: value or None for name, value in text.items()},
-        "templates": {one: words for one, words in templates.items() if words.strip()},
+        "templates": {locale: words for locale, words in templates.items() if words.strip()},
     }
