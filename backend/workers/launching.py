@@ -17,6 +17,9 @@ import time
 from collections.abc import Callable
 from typing import Final, NoReturn, Protocol
 
+from backend.core.logging import get_logger
+
+log = get_logger(__name__)
 FORKS: Final = sys.platform == "linux"
 _PR_SET_NAME: Final = 15
 _LOOK_SECONDS: Final = 0.02
@@ -122,7 +125,15 @@ def launch_fork(run_child: Callable[[str, int, str, str | None], int]) -> Launch
 
 
 def _become(role: str, run: Callable[[], int]) -> NoReturn:
-    """Runs the child and ends the process as a program would, threads and buffers included."""
+    """Runs the child and ends the process as a program would, threads and buffers included.
+
+    Nothing but the end leaves it: an error that went on upwards would be handled by the parent's code, in the child.
+    """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_NAME, process_name(role).encode(), 0, 0, 0)
-    sys.exit(run())
+    try:
+        status = run()
+    except Exception as error:
+        log.exception("worker_defect", role=role, error=type(error).__name__)
+        status = 1
+    sys.exit(status)
