@@ -132,7 +132,8 @@ def test_a_server_in_trouble_is_asked_again_within_limits(
     before = len(server.received)
     with pytest.raises(Unavailable):
         put(storage_at(server.url))
-    assert len(server.received) - before == s3.TRIES
+    # A connection that the server closes at once may fail before the server has read the request.
+    assert 1 < len(server.received) - before <= s3.TRIES
 
 
 def test_a_file_that_vanishes_while_it_is_read_is_an_error_of_reading(store: ObjectStore) -> None:

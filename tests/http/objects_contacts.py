@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 from backend.core.database import db, workspace_scope
@@ -14,31 +15,33 @@ from backend.services.contacts.imports import administration
 from tests.http.objects import Example, example
 
 NUMBER = "+44 7700 900123"
+_made = count()
+"""Of each object a workspace may get several: their names and numbers differ."""
 
 
 def contact(caller: User, **values: Any) -> int:
     """The id of a contact with a phone number."""
     with workspace_scope(caller.workspace_id):
-        given = {"first_name": "Ada", "phone": NUMBER, "tags": ["VIP"]} | values
+        given = {"first_name": "Ada", "phone": f"+44 7700 900{200 + next(_made) % 700}", "tags": ["VIP"]} | values
         return records.create("user:1", given).id
 
 
 def tag(caller: User) -> int:
     """A tag's id."""
     with workspace_scope(caller.workspace_id):
-        return tags.create("user:1", "Buyers").id
+        return tags.create("user:1", f"Buyers {next(_made)}").id
 
 
 def field(caller: User) -> int:
     """A custom field's id."""
     with workspace_scope(caller.workspace_id):
-        return custom_fields.create("user:1", "seats", "Seats", "number").id
+        return custom_fields.create("user:1", f"seats_{next(_made)}", "Seats", "number").id
 
 
 def segment(caller: User) -> int:
     """A segment's id."""
     with workspace_scope(caller.workspace_id):
-        return segments.create("user:1", "Buyers", ContactFilter(has=("phone",))).id
+        return segments.create("user:1", f"Buyers {next(_made)}", ContactFilter(has=("phone",))).id
 
 
 def suppression(caller: User) -> int:

@@ -30,7 +30,7 @@ from tests.http.schemas import like, resolved
 from tests.support.bot_api import bot_api
 from tests.support.databases import Databases
 
-EXAMPLES = 25
+EXAMPLES = 12
 PARTS = 4
 """The operations are dealt into so many tests, so that several workers share them."""
 SEED = 20260226

@@ -17,6 +17,9 @@ from backend.core.work import Turn
 from backend.models import (
     Alert,
     Attempt,
+    Contact,
+    ContactImport,
+    ContactImportChange,
     DailySummary,
     FileFetch,
     IdempotencyKey,
@@ -213,6 +216,25 @@ def file_fetch(bot, person, at):
     )
 
 
+def import_of_contacts(bot, person, at):
+    made = ContactImport(
+        workspace_id=person.workspace_id, actor="user:1", state="done", due_at=at, filename="people.csv", size=1,
+        created_at=at, updated_at=at, run_at=at, counts={}, mapping={},
+    )  # fmt: skip
+    made.columns_json = made.report_json = "[]"
+    return made
+
+
+def import_change(bot, person, at):
+    contact = Contact(workspace_id=person.workspace_id, source="import", created_at=at, updated_at=at)
+    job = import_of_contacts(bot, person, clock.now())
+    put(contact, job)
+    return ContactImportChange(
+        workspace_id=person.workspace_id, import_id=job.id, contact_id=contact.id, created=True, before={}, after={},
+        created_at=at,
+    )  # fmt: skip
+
+
 Make = Callable[[Any, Any, datetime], Any]
 DELETING: dict[str, tuple[Make, timedelta]] = {
     "webhook duplicates' keys": (event_key, timedelta(days=7)),
@@ -231,6 +253,7 @@ DELETING: dict[str, tuple[Make, timedelta]] = {
     "recipients that nobody owns": (unknown_recipient, timedelta(days=90)),
     "ended sign-ins": (sign_in, timedelta(days=30)),
     "processed webhook events": (event, timedelta(days=30)),
+    "changes by imports of contacts": (import_change, timedelta(days=31)),
 }
 
 
@@ -260,7 +283,11 @@ def test_a_rule_deletes_exactly_what_is_older(person, bot, rule):
 
 
 def test_every_rule_is_tested():
-    assert {name for name, _, _ in retention.RULES} == {*DELETING, "raw webhook bodies"}
+    assert {name for name, _, _ in retention.RULES} == {
+        *DELETING,
+        "raw webhook bodies",
+        "what imports of contacts show of people",
+    }
 
 
 def test_after_thirty_days_only_what_could_not_be_processed_stays_without_its_body(person, bot):
@@ -279,6 +306,21 @@ def test_after_thirty_days_only_what_could_not_be_processed_stays_without_its_bo
         (None, "parked", "unparsable"),
         (None, "parked", "too_old"),
     ]
+
+
+def test_what_an_import_shows_of_people_goes_after_thirty_one_days_and_the_import_stays(person, bot):
+    age = timedelta(days=31)
+    older = import_of_contacts(bot, person, clock.now() - age - MOMENT)
+    younger = import_of_contacts(bot, person, clock.now() - age + MOMENT)
+    put(older, younger)
+    assert housekeeping.retain(Turn(5.0)) == 1
+    db.session.rollback()
+    shown = db.session.execute(
+        select(ContactImport.columns_encrypted.is_(None), ContactImport.report_encrypted.is_(None)).order_by(
+            ContactImport.created_at
+        )
+    ).all()
+    assert shown == [(True, True), (False, False)]
 
 
 def test_an_event_whose_body_is_gone_is_not_touched_again(person, bot):
