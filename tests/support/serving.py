@@ -12,7 +12,7 @@ from typing import Any
 
 import uvicorn
 
-SECONDS = 10.0
+SECONDS = 30.0
 """How long a client waits for an answer that is expected at once."""
 
 
