@@ -55,7 +55,7 @@ class ContactImportChange(Input):
         default=False, description="Whether filled fields are replaced", json_schema_extra=left_out
     )
     encoding: str | None = Field(
-        default=None, max_length=20, description="null: found out anew", examples=["cp949"], json_schema_extra=left_out
+        default=None, max_length=20, description="null: found out again", examples=["cp949"], json_schema_extra=left_out
     )
     delimiter: Delimiter | None = Field(default=None, examples=[";"], json_schema_extra=left_out)
     header_row: int | None = Field(

@@ -28,12 +28,13 @@ from backend.services.linking.links import (
     unlink,
     unlink_all_of,
 )
-from backend.services.linking.overview import Status, default_status_of, status_of, unlink_account
+from backend.services.linking.overview import DEFAULT_LINK, Status, default_status_of, status_of, unlink_account
 from backend.services.linking.redemption import Redemption, redeem
 from backend.services.linking.texts import linked_content, masked_account, send_reply
 from backend.services.linking.tokens import LIFE, Issued, issue, looks_like_token
 
 __all__ = [
+    "DEFAULT_LINK",
     "LIFE",
     "Check",
     "Confirmation",

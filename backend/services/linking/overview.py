@@ -28,7 +28,7 @@ _NOT_LINKED = "No Telegram chat is linked."
 _PAUSED = "Notifications are paused. Send /start to the bot to get them again."
 
 
-_DEFAULT: Final = (
+DEFAULT_LINK: Final = (
     select(Sender, TelegramLink, Conversation)
     .select_from(User)
     .outerjoin(Sender, senders.IS_DEFAULT_BOT)
@@ -44,6 +44,8 @@ _DEFAULT: Final = (
     )
     .where(User.id == bindparam("user"), User.workspace_id == bindparam("workspace"))
 )
+"""The default bot with a person's link to it and the chat, each None where there is none. Takes `user` and `workspace`;
+whoever reads more of the person with it adds columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def status_of(user: User, sender: Sender | None) -> Status:
 def default_status_of(user: User) -> tuple[Sender | None, Status]:
     """The default bot, and the status of the person's link with it, by one statement where there is a link."""
     with system_scope("the default bot serves every workspace; the link is the person's own"):
-        row = db.session.execute(_DEFAULT, {"user": user.id, "workspace": user.workspace_id}).one()
+        row = db.session.execute(DEFAULT_LINK, {"user": user.id, "workspace": user.workspace_id}).one()
     sender = senders.default_bot_of(row.Sender)
     linked = (row.TelegramLink, row.Conversation) if sender is not None and row.TelegramLink is not None else None
     return sender, _status(user, sender, linked)

@@ -5,33 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import func
 
 from backend.core.database import db, system_scope
-from backend.models import Conversation, NotificationEvent, NotificationSettings, Sender, TelegramLink, User
-from backend.services import senders
+from backend.models import Conversation, NotificationEvent, NotificationSettings, TelegramLink, User
+from backend.services import linking, senders
 from backend.services.notifications import settings
 from backend.services.notifications.decision import DeliveryPreferences, LinkState
 
 _RECIPIENT: Final = (
-    select(Sender, TelegramLink, Conversation, NotificationSettings)
-    .select_from(User)
-    .outerjoin(Sender, senders.IS_DEFAULT_BOT)
-    .outerjoin(
-        TelegramLink,
-        (TelegramLink.sender_id == Sender.id)
-        & (TelegramLink.user_id == User.id)
-        & (TelegramLink.workspace_id == User.workspace_id),
-    )
-    .outerjoin(
-        Conversation,
-        (Conversation.id == TelegramLink.conversation_id) & (Conversation.workspace_id == User.workspace_id),
-    )
+    linking.DEFAULT_LINK.add_columns(NotificationSettings)
     .outerjoin(
         NotificationSettings,
         (NotificationSettings.user_id == User.id) & (NotificationSettings.workspace_id == User.workspace_id),
     )
-    .where(User.id == bindparam("user"), User.workspace_id == bindparam("workspace"))
     .execution_options(populate_existing=True)
 )
 _EVENT_ID: Final = func.nextval(func.pg_get_serial_sequence(NotificationEvent.__tablename__, "id"))

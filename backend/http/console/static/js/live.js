@@ -17,7 +17,7 @@ const collect = (topics) => {
   timer ||= setTimeout(announce, COLLECT);
 };
 
-/* Every topic that a part of this page listens for: after a gap in the events all of them are asked for anew. */
+/* Every topic that a part of this page listens for: after a gap in the events all of them are asked for again. */
 const followed = () =>
   findAll("[hx-trigger]").flatMap((part) => part.getAttribute("hx-trigger").match(/live:\w+/g) || []);
 
@@ -42,7 +42,7 @@ if (globalThis.htmx) {
 document.addEventListener("htmx:sseOpen", () => show("ok", text("Live")));
 document.addEventListener("htmx:sseError", () => show("warn", text("Reconnecting")));
 
-// The row with the cursor is the browser's: a list that is printed anew keeps it.
+// The row with the cursor is the browser's: a list that is printed again keeps it.
 if (globalThis.Idiomorph) {
   globalThis.Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name) => name !== "data-cursor";
 }

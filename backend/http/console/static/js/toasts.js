@@ -48,7 +48,7 @@ export const toast = ({ text: words, undo, keep = 8000 }) => {
   raise(box);
 };
 
-/* A popover that is opened anew lies above the dialogs. */
+/* A popover that is opened again lies above the dialogs. */
 const raise = (box) => {
   if (!box.showPopover) return;
   if (box.matches(":popover-open")) box.hidePopover();
