@@ -17,6 +17,7 @@ from backend.models import User
 from tests.http import callers, objects
 from tests.http import objects_alerts as objects_alerts  # registers its examples, as the next three do
 from tests.http import objects_bots as objects_bots
+from tests.http import objects_campaigns as objects_campaigns
 from tests.http import objects_contacts as objects_contacts
 from tests.http import objects_posts as objects_posts
 from tests.http.objects import Example

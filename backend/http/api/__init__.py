@@ -11,6 +11,7 @@ from backend.http.api import (
     auth,
     automation_rules,
     bots,
+    campaigns,
     contact_fields,
     contact_imports,
     contacts,
@@ -31,6 +32,7 @@ from backend.http.api import (
     suppressions,
     tags,
     telegram,
+    telegram_campaigns,
     tokens,
 )
 
@@ -58,6 +60,8 @@ BLUEPRINTS: list[APIBlueprint] = [
     tags.bp,
     segments.bp,
     suppressions.bp,
+    campaigns.bp,
+    telegram_campaigns.bp,
     live.bp,
     health.bp,
     metrics.bp,

@@ -74,6 +74,10 @@ class Assumptions:
     found_rate: float = 1.0
 
 
+EVERYBODY: Final = Assumptions()
+"""Everybody is found and nobody answers."""
+
+
 def plan(
     now: datetime,
     ceilings: Ceilings,
@@ -81,7 +85,7 @@ def plan(
     candidates: Iterable[Candidate],
     *,
     last_served: Mapping[int, datetime] | None = None,
-    assumptions: Assumptions = Assumptions(),
+    assumptions: Assumptions = EVERYBODY,
     lookups: Iterable[datetime] = (),
 ) -> Iterator[Planned | LeftOut]:
     """Everything from `now` on, in order of time. Times are aware UTC.
@@ -90,6 +94,12 @@ def plan(
     24 hours.
     """
     return _Plan(now, ceilings, uses, candidates, last_served or {}, assumptions, list(lookups)).run()
+
+
+def follow_up_due(sent_at: datetime, days: int) -> datetime:
+    """When a step is due, so many days after the one before was sent, to the minute, as a plan is: the second at which
+    something happened to go out changes nobody's place."""
+    return sent_at.replace(second=0, microsecond=0) + timedelta(days=days)
 
 
 def messages(planned: Iterable[Planned | LeftOut], most: int) -> list[Planned]:
@@ -193,7 +203,7 @@ class _Plan:
                 replace(
                     candidate,
                     step=candidate.step + 1,
-                    due_at=self._moment + timedelta(days=candidate.delays[0]),
+                    due_at=follow_up_due(self._moment, candidate.delays[0]),
                     delays=candidate.delays[1:],
                     needs_lookup=False,
                     held_by=None,

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from backend.core import i18n
 from backend.models import Conversation
+from backend.services.delivery import campaign_ceilings
 
 _SEPARATOR: Final = "="
 _OF_CONVERSATION: Final = "(SELECT {code} FROM conversations c WHERE c.id = d.conversation_id)"
@@ -77,7 +78,10 @@ SENDER_PAUSED: Final = Rule(
     until="l.paused_until",
 )
 
-RULES: tuple[Rule, ...] = (SUPPRESSED, BLOCKED, SENDER_DISABLED, SENDER_PAUSED)
+CAMPAIGN_ACCOUNT: Final = Rule("campaign_account", "conversation", campaign_ceilings.ACCOUNT)
+CAMPAIGN_PACE: Final = Rule("campaign_pace", "conversation", campaign_ceilings.PACE)
+
+RULES: tuple[Rule, ...] = (SUPPRESSED, BLOCKED, CAMPAIGN_ACCOUNT, CAMPAIGN_PACE, SENDER_DISABLED, SENDER_PAUSED)
 """In order. Those about a conversation stand before those about a sender, which a claim asks once for each lease."""
 
 

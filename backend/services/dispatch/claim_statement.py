@@ -136,7 +136,7 @@ WITH held AS MATERIALIZED (
      ORDER BY l.sender_id
        FOR SHARE OF l
 ), {ranked}, chosen AS (
-    SELECT id, sender_id, budget,
+    SELECT id, sender_id, budget, lane, in_lane,
            row_number() OVER (PARTITION BY sender_id
              ORDER BY (CASE WHEN lane = 2 AND in_lane <= bulk THEN -1 ELSE lane END), in_lane) AS place
       FROM ranked
@@ -144,7 +144,7 @@ WITH held AS MATERIALIZED (
     UPDATE deliveries d
        SET state = 'sending', epoch = h.epoch, attempts = d.attempts + 1, reason = 'sending'
       FROM chosen c JOIN held h ON h.sender_id = c.sender_id
-     WHERE d.id = c.id AND c.place <= c.budget
+     WHERE d.id = c.id AND c.place <= c.budget AND (h.quota_key IS NULL OR c.lane <> 2 OR c.in_lane = 1)
     RETURNING d.*, h.quota_key
 ), noted AS (
     INSERT INTO attempts

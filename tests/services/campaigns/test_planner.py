@@ -9,7 +9,7 @@ from itertools import islice, pairwise
 
 from backend.services.campaigns import windows
 from backend.services.campaigns.pace import Ceilings, Uses
-from backend.services.campaigns.planner import Assumptions, Candidate, LeftOut, Planned, messages, plan
+from backend.services.campaigns.planner import Assumptions, Candidate, LeftOut, Planned, follow_up_due, messages, plan
 from backend.services.campaigns.windows import ALWAYS, EVERY_DAY, Hours, Window
 
 START = datetime(2026, 11, 30, 8, tzinfo=UTC)
@@ -87,7 +87,7 @@ def test_follow_ups_go_before_first_messages() -> None:
     for items in by_recipient.values():
         for before, after in pairwise(items):
             days = (1, 2)[before.candidate.step - 1]
-            assert after.at >= before.at + timedelta(days=days)
+            assert after.at >= follow_up_due(before.at, days)
             assert after.candidate.step == before.candidate.step + 1
 
 
@@ -157,7 +157,7 @@ def test_the_plan_is_the_same_from_wherever_it_goes_on() -> None:
                 item.candidate.recipient_id,
                 item.candidate.campaign_id,
                 item.candidate.step + 1,
-                item.at + timedelta(days=item.candidate.delays[0]),
+                follow_up_due(item.at, item.candidate.delays[0]),
                 item.candidate.hours,
                 item.candidate.place,
                 item.candidate.delays[1:],
