@@ -24,7 +24,7 @@ from backend.services.alerts.rules import faults, matchers, policies
 from backend.services.alerts.rules.matchers import Silence, VisibleLabels
 from backend.services.auth.attribution import SYSTEM, Attribution
 
-_LOCKS: Final = 0x414C5254
+GROUP_LOCKS: Final = 0x414C5254
 """The class of this feature's advisory locks."""
 _GROUP_DIGITS: Final = 24
 _MONITORING: Final = ("alertmanager", "grafana")
@@ -192,7 +192,7 @@ class LockedAlert:
 def lock_group(group_key: bytes) -> None:
     """Keeps others from opening or closing alerts of this group until the transaction ends. Before any row's lock."""
     number = int.from_bytes(group_key[:4], "big", signed=True)
-    db.session.execute(select(func.pg_advisory_xact_lock(_LOCKS, number)))
+    db.session.execute(select(func.pg_advisory_xact_lock(GROUP_LOCKS, number)))
 
 
 def by_id(alert_id: int) -> LockedAlert:
