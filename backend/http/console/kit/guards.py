@@ -35,7 +35,7 @@ def page(role: str = "viewer", *, owner: bool = False) -> Callable[[View], View]
         def guarded(*args: Any, **kwargs: Any) -> Response:
             try:
                 try:
-                    actor = sessions.caller(sessions.present())
+                    actor = replace(sessions.caller(sessions.present()), via="console")
                 except Unauthorized:
                     db.session.rollback()
                     return _to_sign_in()
@@ -69,7 +69,7 @@ def actor() -> Actor:
 
 def attribution() -> Attribution:
     """Who has opened the page, for what keeps who did something; only inside a view under `@page`."""
-    return replace(guards.attribution(), via="console")
+    return guards.attribution()
 
 
 def commit_and_ask(ask: Callable[[], Answer]) -> Answer:

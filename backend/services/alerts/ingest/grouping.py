@@ -64,7 +64,7 @@ def report(group: Group, by: Attribution) -> Outcome:
     elif origin == "reopened":
         endings.reopen(case, by)
     if origin != "open":
-        audit.record(by.label, f"alert.{origin}", f"alert:{case.alert.id}", source=group.source)
+        audit.record(by, f"alert.{origin}", f"alert:{case.alert.id}", source=group.source)
     changes = _take(case, group, origin)
     if origin != "opened" and (changes.joined or changes.different) and case.firing:
         _choose_policy(case, ordered, by)
@@ -72,7 +72,7 @@ def report(group: Group, by: Attribution) -> Outcome:
     if case.firing:
         return _decide(case, changes, origin, by)
     messages = endings.resolve(case, by, "told")
-    audit.record(by.label, "alert.resolved", f"alert:{case.alert.id}", source=group.source)
+    audit.record(by, "alert.resolved", f"alert:{case.alert.id}", source=group.source)
     return _outcome(case, "resolved", None, messages)
 
 
@@ -267,7 +267,7 @@ def _expect_sound(case: LockedAlert, joined: int, origin: Origin, by: Attributio
     alert = case.alert
     if origin != "opened":
         case.note("joined", by, count=joined)
-        audit.record(by.label, "alert.joined", f"alert:{alert.id}", count=joined)
+        audit.record(by, "alert.joined", f"alert:{alert.id}", count=joined)
     if alert.state == "acknowledged":
         endings.reset_to_firing(case)
     wanted = timing.new_at(

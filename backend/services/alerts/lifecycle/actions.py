@@ -43,7 +43,7 @@ def apply(alert_id: int, action: Action, by: Attribution, *, seconds: int = SNOO
             raise Conflict("alert_resolved", "This alert is resolved already.")
         return case, False
     _change(case, action, following, by, seconds)
-    audit.record(by.label, f"alert.{states.DONE[action]}", f"alert:{alert_id}", **_whom(by))
+    audit.record(by, f"alert.{states.DONE[action]}", f"alert:{alert_id}", **_whom(by))
     if action != "resolve":
         case.note(states.DONE[action], by)
         case.apply_silences()
@@ -62,7 +62,7 @@ def resolve_items(alert_id: int, item_ids: Sequence[int], by: Attribution) -> Lo
     now = clock.now()
     for item in chosen:
         item.resolved_at = item.resolved_at or now
-    audit.record(by.label, "alert.items_resolved", f"alert:{alert_id}", count=len(chosen), **_whom(by))
+    audit.record(by, "alert.items_resolved", f"alert:{alert_id}", count=len(chosen), **_whom(by))
     if case.firing:
         case.note("items_resolved", by, count=len(chosen))
         case.update_severity()

@@ -90,7 +90,7 @@ def make(
     )
     db.session.add(silence)
     db.session.flush()
-    audit.record(by.label, "alert_silence.created", f"alert_silence:{silence.id}", ends_at=ends_at.isoformat())
+    audit.record(by, "alert_silence.created", f"alert_silence:{silence.id}", ends_at=ends_at.isoformat())
     queue.wake("notifications")
     return silence
 
@@ -122,7 +122,7 @@ def _changed(by: Attribution, silence: AlertSilence, what: str, **detail: Any) -
     silence.updated_at = clock.now()
     rule_faults.apply_anew(silence)
     db.session.flush()
-    audit.record(by.label, f"alert_silence.{what}", f"alert_silence:{silence.id}", **detail)
+    audit.record(by, f"alert_silence.{what}", f"alert_silence:{silence.id}", **detail)
     queue.wake("notifications")
 
 
