@@ -11,7 +11,7 @@ from backend.core.database import db, system_scope
 from backend.models import AuditEntry, Delivery
 from backend.services import alerts
 from backend.services.alerts.lifecycle import actions as acting
-from backend.services.alerts.messages import buttons
+from backend.services.alerts.lifecycle import button_presses as buttons
 from backend.services.alerts.rules import silences
 from backend.services.intake import telegram
 from tests.services.alerts.conftest import BY, GROUP, buttons_of, linked, run_timers, text_of

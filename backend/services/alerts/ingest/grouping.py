@@ -16,13 +16,13 @@ from backend.core import clock, config, queue
 from backend.core.database import db
 from backend.models import Alert, AlertItem, AlertPolicy, Message
 from backend.services.alerts import severities
-from backend.services.alerts.ingest import keys
 from backend.services.alerts.ingest.reports import Group, Outcome, Report
-from backend.services.alerts.lifecycle import endings, locked_alert, timing
-from backend.services.alerts.lifecycle.locked_alert import LockedAlert
+from backend.services.alerts.lifecycle import endings
 from backend.services.alerts.messages import notify, publish
 from backend.services.alerts.rules import matchers, policies
 from backend.services.alerts.rules.matchers import VisibleLabels
+from backend.services.alerts.state import keys, locked_alert, timing
+from backend.services.alerts.state.locked_alert import LockedAlert
 from backend.services.auth import audit
 from backend.services.auth.attribution import Attribution
 

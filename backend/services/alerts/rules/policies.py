@@ -13,10 +13,10 @@ from backend.core.database import current_workspace_id, db
 from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.models import AlertPolicy, User
 from backend.services import caps
-from backend.services.alerts.ingest import validation
-from backend.services.alerts.lifecycle.timing import Rules
 from backend.services.alerts.rules import faults as rule_faults
+from backend.services.alerts.rules import validation
 from backend.services.alerts.rules.matchers import matches, read
+from backend.services.alerts.rules.policy_rules import Rules
 from backend.services.auth import audit
 from backend.services.auth.attribution import Attribution
 from backend.services.bots import resolution

@@ -13,8 +13,8 @@ from backend.core.database import db
 from backend.core.errors import Invalid, NotFound, field_error
 from backend.models import AlertItem, AlertSilence
 from backend.services import caps, paging
-from backend.services.alerts.ingest import validation
 from backend.services.alerts.rules import faults as rule_faults
+from backend.services.alerts.rules import validation
 from backend.services.auth import audit
 from backend.services.auth.attribution import Attribution
 
