@@ -63,8 +63,7 @@ def actor() -> Actor:
 
 def attribution() -> Attribution:
     """Who is calling, for what keeps who did something; only inside a view under `@access`."""
-    caller = actor()
-    return Attribution("api", caller.label, caller.user_id)
+    return actor().by
 
 
 class _NeedsAnswer(Exception):

@@ -230,8 +230,9 @@ def test_the_bot_is_found_in_any_case(room, home):
     ids=str,
 )
 def test_a_repetition_is_only_counted_while_its_labels_are_the_same(room, sent, labels, counted):
-    from backend.services.alerts.ingest import fast_count, keys
+    from backend.services.alerts.ingest import fast_count
     from backend.services.alerts.ingest.reports import Report
+    from backend.services.alerts.state import keys
 
     room.raise_("Disk full", throttle_key="disk", labels={"host": "db-1", "mount": "/var", "name": "값 \"'"})
     sent(room.messages()[0])

@@ -38,7 +38,7 @@ def page(role: str = "viewer", *, owner: bool = False) -> Callable[[View], View]
         def attempt(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:
             try:
                 try:
-                    actor = sessions.caller(sessions.present())
+                    actor = replace(sessions.caller(sessions.present()), via="console")
                 except Unauthorized:
                     db.session.rollback()
                     return _to_sign_in()
@@ -73,7 +73,7 @@ def actor() -> Actor:
 
 def attribution() -> Attribution:
     """Who has opened the page, for what keeps who did something; only inside a view under `@page`."""
-    return replace(guards.attribution(), via="console")
+    return guards.attribution()
 
 
 def commit_and_ask(ask: Callable[[], Answer]) -> Answer:
