@@ -24,7 +24,7 @@ from backend.services.alerts.state.timing import Facts, State
 from backend.services.alerts.state.view import ItemView, View
 from backend.services.auth.attribution import SYSTEM, Attribution
 
-_LOCKS: Final = 0x414C5254
+GROUP_LOCKS: Final = 0x414C5254
 """The class of this feature's advisory locks."""
 _MONITORING: Final = ("alertmanager", "grafana")
 """Sources that group by themselves."""
@@ -191,7 +191,7 @@ class LockedAlert:
 def lock_group(group_key: bytes) -> None:
     """Keeps others from opening or closing alerts of this group until the transaction ends. Before any row's lock."""
     number = int.from_bytes(group_key[:4], "big", signed=True)
-    db.session.execute(select(func.pg_advisory_xact_lock(_LOCKS, number)))
+    db.session.execute(select(func.pg_advisory_xact_lock(GROUP_LOCKS, number)))
 
 
 def by_id(alert_id: int) -> LockedAlert:
