@@ -12,6 +12,7 @@ from backend.services.delivery.cancellation import (
     unblock,
 )
 from backend.services.delivery.edits import delete, edit
+from backend.services.delivery.explanations import explain, explain_code
 from backend.services.delivery.outbox import (
     NOTIFICATION_LIFE,
     REPLY_LIFE,
@@ -39,6 +40,8 @@ __all__ = [
     "chat_action",
     "delete",
     "edit",
+    "explain",
+    "explain_code",
     "mark_unreachable",
     "presses_unanswered",
     "release",

@@ -62,7 +62,7 @@ def test_an_event_is_accepted_with_its_decision_and_can_be_followed(client: Flas
     answer = client.post("/api/events", json=EVENT, headers=headers)
     assert answer.status_code == 202
     body = answer.get_json()
-    assert set(body) == {"event_id", "decision", "reason", "message_id"}
+    assert set(body) == {"event_id", "decision", "reason", "reason_text", "message_id"}
     assert (body["decision"], body["reason"]) == ("queued", None)
     event = client.get(f"/api/events/{body['event_id']}", headers=headers).get_json()
     assert event["data"] == EVENT["data"]
@@ -82,6 +82,7 @@ def test_an_unlinked_person_is_a_reason_and_no_message(client: FlaskClient, admi
         "event_id": 0,
         "decision": "suppressed",
         "reason": "not_linked",
+        "reason_text": "No linked Telegram.",
         "message_id": None,
     }
 
