@@ -122,8 +122,8 @@ def _with_windows(listed: tuple[Rule, ...], windows: tuple[tuple[str, int, bool]
         for name, seconds, has_templates in windows
     )
     code = f"CASE WHEN d.operation = 'send' AND CASE c.channel {cases} ELSE false END THEN '{WINDOW_CLOSED}' END"
-    made = (replace(rule, code=code if windows else "") if rule is REPLY_WINDOW else rule for rule in listed)
-    return tuple(rule for rule in made if rule.code)
+    complete = (replace(rule, code=code if windows else "") if rule is REPLY_WINDOW else rule for rule in listed)
+    return tuple(rule for rule in complete if rule.code)
 
 
 def refusal(conversation: Conversation, *, is_template: bool = False) -> str | None:
