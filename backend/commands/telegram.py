@@ -18,6 +18,7 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError
 from backend.models import Sender, User
 from backend.services import notifications, senders
+from backend.services.auth.attribution import COMMAND_LINE
 from backend.services.bots.command_menu import menus
 from backend.services.intake.poller import Poller, PollingStopped
 
@@ -99,7 +100,7 @@ def send_test(email: str | None, user_id: int | None) -> None:
         if person is None:
             raise click.ClickException("There is no such person.")
         with workspace_scope(person.workspace_id):
-            message = notifications.send_test_message("cli", person)
+            message = notifications.send_test_message(COMMAND_LINE, person)
         _commit()
     click.echo(f"Stored as message {message.id}.")
 

@@ -28,8 +28,8 @@ from backend.http.schemas.base import PageQuery
 from backend.services import alerts
 from backend.services.alerts import AlertInput, Attribution, Outcome, history, queries, severities
 from backend.services.alerts.lifecycle import actions
-from backend.services.alerts.lifecycle.states import Action
 from backend.services.alerts.queries import MessageProgress, Overview
+from backend.services.alerts.state.states import Action
 from backend.services.auth import people
 from backend.services.notifications import Attachment
 

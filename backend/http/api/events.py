@@ -39,7 +39,7 @@ def report(json_data: EventIn) -> dict[str, Any]:
     person = people.person_by(caller, json_data.user_id, json_data.external_user_id)
     given = json_data.attachment
     event = notifications.report(
-        caller.label,
+        caller.by,
         json_data.type,
         person,
         json_data.data,
@@ -48,7 +48,7 @@ def report(json_data: EventIn) -> dict[str, Any]:
         critical=json_data.critical,
         attachment=Attachment(given.kind, given.url, given.file_id) if given else None,
     )
-    audit.record(caller.label, "event.reported", f"event:{event.id}", type=event.type, user_id=event.user_id)
+    audit.record(caller.by, "event.reported", f"event:{event.id}", type=event.type, user_id=event.user_id)
     return _accepted(event)
 
 

@@ -20,6 +20,7 @@ from backend.core.errors import Conflict, Invalid, field_error
 from backend.models import Sender
 from backend.services import caps, delivery, linking, paging, senders
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.bots import source_order
 from backend.services.bots import subscribers as subscribers
 from backend.services.senders import webhook_verifier
@@ -119,7 +120,7 @@ def remove(actor_label: str, workspace_id: int, bot_id: int) -> None:
     canceled (`bot_removed`). Its messages stay, and so does the row they point to. Raises NotFound."""
     with system_scope(_WHY):
         bot = get(workspace_id, bot_id, lock=True)
-        linking.unlink_all_of(actor_label, bot.id, "bot_removed")
+        linking.unlink_all_of(Attribution("api", actor_label), bot.id, "bot_removed")
         delivery.cancel_of_sender(bot.id, "bot_removed")
         bot.is_active, bot.disabled_code, bot.disabled_at = False, None, None
         bot.credentials = bot.webhook_secret = bot.joined_chat_ids = None

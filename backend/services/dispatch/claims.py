@@ -113,7 +113,7 @@ def claim(
     if not requests:
         return []
     in_turn = any(request.turns for request in requests)
-    statement = claim_statement(gate.RULES, in_turn=in_turn)
+    statement = claim_statement(gate.rules(), in_turn=in_turn)
     rows = connection.execute(statement, values_of(requests, throttled, now)).all()
     if not rows:
         return []

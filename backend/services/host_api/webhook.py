@@ -10,9 +10,10 @@ from backend.core.errors import Conflict, Unauthorized
 from backend.models import Sender
 from backend.services import intake, senders
 from backend.services.auth import audit
+from backend.services.auth.attribution import HOST_APPLICATION
 from backend.services.bots import resolution, telegram_lookup, webhooks
 from backend.services.bots.webhooks import WebhookState
-from backend.services.host_api.transactions import ACTOR, of_workspace
+from backend.services.host_api.transactions import of_workspace
 from backend.services.senders import provider
 
 
@@ -34,7 +35,7 @@ class TelegramWebhook:
         with of_workspace(self._workspace_id) as home, telegram_lookup.clear_errors():
             bot = self._bot(home)
             address = senders.register_webhook(bot, base_url=base_url, drop_pending=drop_pending)
-            audit.record(ACTOR, "bot.webhook_registered", f"sender:{bot.id}", drop_pending=drop_pending)
+            audit.record(HOST_APPLICATION, "bot.webhook_registered", f"sender:{bot.id}", drop_pending=drop_pending)
             return address
 
     def delete(self, *, drop_pending: bool = False) -> None:
@@ -45,7 +46,7 @@ class TelegramWebhook:
             db.session.commit()
             with telegram_lookup.clear_errors():
                 provider.quick().delete_webhook(token, drop_pending=drop_pending)
-            audit.record(ACTOR, "bot.webhook_deleted", f"sender:{bot.id}", drop_pending=drop_pending)
+            audit.record(HOST_APPLICATION, "bot.webhook_deleted", f"sender:{bot.id}", drop_pending=drop_pending)
 
     def info(self) -> WebhookState:
         """What Telegram says of it."""

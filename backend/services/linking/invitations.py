@@ -11,6 +11,7 @@ from backend.core import i18n
 from backend.core.errors import NotFound, Unavailable
 from backend.models import Sender, User
 from backend.services import senders
+from backend.services.auth.attribution import Attribution
 from backend.services.linking.tokens import LIFE, issue
 
 
@@ -39,7 +40,7 @@ def bot_for(workspace_id: int, name: str | None) -> Sender | None:
     return sender
 
 
-def invite(actor_label: str, user: User, *, bot: str | None = None, picture: bool = False) -> Invitation:
+def invite(by: Attribution, user: User, *, bot: str | None = None, picture: bool = False) -> Invitation:
     """Makes a token and its address. Asks Telegram for the bot's name where it is not known (and commits before that).
 
     Raises Unavailable (`bot_not_configured`, `bot_unavailable`), NotFound.
@@ -48,7 +49,7 @@ def invite(actor_label: str, user: User, *, bot: str | None = None, picture: boo
     if sender is None:
         raise Unavailable("bot_not_configured", "This instance has no Telegram bot yet.", retry_after=300)
     username = senders.username_of(sender)
-    issued = issue(actor_label, user, sender)
+    issued = issue(by, user, sender)
     url = f"https://t.me/{username}?start={issued.token}"
     return Invitation(
         linking_url=url,

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select
 from backend.core.database import db, system_scope
 from backend.models import Conversation, LinkToken, Sender, TelegramLink, User
 from backend.services import senders
+from backend.services.auth.attribution import Attribution
 from backend.services.linking import links
 
 _WHY_BLOCKED = {
@@ -93,10 +94,10 @@ def _status(user: User, sender: Sender | None, linked: tuple[TelegramLink, Conve
     )
 
 
-def unlink_account(actor_label: str, user: User, sender: Sender) -> bool:
+def unlink_account(by: Attribution, user: User, sender: Sender) -> bool:
     """Ends the person's link with this bot and tells the chat; False where there was none."""
     link = links.link_of(user.id, sender.id)
-    return link is not None and links.unlink(actor_label, link)
+    return link is not None and links.unlink(by, link)
 
 
 def _state_of(link: TelegramLink) -> tuple[str, str | None]:

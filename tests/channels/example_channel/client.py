@@ -36,14 +36,23 @@ class ExampleClient:
         if op.kind != "send" or op.content is None:
             raise Rejected("operation_unknown", op.kind)
         text = op.content.text + "".join(f"\n{button.text}" for row in op.content.buttons for button in row)
-        message = {"from": credentials.external_id, "to": op.chat_id, "text": text, "ref": op.client_ref}
+        message: dict[str, Any] = {
+            "from": credentials.external_id,
+            "to": op.chat_id,
+            "text": text,
+            "ref": op.client_ref,
+        }
+        if op.content.template is not None:
+            message["template"] = {"name": op.content.template.name, "values": list(op.content.template.body)}
         answer = self._call(credentials, "POST", "/messages", message, deadline=deadline)
         if not isinstance(answer.get("id"), str):
             raise OutcomeUnknown("unreadable_answer")
         return Receipt((answer["id"],))
 
     def split(self, content: Content, form: Form = AS_MEANT, *, first: int = 0) -> list[Content]:
-        """Pieces of 500 characters, cut at spaces where there are some."""
+        """Pieces of 500 characters, cut at spaces where there are some; a template is one piece."""
+        if content.template is not None:
+            return [content]
         pieces, rest = [], content.text
         while len(rest) > TEXT_CHARACTERS:
             cut = max(rest.rfind(mark, 0, TEXT_CHARACTERS) for mark in " \n") + 1 or TEXT_CHARACTERS

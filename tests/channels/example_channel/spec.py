@@ -34,7 +34,7 @@ SPEC: Final = ChannelSpec(
     family="example",
     create=ExampleClient,
     capabilities=Capabilities(
-        echoes=True, client_ref=True, receipts=frozenset({"sent", "delivered", "read", "failed"})
+        templates=True, echoes=True, client_ref=True, receipts=frozenset({"sent", "delivered", "read", "failed"})
     ),
     sizes=Sizes(text=Length(TEXT_CHARACTERS)),
     reply_window=ReplyWindow({"message_24h": timedelta(hours=24)}),

@@ -69,7 +69,7 @@ def test_an_event_and_its_message_are_noted_together(person):
     factories.link(person, bot)
     quiet()
     with workspace_scope(person.workspace_id):
-        event = reporting.report("cli", "post_success", person, {"platform": "instagram"})
+        event = reporting.report(factories.by("cli"), "post_success", person, {"platform": "instagram"})
         found = noted()
     assert ("events", {"event_id": event.id, "user_id": person.id}) in found
     assert [topic for topic, _ in found].count("messages") == 1
@@ -81,7 +81,7 @@ def test_links_are_noted_as_they_come_rest_and_go(person):
     assert noted() == expected
     linking.links.disable_chat(link.sender_id, link.chat_hash, "bot_blocked")
     assert noted() == expected
-    linking.links.unlink("cli", link, with_notice=False)
+    linking.links.unlink(factories.by("cli"), link, with_notice=False)
     assert [one for one in noted() if one[0] == "links"] == expected
 
 

@@ -12,8 +12,9 @@ from backend.core.database import db
 from backend.core.errors import AppError, Conflict, Invalid, field_error
 from backend.models import Alert
 from backend.services.alerts import severities
-from backend.services.alerts.ingest import fast_count, grouping, keys
+from backend.services.alerts.ingest import fast_count, grouping
 from backend.services.alerts.ingest.reports import Group, Outcome, Report
+from backend.services.alerts.state import keys
 from backend.services.auth.attribution import SYSTEM, Attribution
 from backend.services.bots import resolution
 from backend.services.notifications import Attachment
