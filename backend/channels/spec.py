@@ -160,6 +160,8 @@ class ChannelSpec:
     sizes: Sizes
     webhook: Webhook | None = None
     reply_window: ReplyWindow | None = None
+    keeps_connection: bool = False
+    """Whether each of its senders keeps a connection of its own, which the process `sessions` holds under its lease."""
     people_per_sender: bool = False
     """Whether a person has another id at each sender (a page, a number)."""
     environment: Callable[[Settings], EnvironmentSender | None] = no_environment
