@@ -60,6 +60,8 @@ class Capabilities:
     """Whether what is sent from elsewhere for the same sender is reported."""
     client_ref: bool = False
     """Whether receipts or echoes carry our own id of the operation back."""
+    idempotent_sends: bool = False
+    """Whether a send carries a number that we choose, so that its repetition says nothing twice."""
     receipts: frozenset[str] = frozenset()
 
 

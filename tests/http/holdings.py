@@ -51,7 +51,7 @@ def bot(of: Workspace, **values: Any) -> Sender:
 
 def default_bot(caller: User) -> Sender:
     """The environment's bot, whose name is known."""
-    made = senders.ensure_environment_bot()
+    made = senders.ensure_environment_sender("telegram_bot")
     assert made is not None, "the tests' environment names a bot"
     made.username = made.username or "example_default_bot"
     with system_scope("a test's objects"):

@@ -11,7 +11,6 @@ from backend.http import languages
 from backend.http.guards import access
 from backend.http.schemas.base import reader_of
 from backend.http.schemas.messages import MessageOut, MessageQuery, Messages
-from backend.models import Message
 from backend.services import delivery
 from backend.services.notifications import queries
 
@@ -50,7 +49,7 @@ def show(message_id: int) -> dict[str, Any]:
     return _shown([queries.message(message_id)])[0]
 
 
-def _shown(messages: Sequence[Message]) -> list[dict[str, Any]]:
+def _shown(messages: Sequence[Any]) -> list[dict[str, Any]]:
     locale = languages.wanted()
     return [
         _read_message(message) | _read_status(status) | {"reason_text": delivery.explain(status, locale)}

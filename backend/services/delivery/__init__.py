@@ -24,12 +24,14 @@ from backend.services.delivery.outbox import (
     release,
     send,
 )
-from backend.services.delivery.status import MessageStatus, status_of, statuses_of
+from backend.services.delivery.status import STATUS_COLUMNS, MessageStatus, Outbound, status_of, statuses_of
 
 __all__ = [
     "NOTIFICATION_LIFE",
     "REPLY_LIFE",
+    "STATUS_COLUMNS",
     "MessageStatus",
+    "Outbound",
     "Priority",
     "answer_callback",
     "block",

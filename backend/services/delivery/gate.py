@@ -43,7 +43,7 @@ class Rule:
     is_noted: bool = False
     """Whether the sweep writes the rule's name on the rows as their reason: not for what lasts seconds."""
     known: Callable[[Conversation, bool], str | None] | None = None
-    """What a loaded conversation says by itself, before anything is stored for it; and whether that is a template."""
+    """What a loaded conversation says by itself of a message, a provider's template or not, before it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +122,15 @@ def _with_windows(listed: tuple[Rule, ...], windows: tuple[tuple[str, int, bool]
         for name, seconds, has_templates in windows
     )
     code = f"CASE WHEN d.operation = 'send' AND CASE c.channel {cases} ELSE false END THEN '{WINDOW_CLOSED}' END"
-    made = (replace(rule, code=code if windows else "") if rule is REPLY_WINDOW else rule for rule in listed)
-    return tuple(rule for rule in made if rule.code)
+    complete = (replace(rule, code=code if windows else "") if rule is REPLY_WINDOW else rule for rule in listed)
+    return tuple(rule for rule in complete if rule.code)
 
 
 def refusal(conversation: Conversation, *, is_template: bool = False) -> str | None:
-    """The code of the rule that forbids to send to this conversation, as far as its row tells."""
+    """The code of the rule that forbids to send to the conversation, as far as its row tells.
+
+    `is_template`: what is to be said is a text that the provider keeps.
+    """
     answers = (rule.known(conversation, is_template) for rule in RULES if rule.known is not None)
     return next((code for code in answers if code), None)
 

@@ -219,7 +219,7 @@ def row_of(
 
 def form_of(message: Message) -> Form:
     """The form that the message has reached; see `channels.forms`."""
-    return Form.from_json(message.body.get("form"))
+    return Form.from_json(message.form)
 
 
 def insert_deliveries(rows: list[dict[str, Any]]) -> None:

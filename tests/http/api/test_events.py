@@ -20,7 +20,7 @@ from backend.models import (
     User,
     Workspace,
 )
-from backend.services import senders
+from backend.services import linking
 from tests.http import callers
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
@@ -44,7 +44,7 @@ def admin(home: Workspace) -> User:
 
 
 def link(person: User, chat_id: str = "5001") -> None:
-    bot = senders.default_bot()
+    bot = linking.default_bot()
     assert bot is not None
     factories.link(person, bot, chat_id)
     callers.commit()

@@ -168,7 +168,7 @@ def _faults(given: AlertInput, title: str, message: str) -> list[dict[str, Any]]
 def require_bot(workspace_id: int, bot_name: str, chat_ids: Sequence[str]) -> None:
     """Raises what the caller has to mend: a bot or chats that are not there. One that is switched off is stored for."""
     try:
-        resolution.resolve(workspace_id, bot_name=bot_name, chat_ids=chat_ids)
+        resolution.resolve(bot_name=bot_name, chat_ids=chat_ids)
     except Conflict:
         return
     except AppError as error:
