@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from backend.channels import registry
 from backend.channels.base import Content
+from backend.channels.fitting import Fitted
 from backend.channels.forms import Form
 from backend.core import clock, queue
 from backend.core.database import db
@@ -30,12 +31,18 @@ def edit(message: Message, content: Content) -> None:
     Parts that wait are simply sent as they are now, further parts are sent, parts that fall away are deleted; one that
     says the same as before is left alone. A message
     that failed, was canceled or taken back stays as it is. Of one whose outcome is unknown only what the provider
-    certainly holds is edited. A part that is gone at the provider stays gone.
+    certainly holds is edited. A part that is gone at the provider stays gone. A content of which the channel carries
+    nothing changes nothing.
     """
     lock(message)
     if message.state in _ENDED or message.deleted_at is not None:
         return
-    replace_content(message, registry.get(channel_of(message)).split(content, form_of(message)))
+    channel = channel_of(message)
+    fitted = Fitted.of(content, registry.spec(channel), form_of(message))
+    if fitted.code is not None:
+        return
+    parts = registry.get(channel).split(fitted.content, fitted.form)
+    replace_content(message, parts, None if fitted.form == form_of(message) else fitted.form)
     queue.nudge()
 
 
