@@ -12,6 +12,8 @@ from backend.services.delivery.cancellation import (
     unblock,
 )
 from backend.services.delivery.edits import delete, edit
+from backend.services.delivery.operations import Operations, Waiting
+from backend.services.delivery.operations import read as read_operations
 from backend.services.delivery.outbox import (
     NOTIFICATION_LIFE,
     REPLY_LIFE,
@@ -30,8 +32,10 @@ __all__ = [
     "REPLY_LIFE",
     "STATUS_COLUMNS",
     "MessageStatus",
+    "Operations",
     "Outbound",
     "Priority",
+    "Waiting",
     "answer_callback",
     "block",
     "by_key",
@@ -43,6 +47,7 @@ __all__ = [
     "edit",
     "mark_unreachable",
     "presses_unanswered",
+    "read_operations",
     "release",
     "send",
     "status_of",
