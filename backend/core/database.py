@@ -54,6 +54,7 @@ __all__ = [
     "require_scope_of",
     "system_scope",
     "within_workspace",
+    "workspace_id_in_scope",
     "workspace_scope",
 ]
 
@@ -110,6 +111,14 @@ def current_workspace_id() -> int | None:
     """The workspace in scope; None in the system scope and outside of any."""
     scope = _scope.get()
     return scope if isinstance(scope, int) else None
+
+
+def workspace_id_in_scope() -> int:
+    """The workspace in scope, for what happens within one only. Raises TenancyError outside of any."""
+    workspace_id = current_workspace_id()
+    if workspace_id is None:
+        raise TenancyError("this happens within a workspace")
+    return workspace_id
 
 
 def require_scope_of(workspace_id: int) -> None:

@@ -12,6 +12,7 @@ from backend.services.delivery.cancellation import (
     unblock,
 )
 from backend.services.delivery.edits import delete, edit
+from backend.services.delivery.explanations import explain, explain_code
 from backend.services.delivery.operations import Operations, Waiting
 from backend.services.delivery.operations import read as read_operations
 from backend.services.delivery.outbox import (
@@ -45,6 +46,8 @@ __all__ = [
     "chat_action",
     "delete",
     "edit",
+    "explain",
+    "explain_code",
     "mark_unreachable",
     "presses_unanswered",
     "read_operations",

@@ -83,7 +83,7 @@ def statuses_of(messages: Sequence[Outbound]) -> list[MessageStatus]:
     with system_scope("leases and attempts belong to senders, which may serve several workspaces"):
         db.session.flush()
         values = {"ids": [message.id for message in messages], "now": clock.now()}
-        rows = db.session.execute(_statement(gate.RULES), values).all()
+        rows = db.session.execute(_statement(gate.rules()), values).all()
         by_id = {row[0]: row for row in rows}
     return [_status(message, by_id[message.id]) for message in messages]
 

@@ -16,6 +16,7 @@ from backend.core import clock
 from backend.core.database import db
 from backend.models import Conversation, Message, NotificationEvent, NotificationSubject, NotificationType, User
 from backend.services import delivery
+from backend.services.auth.attribution import Attribution
 from backend.services.delivery import Operations, Priority, Waiting
 from backend.services.notifications import attaching, event_store, known_types, recipients, rendering, subjects
 from backend.services.notifications.attaching import Attachment
@@ -29,7 +30,7 @@ _HELD = (QUIET, attaching.FETCHING)
 
 
 def report(
-    actor_label: str,
+    by: Attribution,
     type_name: str,
     user: User,
     data: Mapping[str, Any],
@@ -71,7 +72,7 @@ def report(
         attachment=carried,
         decision=decided.decision,
         reason=decided.reason,
-        actor=actor_label,
+        actor=by.label,
         created_at=now,
     )
     if attaching.is_waiting(carried):
