@@ -9,7 +9,7 @@ from apiflask import APIBlueprint
 from flask import g
 
 from backend.core.errors import Invalid, field_error
-from backend.http import guards, tolerant_json
+from backend.http import guards, languages, tolerant_json
 from backend.http.guards import access
 from backend.http.schemas.alerts import (
     AlertAccepted,
@@ -25,11 +25,11 @@ from backend.http.schemas.alerts import (
     SnoozeIn,
 )
 from backend.http.schemas.base import PageQuery
-from backend.services import alerts
+from backend.services import alerts, delivery
 from backend.services.alerts import AlertInput, Attribution, Outcome, history, queries, severities
 from backend.services.alerts.lifecycle import actions
-from backend.services.alerts.lifecycle.states import Action
 from backend.services.alerts.queries import MessageProgress, Overview
+from backend.services.alerts.state.states import Action
 from backend.services.auth import people
 from backend.services.notifications import Attachment
 
@@ -265,6 +265,7 @@ def _message(sent: MessageProgress) -> dict[str, Any]:
         "user_id": row.user_id,
         "state": status.state,
         "reason": status.reason,
+        "reason_text": delivery.explain(status, languages.wanted()),
         "next_attempt_at": status.next_attempt_at,
         "left_out": status.left_out,
         "living": row.superseded_at is None and row.failed_code is None and row.role not in ("reply", "attachment"),

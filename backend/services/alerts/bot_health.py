@@ -39,7 +39,7 @@ def on_health_check_recovered(event: HealthCheckRecovered) -> None:
 
 
 def _carrier(workspace_id: int) -> str:
-    return BOT if resolution.knows(workspace_id, BOT) else api_input.BOT
+    return BOT if resolution.knows(BOT) else api_input.BOT
 
 
 def _key(sender_id: int) -> str:

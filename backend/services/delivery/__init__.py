@@ -12,6 +12,7 @@ from backend.services.delivery.cancellation import (
     unblock,
 )
 from backend.services.delivery.edits import delete, edit
+from backend.services.delivery.explanations import explain, explain_code
 from backend.services.delivery.outbox import (
     NOTIFICATION_LIFE,
     REPLY_LIFE,
@@ -23,12 +24,14 @@ from backend.services.delivery.outbox import (
     release,
     send,
 )
-from backend.services.delivery.status import MessageStatus, status_of, statuses_of
+from backend.services.delivery.status import STATUS_COLUMNS, MessageStatus, Outbound, status_of, statuses_of
 
 __all__ = [
     "NOTIFICATION_LIFE",
     "REPLY_LIFE",
+    "STATUS_COLUMNS",
     "MessageStatus",
+    "Outbound",
     "Priority",
     "answer_callback",
     "block",
@@ -39,6 +42,8 @@ __all__ = [
     "chat_action",
     "delete",
     "edit",
+    "explain",
+    "explain_code",
     "mark_unreachable",
     "presses_unanswered",
     "release",

@@ -64,7 +64,7 @@ def send(
     blocked gets a canceled message that says so.
     """
     now = clock.now()
-    refused = gate.refusal(conversation)
+    refused = gate.refusal(conversation, is_template=content.template is not None)
     due_at = max(now, not_before) if not_before else now
     expires_at = due_at + expires_in if expires_in else None
     fields = {"kind": kind, "lane": int(lane), "at_most_once": at_most_once, "reply_to": reply_to, "user_id": user_id}
@@ -207,7 +207,7 @@ def row_of(
 
 def form_of(message: Message) -> Form:
     """The form that the message has reached; see `channels.forms`."""
-    return Form.from_json(message.body.get("form"))
+    return Form.from_json(message.form)
 
 
 def insert_deliveries(rows: list[dict[str, Any]]) -> None:

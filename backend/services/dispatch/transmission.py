@@ -12,18 +12,21 @@ from backend.channels import registry, transport
 from backend.channels.base import Channel, Content, Credentials, Limits, Operation
 from backend.channels.errors import ChannelError, Rejected
 from backend.channels.forms import Form
-from backend.core import config, failpoints
+from backend.core import clock, config, failpoints
 from backend.core.encrypted_columns import keyring
 from backend.core.leases import FENCING, Lease
 from backend.core.logging import get_logger
 from backend.services.dispatch.claims import Claimed
 from backend.services.dispatch.outcomes import Outcome
 from backend.services.dispatch.pace import SenderPace, SendSlot
+from backend.services.dispatch.repetition import Repetition, repetition
 from backend.services.dispatch.retry_policy import BACKOFF, Decision, Next, decide, in_form
 
 log = get_logger(__name__)
 _MAX_SURPRISES = 5
 _NO_DEADLINE = float("inf")
+_LOOKS_FIRST = frozenset({"campaign"})
+"""Kinds of messages before which whatever is new in the chat is fetched: it may end the reason for writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ def _outcome_of(session: SenderSession, claimed: Claimed, open_file: Callable[[s
             at_most_once=claimed.at_most_once,
             failures_in_row=row,
             key=claimed.id,
+            repetition=repetition(claimed.client_ref, claimed.tried_at, clock.now()),
         )
         log.info("operation_failed", delivery_id=claimed.id, code=decision.code, phase=decision.phase)
         return Outcome(claimed, decision=decision)
@@ -146,15 +150,30 @@ def operation_of(claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Oper
         # A message's own topic; two features may use two topics of one group.
         thread_id=(claimed.body or {}).get("thread_id") or claimed.thread_id,
         reply_to=claimed.reply_to if claimed.part == 0 else None,
-        client_ref=f"{claimed.message_id}:{claimed.part}",
+        client_ref=_client_ref(claimed),
         part=claimed.part,
         form=Form.from_json((claimed.body or {}).get("form")),
+        after_id=claimed.newest_id,
+        looks_first=claimed.client_ref is not None and claimed.kind in _LOOKS_FIRST,
+        was_tried=claimed.tried_at is not None,
+        may_repeat=repetition(claimed.client_ref, claimed.tried_at, clock.now()) is not Repetition.OVER,
     )
 
 
+def _client_ref(claimed: Claimed) -> str:
+    """Our number of the operation, or the name by which an echo tells it."""
+    if claimed.client_ref is not None:
+        return str(claimed.client_ref)
+    return f"{claimed.message_id}:{claimed.part}"
+
+
 def _defect(claimed: Claimed) -> Decision:
-    if claimed.at_most_once:
+    if claimed.at_most_once and claimed.client_ref is None:
         return Decision(Next.UNKNOWN, "internal_error", "unknown")
+    if claimed.client_ref is not None and claimed.attempts >= _MAX_SURPRISES:
+        return Decision(Next.UNKNOWN, "internal_error", "unknown")
+    if claimed.client_ref is not None:
+        return Decision(Next.AGAIN, "internal_error", "unknown", seconds=BACKOFF.seconds(claimed.attempts, claimed.id))
     if claimed.attempts >= _MAX_SURPRISES:
         return Decision(Next.FAILED, "internal_error", "rejected")
     return Decision(Next.AGAIN, "internal_error", "retry", seconds=BACKOFF.seconds(claimed.attempts, claimed.id))

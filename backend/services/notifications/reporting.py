@@ -16,6 +16,7 @@ from backend.core import clock
 from backend.core.database import db
 from backend.models import Conversation, Message, NotificationEvent, NotificationSubject, NotificationType, User
 from backend.services import delivery
+from backend.services.auth.attribution import Attribution
 from backend.services.delivery import Priority
 from backend.services.notifications import attaching, known_types, recipients, rendering, subjects
 from backend.services.notifications.attaching import Attachment
@@ -28,7 +29,7 @@ QUIET = "quiet_hours"
 
 
 def report(
-    actor_label: str,
+    by: Attribution,
     type_name: str,
     user: User,
     data: Mapping[str, Any],
@@ -70,7 +71,7 @@ def report(
         attachment=carried,
         decision=decided.decision,
         reason=decided.reason,
-        actor=actor_label,
+        actor=by.label,
         created_at=now,
     )
     if attaching.is_waiting(carried):

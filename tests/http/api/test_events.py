@@ -20,7 +20,7 @@ from backend.models import (
     User,
     Workspace,
 )
-from backend.services import senders
+from backend.services import linking
 from tests.http import callers
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
@@ -44,7 +44,7 @@ def admin(home: Workspace) -> User:
 
 
 def link(person: User, chat_id: str = "5001") -> None:
-    bot = senders.default_bot()
+    bot = linking.default_bot()
     assert bot is not None
     factories.link(person, bot, chat_id)
     callers.commit()
@@ -62,7 +62,7 @@ def test_an_event_is_accepted_with_its_decision_and_can_be_followed(client: Flas
     answer = client.post("/api/events", json=EVENT, headers=headers)
     assert answer.status_code == 202
     body = answer.get_json()
-    assert set(body) == {"event_id", "decision", "reason", "message_id"}
+    assert set(body) == {"event_id", "decision", "reason", "reason_text", "message_id"}
     assert (body["decision"], body["reason"]) == ("queued", None)
     event = client.get(f"/api/events/{body['event_id']}", headers=headers).get_json()
     assert event["data"] == EVENT["data"]
@@ -82,6 +82,7 @@ def test_an_unlinked_person_is_a_reason_and_no_message(client: FlaskClient, admi
         "event_id": 0,
         "decision": "suppressed",
         "reason": "not_linked",
+        "reason_text": "No linked Telegram.",
         "message_id": None,
     }
 

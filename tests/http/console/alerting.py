@@ -37,4 +37,4 @@ def raised(person: User, title: str = "Disk full", **fields: Any) -> int:
 
 
 def policy(person: User) -> int:
-    return policies.create("user:1", {"name": "Payments", "matchers": [HOST]}).id
+    return policies.create(factories.by("user:1"), {"name": "Payments", "matchers": [HOST]}).id

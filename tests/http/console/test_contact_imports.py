@@ -16,6 +16,7 @@ from backend.services.contacts.imports import work
 from tests.http import callers
 from tests.http.console.conftest import Browser
 from tests.http.console.test_shell import person_workspace
+from tests.support import factories
 
 LIST = "/console/contacts/imports"
 PEOPLE = (
@@ -187,7 +188,7 @@ def test_the_lines_at_fault_are_a_file_without_formulas(browser):
 
 def test_a_person_who_is_here_is_told_as_a_change(browser, person):
     with workspace_scope(person.workspace_id):
-        records.create("user:1", {"first_name": "Ada", "phone": "+44 7700 900123"})
+        records.create(factories.by("user:1"), {"first_name": "Ada", "phone": "+44 7700 900123"})
     callers.commit()
     page = main_of(browser.get(begin(browser)))
     assert "Import 3 rows" in page

@@ -31,7 +31,7 @@ def rows(model):
 
 def stored(person: User, **values) -> int:
     with workspace_scope(person.workspace_id):
-        contact_id = records.create("user:1", ADA | values).id
+        contact_id = records.create(factories.by("user:1"), ADA | values).id
     callers.commit()
     return contact_id
 
@@ -102,10 +102,12 @@ def test_older_contacts_are_a_page_further_and_keep_the_filters(browser, person)
 
 def test_a_person_has_an_address_with_everything_known(browser, person, ada):
     with workspace_scope(person.workspace_id):
-        custom_fields.create("user:1", "seats", "Seats", "number")
+        custom_fields.create(factories.by("user:1"), "seats", "Seats", "number")
         known = {"fields": {"seats": 4}, "owner_id": person.id, "telegram_user_id": "424242"}
-        contact = records.change("user:1", ada, known)
-        consents.record("user:1", contact, {"channel": "telegram", "wording": "Write to me", "source": "form"})
+        contact = records.change(factories.by("user:1"), ada, known)
+        consents.record(
+            factories.by("user:1"), contact, {"channel": "telegram", "wording": "Write to me", "source": "form"}
+        )
         home = person_workspace(person)
         bot = factories.bot(home, name="front desk")
         known_as = conversations.identity_of("telegram_bot", Person("424242", "Ada"), workspace_id=home.id)
@@ -130,7 +132,7 @@ def test_a_person_has_an_address_with_everything_known(browser, person, ada):
 def test_what_consent_amounts_to_stands_in_the_list(browser, person, ada):
     def record(**entry):
         with workspace_scope(person.workspace_id):
-            consents.record("user:1", records.get(ada), {"channel": "telegram", "source": "form"} | entry)
+            consents.record(factories.by("user:1"), records.get(ada), {"channel": "telegram", "source": "form"} | entry)
         callers.commit()
 
     def cell():
@@ -145,7 +147,7 @@ def test_what_consent_amounts_to_stands_in_the_list(browser, person, ada):
     record(state="withdrawn")
     assert "Withdrawn" in cell()
     with workspace_scope(person.workspace_id):
-        suppressions.suppress_contact("user:1", ada, code="requested", source="api")
+        suppressions.suppress_contact(factories.by("user:1"), ada, code="requested", source="api")
     callers.commit()
     assert "Suppressed" in cell()
 
@@ -181,9 +183,9 @@ def test_a_refused_form_keeps_what_was_typed_and_names_the_field(browser, ada):
 
 def test_a_change_keeps_what_is_not_in_the_form_and_empties_what_is_left_empty(browser, person, ada):
     with workspace_scope(person.workspace_id):
-        custom_fields.create("user:1", "seats", "Seats", "number")
-        custom_fields.create("user:1", "guest", "Guest", "boolean")
-        records.change("user:1", ada, {"fields": {"seats": 4, "guest": True}})
+        custom_fields.create(factories.by("user:1"), "seats", "Seats", "number")
+        custom_fields.create(factories.by("user:1"), "guest", "Guest", "boolean")
+        records.change(factories.by("user:1"), ada, {"fields": {"seats": 4, "guest": True}})
     callers.commit()
     form = browser.get(f"{LIST}/{ada}/change")
     assert 'value="+44 7700 900123"' in form.text
@@ -264,7 +266,7 @@ def test_filters_are_saved_as_a_segment_and_open_the_list(browser, person, ada):
 
 def test_a_segment_whose_field_is_gone_is_left_out_of_the_address(browser, person, ada):
     with workspace_scope(person.workspace_id):
-        field = custom_fields.create("user:1", "seats", "Seats", "number")
+        field = custom_fields.create(factories.by("user:1"), "seats", "Seats", "number")
         field_id = field.id
     callers.commit()
     browser.post(f"{LIST}/segments?field=seats:4", {"name": "Tables"})

@@ -290,7 +290,7 @@ def test_one_persons_defect_does_not_hold_up_the_others(linked: Make, monkeypatc
     def break_down(actor: str, kind: str, user: User, *rest: Any, **more: Any) -> Any:
         if user.id == bad.id:
             raise RuntimeError("a defect")
-        return report(actor, kind, user, *rest, **more)
+        return report(factories.by(actor), kind, user, *rest, **more)
 
     with monkeypatch.context() as broken:
         broken.setattr(notifications, "report", break_down)

@@ -31,7 +31,7 @@ def at(hour: int, minute: int = 0) -> None:
 
 
 def quiet(person: User, start: str = "22:00", end: str = "07:00") -> None:
-    settings.change("test", person, {"quiet_hours": {"start": start, "end": end}})
+    settings.change(factories.by("test"), person, {"quiet_hours": {"start": start, "end": end}})
 
 
 def test_an_event_becomes_a_message_to_the_linked_chat(report: Reporter, link: Any) -> None:
@@ -80,7 +80,7 @@ def test_blocked_chats_and_paused_links_are_left_alone(report: Reporter, link: A
 
 
 def test_a_muted_type_is_suppressed_and_a_critical_event_passes(report: Reporter) -> None:
-    settings.switch("test", report.person, "post_success", on=False)
+    settings.switch(factories.by("test"), report.person, "post_success", on=False)
     assert report.outcome() == ("suppressed", "muted")
     assert report.outcome("post_failure") == ("queued", None)
     assert report.outcome(critical=True) == ("queued", None)
@@ -114,7 +114,7 @@ def test_what_other_features_send_cannot_be_reported(report: Reporter, name: str
 
 def test_a_type_of_the_workspace_uses_its_templates(report: Reporter) -> None:
     custom_types.create(
-        "test",
+        factories.by("test"),
         {
             "name": "order_received",
             "templates": {"en": "<b>Order {order.id}</b> from {who|somebody}"},
@@ -130,7 +130,7 @@ def test_a_type_of_the_workspace_uses_its_templates(report: Reporter) -> None:
 
 
 def test_a_template_whose_data_is_all_missing_says_the_title(report: Reporter) -> None:
-    custom_types.create("test", {"name": "order", "title": "A & B", "templates": {"en": " <b>{x}</b> "}})
+    custom_types.create(factories.by("test"), {"name": "order", "title": "A & B", "templates": {"en": " <b>{x}</b> "}})
     report("order", {"x": " \n"})
     assert report.text(report.messages()[0]) == "A &amp; B"
 
@@ -206,9 +206,9 @@ def test_after_a_message_that_never_arrived_the_same_version_is_sent_anew(report
 
 
 def test_what_was_suppressed_does_not_count_as_told(report: Reporter) -> None:
-    settings.switch("test", report.person, "post_success", on=False)
+    settings.switch(factories.by("test"), report.person, "post_success", on=False)
     assert report.outcome(subject="s", version=1) == ("suppressed", "muted")
-    settings.switch("test", report.person, "post_success", on=True)
+    settings.switch(factories.by("test"), report.person, "post_success", on=True)
     assert report.outcome(subject="s", version=1) == ("queued", None)
 
 
@@ -256,7 +256,9 @@ def test_two_events_of_one_subject_at_once_make_one_message(app: Flask, report: 
         with app.app_context(), workspace_scope(workspace_id):
             user = db.session.get_one(User, person_id)
             ready.wait(10)
-            event = notifications.report("test", "post_success", user, {"likes": version}, subject="s", version=version)
+            event = notifications.report(
+                factories.by("test"), "post_success", user, {"likes": version}, subject="s", version=version
+            )
             db.session.commit()
             return event.decision
 
@@ -276,18 +278,18 @@ def test_two_events_of_one_subject_at_once_make_one_message(app: Flask, report: 
 def test_the_test_message_ignores_mutes_quiet_hours_and_pauses(report: Reporter, link: Any) -> None:
     quiet(report.person, "00:00", "23:59")
     link.paused_at = clock.now()
-    message = notifications.send_test_message("test", report.person)
+    message = notifications.send_test_message(factories.by("test"), report.person)
     assert (message.kind, report.deliveries()) == ("test", [(message.id, "send", "queued")])
     assert report.text(message) == "🧪 Test message\n\nThe Telegram connection is working! ✅"
 
 
 def test_the_test_message_needs_a_link_that_works(stranger: Reporter, bot: Any) -> None:
     with pytest.raises(Conflict) as caught:
-        notifications.send_test_message("test", stranger.person)
+        notifications.send_test_message(factories.by("test"), stranger.person)
     assert caught.value.code == "not_linked"
     factories.link(stranger.person, bot, state="blocked")
     with pytest.raises(Conflict) as caught:
-        notifications.send_test_message("test", stranger.person)
+        notifications.send_test_message(factories.by("test"), stranger.person)
     assert caught.value.code == "blocked"
 
 

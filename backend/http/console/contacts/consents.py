@@ -11,7 +11,7 @@ from backend.core.errors import AppError, Invalid, field_error
 from backend.http.console.contacts import forms as contact_forms
 from backend.http.console.contacts import shown
 from backend.http.console.kit import form_errors, forms, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import attribution, page
 from backend.http.schemas.contacts import Channel, ConsentIn, Purpose
 from backend.services.contacts import consents, records, serializers
 
@@ -40,7 +40,7 @@ def create(contact_id: int) -> Response:
         if moment := request.form.get("obtained_at", "").strip():
             given["obtained_at"] = _moment(moment)
         entry = forms.checked(ConsentIn, given).model_dump(exclude_none=True)
-        consents.record(actor().label, contact, entry)
+        consents.record(attribution(), contact, entry)
     except Invalid as error:
         return _form(contact_id, contact_forms.typed(), error)
     return pages.redirect_with_toast(

@@ -64,8 +64,7 @@ def as_csv(report: Mapping[str, Any]) -> IO[bytes]:
     for kind in ("errors", "warnings"):
         for issue in report.get(kind, []):
             title, hint = words(issue["code"], issue["hint"])
-            cells = (
-                pages.t(f"console_contact_imports.csv.{kind}"), issue["line"], issue["column"], issue["value"], title, hint,
-            )  # fmt: skip
+            kind_words = pages.t(f"console_contact_imports.csv.{kind}")
+            cells = (kind_words, issue["line"], issue["column"], issue["value"], title, hint)
             writer.writerow(export.safe(cell) for cell in cells)
     return io.BytesIO(text.getvalue().encode("utf-8-sig"))

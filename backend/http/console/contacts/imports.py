@@ -10,7 +10,7 @@ from backend.core.errors import AppError, Conflict, Invalid, TooLarge
 from backend.http.console.contacts import forms as contact_forms
 from backend.http.console.contacts import import_forms, import_issues
 from backend.http.console.kit import form_errors, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import attribution, page
 from backend.models import ContactImport
 from backend.services.contacts import custom_fields
 from backend.services.contacts import settings as contact_settings
@@ -60,12 +60,12 @@ def new() -> Response:
 @page("operator", max_body=administration.MAX_BYTES + _FORM)
 def create() -> Response:
     """Begins an import of the file; it is read and checked at once, and stores no contact."""
-    caller, file = actor(), request.files.get("file")
+    file = request.files.get("file")
     try:
         if file is None or not file.filename:
             raise Invalid.of("file", "missing", "Choose a file.")
         stream = cast(BinaryIO, file.stream)
-        job = administration.create(caller.label, caller.user_id, filename=file.filename, stream=stream)
+        job = administration.create(attribution(), filename=file.filename, stream=stream)
     except _EXPECTED as error:
         return _upload_form(error)
     return pages.redirect_with_toast(
@@ -86,7 +86,7 @@ def change(import_id: int) -> Response:
     """What each column holds, and how rows meet the contacts; the file is checked again."""
     job = administration.get(import_id)
     try:
-        administration.change(actor().label, import_id, import_forms.columns(job))
+        administration.change(attribution(), import_id, import_forms.columns(job))
     except _EXPECTED as error:
         return _page(job, columns=True, error=error, form=import_forms.COLUMNS)
     return pages.redirect_with_toast(
@@ -100,7 +100,7 @@ def reread(import_id: int) -> Response:
     """How the file is read: encoding, delimiter, line of the header. The columns are found out again."""
     job = administration.get(import_id)
     try:
-        administration.change(actor().label, import_id, import_forms.reading())
+        administration.change(attribution(), import_id, import_forms.reading())
     except _EXPECTED as error:
         return _page(job, columns=True, error=error, form=import_forms.READING)
     return pages.redirect_with_toast(
@@ -112,21 +112,21 @@ def reread(import_id: int) -> Response:
 @page("operator")
 def run(import_id: int) -> Response:
     """Carries it out."""
-    return _act(import_id, lambda: administration.run(actor().label, import_id), "running")
+    return _act(import_id, lambda: administration.run(attribution(), import_id), "running")
 
 
 @bp.post("/console/contacts/imports/<int:import_id>/cancel")
 @page("operator")
 def cancel(import_id: int) -> Response:
     """Stops it; what is stored stays, and can be undone."""
-    return _act(import_id, lambda: administration.cancel(actor().label, import_id), "stopping")
+    return _act(import_id, lambda: administration.cancel(attribution(), import_id), "stopping")
 
 
 @bp.post("/console/contacts/imports/<int:import_id>/undo")
 @page("operator")
 def undo(import_id: int) -> Response:
     """Takes it back."""
-    return _act(import_id, lambda: administration.undo(actor().label, import_id), "undoing")
+    return _act(import_id, lambda: administration.undo(attribution(), import_id), "undoing")
 
 
 @bp.get("/console/contacts/imports/<int:import_id>/issues")

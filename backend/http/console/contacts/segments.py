@@ -10,7 +10,7 @@ from backend.core.errors import AppError, Conflict, Invalid
 from backend.http.console.contacts import chosen
 from backend.http.console.contacts import forms as contact_forms
 from backend.http.console.kit import form_errors, forms, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import attribution, page
 from backend.http.schemas.segments import SegmentIn
 from backend.services.contacts import segments
 from backend.services.contacts.filters import ContactFilter
@@ -49,7 +49,7 @@ def create() -> Response:
     try:
         wanted = {name: value for name, value in asked.values.items() if name != "segment_id"}
         named = forms.checked(SegmentIn, {"name": given.get("name", ""), "filter": wanted})
-        segment = segments.create(actor().label, named.name, ContactFilter.of(named.filter.given()))
+        segment = segments.create(attribution(), named.name, ContactFilter.of(named.filter.given()))
     except (Invalid, Conflict) as error:
         return _form(given, error)
     return pages.redirect_with_toast(
@@ -64,7 +64,7 @@ def create() -> Response:
 def remove(segment_id: int) -> Response:
     """Removes a segment; its contacts stay."""
     name = segments.get(segment_id).name
-    segments.remove(actor().label, segment_id)
+    segments.remove(attribution(), segment_id)
     return pages.redirect_with_toast(url_for(".listing"), pages.t("console_contacts.said.segment_removed", name=name))
 
 

@@ -9,7 +9,7 @@ from flask import Response, request, url_for
 from backend.core.errors import AppError, Conflict, Invalid
 from backend.http.console.contacts import forms as contact_forms
 from backend.http.console.kit import form_errors, forms, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import attribution, page
 from backend.http.schemas.contact_fields import ContactFieldChange, ContactFieldIn
 from backend.http.schemas.contacts import ContactSettingsChange
 from backend.services.contacts import custom_fields
@@ -35,7 +35,7 @@ def change() -> Response:
     given |= forms.values("rules")
     try:
         wanted = forms.checked(ContactSettingsChange, given).model_dump(exclude_unset=True)
-        contact_settings.change(actor().label, wanted)
+        contact_settings.change(attribution(), wanted)
     except Invalid as error:
         return _page(error, typed, faults=form_errors.by_field(error, contact_forms.SETTINGS))
     return pages.redirect_with_toast(url_for(".show"), pages.t("console_contacts.said.settings"))
@@ -49,7 +49,7 @@ def create_field() -> Response:
     given.setdefault("name", given.get("key", ""))
     try:
         wanted = forms.checked(ContactFieldIn, given)
-        field = custom_fields.create(actor().label, wanted.key, wanted.name, wanted.type, wanted.choices)
+        field = custom_fields.create(attribution(), wanted.key, wanted.name, wanted.type, wanted.choices)
     except (Invalid, Conflict) as error:
         return _page(error, contact_forms.typed(), field_faults=form_errors.by_field(error, contact_forms.FIELD))
     return pages.redirect_with_toast(
@@ -75,7 +75,7 @@ def change_field(field_id: int) -> Response:
     given = _field("name") if known.type == "choice" else forms.values("name")
     try:
         wanted = forms.checked(ContactFieldChange, {"name": "", **given}).model_dump(exclude_unset=True)
-        field = custom_fields.change(actor().label, field_id, wanted)
+        field = custom_fields.change(attribution(), field_id, wanted)
     except Invalid as error:
         return _field_form(field_id, contact_forms.typed(), error)
     return pages.redirect_with_toast(url_for(".show"), pages.t("console_contacts.said.field_saved", name=field.name))
@@ -86,7 +86,7 @@ def change_field(field_id: int) -> Response:
 def remove_field(field_id: int) -> Response:
     """Removes a field with its values."""
     name = custom_fields.get(field_id).name
-    custom_fields.remove(actor().label, field_id)
+    custom_fields.remove(attribution(), field_id)
     return pages.redirect_with_toast(url_for(".show"), pages.t("console_contacts.said.field_removed", name=name))
 
 

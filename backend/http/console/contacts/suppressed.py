@@ -9,7 +9,7 @@ from flask import Response, request, url_for
 from backend.core.errors import AppError, Invalid
 from backend.http.console.contacts import forms as contact_forms
 from backend.http.console.kit import form_errors, forms, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import attribution, page
 from backend.http.schemas.contacts import Kind
 from backend.http.schemas.suppressions import Code, LiftIn, SuppressionIn
 from backend.services.contacts import suppressions
@@ -34,7 +34,7 @@ def create() -> Response:
     try:
         wanted = forms.checked(SuppressionIn, given)
         added = suppressions.suppress_value(
-            actor().label, wanted.kind or "", wanted.value or "", wanted.region, code=wanted.code
+            attribution(), wanted.kind or "", wanted.value or "", wanted.region, code=wanted.code
         )
     except Invalid as error:
         return _page(contact_forms.typed(), error)
@@ -58,7 +58,7 @@ def lift(suppression_id: int) -> Response:
         wanted = forms.checked(LiftIn, given)
     except Invalid as error:
         return _lift_form(suppression_id, given.get("reason", ""), error)
-    lifted = suppressions.lift(actor().label, suppression_id, wanted.reason)
+    lifted = suppressions.lift(attribution(), suppression_id, wanted.reason)
     return pages.redirect_with_toast(
         forms.return_url(url_for(".listing")), pages.t("console_contacts.said.lifted", count=lifted)
     )

@@ -7,7 +7,7 @@ from flask import Response, request, url_for
 from backend.core.errors import AppError, Conflict, Invalid
 from backend.http.console.contacts import forms as contact_forms
 from backend.http.console.kit import form_errors, forms, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import attribution, page
 from backend.http.schemas.tags import TagIn
 from backend.services.contacts import tags
 
@@ -27,7 +27,7 @@ def create() -> Response:
     """Adds a tag; the toast takes it back."""
     given = forms.values("name")
     try:
-        tag = tags.create(actor().label, forms.checked(TagIn, given).name)
+        tag = tags.create(attribution(), forms.checked(TagIn, given).name)
     except (Invalid, Conflict) as error:
         return _page(given, error)
     return pages.redirect_with_toast(
@@ -50,7 +50,7 @@ def change(tag_id: int) -> Response:
     """Renames a tag."""
     given = forms.values("name")
     try:
-        tag = tags.rename(actor().label, tag_id, forms.checked(TagIn, given).name)
+        tag = tags.rename(attribution(), tag_id, forms.checked(TagIn, given).name)
     except (Invalid, Conflict) as error:
         return _form(tag_id, given.get("name", ""), error)
     return pages.redirect_with_toast(url_for(".listing"), pages.t("console_contacts.said.tag_saved", name=tag.name))
@@ -61,7 +61,7 @@ def change(tag_id: int) -> Response:
 def remove(tag_id: int) -> Response:
     """Removes a tag from all contacts that have it."""
     name = tags.get(tag_id).name
-    tags.remove(actor().label, tag_id)
+    tags.remove(attribution(), tag_id)
     return pages.redirect_with_toast(url_for(".listing"), pages.t("console_contacts.said.tag_removed", name=name))
 
 

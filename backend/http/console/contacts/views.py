@@ -10,7 +10,7 @@ from backend.core.errors import AppError, Conflict, Invalid, NotFound, Unavailab
 from backend.http.console.contacts import chosen, shown
 from backend.http.console.contacts import forms as contact_forms
 from backend.http.console.kit import form_errors, forms, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import attribution, page
 from backend.http.schemas.contacts import ContactChange, ContactIn, PointIn
 from backend.models import ContactField
 from backend.services.auth import people
@@ -51,7 +51,7 @@ def listing() -> Response:
 @page()
 def download() -> Response:
     """The same contacts as CSV."""
-    file = export.write(actor().label, *chosen.of_address().wanted)
+    file = export.write(attribution(), *chosen.of_address().wanted)
     response = send_file(file, mimetype="text/csv", as_attachment=True, download_name="contacts.csv", etag=False)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return pages.protect(response)
@@ -71,7 +71,7 @@ def create() -> Response:
     try:
         given = contact_forms.given(custom_fields.by_key().values(), empty=False)
         wanted = forms.checked(ContactIn, given).model_dump(exclude_unset=True)
-        contact = records.create(actor().label, wanted, source="console")
+        contact = records.create(attribution(), wanted, source="console")
     except _EXPECTED as error:
         return _form(contact_forms.typed(), error=error)
     name = shown.name_of(serializers.describe_one(contact))
@@ -106,7 +106,7 @@ def change(contact_id: int) -> Response:
     try:
         given = contact_forms.given(custom_fields.by_key().values(), empty=True)
         wanted = forms.checked(ContactChange, given).model_dump(exclude_unset=True)
-        contact = records.change(actor().label, contact_id, wanted)
+        contact = records.change(attribution(), contact_id, wanted)
     except _EXPECTED as error:
         return _form(contact_forms.typed(), contact=known, error=error)
     name = shown.name_of(serializers.describe_one(contact))
@@ -120,7 +120,7 @@ def change(contact_id: int) -> Response:
 def erase(contact_id: int) -> Response:
     """Erases a person for good."""
     name = shown.name_of(serializers.describe_one(records.get(contact_id)))
-    records.erase(actor().label, contact_id)
+    records.erase(attribution(), contact_id)
     return pages.redirect_with_toast(url_for(".listing"), pages.t("console_contacts.said.erased", name=name))
 
 
@@ -133,7 +133,7 @@ def add_point(contact_id: int) -> Response:
     try:
         wanted = forms.checked(PointIn, given)
         point = points.add_one(
-            actor().label, contact, wanted.kind, wanted.value, label=wanted.label, primary="primary" in request.form
+            attribution(), contact, wanted.kind, wanted.value, label=wanted.label, primary="primary" in request.form
         )
     except _EXPECTED as error:
         return _refused(contact_id, error, "point_faults", form_errors.by_field(error, contact_forms.POINT), given)
@@ -148,7 +148,7 @@ def add_point(contact_id: int) -> Response:
 @page("operator")
 def remove_point(contact_id: int, point_id: int) -> Response:
     """Takes a point away."""
-    points.remove(actor().label, records.get(contact_id, lock=True), point_id)
+    points.remove(attribution(), records.get(contact_id, lock=True), point_id)
     return pages.redirect_with_toast(
         url_for(".show", contact_id=contact_id), pages.t("console_contacts.said.point_removed")
     )
@@ -162,7 +162,7 @@ def suppress(contact_id: int) -> Response:
     contact = records.get(contact_id)
     try:
         suppressions.suppress_contact(
-            actor().label,
+            attribution(),
             contact.id,
             code=code if code in ("opted_out", "complaint", "requested", "other") else "requested",
             source="console",

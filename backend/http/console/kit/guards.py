@@ -12,7 +12,7 @@ from flask import Response, current_app, g, redirect, request
 
 from backend.core.database import db, workspace_scope
 from backend.core.errors import Unauthorized
-from backend.http import bodies, guards, limits
+from backend.http import bodies, guards, limits, reruns
 from backend.http.console.kit import form_replay, pages, sessions
 from backend.http.guards import Guard, View
 from backend.services.auth.actor import Actor
@@ -37,14 +37,18 @@ def page(role: str = "viewer", *, owner: bool = False, max_body: int | None = No
         def guarded(*args: Any, **kwargs: Any) -> Response:
             if max_body is not None:
                 request.max_content_length = max_body
+            return reruns.run(lambda: attempt(args, kwargs))
+
+        def attempt(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:
             try:
                 try:
-                    actor = sessions.caller(sessions.present())
+                    actor = replace(sessions.caller(sessions.present()), via="console")
                 except Unauthorized:
                     db.session.rollback()
                     return _to_sign_in()
                 g.actor = actor
-                limits.count_call(actor)
+                if reruns.is_first():
+                    limits.count_call(actor)
                 if request.method not in ("GET", "HEAD"):
                     sessions.require_own_page(request, actor)
                 guards.check(guard, actor, request.method)
@@ -73,7 +77,7 @@ def actor() -> Actor:
 
 def attribution() -> Attribution:
     """Who has opened the page, for what keeps who did something; only inside a view under `@page`."""
-    return replace(guards.attribution(), via="console")
+    return guards.attribution()
 
 
 def commit_and_ask(ask: Callable[[], Answer]) -> Answer:

@@ -12,8 +12,9 @@ from backend.core.database import db
 from backend.core.errors import AppError, Conflict, Invalid, field_error
 from backend.models import Alert
 from backend.services.alerts import severities
-from backend.services.alerts.ingest import fast_count, grouping, keys
+from backend.services.alerts.ingest import fast_count, grouping
 from backend.services.alerts.ingest.reports import Group, Outcome, Report
+from backend.services.alerts.state import keys
 from backend.services.auth.attribution import SYSTEM, Attribution
 from backend.services.bots import resolution
 from backend.services.notifications import Attachment
@@ -167,7 +168,7 @@ def _faults(given: AlertInput, title: str, message: str) -> list[dict[str, Any]]
 def require_bot(workspace_id: int, bot_name: str, chat_ids: Sequence[str]) -> None:
     """Raises what the caller has to mend: a bot or chats that are not there. One that is switched off is stored for."""
     try:
-        resolution.resolve(workspace_id, bot_name=bot_name, chat_ids=chat_ids)
+        resolution.resolve(bot_name=bot_name, chat_ids=chat_ids)
     except Conflict:
         return
     except AppError as error:

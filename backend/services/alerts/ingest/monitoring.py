@@ -52,4 +52,4 @@ def _note_repair(workspace_id: int, alert_id: int, codes: Sequence[str], by: Att
     noted = select(AlertEvent.id).where(AlertEvent.alert_id == alert_id, AlertEvent.what == "repaired").limit(1)
     if db.session.scalar(noted) is None:
         history.note(workspace_id, alert_id, "repaired", by, code=", ".join(codes))
-        audit.record(by.label, "alert.repaired", f"alert:{alert_id}", codes=list(codes))
+        audit.record(by, "alert.repaired", f"alert:{alert_id}", codes=list(codes))

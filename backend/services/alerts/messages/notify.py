@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from backend.core import clock
 from backend.models import Message
-from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import attachments, failures, publish, targets
+from backend.services.alerts.state.locked_alert import LockedAlert
 
 
 def notify(case: LockedAlert, note: str | None = None) -> list[Message]:

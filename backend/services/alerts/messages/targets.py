@@ -77,7 +77,7 @@ def of_alert(alert: Alert, chat_ids: Sequence[str], locale: str) -> Audience:
 def _of_bot(workspace_id: int, bot_name: str, chat_ids: Sequence[str], locale: str, role: str) -> Audience:
     """The chats that the bot's name stands for."""
     try:
-        target = resolution.resolve(workspace_id, bot_name=bot_name, chat_ids=chat_ids)
+        target = resolution.resolve(bot_name=bot_name, chat_ids=chat_ids)
     except AppError as error:
         return Audience([], code=error.code)
     return Audience(list(_chats(target, workspace_id, locale, role)), level=target.level)
@@ -145,5 +145,5 @@ def admins(taken: Iterable[int]) -> list[Destination]:
 
 def _chats(target: Target, workspace_id: int, locale: str, role: str) -> Iterable[Destination]:
     for chat_id in target.chat_ids:
-        conversation = sending.conversation_of(target.sender, chat_id, workspace_id=workspace_id)
+        conversation = sending.conversation_of(target.sender, chat_id)
         yield Destination(conversation, role, locale, thread_id=target.thread_id)

@@ -14,19 +14,18 @@ from backend.core.errors import NotFound
 from backend.models import Alert, AlertItem, AlertPolicy, AlertSilence
 from backend.services.alerts import history, severities
 from backend.services.alerts import labels as labeling
-from backend.services.alerts.ingest import keys
-from backend.services.alerts.lifecycle import timing
-from backend.services.alerts.lifecycle.timing import Facts, Rules, State
-from backend.services.alerts.messages import reach
-from backend.services.alerts.messages.reach import NOWHERE, Reach
-from backend.services.alerts.messages.texts import ItemView, View
 from backend.services.alerts.rules import faults, matchers, policies
+from backend.services.alerts.rules.item_labels import seen_labels
 from backend.services.alerts.rules.matchers import Silence, VisibleLabels
+from backend.services.alerts.rules.policy_rules import Rules
+from backend.services.alerts.state import keys, reach, timing
+from backend.services.alerts.state.reach import NOWHERE, Reach
+from backend.services.alerts.state.timing import Facts, State
+from backend.services.alerts.state.view import ItemView, View
 from backend.services.auth.attribution import SYSTEM, Attribution
 
-_LOCKS: Final = 0x414C5254
+GROUP_LOCKS: Final = 0x414C5254
 """The class of this feature's advisory locks."""
-_GROUP_DIGITS: Final = 24
 _MONITORING: Final = ("alertmanager", "grafana")
 """Sources that group by themselves."""
 _MAX_LINKS: Final = 8
@@ -192,7 +191,7 @@ class LockedAlert:
 def lock_group(group_key: bytes) -> None:
     """Keeps others from opening or closing alerts of this group until the transaction ends. Before any row's lock."""
     number = int.from_bytes(group_key[:4], "big", signed=True)
-    db.session.execute(select(func.pg_advisory_xact_lock(_LOCKS, number)))
+    db.session.execute(select(func.pg_advisory_xact_lock(GROUP_LOCKS, number)))
 
 
 def by_id(alert_id: int) -> LockedAlert:
@@ -236,13 +235,6 @@ def count_silenced(silence_id: int) -> None:
     ).one_or_none()
     if row is not None:
         row.hushed += 1
-
-
-def seen_labels(item: AlertItem, bot_name: str, group_key: bytes) -> VisibleLabels:
-    """The complete labels of an item, as everything that matches labels sees them."""
-    return matchers.visible(
-        item.labels, severity=item.severity, title=item.title, bot_name=bot_name, group=group_key.hex()[:_GROUP_DIGITS]
-    )
 
 
 def _item_view(item: AlertItem) -> ItemView:

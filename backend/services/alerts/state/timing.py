@@ -6,26 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from backend.services.alerts.rules.policy_rules import Rules
+
 State = Literal["firing", "acknowledged", "snoozed", "resolved"]
 What = Literal["notify", "repeat", "escalate", "wake", "unsilence", "unacknowledge", "resolve", "edit"]
 
 EDIT_SECONDS: Final = 3.0
 """Between two edits of one alert, for each part of its messages: an edit of many parts takes the chat long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """A policy as the decisions see it. Durations are seconds; None means never."""
-
-    group_by: tuple[str, ...] = ()
-    group_wait: int = 0
-    group_interval: int = 300
-    repeat_interval: int | None = None
-    acknowledged_for: int | None = 86_400
-    quiet_after: int | None = 86_400
-    escalate_after: int | None = None
-    quiet_recoveries: bool = True
-    resolve_reply: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ failed, are passed over, and the silence says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import or_, select
@@ -20,10 +20,11 @@ from backend.core.errors import NotFound
 from backend.core.logging import get_logger
 from backend.core.work import Turn, Waiting, Work, register
 from backend.models import Alert, AlertItem, AlertSilence
-from backend.services.alerts.lifecycle import locked_alert
 from backend.services.alerts.messages import notify, publish
 from backend.services.alerts.rules import faults, matchers
+from backend.services.alerts.rules.item_labels import ITEM_COLUMNS, labels_of
 from backend.services.alerts.rules.matchers import Matcher, Meter, Rule
+from backend.services.alerts.state import locked_alert
 
 log = get_logger(__name__)
 SLICE: Final = 50
@@ -31,17 +32,6 @@ SLICE: Final = 50
 MAX_TRIES: Final = 5
 BACKOFF: Final = Backoff(2.0, 60.0)
 PASSED_OVER: Final = "alerts_passed_over"
-ITEM_COLUMNS: Final = (
-    AlertItem.id,
-    AlertItem.alert_id,
-    AlertItem.silence_id,
-    AlertItem.labels,
-    AlertItem.severity,
-    AlertItem.title,
-    Alert.bot_name,
-    Alert.group_key,
-)
-"""What matching needs of an item, without its texts."""
 _MAX_ITEMS: Final = 5_000
 
 
@@ -188,11 +178,6 @@ def _store(silence_id: int, version: Any, **values: Any) -> None:
         for name, value in values.items():
             setattr(row, name, value)
     db.session.commit()
-
-
-def labels_of(row: Any) -> Mapping[str, str]:
-    """What matchers see of an item, given as `ITEM_COLUMNS`."""
-    return locked_alert.seen_labels(row, row.bot_name, row.group_key)
 
 
 def _unapplied() -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from backend.services.alerts.lifecycle.timing import State
+from backend.services.alerts.state.timing import State
 
 Action = Literal["ack", "unack", "snooze", "wake", "resolve", "reopen"]
 ACTIONS: Final[tuple[Action, ...]] = ("ack", "unack", "snooze", "wake", "resolve", "reopen")

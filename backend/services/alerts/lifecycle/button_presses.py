@@ -15,9 +15,10 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError
 from backend.models import AlertMessage, Conversation, Identity, Sender, User
 from backend.services import conversations, delivery
-from backend.services.alerts.lifecycle import actions, states
-from backend.services.alerts.lifecycle.states import Action
+from backend.services.alerts.lifecycle import actions
 from backend.services.alerts.messages.texts import PREFIX, moment
+from backend.services.alerts.state import states
+from backend.services.alerts.state.states import Action
 from backend.services.auth.actor import OPERATOR, reaches
 from backend.services.auth.attribution import Attribution
 
