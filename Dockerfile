@@ -7,7 +7,7 @@ ENV PYTHONUNBUFFERED=1 \
 WORKDIR /app
 
 COPY requirements.txt ./
-RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir --only-binary :all: -r requirements.txt
+RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir --only-binary :all: --no-binary pyaes -r requirements.txt
 
 COPY . .
 RUN useradd --system --home-dir /app switchboard && mkdir -p /app/var/media && chown -R switchboard /app/var

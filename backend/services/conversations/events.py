@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from backend.core.events import Event
 
@@ -14,3 +14,56 @@ class ChatRekeyed(Event):
     sender_id: int
     old_chat_id: str
     new_chat_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContactWrote(Event):
+    """The other side of a private conversation wrote. `is_automatic`: an away message or a greeting, no person."""
+
+    conversation_id: int
+    identity_id: int | None
+    message_id: int
+    text: str = field(repr=False)
+    is_automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContactReacted(Event):
+    """The other side reacted to a message; `message_id` is None for one that is not known here."""
+
+    conversation_id: int
+    identity_id: int | None
+    message_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContactCalled(Event):
+    """The other side called."""
+
+    conversation_id: int
+    identity_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorWrote(Event):
+    """A message went out in a sender's name that was not sent from here: by a person in the provider's own
+    application."""
+
+    conversation_id: int
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesDeleted(Event):
+    """Messages of a conversation were taken back at the provider, by either side."""
+
+    conversation_id: int
+    message_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadUpTo(Event):
+    """The other side has read a conversation up to and with the provider's id of a message."""
+
+    conversation_id: int
+    external_id: str

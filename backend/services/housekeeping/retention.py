@@ -132,6 +132,17 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         " (SELECT sender_id, recipient_id FROM unknown_recipients WHERE last_at < :before LIMIT :most)",
     ),
     (
+        "signals of accounts",
+        timedelta(days=90),
+        "DELETE FROM account_signals WHERE id IN (SELECT id FROM account_signals WHERE at < :before LIMIT :most)",
+    ),
+    (
+        # Long after the code that the person was sent has become worthless.
+        "logins of accounts",
+        timedelta(hours=24),
+        "DELETE FROM account_logins WHERE id IN (SELECT id FROM account_logins WHERE expires_at < :before LIMIT :most)",
+    ),
+    (
         "ended sign-ins",
         timedelta(days=30),
         "DELETE FROM sign_ins WHERE id IN (SELECT id FROM sign_ins WHERE expires_at < :before LIMIT :most)",

@@ -4,6 +4,7 @@ Events of one conversation are processed in order, conversations independently. 
 before it is processed, so that one that kills its worker is parked, and parks nobody else.
 """
 
+from backend.services.intake import account_events as account_events
 from backend.services.intake import telegram as telegram
 from backend.services.intake import waiting_items as waiting_items
 from backend.services.intake.batcher import Acceptor, PendingUpdate, accept, acceptor

@@ -10,10 +10,11 @@ from backend.channels.inbound import (
     ReceiptReceived,
     WatermarkReceived,
 )
-from backend.core import clock
+from backend.core import clock, events
 from backend.core.database import db, workspace_scope
 from backend.models import Conversation, Sender
 from backend.services import conversations, receipts
+from backend.services.conversations.events import ContactWrote
 from backend.services.intake.activity import note_activity
 
 
@@ -46,7 +47,10 @@ def _record(sender: Sender, event: MessageReceived) -> None:
     conversation = conversations.find_or_create(
         sender, event.chat, workspace_id=sender.workspace_id, person=event.sender
     )
-    conversations.record_inbound(conversation, event, identity_id=conversation.identity_id)
+    known = conversations.message_at(conversation, event.message_id) is not None
+    message = conversations.record_inbound(conversation, event, identity_id=conversation.identity_id)
+    if not known and event.chat.is_private:
+        events.publish(ContactWrote(conversation.id, conversation.identity_id, message.id, event.text, event.automatic))
 
 
 def _note_deletion(sender: Sender, event: MessageDeleted) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from backend.channels.inbound import EchoReceived, ReceiptReceived
+from backend.core import events
 from backend.core.database import workspace_scope
 from backend.models import Conversation, Message, Sender
 from backend.services import conversations
+from backend.services.conversations.events import OperatorWrote
 from backend.services.conversations.history import message_at, record_outbound
 from backend.services.receipts import matching
 from backend.services.receipts.status import apply_receipt
@@ -48,4 +50,6 @@ def record_reply(sender: Sender, event: EchoReceived, chats: list[Conversation])
     else:
         return None
     with workspace_scope(conversation.workspace_id):
-        return record_outbound(conversation, event.message, kind=KIND, application_id=event.application_id)
+        message = record_outbound(conversation, event.message, kind=KIND, application_id=event.application_id)
+    events.publish(OperatorWrote(conversation.id, message.id))
+    return message
