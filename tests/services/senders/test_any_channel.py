@@ -25,7 +25,7 @@ from backend.services.senders import provider, questions
 from tests.channels.example_channel.client import ExampleClient
 from tests.channels.example_channel.provider import ExampleProvider
 from tests.channels.scripted_server import Connection, Received, answer, scripted_server
-from tests.support import example_provider, factories
+from tests.support import accounts, example_provider, factories
 from tests.support.bot_api import BotApi, Refusal, bot_api
 from tests.support.talking import commit
 
@@ -283,6 +283,15 @@ def test_an_address_that_the_provider_cannot_reach_is_refused_before_it_is_asked
         with pytest.raises(Invalid, match="https addresses only") as caught:
             senders.register_webhook(made, base_url="http://here.example")
         assert (caught.value.code, server.received) == ("webhook_address_refused", [])
+
+
+def test_a_channel_that_nobody_calls_has_no_webhook_to_register(app: Flask, home: Workspace, within: None) -> None:
+    account = accounts.account(home)
+    sender = senders.get("telegram_user", account.sender_id)
+    with pytest.raises(Rejected, match=NOT_SUPPORTED):
+        senders.register_webhook(sender, base_url=BASE_URL)
+    with pytest.raises(Rejected, match=NOT_SUPPORTED):
+        senders.webhook_status(sender)
 
 
 def test_without_a_secret_a_channel_whose_provider_chooses_it_registers_nothing(
