@@ -52,6 +52,10 @@ class Platform(ABC):
         """The addresses that were registered, in order."""
 
     @abstractmethod
+    def told_token(self) -> str:
+        """The token of a handshake that the last registration named; empty where the provider has none."""
+
+    @abstractmethod
     def unregistered(self) -> int:
         """How often deliveries were ended."""
 
@@ -80,6 +84,9 @@ class Telegram(Platform):
 
     def registered(self) -> list[str]:
         return [params["url"] for params in self._api.called("setWebhook")]
+
+    def told_token(self) -> str:
+        return str(self._api.called("setWebhook")[-1].get("verify_token", ""))
 
     def unregistered(self) -> int:
         return len(self._api.called("deleteWebhook"))
@@ -119,8 +126,14 @@ class Example(Platform):
         self._refuses = True
 
     def registered(self) -> list[str]:
+        return [given["url"] for given in self._registrations()]
+
+    def told_token(self) -> str:
+        return str(self._registrations()[-1]["verify_token"])
+
+    def _registrations(self) -> list[dict[str, Any]]:
         posts = [request for request in self.received if (request.method, request.path) == ("POST", "/webhook")]
-        return [request.json["url"] for request in posts]
+        return [request.json for request in posts]
 
     def unregistered(self) -> int:
         return sum(request.method == "DELETE" for request in self.received)
@@ -183,6 +196,7 @@ def test_it_is_added_asked_about_registered_listed_and_removed(
     assert [member.person.name for member in senders.members_of(made, "-1001")] == ["Ada"]
     assert senders.is_chat_admin(made, "-1001", "5") is True
     assert senders.is_chat_admin(made, "-1001", "6") is False
+    assert platform.told_token() == platform.settings.get("verify_token", "")
     senders.unregister_webhook(made, drop_pending=True)
     assert platform.unregistered() == 1
 
