@@ -15,6 +15,7 @@ from backend.core.logging import get_logger
 from backend.models import Sender, SenderLease
 from backend.services import job_history, mail
 from backend.services.auth import audit
+from backend.services.auth.attribution import SYSTEM
 
 log = get_logger(__name__)
 
@@ -45,7 +46,7 @@ def disable(sender: Sender, code: str) -> None:
     now = clock.now()
     sender.is_active, sender.disabled_code, sender.disabled_at = False, code, now
     subject = f"sender:{sender.id}"
-    audit.record("system", "sender.disabled", subject, sender.workspace_id, code=code, name=sender.name)
+    audit.record(SYSTEM, "sender.disabled", subject, sender.workspace_id, code=code, name=sender.name)
     if code != NOT_CONFIGURED:
         job_history.record_failure(
             "sender_disabled",
@@ -68,5 +69,5 @@ def enable(sender: Sender, why: str) -> None:
         return
     code, sender.disabled_code, sender.disabled_at = sender.disabled_code, None, None
     sender.is_active = True
-    audit.record("system", "sender.enabled", f"sender:{sender.id}", sender.workspace_id, was=code, why=why)
+    audit.record(SYSTEM, "sender.enabled", f"sender:{sender.id}", sender.workspace_id, was=code, why=why)
     db.session.flush()
