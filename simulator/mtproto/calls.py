@@ -219,8 +219,8 @@ class Calls:
 
 
 def _random_id(request: Any) -> int | None:
-    found = getattr(request, "random_id", None)
-    return found if isinstance(found, int) else None
+    random_id = getattr(request, "random_id", None)
+    return random_id if isinstance(random_id, int) else None
 
 
 def _is_in_work(call: Call) -> bool:
