@@ -77,6 +77,9 @@ class Server:
             await asyncio.sleep(0.01)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.settings.accepts_connections:
+            writer.close()
+            return
         self._last_connection += 1
         connection = Connection(self, PacketStream(reader, writer), self._last_connection)
         self.connections[connection.number] = connection
@@ -118,9 +121,11 @@ class Server:
         """The connections that a key is used on."""
         return [connection for connection in self.connections.values() if connection.key_id == key.id]
 
-    def cut(self, account: Account) -> int:
-        """Close the account's connections; how many there were."""
-        connections = [each for key in self.directory.keys_of(account) for each in self.connections_of(key)]
+    def cut(self, account: Account | None = None) -> int:
+        """Close the account's connections, or all; how many there were."""
+        connections = list(self.connections.values())
+        if account is not None:
+            connections = [each for key in self.directory.keys_of(account) for each in self.connections_of(key)]
         for connection in connections:
             connection.cut()
         return len(connections)
