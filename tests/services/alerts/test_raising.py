@@ -243,9 +243,10 @@ def test_a_repetition_is_only_counted_while_its_labels_are_the_same(room, sent, 
 
 def test_a_repetition_locks_its_group_before_its_alert(room, sent):
     """Whoever finds that counting is not enough locks the group next: the other way round two of them deadlock."""
+    from backend.services.alerts.lifecycle.locked_alert import GROUP_LOCKS, lock_group
+
     from backend.services.alerts.ingest import fast_count, keys
     from backend.services.alerts.ingest.reports import Report
-    from backend.services.alerts.lifecycle.locked_alert import GROUP_LOCKS, lock_group
 
     def locked() -> list[int]:
         with system_scope("a test reads locks"):

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from backend.core import clock, config
 from backend.core.database import UtcDateTime, db, system_scope
 from backend.services.alerts.ingest.reports import Outcome, Report
-from backend.services.alerts.lifecycle.locked_alert import GROUP_LOCKS
+from backend.services.alerts.state.locked_alert import GROUP_LOCKS
 
 _COUNT: Final = text(
     """
