@@ -131,6 +131,8 @@ class Calls:
         await asyncio.sleep(fault.seconds)
         if random_id is not None and account is not None:
             account.in_work.discard(random_id)
+        if account is not None and self.server.directory.accounts.get(account.id) is not account:
+            return  # the world was emptied meanwhile
         self._finish(connection, session, number, call, fault)
 
     def _finish(
@@ -176,9 +178,15 @@ class Calls:
             raise Refusal(420, "FROZEN_METHOD_INVALID")
         try:
             return method(call, call.request)
+        except Refusal:
+            raise
         except ControlError as error:
             log.warning("%s: %s", call.method, error.message)
             raise Refusal(400, "PEER_ID_INVALID") from None
+        except Exception:
+            # Closing the connection would have the client send the same again without end.
+            log.exception("%s failed by a defect", call.method)
+            raise Refusal(500, "SIMULATOR_DEFECT") from None
 
     def _log(
         self,

@@ -51,7 +51,7 @@ def bot(of: Workspace, **values: Any) -> Sender:
 
 def default_bot(caller: User) -> Sender:
     """The environment's bot, whose name is known."""
-    made = senders.ensure_environment_bot()
+    made = senders.ensure_environment_sender("telegram_bot")
     assert made is not None, "the tests' environment names a bot"
     made.username = made.username or "example_default_bot"
     with system_scope("a test's objects"):
@@ -131,7 +131,7 @@ def alert(caller: User, state: str = "firing") -> int:
     by = alerts.Attribution("api", "user:1")
     with workspace_scope(caller.workspace_id):
         wish = alerts.AlertInput(title=f"Disk full {clock.unix()}", labels={"service": "db"})
-        raised = alerts.raise_input(caller.workspace_id, wish, by).alert_id
+        raised = alerts.raise_input(wish, by).alert_id
         assert raised is not None
         if state == "resolved":
             actions.apply(raised, "resolve", by)

@@ -29,7 +29,7 @@ from backend.services import intake, senders
 with system_scope("a test"):
     db.session.add(Workspace(name="Example", created_at=clock.now()))
     db.session.commit()
-    sender = senders.ensure_environment_bot()
+    sender = senders.ensure_environment_sender("telegram_bot")
     sender.workspace_id = db.session.query(Workspace.id).scalar()
     db.session.commit()
     for number in range({UPDATES}):

@@ -39,7 +39,7 @@ def plan(installation: Installation, chat: str, names: tuple[str, ...], address:
         with system_scope("test"):
             home = Workspace(name="Example", created_at=clock.now())
             db.session.add(home)
-            senders.ensure_environment_bot()
+            senders.ensure_environment_sender("telegram_bot")
             db.session.commit()
         with workspace_scope(home.id):
             for name, moment in json.loads('''{json.dumps(given)}''').items():

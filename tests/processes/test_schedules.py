@@ -91,7 +91,7 @@ def plan(installation: Installation, chats: dict[str, str], plans: dict[str, dic
         with system_scope("test"):
             home = Workspace(name="Example", created_at=clock.now())
             db.session.add(home)
-            senders.ensure_environment_bot()
+            senders.ensure_environment_sender("telegram_bot")
             db.session.commit()
         with workspace_scope(home.id):
             for fields in json.loads('''{given}''').values():

@@ -7,7 +7,7 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from backend.core.errors import Forbidden
-from backend.http import guards
+from backend.http import guards, languages
 from backend.http.guards import access
 from backend.http.schemas.base import reader_of
 from backend.http.schemas.events import EventAccepted, EventIn, EventOut, EventQuery, Events
@@ -73,7 +73,8 @@ def show(event_id: int) -> dict[str, Any]:
 
 
 def _accepted(event: NotificationEvent) -> dict[str, Any]:
-    return {"event_id": event.id} | _read_decision(event)
+    words = notifications.explain(event.reason, languages.wanted()) if event.reason else None
+    return {"event_id": event.id} | _read_decision(event) | {"reason_text": words}
 
 
 def _shown(event: NotificationEvent) -> dict[str, Any]:

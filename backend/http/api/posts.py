@@ -26,7 +26,7 @@ from backend.services.posts import Place
 
 bp = APIBlueprint("posts", __name__, url_prefix="/api/posts", tag="Posts")
 
-_read = reader_of(*(name for name in PostOut.model_fields if name != "next_attempt_at"))
+_read = reader_of(*(name for name in PostOut.model_fields if name not in ("next_attempt_at", "target")))
 _RESULT = ("external_id", "post_url", "error")
 
 
@@ -69,8 +69,8 @@ def create(json_data: PostIn) -> dict[str, Any]:
 @bp.output(PostDetail)
 def show(post_id: int) -> dict[str, Any]:
     """Show a post and every try"""
-    post = posts.get(post_id)
-    return _shown(post) | {"tries": posts.attempts_of(post)}
+    post, attempts = posts.get_with_attempts(post_id)
+    return _shown(post) | {"tries": attempts}
 
 
 @bp.patch("/<int:post_id>")
@@ -138,4 +138,7 @@ def resolve(post_id: int, json_data: ResolveIn) -> dict[str, Any]:
 
 
 def _shown(post: Post) -> dict[str, Any]:
-    return _read(post) | {"next_attempt_at": posts.next_attempt_at(post)}
+    shown = _read(post)
+    shown["target"] = post.target
+    shown["next_attempt_at"] = posts.next_attempt_at(post)
+    return shown

@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from backend.channels import registry
-from backend.channels.base import Content
 from backend.core import clock, i18n
 from backend.models import Conversation
 
@@ -43,8 +42,8 @@ class Rule:
     """An SQL expression: when a rule that holds will let go, where somebody knows."""
     is_noted: bool = False
     """Whether the sweep writes the rule's name on the rows as their reason: not for what lasts seconds."""
-    known: Callable[[Conversation, Content], str | None] | None = None
-    """What a loaded conversation says by itself of this content, before anything is stored for it."""
+    known: Callable[[Conversation, bool], str | None] | None = None
+    """What a loaded conversation says by itself of a message, a provider's template or not, before it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +71,14 @@ BLOCKED: Final = Rule(
     "conversation",
     "c.blocked_code",
     ends=True,
-    known=lambda conversation, content: conversation.blocked_code,
+    known=lambda conversation, is_template: conversation.blocked_code,
 )
 WINDOW_CLOSED: Final = "window_closed"
 
 
-def _window_closed(conversation: Conversation, content: Content) -> str | None:
+def _window_closed(conversation: Conversation, is_template: bool) -> str | None:
     spec = registry.spec(conversation.channel)
-    if spec.reply_window is None or (spec.capabilities.templates and content.template is not None):
+    if spec.reply_window is None or (spec.capabilities.templates and is_template):
         return None
     opened_at = conversation.last_inbound_at
     is_open = opened_at is not None and clock.now() < opened_at + spec.reply_window.after_message
@@ -123,13 +122,16 @@ def _with_windows(listed: tuple[Rule, ...], windows: tuple[tuple[str, int, bool]
         for name, seconds, has_templates in windows
     )
     code = f"CASE WHEN d.operation = 'send' AND CASE c.channel {cases} ELSE false END THEN '{WINDOW_CLOSED}' END"
-    made = (replace(rule, code=code if windows else "") if rule is REPLY_WINDOW else rule for rule in listed)
-    return tuple(rule for rule in made if rule.code)
+    complete = (replace(rule, code=code if windows else "") if rule is REPLY_WINDOW else rule for rule in listed)
+    return tuple(rule for rule in complete if rule.code)
 
 
-def refusal(conversation: Conversation, content: Content) -> str | None:
-    """The code of the rule that forbids to send this to the conversation, as far as its row tells."""
-    answers = (rule.known(conversation, content) for rule in RULES if rule.known is not None)
+def refusal(conversation: Conversation, *, is_template: bool = False) -> str | None:
+    """The code of the rule that forbids to send to the conversation, as far as its row tells.
+
+    `is_template`: what is to be said is a text that the provider keeps.
+    """
+    answers = (rule.known(conversation, is_template) for rule in RULES if rule.known is not None)
     return next((code for code in answers if code), None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Final
 from urllib.parse import urlsplit
 
 from backend.channels import registry, transport
@@ -25,6 +25,8 @@ from backend.services.dispatch.retry_policy import BACKOFF, Decision, Next, deci
 log = get_logger(__name__)
 _MAX_SURPRISES = 5
 _NO_DEADLINE = float("inf")
+_CAPABILITY_OF: Final = {"edit": "edit", "edit_buttons": "edit", "delete": "delete", "chat_action": "typing"}
+"""What a channel must be able to do for an operation; the others every channel does."""
 _LOOKS_FIRST = frozenset({"campaign"})
 """Kinds of messages before which whatever is new in the chat is fetched: it may end the reason for writing."""
 
@@ -74,6 +76,7 @@ def _outcome_of(session: SenderSession, claimed: Claimed, open_file: Callable[[s
         return Outcome(claimed, decision=Decision(Next.AGAIN, "sender_resting", "retry", seconds=pause))
     operation = None
     try:
+        _require_capability(session.channel_name, claimed.operation)
         operation = operation_of(claimed, open_file)
         failpoints.hit("delivery.before_write")
         deadline = session.lease.deadline if FENCING else _NO_DEADLINE
@@ -101,6 +104,13 @@ def _outcome_of(session: SenderSession, claimed: Claimed, open_file: Callable[[s
         return Outcome(claimed, decision=_defect(claimed))
     session.pace.answered()
     return Outcome(claimed, receipt=receipt)
+
+
+def _require_capability(channel: str, operation: str) -> None:
+    """Raises Rejected for what the channel's spec does not offer, so that nothing is asked of the provider."""
+    needed = _CAPABILITY_OF.get(operation)
+    if needed is not None and not getattr(registry.spec(channel).capabilities, needed):
+        raise Rejected(f"{operation}_unsupported")
 
 
 def _milder(channel: Channel, operation: Operation | None, error: ChannelError) -> Form | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from backend.services import linking, notifications, senders
+from backend.services import linking, notifications
 from backend.services.auth.attribution import HOST_APPLICATION
 from backend.services.host_api.transactions import of_person
 
@@ -83,7 +83,7 @@ class TelegramService:
     def link_status(self, user_id: int) -> LinkStatus:
         """How the person is linked; `reason` is `blocked`, `paused` or None."""
         with of_person(user_id) as user:
-            bot = senders.default_bot()
+            bot = linking.default_bot()
             link = linking.link_of(user.id, bot.id) if bot else None
             if link is None:
                 return LinkStatus(linked=False)

@@ -104,7 +104,7 @@ def get_messages(call: Call, request: Any) -> Any:
         number = getattr(wanted, "id", 0)
         message = call.me.messages.get(number)
         if message is None:
-            found.append(types.MessageEmpty(number))
+            found.append(types.MessageEmpty(number, None))
         else:
             found.append(views.message(call.directory, call.me, message))
             peers.add(message.peer)

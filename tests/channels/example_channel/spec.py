@@ -12,6 +12,7 @@ from backend.channels.spec import ChannelSpec, EnvironmentSender, Webhook, Webho
 from backend.core.config import Settings
 from tests.channels.example_channel import webhook
 from tests.channels.example_channel.client import TEXT_CHARACTERS, ExampleClient
+from tests.channels.example_channel.provider import provider
 
 SIGNATURE: Final = "X-Example-Signature"
 ENVIRONMENT: Final = EnvironmentSender(
@@ -51,4 +52,5 @@ SPEC: Final = ChannelSpec(
         handshake=verification.challenge,
     ),
     environment=_environment,
+    provider=provider,
 )

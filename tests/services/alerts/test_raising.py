@@ -238,15 +238,15 @@ def test_a_repetition_is_only_counted_while_its_labels_are_the_same(room, sent, 
     sent(room.messages()[0])
     room.raise_("Disk full", throttle_key="disk", labels={"host": "db-1", "mount": "/var", "name": "값 \"'"})
     again = Report(keys.given("alerts", "disk"), "warning", "Disk full", "", labels)
-    assert (fast_count.count(room.home.id, again) is not None) == counted
+    assert (fast_count.count(again) is not None) == counted
 
 
 def test_a_repetition_locks_its_group_before_its_alert(room, sent):
     """Whoever finds that counting is not enough locks the group next: the other way round two of them deadlock."""
-    from backend.services.alerts.lifecycle.locked_alert import GROUP_LOCKS, lock_group
-
-    from backend.services.alerts.ingest import fast_count, keys
+    from backend.services.alerts.ingest import fast_count
     from backend.services.alerts.ingest.reports import Report
+    from backend.services.alerts.state import keys
+    from backend.services.alerts.state.locked_alert import GROUP_LOCKS, lock_group
 
     def locked() -> list[int]:
         with system_scope("a test reads locks"):
@@ -261,7 +261,7 @@ def test_a_repetition_locks_its_group_before_its_alert(room, sent):
     room.raise_("Disk full", throttle_key="disk")
     db.session.commit()
     assert locked() == []
-    assert fast_count.count(room.home.id, Report(keys.given("alerts", "disk"), "warning", "Disk full")) is not None
+    assert fast_count.count(Report(keys.given("alerts", "disk"), "warning", "Disk full")) is not None
     by_count = locked()
     db.session.rollback()
     lock_group(room.alert().group_key)

@@ -13,7 +13,7 @@ from tests.support.talking import Bot
 
 
 def default_bot() -> Sender:
-    made = senders.ensure_environment_bot()
+    made = senders.ensure_environment_sender("telegram_bot")
     assert made is not None
     made.username = "example_bot"
     db.session.commit()

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from backend.channels.base import Content
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import LiveEvent, User
-from backend.services import delivery, linking, live, senders
+from backend.services import delivery, linking, live
 from backend.services.live import table_watch
 from backend.services.notifications import failures, reporting
 from backend.services.senders import state
@@ -64,7 +64,7 @@ def test_a_message_is_noted_when_it_is_made_and_whenever_its_state_changes(perso
 
 
 def test_an_event_and_its_message_are_noted_together(person):
-    bot = senders.default_bot()
+    bot = linking.default_bot()
     assert bot is not None
     factories.link(person, bot)
     quiet()

@@ -16,7 +16,7 @@ def test_disabling_somebody_ends_what_waits_and_what_would_come(app):
     home = factories.workspace()
     admin = factories.user(home)
     leaver = factories.user(home, role="operator")
-    bot = senders.ensure_environment_bot()
+    bot = senders.ensure_environment_sender("telegram_bot")
     assert bot is not None
     factories.link(leaver, bot)
     db.session.commit()

@@ -187,7 +187,7 @@ def _shown(alert_id: int) -> dict[str, Any]:
 def _bot_address(name: str) -> str:
     """The page of the bot that this name means, or the page that says why it means none."""
     try:
-        bot_id = resolution.explain_name(actor().workspace_id, name).bot_id
+        bot_id = resolution.explain_name(name).bot_id
     except AppError:
         bot_id = None
     if bot_id is None:

@@ -22,17 +22,21 @@ SIGN_IN = "/console/sign-in"
 Answer = TypeVar("Answer")
 
 
-def page(role: str = "viewer", *, owner: bool = False) -> Callable[[View], View]:
+def page(role: str = "viewer", *, owner: bool = False, max_body: int | None = None) -> Callable[[View], View]:
     """Marks a view that somebody signed in may open: the least `role`, or the instance's owner only.
+
+    `max_body`: the largest body in bytes, where it differs from the application's bound.
 
     Runs it in their workspace and in one transaction, committed when it has returned, rolled back where its
     answer is a refusal. A write has to come from one of our pages. Who is not signed in is led there, and back.
     """
-    guard = Guard(role=role, owner=owner, console=True)
+    guard = Guard(role=role, owner=owner, console=True, max_body=max_body)
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Response:
+            if max_body is not None:
+                request.max_content_length = max_body
             return reruns.run(lambda: attempt(args, kwargs))
 
         def attempt(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:

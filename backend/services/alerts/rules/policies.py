@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import func, select
 
 from backend.core import clock
-from backend.core.database import current_workspace_id, db
+from backend.core.database import db
 from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.models import AlertPolicy, User
 from backend.services import caps
@@ -178,10 +178,8 @@ def _check(wanted: Mapping[str, Any], own_id: int | None = None) -> None:
         if db.session.get(User, user_id) is None:
             raise NotFound("person_not_found", "There is no such person here.")
     if wanted["escalate_bot_name"] or wanted["escalate_chat_ids"]:
-        workspace_id = current_workspace_id()
-        assert workspace_id is not None, "policies belong to a workspace"
         name = wanted["escalate_bot_name"] or "alerts"
-        resolution.resolve(workspace_id, bot_name=name, chat_ids=wanted["escalate_chat_ids"])
+        resolution.resolve(bot_name=name, chat_ids=wanted["escalate_chat_ids"])
     taken = db.session.scalars(select(AlertPolicy.id).where(AlertPolicy.name == wanted["name"])).one_or_none()
     if taken not in (None, own_id):
         raise Conflict("policy_exists", "The workspace has a policy of that name.")
