@@ -35,6 +35,13 @@ def arguments(given: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--webhook-speed", type=float, default=1.0, help="divides the waits between webhook retries")
     parser.add_argument("--strict-webhooks", action="store_true", help="want https and Telegram's ports")
+    parser.add_argument(
+        "--mtproto-port",
+        default=os.environ.get("SIMULATOR_MTPROTO_PORT", "4430"),
+        metavar="PORT",
+        help="port for people's accounts (SIMULATOR_MTPROTO_PORT, default 4430; 0: any; off: none)",
+    )
+    parser.add_argument("--account-log", metavar="FILE", help="append the log of the accounts' calls to this file")
     parser.add_argument("--seed", type=int, help="make generated ids repeatable")
     parser.add_argument("--empty", action="store_true", help="without the demo people and groups")
     parser.add_argument("--ready-file", metavar="FILE", type=Path, help="write the address there once it listens")
@@ -52,13 +59,24 @@ def build(options: argparse.Namespace) -> Engine:
             "strict_webhooks": options.strict_webhooks,
         },
     )
-    engine = Engine(settings, options.data, options.seed)
+    engine = Engine(settings, options.data, options.seed, options.account_log)
     for bot in options.bot:
         token, _, username = bot.rpartition(":")
         engine.world.add_bot(token, username)
     if not options.bot:
         engine.world.add_bot(demo.TOKEN, demo.USERNAME, demo.NAME)
     return engine
+
+
+async def start_mtproto(engine: Engine, host: str, port: str) -> None:
+    """Listen for people's accounts, unless the port is `off`. Raises ValueError for what is no port."""
+    if port == "off":
+        return
+    # Its library is large: a simulator without accounts starts faster and needs 100 MB less.
+    from simulator.mtproto.server import Server
+
+    engine.mtproto = Server(engine.world, engine.account_settings, engine.account_faults, engine.account_journal)
+    await engine.mtproto.start(host, int(port))
 
 
 async def serve(options: argparse.Namespace) -> None:
@@ -77,6 +95,7 @@ async def serve(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     try:
+        await start_mtproto(engine, options.host, options.mtproto_port)
         await site.start()
         port = runner.addresses[0][1]
         address = f"http://{options.host}:{port}"
@@ -85,7 +104,8 @@ async def serve(options: argparse.Namespace) -> None:
             temporary.write_text(address)
             temporary.replace(options.ready_file)
         bots = ", ".join(f"@{bot.username}" for bot in engine.world.bots.values())
-        print(f"Telegram in a box at {address} for {bots}", flush=True)
+        accounts = f", accounts at port {engine.mtproto.address[1]}" if engine.mtproto is not None else ""
+        print(f"Telegram in a box at {address} for {bots}{accounts}", flush=True)
         await ended.wait()
     finally:
         await runner.cleanup()

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from simulator.accounts.faults import AccountFaults
+from simulator.accounts.settings import AccountSettings
 from simulator.errors import ApiError, bad_request
 from simulator.faults import Fault, Faults
 from simulator.files import FileStore
@@ -31,6 +33,9 @@ from simulator.settings import Settings
 from simulator.webhooks import WebhookSender
 from simulator.world import TOKEN, World
 
+if TYPE_CHECKING:
+    from simulator.mtproto.server import Server
+
 WAITING = frozenset({"getupdates", "setwebhook", "deletewebhook", "getwebhookinfo", "logout", "close"})
 LIMITED = frozenset({"sendmessage", "sendphoto", "senddocument", "sendmediagroup"})
 LIMITED |= {"forwardmessage", "forwardmessages", "copymessage", "copymessages"}
@@ -39,11 +44,21 @@ LIMITED |= {"forwardmessage", "forwardmessages", "copymessage", "copymessages"}
 class Engine:
     """One simulator. Made and used on one event loop; `open` and `close` bracket its life."""
 
-    def __init__(self, settings: Settings | None = None, log_path: str | None = None, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        log_path: str | None = None,
+        seed: int | None = None,
+        account_log_path: str | None = None,
+    ) -> None:
         self.settings = settings or Settings()
         self.journal = Journal(log_path)
         self.faults = Faults()
         self.limiter = Limiter()
+        self.account_settings = AccountSettings()
+        self.account_faults = AccountFaults()
+        self.account_journal = Journal(account_log_path)
+        self.mtproto: Server | None = None
         self.world = World(self.settings, seed)
         self.files = FileStore(self.world)
         self.senders: dict[int, WebhookSender] = {}
@@ -67,7 +82,10 @@ class Engine:
         await asyncio.gather(*(sender.stop() for sender in self.senders.values()))
         if self._session is not None:
             await self._session.close()
+        if self.mtproto is not None:
+            await self.mtproto.stop()
         self.journal.close()
+        self.account_journal.close()
 
     async def reset(self) -> None:
         """An empty world with the same bots, webhooks forgotten; log, faults and limits cleared. Settings and
@@ -86,6 +104,10 @@ class Engine:
         self.journal.clear()
         self.faults = Faults()
         self.limiter.clear()
+        self.account_journal.clear()
+        self.account_faults.clear()
+        if self.mtproto is not None:
+            self.mtproto.adopt(self.world)
         self.world.events.publish({"type": "reload"})
 
     async def restart_webhook(self, bot_id: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from simulator.accounts import saved as saved_accounts
 from simulator.model import Bot, Chat, Member, Person, Record, StoredFile, Topic
 from simulator.updates import Inbox, Webhook
 from simulator.world import World
@@ -59,6 +60,7 @@ def dump(world: World) -> bytes:
         "groups": list(world.groups.values()),
         "files": files,
         "inboxes": inboxes,
+        "accounts": saved_accounts.dump(world.accounts),
     }
     return orjson.dumps(state, option=orjson.OPT_NON_STR_KEYS)
 
@@ -92,6 +94,9 @@ def load(world: World, saved: bytes) -> None:
         world.files[file_id] = StoredFile(**{**fields, "data": base64.b64decode(fields["data"])})
     for fields in state["inboxes"]:
         _fill_inbox(world.inboxes[fields["bot_id"]], fields)
+    # A file of an older simulator has none.
+    if "accounts" in state:
+        saved_accounts.load(world.accounts, state["accounts"])
 
 
 _DETAILS = ("last_name", "username", "language_code", "is_premium", "deactivated")

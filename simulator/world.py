@@ -10,6 +10,7 @@ import secrets
 import time
 from typing import Any
 
+from simulator.accounts.directory import Directory
 from simulator.errors import invalid, not_found
 from simulator.events import Broadcast
 from simulator.model import JSON, Bot, Callback, Chat, Member, Person, Record, StoredFile, Topic
@@ -39,6 +40,7 @@ class World:
         self.files: dict[str, StoredFile] = {}
         self.callbacks: dict[str, Callback] = {}
         self.inboxes: dict[int, Inbox] = {}
+        self.accounts = Directory(self)
         self.changes = 0
         self._names: dict[str, int] = {}
 
@@ -109,6 +111,20 @@ class World:
         self.groups[chat_id] = chat
         self.touch()
         return chat
+
+    def rename(self, person: Person, username: str) -> None:
+        """Give a person a username, taken from the person who has it. Raises ControlError 422 for a bot's or chat's."""
+        holder = self.find_name(username) if username else None
+        if holder is not None and holder not in self.people:
+            raise invalid("this username is taken")
+        if holder is not None:
+            self.people[holder].username = ""
+        if person.username:
+            self._names.pop(person.username.lower(), None)
+        person.username = username
+        if username:
+            self._names[username.lower()] = person.id
+        self.touch()
 
     def find_name(self, username: str) -> int | None:
         """The id behind a username, with or without @."""

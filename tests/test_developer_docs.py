@@ -75,6 +75,7 @@ def test_the_map_shows_the_layers_as_they_are_held() -> None:
     for block, name in (
         ("text layers", "imports run only downwards"),
         ("text services", "services import only services below them"),
+        ("text alerts", "alerts import only alerts below them"),
     ):
         assert blocks(guide, block)[0].splitlines() == contract(name), block
 

@@ -70,7 +70,8 @@ def test_the_readme_has_its_picture() -> None:
 
 # --- configuration ---
 
-EDGES = {"PORT", "WEB_CONCURRENCY", "SIMULATOR_PORT", "PYTHON", "TEST_DATABASE_URL", "TEST_REDIS_URL"}
+EDGES = {"PORT", "WEB_CONCURRENCY", "SIMULATOR_PORT", "SIMULATOR_MTPROTO_PORT"}
+EDGES |= {"PYTHON", "TEST_DATABASE_URL", "TEST_REDIS_URL"}
 """Variables read by the Procfile, bin/dev, bin/test and bin/setup."""
 
 

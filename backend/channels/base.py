@@ -183,7 +183,12 @@ class Operation:
     `form`; an edit of a message that has media carries that media in `content`, and changes its caption. `external_id`
     is the message to edit or delete, or the callback to answer. `text` and `show_alert` belong to `answer_callback`;
     `text` names the action of `chat_action` ("typing" when empty). `thread_id` is a forum topic. `client_ref` is our
-    own id of the operation, for providers that echo it.
+    own id of the operation, for providers that echo it, or that refuse it a second time (`idempotent_sends`).
+
+    The rest is for channels with idempotent sends. `after_id` is the newest message that is known here of the chat, by
+    the provider's id. With `looks_first` whatever is newer is fetched before anything is sent. `was_tried` says that an
+    earlier try has an unknown outcome: the chat is looked through before the text is sent again, and `may_repeat` says
+    whether it may be sent again at all.
     """
 
     kind: OperationKind
@@ -197,6 +202,10 @@ class Operation:
     client_ref: str | None = None
     part: int = 0
     form: Form = AS_MEANT
+    after_id: str | None = None
+    looks_first: bool = False
+    was_tried: bool = False
+    may_repeat: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,9 +67,18 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class ReplyWindow:
-    """For how long one may answer, by what opened the window: `{"message_24h": timedelta(hours=24)}`."""
+    """For how long one may answer, by what opened the window: `{"message_24h": timedelta(hours=24)}`.
+
+    `by_message` is what each message of a person opens.
+    """
 
     lengths: Mapping[str, timedelta]
+    by_message: str = "message_24h"
+
+    @property
+    def after_message(self) -> timedelta:
+        """For how long one may answer a person's message; `MARGIN` is taken off."""
+        return self.lengths[self.by_message] - MARGIN
 
     def until(self, opened_at: datetime, reason: str) -> datetime:
         """When answering ends, for a window that was opened at this time; `MARGIN` is taken off. Raises KeyError for

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 from backend.channels.base import Channel
 from backend.channels.capabilities import Capabilities, ReplyWindow, Sizes
 from backend.channels.inbound import InboundEvent
+from backend.channels.provider import Provider
+from backend.channels.transport import Timeouts
 
 if TYPE_CHECKING:
     from backend.core.config import Settings
@@ -109,6 +111,11 @@ class Webhook:
     handshake: Handshake | None = None
     """`handshake(query, tokens)`: what a GET is answered with, as plain text; None refuses with 403. Where there is no
     such function a GET is 405."""
+    chooses_secret: bool = False
+    """Whether we choose the secret of a sender of the database, and its provider is told by registering; where it is
+    false the provider chooses, and a person enters it as a setting."""
+    secret_missing: str = "The webhook of this sender needs its secret to be set."  # noqa: S105 - a message
+    """What is said where a webhook without a secret is to be registered."""
     unknown_sender: tuple[str, str] = ("no_such_sender", "There is no such sender here.")
     """Code and message of the 404 for an address without a sender."""
     wrong_secret: str = "The signature is missing or wrong."  # noqa: S105 - a message
@@ -160,3 +167,6 @@ class ChannelSpec:
     environment: Callable[[Settings], EnvironmentSender | None] = no_environment
     id_in_token: Callable[[str], str | None] = no_id
     """The provider's id of the sender, where a token begins with it; None for what is not such a token."""
+    provider: Callable[[Timeouts], Provider] | None = None
+    """Makes what is asked and told about senders, within these times; called often, so it remembers what it made. None
+    where the client's `probe` is all there is."""

@@ -14,11 +14,13 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from backend.channels.errors import ChannelError
+from backend.channels.telegram_bot import NAME as CHANNEL
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError
 from backend.models import Sender, User
 from backend.services import notifications, senders
-from backend.services.bots.command_menu import menus
+from backend.services.auth.attribution import COMMAND_LINE
+from backend.services.bots import command_menu
 from backend.services.intake.poller import Poller, PollingStopped
 
 group = AppGroup("telegram", help="The Telegram bots of this instance.")
@@ -37,7 +39,7 @@ def register_webhook(bot_id: int | None, base_url: str | None, drop_pending: boo
         address = senders.register_webhook(sender, base_url=base_url, drop_pending=drop_pending)
         _commit()
         try:
-            senders.register_commands(sender, menus())
+            command_menu.register(sender)
             _commit()
         except ChannelError as error:
             click.echo(f"The menu of commands was not registered: {error.code}", err=True)
@@ -50,13 +52,13 @@ def webhook_info(bot_id: int | None) -> None:
     """Show what Telegram says about a bot's webhook. Fails when updates do not arrive here."""
     with _clear_errors():
         sender = _sender(bot_id)
-        info = senders.webhook_info(sender)
+        info = senders.webhook_status(sender)
         expected = senders.webhook_address(sender)
     click.echo(f"Address      {info.url or 'none: updates wait to be polled'}")
     click.echo(f"Waiting      {info.pending}")
     when = f" at {info.last_error_at:%Y-%m-%d %H:%M:%S} UTC" if info.last_error_at else ""
     click.echo(f"Last error   {info.last_error or 'none'}{when}")
-    click.echo(f"Updates      {', '.join(info.allowed_updates) or 'the usual'}")
+    click.echo(f"Updates      {', '.join(info.events) or 'the usual'}")
     if info.url and info.url != expected:
         raise click.ClickException(f"This instance expects {expected}; see `flask telegram register-webhook`.")
 
@@ -99,15 +101,15 @@ def send_test(email: str | None, user_id: int | None) -> None:
         if person is None:
             raise click.ClickException("There is no such person.")
         with workspace_scope(person.workspace_id):
-            message = notifications.send_test_message("cli", person)
+            message = notifications.send_test_message(COMMAND_LINE, person)
         _commit()
     click.echo(f"Stored as message {message.id}.")
 
 
 def _sender(bot_id: int | None) -> Sender:
     with system_scope("the command line administers the whole instance"):
-        default = senders.ensure_environment_bot()
-        sender = default if bot_id is None else senders.by_id(bot_id, channel=senders.CHANNEL)
+        default = senders.ensure_environment_sender(CHANNEL)
+        sender = default if bot_id is None else senders.by_id(bot_id, channel=CHANNEL)
     if sender is None:
         missing = "TELEGRAM_BOT_TOKEN is not set." if bot_id is None else f"There is no bot {bot_id}."
         raise click.ClickException(missing)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any, Final
 
 from flask_sqlalchemy import SQLAlchemy
@@ -21,10 +22,11 @@ from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy import Connection, Delete, Engine, Insert, Select, Update, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+from sqlalchemy.orm import LoaderCriteriaOption, ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql import ClauseElement
 
+from backend.core.cursors import Cursor
 from backend.core.orm import NAMING, Base, HasId, UtcDateTime, read_json, within_workspace
 from backend.core.tenancy import (
     COLUMN,
@@ -52,6 +54,7 @@ __all__ = [
     "require_scope_of",
     "system_scope",
     "within_workspace",
+    "workspace_id_in_scope",
     "workspace_scope",
 ]
 
@@ -110,6 +113,14 @@ def current_workspace_id() -> int | None:
     return scope if isinstance(scope, int) else None
 
 
+def workspace_id_in_scope() -> int:
+    """The workspace in scope, for what happens within one only. Raises TenancyError outside of any."""
+    workspace_id = current_workspace_id()
+    if workspace_id is None:
+        raise TenancyError("this happens within a workspace")
+    return workspace_id
+
+
 def require_scope_of(workspace_id: int) -> None:
     """Raises TenancyError outside of this workspace's scope and the system scope: for SQL that names it itself."""
     scope = _scope.get()
@@ -165,10 +176,11 @@ def _read_only_counts_as_away(context: ExceptionContext) -> None:
         raise OperationalError(context.statement, None, original, hide_parameters=True) from original
 
 
-def _connection_options() -> dict[str, str | int]:
+def _connection_options() -> dict[str, Any]:
     """How libpq connects. A server that vanishes without a word is noticed within seconds, not after TCP's minutes."""
-    options: dict[str, str | int] = {
+    options: dict[str, Any] = {
         "application_name": "switchboard",
+        "cursor_factory": Cursor,
         "connect_timeout": 5,
         # Statements here take milliseconds; compiling one takes a hundred of them.
         "options": "-c timezone=UTC -c jit=off",
@@ -267,9 +279,12 @@ def _keep_to(workspace_id: int, state: ORMExecuteState) -> None:
     if verdict.unnamed:
         statement = statement.where(*verdict.criteria(workspace_id))
     # Also for what the statement loads along relationships, at once or later.
-    state.statement = statement.options(
-        with_loader_criteria(Tenant, lambda cls: cls.workspace_id == workspace_id, include_aliases=True)
-    )
+    state.statement = statement.options(_criterion(workspace_id))
+
+
+@lru_cache(maxsize=1000)
+def _criterion(workspace_id: int) -> LoaderCriteriaOption:
+    return with_loader_criteria(Tenant, lambda cls: cls.workspace_id == workspace_id, include_aliases=True)
 
 
 def _listed(names: Iterable[str]) -> str:

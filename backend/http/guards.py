@@ -19,7 +19,7 @@ from werkzeug.routing import RequestRedirect
 from backend.compat.apiflask import spec_of
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import Forbidden, Unauthorized
-from backend.http import idempotency, jwt, limits, unknown_fields
+from backend.http import idempotency, jwt, limits, reruns, unknown_fields
 from backend.services.auth import credentials
 from backend.services.auth.actor import READ, WRITE, Actor
 from backend.services.auth.attribution import Attribution
@@ -63,8 +63,7 @@ def actor() -> Actor:
 
 def attribution() -> Attribution:
     """Who is calling, for what keeps who did something; only inside a view under `@access`."""
-    caller = actor()
-    return Attribution("api", caller.label, caller.user_id)
+    return actor().by
 
 
 class _NeedsAnswer(Exception):
@@ -165,7 +164,7 @@ def access(
             g.answers = []
             while True:
                 try:
-                    return attempt(args, kwargs)
+                    return reruns.run(lambda: attempt(args, kwargs))
                 except _NeedsAnswer as question:
                     g.answers.append(question.ask())
 
@@ -173,7 +172,7 @@ def access(
             g.answers_used = 0
             try:
                 caller = authenticate()
-                if not g.answers:
+                if not g.answers and reruns.is_first():
                     limits.count_call(caller, limit)
                 check(guard, caller, request.method)
                 g.actor = caller
@@ -204,6 +203,9 @@ def public(reason: str, *, max_body: int = PUBLIC_MAX_BODY) -> Callable[[View], 
         @wraps(view)
         def opened(*args: Any, **kwargs: Any) -> Response:
             request.max_content_length = max_body
+            return reruns.run(lambda: attempt(args, kwargs))
+
+        def attempt(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:
             try:
                 response = _run(guard, view, args, kwargs)
                 with system_scope("an open view enters its own scopes; what it left is stored"):

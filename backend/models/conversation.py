@@ -99,7 +99,7 @@ class Suppression(HasId, Tenant, Base):
     code: Mapped[str]
     """Why: `opted_out`, `complaint`, `requested`, `imported` or `other`."""
     source: Mapped[str | None]
-    """How it came: `person`, `api`, `import` or `inherited`."""
+    """How it came: `person`, `api`, `console`, `import` or `inherited`."""
     created_by: Mapped[str | None]
     created_at: Mapped[datetime]
 

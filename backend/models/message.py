@@ -53,6 +53,11 @@ class Message(HasId, Tenant, Base):
     deleted_at: Mapped[datetime | None]
     """When it was taken back at the provider."""
 
+    @property
+    def form(self) -> dict[str, Any] | None:
+        """The form that it has reached, as stored; None where it goes out as it was meant."""
+        return self.body.get("form")
+
     __table_args__ = (
         UniqueConstraint("workspace_id", "id"),
         within_workspace("conversation_id", "conversations"),

@@ -13,6 +13,7 @@ from backend.core.database import Base, db, system_scope
 from backend.core.encrypted_columns import keyring
 from backend.core.logging import get_logger
 from backend.services.auth import audit
+from backend.services.auth.attribution import COMMAND_LINE
 from backend.services.intake.event_store import row_name
 
 log = get_logger(__name__)
@@ -53,7 +54,7 @@ def rotate(batch: int = 500) -> Iterator[Step]:
         while True:
             with system_scope("keys serve the whole instance"):
                 if last == 0 and _outstanding(table, column):
-                    audit.record("cli", "keys.rotated", f"column:{table.name}.{column.name}")
+                    audit.record(COMMAND_LINE, "keys.rotated", f"column:{table.name}.{column.name}")
                 step, last = _rotate_batch(table, column, last, batch)
                 db.session.commit()
             if step is None:

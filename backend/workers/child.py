@@ -60,8 +60,8 @@ def run(
 
 
 def queues_of(role: str) -> list[str]:
-    """The RQ queues that a role serves; none for the dispatch loop."""
-    if role == "dispatch":
+    """The RQ queues that a role serves; none for the dispatch loop and the accounts."""
+    if role in ("dispatch", "sessions"):
         return []
     return list(queue.QUEUES) if role == "jobs" else [role]
 
@@ -80,6 +80,10 @@ def _set_up(role: str, settings: Settings, name: str | None, predecessor: str | 
     app = _application or prepare(settings)
     if role == "dispatch":
         return app, _dispatching(app, settings, name, predecessor)
+    if role == "sessions":
+        from backend.workers import sessions
+
+        return app, sessions.loop(app, settings, name, predecessor)
     return app, _working(app, queues_of(role))
 
 

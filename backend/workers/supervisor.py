@@ -15,7 +15,7 @@ from backend.core.queue import QUEUES
 from backend.workers.launching import ChildProcess, Launcher, launch_program
 
 SENSIBLE = ("dispatch", "jobs")
-ROLES = ("dispatch", "jobs", *QUEUES)
+ROLES = ("dispatch", "jobs", "sessions", *QUEUES)
 CANNOT_START = 78
 """A child's exit status (sysexits.h: EX_CONFIG) when a new start would not help; it has said why."""
 _LOOK_SECONDS = 0.1

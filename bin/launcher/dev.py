@@ -71,6 +71,7 @@ def _run() -> int:
     _require_free_port(base["HOST"], "PORT", base["PORT"])
     if with_simulator:
         _require_free_port("127.0.0.1", "SIMULATOR_PORT", base["SIMULATOR_PORT"])
+        _require_free_port("127.0.0.1", "SIMULATOR_MTPROTO_PORT", base["SIMULATOR_MTPROTO_PORT"])
 
     servers: list[EmbeddedServer] = []
     try:
@@ -115,7 +116,8 @@ class _Session:
         for server in self._servers:
             runner.keep_server(server.name, lambda s=server: s.pid is not None, server.start)  # type: ignore[misc]
         if self._with_simulator:
-            command = f"python -m simulator --host 127.0.0.1 --port $SIMULATOR_PORT --state {_SIMULATED}"
+            command = "python -m simulator --host 127.0.0.1 --port $SIMULATOR_PORT"
+            command += f" --mtproto-port $SIMULATOR_MTPROTO_PORT --state {_SIMULATED}"
             runner.keep(procfile.Program("simulator", command, once_running=self._register_webhook))
         if await self._prepare():
             for name, command in self._commands.items():

@@ -64,6 +64,7 @@ def read(real: Mapping[str, str], env_file: Path) -> dict[str, str]:
     merged.setdefault("HOST", "127.0.0.1")
     merged.setdefault("PORT", "8000")
     merged.setdefault("SIMULATOR_PORT", "8081")
+    merged.setdefault("SIMULATOR_MTPROTO_PORT", "4430")
     merged.setdefault("SITE_URL", web_address(merged))
     return merged
 
@@ -79,6 +80,12 @@ def web_address(environment: Mapping[str, str]) -> str:
 def simulator_address(environment: Mapping[str, str]) -> str:
     """Where this machine reaches the simulator."""
     return f"http://127.0.0.1:{environment['SIMULATOR_PORT']}"
+
+
+def mtproto_server(environment: Mapping[str, str]) -> str:
+    """Where this machine reaches the simulator's server for people's accounts, with the address of its public key."""
+    port = environment["SIMULATOR_MTPROTO_PORT"]
+    return f"tcp://127.0.0.1:{port}?key={simulator_address(environment)}/control/mtproto/key.pem"
 
 
 def needs_simulator(environment: Mapping[str, str]) -> bool:
@@ -99,6 +106,7 @@ def simulated(environment: Mapping[str, str]) -> dict[str, str]:
         "NO_PROXY": ",".join(filter(None, [environment.get("NO_PROXY", environment.get("no_proxy")), local])),
         "TELEGRAM_API_URL": simulator_address(environment),
         "TELEGRAM_BOT_TOKEN": demo.TOKEN,
+        "TELEGRAM_MTPROTO_SERVER": mtproto_server(environment),
         "TELEGRAM_WEBHOOK_BASE_URL": web_address(environment),
         "TELEGRAM_WEBHOOK_SECRET": environment.get("TELEGRAM_WEBHOOK_SECRET") or secrets.token_urlsafe(32),
     }

@@ -23,7 +23,9 @@ COPIED = (
 )  # fmt: skip
 
 #: Everything that a person may have set, which would lead the copy elsewhere.
-LEFT_OUT = re.compile(r"^(TELEGRAM_|META_|AI_|TEST_|FAILPOINTS|FLASK_)|_URL$|^(HOST|PORT|SIMULATOR_PORT)$|_KEYS?$")
+LEFT_OUT = re.compile(
+    r"^(TELEGRAM_|META_|AI_|TEST_|FAILPOINTS|FLASK_)|_URL$|^(HOST|PORT|SIMULATOR_(MTPROTO_)?PORT)$|_KEYS?$"
+)
 
 
 def _free_port() -> int:
@@ -42,7 +44,8 @@ class Project:
         (folder / ".venv").symlink_to(ROOT / ".venv")
         self.web, self.phone = _free_port(), _free_port()
         kept = {name: value for name, value in os.environ.items() if not LEFT_OUT.search(name)}
-        self.environment = kept | {"PORT": str(self.web), "SIMULATOR_PORT": str(self.phone)}
+        ports = {"PORT": self.web, "SIMULATOR_PORT": self.phone, "SIMULATOR_MTPROTO_PORT": _free_port()}
+        self.environment = kept | {name: str(port) for name, port in ports.items()}
         self.output = folder / "output.txt"
 
     def command(self, *arguments: str) -> list[str]:
@@ -146,7 +149,7 @@ def test_everything_comes_up_and_nothing_is_left(project: Project) -> None:
     assert not (project.folder / "var" / "dev.json").exists()
 
 
-@pytest.mark.parametrize("variable", ["PORT", "SIMULATOR_PORT"])
+@pytest.mark.parametrize("variable", ["PORT", "SIMULATOR_PORT", "SIMULATOR_MTPROTO_PORT"])
 def test_a_taken_port_is_named_before_anything_starts(project: Project, variable: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -101,6 +101,8 @@ def test_the_simulated_product_talks_to_this_machine_past_any_proxy(tmp_path: Pa
     read = environment.read(BASE | {"PORT": "8100", "SIMULATOR_PORT": "8101", "NO_PROXY": "corp"}, tmp_path / ".env")
     simulated = environment.simulated(read)
     assert simulated["TELEGRAM_API_URL"] == "http://127.0.0.1:8101"
+    key = "http://127.0.0.1:8101/control/mtproto/key.pem"
+    assert simulated["TELEGRAM_MTPROTO_SERVER"] == f"tcp://127.0.0.1:4430?key={key}"
     assert simulated["TELEGRAM_WEBHOOK_BASE_URL"] == "http://127.0.0.1:8100"
     assert simulated["TELEGRAM_WEBHOOK_SECRET"]
     assert simulated["NO_PROXY"] == "corp,127.0.0.1,localhost"

@@ -14,11 +14,12 @@ NEW = "/console/scheduler/messages/new"
 BOT = """
     from backend.channels.base import SenderFacts
     from backend.core.database import db, workspace_scope
+    from backend.services.auth.attribution import SYSTEM
     from backend.services.bots import catalog
 
     with workspace_scope(1):
         given = {"name": "deploy", "token": "4242:FAKE-TOKEN-visibly-fake", "chat_ids": ["-1001234567890"]}
-        catalog.create("system", 1, given, SenderFacts("4242", "deploy_bot", "Deploy"))
+        catalog.create(SYSTEM, given, SenderFacts("4242", "deploy_bot", "Deploy"))
         db.session.commit()
 """
 OWNER = f"""

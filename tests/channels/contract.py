@@ -13,6 +13,7 @@ import pytest
 from backend.channels import registry
 from backend.channels.base import Button, Channel, Content, Credentials, Limits, Operation
 from backend.channels.errors import ChannelError, OutcomeUnknown, RetryLater
+from tests.channels.provider_contract import ProviderContract
 from tests.channels.scripted_server import (
     ScriptedServer,
     Step,
@@ -29,7 +30,7 @@ NEVER = float("inf")
 LONG_LINES = "\n".join(f"line {number} with some words, {'가' * (number % 40)} 👨‍👩‍👧" for number in range(900))
 
 
-class ChannelContract(WebhookContract):
+class ChannelContract(WebhookContract, ProviderContract):
     """Subclasses give the abstract members; the tests below then hold for their channel."""
 
     @abstractmethod

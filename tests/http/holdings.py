@@ -51,7 +51,7 @@ def bot(of: Workspace, **values: Any) -> Sender:
 
 def default_bot(caller: User) -> Sender:
     """The environment's bot, whose name is known."""
-    made = senders.ensure_environment_bot()
+    made = senders.ensure_environment_sender("telegram_bot")
     assert made is not None, "the tests' environment names a bot"
     made.username = made.username or "example_default_bot"
     with system_scope("a test's objects"):
@@ -96,7 +96,7 @@ def token(caller: User) -> int:
 def event(caller: User) -> int:
     """A reported event's id."""
     with workspace_scope(caller.workspace_id):
-        return notifications.report("user:1", "post_success", caller, {"platform": "instagram"}).id
+        return notifications.report(factories.by("user:1"), "post_success", caller, {"platform": "instagram"}).id
 
 
 def message(caller: User) -> int:
@@ -123,7 +123,7 @@ def notification_type(caller: User) -> int:
     """The id of a type the workspace defines."""
     fields = {"name": f"order_{int(clock.unix() * 1e6)}", "templates": {"en": "Order {order.id}"}}
     with workspace_scope(caller.workspace_id):
-        return custom_types.create("user:1", fields).id
+        return custom_types.create(factories.by("user:1"), fields).id
 
 
 def alert(caller: User, state: str = "firing") -> int:
@@ -131,7 +131,7 @@ def alert(caller: User, state: str = "firing") -> int:
     by = alerts.Attribution("api", "user:1")
     with workspace_scope(caller.workspace_id):
         wish = alerts.AlertInput(title=f"Disk full {clock.unix()}", labels={"service": "db"})
-        raised = alerts.raise_input(caller.workspace_id, wish, by).alert_id
+        raised = alerts.raise_input(wish, by).alert_id
         assert raised is not None
         if state == "resolved":
             actions.apply(raised, "resolve", by)
@@ -150,14 +150,14 @@ def silence(caller: User) -> int:
 def alert_policy(caller: User) -> int:
     """The id of a policy."""
     with workspace_scope(caller.workspace_id):
-        return policies.create("user:1", {"name": f"Policy {clock.unix()}", "group_by": ["service"]}).id
+        return policies.create(factories.by("user:1"), {"name": f"Policy {clock.unix()}", "group_by": ["service"]}).id
 
 
 def alert_template(caller: User) -> int:
     """The id of a template for alerts."""
     fields = {"name": f"down_{int(clock.unix() * 1e6)}", "body": "{host} is down"}
     with workspace_scope(caller.workspace_id):
-        return alert_templates.create("user:1", fields).id
+        return alert_templates.create(factories.by("user:1"), fields).id
 
 
 def file(caller: User) -> int:
@@ -169,21 +169,21 @@ def file(caller: User) -> int:
 def webhook(caller: User) -> int:
     """The id of an endpoint that listens to everything."""
     with workspace_scope(caller.workspace_id):
-        return outgoing_webhooks.create("user:1", "https://93.184.216.34/hooks", ["*"])[0].id
+        return outgoing_webhooks.create(factories.by("user:1"), "https://93.184.216.34/hooks", ["*"])[0].id
 
 
 def delivery(caller: User) -> int:
     """The id of something that an endpoint is told."""
     webhook_id = webhook(caller)
     with workspace_scope(caller.workspace_id):
-        return outgoing_webhooks.send_test("user:1", webhook_id).id
+        return outgoing_webhooks.send_test(factories.by("user:1"), webhook_id).id
 
 
 def post(caller: User, state: str = "draft") -> int:
     """The id of a post that a host application publishes, in this state."""
     webhook(caller)
     with workspace_scope(caller.workspace_id):
-        made = posts.create("user:1", caller, Place("x", {}), "Hello", draft=True)
+        made = posts.create(factories.by("user:1"), caller, Place("x", {}), "Hello", draft=True)
         if state != "draft":
             made.publisher, made.state, made.reason, made.attempts = "webhook", state, state, 1
         db.session.flush()

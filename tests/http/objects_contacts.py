@@ -13,6 +13,7 @@ from backend.services.contacts import custom_fields, points, records, segments, 
 from backend.services.contacts.filters import ContactFilter
 from backend.services.contacts.imports import administration
 from tests.http.objects import Example, example
+from tests.support import factories
 
 NUMBER = "+44 7700 900123"
 _made = count()
@@ -23,32 +24,32 @@ def contact(caller: User, **values: Any) -> int:
     """The id of a contact with a phone number."""
     with workspace_scope(caller.workspace_id):
         given = {"first_name": "Ada", "phone": f"+44 7700 900{200 + next(_made) % 700}", "tags": ["VIP"]} | values
-        return records.create("user:1", given).id
+        return records.create(factories.by("user:1"), given).id
 
 
 def tag(caller: User) -> int:
     """A tag's id."""
     with workspace_scope(caller.workspace_id):
-        return tags.create("user:1", f"Buyers {next(_made)}").id
+        return tags.create(factories.by("user:1"), f"Buyers {next(_made)}").id
 
 
 def field(caller: User) -> int:
     """A custom field's id."""
     with workspace_scope(caller.workspace_id):
-        return custom_fields.create("user:1", f"seats_{next(_made)}", "Seats", "number").id
+        return custom_fields.create(factories.by("user:1"), f"seats_{next(_made)}", "Seats", "number").id
 
 
 def segment(caller: User) -> int:
     """A segment's id."""
     with workspace_scope(caller.workspace_id):
-        return segments.create("user:1", f"Buyers {next(_made)}", ContactFilter(has=("phone",))).id
+        return segments.create(factories.by("user:1"), f"Buyers {next(_made)}", ContactFilter(has=("phone",))).id
 
 
 def suppression(caller: User) -> int:
     """The id of a suppression of a contact's number."""
     contact_id = contact(caller)
     with workspace_scope(caller.workspace_id):
-        suppressions.suppress_contact("user:1", contact_id, code="requested", source="api")
+        suppressions.suppress_contact(factories.by("user:1"), contact_id, code="requested", source="api")
         return suppressions.listing()[0][0].id
 
 
@@ -214,7 +215,7 @@ def contact_import(caller: User, state: str = "reading") -> int:
     """The id of an import that was taken, or one that has got further."""
     with workspace_scope(caller.workspace_id):
         stream = io.BytesIO(b"Name,Phone\nAda,+44 7700 900123\n")
-        job = administration.create("user:1", caller.id, filename="people.csv", stream=stream)
+        job = administration.create(factories.by("user:1", caller.id), filename="people.csv", stream=stream)
         job.state = state
         if state == "done":
             job.task, job.run_at, job.undo_until = None, job.created_at, job.created_at + timedelta(days=30)

@@ -111,7 +111,7 @@ class Seeding:
         self._first("personal_tokens", personal_tokens.issue(callers.acting(self.person), f"{number}", ["read"])[0].id)
         by = factories.by("user:1", self.person.id)
         self._first("files", files.upload(by, "notes.txt", io.BytesIO(b"some text")).id)
-        audit.record(f"user:{member.id}", "person.renamed", f"user:{member.id}")
+        audit.record(factories.by(f"user:{member.id}"), "person.renamed", f"user:{member.id}")
         self._store(JobRun(job=JOB, state="succeeded", started_at=clock.now(), finished_at=clock.now()))
 
     def _campaigns(self) -> None:
@@ -240,17 +240,20 @@ class Seeding:
 
     def _contacts(self, member: User, number: int) -> None:
         given = {"first_name": "Ada", "phone": f"+4477009{number:05}", "tags": [f"tag {number}"], "owner_id": member.id}
-        contact = records.create("user:1", given | {"email": f"ada{number}@example.com"})
+        contact = records.create(factories.by("user:1"), given | {"email": f"ada{number}@example.com"})
         first = records.get(self._first("contacts", contact.id))
         consent = {"channel": "telegram", "purpose": "marketing", "source": "form", "source_detail": f"form {number}"}
         for parent in {first, contact}:
-            consents.record("user:1", parent, consent)
-        suppressions.suppress_contact("user:1", contact.id, code="requested", source="api")
+            consents.record(factories.by("user:1"), parent, consent)
+        suppressions.suppress_contact(factories.by("user:1"), contact.id, code="requested", source="api")
         self._first("suppressions", suppressions.listing()[0][-1].id)
         self._first("tags", tags.listing()[0][-1].id)
-        self._first("contact_fields", custom_fields.create("user:1", f"field_{number}", f"Field {number}", "text").id)
+        self._first(
+            "contact_fields",
+            custom_fields.create(factories.by("user:1"), f"field_{number}", f"Field {number}", "text").id,
+        )
         stream = io.BytesIO(b"Name,Phone\nAda,+44 7700 900123\n")
-        taken = administration.create("user:1", member.id, filename=f"people {number}.csv", stream=stream)
+        taken = administration.create(factories.by("user:1", member.id), filename=f"people {number}.csv", stream=stream)
         self._first("contact_imports", taken.id)
         wanted = ContactFilter(tag=(f"tag {number}",))
-        self._first("segments", segments.create("user:1", f"Segment {number}", wanted).id)
+        self._first("segments", segments.create(factories.by("user:1"), f"Segment {number}", wanted).id)

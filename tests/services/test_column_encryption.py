@@ -33,7 +33,9 @@ def person() -> User:
 
 def a_post(person: User) -> int:
     with workspace_scope(person.workspace_id):
-        made = posts.create("test", person, Place("telegram", {"bot_name": "news", "chat_id": CHAT}), "Hello")
+        made = posts.create(
+            factories.by("test"), person, Place("telegram", {"bot_name": "news", "chat_id": CHAT}), "Hello"
+        )
         db.session.commit()
         return made.id
 

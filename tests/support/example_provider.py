@@ -53,8 +53,9 @@ def sender(home: Workspace, account: str | None, secret: str = SECRET, **setting
 
 
 def message(number: int | str, person: str = "person-1", text: str = "hello") -> dict[str, Any]:
-    """A person's message."""
-    return {"type": "message", "id": f"m{number}", "from": {"id": person, "name": "Ann"}, "text": text, "at": 1.7e9}
+    """A person's message, written just now."""
+    at = int(clock.now().timestamp())
+    return {"type": "message", "id": f"m{number}", "from": {"id": person, "name": "Ann"}, "text": text, "at": at}
 
 
 def body(*events: tuple[str, dict[str, Any]]) -> bytes:

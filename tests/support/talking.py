@@ -25,6 +25,7 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Delivery, Message, Sender, User
 from backend.services import conversations, linking
 from backend.services.intake import telegram
+from tests.support import factories
 
 _ids = count(1)
 
@@ -175,7 +176,7 @@ def deliver(message: Message, external_id: str) -> None:
 def token_for(person: User, sender: Sender) -> str:
     """A fresh link token of this person for this bot."""
     with workspace_scope(person.workspace_id):
-        issued = linking.issue(f"user:{person.id}", person, sender)
+        issued = linking.issue(factories.by(f"user:{person.id}"), person, sender)
         db.session.commit()
     return issued.token
 

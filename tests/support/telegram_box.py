@@ -50,16 +50,18 @@ class TelegramBox:
         log_file: Path | None = None,
         port: int = 0,
         seed: int = 1,
+        accounts: bool = False,
     ) -> None:
         """`bots`: TOKEN:USERNAME each (default: one demo bot); further command-line `options`; `log_file`
-        outlives kills.
+        outlives kills; `accounts`: people's accounts too, at a free port.
 
         Raises RuntimeError when it does not come up.
         """
         self._folder = tempfile.TemporaryDirectory(prefix="telegram-box-")
         ready = Path(self._folder.name) / "address"
         command = [sys.executable, "-m", "simulator", "--port", str(port), "--empty", "--rates", "off"]
-        command += ["--seed", str(seed), "--ready-file", str(ready), *options]
+        command += ["--seed", str(seed), "--ready-file", str(ready)]
+        command += ["--mtproto-port", "0" if accounts else "off", *options]
         for bot in bots or []:
             command += ["--bot", bot]
         if log_file is not None:

@@ -30,7 +30,7 @@ def home(client: FlaskClient) -> Workspace:
 
 @pytest.fixture
 def sender(home: Workspace) -> Sender:
-    made = senders.ensure_environment_bot()
+    made = senders.ensure_environment_sender("telegram_bot")
     assert made is not None
     callers.commit()
     return made

@@ -27,7 +27,7 @@ def home(app: Flask) -> Workspace:
 
 @pytest.fixture
 def sender(home: Workspace) -> Sender:
-    made = senders.ensure_environment_bot()
+    made = senders.ensure_environment_sender("telegram_bot")
     assert made is not None
     made.username = "example_bot"
     commit()

@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 
 from backend.channels.base import SenderFacts
 from backend.channels.errors import OutcomeUnknown, Rejected, RetryLater, SenderDisabled
-from backend.channels.inbound import Chat, Person
+from backend.channels.inbound import Chat
+from backend.channels.provider import Member
 from backend.channels.telegram_bot import limits, reading, webhook
 from backend.channels.telegram_bot.client import BotClient
 from backend.channels.telegram_bot.errors import BARE_NOT_FOUND, GATEWAY_WAIT
@@ -40,20 +41,6 @@ class WebhookInfo:
     last_error_at: datetime | None
     max_connections: int | None
     allowed_updates: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A person's status in a chat: creator, administrator, member, restricted, left or kicked."""
-
-    person: Person
-    status: str
-    is_anonymous: bool = False
-
-    @property
-    def is_admin(self) -> bool:
-        """Whether this person administers the chat."""
-        return self.status in ("creator", "administrator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +164,7 @@ class Administration:
         return described
 
     def get_chat_member(self, token: str, chat: str, user_id: str) -> Member:
-        """One person's status in a chat."""
+        """One person's status in a chat: creator, administrator, member, restricted, left or kicked."""
         params = {"chat_id": chat_id(chat), "user_id": chat_id(user_id)}
         member = _member(self._call(token, "getChatMember", params))
         if member is None:
@@ -205,4 +192,5 @@ def _mapping(value: object) -> Mapping[str, Any]:
 def _member(value: object) -> Member | None:
     if not isinstance(value, dict) or (person := reading.person_of(value.get("user"))) is None:
         return None
-    return Member(person, reading.text_of(value.get("status")), value.get("is_anonymous") is True)
+    status = reading.text_of(value.get("status"))
+    return Member(person, status in ("creator", "administrator"), status)

@@ -18,13 +18,12 @@ from requests_toolbelt.multipart.encoder import MultipartEncoder  # type: ignore
 
 from backend.channels.errors import OutcomeUnknown, Rejected, RetryLater, SenderDisabled
 from backend.channels.telegram_bot import errors, limits
+from backend.channels.telegram_bot.tokens import bot_id_of
 from backend.channels.transport import Answer, Timeouts, Transport
 from backend.core.egress.answers import read_json
 from backend.core.errors import NotFound, Unavailable
 
 PUBLIC_ADDRESS = "https://api.telegram.org"
-# Telegram's own form; "/test" after it addresses the test environment.
-_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,128}(/test)?")
 _FILE_PATH = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 _LONG_POLL_MARGIN = 10.0
 _STORAGE_WAIT = 30.0
@@ -128,7 +127,7 @@ class _Sized:
 
 
 def _checked(token: str) -> str:
-    if not _TOKEN.fullmatch(token):
+    if bot_id_of(token) is None:
         raise SenderDisabled("token_malformed")
     return token
 

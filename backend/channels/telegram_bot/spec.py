@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from backend.channels.capabilities import Capabilities, Length, Sizes
@@ -10,10 +9,11 @@ from backend.channels.spec import ChannelSpec, EnvironmentSender, Webhook, Webho
 from backend.channels.telegram_bot import limits, webhook
 from backend.channels.telegram_bot.channel import TelegramBot
 from backend.channels.telegram_bot.client import BotClient
+from backend.channels.telegram_bot.provider import provider
+from backend.channels.telegram_bot.tokens import bot_id_of
 from backend.core import config
 
 NAME: Final = "telegram_bot"
-_TOKEN: Final = re.compile(r"([0-9]{1,20}):[A-Za-z0-9_-]{1,128}(/test)?")
 
 
 def create() -> TelegramBot:
@@ -21,12 +21,6 @@ def create() -> TelegramBot:
     thread."""
     settings = config.get()
     return TelegramBot(BotClient(settings.telegram_api_url, pool_size=settings.dispatch_connections))
-
-
-def bot_id_of(token: str) -> str | None:
-    """The bot's own id, which a token begins with; None for what is not a token."""
-    match = _TOKEN.fullmatch(token)
-    return match[1] if match else None
 
 
 def _environment(settings: config.Settings) -> EnvironmentSender | None:
@@ -59,10 +53,13 @@ SPEC: Final = ChannelSpec(
         max_bytes=1024 * 1024,
         header_only=True,
         secret_settings=("webhook_secret",),
+        chooses_secret=True,
+        secret_missing="The default bot's webhook needs TELEGRAM_WEBHOOK_SECRET to be set.",  # noqa: S106 - a message
         unknown_sender=("no_such_bot", "There is no such bot here."),
         wrong_secret="The webhook secret is missing or wrong.",  # noqa: S106 - a message
         too_large="An update holds at most {max_bytes} bytes.",
     ),
     environment=_environment,
     id_in_token=bot_id_of,
+    provider=provider,
 )

@@ -138,7 +138,7 @@ def list_policies() -> dict[str, Any]:
 @bp.output(AlertPolicyOut, status_code=201)
 def create_policy(json_data: AlertPolicyIn) -> dict[str, Any]:
     """Say what is done about which alerts"""
-    return _policy(policies.create(guards.actor().label, json_data.model_dump()))
+    return _policy(policies.create(guards.attribution(), json_data.model_dump()))
 
 
 @bp.get("/policies/<int:policy_id>")
@@ -158,7 +158,7 @@ def change_policy(policy_id: int, json_data: AlertPolicyChange) -> dict[str, Any
 
     Open alerts follow it from their next step on.
     """
-    return _policy(policies.change(guards.actor().label, policy_id, json_data.model_dump(exclude_unset=True)))
+    return _policy(policies.change(guards.attribution(), policy_id, json_data.model_dump(exclude_unset=True)))
 
 
 @bp.delete("/policies/<int:policy_id>")
@@ -166,7 +166,7 @@ def change_policy(policy_id: int, json_data: AlertPolicyChange) -> dict[str, Any
 @bp.output({}, status_code=204)
 def delete_policy(policy_id: int) -> Response:
     """Remove a policy"""
-    policies.delete(guards.actor().label, policy_id)
+    policies.delete(guards.attribution(), policy_id)
     return Response(status=204)
 
 
@@ -186,7 +186,7 @@ def list_templates(query_data: PageQuery) -> dict[str, Any]:
 @bp.output(AlertTemplateOut, status_code=201)
 def create_template(json_data: AlertTemplateIn) -> Any:
     """Add a text that alerts can name"""
-    return templates.create(guards.actor().label, json_data.model_dump())
+    return templates.create(guards.attribution(), json_data.model_dump())
 
 
 @bp.get("/templates/<int:template_id>")
@@ -203,7 +203,7 @@ def show_template(template_id: int) -> Any:
 @bp.output(AlertTemplateOut)
 def change_template(template_id: int, json_data: AlertTemplateChange) -> Any:
     """Change a template; its name stays"""
-    return templates.change(guards.actor().label, template_id, json_data.model_dump(exclude_unset=True))
+    return templates.change(guards.attribution(), template_id, json_data.model_dump(exclude_unset=True))
 
 
 @bp.delete("/templates/<int:template_id>")
@@ -211,7 +211,7 @@ def change_template(template_id: int, json_data: AlertTemplateChange) -> Any:
 @bp.output({}, status_code=204)
 def delete_template(template_id: int) -> Response:
     """Remove a template"""
-    templates.delete(guards.actor().label, template_id)
+    templates.delete(guards.attribution(), template_id)
     return Response(status=204)
 
 

@@ -9,7 +9,7 @@ from apiflask import APIBlueprint
 from flask import g
 
 from backend.core.errors import Invalid, field_error
-from backend.http import guards, tolerant_json
+from backend.http import guards, languages, tolerant_json
 from backend.http.guards import access
 from backend.http.schemas.alerts import (
     AlertAccepted,
@@ -25,11 +25,11 @@ from backend.http.schemas.alerts import (
     SnoozeIn,
 )
 from backend.http.schemas.base import PageQuery
-from backend.services import alerts
+from backend.services import alerts, delivery
 from backend.services.alerts import AlertInput, Attribution, Outcome, history, queries, severities
 from backend.services.alerts.lifecycle import actions
-from backend.services.alerts.lifecycle.states import Action
 from backend.services.alerts.queries import MessageProgress, Overview
+from backend.services.alerts.state.states import Action
 from backend.services.auth import people
 from backend.services.notifications import Attachment
 
@@ -45,7 +45,6 @@ def raise_alert(json_data: AlertIn) -> dict[str, Any]:
 
     The answer does not wait for Telegram. The same key within the throttle's seconds is counted and not sent.
     """
-    caller = guards.actor()
     values = {**json_data.labels, **json_data.vars}
     title, message = alerts.compose(json_data.title, json_data.message, json_data.template, values)
     alert_input = AlertInput(
@@ -60,7 +59,7 @@ def raise_alert(json_data: AlertIn) -> dict[str, Any]:
         attachment=_attachment(json_data),
         status=json_data.status,
     )
-    return _accepted(alerts.raise_input(caller.workspace_id, alert_input, _by("api")))
+    return _accepted(alerts.raise_input(alert_input, _by("api")))
 
 
 @bp.post("/alertmanager")
@@ -235,7 +234,6 @@ def _received(source: str, query_data: ReceiverQuery, json_data: ReceivedIn) -> 
     # Not `model_dump`, which would copy all of it.
     body = (json_data.model_extra or {}) | {"alerts": json_data.alerts}
     outcome = alerts.receive(
-        caller.workspace_id,
         source,
         body,
         Attribution(source, caller.label),
@@ -265,6 +263,7 @@ def _message(sent: MessageProgress) -> dict[str, Any]:
         "user_id": row.user_id,
         "state": status.state,
         "reason": status.reason,
+        "reason_text": delivery.explain(status, languages.wanted()),
         "next_attempt_at": status.next_attempt_at,
         "left_out": status.left_out,
         "living": row.superseded_at is None and row.failed_code is None and row.role not in ("reply", "attachment"),

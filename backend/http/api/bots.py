@@ -42,7 +42,7 @@ _AWAY = {503: "`bot_unavailable`: Telegram cannot be asked at the moment"}
 @bp.output(Bots)
 def listing(query_data: PageQuery) -> dict[str, Any]:
     """List the workspace's bots"""
-    bots, following = catalog.listing(guards.actor().workspace_id, cursor=query_data.cursor, limit=query_data.limit)
+    bots, following = catalog.listing(cursor=query_data.cursor, limit=query_data.limit)
     return {"telegram_bots": serializers.shown(bots), "next_cursor": following}
 
 
@@ -56,11 +56,10 @@ def create(json_data: BotIn) -> Any:
 
     Telegram is asked whose token it is first; nothing is stored where it refuses or cannot be asked.
     """
-    caller = guards.actor()
     given = json_data.model_dump()
     token = catalog.checked(given)["token"]
     identity = guards.ask_and_rerun(lambda: operations.who_is(token))
-    return serializers.bot_json(catalog.create(caller.label, caller.workspace_id, given, identity))
+    return serializers.bot_json(catalog.create(guards.attribution(), given, identity))
 
 
 @bp.get("/telegram-bots/<int:bot_id>")
@@ -68,7 +67,7 @@ def create(json_data: BotIn) -> Any:
 @bp.output(BotOut)
 def show(bot_id: int) -> Any:
     """Show a bot"""
-    return serializers.bot_json(catalog.get(guards.actor().workspace_id, bot_id))
+    return serializers.bot_json(catalog.get(bot_id))
 
 
 @bp.patch("/telegram-bots/<int:bot_id>")
@@ -81,9 +80,8 @@ def change(bot_id: int, json_data: BotChange) -> Any:
 
     What is left out stays. A new token has to be the same bot's.
     """
-    caller = guards.actor()
     given = json_data.model_dump(exclude_unset=True)
-    return serializers.bot_json(operations.change(caller.label, caller.workspace_id, bot_id, given))
+    return serializers.bot_json(operations.change(guards.attribution(), bot_id, given))
 
 
 @bp.delete("/telegram-bots/<int:bot_id>")
@@ -94,8 +92,7 @@ def remove(bot_id: int) -> Response:
 
     Its links end, what waited is canceled, its token and chats are forgotten; its messages stay.
     """
-    caller = guards.actor()
-    operations.remove(caller.label, caller.workspace_id, bot_id)
+    operations.remove(guards.attribution(), bot_id)
     return Response(status=204)
 
 
@@ -109,10 +106,8 @@ def send_test(bot_id: int, json_data: TestIn) -> dict[str, Any]:
 
     Answers once it is stored, for each of the bot's chats or for the one that is named.
     """
-    caller = guards.actor()
     messages = test_message.send_test(
-        caller.label,
-        caller.workspace_id,
+        guards.attribution(),
         bot_id,
         text=json_data.message,
         chat_id=json_data.chat_id,
@@ -130,8 +125,7 @@ def validate(bot_id: int) -> dict[str, Any]:
 
     A refused token switches the bot off, an accepted one on again.
     """
-    caller = guards.actor()
-    return serializers.validity(facts.validate(caller.label, caller.workspace_id, bot_id))
+    return serializers.validity(facts.validate(guards.attribution(), bot_id))
 
 
 @bp.post("/telegram-bots/<int:bot_id>/sync-info")
@@ -143,8 +137,7 @@ def sync_info(bot_id: int) -> dict[str, Any]:
 
     Keeps the answers. A chat that Telegram does not show says why.
     """
-    caller = guards.actor()
-    bot, complete = facts.sync(caller.label, caller.workspace_id, bot_id)
+    bot, complete = facts.sync(guards.attribution(), bot_id)
     return {"complete": complete, "telegram_bot": serializers.bot_json(bot)}
 
 
@@ -157,8 +150,7 @@ def rotate_secret(bot_id: int) -> dict[str, Any]:
 
     No update is refused meanwhile.
     """
-    caller = guards.actor()
-    return {"registered": webhooks.rotate_secret(caller.label, caller.workspace_id, bot_id)}
+    return {"registered": webhooks.rotate_secret(guards.attribution(), bot_id)}
 
 
 @bp.post("/telegram-bots/<int:bot_id>/register-webhook")
@@ -171,8 +163,7 @@ def register_webhook(bot_id: int, json_data: WebhookIn) -> dict[str, Any]:
 
     Also shows the menu of commands.
     """
-    caller = guards.actor()
-    url = webhooks.register(caller.label, caller.workspace_id, bot_id, drop_pending=json_data.drop_pending)
+    url = webhooks.register(guards.attribution(), bot_id, drop_pending=json_data.drop_pending)
     return {"url": url}
 
 
@@ -182,7 +173,7 @@ def register_webhook(bot_id: int, json_data: WebhookIn) -> dict[str, Any]:
 @bp.doc(responses=_AWAY)
 def webhook_info(bot_id: int) -> Any:
     """Show what Telegram says of the bot's webhook"""
-    return serializers.webhook(webhooks.info(guards.actor().workspace_id, bot_id))
+    return serializers.webhook(webhooks.info(bot_id))
 
 
 @bp.post("/telegram-bots/<int:bot_id>/delete-webhook")
@@ -195,8 +186,7 @@ def delete_webhook(bot_id: int, json_data: WebhookIn) -> dict[str, Any]:
 
     So that they can be polled, or another program can have them.
     """
-    caller = guards.actor()
-    webhooks.delete(caller.label, caller.workspace_id, bot_id, drop_pending=json_data.drop_pending)
+    webhooks.delete(guards.attribution(), bot_id, drop_pending=json_data.drop_pending)
     return {}
 
 
@@ -209,7 +199,7 @@ def discover_chats(bot_id: int) -> dict[str, Any]:
 
     Those that have written to this instance, and those whose updates wait at Telegram, where no webhook is set.
     """
-    return serializers.discovery(discovery.of_bot(guards.actor().workspace_id, bot_id))
+    return serializers.discovery(discovery.of_bot(bot_id))
 
 
 @bp.post("/telegram/validate-token")

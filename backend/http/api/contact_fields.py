@@ -33,7 +33,7 @@ def listing(query_data: PageQuery) -> dict[str, Any]:
 @bp.output(ContactFieldOut, status_code=201)
 def create(json_data: ContactFieldIn) -> ContactField:
     """Add a custom field"""
-    return custom_fields.create(guards.actor().label, json_data.key, json_data.name, json_data.type, json_data.choices)
+    return custom_fields.create(guards.attribution(), json_data.key, json_data.name, json_data.type, json_data.choices)
 
 
 @bp.get("/<int:field_id>")
@@ -53,7 +53,7 @@ def change(field_id: int, json_data: ContactFieldChange) -> ContactField:
 
     Values that are no choice any more stay where they are.
     """
-    return custom_fields.change(guards.actor().label, field_id, json_data.model_dump(exclude_unset=True))
+    return custom_fields.change(guards.attribution(), field_id, json_data.model_dump(exclude_unset=True))
 
 
 @bp.delete("/<int:field_id>")
@@ -61,5 +61,5 @@ def change(field_id: int, json_data: ContactFieldChange) -> ContactField:
 @bp.output({}, status_code=204)
 def remove(field_id: int) -> Response:
     """Remove a custom field, with its values"""
-    custom_fields.remove(guards.actor().label, field_id)
+    custom_fields.remove(guards.attribution(), field_id)
     return Response(status=204)

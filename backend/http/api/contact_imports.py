@@ -53,11 +53,11 @@ def create(form_and_files_data: ContactImportIn) -> dict[str, Any]:
 
     It is read and checked at once, and stores no contact before it is run. JSON with a `file_id` is taken as well.
     """
-    caller, given = guards.actor(), form_and_files_data
+    by, given = guards.attribution(), form_and_files_data
     if given.file is None:
-        return _shown(administration.create(caller.label, caller.user_id, file_id=given.file_id))
+        return _shown(administration.create(by, file_id=given.file_id))
     stream = cast(BinaryIO, given.file.stream)
-    return _shown(administration.create(caller.label, caller.user_id, filename=given.file.filename, stream=stream))
+    return _shown(administration.create(by, filename=given.file.filename, stream=stream))
 
 
 @bp.get("/<int:import_id>")
@@ -75,7 +75,7 @@ def show(import_id: int) -> dict[str, Any]:
 def change(import_id: int, json_data: ContactImportChange) -> dict[str, Any]:
     """Change how the file is read, and check it again"""
     changes = json_data.model_dump(exclude_unset=True)
-    return _shown(administration.change(guards.actor().label, import_id, changes))
+    return _shown(administration.change(guards.attribution(), import_id, changes))
 
 
 @bp.post("/<int:import_id>/run")
@@ -83,7 +83,7 @@ def change(import_id: int, json_data: ContactImportChange) -> dict[str, Any]:
 @bp.output(ContactImportOut, status_code=202)
 def run(import_id: int) -> dict[str, Any]:
     """Carry a checked import out"""
-    return _shown(administration.run(guards.actor().label, import_id))
+    return _shown(administration.run(guards.attribution(), import_id))
 
 
 @bp.post("/<int:import_id>/cancel")
@@ -94,7 +94,7 @@ def cancel(import_id: int) -> dict[str, Any]:
 
     What it has stored stays, and can be undone.
     """
-    return _shown(administration.cancel(guards.actor().label, import_id))
+    return _shown(administration.cancel(guards.attribution(), import_id))
 
 
 @bp.post("/<int:import_id>/undo")
@@ -105,7 +105,7 @@ def undo(import_id: int) -> dict[str, Any]:
 
     Contacts, points, fields and tags become what they were, where nobody has changed them since. Suppressions stay.
     """
-    return _shown(administration.undo(guards.actor().label, import_id))
+    return _shown(administration.undo(guards.attribution(), import_id))
 
 
 def _shown(job: ContactImport) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def create(json_data: ContactIn) -> dict[str, Any]:
 
     What another contact has already is 409 `contact_exists` with its `contact_id`.
     """
-    return serializers.describe_one(records.create(guards.actor().label, json_data.model_dump(exclude_unset=True)))
+    return serializers.describe_one(records.create(guards.attribution(), json_data.model_dump(exclude_unset=True)))
 
 
 @bp.get("/export")
@@ -72,7 +72,7 @@ def download(query_data: ExportQuery) -> Response:
     Phone numbers are written in groups, which spreadsheets keep; what begins like a formula gets an apostrophe.
     """
     wanted = listings.filters_of(query_data.given(), query_data.segment_id)
-    file = export.write(guards.actor().label, *wanted)
+    file = export.write(guards.attribution(), *wanted)
     response = send_file(file, mimetype="text/csv", as_attachment=True, download_name="contacts.csv", etag=False)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
@@ -92,7 +92,7 @@ def settings() -> ContactSettings:
 @bp.output(ContactSettingsOut)
 def change_settings(json_data: ContactSettingsChange) -> ContactSettings:
     """Change what holds for all contacts"""
-    return contact_settings.change(guards.actor().label, json_data.model_dump(exclude_unset=True))
+    return contact_settings.change(guards.attribution(), json_data.model_dump(exclude_unset=True))
 
 
 @bp.get("/<int:contact_id>")
@@ -113,7 +113,7 @@ def change(contact_id: int, json_data: ContactChange) -> dict[str, Any]:
     A new phone, address or user name takes the place of the primary one.
     """
     changes = json_data.model_dump(exclude_unset=True)
-    return serializers.describe_one(records.change(guards.actor().label, contact_id, changes))
+    return serializers.describe_one(records.change(guards.attribution(), contact_id, changes))
 
 
 @bp.delete("/<int:contact_id>")
@@ -125,7 +125,7 @@ def erase(contact_id: int) -> Response:
     Values, points and tags go. Consents stay under the id, suppressions as hashes: imported again, the person is still
     suppressed.
     """
-    records.erase(guards.actor().label, contact_id)
+    records.erase(guards.attribution(), contact_id)
     return Response(status=204)
 
 
@@ -137,7 +137,7 @@ def add_point(contact_id: int, json_data: PointIn) -> dict[str, Any]:
     """Add a phone, an address or a user name to a contact"""
     contact = records.get(contact_id, lock=True)
     return points.add_one(
-        guards.actor().label,
+        guards.attribution(),
         contact,
         json_data.kind,
         json_data.value,
@@ -151,7 +151,7 @@ def add_point(contact_id: int, json_data: PointIn) -> dict[str, Any]:
 @bp.output({}, status_code=204)
 def remove_point(contact_id: int, point_id: int) -> Response:
     """Remove a phone, an address or a user name from a contact"""
-    points.remove(guards.actor().label, records.get(contact_id, lock=True), point_id)
+    points.remove(guards.attribution(), records.get(contact_id, lock=True), point_id)
     return Response(status=204)
 
 
@@ -176,4 +176,4 @@ def record_consent(contact_id: int, json_data: ConsentIn) -> Consent:
     Entries are only added. Of several for a channel and purpose the one obtained last counts.
     """
     contact = records.get(contact_id, lock=True)
-    return consents.record(guards.actor().label, contact, json_data.model_dump(exclude_none=True))
+    return consents.record(guards.attribution(), contact, json_data.model_dump(exclude_none=True))

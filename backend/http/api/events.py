@@ -7,7 +7,7 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from backend.core.errors import Forbidden
-from backend.http import guards
+from backend.http import guards, languages
 from backend.http.guards import access
 from backend.http.schemas.base import reader_of
 from backend.http.schemas.events import EventAccepted, EventIn, EventOut, EventQuery, Events
@@ -39,7 +39,7 @@ def report(json_data: EventIn) -> dict[str, Any]:
     person = people.person_by(caller, json_data.user_id, json_data.external_user_id)
     given = json_data.attachment
     event = notifications.report(
-        caller.label,
+        caller.by,
         json_data.type,
         person,
         json_data.data,
@@ -48,7 +48,7 @@ def report(json_data: EventIn) -> dict[str, Any]:
         critical=json_data.critical,
         attachment=Attachment(given.kind, given.url, given.file_id) if given else None,
     )
-    audit.record(caller.label, "event.reported", f"event:{event.id}", type=event.type, user_id=event.user_id)
+    audit.record(caller.by, "event.reported", f"event:{event.id}", type=event.type, user_id=event.user_id)
     return _accepted(event)
 
 
@@ -73,7 +73,8 @@ def show(event_id: int) -> dict[str, Any]:
 
 
 def _accepted(event: NotificationEvent) -> dict[str, Any]:
-    return {"event_id": event.id} | _read_decision(event)
+    words = notifications.explain(event.reason, languages.wanted()) if event.reason else None
+    return {"event_id": event.id} | _read_decision(event) | {"reason_text": words}
 
 
 def _shown(event: NotificationEvent) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import Any
 
 from apiflask import APIBlueprint
 
+from backend.http import languages
 from backend.http.guards import access
 from backend.http.schemas.base import reader_of
 from backend.http.schemas.messages import MessageOut, MessageQuery, Messages
-from backend.models import Message
 from backend.services import delivery
 from backend.services.notifications import queries
 
@@ -44,13 +44,14 @@ def listing(query_data: MessageQuery) -> dict[str, Any]:
 def show(message_id: int) -> dict[str, Any]:
     """Show a message's state
 
-    While it waits, `reason` says why and `next_attempt_at` when it is tried.
+    While it waits, `reason` says why, `reason_text` the same in words, and `next_attempt_at` when it is tried.
     """
     return _shown([queries.message(message_id)])[0]
 
 
-def _shown(messages: Sequence[Message]) -> list[dict[str, Any]]:
+def _shown(messages: Sequence[Any]) -> list[dict[str, Any]]:
+    locale = languages.wanted()
     return [
-        _read_message(message) | _read_status(status)
+        _read_message(message) | _read_status(status) | {"reason_text": delivery.explain(status, locale)}
         for message, status in zip(messages, delivery.statuses_of(messages), strict=True)
     ]

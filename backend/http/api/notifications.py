@@ -47,7 +47,7 @@ def change_settings(json_data: SettingsIn) -> Preferences:
     What is left out stays; `types` is merged; `quiet_hours: null` turns them off.
     """
     caller = guards.actor()
-    return notifications.change(caller.label, people.get(caller.user_id), json_data.model_dump(exclude_unset=True))
+    return notifications.change(caller.by, people.get(caller.user_id), json_data.model_dump(exclude_unset=True))
 
 
 @bp.get("/notification-types")
@@ -70,7 +70,7 @@ def create_type(json_data: TypeIn) -> Any:
     A template is text with `{name}`, `{name|default}` and `{path.to.it}`, nothing else; what is wrong is named with its
     line and column.
     """
-    return custom_types.create(guards.actor().label, json_data.model_dump())
+    return custom_types.create(guards.attribution(), json_data.model_dump())
 
 
 @bp.post("/notification-types/preview")
@@ -103,7 +103,7 @@ def change_type(type_id: int, json_data: TypeChange) -> Any:
 
     Its name stays, and so do the messages already sent.
     """
-    return custom_types.change(guards.actor().label, type_id, json_data.model_dump(exclude_unset=True))
+    return custom_types.change(guards.attribution(), type_id, json_data.model_dump(exclude_unset=True))
 
 
 @bp.delete("/notification-types/<int:type_id>")
@@ -114,7 +114,7 @@ def delete_type(type_id: int) -> Response:
 
     Its events and messages stay.
     """
-    custom_types.delete(guards.actor().label, type_id)
+    custom_types.delete(guards.attribution(), type_id)
     return Response(status=204)
 
 

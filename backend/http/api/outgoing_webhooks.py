@@ -48,7 +48,7 @@ def create(json_data: EndpointIn) -> dict[str, Any]:
     The secret that signs is in `secret`, this once.
     """
     webhook, secret = outgoing_webhooks.create(
-        guards.actor().label, json_data.url, json_data.events, name=json_data.name, enabled=json_data.enabled
+        guards.attribution(), json_data.url, json_data.events, name=json_data.name, enabled=json_data.enabled
     )
     return _with_secret(webhook, secret)
 
@@ -95,7 +95,7 @@ def replay(delivery_id: int) -> dict[str, Any]:
 
     The same event with the same id, whatever became of it.
     """
-    return _shown(outgoing_webhooks.replay(guards.actor().label, delivery_id))
+    return _shown(outgoing_webhooks.replay(guards.attribution(), delivery_id))
 
 
 @bp.get("/<int:webhook_id>")
@@ -115,7 +115,7 @@ def change(webhook_id: int, json_data: EndpointChange) -> OutgoingWebhook:
 
     `enabled: true` also takes back that it was switched off after failing for long.
     """
-    return outgoing_webhooks.change(guards.actor().label, webhook_id, json_data.model_dump(exclude_unset=True))
+    return outgoing_webhooks.change(guards.attribution(), webhook_id, json_data.model_dump(exclude_unset=True))
 
 
 @bp.delete("/<int:webhook_id>")
@@ -126,7 +126,7 @@ def remove(webhook_id: int) -> Response:
 
     With what waits for it and its log.
     """
-    outgoing_webhooks.remove(guards.actor().label, webhook_id)
+    outgoing_webhooks.remove(guards.attribution(), webhook_id)
     return Response(status=204)
 
 
@@ -138,7 +138,7 @@ def rotate_secret(webhook_id: int) -> dict[str, Any]:
 
     It is in `secret`, this once. For 24 hours everything is signed with both.
     """
-    webhook, secret = outgoing_webhooks.rotate_secret(guards.actor().label, webhook_id)
+    webhook, secret = outgoing_webhooks.rotate_secret(guards.attribution(), webhook_id)
     return _with_secret(webhook, secret)
 
 
@@ -150,7 +150,7 @@ def send_test(webhook_id: int) -> dict[str, Any]:
 
     `webhook.test`, whatever the endpoint listens to. Follow it in the log.
     """
-    return _shown(outgoing_webhooks.send_test(guards.actor().label, webhook_id))
+    return _shown(outgoing_webhooks.send_test(guards.attribution(), webhook_id))
 
 
 def _with_secret(webhook: OutgoingWebhook, secret: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from backend.services.posts import Place
 
 bp = APIBlueprint("posts", __name__, url_prefix="/api/posts", tag="Posts")
 
-_read = reader_of(*(name for name in PostOut.model_fields if name != "next_attempt_at"))
+_read = reader_of(*(name for name in PostOut.model_fields if name not in ("next_attempt_at", "target")))
 _RESULT = ("external_id", "post_url", "error")
 
 
@@ -53,7 +53,7 @@ def create(json_data: PostIn) -> dict[str, Any]:
     caller = guards.actor()
     person = people.person_by(caller, json_data.user_id, json_data.external_user_id)
     post = posts.create(
-        caller.label,
+        caller.by,
         person,
         Place(json_data.platform, json_data.target.given(), json_data.publisher),
         json_data.content,
@@ -69,8 +69,8 @@ def create(json_data: PostIn) -> dict[str, Any]:
 @bp.output(PostDetail)
 def show(post_id: int) -> dict[str, Any]:
     """Show a post and every try"""
-    post = posts.get(post_id)
-    return _shown(post) | {"tries": posts.attempts_of(post)}
+    post, attempts = posts.get_with_attempts(post_id)
+    return _shown(post) | {"tries": attempts}
 
 
 @bp.patch("/<int:post_id>")
@@ -91,8 +91,8 @@ def change(post_id: int, json_data: PostChange) -> dict[str, Any]:
         given["target"] = json_data.target.given()
     result = {name: given.pop(name) for name in _RESULT if name in given}
     if given.get("state") in ("published", "failed"):
-        posts.report_result(caller.label, post_id, given.pop("state"), **result)
-    return _shown(posts.change(caller.label, post_id, given))
+        posts.report_result(caller.by, post_id, given.pop("state"), **result)
+    return _shown(posts.change(caller.by, post_id, given))
 
 
 @bp.post("/<int:post_id>/cancel")
@@ -100,7 +100,7 @@ def change(post_id: int, json_data: PostChange) -> dict[str, Any]:
 @bp.output(PostOut)
 def cancel(post_id: int) -> dict[str, Any]:
     """Cancel a post that has not begun"""
-    return _shown(posts.cancel(guards.actor().label, post_id))
+    return _shown(posts.cancel(guards.attribution(), post_id))
 
 
 @bp.post("/<int:post_id>/retry")
@@ -108,7 +108,7 @@ def cancel(post_id: int) -> dict[str, Any]:
 @bp.output(PostOut, status_code=202)
 def retry(post_id: int) -> dict[str, Any]:
     """Publish a failed post again"""
-    return _shown(posts.retry(guards.actor().label, post_id))
+    return _shown(posts.retry(guards.attribution(), post_id))
 
 
 @bp.post("/<int:post_id>/result")
@@ -121,7 +121,7 @@ def report_result(post_id: int, json_data: ResultIn) -> dict[str, Any]:
     For the host application that was asked by `post.publish_requested`. The same again changes nothing.
     """
     given = json_data.model_dump(exclude={"outcome"})
-    return _shown(posts.report_result(guards.actor().label, post_id, json_data.outcome, **given))
+    return _shown(posts.report_result(guards.attribution(), post_id, json_data.outcome, **given))
 
 
 @bp.post("/<int:post_id>/resolve")
@@ -134,8 +134,11 @@ def resolve(post_id: int, json_data: ResolveIn) -> dict[str, Any]:
     It is never published again by itself: only `retry` does, after somebody has looked.
     """
     given = json_data.model_dump(exclude={"outcome"})
-    return _shown(posts.resolve(guards.actor().label, post_id, json_data.outcome, **given))
+    return _shown(posts.resolve(guards.attribution(), post_id, json_data.outcome, **given))
 
 
 def _shown(post: Post) -> dict[str, Any]:
-    return _read(post) | {"next_attempt_at": posts.next_attempt_at(post)}
+    shown = _read(post)
+    shown["target"] = post.target
+    shown["next_attempt_at"] = posts.next_attempt_at(post)
+    return shown

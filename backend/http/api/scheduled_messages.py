@@ -7,9 +7,9 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response
 
-from backend.http import guards
+from backend.http import guards, languages
 from backend.http.guards import access
-from backend.http.schemas.base import PageQuery
+from backend.http.schemas.base import PageQuery, reader_of
 from backend.http.schemas.scheduled_messages import (
     RunOut,
     Runs,
@@ -18,12 +18,14 @@ from backend.http.schemas.scheduled_messages import (
     ScheduledMessageOut,
     ScheduledMessages,
 )
-from backend.services import scheduled_messages
+from backend.services import delivery, scheduled_messages
 from backend.services.scheduled_messages import Occasion, Planned, contents, queries, sending
+from backend.services.scheduled_messages.queries import SentMessage
 
 bp = APIBlueprint("scheduled_messages", __name__, url_prefix="/api/scheduled-messages", tag="Scheduled messages")
 
 _MESSAGE = ("id", "bot_name", "created_at", "updated_at")
+_read_sent = reader_of("id", "conversation_id", "state", "reason")
 _SCHEDULE = ("kind", "cron", "interval_seconds", "run_at", "timezone", "enabled")
 
 
@@ -130,7 +132,12 @@ def _run(occasion: Occasion) -> dict[str, Any]:
         "triggered_by": fire.triggered_by,
         "started_at": fire.fired_at,
         "finished_at": fire.finished_at,
-        "messages": occasion.messages,
+        "messages": [_sent(message) for message in occasion.messages],
         "alert_id": occasion.alert_id,
         "decision": occasion.decision,
     }
+
+
+def _sent(message: SentMessage) -> dict[str, Any]:
+    words = delivery.explain_code(message.reason, languages.wanted(), waits=message.state == "queued")
+    return _read_sent(message) | {"reason_text": words}

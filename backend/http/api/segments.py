@@ -35,7 +35,7 @@ def listing(query_data: PageQuery) -> dict[str, Any]:
 def create(json_data: SegmentIn) -> Segment:
     """Save a segment"""
     wanted = ContactFilter.of(json_data.filter.given())
-    return segments.create(guards.actor().label, json_data.name, wanted)
+    return segments.create(guards.attribution(), json_data.name, wanted)
 
 
 @bp.get("/<int:segment_id>")
@@ -57,7 +57,7 @@ def change(segment_id: int, json_data: SegmentChange) -> Segment:
     changes: dict[str, Any] = json_data.model_dump(exclude_unset=True, include={"name"})
     if "filter" in json_data.model_fields_set:
         changes["filter"] = ContactFilter.of(json_data.filter.given())
-    return segments.change(guards.actor().label, segment_id, changes)
+    return segments.change(guards.attribution(), segment_id, changes)
 
 
 @bp.delete("/<int:segment_id>")
@@ -65,5 +65,5 @@ def change(segment_id: int, json_data: SegmentChange) -> Segment:
 @bp.output({}, status_code=204)
 def remove(segment_id: int) -> Response:
     """Remove a segment; its contacts stay"""
-    segments.remove(guards.actor().label, segment_id)
+    segments.remove(guards.attribution(), segment_id)
     return Response(status=204)

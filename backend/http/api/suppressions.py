@@ -52,7 +52,7 @@ def create(json_data: SuppressionIn) -> dict[str, int]:
 
     A contact is suppressed under everything they have, and under what is found later.
     """
-    label = guards.actor().label
+    label = guards.attribution()
     if json_data.contact_id is not None:
         contact = records.get(json_data.contact_id)
         return {"added": suppressions.suppress_contact(label, contact.id, code=json_data.code, source="api")}
@@ -74,7 +74,7 @@ def load(form_and_files_data: SuppressionFile) -> suppression_import.Outcome:
     """
     given = form_and_files_data
     stream = cast(BinaryIO, given.file.stream)
-    return suppression_import.load(guards.actor().label, stream, kind=given.kind, region=given.region, code=given.code)
+    return suppression_import.load(guards.attribution(), stream, kind=given.kind, region=given.region, code=given.code)
 
 
 @bp.get("/<int:suppression_id>")
@@ -94,7 +94,7 @@ def lift(suppression_id: int, json_data: LiftIn) -> dict[str, int]:
 
     Only where the person asked for it.
     """
-    return {"lifted": suppressions.lift(guards.actor().label, suppression_id, json_data.reason)}
+    return {"lifted": suppressions.lift(guards.attribution(), suppression_id, json_data.reason)}
 
 
 def _shown(rows: Sequence[Suppression]) -> list[dict[str, Any]]:

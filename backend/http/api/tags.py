@@ -34,7 +34,7 @@ def listing(query_data: PageQuery) -> dict[str, Any]:
 @bp.output(TagOut, status_code=201)
 def create(json_data: TagIn) -> dict[str, Any]:
     """Add a tag"""
-    return _shown([tags.create(guards.actor().label, json_data.name)])[0]
+    return _shown([tags.create(guards.attribution(), json_data.name)])[0]
 
 
 @bp.get("/<int:tag_id>")
@@ -51,7 +51,7 @@ def show(tag_id: int) -> dict[str, Any]:
 @bp.output(TagOut)
 def change(tag_id: int, json_data: TagIn) -> dict[str, Any]:
     """Rename a tag"""
-    return _shown([tags.rename(guards.actor().label, tag_id, json_data.name)])[0]
+    return _shown([tags.rename(guards.attribution(), tag_id, json_data.name)])[0]
 
 
 @bp.delete("/<int:tag_id>")
@@ -59,7 +59,7 @@ def change(tag_id: int, json_data: TagIn) -> dict[str, Any]:
 @bp.output({}, status_code=204)
 def remove(tag_id: int) -> Response:
     """Remove a tag, also from the contacts that have it"""
-    tags.remove(guards.actor().label, tag_id)
+    tags.remove(guards.attribution(), tag_id)
     return Response(status=204)
 
 

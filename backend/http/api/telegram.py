@@ -43,7 +43,7 @@ def link_account(query_data: LinkQuery) -> Any:
     to the bot as text. A host application names its own person by `user_id` or `external_user_id`.
     """
     caller = guards.actor()
-    return linking.invite(caller.label, _person(query_data), bot=query_data.bot, picture=query_data.qr)
+    return linking.invite(caller.by, _person(query_data), bot=query_data.bot, picture=query_data.qr)
 
 
 @bp.post("/verify-link")
@@ -62,7 +62,7 @@ def verify_link(json_data: VerifyIn) -> dict[str, Any] | Response:
     Not needed after opening the address. Succeeds if the bot received this token from that chat; otherwise it asks
     there, once.
     """
-    outcome = linking.verify(guards.actor().label, _person(json_data), json_data.token, json_data.chat_id)
+    outcome = linking.verify(guards.attribution(), _person(json_data), json_data.token, json_data.chat_id)
     if not outcome.linked:
         # Answered and not raised: the question that was stored has to stay.
         return errors.answer(
@@ -104,7 +104,7 @@ def send_test_message(query_data: PersonQuery) -> dict[str, Any]:
 
     Answers once it is stored; mutes and quiet hours do not hold it back.
     """
-    notifications.send_test_message(guards.actor().label, _person(query_data))
+    notifications.send_test_message(guards.attribution(), _person(query_data))
     return {"message": "Test message sent successfully"}
 
 
@@ -120,7 +120,7 @@ def unlink_account(query_data: BotQuery) -> dict[str, Any]:
     caller = guards.actor()
     sender = linking.bot_for(caller.workspace_id, query_data.bot)
     if sender is not None:
-        linking.unlink_account(caller.label, _person(query_data), sender)
+        linking.unlink_account(caller.by, _person(query_data), sender)
     return {"message": "Telegram account unlinked successfully"}
 
 

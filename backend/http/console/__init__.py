@@ -11,6 +11,14 @@ from apiflask import APIBlueprint
 from backend.http.console.alerts import policies, silences
 from backend.http.console.alerts import views as alerts
 from backend.http.console.bots import views as bots
+from backend.http.console.contacts import consents as contact_consents
+from backend.http.console.contacts import imports as contact_imports
+from backend.http.console.contacts import person_pages
+from backend.http.console.contacts import segments as contact_segments
+from backend.http.console.contacts import settings as contact_settings
+from backend.http.console.contacts import suppressed as contact_suppressions
+from backend.http.console.contacts import tags as contact_tags
+from backend.http.console.contacts import views as contacts
 from backend.http.console.kit import assets, preferences, showcase
 from backend.http.console.notifications import types as notification_types
 from backend.http.console.notifications import views as notifications
@@ -37,4 +45,12 @@ BLUEPRINTS: list[APIBlueprint] = [
     telegram.bp,
     notification_types.bp,
     notifications.bp,
+    contacts.bp,
+    contact_consents.bp,
+    contact_segments.bp,
+    contact_tags.bp,
+    contact_suppressions.bp,
+    contact_imports.bp,
+    contact_settings.bp,
+    person_pages.bp,
 ]

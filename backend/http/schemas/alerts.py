@@ -235,6 +235,9 @@ class AlertMessageOut(Output):
     user_id: int | None
     state: str = Field(examples=["sent"])
     reason: str | None
+    reason_text: str | None = Field(
+        description="The reason in words, in the language of Accept-Language", examples=[None]
+    )
     next_attempt_at: Instant | None
     left_out: list[str] = Field(description="What had to be left out, or put another way", examples=[["attachment"]])
     living: bool = Field(description="Whether it still follows the alert")

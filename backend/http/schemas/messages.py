@@ -18,6 +18,10 @@ class MessageOut(Output):
         description="queued, accepted, sent, delivered, read, played, failed, canceled or unknown", examples=["sent"]
     )
     reason: str | None = Field(description="Why it is not sent yet, or never was", examples=["quiet_hours"])
+    reason_text: str | None = Field(
+        description="The reason in words, in the language of Accept-Language",
+        examples=["The sender rests."],
+    )
     next_attempt_at: Instant | None
     attempts: int
     external_id: str | None = Field(description="The provider's id")

@@ -179,6 +179,9 @@ class SaidOut(Output):
     conversation_id: int
     state: str = Field(description="queued, sent, delivered, read, failed, canceled or unknown", examples=["sent"])
     reason: str | None = Field(description="Why it is not sent yet, or never was")
+    reason_text: str | None = Field(
+        description="The reason in words, in the language of Accept-Language", examples=[None]
+    )
 
 
 class RunOut(Output):

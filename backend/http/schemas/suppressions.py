@@ -42,7 +42,7 @@ class SuppressionOut(Output):
     id: int
     kind: str = Field(examples=["phone"])
     code: str = Field(description="opted_out, complaint, requested, imported or other", examples=["opted_out"])
-    source: str | None = Field(description="person, api, import or inherited")
+    source: str | None = Field(description="person, api, console, import or inherited")
     created_by: str | None
     contact_id: int | None = Field(description="The contact that has this identifier now")
     created_at: Instant

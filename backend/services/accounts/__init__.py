@@ -5,10 +5,7 @@ remembers how an account addresses them, `health` keeps what the provider says o
 The process `sessions` carries out what has to be asked of the provider (`services.sessions`).
 """
 
-from typing import Final
-
 from backend.services.accounts.access import of_sender, usable_for
-
-CHANNEL: Final = "telegram_user"
+from backend.services.accounts.channel_name import CHANNEL
 
 __all__ = ["CHANNEL", "of_sender", "usable_for"]

@@ -20,6 +20,7 @@ from backend.core.database import db, system_scope
 from backend.models import Account, AccountLookup, Attempt, ContactPoint
 from backend.services import conversations, live
 from backend.services.accounts import peers
+from backend.services.accounts.channel_name import CHANNEL
 from backend.services.accounts.events import LookupFinished
 
 PER_DAY: Final = 30
@@ -180,7 +181,7 @@ def finish(lookup_id: int, epoch: int, result: str, person: FoundPerson | None =
         return False
     identity_id = None
     if person is not None:
-        identity = conversations.identity_of(_CHANNEL, person.person, workspace_id=lookup.workspace_id)
+        identity = conversations.identity_of(CHANNEL, person.person, workspace_id=lookup.workspace_id)
         identity_id = identity.id
         if _is_pinned_to_another(lookup, identity.external_hash):
             result = "identity_changed"
@@ -212,6 +213,3 @@ def _is_pinned_to_another(lookup: AccountLookup, external_hash: bytes) -> bool:
 
 def _lock_number(quota_key: bytes) -> int:
     return int.from_bytes(quota_key[:8], "big", signed=True)
-
-
-_CHANNEL: Final = "telegram_user"

@@ -16,13 +16,12 @@ from backend.core.database import db
 from backend.core.errors import NotFound
 from backend.models import Alert, AlertItem, AlertMessage, AlertPolicy, Message
 from backend.services import delivery, paging, text_search
-from backend.services.alerts.lifecycle import timing
-from backend.services.alerts.lifecycle.locked_alert import LockedAlert
-from backend.services.alerts.lifecycle.timing import Step
-from backend.services.alerts.messages import reach
-from backend.services.alerts.messages.reach import NOWHERE, Reach
 from backend.services.alerts.rules import policies
 from backend.services.alerts.severities import SEVERITIES
+from backend.services.alerts.state import reach, timing
+from backend.services.alerts.state.locked_alert import LockedAlert
+from backend.services.alerts.state.reach import NOWHERE, Reach
+from backend.services.alerts.state.timing import Step
 from backend.services.delivery import MessageStatus
 
 OPEN = ("firing", "acknowledged", "snoozed")

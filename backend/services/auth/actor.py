@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from backend.models.user import ADMIN, OPERATOR, VIEWER
+from backend.services.auth.attribution import Attribution
 
 ROLES: Final = (VIEWER, OPERATOR, ADMIN)
 """From the least to the most; each may do what those before it may."""
@@ -51,6 +52,13 @@ class Actor:
     label: str
     sign_in_id: int | None = None
     """The sign-in the request came with; None for a personal access token."""
+    via: str = "api"
+    """The way by which they came: `api` or `console`."""
+
+    @property
+    def by(self) -> Attribution:
+        """Who it is, for whatever keeps who did something."""
+        return Attribution(self.via, self.label, self.user_id)
 
     def may(self, scope: str) -> bool:
         """Whether this scope is among the actor's."""

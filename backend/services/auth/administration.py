@@ -9,11 +9,11 @@ from backend.core.errors import Conflict, NotFound
 from backend.models import User, Workspace
 from backend.services.auth import audit, password_resets
 from backend.services.auth.actor import ADMIN, OPERATOR, VIEWER
+from backend.services.auth.attribution import COMMAND_LINE
 from backend.services.auth.registration import add_person, open_workspace, password_hash
 from backend.services.mail import addresses
 
 DEMO_EMAIL = "owner@example.com"
-_CLI = "cli"
 
 
 def create_person(
@@ -35,9 +35,9 @@ def create_person(
         home = _workspace(workspace)
         if home is None:
             home = open_workspace(workspace or "Switchboard")
-            audit.record(_CLI, "workspace.created", f"workspace:{home.id}", home.id)
+            audit.record(COMMAND_LINE, "workspace.created", f"workspace:{home.id}", home.id)
         person = add_person(home, email, hashed, name or email.partition("@")[0], role=role, is_owner=is_owner)
-        audit.record(_CLI, "person.created", f"user:{person.id}", home.id, role=role, owner=is_owner)
+        audit.record(COMMAND_LINE, "person.created", f"user:{person.id}", home.id, role=role, owner=is_owner)
         db.session.flush()
     return person
 
@@ -51,7 +51,7 @@ def set_password(email: str, password: str) -> User:
     hashed = password_hash(password, known=[word for word in (person.email, person.name) if word])
     with workspace_scope(person.workspace_id):
         password_resets.set_password(person, hashed)
-        audit.record(_CLI, "password.set", f"user:{person.id}")
+        audit.record(COMMAND_LINE, "password.set", f"user:{person.id}")
         db.session.flush()
     return person
 

@@ -10,9 +10,10 @@ from typing import Final
 class Attribution:
     """Who did something. Plain values, so that any layer can be told.
 
-    `via` is the way: `api`, `console`, `telegram` (a button or a command), `cli`, `schedule`, `system`, or the
-    monitoring system that reported. `label` is the audit's word for the actor: `user:1`, `token:3`, `cli`, `telegram`,
-    `system`. A person is named by id, and by name where it is shown; both are None where it was nobody.
+    `via` is the way: `api`, `console`, `telegram` (a button or a command), `cli`, `python` (a host application's code
+    in this process), `schedule`, `system`, or the monitoring system that reported. `label` is the audit's word for the
+    actor: `user:1`, `token:3`, `cli`, `telegram`, `python`, `system`. A person is named by id, and by name where it is
+    shown; both are None where it was nobody.
     """
 
     via: str
@@ -24,4 +25,13 @@ class Attribution:
 SYSTEM: Final = Attribution("system", "system")
 """The product itself: time has passed."""
 COMMAND_LINE: Final = Attribution("cli", "cli")
-"""Whoever runs `flask` commands, or a host application's code in this process."""
+"""Whoever runs `flask` commands."""
+HOST_APPLICATION: Final = Attribution("python", "python")
+"""A host application's code in this process."""
+TELEGRAM: Final = Attribution("telegram", "telegram")
+"""Somebody who pressed a button or wrote a command in a chat of theirs."""
+
+
+def of_user(user_id: int, via: str = "api") -> Attribution:
+    """A person who acts for themself, before or without being signed in."""
+    return Attribution(via, f"user:{user_id}", user_id)

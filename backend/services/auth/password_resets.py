@@ -18,6 +18,7 @@ from backend.models import PasswordReset, ResetRequest, User, Workspace
 from backend.services import mail
 from backend.services.auth import audit, limits, people, sign_in
 from backend.services.auth.actor import Actor
+from backend.services.auth.attribution import SYSTEM, of_user
 from backend.services.auth.registration import password_hash
 from backend.services.mail import addresses
 
@@ -49,7 +50,7 @@ def issue(actor: Actor, user_id: int) -> ResetLink:
         raise Conflict("no_email", "This person has no e-mail address to sign in with.")
     _void(person.id)
     link = _make(person)
-    audit.record(actor.label, "password.reset_issued", f"user:{person.id}")
+    audit.record(actor.by, "password.reset_issued", f"user:{person.id}")
     return _mail(person, link) if mail.is_configured() else link
 
 
@@ -136,7 +137,7 @@ def _answer_next() -> bool:
         db.session.delete(asked)
         person = db.session.scalar(select(User).where(func.lower(User.email) == wanted, User.disabled_at.is_(None)))
         if person is not None:
-            audit.record("system", "password.reset_requested", f"user:{person.id}", person.workspace_id)
+            audit.record(SYSTEM, "password.reset_requested", f"user:{person.id}", person.workspace_id)
         db.session.flush()
     if person is not None and mail.is_configured():
         with workspace_scope(person.workspace_id):
@@ -198,7 +199,7 @@ def confirm(token: str, password: str, *, network: str | None = None) -> int:
             raise unknown
         _void(person.id)
         set_password(person, hashed)
-        audit.record(f"user:{person.id}", "password.reset", f"user:{person.id}")
+        audit.record(of_user(person.id), "password.reset", f"user:{person.id}")
     return person.id
 
 

@@ -70,7 +70,7 @@ def _by_external_id(actor: Actor, external_user_id: str, make: bool) -> User:
     )
     new_id = db.session.execute(created_id).scalar_one_or_none()
     if new_id is not None:
-        audit.record(actor.label, "person.created", f"user:{new_id}", external=True)
+        audit.record(actor.by, "person.created", f"user:{new_id}", external=True)
     return db.session.scalars(known).one()
 
 
@@ -117,7 +117,7 @@ def change_profile(
     for field in changed:
         setattr(person, field, wanted[field])
     if changed:
-        audit.record(actor.label, "profile.changed", f"user:{person.id}", fields=changed)
+        audit.record(actor.by, "profile.changed", f"user:{person.id}", fields=changed)
 
 
 def change_password(actor: Actor, current: str, new: str) -> None:
@@ -139,7 +139,7 @@ def change_password(actor: Actor, current: str, new: str) -> None:
     known = [word for word in (person.email, person.name, workspace.name) if word]
     person.password_hash = password_hash(new, field="new_password", known=known, caller=actor.label)
     sign_in.end_all(person.id, "password_changed", except_id=actor.sign_in_id)
-    audit.record(actor.label, "password.changed", f"user:{person.id}")
+    audit.record(actor.by, "password.changed", f"user:{person.id}")
 
 
 def change(
@@ -160,9 +160,9 @@ def change(
         raise Conflict("last_admin", "A workspace keeps at least one admin.")
     if name is not None and name.strip() != person.name:
         person.name = name.strip()
-        audit.record(actor.label, "person.renamed", f"user:{person.id}")
+        audit.record(actor.by, "person.renamed", f"user:{person.id}")
     if role is not None and role != person.role:
-        audit.record(actor.label, "person.role_changed", f"user:{person.id}", old=person.role, new=role)
+        audit.record(actor.by, "person.role_changed", f"user:{person.id}", old=person.role, new=role)
         person.role = role
     if disabled is not None and disabled != (person.disabled_at is not None):
         _set_disabled(actor, person, clock.now() if disabled else None)
@@ -180,7 +180,7 @@ def _set_disabled(actor: Actor, person: User, at: datetime | None) -> None:
     if at is not None:
         sign_in.end_all(person.id, "disabled")
         events.publish(PersonDisabled(person.id))
-    audit.record(actor.label, "person.disabled" if at else "person.enabled", f"user:{person.id}")
+    audit.record(actor.by, "person.disabled" if at else "person.enabled", f"user:{person.id}")
 
 
 def _lock_workspace(workspace_id: int) -> None:

@@ -56,7 +56,7 @@ def issue(
     )
     db.session.add(token)
     db.session.flush()
-    audit.record(actor.label, "token.issued", f"token:{token.id}", scopes=token.scopes)
+    audit.record(actor.by, "token.issued", f"token:{token.id}", scopes=token.scopes)
     return token, secret
 
 
@@ -78,14 +78,14 @@ def rename(actor: Actor, token_id: int, name: str) -> PersonalToken:
     """Gives a token another name. Raises NotFound."""
     token = get(actor, token_id)
     token.name = name.strip()
-    audit.record(actor.label, "token.renamed", f"token:{token_id}")
+    audit.record(actor.by, "token.renamed", f"token:{token_id}")
     return token
 
 
 def revoke(actor: Actor, token_id: int) -> None:
     """Ends a token; it stops counting with the next request. Raises NotFound."""
     get(actor, token_id).revoked_at = clock.now()
-    audit.record(actor.label, "token.revoked", f"token:{token_id}")
+    audit.record(actor.by, "token.revoked", f"token:{token_id}")
 
 
 def _in_force(user_id: int, now: datetime) -> int:

@@ -13,6 +13,7 @@ from backend.core.errors import Conflict, Forbidden, Invalid
 from backend.models import User, Workspace
 from backend.services.auth import audit
 from backend.services.auth.actor import ADMIN
+from backend.services.auth.attribution import of_user
 from backend.services.auth.events import WorkspaceCreated
 from backend.services.mail import addresses
 
@@ -28,8 +29,8 @@ def register(email: str, password: str, name: str, workspace: str, *, network: s
     hashed = password_hash(password, known=(_free(email), name, workspace), caller=network)
     opened = open_workspace(workspace)
     person = add_person(opened, email, hashed, name, role=ADMIN)
-    audit.record(f"user:{person.id}", "workspace.created", f"workspace:{opened.id}", opened.id)
-    audit.record(f"user:{person.id}", "person.registered", f"user:{person.id}", opened.id)
+    audit.record(of_user(person.id), "workspace.created", f"workspace:{opened.id}", opened.id)
+    audit.record(of_user(person.id), "person.registered", f"user:{person.id}", opened.id)
     return person
 
 

@@ -16,6 +16,7 @@ from backend.core.encrypted_columns import keyring
 from backend.core.errors import Invalid, TooManyRequests, Unauthorized, Unavailable
 from backend.models import SignIn, User
 from backend.services.auth import audit, limits
+from backend.services.auth.attribution import of_user
 from backend.services.mail import addresses
 
 REFRESH_LIFE: Final = timedelta(days=30)
@@ -127,7 +128,7 @@ def start(person: User, user_agent: str | None, network: str | None = None) -> S
     with system_scope("who signs in decides the workspace"):
         db.session.add(begun)
         db.session.flush()
-    audit.record(f"user:{person.id}", "sign_in.started", f"sign_in:{begun.id}", person.workspace_id)
+    audit.record(of_user(person.id), "sign_in.started", f"sign_in:{begun.id}", person.workspace_id)
     return begun
 
 
@@ -160,7 +161,7 @@ def rotate(user_id: int, sign_in_id: int, jti: str, network: str | None = None) 
         if family.current_jti != jti:
             if family.revoked_at is None:
                 _end(family, "token_reused")
-                audit.record(f"user:{user_id}", "sign_in.token_reused", f"sign_in:{family.id}", family.workspace_id)
+                audit.record(of_user(user_id), "sign_in.token_reused", f"sign_in:{family.id}", family.workspace_id)
                 db.session.flush()
             return Rotation(family, reused=True)
         if family.revoked_at is not None:
@@ -182,7 +183,7 @@ def end(sign_in_id: int, user_id: int) -> None:
     family = db.session.get(SignIn, sign_in_id)
     if family is not None and family.user_id == user_id and family.revoked_at is None:
         _end(family, "signed_out")
-        audit.record(f"user:{user_id}", "sign_in.ended", f"sign_in:{sign_in_id}")
+        audit.record(of_user(user_id), "sign_in.ended", f"sign_in:{sign_in_id}")
 
 
 def end_all(user_id: int, code: str, *, except_id: int | None = None) -> None:

@@ -11,6 +11,7 @@ from backend.core.database import db
 from backend.core.errors import AppError, NotFound
 from backend.models import AutomationRule, Post, RuleRun, Schedule, User
 from backend.services import notifications, posts, scheduling
+from backend.services.auth.attribution import SYSTEM
 from backend.services.automation_rules import texts
 from backend.services.notifications import settings
 from backend.services.posts import Place, outcomes
@@ -19,7 +20,6 @@ from backend.services.posts.states import ENDED
 from backend.services.scheduling import Fire
 
 JOB: Final = "automation_rule"
-ACTOR: Final = "system"
 
 
 def carry_out(fire: Fire) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def conclude(run: RuleRun) -> None:
             "rule_id": run.rule_id,
             "run_id": run.id,
         }
-        notifications.report(ACTOR, "automation_executed", user, data, subject=f"rule_runs/{run.id}")
+        notifications.report(SYSTEM, "automation_executed", user, data, subject=f"rule_runs/{run.id}")
     for post in results:
         if post.state in ("failed", "unknown"):
             posts.notify(post)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import or_, select
 
+from backend.channels.base import Credentials
 from backend.channels.errors import ChannelError, RecipientUnreachable
 from backend.core import clock
 from backend.core.database import db, system_scope
@@ -81,7 +82,7 @@ def look_again(bot: Sender) -> int:
     with system_scope(_WHY):
         own = {conversations.chat_hash(bot.channel, bot.id, chat_id) for chat_id in bot.chat_ids}
         worth = list(_worth_asking(bot, own))
-        token = senders.credentials_of(bot).token
+        credentials = senders.credentials_of(bot)
         db.session.commit()
         first = [chat for chat in worth if chat.chat_hash in own]
         others = [chat for chat in worth if chat.chat_hash not in own]
@@ -89,7 +90,7 @@ def look_again(bot: Sender) -> int:
             if time.monotonic() - began > _SECONDS:
                 break
             asked += 1
-            _look(bot, token, chat)
+            _look(bot, credentials, chat)
             db.session.commit()
     return asked
 
@@ -124,10 +125,10 @@ def _turn_of(waiting: Sequence[_MarkedChat]) -> Sequence[_MarkedChat]:
     return [*waiting[start:], *waiting[:start]][:MAX_ASKED]
 
 
-def _look(bot: Sender, token: str, chat: _MarkedChat) -> None:
+def _look(bot: Sender, credentials: Credentials, chat: _MarkedChat) -> None:
     hashed, blocked = chat.chat_hash, chat.blocked_code
     try:
-        provider.quick().get_chat(token, chat.chat_id)
+        provider.quick(bot.channel).chat(credentials, chat.chat_id)
     except RecipientUnreachable as error:
         if blocked is None and error.code in _LEFT:
             # Asked of the chat as a whole, so no single topic is meant.

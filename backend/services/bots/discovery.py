@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import select
 
 from backend.channels.inbound import Chat
-from backend.core.database import db, workspace_scope
+from backend.core.database import db
 from backend.core.errors import Invalid
 from backend.models import Conversation
 from backend.services import senders
@@ -29,13 +29,13 @@ class Discovery:
     note: str | None = None
 
 
-def of_bot(workspace_id: int, bot_id: int) -> Discovery:
+def of_bot(bot_id: int) -> Discovery:
     """The chats of one of the workspace's bots. Commits before it asks Telegram.
 
     Raises NotFound, Invalid(`token_refused`), Unavailable(`bot_unavailable`).
     """
-    bot = catalog.get(workspace_id, bot_id)
-    known = _known(workspace_id, bot_id)
+    bot = catalog.get(bot_id)
+    known = _known(bot_id)
     token = senders.credentials_of(bot).token
     db.session.commit()
     discovery = of_token(token)
@@ -86,12 +86,11 @@ def look_up(token: str, chat: str) -> Chat:
     return telegram_lookup.look_up(source_order.checked_token(token), chat_id)
 
 
-def _known(workspace_id: int, bot_id: int) -> list[SeenChat]:
-    with workspace_scope(workspace_id):
-        rows = db.session.execute(
-            select(Conversation)
-            .where(Conversation.sender_id == bot_id)
-            .order_by(Conversation.last_message_at.desc().nulls_last(), Conversation.id.desc())
-            .limit(_MAX)
-        ).scalars()
-        return [SeenChat(row.chat_id, row.kind, row.title, None) for row in rows]
+def _known(bot_id: int) -> list[SeenChat]:
+    rows = db.session.execute(
+        select(Conversation)
+        .where(Conversation.sender_id == bot_id)
+        .order_by(Conversation.last_message_at.desc().nulls_last(), Conversation.id.desc())
+        .limit(_MAX)
+    ).scalars()
+    return [SeenChat(row.chat_id, row.kind, row.title, None) for row in rows]

@@ -12,18 +12,19 @@ from typing import Any, Final
 from backend.channels.base import SenderFacts
 from backend.channels.errors import SenderDisabled
 from backend.channels.inbound import Chat
+from backend.channels.telegram_bot import NAME as CHANNEL
 from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.core.errors import AppError
 from backend.models import Sender
 from backend.services import senders
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.bots import catalog, telegram_lookup
-from backend.services.senders import provider
 
 _SECONDS: Final = 10.0
 """How long `sync` asks about chats: somebody waits for it."""
-_WHY: Final = "bots are kept apart by their owner, below"
+_WHY: Final = "a sender is no tenant table"
 _TITLE: Final = 200
 
 
@@ -36,16 +37,16 @@ class Validity:
     facts: SenderFacts | None = None
 
 
-def validate(actor_label: str, workspace_id: int, bot_id: int) -> Validity:
+def validate(by: Attribution, bot_id: int) -> Validity:
     """Asks Telegram about a bot's token and keeps the answer. A refused token disables the bot, an accepted one ends
     such a disabling. Raises NotFound, and Unavailable(`bot_unavailable`) when Telegram cannot be asked."""
-    bot = catalog.get(workspace_id, bot_id)
+    bot = catalog.get(bot_id)
     with telegram_lookup.clear_errors():
         try:
             result = Validity(True, facts=senders.probe(bot))
         except SenderDisabled as error:
             result = Validity(False, error.code)
-    audit.record(actor_label, "bot.validated", f"sender:{bot.id}", workspace_id, valid=result.valid)
+    audit.record(by, "bot.validated", f"sender:{bot.id}", valid=result.valid)
     return result
 
 
@@ -53,18 +54,18 @@ def validate_token(token: str) -> Validity:
     """Asks Telegram about a token that belongs to no bot here. Keeps nothing. No transaction may be open."""
     with telegram_lookup.clear_errors():
         try:
-            return Validity(True, facts=provider.quick().get_me(token))
+            return Validity(True, facts=senders.identify(CHANNEL, token))
         except SenderDisabled as error:
             return Validity(False, error.code)
 
 
-def sync(actor_label: str, workspace_id: int, bot_id: int) -> tuple[Sender, bool]:
+def sync(by: Attribution, bot_id: int) -> tuple[Sender, bool]:
     """Asks Telegram about a bot and each of its chats, and keeps the answers; False where there was not the time for
     all chats, which keep what was known. A chat that Telegram does not show has its reason kept in its place.
 
     Raises NotFound, Invalid(`token_refused`), Unavailable(`bot_unavailable`).
     """
-    bot = catalog.get(workspace_id, bot_id)
+    bot = catalog.get(bot_id)
     with telegram_lookup.clear_errors():
         senders.probe(bot)
     chats, known, token = bot.chat_ids, known_chats(bot), senders.credentials_of(bot).token
@@ -80,14 +81,14 @@ def sync(actor_label: str, workspace_id: int, bot_id: int) -> tuple[Sender, bool
             complete = False
             break
         result[place] = facts
+    bot = catalog.get(bot_id, lock=True)
     with system_scope(_WHY):
-        bot = catalog.get(workspace_id, bot_id, lock=True)
         if bot.chat_ids == chats:
             bot.facts = {**bot.facts, "chats": result}
             only = result[0].get("type") if len(result) == 1 else None
             bot.chat_type = only or bot.chat_type
-        audit.record(actor_label, "bot.synced", f"sender:{bot.id}", workspace_id, chats=len(chats), complete=complete)
         db.session.flush()
+    audit.record(by, "bot.synced", f"sender:{bot.id}", chats=len(chats), complete=complete)
     return bot, complete
 
 

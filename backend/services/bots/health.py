@@ -15,7 +15,9 @@ from typing import Any, Final
 from sqlalchemy import or_, select
 
 from backend.channels.errors import ChannelError, Rejected, SenderDisabled
-from backend.channels.telegram_bot.administration import NO_SUCH_METHOD, WebhookInfo
+from backend.channels.provider import WebhookStatus
+from backend.channels.telegram_bot import NAME as CHANNEL
+from backend.channels.telegram_bot.administration import NO_SUCH_METHOD
 from backend.core import clock, events
 from backend.core.database import db, system_scope
 from backend.core.logging import get_logger
@@ -28,7 +30,6 @@ from backend.services.bots.events import HealthCheckFailed, HealthCheckRecovered
 from backend.services.bots.resolution import still_named
 from backend.services.bots.webhook_state import Receiving
 from backend.services.scheduling import SystemJob, Timing, register_system_job
-from backend.services.senders import provider
 
 log = get_logger(__name__)
 
@@ -52,7 +53,7 @@ class Finding:
     receiving: Receiving | None = None
 
 
-def judge(error: ChannelError | None, webhook: WebhookInfo | None, expected_url: str, now: datetime) -> Finding:
+def judge(error: ChannelError | None, webhook: WebhookStatus | None, expected_url: str, now: datetime) -> Finding:
     """What Telegram's answers mean. A webhook counts where it leads here: then updates have to arrive."""
     if isinstance(error, Rejected) and error.code in NO_SUCH_METHOD:
         # A Bot API server of somebody's own that knows no webhooks: the bot has just answered.
@@ -111,7 +112,7 @@ def check_health(turn: Turn) -> int:
 def check(sender_id: int) -> bool:
     """Checks one bot, by a network call without a transaction; False for one that is gone or switched off."""
     with system_scope(_WHY):
-        bot = senders.by_id(sender_id, channel=senders.CHANNEL)
+        bot = senders.by_id(sender_id, channel=CHANNEL)
         if bot is None or not bot.credentials or not (bot.is_active or bot.disabled_code in senders.REFUSED):
             db.session.rollback()
             return False
@@ -130,7 +131,7 @@ def _ask(bot: Sender, expected: str) -> Finding:
     try:
         # Keeps who the bot is, and switches it off where its token is refused.
         senders.probe(bot)
-        info = provider.quick().get_webhook_info(senders.credentials_of(bot).token)
+        info = senders.webhook_status(bot)
     except ChannelError as error:
         return judge(error, None, expected, clock.now())
     return replace(judge(None, info, expected, clock.now()), receiving=webhook_state.judge(info.url, expected))
@@ -164,7 +165,7 @@ def _due() -> list[int]:
         due_ids = db.session.execute(
             select(Sender.id)
             .where(
-                Sender.channel == senders.CHANNEL,
+                Sender.channel == CHANNEL,
                 Sender.deleted_at.is_(None),
                 Sender.source != "arguments",
                 still_named(),

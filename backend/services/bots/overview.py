@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from backend.channels.telegram_bot import NAME as CHANNEL
 from backend.core import config
 from backend.core.database import db, system_scope
 from backend.models import Sender, SenderLease
-from backend.services import senders
 from backend.services.bots import chat_states, health, usage
 from backend.services.bots.resolution import still_named
 
@@ -43,7 +43,7 @@ def bots() -> list[BotState]:
             select(Sender, SenderLease.paused_until)
             .outerjoin(SenderLease, SenderLease.sender_id == Sender.id)
             .where(
-                Sender.channel == senders.CHANNEL,
+                Sender.channel == CHANNEL,
                 Sender.deleted_at.is_(None),
                 Sender.source != "arguments",
                 still_named(),
@@ -79,7 +79,7 @@ def is_configured() -> bool:
         return True
     with system_scope("the instance's owner looks at all bots"):
         query = select(Sender.id).where(
-            Sender.channel == senders.CHANNEL,
+            Sender.channel == CHANNEL,
             Sender.source == "database",
             Sender.is_active,
             Sender.deleted_at.is_(None),

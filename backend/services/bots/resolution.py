@@ -14,10 +14,12 @@ from typing import Final
 from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
+from backend.channels.telegram_bot import NAME as CHANNEL
+from backend.channels.telegram_bot import bot_id_of
 from backend.core import clock, config
-from backend.core.database import db, system_scope
+from backend.core.database import db, system_scope, workspace_id_in_scope
 from backend.models import Sender, Workspace
-from backend.services import senders
+from backend.services import linking, senders
 from backend.services.bots import source_order
 from backend.services.bots.source_order import Asked, Choice, Environment, KnownBot, Level
 from backend.services.senders.credentials import token_hash
@@ -51,7 +53,6 @@ class Meaning:
 
 
 def resolve(
-    workspace_id: int,
     *,
     bot_name: str | None = None,
     bot_id: int | None = None,
@@ -59,16 +60,18 @@ def resolve(
     chat_ids: Sequence[str] = (),
     need_chats: bool = True,
 ) -> Target:
-    """The sender and the chats that are meant, in the caller's transaction; see `source_order.choose` for the order.
+    """The sender and the chats that are meant in the workspace in scope, in the caller's transaction; see
+    `source_order.choose` for the order.
 
     The environment serves the instance's first workspace only. May store a row for a token that is used for the first
     time. Raises NotFound(`bot_not_found`), Conflict(`bot_inactive`), Invalid(`no_chats`, `bad_chat_id`, `bad_token`).
     """
     asked = Asked(bot_name, bot_id, token, tuple(chat_ids))
+    workspace_id = workspace_id_in_scope()
     with system_scope(_WHY):
         rows = _rows(workspace_id, asked)
         choice = source_order.choose(
-            asked, [_known(row) for row in rows], environment_of(workspace_id), need_chats=need_chats
+            asked, [_known(row) for row in rows], _environment_of(workspace_id), need_chats=need_chats
         )
         sender = _sender_of(workspace_id, choice, rows)
         if not sender.is_active:
@@ -76,19 +79,20 @@ def resolve(
         return Target(sender, choice.chat_ids, choice.thread_id, choice.level)
 
 
-def explain_name(workspace_id: int, bot_name: str) -> Meaning:
+def explain_name(bot_name: str) -> Meaning:
     """What a name means at this moment; a token that was never used gets no row by this. Raises what `resolve` raises,
     but no `no_chats`: that there are none is part of the answer."""
     asked = Asked(bot_name)
+    workspace_id = workspace_id_in_scope()
     with system_scope(_WHY):
         rows = _rows(workspace_id, asked)
         choice = source_order.choose(
-            asked, [_known(row) for row in rows], environment_of(workspace_id), need_chats=False
+            asked, [_known(row) for row in rows], _environment_of(workspace_id), need_chats=False
         )
         if choice.bot_id is not None:
             sender: Sender | None = _sender_of(workspace_id, choice, rows)
         elif choice.level == "environment":
-            sender = senders.default_bot()
+            sender = linking.default_bot()
         else:
             sender = _by_token(workspace_id, choice.token or "")
         if sender is not None and not sender.is_active:
@@ -103,15 +107,16 @@ def explain_name(workspace_id: int, bot_name: str) -> Meaning:
     )
 
 
-def knows(workspace_id: int, name: str) -> bool:
+def knows(name: str) -> bool:
     """Whether this very name is a working bot with chats; the environment's own bot, which serves every name where
     it has chats, does not count."""
+    workspace_id = workspace_id_in_scope()
     with system_scope(_WHY):
         rows = _rows(workspace_id, Asked(bot_name=name))
-        return source_order.knows(name, [_known(row) for row in rows], environment_of(workspace_id))
+        return source_order.knows(name, [_known(row) for row in rows], _environment_of(workspace_id))
 
 
-def environment_of(workspace_id: int) -> Environment:
+def _environment_of(workspace_id: int) -> Environment:
     """What the environment offers this workspace: everything to the instance's first, nothing to any other."""
     settings = config.get()
     if not settings.telegram_bot_token and not settings.telegram_bot_configs:
@@ -140,7 +145,7 @@ def _rows(workspace_id: int, asked: Asked) -> list[Sender]:
     )
     query = select(Sender).where(
         Sender.workspace_id == workspace_id,
-        Sender.channel == senders.CHANNEL,
+        Sender.channel == CHANNEL,
         Sender.source == "database",
         Sender.deleted_at.is_(None),
         which,
@@ -156,7 +161,7 @@ def _sender_of(workspace_id: int, choice: Choice, rows: Sequence[Sender]) -> Sen
     if choice.bot_id is not None:
         return next(row for row in rows if row.id == choice.bot_id)
     if choice.level == "environment":
-        default = senders.default_bot()
+        default = linking.default_bot()
         if default is None:
             raise source_order.not_found()
         return default
@@ -184,7 +189,7 @@ def _by_token(workspace_id: int, token: str) -> Sender | None:
         select(Sender)
         .where(
             Sender.workspace_id == workspace_id,
-            Sender.channel == senders.CHANNEL,
+            Sender.channel == CHANNEL,
             Sender.credentials_hash == token_hash(token),
             Sender.deleted_at.is_(None),
             Sender.is_active | Sender.disabled_code.is_not(None),
@@ -198,9 +203,9 @@ def _by_token(workspace_id: int, token: str) -> Sender | None:
 def _make(workspace_id: int, token: str, source: Level) -> Sender:
     sender = Sender(
         workspace_id=workspace_id,
-        channel=senders.CHANNEL,
+        channel=CHANNEL,
         source=source,
-        name=f"bot {senders.bot_id_of(token)}",
+        name=f"bot {bot_id_of(token)}",
         is_active=True,
         facts={},
         created_at=clock.now(),

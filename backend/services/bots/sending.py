@@ -1,4 +1,4 @@
-"""Sending to the chats of a target: one message for each chat, stored before it is sent."""
+"""Sending to the chats of a target, in the workspace in scope: one message for each chat, stored before it is sent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from backend.channels.base import Content
 from backend.channels.inbound import Chat, ChatType
-from backend.core.database import workspace_scope
+from backend.core.database import workspace_id_in_scope
 from backend.models import Conversation, Message, Sender
 from backend.services import conversations, delivery
 from backend.services.bots.resolution import Target
@@ -17,7 +17,6 @@ def send_to_chats(
     target: Target,
     content: Content,
     *,
-    workspace_id: int,
     kind: str,
     key: str | None = None,
     lane: Priority = Priority.NOTIFICATION,
@@ -35,36 +34,34 @@ def send_to_chats(
     """
     messages = []
     for chat_id in target.chat_ids:
-        conversation = conversation_of(target.sender, chat_id, workspace_id=workspace_id)
-        with workspace_scope(workspace_id):
-            messages.append(
-                delivery.send(
-                    conversation,
-                    content,
-                    kind=kind,
-                    lane=lane,
-                    key=None if key is None else _key_of(key, conversation),
-                    at_most_once=at_most_once,
-                    not_before=not_before,
-                    reason=reason,
-                    expires_in=expires_in,
-                    reply_to=reply_to,
-                    user_id=user_id,
-                    thread_id=target.thread_id,
-                )
+        conversation = conversation_of(target.sender, chat_id)
+        messages.append(
+            delivery.send(
+                conversation,
+                content,
+                kind=kind,
+                lane=lane,
+                key=None if key is None else _key_of(key, conversation),
+                at_most_once=at_most_once,
+                not_before=not_before,
+                reason=reason,
+                expires_in=expires_in,
+                reply_to=reply_to,
+                user_id=user_id,
+                thread_id=target.thread_id,
             )
+        )
     return messages
 
 
-def known(target: Target, *, workspace_id: int, key: str | None) -> list[Message] | None:
+def known(target: Target, *, key: str | None) -> list[Message] | None:
     """The messages stored under this key for all of the target's chats; None where one is missing."""
     if key is None:
         return None
-    messages = []
+    messages, workspace_id = [], workspace_id_in_scope()
     for chat_id in target.chat_ids:
         conversation = conversations.find(target.sender, chat_id, workspace_id=workspace_id)
-        with workspace_scope(workspace_id):
-            message = delivery.by_key(workspace_id, _key_of(key, conversation)) if conversation is not None else None
+        message = delivery.by_key(workspace_id, _key_of(key, conversation)) if conversation is not None else None
         if message is None:
             return None
         messages.append(message)
@@ -75,8 +72,9 @@ def _key_of(key: str, conversation: Conversation) -> str:
     return f"{key}:{conversation.chat_key:x}"
 
 
-def conversation_of(sender: Sender, chat_id: str, *, workspace_id: int) -> Conversation:
+def conversation_of(sender: Sender, chat_id: str) -> Conversation:
     """The workspace's conversation with a chat that is known by its id only. What is known of it stays as it is."""
+    workspace_id = workspace_id_in_scope()
     known = conversations.find(sender, chat_id, workspace_id=workspace_id)
     if known is not None:
         return known

@@ -12,14 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from backend.channels.base import SenderFacts
+from backend.channels.base import Credentials, SenderFacts
 from backend.channels.errors import ChannelError, RecipientUnreachable, Rejected, RetryLater, SenderDisabled
 from backend.channels.inbound import Chat, InboundEvent
+from backend.channels.provider import WebhookStatus
+from backend.channels.telegram_bot import NAME as CHANNEL
 from backend.channels.telegram_bot import webhook
-from backend.channels.telegram_bot.administration import WebhookInfo
 from backend.core.errors import AppError, Invalid, NotFound, Unavailable
+from backend.services import senders
+from backend.services.bots import bot_api
+from backend.services.linking.bots import WHY_NOT_ASKED
 from backend.services.senders import provider
-from backend.services.senders.questions import WHY_NOT, NotAsked
+from backend.services.senders.questions import NotAsked
 
 _SHOWN: Final = 200
 
@@ -64,7 +68,7 @@ def not_asked(error: NotAsked) -> Unavailable:
     known = f"last known at {last}" if last else "nothing is known yet"
     return Unavailable(
         "bot_unavailable",
-        f"Telegram is not asked just now ({WHY_NOT[error.reason]}); {known}. Try again.",
+        f"Telegram is not asked just now ({WHY_NOT_ASKED[error.reason]}); {known}. Try again.",
         detail={"reason": error.reason, "last_known_at": last},
         retry_after=math.ceil(error.seconds),
     )
@@ -84,19 +88,19 @@ def refused() -> Invalid:
 def who_is(token: str) -> SenderFacts:
     """The bot that the token belongs to; see `clear_errors` for what it raises."""
     with clear_errors():
-        return provider.quick().get_me(token)
+        return senders.identify(CHANNEL, token)
 
 
-def webhook_of(token: str) -> WebhookInfo:
+def webhook_of(token: str) -> WebhookStatus:
     """Where Telegram delivers the bot's updates; see `clear_errors`."""
     with clear_errors():
-        return provider.quick().get_webhook_info(token)
+        return provider.quick(CHANNEL).webhook_status(Credentials(token))
 
 
 def look_up(token: str, chat: str) -> Chat:
     """A chat by its id or `@name`; see `clear_errors`. `chat` has been checked by `source_order.parse_chats`."""
     with clear_errors():
-        return provider.quick().get_chat(token, chat)
+        return provider.quick(CHANNEL).chat(Credentials(token), chat)
 
 
 def seen_by(token: str) -> list[SeenChat]:
@@ -105,7 +109,7 @@ def seen_by(token: str) -> list[SeenChat]:
     Only while the bot has no webhook, and nobody else polls at this moment: Rejected becomes Invalid(`webhook_is_set`).
     """
     with clear_errors():
-        updates = provider.quick().get_updates(token, timeout=0)
+        updates = bot_api.waiting_updates(Credentials(token))
     chats: dict[str, SeenChat] = {}
     for update in updates:
         for event in webhook.parse(json.dumps(update).encode()):

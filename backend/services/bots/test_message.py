@@ -9,6 +9,7 @@ from backend.channels.base import Content
 from backend.core.errors import Invalid
 from backend.models import Message
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.bots import catalog, source_order
 from backend.services.bots.resolution import Target
 from backend.services.bots.sending import send_to_chats
@@ -19,8 +20,7 @@ _TEXT: Final = "🧪 Test message from Switchboard: this bot works. ✅"
 
 
 def send_test(
-    actor_label: str,
-    workspace_id: int,
+    by: Attribution,
     bot_id: int,
     *,
     text: str | None = None,
@@ -33,7 +33,7 @@ def send_test(
     Raises NotFound, Conflict(`bot_inactive`), Invalid(`no_chats`, `bad_chat_id`), Invalid naming a topic at
     fault.
     """
-    bot = catalog.get(workspace_id, bot_id)
+    bot = catalog.get(bot_id)
     if not bot.is_active:
         raise source_order.inactive()
     chats = source_order.parse_chats([chat_id]) if chat_id is not None else bot.chat_ids
@@ -45,10 +45,9 @@ def send_test(
     messages = send_to_chats(
         Target(bot, chats, topic, "database"),
         Content(text.strip() if text and richtext.has_visible(text) else _TEXT),
-        workspace_id=workspace_id,
         kind=KIND,
         lane=Priority.REPLY,
         expires_in=REPLY_LIFE,
     )
-    audit.record(actor_label, "bot.tested", f"sender:{bot.id}", workspace_id, messages=len(messages))
+    audit.record(by, "bot.tested", f"sender:{bot.id}", messages=len(messages))
     return messages

@@ -13,6 +13,7 @@ from backend.core.database import db
 from backend.models import Consent, Contact, ContactPoint
 from backend.services import live, paging
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.contacts import consent_rules, settings
 from backend.services.contacts.consent_rules import Rules
 from backend.services.contacts.faults import invalid
@@ -25,7 +26,7 @@ SOURCES: Final = ("form", "import", "bot_link", "chat", "event", "paper", "api")
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 
 
-def record(actor_label: str, contact: Contact, entry: Mapping[str, Any]) -> Consent:
+def record(by: Attribution, contact: Contact, entry: Mapping[str, Any]) -> Consent:
     """Adds an entry for a contact; a consent under the rules of Korea expires after two years at the latest.
 
     Raises Invalid: obtained_in_future, expires_before_obtained.
@@ -57,12 +58,12 @@ def record(actor_label: str, contact: Contact, entry: Mapping[str, Any]) -> Cons
         obtained_at=obtained_at,
         obtained_by=entry.get("obtained_by"),
         recorded_at=now,
-        recorded_by=actor_label,
+        recorded_by=by.label,
         expires_at=expires_at if state == "given" else None,
     )
     db.session.add(consent)
     db.session.flush()
-    audit.record(actor_label, "consent.recorded", f"contact:{contact.id}", consent_id=consent.id, state=state)
+    audit.record(by, "consent.recorded", f"contact:{contact.id}", consent_id=consent.id, state=state)
     live.note(contact.workspace_id, "contacts", contact_id=contact.id)
     return consent
 

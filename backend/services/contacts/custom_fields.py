@@ -15,6 +15,7 @@ from backend.core.errors import Conflict, NotFound
 from backend.models import Contact, ContactField
 from backend.services import paging
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.contacts import dates
 from backend.services.contacts.faults import ValueFault, invalid
 
@@ -69,7 +70,7 @@ def get(field_id: int) -> ContactField:
     return field
 
 
-def create(actor_label: str, key: str, name: str, kind: str, choices: Sequence[str] = ()) -> ContactField:
+def create(by: Attribution, key: str, name: str, kind: str, choices: Sequence[str] = ()) -> ContactField:
     """Adds a custom field. Raises Invalid, and Conflict (contact_field_exists)."""
     if not KEY.fullmatch(key):
         raise invalid("key", "key_invalid", "A key has lower-case letters, digits and underscores, at most 40.")
@@ -90,11 +91,11 @@ def create(actor_label: str, key: str, name: str, kind: str, choices: Sequence[s
     )
     db.session.add(field)
     db.session.flush()
-    audit.record(actor_label, "contact_field.created", f"contact_field:{field.id}", key=key)
+    audit.record(by, "contact_field.created", f"contact_field:{field.id}", key=key)
     return field
 
 
-def change(actor_label: str, field_id: int, changes: Mapping[str, Any]) -> ContactField:
+def change(by: Attribution, field_id: int, changes: Mapping[str, Any]) -> ContactField:
     """Changes name or choices; key and type stay. Values that are no choice any more stay at their contacts.
 
     Raises NotFound and Invalid.
@@ -105,11 +106,11 @@ def change(actor_label: str, field_id: int, changes: Mapping[str, Any]) -> Conta
     if "choices" in changes:
         field.choices = _checked_choices(field.type, changes["choices"])
     db.session.flush()
-    audit.record(actor_label, "contact_field.changed", f"contact_field:{field.id}", fields=sorted(changes))
+    audit.record(by, "contact_field.changed", f"contact_field:{field.id}", fields=sorted(changes))
     return field
 
 
-def remove(actor_label: str, field_id: int) -> None:
+def remove(by: Attribution, field_id: int) -> None:
     """Removes a field and its values from all contacts. Raises NotFound."""
     field = get(field_id)
     db.session.execute(
@@ -120,7 +121,7 @@ def remove(actor_label: str, field_id: int) -> None:
     )
     db.session.delete(field)
     db.session.flush()
-    audit.record(actor_label, "contact_field.deleted", f"contact_field:{field_id}", key=field.key)
+    audit.record(by, "contact_field.deleted", f"contact_field:{field_id}", key=field.key)
 
 
 def check(values: Mapping[str, Any]) -> dict[str, Any]:

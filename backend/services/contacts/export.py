@@ -15,6 +15,7 @@ from sqlalchemy import Select
 from backend.core.database import db
 from backend.models import Contact
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.contacts import custom_fields, filters, phones, serializers
 from backend.services.contacts.filters import ContactFilter
 
@@ -28,7 +29,7 @@ _PAGE: Final = 500
 _IN_MEMORY: Final = 1024 * 1024
 
 
-def write(actor_label: str, *wanted: ContactFilter) -> IO[bytes]:
+def write(by: Attribution, *wanted: ContactFilter) -> IO[bytes]:
     """All contacts that pass these filters as a file, UTF-8 with a byte order mark, at its start. Raises Invalid."""
     keys = list(custom_fields.by_key())
     file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed by whoever sends it
@@ -43,7 +44,7 @@ def write(actor_label: str, *wanted: ContactFilter) -> IO[bytes]:
         db.session.expunge_all()
     text.detach()
     file.seek(0)
-    audit.record(actor_label, "contacts.exported", rows=rows)
+    audit.record(by, "contacts.exported", rows=rows)
     return file
 
 

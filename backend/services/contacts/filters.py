@@ -86,6 +86,14 @@ def count(wanted: ContactFilter) -> int:
     return number
 
 
+def count_up_to(most: int, *wanted: ContactFilter) -> int:
+    """How many contacts pass all of these filters, at most `most`. Raises Invalid, and Unavailable as `count` does."""
+    some = select_contacts(*wanted).with_only_columns(Contact.id).limit(most).subquery()
+    with text_search.bounded():
+        number: int = db.session.execute(select(func.count()).select_from(some)).scalar_one()
+    return number
+
+
 def _plain(wanted: ContactFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.owner_id is not None:

@@ -13,6 +13,7 @@ from backend.core.database import db
 from backend.core.errors import NotFound
 from backend.models import Contact, ContactPoint
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.contacts import identifiers, phones, settings, suppressions
 from backend.services.contacts.faults import ValueFault, contact_exists, invalid
 from backend.services.contacts.identifiers import FIELD_OF, Identifier, hash_of
@@ -42,7 +43,7 @@ def find(identifier: Identifier) -> ContactPoint | None:
 
 
 def add(
-    actor_label: str,
+    by: Attribution,
     contact: Contact,
     given: Sequence[Identifier],
     *,
@@ -68,11 +69,11 @@ def add(
         is_first = not any(p.is_primary and p.kind == identifier.kind for p in present)
         if (primary or is_first) and not own.is_primary:
             _make_primary(own, present)
-    suppressions.inherit([contact.id], actor_label)
+    suppressions.inherit([contact.id], by)
     return added
 
 
-def set_primary(actor_label: str, contact: Contact, field: str, identifier: Identifier | None, *, source: str) -> None:
+def set_primary(by: Attribution, contact: Contact, field: str, identifier: Identifier | None, *, source: str) -> None:
     """Puts an identifier in the place of the primary one of its kind, which goes; None takes that away.
 
     Another one that the contact has of this kind becomes primary then. Raises Conflict (contact_exists).
@@ -90,24 +91,24 @@ def set_primary(actor_label: str, contact: Contact, field: str, identifier: Iden
         _delete(primary)
     rest = [p for p in present if p is not primary]
     if identifier is not None:
-        add(actor_label, contact, [identifier], source=source, primary=True)
+        add(by, contact, [identifier], source=source, primary=True)
     elif rest:
         _make_primary(rest[0], rest)
 
 
 def add_one(
-    actor_label: str, contact: Contact, kind: str, value: str, *, label: str | None, primary: bool
+    by: Attribution, contact: Contact, kind: str, value: str, *, label: str | None, primary: bool
 ) -> dict[str, Any]:
     """Adds one point to a contact, or finds the one that is there, and shows it. Raises Invalid, and as `add` does."""
     try:
         identifier = identifiers.of_kind(kind, value, contact.region or settings.get().region)
     except ValueFault as fault:
         raise invalid("value", fault.code, fault.hint) from None
-    add(actor_label, contact, [identifier], source="api", label=label, primary=primary)
+    add(by, contact, [identifier], source="api", label=label, primary=primary)
     point = find(identifier)
     assert point is not None, "a point that was just added"
     contact.updated_at = clock.now()
-    audit.record(actor_label, "contact.point_added", f"contact:{contact.id}", kind=identifier.kind)
+    audit.record(by, "contact.point_added", f"contact:{contact.id}", kind=identifier.kind)
     return describe(point, bool(suppressions.suppressed_among({point.value_hash})))
 
 
@@ -127,7 +128,7 @@ def describe(point: ContactPoint, suppressed: bool) -> dict[str, Any]:
     }
 
 
-def remove(actor_label: str, contact: Contact, point_id: int) -> None:
+def remove(by: Attribution, contact: Contact, point_id: int) -> None:
     """Removes a point of a contact; another one of its kind becomes primary. Raises NotFound."""
     point = db.session.get(ContactPoint, point_id)
     if point is None or point.contact_id != contact.id:
@@ -137,7 +138,7 @@ def remove(actor_label: str, contact: Contact, point_id: int) -> None:
     if rest and not any(p.is_primary for p in rest):
         _make_primary(rest[0], rest)
     contact.updated_at = clock.now()
-    audit.record(actor_label, "contact.point_removed", f"contact:{contact.id}", kind=point.kind)
+    audit.record(by, "contact.point_removed", f"contact:{contact.id}", kind=point.kind)
 
 
 def pin_username(point: ContactPoint, telegram_user_id: str) -> bool:

@@ -13,6 +13,7 @@ from backend.core.database import current_workspace_id, db
 from backend.core.errors import NotFound
 from backend.models import Contact, ContactImportChange, ContactPoint, ContactTag, User
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.contacts import custom_fields, identifiers, points, settings, tags
 from backend.services.contacts.faults import ValueFault, invalid
 from backend.services.contacts.identifiers import FIELDS, Identifier
@@ -31,7 +32,7 @@ def clean(text: str | None) -> str | None:
     )
 
 
-def create(actor_label: str, values: Mapping[str, Any], *, source: str = "api") -> Contact:
+def create(by: Attribution, values: Mapping[str, Any], *, source: str = "api") -> Contact:
     """Adds a contact to the workspace in scope.
 
     Raises Invalid (contact_empty, and what is wrong with a value) and Conflict (contact_exists).
@@ -53,9 +54,9 @@ def create(actor_label: str, values: Mapping[str, Any], *, source: str = "api") 
         raise invalid("first_name", "contact_empty", "A contact has a name, a company, or something to be reached by.")
     db.session.add(contact)
     db.session.flush()
-    points.add(actor_label, contact, [identifier for identifier in given.values() if identifier], source=source)
+    points.add(by, contact, [identifier for identifier in given.values() if identifier], source=source)
     tags.put(contact.id, values.get("tags") or ())
-    audit.record(actor_label, "contact.created", f"contact:{contact.id}", source=contact.source)
+    audit.record(by, "contact.created", f"contact:{contact.id}", source=contact.source)
     return contact
 
 
@@ -67,7 +68,7 @@ def get(contact_id: int, *, lock: bool = False) -> Contact:
     return contact
 
 
-def change(actor_label: str, contact_id: int, changes: Mapping[str, Any]) -> Contact:
+def change(by: Attribution, contact_id: int, changes: Mapping[str, Any]) -> Contact:
     """Changes the fields that are named; custom fields that are not named stay. Raises what `create` does, NotFound."""
     _check(changes)
     contact = get(contact_id, lock=True)
@@ -79,16 +80,16 @@ def change(actor_label: str, contact_id: int, changes: Mapping[str, Any]) -> Con
     if changes.get("fields"):
         contact.fields = _without_empty(contact.fields | custom_fields.check(changes["fields"]))
     for field, identifier in given.items():
-        points.set_primary(actor_label, contact, field, identifier, source="api")
+        points.set_primary(by, contact, field, identifier, source="api")
     if "tags" in changes:
         tags.put(contact.id, changes["tags"] or ())
     contact.updated_at = clock.now()
     db.session.flush()
-    audit.record(actor_label, "contact.changed", f"contact:{contact.id}", fields=sorted(changes))
+    audit.record(by, "contact.changed", f"contact:{contact.id}", fields=sorted(changes))
     return contact
 
 
-def erase(actor_label: str, contact_id: int) -> None:
+def erase(by: Attribution, contact_id: int) -> None:
     """Erases a person: points, tags and values go; the empty row, consents and suppressions stay. Raises NotFound."""
     contact = get(contact_id, lock=True)
     for model in (ContactPoint, ContactTag, ContactImportChange):
@@ -100,7 +101,7 @@ def erase(actor_label: str, contact_id: int) -> None:
     contact.fields = {}
     contact.erased_at = contact.updated_at = clock.now()
     db.session.flush()
-    audit.record(actor_label, "contact.erased", f"contact:{contact_id}")
+    audit.record(by, "contact.erased", f"contact:{contact_id}")
 
 
 def _identifiers(values: Mapping[str, Any], region: str | None) -> dict[str, Identifier | None]:

@@ -13,6 +13,7 @@ from backend.core.errors import Conflict, NotFound
 from backend.models import Segment
 from backend.services import paging
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.contacts import filters
 from backend.services.contacts.filters import ContactFilter
 
@@ -35,7 +36,7 @@ def filter_of(segment_id: int) -> ContactFilter:
     return ContactFilter.of(get(segment_id).filter)
 
 
-def create(actor_label: str, name: str, wanted: ContactFilter) -> Segment:
+def create(by: Attribution, name: str, wanted: ContactFilter) -> Segment:
     """Saves a filter under a name. Raises Conflict (segment_exists), and Invalid for a filter that finds nothing."""
     filters.select_contacts(wanted)
     _refuse_known(name, None)
@@ -45,17 +46,17 @@ def create(actor_label: str, name: str, wanted: ContactFilter) -> Segment:
         name=name,
         name_folded=name.casefold(),
         filter=wanted.stored(),
-        created_by=actor_label,
+        created_by=by.label,
         created_at=now,
         updated_at=now,
     )
     db.session.add(segment)
     db.session.flush()
-    audit.record(actor_label, "segment.created", f"segment:{segment.id}")
+    audit.record(by, "segment.created", f"segment:{segment.id}")
     return segment
 
 
-def change(actor_label: str, segment_id: int, changes: Mapping[str, Any]) -> Segment:
+def change(by: Attribution, segment_id: int, changes: Mapping[str, Any]) -> Segment:
     """Changes `name` or `filter` (a ContactFilter, as a whole). Raises what `create` does, and NotFound."""
     segment = get(segment_id)
     if "name" in changes:
@@ -66,15 +67,15 @@ def change(actor_label: str, segment_id: int, changes: Mapping[str, Any]) -> Seg
         segment.filter = changes["filter"].stored()
     segment.updated_at = clock.now()
     db.session.flush()
-    audit.record(actor_label, "segment.changed", f"segment:{segment.id}", fields=sorted(changes))
+    audit.record(by, "segment.changed", f"segment:{segment.id}", fields=sorted(changes))
     return segment
 
 
-def remove(actor_label: str, segment_id: int) -> None:
+def remove(by: Attribution, segment_id: int) -> None:
     """Removes a segment; its contacts stay. Raises NotFound."""
     db.session.delete(get(segment_id))
     db.session.flush()
-    audit.record(actor_label, "segment.deleted", f"segment:{segment_id}")
+    audit.record(by, "segment.deleted", f"segment:{segment_id}")
 
 
 def _refuse_known(name: str, segment_id: int | None) -> None:

@@ -13,6 +13,7 @@ from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.models import ContactSettings
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.contacts import phones
 from backend.services.contacts.faults import invalid
 
@@ -29,7 +30,7 @@ def get() -> ContactSettings:
     )
 
 
-def change(actor_label: str, changes: Mapping[str, Any]) -> ContactSettings:
+def change(by: Attribution, changes: Mapping[str, Any]) -> ContactSettings:
     """Changes the settings that are named. Raises Invalid: region_unknown, timezone_unknown."""
     check_region(changes.get("region"))
     check_timezone(changes.get("timezone"))
@@ -40,7 +41,7 @@ def change(actor_label: str, changes: Mapping[str, Any]) -> ContactSettings:
         .values(values)
         .on_conflict_do_update(index_elements=["workspace_id"], set_={"updated_at": now, **changes})
     )
-    audit.record(actor_label, "contact_settings.changed", fields=sorted(changes))
+    audit.record(by, "contact_settings.changed", fields=sorted(changes))
     return db.session.scalars(select(ContactSettings).execution_options(populate_existing=True)).one()
 
 

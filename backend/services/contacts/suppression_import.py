@@ -9,6 +9,7 @@ from typing import BinaryIO, Final
 
 from backend.core.errors import TooLarge
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.contacts import identifiers, settings, suppressions
 from backend.services.contacts.faults import ValueFault, invalid
 from backend.services.contacts.identifiers import Identifier
@@ -30,7 +31,7 @@ class Outcome:
     errors_total: int = 0
 
 
-def load(actor_label: str, stream: BinaryIO, *, kind: str | None, region: str | None, code: str) -> Outcome:
+def load(by: Attribution, stream: BinaryIO, *, kind: str | None, region: str | None, code: str) -> Outcome:
     """Suppresses each identifier of a text file: one a line, the first cell that is an identifier counts.
 
     A line of which nothing can be read is an error. Raises TooLarge over 2 MB and Invalid (import_unreadable).
@@ -48,10 +49,10 @@ def load(actor_label: str, stream: BinaryIO, *, kind: str | None, region: str | 
             if len(outcome.errors) < _MAX_ERRORS:
                 outcome.errors.append({"line": number, "code": fault.code, "hint": fault.hint})
         if len(batch) == _BATCH:
-            _store(actor_label, batch, code, outcome)
+            _store(by, batch, code, outcome)
             batch = []
-    _store(actor_label, batch, code, outcome)
-    audit.record(actor_label, "suppression.imported", rows=outcome.rows, added=outcome.added)
+    _store(by, batch, code, outcome)
+    audit.record(by, "suppression.imported", rows=outcome.rows, added=outcome.added)
     return outcome
 
 
@@ -100,9 +101,9 @@ def _guess(cell: str, region: str | None) -> Identifier | None:
         return None
 
 
-def _store(actor_label: str, batch: list[Identifier], code: str, outcome: Outcome) -> None:
+def _store(by: Attribution, batch: list[Identifier], code: str, outcome: Outcome) -> None:
     hashes = {(identifier.kind, identifier.hash()) for identifier in batch}
-    added = suppressions.add(hashes, actor_label, code, "import")
+    added = suppressions.add(hashes, by, code, "import")
     outcome.added += added
     outcome.known += len(batch) - added
-    suppressions.inherit(suppressions.holders_of([value_hash for _, value_hash in hashes]), actor_label)
+    suppressions.inherit(suppressions.holders_of([value_hash for _, value_hash in hashes]), by)

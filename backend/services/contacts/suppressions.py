@@ -14,6 +14,7 @@ from backend.core.errors import NotFound
 from backend.models import ContactPoint, Suppression
 from backend.services import live, paging
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.contacts import identifiers, settings
 from backend.services.contacts.faults import ValueFault, invalid
 from backend.services.contacts.identifiers import Identifier
@@ -22,38 +23,38 @@ CODES: Final = ("opted_out", "complaint", "requested", "imported", "other")
 TOPIC: Final = "suppressions"
 
 
-def suppress(actor_label: str, given: Sequence[Identifier], *, code: str, source: str) -> int:
+def suppress(by: Attribution, given: Sequence[Identifier], *, code: str, source: str) -> int:
     """Suppresses these identifiers and all others of the contacts that have them; returns how many rows are new."""
-    added = add([(identifier.kind, identifier.hash()) for identifier in given], actor_label, code, source)
+    added = add([(identifier.kind, identifier.hash()) for identifier in given], by, code, source)
     hashes = [identifier.hash() for identifier in given]
-    added += inherit(holders_of(hashes), actor_label)
-    audit.record(actor_label, "suppression.added", code=code, source=source, added=added)
+    added += inherit(holders_of(hashes), by)
+    audit.record(by, "suppression.added", code=code, source=source, added=added)
     return added
 
 
-def suppress_value(actor_label: str, kind: str, value: str, region: str | None, *, code: str) -> int:
+def suppress_value(by: Attribution, kind: str, value: str, region: str | None, *, code: str) -> int:
     """Suppresses one identifier as somebody wrote it; returns how many rows are new. Raises Invalid."""
     settings.check_region(region)
     try:
         identifier = identifiers.of_kind(kind, value, region or settings.get().region)
     except ValueFault as fault:
         raise invalid("value", fault.code, fault.hint) from None
-    return suppress(actor_label, [identifier], code=code, source="api")
+    return suppress(by, [identifier], code=code, source="api")
 
 
-def suppress_contact(actor_label: str, contact_id: int, *, code: str, source: str) -> int:
+def suppress_contact(by: Attribution, contact_id: int, *, code: str, source: str) -> int:
     """Suppresses all identifiers of a contact; returns how many rows are new. Raises Invalid where it has none."""
     points = db.session.execute(
         select(ContactPoint.kind, ContactPoint.value_hash).where(ContactPoint.contact_id == contact_id)
     ).all()
     if not points:
         raise invalid("contact_id", "no_point", "The contact has nothing that could be suppressed.")
-    added = add([(kind, value_hash) for kind, value_hash in points], actor_label, code, source)
-    audit.record(actor_label, "suppression.added", f"contact:{contact_id}", code=code, source=source, added=added)
+    added = add([(kind, value_hash) for kind, value_hash in points], by, code, source)
+    audit.record(by, "suppression.added", f"contact:{contact_id}", code=code, source=source, added=added)
     return added
 
 
-def add(hashes: Iterable[tuple[str, bytes]], actor_label: str, code: str, source: str) -> int:
+def add(hashes: Iterable[tuple[str, bytes]], by: Attribution, code: str, source: str) -> int:
     """Stores rows of (kind, hash) that are not there yet; returns how many. One that is there keeps its reason."""
     now, workspace_id = clock.now(), current_workspace_id()
     rows = [
@@ -63,7 +64,7 @@ def add(hashes: Iterable[tuple[str, bytes]], actor_label: str, code: str, source
             "kind": kind,
             "code": code,
             "source": source,
-            "created_by": actor_label,
+            "created_by": by.label,
             "created_at": now,
         }
         for kind, value_hash in sorted(set(hashes))
@@ -77,7 +78,7 @@ def add(hashes: Iterable[tuple[str, bytes]], actor_label: str, code: str, source
     return added
 
 
-def inherit(contact_ids: Collection[int], actor_label: str) -> int:
+def inherit(contact_ids: Collection[int], by: Attribution) -> int:
     """Suppresses what these contacts have besides, where something of theirs is suppressed; returns how many rows."""
     if not contact_ids:
         return 0
@@ -95,7 +96,7 @@ def inherit(contact_ids: Collection[int], actor_label: str) -> int:
     for contact_id, kind, value_hash, code in points:
         if code is None and contact_id in codes:
             by_code.setdefault(codes[contact_id], []).append((kind, value_hash))
-    return sum(add(hashes, actor_label, code, "inherited") for code, hashes in by_code.items())
+    return sum(add(hashes, by, code, "inherited") for code, hashes in by_code.items())
 
 
 def holders_of(hashes: Collection[bytes]) -> set[int]:
@@ -146,7 +147,7 @@ def get(suppression_id: int) -> Suppression:
     return suppression
 
 
-def lift(actor_label: str, suppression_id: int, reason: str) -> int:
+def lift(by: Attribution, suppression_id: int, reason: str) -> int:
     """Lifts a suppression, and those of the other identifiers of the contact that has it; returns how many rows.
 
     The reason goes into the audit. Raises NotFound.
@@ -156,24 +157,24 @@ def lift(actor_label: str, suppression_id: int, reason: str) -> int:
     hashes: list[Any] = [suppression.external_hash]
     if holder is not None:
         hashes += db.session.scalars(select(ContactPoint.value_hash).where(ContactPoint.contact_id == holder)).all()
-    return _lift(actor_label, hashes, f"suppression:{suppression_id}", reason=reason)
+    return _lift(by, hashes, f"suppression:{suppression_id}", reason=reason)
 
 
-def lift_by_person(actor_label: str, identifier: Identifier) -> int:
+def lift_by_person(by: Attribution, identifier: Identifier) -> int:
     """Lifts what is suppressed of the person who has this identifier and wrote or agreed themselves."""
     holders = select(ContactPoint.contact_id).where(ContactPoint.value_hash == identifier.hash())
     query = select(ContactPoint.value_hash).where(ContactPoint.contact_id.in_(holders))
-    return _lift(actor_label, [identifier.hash(), *db.session.scalars(query)], None, reason="person")
+    return _lift(by, [identifier.hash(), *db.session.scalars(query)], None, reason="person")
 
 
-def _lift(actor_label: str, hashes: Sequence[bytes], subject: str | None, *, reason: str) -> int:
+def _lift(by: Attribution, hashes: Sequence[bytes], subject: str | None, *, reason: str) -> int:
     lifted = db.session.scalars(
         delete(Suppression)
         .where(Suppression.external_hash.in_(hashes))
         .returning(Suppression.id)
         .execution_options(synchronize_session=False)
     ).all()
-    audit.record(actor_label, "suppression.lifted", subject, reason=reason, lifted=len(lifted))
+    audit.record(by, "suppression.lifted", subject, reason=reason, lifted=len(lifted))
     workspace_id = current_workspace_id()
     if lifted and workspace_id is not None:
         live.note(workspace_id, TOPIC)

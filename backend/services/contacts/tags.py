@@ -17,6 +17,7 @@ from backend.core.errors import Conflict, NotFound
 from backend.models import ContactTag, Tag
 from backend.services import paging
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.contacts.faults import invalid
 
 MAX_LENGTH: Final = 60
@@ -55,30 +56,30 @@ def get(tag_id: int) -> Tag:
     return tag
 
 
-def create(actor_label: str, name: str) -> Tag:
+def create(by: Attribution, name: str) -> Tag:
     """Adds a tag. Raises Invalid, and Conflict (tag_exists)."""
     wanted = _checked(name, "name")
     _refuse_known(wanted, None)
     tag = ensure([wanted])[wanted.casefold()]
-    audit.record(actor_label, "tag.created", f"tag:{tag.id}")
+    audit.record(by, "tag.created", f"tag:{tag.id}")
     return tag
 
 
-def rename(actor_label: str, tag_id: int, name: str) -> Tag:
+def rename(by: Attribution, tag_id: int, name: str) -> Tag:
     """Renames a tag. Raises NotFound, Invalid, and Conflict (tag_exists)."""
     tag, wanted = get(tag_id), _checked(name, "name")
     _refuse_known(wanted, tag.id)
     tag.name, tag.name_folded = wanted, wanted.casefold()
     db.session.flush()
-    audit.record(actor_label, "tag.renamed", f"tag:{tag.id}")
+    audit.record(by, "tag.renamed", f"tag:{tag.id}")
     return tag
 
 
-def remove(actor_label: str, tag_id: int) -> None:
+def remove(by: Attribution, tag_id: int) -> None:
     """Removes a tag, also from the contacts that have it. Raises NotFound."""
     db.session.delete(get(tag_id))
     db.session.flush()
-    audit.record(actor_label, "tag.deleted", f"tag:{tag_id}")
+    audit.record(by, "tag.deleted", f"tag:{tag_id}")
 
 
 def ensure(names: Iterable[str]) -> dict[str, Tag]:

@@ -17,13 +17,13 @@ from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.logging import get_logger
 from backend.models import DailySummary, User
-from backend.services import notifications, senders
+from backend.services import linking, notifications
+from backend.services.auth.attribution import SYSTEM
 from backend.services.daily_summaries.days import Due, due_days
 from backend.services.notifications import settings
 
 log = get_logger(__name__)
 
-ACTOR: Final = "system"
 _BATCH: Final = 500
 
 _ZONES: Final = text(
@@ -112,7 +112,7 @@ def send_due(seconds: float = 4.0) -> int:
 
 def _find() -> Sequence[Row[Any]]:
     """The next people whose day is due and not decided, the oldest days first."""
-    bot = senders.default_bot()
+    bot = linking.default_bot()
     if bot is None:
         return []
     zones = db.session.execute(_ZONES, {"bot": bot.id}).scalars()
@@ -174,7 +174,7 @@ def _decide(row: Row[Any], counted: _Day | None) -> bool:
         return False
     if outcome == "reported":
         user = db.session.get_one(User, row.user_id)
-        event = notifications.report(ACTOR, "daily_summary", user, (counted or _Day()).data(row.day))
+        event = notifications.report(SYSTEM, "daily_summary", user, (counted or _Day()).data(row.day))
         summary = db.session.get_one(DailySummary, (row.user_id, row.day))
         summary.event_id = event.id
     db.session.commit()

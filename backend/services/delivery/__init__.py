@@ -12,6 +12,9 @@ from backend.services.delivery.cancellation import (
     unblock,
 )
 from backend.services.delivery.edits import delete, edit
+from backend.services.delivery.explanations import explain, explain_code
+from backend.services.delivery.operations import Operations, Waiting
+from backend.services.delivery.operations import read as read_operations
 from backend.services.delivery.outbox import (
     NOTIFICATION_LIFE,
     REPLY_LIFE,
@@ -23,13 +26,17 @@ from backend.services.delivery.outbox import (
     release,
     send,
 )
-from backend.services.delivery.status import MessageStatus, status_of, statuses_of
+from backend.services.delivery.status import STATUS_COLUMNS, MessageStatus, Outbound, status_of, statuses_of
 
 __all__ = [
     "NOTIFICATION_LIFE",
     "REPLY_LIFE",
+    "STATUS_COLUMNS",
     "MessageStatus",
+    "Operations",
+    "Outbound",
     "Priority",
+    "Waiting",
     "answer_callback",
     "block",
     "by_key",
@@ -39,8 +46,11 @@ __all__ = [
     "chat_action",
     "delete",
     "edit",
+    "explain",
+    "explain_code",
     "mark_unreachable",
     "presses_unanswered",
+    "read_operations",
     "release",
     "send",
     "status_of",

@@ -3,19 +3,25 @@
 The claim, the sweep and the status of a message read this one list. The first rule that answers gives the reason. A
 rule that ends (a blocked chat, an opt-out, a conversation that somebody took over, a reply window that has closed)
 stands before those that only hold (visibility, quotas, a sender that rests): what will never be sent says so at once.
+What a rule asks of the channels' specs is written into its condition; one that concerns no channel costs nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, Literal
 
-from backend.core import i18n
+from backend.channels import registry
+from backend.core import clock, i18n
 from backend.models import Conversation
 from backend.services.delivery import campaign_ceilings
 
 _SEPARATOR: Final = "="
+_HAS_NO_TEMPLATE: Final = (
+    "(SELECT m.body->'parts'->0->'template' FROM messages m WHERE m.id = d.message_id LIMIT 1) IS NULL"
+)
 _OF_CONVERSATION: Final = "(SELECT {code} FROM conversations c WHERE c.id = d.conversation_id)"
 
 
@@ -37,8 +43,8 @@ class Rule:
     """An SQL expression: when a rule that holds will let go, where somebody knows."""
     is_noted: bool = False
     """Whether the sweep writes the rule's name on the rows as their reason: not for what lasts seconds."""
-    known: Callable[[Conversation], str | None] | None = None
-    """What a loaded conversation says by itself, before anything is stored for it."""
+    known: Callable[[Conversation, bool], str | None] | None = None
+    """What a loaded conversation says by itself of a message, a provider's template or not, before it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,23 @@ BLOCKED: Final = Rule(
     "conversation",
     "c.blocked_code",
     ends=True,
-    known=lambda conversation: conversation.blocked_code,
+    known=lambda conversation, is_template: conversation.blocked_code,
 )
+WINDOW_CLOSED: Final = "window_closed"
+
+
+def _window_closed(conversation: Conversation, is_template: bool) -> str | None:
+    spec = registry.spec(conversation.channel)
+    if spec.reply_window is None or (spec.capabilities.templates and is_template):
+        return None
+    opened_at = conversation.last_inbound_at
+    is_open = opened_at is not None and clock.now() < opened_at + spec.reply_window.after_message
+    return None if is_open else WINDOW_CLOSED
+
+
+REPLY_WINDOW: Final = Rule("reply_window", "conversation", "", ends=True, known=_window_closed)
+"""Of channels where one may only answer for a while: what comes later is not sent, but for the provider's templates.
+Its condition is made of the channels' windows; see `rules`."""
 SENDER_DISABLED: Final = Rule(
     "sender_disabled", "sender", "CASE WHEN NOT s.is_active THEN 'sender_disabled' END", is_noted=True
 )
@@ -81,13 +102,48 @@ SENDER_PAUSED: Final = Rule(
 CAMPAIGN_ACCOUNT: Final = Rule("campaign_account", "conversation", campaign_ceilings.ACCOUNT)
 CAMPAIGN_PACE: Final = Rule("campaign_pace", "conversation", campaign_ceilings.PACE)
 
-RULES: tuple[Rule, ...] = (SUPPRESSED, BLOCKED, CAMPAIGN_ACCOUNT, CAMPAIGN_PACE, SENDER_DISABLED, SENDER_PAUSED)
+RULES: tuple[Rule, ...] = (
+    SUPPRESSED,
+    BLOCKED,
+    REPLY_WINDOW,
+    CAMPAIGN_ACCOUNT,
+    CAMPAIGN_PACE,
+    SENDER_DISABLED,
+    SENDER_PAUSED,
+)
 """In order. Those about a conversation stand before those about a sender, which a claim asks once for each lease."""
 
 
-def refusal(conversation: Conversation) -> str | None:
-    """The code of the rule that forbids to send anything to this conversation, as far as its row tells."""
-    answers = (rule.known(conversation) for rule in RULES if rule.known is not None)
+def rules() -> tuple[Rule, ...]:
+    """The rules as statements are made of them: with what the channels declare, and without those that no channel
+    needs. Equal for equal channels, so that statements are made once."""
+    windows = tuple(
+        (spec.name, int(spec.reply_window.after_message.total_seconds()), spec.capabilities.templates)
+        for spec in registry.specs()
+        if spec.reply_window is not None
+    )
+    return _with_windows(RULES, windows)
+
+
+@lru_cache
+def _with_windows(listed: tuple[Rule, ...], windows: tuple[tuple[str, int, bool], ...]) -> tuple[Rule, ...]:
+    """The list with the condition of the reply windows: name, seconds, and whether templates go at any time."""
+    cases = " ".join(
+        f"WHEN '{name}' THEN coalesce(c.last_inbound_at, '-infinity') <= :now - interval '{seconds} seconds'"
+        + (f" AND {_HAS_NO_TEMPLATE}" if has_templates else "")
+        for name, seconds, has_templates in windows
+    )
+    code = f"CASE WHEN d.operation = 'send' AND CASE c.channel {cases} ELSE false END THEN '{WINDOW_CLOSED}' END"
+    complete = (replace(rule, code=code if windows else "") if rule is REPLY_WINDOW else rule for rule in listed)
+    return tuple(rule for rule in complete if rule.code)
+
+
+def refusal(conversation: Conversation, *, is_template: bool = False) -> str | None:
+    """The code of the rule that forbids to send to the conversation, as far as its row tells.
+
+    `is_template`: what is to be said is a text that the provider keeps.
+    """
+    answers = (rule.known(conversation, is_template) for rule in RULES if rule.known is not None)
     return next((code for code in answers if code), None)
 
 

@@ -17,15 +17,27 @@ from sqlalchemy.types import Text
 from backend.core.database import UtcDateTime, db, system_scope
 from backend.core.encrypted_columns import keyring
 
+NOT_ASKED: Final = (
+    "account_frozen",
+    "account_limited",
+    "account_needs_login",
+    "catching_up",
+    "deadline_passed",
+    "not_connected",
+    "sender_resting",
+)
+"""Codes of tries that ended before the provider was asked to send: they use nothing."""
 _USES: Final = (
     text(
         """
         SELECT a.at FROM (
-            SELECT id, at, phase, lead(phase) OVER (PARTITION BY delivery_id ORDER BY id) AS following
+            SELECT id, at, phase, lead(phase) OVER (PARTITION BY delivery_id ORDER BY id) AS following,
+                   lead(code) OVER (PARTITION BY delivery_id ORDER BY id) AS code
               FROM attempts
              WHERE quota_key = :key AND at > :since AND kind = ANY(:kinds) AND operation = 'send' AND part = 0
         ) a
          WHERE a.phase = 'started' AND (:refused OR coalesce(a.following, 'unknown') IN ('unknown', 'started'))
+           AND NOT (coalesce(a.following, '') = 'retry' AND a.code = ANY(:not_asked))
          ORDER BY a.at, a.id
         """
     )
@@ -33,6 +45,7 @@ _USES: Final = (
         bindparam("key", type_=LargeBinary),
         bindparam("since", type_=UtcDateTime),
         bindparam("kinds", type_=ARRAY(Text)),
+        bindparam("not_asked", type_=ARRAY(Text)),
     )
     .columns(at=UtcDateTime)
 )
@@ -50,6 +63,7 @@ def uses(quota_key: bytes, kinds: Sequence[str], since: datetime, *, refused: bo
     with `refused`. A message of several parts counts once.
     """
     values = {"key": quota_key, "since": since, "kinds": list(kinds), "refused": refused}
+    values["not_asked"] = list(NOT_ASKED)
     with system_scope("a ceiling of an account holds in every workspace"):
         return list(db.session.execute(_USES, values).scalars())
 

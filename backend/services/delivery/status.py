@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy import BigInteger, TextualSelect, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from backend.channels.forms import Form
 from backend.core import clock
 from backend.core.database import UtcDateTime, db, system_scope
 from backend.models import Message
 from backend.services.delivery import gate
-from backend.services.delivery.outbox import form_of
 
 _STATUSES: Final = """
 SELECT w.id, d.state, d.reason, d.due_at, {verdict} AS verdict, {until} AS until,
@@ -45,27 +45,53 @@ class MessageStatus:
     """What the gate has against sending it now."""
 
 
+class Outbound(Protocol):
+    """What a status says of the message's own row: a message, or a row of `STATUS_COLUMNS`."""
+
+    id: Any
+    state: Any
+    error: Any
+    gone_code: Any
+    external_id: Any
+
+    @property
+    def form(self) -> Any:
+        """See `Message.form`."""
+        ...
+
+
+STATUS_COLUMNS: Final = (
+    Message.id,
+    Message.state,
+    Message.error,
+    Message.gone_code,
+    Message.external_id,
+    Message.body["form"].label("form"),
+)
+"""The columns of a message from which `statuses_of` goes on, for lists that need no more of it."""
+
+
 def status_of(message: Message) -> MessageStatus:
     """The status of an outbound message the caller was allowed to load."""
     return statuses_of([message])[0]
 
 
-def statuses_of(messages: Sequence[Message]) -> list[MessageStatus]:
+def statuses_of(messages: Sequence[Outbound]) -> list[MessageStatus]:
     """The statuses of outbound messages the caller was allowed to load, in their order, by one statement."""
     if not messages:
         return []
     with system_scope("leases and attempts belong to senders, which may serve several workspaces"):
         db.session.flush()
         values = {"ids": [message.id for message in messages], "now": clock.now()}
-        rows = db.session.execute(_statement(gate.RULES), values).all()
+        rows = db.session.execute(_statement(gate.rules()), values).all()
         by_id = {row[0]: row for row in rows}
     return [_status(message, by_id[message.id]) for message in messages]
 
 
-def _status(message: Message, row: Any) -> MessageStatus:
+def _status(message: Outbound, row: Any) -> MessageStatus:
     verdict = _verdict_on(row)
     reason, next_at = (message.error or message.gone_code, None) if row.state is None else _why(row, verdict)
-    left_out = form_of(message).left_out
+    left_out = () if message.form is None else Form.from_json(message.form).left_out
     return MessageStatus(
         message.state, reason, next_at, row.attempts, message.external_id, message.error, left_out, verdict
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import LargeBinary, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import BigInteger
+from sqlalchemy.types import BigInteger, Text
 
 from backend.core.database import UtcDateTime
 from backend.services.delivery import gate
@@ -126,9 +126,12 @@ in_time AS MATERIALIZED ({in_time}
       FROM rounds
 )"""
 
+# Of a random UUID: 60 bits, never zero. Committed before a byte is written, so every try has the same.
+_RANDOM_NUMBER = "('x' || substr(replace(gen_random_uuid()::text, '-', ''), 1, 16))::bit(64)::bigint"
+
 _CLAIM = """
 WITH held AS MATERIALIZED (
-    SELECT l.sender_id, l.epoch, w.budget, w.bulk, w.quota_key
+    SELECT l.sender_id, l.epoch, w.budget, w.bulk, w.quota_key, s.channel = ANY(:idempotent) AS is_numbered
       FROM unnest(:senders, :epochs, :budgets, :bulks, :quota_keys) AS w(sender_id, epoch, budget, bulk, quota_key)
       JOIN sender_leases l ON l.sender_id = w.sender_id AND (l.epoch = w.epoch OR NOT :fencing)
       JOIN senders s ON s.id = w.sender_id
@@ -142,7 +145,9 @@ WITH held AS MATERIALIZED (
       FROM ranked
 ), taken AS (
     UPDATE deliveries d
-       SET state = 'sending', epoch = h.epoch, attempts = d.attempts + 1, reason = 'sending'
+       SET state = 'sending', epoch = h.epoch, attempts = d.attempts + 1, reason = 'sending',
+           client_ref = CASE WHEN h.is_numbered AND d.operation = 'send' THEN coalesce(d.client_ref, {random_number})
+                             ELSE d.client_ref END
       FROM chosen c JOIN held h ON h.sender_id = c.sender_id
      WHERE d.id = c.id AND c.place <= c.budget AND (h.quota_key IS NULL OR c.lane <> 2 OR c.in_lane = 1)
     RETURNING d.*, h.quota_key
@@ -155,7 +160,7 @@ WITH held AS MATERIALIZED (
       FROM taken t LEFT JOIN messages m ON m.id = t.message_id
 )
 SELECT id, workspace_id, sender_id, conversation_id, message_id, part, operation, chat_key, lane, attempts, epoch,
-       at_most_once, payload, quota_key,
+       at_most_once, payload, quota_key, client_ref,
        (SELECT count(*) FROM locked WHERE locked.sender_id = taken.sender_id) AS candidates
   FROM taken ORDER BY lane, id
 """
@@ -171,7 +176,9 @@ def claim_statement(rules: tuple[gate.Rule, ...], *, in_turn: bool = False) -> T
         ranked = _LOCKED_IN_TURN.format(in_time=in_time, in_turn=_IN_TURN.rstrip().format(may_start=may_start))
     else:
         ranked = _LOCKED_IN_TIME.format(in_time=in_time)
-    statement = text(_CLAIM.format(sender_verdict=gate.sender_verdict(rules), ranked=ranked.strip()))
+    statement = text(
+        _CLAIM.format(sender_verdict=gate.sender_verdict(rules), ranked=ranked.strip(), random_number=_RANDOM_NUMBER)
+    )
     return statement.bindparams(
         big("senders"),
         big("epochs"),
@@ -179,6 +186,7 @@ def claim_statement(rules: tuple[gate.Rule, ...], *, in_turn: bool = False) -> T
         big("bulks"),
         bindparam("quota_keys", type_=ARRAY(LargeBinary)),
         big("throttled"),
+        bindparam("idempotent", type_=ARRAY(Text)),
         bindparam("now", type_=UtcDateTime),
         *FLOORS,
         *(TURNS if in_turn else ()),

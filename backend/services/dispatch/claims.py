@@ -20,6 +20,7 @@ from backend.core.leases import FENCING
 from backend.services.delivery import gate
 from backend.services.dispatch.claim_statement import FLOORS, big, claim_statement
 from backend.services.dispatch.claim_watermarks import BEGINNING, PRIORITIES, QueuePosition
+from backend.services.dispatch.repetition import FIRST_UNKNOWN, idempotent_channels
 from backend.services.dispatch.workspace_turns import WorkspaceTurn
 
 
@@ -74,20 +75,31 @@ class Claimed:
     """The hash of the account whose ceiling the attempt counts for."""
     unreachable_code: str | None = None
     """Why the last message did not get to its chat."""
+    client_ref: int | None = None
+    """Our number of a send, on channels that refuse it a second time."""
+    newest_id: str | None = None
+    """Of a send with a number: the newest message of its chat that is known here, by the provider's id."""
+    tried_at: datetime | None = None
+    """When its first try with an unknown outcome began."""
 
 
 # A statement of its own, with a snapshot taken after the rows are locked: an edit that committed before our lock is
 # in the body, one that comes later finds the row `sending` and opens its own delivery.
 _RENDER = text(
-    """
+    f"""
     SELECT d.id, m.body, coalesce(m.version, 1) AS version, m.kind, m.reply_to, c.chat_id_encrypted,
-           c.kind AS chat_kind, c.thread_id, c.unreachable_code, p.external_id, c.id AS chat_conversation_id
+           c.kind AS chat_kind, c.thread_id, c.unreachable_code, p.external_id, c.id AS chat_conversation_id,
+           CASE WHEN d.client_ref IS NOT NULL THEN (
+                SELECT k.external_id FROM message_parts k
+                 WHERE k.sender_id = d.sender_id AND k.chat_key = d.chat_key AND k.external_id ~ '^[0-9]+$'
+                 ORDER BY k.external_id::bigint DESC LIMIT 1) END AS newest_id,
+           CASE WHEN d.client_ref IS NOT NULL AND d.attempts > 1 THEN {FIRST_UNKNOWN} END AS tried_at
       FROM unnest(:ids) AS w(id)
       JOIN deliveries d ON d.id = w.id
       LEFT JOIN messages m ON m.id = d.message_id
       LEFT JOIN conversations c ON c.id = d.conversation_id
       LEFT JOIN message_parts p ON p.message_id = d.message_id AND p.part = d.part
-    """
+    """  # noqa: S608 - built of a constant
 ).bindparams(big("ids"))
 
 
@@ -125,7 +137,7 @@ def _take(
     connection: Connection, requests: Sequence[ClaimRequest], throttled: Sequence[int], now: datetime
 ) -> Sequence[Any]:
     in_turn = any(request.turns for request in requests)
-    statement = claim_statement(gate.RULES, in_turn=in_turn)
+    statement = claim_statement(gate.rules(), in_turn=in_turn)
     return connection.execute(statement, values_of(requests, throttled, now)).all()
 
 
@@ -140,6 +152,7 @@ def values_of(requests: Sequence[ClaimRequest], throttled: Sequence[int], now: d
         "throttled": list(throttled),
         "now": now,
         "fencing": FENCING,
+        "idempotent": idempotent_channels(),
         **_floor_values({request.sender_id: request.floors for request in requests}, requests),
         **(_turn_values(requests) if any(request.turns for request in requests) else {}),
     }
@@ -190,6 +203,8 @@ def _claimed(row: Any, rendered: Any) -> Claimed:
         thread_id=rendered.thread_id,
         unreachable_code=rendered.unreachable_code,
         external_id=rendered.external_id,
+        newest_id=rendered.newest_id,
+        tried_at=rendered.tried_at,
     )
 
 
@@ -269,6 +284,26 @@ def unserved_senders(
     """
     values = {"held": list(held), "channels": list(channels), "now": now, "most": most}
     return list(connection.execute(_UNSERVED, values).scalars())
+
+
+_RESIDENT = text(
+    """
+    SELECT s.id
+      FROM senders s
+      LEFT JOIN sender_leases l ON l.sender_id = s.id
+     WHERE s.is_active AND s.deleted_at IS NULL AND s.credentials_encrypted IS NOT NULL AND s.id <> ALL(:held)
+       AND s.channel = ANY(:channels) AND (l.until IS NULL OR l.until < clock_timestamp())
+     ORDER BY s.id LIMIT :most
+    """
+).bindparams(big("held"), bindparam("channels", type_=ARRAY(Text)))
+
+
+def unserved_residents(
+    connection: Connection, held: Sequence[int], channels: Sequence[str], now: datetime, *, most: int = 50
+) -> list[int]:
+    """The active senders of these channels that nobody serves, with work or without."""
+    values = {"held": list(held), "channels": list(channels), "most": most}
+    return list(connection.execute(_RESIDENT, values).scalars())
 
 
 _IN_FLIGHT = text(

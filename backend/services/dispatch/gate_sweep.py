@@ -87,7 +87,7 @@ def _note(delivery_ids: Iterable[int], reason: str) -> None:
 def _read_page(after: int, page: int) -> tuple[int | None, Sequence[Any]]:
     """The last id of the page that follows `after`, None where the queue ends in it, and what the gate has to say."""
     values = {"after": after, "most": page, "now": clock.now(), "noted": gate.noted_reasons()}
-    rows = db.session.execute(_statement(gate.RULES), values).all()
+    rows = db.session.execute(_statement(gate.rules()), values).all()
     is_full = rows[0].size == page
     return (rows[0].last if is_full else None), [row for row in rows if row.id is not None]
 

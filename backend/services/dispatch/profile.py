@@ -17,6 +17,20 @@ def without_quota(sender: Sender) -> bytes | None:
     return None
 
 
+def without_connections() -> Sequence[str]:
+    """The channels whose senders need no connection of their own."""
+    return registry.names_by_connection(kept=False)
+
+
+def with_connections() -> Sequence[str]:
+    """The channels whose senders keep one."""
+    return registry.names_by_connection(kept=True)
+
+
+def keep_nothing(sender_ids: Sequence[int]) -> None:
+    """Nothing is kept of a sender beyond its requests."""
+
+
 @dataclass(frozen=True, slots=True)
 class DispatchProfile:
     """The parameters of a dispatch loop.
@@ -25,11 +39,15 @@ class DispatchProfile:
     or None.
     """
 
-    channels: Callable[[], Sequence[str]] = registry.names
+    channels: Callable[[], Sequence[str]] = without_connections
     lease: LeaseTerms = SHORT
     executor: ExecutorFactory = TimedExecutor
     quota_key: Callable[[Sender], bytes | None] = without_quota
+    is_resident: bool = False
+    """Whether it serves every active sender of its channels all the time, not only those with work."""
+    before_release: Callable[[Sequence[int]], None] = keep_nothing
+    """Called with senders before their leases are given back: their connections have to be closed by then."""
 
 
 BOTS: Final = DispatchProfile()
-"""Every channel there is: requests of their own, one after the other, over kept connections."""
+"""Every channel whose senders need no connection of their own: requests, one after the other."""

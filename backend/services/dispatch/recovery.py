@@ -13,6 +13,7 @@ from backend.core.logging import get_logger
 from backend.models import Delivery, Message, SenderLease
 from backend.services.delivery.events import message_ended
 from backend.services.dispatch.outcomes import end, note_failure
+from backend.services.dispatch.repetition import Repetition, first_unknown, repetition
 from backend.services.dispatch.retry_policy import MAX_ATTEMPTS, Decision, Next
 
 log = get_logger(__name__)
@@ -80,7 +81,9 @@ def _settle(lease: Lease, delivery_id: int, *, own: bool = False) -> bool:
 def _end_or_repeat(row: Delivery, message: Message | None) -> None:
     # Without the account's key: what is unknown uses its quota all the same.
     note_failure(row, "unknown", "process_died", message.kind if message is not None else None)
-    if row.at_most_once:
+    db.session.flush()
+    repeats = repetition(row.client_ref, None if row.client_ref is None else first_unknown(row.id), clock.now())
+    if repeats is Repetition.OVER or (row.at_most_once and repeats is Repetition.BY_KIND):
         end(row, message, Decision(Next.UNKNOWN, "process_died", "unknown"))
     elif row.attempts >= MAX_ATTEMPTS:
         end(row, message, Decision(Next.FAILED, "gave_up", "unknown"))

@@ -14,6 +14,7 @@ from backend.channels.errors import (
 )
 from backend.channels.forms import Form
 from backend.core.backoff import Backoff
+from backend.services.dispatch.repetition import Repetition
 
 MAX_ATTEMPTS = 25
 """After so many tries a row is given up, also when each try killed its process."""
@@ -59,6 +60,7 @@ def decide(
     at_most_once: bool,
     failures_in_row: int = 1,
     key: int | None = None,
+    repetition: Repetition = Repetition.BY_KIND,
 ) -> Decision:
     """The consequence of a failed operation; `key` is the row's id, by which the pauses of several rows differ.
 
@@ -71,7 +73,8 @@ def decide(
     if isinstance(error, SenderDisabled):
         return Decision(Next.AGAIN, error.code, "sender_disabled", disables_sender=True, detail=error.detail)
     if isinstance(error, OutcomeUnknown):
-        if at_most_once:
+        over = repetition is Repetition.OVER or (repetition is Repetition.ALLOWED and attempts >= MAX_ATTEMPTS)
+        if over or (at_most_once and repetition is Repetition.BY_KIND):
             return Decision(Next.UNKNOWN, error.code, "unknown", detail=error.detail)
         if attempts >= MAX_ATTEMPTS:
             return Decision(Next.FAILED, "gave_up", "unknown", detail=error.code)

@@ -99,7 +99,8 @@ class SenderSessions:
             # Also one that ran out while the database was away and was renewed before anybody else took it.
             if sender_id not in self.senders:
                 self._begin_serving(lease)
-        over = {sender_id for sender_id, used in self._used_at.items() if moment - used > _IDLE_RELEASE_SECONDS}
+        idle = {sender_id for sender_id, used in self._used_at.items() if moment - used > _IDLE_RELEASE_SECONDS}
+        over = set() if self._profile.is_resident else idle
         self._release_leases([sender_id for sender_id in over | self._leaving if not self._unrecorded.get(sender_id)])
         return looked
 
@@ -138,7 +139,9 @@ class SenderSessions:
         self._avoided = {sender_id: until for sender_id, until in self._avoided.items() if until > moment}
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             passed = [*held, *self._avoided]
-            needed = claims.unserved_senders(connection, passed, self._profile.channels(), clock.now())
+            channels = self._profile.channels()
+            find = claims.unserved_residents if self._profile.is_resident else claims.unserved_senders
+            needed = find(connection, passed, channels, clock.now())
         self.keeper.acquire(needed)
 
     def _begin_serving(self, lease: Lease) -> None:
@@ -200,6 +203,8 @@ class SenderSessions:
     def _release_leases(self, sender_ids: list[int]) -> None:
         for sender_id in sender_ids:
             self._forget(sender_id)
+        if sender_ids:
+            self._profile.before_release(sender_ids)
         try:
             self.keeper.release(sender_ids)
         except DBAPIError as error:

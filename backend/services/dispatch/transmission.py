@@ -5,25 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Final
 from urllib.parse import urlsplit
 
 from backend.channels import registry, transport
 from backend.channels.base import Channel, Content, Credentials, Limits, Operation
 from backend.channels.errors import ChannelError, Rejected
 from backend.channels.forms import Form
-from backend.core import config, failpoints
+from backend.core import clock, config, failpoints
 from backend.core.encrypted_columns import keyring
 from backend.core.leases import FENCING, Lease
 from backend.core.logging import get_logger
 from backend.services.dispatch.claims import Claimed
 from backend.services.dispatch.outcomes import Outcome
 from backend.services.dispatch.pace import SenderPace, SendSlot
+from backend.services.dispatch.repetition import Repetition, repetition
 from backend.services.dispatch.retry_policy import BACKOFF, Decision, Next, decide, in_form
 
 log = get_logger(__name__)
 _MAX_SURPRISES = 5
 _NO_DEADLINE = float("inf")
+_CAPABILITY_OF: Final = {"edit": "edit", "edit_buttons": "edit", "delete": "delete", "chat_action": "typing"}
+"""What a channel must be able to do for an operation; the others every channel does."""
+_LOOKS_FIRST = frozenset({"campaign"})
+"""Kinds of messages before which whatever is new in the chat is fetched: it may end the reason for writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ def _outcome_of(session: SenderSession, claimed: Claimed, open_file: Callable[[s
         return Outcome(claimed, decision=Decision(Next.AGAIN, "sender_resting", "retry", seconds=pause))
     operation = None
     try:
+        _require_capability(session.channel_name, claimed.operation)
         operation = operation_of(claimed, open_file)
         failpoints.hit("delivery.before_write")
         deadline = session.lease.deadline if FENCING else _NO_DEADLINE
@@ -88,6 +94,7 @@ def _outcome_of(session: SenderSession, claimed: Claimed, open_file: Callable[[s
             at_most_once=claimed.at_most_once,
             failures_in_row=row,
             key=claimed.id,
+            repetition=repetition(claimed.client_ref, claimed.tried_at, clock.now()),
         )
         log.info("operation_failed", delivery_id=claimed.id, code=decision.code, phase=decision.phase)
         return Outcome(claimed, decision=decision)
@@ -97,6 +104,13 @@ def _outcome_of(session: SenderSession, claimed: Claimed, open_file: Callable[[s
         return Outcome(claimed, decision=_defect(claimed))
     session.pace.answered()
     return Outcome(claimed, receipt=receipt)
+
+
+def _require_capability(channel: str, operation: str) -> None:
+    """Raises Rejected for what the channel's spec does not offer, so that nothing is asked of the provider."""
+    needed = _CAPABILITY_OF.get(operation)
+    if needed is not None and not getattr(registry.spec(channel).capabilities, needed):
+        raise Rejected(f"{operation}_unsupported")
 
 
 def _milder(channel: Channel, operation: Operation | None, error: ChannelError) -> Form | None:
@@ -146,15 +160,30 @@ def operation_of(claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Oper
         # A message's own topic; two features may use two topics of one group.
         thread_id=(claimed.body or {}).get("thread_id") or claimed.thread_id,
         reply_to=claimed.reply_to if claimed.part == 0 else None,
-        client_ref=f"{claimed.message_id}:{claimed.part}",
+        client_ref=_client_ref(claimed),
         part=claimed.part,
         form=Form.from_json((claimed.body or {}).get("form")),
+        after_id=claimed.newest_id,
+        looks_first=claimed.client_ref is not None and claimed.kind in _LOOKS_FIRST,
+        was_tried=claimed.tried_at is not None,
+        may_repeat=repetition(claimed.client_ref, claimed.tried_at, clock.now()) is not Repetition.OVER,
     )
 
 
+def _client_ref(claimed: Claimed) -> str:
+    """Our number of the operation, or the name by which an echo tells it."""
+    if claimed.client_ref is not None:
+        return str(claimed.client_ref)
+    return f"{claimed.message_id}:{claimed.part}"
+
+
 def _defect(claimed: Claimed) -> Decision:
-    if claimed.at_most_once:
+    if claimed.at_most_once and claimed.client_ref is None:
         return Decision(Next.UNKNOWN, "internal_error", "unknown")
+    if claimed.client_ref is not None and claimed.attempts >= _MAX_SURPRISES:
+        return Decision(Next.UNKNOWN, "internal_error", "unknown")
+    if claimed.client_ref is not None:
+        return Decision(Next.AGAIN, "internal_error", "unknown", seconds=BACKOFF.seconds(claimed.attempts, claimed.id))
     if claimed.attempts >= _MAX_SURPRISES:
         return Decision(Next.FAILED, "internal_error", "rejected")
     return Decision(Next.AGAIN, "internal_error", "retry", seconds=BACKOFF.seconds(claimed.attempts, claimed.id))

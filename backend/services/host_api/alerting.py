@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 from backend.core import clock
 from backend.services import alerts
-from backend.services.alerts import AlertInput, Attribution, severities
+from backend.services.alerts import AlertInput, severities
 from backend.services.alerts.messages import texts
 from backend.services.alerts.messages.texts import ItemView, View
-from backend.services.host_api.transactions import ACTOR, of_workspace
+from backend.services.auth.attribution import HOST_APPLICATION
+from backend.services.host_api.transactions import of_workspace
 from backend.services.notifications import Attachment
 
 
@@ -109,11 +110,11 @@ def _raise(
     template: str | None = None,
     values: Mapping[str, Any] = MappingProxyType({}),
 ) -> AlertResult:
-    with of_workspace(workspace_id) as home:
+    with of_workspace(workspace_id):
         values = {**alert_input.labels, **values}
         title, message = alerts.compose(alert_input.title, alert_input.message, template, values)
         alert_input = replace(alert_input, title=title, message=message)
-        outcome = alerts.raise_input(home, alert_input, Attribution(ACTOR, ACTOR))
+        outcome = alerts.raise_input(alert_input, HOST_APPLICATION)
     return AlertResult(
         outcome.alert_id, outcome.decision, outcome.reason, outcome.count, outcome.level, outcome.message_ids
     )

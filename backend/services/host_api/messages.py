@@ -63,9 +63,9 @@ def send_message(
         silent=silent,
         link_preview=link_preview,
     )
-    with of_workspace(workspace_id) as home:
-        target = _target(home, bot_name, bot_id, token, chat_ids)
-        return _store(home, target, content, key)
+    with of_workspace(workspace_id):
+        target = _target(bot_name, bot_id, token, chat_ids)
+        return _store(target, content, key)
 
 
 def send_photo(
@@ -144,7 +144,7 @@ def answer_callback(
     if not isinstance(callback_id, str) or not 1 <= len(callback_id) <= 64:
         raise Invalid("bad_callback", "A callback's id is what Telegram sent with the press.")
     with of_workspace(workspace_id) as home:
-        target = resolution.resolve(home, bot_name=bot_name, bot_id=bot_id, token=token, need_chats=False)
+        target = resolution.resolve(bot_name=bot_name, bot_id=bot_id, token=token, need_chats=False)
         delivery.answer_callback(target.sender, callback_id, text, alert=alert, workspace_id=home)
         return target.level
 
@@ -167,19 +167,19 @@ def _send_file(
         return Content(text, format=text_format, buttons=rows, media=(media,), silent=silent)
 
     with of_workspace(workspace_id) as home:
-        target = _target(home, *given)
-        known = sending.known(target, workspace_id=home, key=key)
+        target = _target(*given)
+        known = sending.known(target, key=key)
         if known is not None:
             return Sent(target.level, tuple(message.id for message in known))
         if isinstance(source, int):
-            return _store(home, target, content(files.as_media(files.get(source), kind)), key)
+            return _store(target, content(files.as_media(files.get(source), kind)), key)
         if isinstance(source, str):
             attaching.prepare(attaching.Attachment(kind, url=source))
         else:
             most = files.MAX_PHOTO if kind == "photo" else files.MAX_DOCUMENT
             stream = io.BytesIO(source) if isinstance(source, bytes) else source
             file = files.keep(filename or kind, stream, max_bytes=most)
-            return _store(home, target, content(files.as_media(file, kind)), key)
+            return _store(target, content(files.as_media(file, kind)), key)
     # No transaction is open while the address is fetched; it is resolved again, as it may have changed meanwhile.
     with workspace_scope(home):
         stored = _fetched(source, kind)
@@ -187,7 +187,7 @@ def _send_file(
         with of_workspace(home):
             name = filename or files.name_of(files.Source(source)) or kind
             file = files.record(name, stored)
-            return _store(home, _target(home, *given), content(files.as_media(file, kind)), key)
+            return _store(_target(*given), content(files.as_media(file, kind)), key)
     except BaseException:
         files.storage_of_instance().delete(stored.key)
         raise
@@ -204,15 +204,13 @@ def _fetched(address: str, kind: MediaKind) -> Any:
         raise Invalid(code, message, detail=[field_error(kind, error.code, message)]) from None
 
 
-def _target(
-    home: int, bot_name: str | None, bot_id: int | None, token: str | None, chat_ids: Sequence[str | int]
-) -> Target:
+def _target(bot_name: str | None, bot_id: int | None, token: str | None, chat_ids: Sequence[str | int]) -> Target:
     chats = [str(chat_id) for chat_id in chat_ids]
-    return resolution.resolve(home, bot_name=bot_name, bot_id=bot_id, token=token, chat_ids=chats)
+    return resolution.resolve(bot_name=bot_name, bot_id=bot_id, token=token, chat_ids=chats)
 
 
-def _store(home: int, target: Target, content: Content, key: str | None) -> Sent:
-    messages = sending.send_to_chats(target, content, workspace_id=home, kind=KIND, lane=Priority.NOTIFICATION, key=key)
+def _store(target: Target, content: Content, key: str | None) -> Sent:
+    messages = sending.send_to_chats(target, content, kind=KIND, lane=Priority.NOTIFICATION, key=key)
     return Sent(target.level, tuple(message.id for message in messages))
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from backend.services import linking, notifications, senders
-from backend.services.host_api.transactions import ACTOR, of_person
+from backend.services import linking, notifications
+from backend.services.auth.attribution import HOST_APPLICATION
+from backend.services.host_api.transactions import of_person
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class TelegramService:
         """
         with of_person(user_id) as user:
             event = notifications.report(
-                ACTOR,
+                HOST_APPLICATION,
                 type,
                 user,
                 notifications.plain_data(data),
@@ -72,7 +73,7 @@ class TelegramService:
     def send_test_message(self, user_id: int) -> int:
         """Stores a test message and returns its id. Raises Conflict (`not_linked`, `blocked`)."""
         with of_person(user_id) as user:
-            return notifications.send_test_message(ACTOR, user).id
+            return notifications.send_test_message(HOST_APPLICATION, user).id
 
     def is_linked(self, user_id: int) -> bool:
         """Whether notifications reach the person: linked, and the bot neither blocked nor told to stop."""
@@ -82,7 +83,7 @@ class TelegramService:
     def link_status(self, user_id: int) -> LinkStatus:
         """How the person is linked; `reason` is `blocked`, `paused` or None."""
         with of_person(user_id) as user:
-            bot = senders.default_bot()
+            bot = linking.default_bot()
             link = linking.link_of(user.id, bot.id) if bot else None
             if link is None:
                 return LinkStatus(linked=False)

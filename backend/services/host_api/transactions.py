@@ -12,7 +12,6 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import NotFound
 from backend.models import User, Workspace
 
-ACTOR = "python"
 """How the audit names a host application that calls from Python."""
 
 

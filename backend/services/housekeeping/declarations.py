@@ -4,9 +4,9 @@ They are imported here, so that each process knows all; a feature that declares 
 """
 
 from backend.services import column_encryption
-from backend.services.alerts.lifecycle import timers
+from backend.services.alerts.ingest import rule_warnings
+from backend.services.alerts.lifecycle import silence_application, timers
 from backend.services.alerts.messages import failures
-from backend.services.alerts.rules import silence_application, warnings
 from backend.services.auth import password_resets
 from backend.services.automation_rules import rule_runs
 from backend.services.bots import health
@@ -47,5 +47,5 @@ MODULES = (
     silence_application,
     timers,
     waiting_items,
-    warnings,
+    rule_warnings,
 )

@@ -13,13 +13,16 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError
 
+from backend.channels.base import Credentials
 from backend.channels.errors import ChannelError, Rejected, RetryLater, SenderDisabled
+from backend.channels.telegram_bot import NAME as CHANNEL
 from backend.core.backoff import Backoff
 from backend.core.database import db, system_scope
 from backend.core.egress.answers import whole_number
 from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services import senders
+from backend.services.bots import bot_api
 from backend.services.intake.event_store import store
 from backend.services.senders import provider
 
@@ -90,10 +93,10 @@ class Poller:
     def turn(self) -> int:
         """One question and its answer, stored; returns how many updates were new. Raises a channel error, or what the
         database raises: then nothing is confirmed."""
-        token = self._token()
+        credentials = self._credentials()
         self.asking = True
         try:
-            updates = provider.patient().get_updates(token, offset=self._offset, timeout=self._wait)
+            updates = bot_api.poll(credentials, offset=self._offset, timeout=self._wait)
         finally:
             self.asking = False
         if not updates:
@@ -113,21 +116,21 @@ class Poller:
         impossible; says so first."""
         with system_scope("a sender may serve several workspaces"):
             senders.probe(self._sender())
-        token = self._token()
-        address = self._webhook(token)
+        credentials = self._credentials()
+        address = self._webhook(credentials)
         if address or self._has_webhook:
             self._report(
                 f"Deleting the webhook {address or '(which one, this server does not say)'}:"
                 " a bot is either polled or has one."
             )
-            provider.patient().delete_webhook(token)
+            provider.patient(CHANNEL).unregister_webhook(credentials)
         self._report("Polling.")
 
-    def _webhook(self, token: str) -> str:
+    def _webhook(self, credentials: Credentials) -> str:
         """The webhook's address. Empty also where the server does not tell, as one of somebody's own may lack the
         method: should there be a webhook all the same, it refuses to be polled, and says so."""
         try:
-            return provider.patient().get_webhook_info(token).url
+            return provider.patient(CHANNEL).webhook_status(credentials).url
         except SenderDisabled:
             raise
         except RetryLater as error:
@@ -139,11 +142,11 @@ class Poller:
         self._report(f"This server does not answer getWebhookInfo ({failure.code}); polling without it.")
         return ""
 
-    def _token(self) -> str:
+    def _credentials(self) -> Credentials:
         with system_scope("an update's workspace is found out by processing it"):
-            token = senders.credentials_of(self._sender()).token
+            credentials = senders.credentials_of(self._sender())
             db.session.rollback()
-        return token
+        return credentials
 
     def _sender(self) -> Sender:
         sender = db.session.get(Sender, self._sender_id, populate_existing=True)

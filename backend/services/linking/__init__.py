@@ -5,6 +5,7 @@ One link per person and bot; one person per bot and chat in the whole instance.
 
 from backend.services.linking import subscribers as subscribers
 from backend.services.linking.batch import links_of_chats
+from backend.services.linking.bots import IS_DEFAULT_BOT, default_bot, default_bot_of
 from backend.services.linking.confirmations import (
     Confirmation,
     Verified,
@@ -35,6 +36,7 @@ from backend.services.linking.tokens import LIFE, Issued, issue, looks_like_toke
 
 __all__ = [
     "DEFAULT_LINK",
+    "IS_DEFAULT_BOT",
     "LIFE",
     "Check",
     "Confirmation",
@@ -45,6 +47,8 @@ __all__ = [
     "Verified",
     "accept_confirmation",
     "bot_for",
+    "default_bot",
+    "default_bot_of",
     "default_status_of",
     "diagnose",
     "disable_chat",

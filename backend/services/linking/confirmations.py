@@ -22,6 +22,7 @@ from backend.core.errors import Conflict, NotFound, TooManyRequests
 from backend.models import Conversation, LinkConfirmation, LinkToken, Sender, User
 from backend.services import conversations, senders
 from backend.services.auth import audit
+from backend.services.auth.attribution import TELEGRAM, Attribution
 from backend.services.linking import links
 from backend.services.linking.redemption import Redemption, redeem_row
 from backend.services.linking.texts import masked_account, send_reply
@@ -49,7 +50,7 @@ class Confirmation:
     token: LinkToken
 
 
-def verify(actor_label: str, user: User, token: str, chat_id: str) -> Verified:
+def verify(by: Attribution, user: User, token: str, chat_id: str) -> Verified:
     """Links the chat if the bot received this token from it, which is often done already; otherwise asks there.
 
     Runs in the person's workspace scope. Raises NotFound for a token that is not this person's, expired, or used
@@ -70,7 +71,7 @@ def verify(actor_label: str, user: User, token: str, chat_id: str) -> Verified:
     holder = links.link_of_chat(sender.id, hashed)
     if holder is not None and holder.user_id != user.id:
         raise Conflict("chat_linked_elsewhere", "This chat is linked to another account.")
-    _ask(actor_label, user, row, sender, chat_id, hashed)
+    _ask(by, user, row, sender, chat_id, hashed)
     return Verified(linked=False)
 
 
@@ -102,7 +103,7 @@ def refuse_confirmation(confirmation: Confirmation) -> None:
     with system_scope("the question belongs to the token's workspace"):
         confirmation.token.used_at = confirmation.token.refused_at = clock.now()
         audit.record(
-            "telegram",
+            TELEGRAM,
             "telegram.link_refused",
             f"user:{confirmation.token.user_id}",
             confirmation.token.workspace_id,
@@ -126,7 +127,7 @@ def _unknown() -> NotFound:
     return NotFound("link_token_not_found", "This link token is unknown, expired or already used.")
 
 
-def _ask(actor_label: str, user: User, row: LinkToken, sender: Sender, chat_id: str, hashed: bytes) -> None:
+def _ask(by: Attribution, user: User, row: LinkToken, sender: Sender, chat_id: str, hashed: bytes) -> None:
     existing_id = db.session.execute(
         select(LinkConfirmation.id).where(LinkConfirmation.token_id == row.id, LinkConfirmation.chat_hash == hashed)
     ).scalar()
@@ -153,7 +154,7 @@ def _ask(actor_label: str, user: User, row: LinkToken, sender: Sender, chat_id: 
         return
     message_id = _question(conversation, user, confirmation_id)
     db.session.get_one(LinkConfirmation, confirmation_id).message_id = message_id
-    audit.record(actor_label, "telegram.link_confirmation_asked", f"user:{user.id}", sender_id=sender.id)
+    audit.record(by, "telegram.link_confirmation_asked", f"user:{user.id}", sender_id=sender.id)
     db.session.flush()
 
 

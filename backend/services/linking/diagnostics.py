@@ -12,13 +12,14 @@ from sqlalchemy import select
 
 from backend.channels.base import SenderFacts
 from backend.channels.errors import ChannelError, SenderDisabled
-from backend.channels.telegram_bot.administration import WebhookInfo
+from backend.channels.provider import WebhookStatus
 from backend.core.database import db
 from backend.models import SENT_STATES, Conversation, Message, NotificationSettings, Sender, TelegramLink, User
 from backend.services import senders
 from backend.services.linking import links
+from backend.services.linking.bots import WHY_NOT_ASKED
 from backend.services.linking.overview import status_of
-from backend.services.senders.questions import WHY_NOT, NotAsked
+from backend.services.senders.questions import NotAsked
 
 _CHAT_ID = re.compile(r"-?[1-9][0-9]{0,18}")
 
@@ -38,7 +39,7 @@ class _Answers:
 
     facts: SenderFacts | None
     error: ChannelError | None
-    webhook: WebhookInfo | None
+    webhook: WebhookStatus | None
     webhook_at: datetime | None = None
     """When that was known last, where it was not asked now."""
 
@@ -72,7 +73,7 @@ def _ask(sender: Sender) -> _Answers:
     except ChannelError as error:
         return _Answers(None, error, None)
     try:
-        return _Answers(facts, failure, senders.webhook_info(sender))
+        return _Answers(facts, failure, senders.webhook_status(sender))
     except NotAsked as error:
         last = error.last
         return _Answers(facts, failure, last.value if last else None, last.at if last else None)
@@ -120,7 +121,7 @@ def _as_last_known(sender: Sender, error: NotAsked) -> list[Check]:
         last_known = f"last known at {_kept_moment(probed_at)}: it answers and accepts the token"
     else:
         last_known = "nothing is known yet"
-    detail = f"Not asked now, for {WHY_NOT[error.reason]}; {last_known}."
+    detail = f"Not asked now, for {WHY_NOT_ASKED[error.reason]}; {last_known}."
     kept = sender.facts.get("capabilities")
     since = f" (last known at {_kept_moment(probed_at)})" if isinstance(probed_at, str) else ""
     return [
@@ -136,7 +137,7 @@ def _active(sender: Sender) -> Check:
     return Check("bot_active", sender.is_active, "Switched on." if sender.is_active else off)
 
 
-def _about_webhook(sender: Sender, info: WebhookInfo | None, known_at: datetime | None) -> list[Check]:
+def _about_webhook(sender: Sender, info: WebhookStatus | None, known_at: datetime | None) -> list[Check]:
     last_inbound_at = sender.last_inbound_at
     last_update = Check(
         "last_update",

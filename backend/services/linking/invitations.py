@@ -10,7 +10,8 @@ import segno
 from backend.core import i18n
 from backend.core.errors import NotFound, Unavailable
 from backend.models import Sender, User
-from backend.services import senders
+from backend.services.auth.attribution import Attribution
+from backend.services.linking.bots import default_bot, named, username_of
 from backend.services.linking.tokens import LIFE, issue
 
 
@@ -32,14 +33,14 @@ def bot_for(workspace_id: int, name: str | None) -> Sender | None:
     Raises NotFound for a name that is no bot of theirs.
     """
     if name is not None and name.strip().lower() != "default":
-        return senders.named(workspace_id, name)
-    sender = senders.default_bot()
+        return named(workspace_id, name)
+    sender = default_bot()
     if sender is None and name is not None:
         raise NotFound("bot_not_found", "There is no such bot.")
     return sender
 
 
-def invite(actor_label: str, user: User, *, bot: str | None = None, picture: bool = False) -> Invitation:
+def invite(by: Attribution, user: User, *, bot: str | None = None, picture: bool = False) -> Invitation:
     """Makes a token and its address. Asks Telegram for the bot's name where it is not known (and commits before that).
 
     Raises Unavailable (`bot_not_configured`, `bot_unavailable`), NotFound.
@@ -47,8 +48,8 @@ def invite(actor_label: str, user: User, *, bot: str | None = None, picture: boo
     sender = bot_for(user.workspace_id, bot)
     if sender is None:
         raise Unavailable("bot_not_configured", "This instance has no Telegram bot yet.", retry_after=300)
-    username = senders.username_of(sender)
-    issued = issue(actor_label, user, sender)
+    username = username_of(sender)
+    issued = issue(by, user, sender)
     url = f"https://t.me/{username}?start={issued.token}"
     return Invitation(
         linking_url=url,

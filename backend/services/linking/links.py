@@ -16,6 +16,7 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Conversation, Delivery, Identity, LinkToken, Message, Sender, TelegramLink, User
 from backend.services import conversations, delivery
 from backend.services.auth import audit
+from backend.services.auth.attribution import SYSTEM, Attribution
 from backend.services.linking.events import LinkRefused
 from backend.services.linking.texts import masked_account, send_reply
 
@@ -74,7 +75,7 @@ def lock(hashed: bytes, user: User) -> None:
     db.session.execute(select(User.id).where(User.id == user.id).with_for_update(key_share=True))
 
 
-def attach(actor_label: str, user: User, sender: Sender, conversation: Conversation) -> TelegramLink:
+def attach(by: Attribution, user: User, sender: Sender, conversation: Conversation) -> TelegramLink:
     """Links the chat to the person, moving an earlier link of theirs. The caller holds `lock`, has found that nobody
     else has the chat, and runs in the person's workspace scope.
 
@@ -93,13 +94,11 @@ def attach(actor_label: str, user: User, sender: Sender, conversation: Conversat
     link.linked_at = now
     db.session.flush()
     delivery.unblock(sender.id, conversation.chat_hash)
-    audit.record(
-        actor_label, "telegram.linked", f"user:{user.id}", sender_id=sender.id, kind=conversation.kind, moved=moved
-    )
+    audit.record(by, "telegram.linked", f"user:{user.id}", sender_id=sender.id, kind=conversation.kind, moved=moved)
     return link
 
 
-def unlink(actor_label: str, link: TelegramLink, *, code: str = "unlinked", with_notice: bool = True) -> bool:
+def unlink(by: Attribution, link: TelegramLink, *, code: str = "unlinked", with_notice: bool = True) -> bool:
     """Ends a link and cancels with `code` what still waited for its person there; `with_notice` tells the chat.
 
     False where it had ended just before.
@@ -110,20 +109,20 @@ def unlink(actor_label: str, link: TelegramLink, *, code: str = "unlinked", with
         if db.session.get(TelegramLink, link.id, populate_existing=True) is None:
             return False
         _leave(link, user, code, "linking.unlinked" if with_notice else None)
-        audit.record(actor_label, "telegram.unlinked", f"user:{user.id}", sender_id=link.sender_id, code=code)
+        audit.record(by, "telegram.unlinked", f"user:{user.id}", sender_id=link.sender_id, code=code)
         db.session.delete(link)
         db.session.flush()
     return True
 
 
-def unlink_all_of(actor_label: str, sender_id: int, code: str) -> int:
+def unlink_all_of(by: Attribution, sender_id: int, code: str) -> int:
     """Ends every link with a sender that is removed; nobody can be told by it any more. Returns how many."""
     with system_scope(_WHY):
         query = select(TelegramLink).where(TelegramLink.sender_id == sender_id).order_by(TelegramLink.id)
-        return sum(unlink(actor_label, link, code=code, with_notice=False) for link in db.session.scalars(query).all())
+        return sum(unlink(by, link, code=code, with_notice=False) for link in db.session.scalars(query).all())
 
 
-def refuse(actor_label: str, link: TelegramLink) -> None:
+def refuse(by: Attribution, link: TelegramLink) -> None:
     """Somebody in the chat says that they did not want this link: it ends, every open token of the person is void, and
     the account's owner learns of it (their status says so; the event `LinkRefused` is for other ways to tell them)."""
     with workspace_scope(link.workspace_id):
@@ -143,8 +142,8 @@ def refuse(actor_label: str, link: TelegramLink) -> None:
             .execution_options(synchronize_session="fetch")
         )
         user_id, workspace_id, sender_id = link.user_id, link.workspace_id, link.sender_id
-        audit.record(actor_label, "telegram.link_refused", f"user:{user_id}", sender_id=sender_id)
-        unlink(actor_label, link, code="link_refused", with_notice=False)
+        audit.record(by, "telegram.link_refused", f"user:{user_id}", sender_id=sender_id)
+        unlink(by, link, code="link_refused", with_notice=False)
         events.publish(LinkRefused(workspace_id, user_id, sender_id))
 
 
@@ -155,7 +154,7 @@ def disable_chat(sender_id: int, hashed: bytes, code: str) -> TelegramLink | Non
         return link
     with workspace_scope(link.workspace_id):
         link.state, link.disabled_code, link.disabled_at = BLOCKED, code, clock.now()
-        audit.record("system", "telegram.link_disabled", f"user:{link.user_id}", sender_id=sender_id, code=code)
+        audit.record(SYSTEM, "telegram.link_disabled", f"user:{link.user_id}", sender_id=sender_id, code=code)
         db.session.flush()
     return link
 
@@ -168,29 +167,29 @@ def restore_chat(sender_id: int, hashed: bytes) -> TelegramLink | None:
         return link
     with workspace_scope(link.workspace_id):
         was, link.state, link.disabled_code, link.disabled_at = link.disabled_code, ACTIVE, None, None
-        audit.record("system", "telegram.link_restored", f"user:{link.user_id}", sender_id=sender_id, was=was)
+        audit.record(SYSTEM, "telegram.link_restored", f"user:{link.user_id}", sender_id=sender_id, was=was)
         db.session.flush()
     return link
 
 
-def pause(actor_label: str, link: TelegramLink) -> bool:
+def pause(by: Attribution, link: TelegramLink) -> bool:
     """Pauses notifications until `resume`; False when they were paused already."""
     if link.paused_at is not None:
         return False
     with workspace_scope(link.workspace_id):
         link.paused_at = clock.now()
-        audit.record(actor_label, "telegram.paused", f"user:{link.user_id}", sender_id=link.sender_id)
+        audit.record(by, "telegram.paused", f"user:{link.user_id}", sender_id=link.sender_id)
         db.session.flush()
     return True
 
 
-def resume(actor_label: str, link: TelegramLink) -> bool:
+def resume(by: Attribution, link: TelegramLink) -> bool:
     """Ends a pause; False when there was none."""
     if link.paused_at is None:
         return False
     with workspace_scope(link.workspace_id):
         link.paused_at = None
-        audit.record(actor_label, "telegram.resumed", f"user:{link.user_id}", sender_id=link.sender_id)
+        audit.record(by, "telegram.resumed", f"user:{link.user_id}", sender_id=link.sender_id)
         db.session.flush()
     return True
 

@@ -10,8 +10,8 @@ from sqlalchemy import bindparam, select
 
 from backend.core.database import db, system_scope
 from backend.models import Conversation, LinkToken, Sender, TelegramLink, User
-from backend.services import senders
-from backend.services.linking import links
+from backend.services.auth.attribution import Attribution
+from backend.services.linking import bots, links
 
 _WHY_BLOCKED = {
     "blocked": "You have blocked the bot in Telegram. Unblock it and send it /start to get notifications again.",
@@ -31,7 +31,7 @@ _PAUSED = "Notifications are paused. Send /start to the bot to get them again."
 DEFAULT_LINK: Final = (
     select(Sender, TelegramLink, Conversation)
     .select_from(User)
-    .outerjoin(Sender, senders.IS_DEFAULT_BOT)
+    .outerjoin(Sender, bots.IS_DEFAULT_BOT)
     .outerjoin(
         TelegramLink,
         (TelegramLink.sender_id == Sender.id)
@@ -71,7 +71,7 @@ def default_status_of(user: User) -> tuple[Sender | None, Status]:
     """The default bot, and the status of the person's link with it, by one statement where there is a link."""
     with system_scope("the default bot serves every workspace; the link is the person's own"):
         row = db.session.execute(DEFAULT_LINK, {"user": user.id, "workspace": user.workspace_id}).one()
-    sender = senders.default_bot_of(row.Sender)
+    sender = bots.default_bot_of(row.Sender)
     linked = (row.TelegramLink, row.Conversation) if sender is not None and row.TelegramLink is not None else None
     return sender, _status(user, sender, linked)
 
@@ -93,10 +93,10 @@ def _status(user: User, sender: Sender | None, linked: tuple[TelegramLink, Conve
     )
 
 
-def unlink_account(actor_label: str, user: User, sender: Sender) -> bool:
+def unlink_account(by: Attribution, user: User, sender: Sender) -> bool:
     """Ends the person's link with this bot and tells the chat; False where there was none."""
     link = links.link_of(user.id, sender.id)
-    return link is not None and links.unlink(actor_label, link)
+    return link is not None and links.unlink(by, link)
 
 
 def _state_of(link: TelegramLink) -> tuple[str, str | None]:

@@ -13,6 +13,7 @@ from backend.core.crypto import digest
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import LinkToken, Sender, TelegramLink, User
 from backend.services import conversations
+from backend.services.auth.attribution import TELEGRAM
 from backend.services.linking import links
 from backend.services.linking.tokens import looks_like_token
 
@@ -64,7 +65,7 @@ def redeem_row(row: LinkToken, sender: Sender, chat: Chat, person: Person | None
         if burnt is None:
             return Redemption("used")
         conversation = conversations.find_or_create(sender, chat, workspace_id=row.workspace_id, person=person)
-        link = links.attach("telegram", user, sender, conversation)
+        link = links.attach(TELEGRAM, user, sender, conversation)
         if person is not None:
             # Whoever holds the token is its owner: in a group too their presses are known as theirs from now on.
             conversations.identity_of(sender.channel, person, workspace_id=row.workspace_id, user_id=user.id)

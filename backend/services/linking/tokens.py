@@ -18,6 +18,7 @@ from backend.core.crypto import digest
 from backend.core.database import db
 from backend.models import LinkToken, Sender, User
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 
 LIFE: Final = timedelta(minutes=10)
 KEPT: Final = timedelta(hours=24)
@@ -35,7 +36,7 @@ class Issued:
     expires_at: datetime
 
 
-def issue(actor_label: str, user: User, sender: Sender) -> Issued:
+def issue(by: Attribution, user: User, sender: Sender) -> Issued:
     """Makes a token with which this person can link a chat of this bot. Runs in the person's workspace scope."""
     now = clock.now()
     token = f"user_{user.id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
@@ -54,7 +55,7 @@ def issue(actor_label: str, user: User, sender: Sender) -> Issued:
             expires_at=now + LIFE,
         )
     )
-    audit.record(actor_label, "telegram.link_requested", f"user:{user.id}", sender_id=sender.id)
+    audit.record(by, "telegram.link_requested", f"user:{user.id}", sender_id=sender.id)
     db.session.flush()
     return Issued(token, now + LIFE)
 

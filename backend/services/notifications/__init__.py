@@ -9,6 +9,7 @@ from backend.services.notifications import failures as failures
 from backend.services.notifications import replacement as replacement
 from backend.services.notifications.attaching import Attachment
 from backend.services.notifications.buttons import press
+from backend.services.notifications.explanations import explain
 from backend.services.notifications.recipients import link_state_of
 from backend.services.notifications.reporting import KIND, plain_data, report
 from backend.services.notifications.retry import RetryHandler, retry_available
@@ -23,6 +24,7 @@ __all__ = [
     "Preferences",
     "RetryHandler",
     "change",
+    "explain",
     "link_state_of",
     "plain_data",
     "preferences_of",

@@ -16,11 +16,11 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Conversation, Identity, Message, NotificationEvent, Sender, TelegramLink, User
 from backend.services import conversations, delivery
 from backend.services.auth import audit
+from backend.services.auth.attribution import TELEGRAM
 from backend.services.notifications import custom_types, known_types, rendering, retry, settings
 from backend.services.notifications.rendering import Keyboard, mute_button
 
 PREFIX = "notify:"
-ACTOR = "telegram"
 
 
 def press(sender: Sender, pressed: ButtonPressed) -> bool:
@@ -75,7 +75,7 @@ def _do(user: User, conversation: Conversation, pressed: ButtonPressed) -> str:
     """Carries the press out and returns the words of the answer."""
     action, _, argument = pressed.data.removeprefix(PREFIX).partition(":")
     if action in ("mute", "unmute") and custom_types.NAME.fullmatch(argument):
-        settings.switch(ACTOR, user, argument, on=action == "unmute")
+        settings.switch(TELEGRAM, user, argument, on=action == "unmute")
         message = conversations.message_at(conversation, pressed.message_id) if pressed.message_id else None
         if message is not None:
             _show_switched(message, user, argument, muted=action == "mute")
@@ -92,7 +92,7 @@ def _retry(user: User, event_id: int) -> str:
     if event is None or way is None:
         return i18n.text("notifications.answer.gone", user.locale)
     way.run(event)
-    audit.record(ACTOR, "post.retry_requested", f"event:{event.id}", by=f"user:{user.id}", way=way.name)
+    audit.record(TELEGRAM, "post.retry_requested", f"event:{event.id}", by=f"user:{user.id}", way=way.name)
     return i18n.text("notifications.answer.retrying", user.locale)
 
 

@@ -17,6 +17,7 @@ from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.models import NotificationType
 from backend.services import caps, paging
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.notifications import known_types
 from backend.services.texts import templates, values
 
@@ -38,7 +39,7 @@ class Preview:
     missing: list[str]
 
 
-def create(actor_label: str, fields: Mapping[str, Any]) -> NotificationType:
+def create(by: Attribution, fields: Mapping[str, Any]) -> NotificationType:
     """Defines a type. Raises Invalid naming each place at fault, Conflict for a name that is taken or reserved."""
     _check(fields)
     workspace_id = current_workspace_id()
@@ -50,7 +51,7 @@ def create(actor_label: str, fields: Mapping[str, Any]) -> NotificationType:
     created = db.session.scalars(statement).one_or_none()
     if created is None:
         raise _taken()
-    audit.record(actor_label, "notification_type.created", f"notification_type:{created.id}", name=created.name)
+    audit.record(by, "notification_type.created", f"notification_type:{created.id}", name=created.name)
     return created
 
 
@@ -69,7 +70,7 @@ def listing(
     return paging.page(select(NotificationType), NotificationType.id, cursor=cursor, limit=limit, descending=False)
 
 
-def change(actor_label: str, type_id: int, fields: Mapping[str, Any]) -> NotificationType:
+def change(by: Attribution, type_id: int, fields: Mapping[str, Any]) -> NotificationType:
     """Changes the fields that are named; the name itself stays. Events already told are not told again."""
     notification_type = db.session.get(NotificationType, type_id, with_for_update=True, populate_existing=True)
     if notification_type is None:
@@ -88,15 +89,15 @@ def change(actor_label: str, type_id: int, fields: Mapping[str, Any]) -> Notific
     notification_type.title = notification_type.title or notification_type.name
     notification_type.updated_at = clock.now()
     db.session.flush()
-    audit.record(actor_label, "notification_type.changed", f"notification_type:{notification_type.id}", fields=changed)
+    audit.record(by, "notification_type.changed", f"notification_type:{notification_type.id}", fields=changed)
     return notification_type
 
 
-def delete(actor_label: str, type_id: int) -> None:
+def delete(by: Attribution, type_id: int) -> None:
     """Deletes a type; its events and messages stay. Raises NotFound."""
     notification_type = get(type_id)
     audit.record(
-        actor_label,
+        by,
         "notification_type.deleted",
         f"notification_type:{notification_type.id}",
         name=notification_type.name,

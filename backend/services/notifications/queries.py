@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from sqlalchemy import select
 
 from backend.core.database import db
 from backend.core.errors import NotFound
 from backend.models import Message, NotificationEvent
-from backend.services import paging
+from backend.services import delivery, paging
 
 
 def event(event_id: int) -> NotificationEvent:
@@ -37,9 +39,21 @@ def events(
     return paging.page(query, NotificationEvent.id, cursor=cursor, limit=limit)
 
 
-def message(message_id: int) -> Message:
-    """A message of the workspace in scope. Raises NotFound."""
-    row = db.session.get(Message, message_id)
+_MESSAGE: Final = (
+    *delivery.STATUS_COLUMNS,
+    Message.conversation_id,
+    Message.user_id,
+    Message.kind,
+    Message.created_at,
+    Message.sent_at,
+    Message.delivered_at,
+    Message.read_at,
+)
+
+
+def message(message_id: int) -> Any:
+    """An outbound or inbound message of the workspace in scope, as rows of `messages` are. Raises NotFound."""
+    row = db.session.execute(select(*_MESSAGE).where(Message.id == message_id)).one_or_none()
     if row is None:
         raise NotFound("message_not_found", "There is no such message.")
     return row
@@ -52,9 +66,9 @@ def messages(
     kind: str | None = None,
     cursor: str | None = None,
     limit: int = paging.DEFAULT_LIMIT,
-) -> tuple[list[Message], str | None]:
-    """The workspace's outbound messages, newest first."""
-    query = select(Message).where(Message.direction == "out")
+) -> tuple[list[Any], str | None]:
+    """The workspace's outbound messages, newest first: rows with what is shown of them, without their words."""
+    query = select(*_MESSAGE).where(Message.direction == "out")
     if conversation_id is not None:
         query = query.where(Message.conversation_id == conversation_id)
     if user_id is not None:

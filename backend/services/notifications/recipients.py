@@ -9,7 +9,7 @@ from sqlalchemy import func
 
 from backend.core.database import db, system_scope
 from backend.models import Conversation, NotificationEvent, NotificationSettings, TelegramLink, User
-from backend.services import linking, senders
+from backend.services import linking
 from backend.services.notifications import settings
 from backend.services.notifications.decision import DeliveryPreferences, LinkState
 
@@ -67,7 +67,7 @@ def _recipient(row: Any, user: User, type_name: str, event_id: int = 0) -> Recip
 def _link_state(row: Any, user: User) -> tuple[LinkState, Conversation | None]:
     if user.disabled_at is not None:
         return "disabled", None
-    bot = senders.default_bot_of(row.Sender)
+    bot = linking.default_bot_of(row.Sender)
     link: TelegramLink | None = row.TelegramLink
     if bot is None or link is None:
         return "none", None

@@ -17,6 +17,7 @@ from backend.core.database import db, system_scope
 from backend.core.errors import Invalid, field_error
 from backend.models import NotificationSettings, NotificationType, User
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.notifications import known_types
 from backend.services.notifications.decision import DeliveryPreferences
 from backend.services.texts.quiet_hours import QuietHours
@@ -74,7 +75,7 @@ def preferences_of(user: User) -> Preferences:
     )
 
 
-def change(actor_label: str, user: User, changes: Mapping[str, Any]) -> Preferences:
+def change(by: Attribution, user: User, changes: Mapping[str, Any]) -> Preferences:
     """Changes the fields that are named and leaves the others; all or nothing.
 
     `types` is merged; `quiet_hours` None turns them off. Raises Invalid with the field at fault.
@@ -96,18 +97,18 @@ def change(actor_label: str, user: User, changes: Mapping[str, Any]) -> Preferen
         row.types = row.types | changes["types"]
     row.updated_at = clock.now()
     db.session.flush()
-    audit.record(actor_label, "notification_settings.changed", f"user:{user.id}", fields=sorted(changes))
+    audit.record(by, "notification_settings.changed", f"user:{user.id}", fields=sorted(changes))
     return preferences_of(user)
 
 
-def switch(actor_label: str, user: User, type_name: str, *, on: bool) -> None:
+def switch(by: Attribution, user: User, type_name: str, *, on: bool) -> None:
     """Turns one type on or off, whatever it is called: it may have been deleted since the button was sent."""
     row = _locked(user)
     row.types = row.types | {type_name: on}
     row.updated_at = clock.now()
     db.session.flush()
     action = "notification_type.unmuted" if on else "notification_type.muted"
-    audit.record(actor_label, action, f"user:{user.id}", type=type_name)
+    audit.record(by, action, f"user:{user.id}", type=type_name)
 
 
 def delivery_preferences_of(user: User, type_name: str) -> DeliveryPreferences:

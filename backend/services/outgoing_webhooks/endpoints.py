@@ -16,6 +16,7 @@ from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.models import OutgoingDelivery, OutgoingWebhook
 from backend.services import caps, paging
 from backend.services.auth import audit
+from backend.services.auth.attribution import SYSTEM, Attribution
 from backend.services.outgoing_webhooks import emitting, signing
 from backend.services.outgoing_webhooks.events import OutgoingWebhookDisabled
 from backend.services.outgoing_webhooks.retry_policy import matches
@@ -26,7 +27,7 @@ _LOOK_UP_SECONDS: Final = 2.0
 
 
 def create(
-    actor_label: str, url: str, event_types: Sequence[str], *, name: str | None = None, enabled: bool = True
+    by: Attribution, url: str, event_types: Sequence[str], *, name: str | None = None, enabled: bool = True
 ) -> tuple[OutgoingWebhook, str]:
     """Adds an endpoint to the workspace in scope; with its secret, which is shown this once.
 
@@ -49,7 +50,7 @@ def create(
     secret = webhook.secret = signing.new_secret()
     db.session.add(webhook)
     db.session.flush()
-    audit.record(actor_label, "webhook.created", f"webhook:{webhook.id}", events=event_patterns)
+    audit.record(by, "webhook.created", f"webhook:{webhook.id}", events=event_patterns)
     return webhook, secret
 
 
@@ -70,7 +71,7 @@ def listing(
     return paging.page(select(OutgoingWebhook), OutgoingWebhook.id, cursor=cursor, limit=limit, descending=False)
 
 
-def change(actor_label: str, webhook_id: int, changes: Mapping[str, Any]) -> OutgoingWebhook:
+def change(by: Attribution, webhook_id: int, changes: Mapping[str, Any]) -> OutgoingWebhook:
     """Changes `name`, `url`, `events` and `enabled` where they are named. Raises what `create` does, and NotFound.
 
     Switching on also takes back a disabling after long failure. What waits goes to the new address.
@@ -96,19 +97,19 @@ def change(actor_label: str, webhook_id: int, changes: Mapping[str, Any]) -> Out
             end_waiting(webhook, "endpoint_off")
     webhook.updated_at = clock.now()
     db.session.flush()
-    audit.record(actor_label, "webhook.changed", f"webhook:{webhook.id}", fields=sorted(changes))
+    audit.record(by, "webhook.changed", f"webhook:{webhook.id}", fields=sorted(changes))
     return webhook
 
 
-def remove(actor_label: str, webhook_id: int) -> None:
+def remove(by: Attribution, webhook_id: int) -> None:
     """Takes an endpoint away with what waits for it and its log. Raises NotFound."""
     webhook = get(webhook_id, lock=True)
     db.session.delete(webhook)
     db.session.flush()
-    audit.record(actor_label, "webhook.deleted", f"webhook:{webhook_id}")
+    audit.record(by, "webhook.deleted", f"webhook:{webhook_id}")
 
 
-def rotate_secret(actor_label: str, webhook_id: int) -> tuple[OutgoingWebhook, str]:
+def rotate_secret(by: Attribution, webhook_id: int) -> tuple[OutgoingWebhook, str]:
     """Gives the endpoint a new secret, shown this once; the old one signs as well for a day. Raises NotFound."""
     webhook = get(webhook_id, lock=True)
     webhook.previous_secret = webhook.secret
@@ -116,11 +117,11 @@ def rotate_secret(actor_label: str, webhook_id: int) -> tuple[OutgoingWebhook, s
     secret = webhook.secret = signing.new_secret()
     webhook.updated_at = clock.now()
     db.session.flush()
-    audit.record(actor_label, "webhook.secret_rotated", f"webhook:{webhook.id}")
+    audit.record(by, "webhook.secret_rotated", f"webhook:{webhook.id}")
     return webhook, secret
 
 
-def send_test(actor_label: str, webhook_id: int) -> OutgoingDelivery:
+def send_test(by: Attribution, webhook_id: int) -> OutgoingDelivery:
     """Stores a test event for this endpoint, whatever it listens to. Raises NotFound, Conflict (`webhook_off`)."""
     webhook = get(webhook_id)
     if not webhook.is_served:
@@ -129,7 +130,7 @@ def send_test(actor_label: str, webhook_id: int) -> OutgoingDelivery:
     delivery_ids = emitting.store(
         webhook.workspace_id, emitting.TEST, {"webhook_id": webhook.id}, key=key, webhook_ids=[webhook.id]
     )
-    audit.record(actor_label, "webhook.tested", f"webhook:{webhook.id}")
+    audit.record(by, "webhook.tested", f"webhook:{webhook.id}")
     return db.session.get_one(OutgoingDelivery, delivery_ids[0])
 
 
@@ -137,7 +138,7 @@ def disable(webhook: OutgoingWebhook, code: str) -> None:
     """Switches an endpoint off that failed for long; its waiting deliveries end, and can be replayed."""
     webhook.disabled_code, webhook.disabled_at = code, clock.now()
     end_waiting(webhook, "endpoint_disabled")
-    audit.record("system", "webhook.disabled", f"webhook:{webhook.id}", code=code)
+    audit.record(SYSTEM, "webhook.disabled", f"webhook:{webhook.id}", code=code)
     events.publish(OutgoingWebhookDisabled(webhook.id, webhook.workspace_id, code))
 
 

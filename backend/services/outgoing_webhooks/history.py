@@ -10,6 +10,7 @@ from backend.core.errors import Conflict, NotFound
 from backend.models import OutgoingAttempt, OutgoingDelivery
 from backend.services import paging
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.outgoing_webhooks import emitting, endpoints
 
 
@@ -48,7 +49,7 @@ def attempts_of(delivery_row: OutgoingDelivery) -> list[OutgoingAttempt]:
     return list(db.session.scalars(query))
 
 
-def replay(actor_label: str, delivery_id: int) -> OutgoingDelivery:
+def replay(by: Attribution, delivery_id: int) -> OutgoingDelivery:
     """Has a delivery sent again, whatever became of it: the same event, with the same id, signed again.
 
     One that still waits is tried at once. Raises NotFound, Conflict (`webhook_off`).
@@ -64,5 +65,5 @@ def replay(actor_label: str, delivery_id: int) -> OutgoingDelivery:
     webhook.rest_until = None
     db.session.flush()
     queue.wake(emitting.LANE)
-    audit.record(actor_label, "webhook.replayed", f"webhook:{row.webhook_id}", delivery_id=row.id)
+    audit.record(by, "webhook.replayed", f"webhook:{row.webhook_id}", delivery_id=row.id)
     return row

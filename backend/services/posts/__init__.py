@@ -9,19 +9,19 @@ from backend.services.posts.editing import Place, cancel, change, check_media, c
 from backend.services.posts.jobs import EXECUTE
 from backend.services.posts.outcomes import notify, report_result, resolve, retry
 from backend.services.posts.publishing import WORK, publish_due
-from backend.services.posts.queries import attempts_of, get, listing, next_attempt_at
+from backend.services.posts.queries import get, get_with_attempts, listing, next_attempt_at
 
 __all__ = [
     "EXECUTE",
     "WORK",
     "Place",
-    "attempts_of",
     "cancel",
     "change",
     "check_media",
     "create",
     "draft_of",
     "get",
+    "get_with_attempts",
     "listing",
     "next_attempt_at",
     "notify",

@@ -17,6 +17,7 @@ from backend.core.errors import Invalid
 from backend.models import Post, User
 from backend.services import caps, files
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.posts import outcomes, publishers, queries, states
 from backend.services.posts.publishers import Draft
 from backend.services.texts import values
@@ -70,7 +71,7 @@ def draft_of(
 
 
 def create(
-    actor_label: str,
+    by: Attribution,
     user: User,
     place: Place,
     content: str,
@@ -91,11 +92,11 @@ def create(
     if not draft:
         schedule(post)
         db.session.flush()
-    audit.record(actor_label, "post.created", f"post:{post.id}", platform=post.platform, state=post.state)
+    audit.record(by, "post.created", f"post:{post.id}", platform=post.platform, state=post.state)
     return post
 
 
-def change(actor_label: str, post_id: int, changes: Mapping[str, Any]) -> Post:
+def change(by: Attribution, post_id: int, changes: Mapping[str, Any]) -> Post:
     """Changes the fields that are named; all or nothing.
 
     `likes` and `comments` at any time; what is published only before it is. `state` is `scheduled` (a draft goes
@@ -119,16 +120,16 @@ def change(actor_label: str, post_id: int, changes: Mapping[str, Any]) -> Post:
     if moved:
         outcomes.engagement_changed(post)
     touched = sorted({*fields, *moved, *({"state"} & set(changes))})
-    audit.record(actor_label, "post.changed", f"post:{post.id}", fields=touched)
+    audit.record(by, "post.changed", f"post:{post.id}", fields=touched)
     return post
 
 
-def cancel(actor_label: str, post_id: int) -> Post:
+def cancel(by: Attribution, post_id: int) -> Post:
     """Ends a post that has not begun. Raises NotFound, Conflict (`post_state`)."""
     post = queries.get(post_id, lock=True)
     states.require(post.state, "cancel")
     outcomes.end(post, "canceled", code="canceled")
-    audit.record(actor_label, "post.canceled", f"post:{post.id}")
+    audit.record(by, "post.canceled", f"post:{post.id}")
     return post
 
 

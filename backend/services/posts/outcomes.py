@@ -17,13 +17,13 @@ from backend.core.logging import get_logger
 from backend.models import Post, PostAttempt, RuleRun, User
 from backend.services import notifications
 from backend.services.auth import audit
+from backend.services.auth.attribution import SYSTEM, Attribution
 from backend.services.posts import publishers, queries, retry_policy, states, texts
 from backend.services.posts.events import RuleRunProgressed
 
 log = get_logger(__name__)
 
 LANE: Final = "background"
-ACTOR: Final = "system"
 
 Outcome = Literal["published", "failed", "unknown", "canceled"]
 
@@ -96,7 +96,7 @@ def notify(post: Post) -> None:
     user = db.session.get_one(User, post.user_id)
     post.version += 1
     kind = "post_success" if post.state == "published" else "post_failure"
-    notifications.report(ACTOR, kind, user, data_of(post, user.locale), subject=subject_of(post), version=post.version)
+    notifications.report(SYSTEM, kind, user, data_of(post, user.locale), subject=subject_of(post), version=post.version)
 
 
 def data_of(post: Post, locale: str) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def engagement_changed(post: Post) -> None:
 
 
 def report_result(
-    actor_label: str,
+    by: Attribution,
     post_id: int,
     outcome: Literal["published", "failed"],
     *,
@@ -146,12 +146,12 @@ def report_result(
     states.require(post.state, "result")
     code = "host_reported" if outcome == "failed" else None
     end(post, outcome, code=code, detail=error, external_id=external_id, post_url=post_url)
-    audit.record(actor_label, "post.result_reported", f"post:{post.id}", outcome=outcome)
+    audit.record(by, "post.result_reported", f"post:{post.id}", outcome=outcome)
     return post
 
 
 def resolve(
-    actor_label: str,
+    by: Attribution,
     post_id: int,
     outcome: Literal["published", "failed", "retry"],
     *,
@@ -168,16 +168,16 @@ def resolve(
     else:
         code = "resolved_by_person" if outcome == "failed" else None
         end(post, outcome, code=code, external_id=external_id, post_url=post_url)
-    audit.record(actor_label, "post.resolved", f"post:{post.id}", outcome=outcome)
+    audit.record(by, "post.resolved", f"post:{post.id}", outcome=outcome)
     return post
 
 
-def retry(actor_label: str, post_id: int) -> Post:
+def retry(by: Attribution, post_id: int) -> Post:
     """Publishes a failed post again. Raises NotFound, Conflict (`post_state`), and what `publishers.choose` does."""
     post = queries.get(post_id, lock=True)
     states.require(post.state, "retry")
     _again(post)
-    audit.record(actor_label, "post.retried", f"post:{post.id}")
+    audit.record(by, "post.retried", f"post:{post.id}")
     return post
 
 

@@ -8,13 +8,13 @@ from backend.core.database import db
 from backend.core.errors import AppError
 from backend.models import NotificationEvent, Post
 from backend.services import notifications, outgoing_webhooks
+from backend.services.auth.attribution import TELEGRAM
 from backend.services.notifications import RetryHandler
 from backend.services.posts import outcomes, publishers, states
 
 REQUESTED: Final = outgoing_webhooks.declare(
     "post.retry_requested", "Somebody pressed Retry under a failure that the host application had reported"
 )
-_ACTOR: Final = "telegram"
 
 
 def _own_post(event: NotificationEvent) -> Post | None:
@@ -40,7 +40,7 @@ def _may_publish(event: NotificationEvent) -> bool:
 def _publish(event: NotificationEvent) -> None:
     post = _own_post(event)
     if post is not None:
-        outcomes.retry(_ACTOR, post.id)
+        outcomes.retry(TELEGRAM, post.id)
 
 
 def _may_ask(event: NotificationEvent) -> bool:

@@ -17,8 +17,8 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.work import Turn, Waiting, Work, register
 from backend.models import Alert, FileFetch, NotificationEvent, ScheduledFetch, ScheduleFire
 from backend.services import files
-from backend.services.alerts.lifecycle import locked_alert
 from backend.services.alerts.messages import attachments as alert_attachments
+from backend.services.alerts.state import locked_alert
 from backend.services.notifications import attaching
 from backend.services.scheduled_messages import file_fetches
 

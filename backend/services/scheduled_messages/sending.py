@@ -25,7 +25,7 @@ KIND: Final = "scheduled"
 
 def target_of(message: ScheduledMessage) -> Target:
     """The bot and the chats as they are now. Raises what `bots.resolution.resolve` raises."""
-    return resolve(message.workspace_id, bot_name=message.bot_name, chat_ids=chat_ids_of(message) or ())
+    return resolve(bot_name=message.bot_name, chat_ids=chat_ids_of(message) or ())
 
 
 def chat_ids_of(message: ScheduledMessage) -> list[str] | None:
@@ -64,7 +64,6 @@ def _send_to_chats(fire: Fire, target: Target, content: Content, **waiting: Any)
     messages = send_to_chats(
         target,
         content,
-        workspace_id=fire.workspace_id,
         kind=KIND,
         key=f"scheduled:{fire.id}",
         at_most_once=True,
@@ -75,7 +74,7 @@ def _send_to_chats(fire: Fire, target: Target, content: Content, **waiting: Any)
 
 def _raise_alert(message: ScheduledMessage) -> dict[str, Any]:
     by = Attribution(contents.SOURCE, f"scheduled_message:{message.id}")
-    outcome = alerts.raise_input(message.workspace_id, contents.alert_of(message, chat_ids_of(message)), by)
+    outcome = alerts.raise_input(contents.alert_of(message, chat_ids_of(message)), by)
     return {
         "level": outcome.level,
         "message_ids": list(outcome.message_ids),

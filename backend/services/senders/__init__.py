@@ -6,30 +6,43 @@ caller's transaction first: no transaction is open during a network call.
 """
 
 from backend.services.senders import subscribers as subscribers
-from backend.services.senders.access import CHANNEL, by_id, find, named
+from backend.services.senders.access import by_id
 from backend.services.senders.account_check import keep_facts, probe, recheck_refused, username_of
-from backend.services.senders.credentials import bot_id_of, change_settings, credentials_of, set_token, settings_of
-from backend.services.senders.environment import (
-    IS_DEFAULT_BOT,
-    default_bot,
-    default_bot_of,
-    ensure_environment_bot,
-    ensure_environment_senders,
+from backend.services.senders.catalog import (
+    AccountInUse,
+    AnotherAccount,
+    SenderNameTaken,
+    check_account,
+    create,
+    flush_name,
+    get,
+    identify,
+    listing,
+    own,
+    replace_token,
+    retire,
 )
-from backend.services.senders.members import is_chat_admin
+from backend.services.senders.credentials import change_settings, credentials_of, set_token, settings_of
+from backend.services.senders.environment import (
+    ensure_environment_sender,
+    ensure_environment_senders,
+    environment_sender,
+    environment_sender_of,
+    is_environment_sender,
+)
+from backend.services.senders.members import is_chat_admin, members_of
 from backend.services.senders.received_files import download_file
 from backend.services.senders.recipients import OWN, Recipients
 from backend.services.senders.state import LONG_PAUSE, NOT_CONFIGURED, REFUSED, disable, enable, long_pause_of
 from backend.services.senders.webhook import (
-    BotCommandText,
     new_webhook_secret,
-    register_commands,
     register_webhook,
     settle_webhook_secret,
+    unregister_webhook,
     webhook_address,
-    webhook_info,
     webhook_secret_of,
     webhook_secrets_of,
+    webhook_status,
 )
 from backend.services.senders.webhook_reports import WebhookReport, webhook_reports
 from backend.services.senders.webhook_verifier import (
@@ -41,48 +54,56 @@ from backend.services.senders.webhook_verifier import (
 )
 
 __all__ = [
-    "CHANNEL",
-    "IS_DEFAULT_BOT",
     "LONG_PAUSE",
     "NOT_CONFIGURED",
     "OWN",
     "REFUSED",
-    "BotCommandText",
+    "AccountInUse",
+    "AnotherAccount",
     "Recipients",
+    "SenderNameTaken",
     "WebhookReport",
     "WebhookTarget",
-    "bot_id_of",
     "by_id",
     "change_settings",
+    "check_account",
+    "create",
     "credentials_of",
-    "default_bot",
-    "default_bot_of",
     "disable",
     "download_file",
     "enable",
-    "ensure_environment_bot",
+    "ensure_environment_sender",
     "ensure_environment_senders",
-    "find",
+    "environment_sender",
+    "environment_sender_of",
+    "flush_name",
+    "get",
+    "identify",
     "is_chat_admin",
+    "is_environment_sender",
     "is_target_known",
     "keep_facts",
+    "listing",
     "long_pause_of",
-    "named",
+    "members_of",
     "new_webhook_secret",
+    "own",
     "probe",
     "recheck_refused",
     "recipients_for",
-    "register_commands",
     "register_webhook",
     "remembered_target",
+    "replace_token",
+    "retire",
     "set_token",
     "settings_of",
     "settle_webhook_secret",
+    "unregister_webhook",
     "username_of",
     "webhook_address",
-    "webhook_info",
     "webhook_reports",
     "webhook_secret_of",
     "webhook_secrets_of",
+    "webhook_status",
     "webhook_target_of",
 ]

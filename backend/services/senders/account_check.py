@@ -12,7 +12,6 @@ from backend.channels.base import SenderFacts
 from backend.channels.errors import ChannelError, SenderDisabled
 from backend.core import clock, events
 from backend.core.database import db, system_scope
-from backend.core.errors import Unavailable
 from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services.senders import provider
@@ -24,7 +23,7 @@ from backend.services.senders.state import REFUSED, disable, enable
 log = get_logger(__name__)
 
 FRESH: Final = timedelta(hours=24)
-"""How long a bot's name is believed. A name that could not be asked for again is believed longer."""
+"""How long a sender's name is believed. A name that could not be asked for again is believed longer."""
 _REST: Final = timedelta(seconds=60)
 _LENT: Final = timedelta(days=1)
 
@@ -38,7 +37,7 @@ def probe(sender: Sender) -> SenderFacts:
     credentials, channel = credentials_of(sender), sender.channel
     db.session.commit()
     try:
-        facts = provider.who_is(channel, credentials)
+        facts = provider.quick(channel).probe(credentials)
     except NotAsked:
         # Nothing new is known, so nothing is written.
         raise
@@ -72,26 +71,25 @@ def keep_facts(sender: Sender, facts: SenderFacts) -> None:
         events.publish(SenderIdentified(sender.id))
 
 
-def username_of(sender: Sender) -> str:
-    """The bot's name in addresses (`t.me/<name>`), asked for when it is not known or old; ends the transaction then.
+def username_of(sender: Sender) -> str | None:
+    """The sender's name in addresses, asked for when it is not known or old; ends the transaction then. None where it
+    has none, or its provider refuses it.
 
-    A name that is known stays good while Telegram is away. Raises Unavailable(`bot_unavailable`).
+    A name that is known stays good while the provider is away. Raises a channel error where it is not known then.
     """
     if not sender.is_active and not _may_recover(sender):
-        raise _unavailable(60)
+        return None
     is_known = _is_recent(sender, "probed_at", FRESH) or _is_recent(sender, "probe_failed_at", _REST)
     if sender.is_active and sender.username and is_known:
         return sender.username
     try:
         probe(sender)
     except SenderDisabled:
-        raise _unavailable(60) from None
+        return None
     except ChannelError:
         if not sender.username:
-            raise _unavailable(5) from None
-    if not sender.username:
-        raise _unavailable(60)
-    return sender.username
+            raise
+    return sender.username or None
 
 
 def recheck_refused(most: int = 3) -> int:
@@ -109,7 +107,10 @@ def recheck_refused(most: int = 3) -> int:
             & or_(Sender.source != "arguments", Sender.disabled_at > clock.now() - _LENT)
         )
         unidentified = Sender.is_active.is_(True) & Sender.external_id.is_(None) & Sender.deleted_at.is_(None)
-        candidates = db.session.execute(select(Sender).where(or_(refused, unidentified)).order_by(Sender.id)).scalars()
+        # Those that keep a connection are asked by the process that has it.
+        askable = Sender.channel.in_(registry.names_by_connection(kept=False))
+        query = select(Sender).where(askable, or_(refused, unidentified)).order_by(Sender.id)
+        candidates = db.session.execute(query).scalars()
         due = [sender for sender in candidates if sender.credentials_encrypted and _may_be_asked(sender)][:most]
         recovered = 0
         for sender in due:
@@ -123,8 +124,6 @@ def recheck_refused(most: int = 3) -> int:
 
 def _may_be_asked(sender: Sender) -> bool:
     """Whether the provider may be asked by now about a sender that it refused, or whose id it has not told yet."""
-    if sender.channel not in registry.names():
-        return False
     if sender.disabled_code is not None or not sender.is_active:
         return _may_recover(sender)
     failed_at = sender.facts.get("probe_failed_at")
@@ -132,7 +131,7 @@ def _may_be_asked(sender: Sender) -> bool:
 
 
 def _may_recover(sender: Sender) -> bool:
-    """Whether a bot that its provider refused may be asked for again by now."""
+    """Whether a sender that its provider refused may be asked for again by now."""
     if sender.disabled_code not in REFUSED or sender.disabled_at is None:
         return False
     failed_at = sender.facts.get("probe_failed_at")
@@ -145,12 +144,6 @@ def _may_recover(sender: Sender) -> bool:
 def _has_rested(last: datetime, since: datetime) -> bool:
     """Whether the rest after the last question is over; it grows with how long the trouble lasts."""
     return clock.now() - last >= min(max(_REST, (clock.now() - since) / 10), timedelta(hours=1))
-
-
-def _unavailable(seconds: int) -> Unavailable:
-    return Unavailable(
-        "bot_unavailable", "The Telegram bot cannot be reached at the moment; try again.", retry_after=seconds
-    )
 
 
 def _is_recent(sender: Sender, name: str, age: timedelta) -> bool:

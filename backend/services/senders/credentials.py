@@ -13,7 +13,6 @@ from backend.core.database import db, system_scope
 from backend.core.encrypted_columns import keyring
 from backend.core.errors import Invalid
 from backend.models import Sender
-from backend.services.senders.access import CHANNEL
 from backend.services.senders.state import enable
 
 MAX_SETTING: Final = 4096
@@ -48,11 +47,6 @@ def change_settings(sender: Sender, changes: Mapping[str, str | None]) -> list[s
         sender.settings = after
         db.session.flush()
     return sorted(name for name in changes if before.get(name) != after.get(name))
-
-
-def bot_id_of(token: str) -> str | None:
-    """The bot's own id, which a bot's token begins with; None for what is not such a token."""
-    return registry.spec(CHANNEL).id_in_token(token)
 
 
 def token_hash(token: str) -> bytes:

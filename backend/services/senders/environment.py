@@ -1,11 +1,10 @@
-"""The senders that the environment names, one a channel. The default bot is Telegram's: it links and notifies people of
-every workspace."""
+"""The senders that the environment names, one a channel: they serve people of every workspace."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import ColumnElement, and_, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from backend.channels import registry
@@ -13,19 +12,16 @@ from backend.channels.spec import EnvironmentSender
 from backend.core import clock, config
 from backend.core.database import db, system_scope
 from backend.models import Sender, Workspace
-from backend.services.senders.access import CHANNEL
 from backend.services.senders.credentials import set_token, token_hash
 from backend.services.senders.state import NOT_CONFIGURED, disable, enable
 
 NAME: Final = "default"
-IS_DEFAULT_BOT: Final = and_(Sender.source == "environment", Sender.channel == CHANNEL)
-"""What the default bot's row is found by, for statements that read it with something else."""
 _WHY = "the environment's senders serve the instance"
 
 
-def default_bot() -> Sender | None:
-    """The default bot's row; see `environment_sender`."""
-    return environment_sender(CHANNEL)
+def is_environment_sender(channel: str) -> ColumnElement[bool]:
+    """What the row of the environment's sender is found by, for statements that read it with something else."""
+    return and_(Sender.source == "environment", Sender.channel == channel)
 
 
 def environment_sender(channel: str) -> Sender | None:
@@ -38,10 +34,10 @@ def environment_sender(channel: str) -> Sender | None:
         return _in_step(channel, _row(channel))
 
 
-def default_bot_of(row: Sender | None) -> Sender | None:
-    """The default bot, given the row that `IS_DEFAULT_BOT` finds; see `environment_sender`."""
+def environment_sender_of(channel: str, row: Sender | None) -> Sender | None:
+    """The environment's sender, given the row that `is_environment_sender` finds; see `environment_sender`."""
     with system_scope(_WHY):
-        return _in_step(CHANNEL, row)
+        return _in_step(channel, row)
 
 
 def _in_step(channel: str, row: Sender | None) -> Sender | None:
@@ -51,10 +47,10 @@ def _in_step(channel: str, row: Sender | None) -> Sender | None:
     return None if row is None or row.disabled_code == NOT_CONFIGURED else row
 
 
-def ensure_environment_bot() -> Sender | None:
-    """Brings the default bot's row in step with `TELEGRAM_BOT_TOKEN`; see `ensure_environment_senders`."""
+def ensure_environment_sender(channel: str) -> Sender | None:
+    """Brings one channel's row in step with its variables; see `ensure_environment_senders`."""
     with system_scope(_WHY):
-        return _ensure(CHANNEL)
+        return _ensure(channel)
 
 
 def ensure_environment_senders() -> None:

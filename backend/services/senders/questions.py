@@ -1,8 +1,8 @@
 """Questions to a provider that a web request waits for: few at once, in threads of their own, none to one that hangs.
 
 A person who opens a page must not cost the others theirs. So an answer is good for half a minute to those who look,
-at most a quarter of the web threads wait, a provider or bot that does not answer is left alone for a while, and a bot's
-own pause is kept. What is not asked says so (`NotAsked`), with what was last known.
+at most a quarter of the web threads wait, a provider or account that does not answer is left alone for a while, and an
+account's own pause is kept. What is not asked says so (`NotAsked`), with what was last known.
 """
 
 from __future__ import annotations
@@ -22,25 +22,19 @@ from backend.core import clock
 KEPT_SECONDS: Final = 30.0
 """How long an answer is good."""
 MAX_AT_ONCE: Final = 4
-MAX_OF_A_BOT: Final = 2
+MAX_OF_AN_ACCOUNT: Final = 2
 SLOW_SECONDS: Final = 2.0
 """A failure that took longer than this was a hang, and one of those is enough."""
 FIRST_REST: Final = 15.0
 LONGEST_REST: Final = 120.0
 MAX_REMEMBERED: Final = 1000
-_BOT_FAILURES: Final = 3
+_ACCOUNT_FAILURES: Final = 3
 _PROVIDER_FAILURES: Final = 6
 _PER_SECOND: Final = 20.0
 _BURST: Final = 30.0
 _BUSY_SECONDS: Final = 2.0
 
 Reason = Literal["resting", "busy", "paused", "too_fast"]
-WHY_NOT: Final[dict[Reason, str]] = {
-    "resting": "it did not answer a moment ago",
-    "busy": "others are waiting for its answers",
-    "paused": "it has asked the bot to be quiet for a while",
-    "too_fast": "the bot has asked too much within a second",
-}
 Waiting = Literal["looks", "acts"]
 _waiting: ContextVar[Waiting | None] = ContextVar("waiting", default=None)
 
@@ -79,7 +73,7 @@ def who_waits() -> Waiting | None:
 
 @dataclass(slots=True)
 class _Breaker:
-    """A circuit breaker of one bot or of the whole provider. Times in unix seconds."""
+    """A circuit breaker of one account or of the whole provider. Times in unix seconds."""
 
     limit: int
     failures: int = 0
@@ -111,14 +105,14 @@ class _Breaker:
 
 
 @dataclass(slots=True)
-class _Bot:
-    breaker: _Breaker = field(default_factory=lambda: _Breaker(_BOT_FAILURES))
+class _Account:
+    breaker: _Breaker = field(default_factory=lambda: _Breaker(_ACCOUNT_FAILURES))
     running: int = 0
     left: float = _BURST
     counted: float = 0.0
 
     def short_of(self, now: float) -> float:
-        """Returns the seconds until the bot's pace allows one more question, and counts it where that is 0."""
+        """Returns the seconds until the account's pace allows one more question, and counts it where that is 0."""
         passed = max(0.0, now - self.counted)
         self.left, self.counted = min(_BURST, self.left + passed * _PER_SECOND), now
         if self.left < 1.0:
@@ -143,7 +137,7 @@ class Questions:
         self._most = max(1, min(most, MAX_AT_ONCE))
         self._lock = threading.Lock()
         self._provider = _Breaker(_PROVIDER_FAILURES)
-        self._bots: OrderedDict[bytes, _Bot] = OrderedDict()
+        self._accounts: OrderedDict[bytes, _Account] = OrderedDict()
         self._known: OrderedDict[tuple[bytes, Hashable], Known] = OrderedDict()
         self._flights: dict[tuple[bytes, Hashable], _Flight] = {}
         self._running = 0
@@ -151,7 +145,7 @@ class Questions:
 
     def ask(
         self,
-        bot: bytes,
+        account: bytes,
         question: Hashable,
         call: Callable[[], Any],
         *,
@@ -160,15 +154,16 @@ class Questions:
         changes: bool = False,
         paused: Callable[[], float] = lambda: 0.0,
     ) -> Any:
-        """The answer to a bot's question: one that is at most `kept` seconds old, or `call`'s, in a thread of its own.
+        """The answer to an account's question: one that is at most `kept` seconds old, or `call`'s, in a thread of its
+        own. The account is known by its token's hash.
 
         Waits `patience` seconds at most; the call may go on after that, and its answer is kept. `paused` says for how
-        many seconds the provider has asked the bot to be quiet; it is asked only where the provider would be. What
-        `changes` something is never shared, and what was known of the bot is forgotten after it.
+        many seconds the provider has asked the account to be quiet; it is asked only where the provider would be. What
+        `changes` something is never shared, and what was known of the account is forgotten after it.
 
         Raises NotAsked, and what `call` raises; OutcomeUnknown(`read_timeout`) where no answer came in time.
         """
-        name = (bot, question)
+        name = (account, question)
         with self._lock:
             last_answer = self._known.get(name)
         if last_answer is not None and not changes and 0 <= (clock.now() - last_answer.at).total_seconds() < kept:
@@ -179,7 +174,7 @@ class Questions:
         flight = self._begin(name, call, last_answer, changes=changes)
         try:
             if not flight.done.wait(patience):
-                self._hangs(bot)
+                self._hangs(account)
                 raise OutcomeUnknown("read_timeout")
         finally:
             with self._lock:
@@ -197,7 +192,7 @@ class Questions:
             if self._waiting >= self._most:
                 raise NotAsked(_BUSY_SECONDS, "busy", known)
             # Also before joining: a question that has hung for long may still be under way.
-            rests = max(self._bot(name[0]).breaker.closed_for(now), self._provider.closed_for(now))
+            rests = max(self._account(name[0]).breaker.closed_for(now), self._provider.closed_for(now))
             if rests > 0:
                 raise NotAsked(rests, "resting", known)
             shared = None if changes else self._flights.get(name)
@@ -209,10 +204,10 @@ class Questions:
     def _start(
         self, name: tuple[bytes, Hashable], call: Callable[[], Any], known: Known | None, now: float, changes: bool
     ) -> _Flight:
-        bot = self._bot(name[0])
-        if self._running >= self._most or bot.running >= min(MAX_OF_A_BOT, self._most):
+        account = self._account(name[0])
+        if self._running >= self._most or account.running >= min(MAX_OF_AN_ACCOUNT, self._most):
             raise NotAsked(_BUSY_SECONDS, "busy", known)
-        if (short := bot.short_of(now)) > 0:
+        if (short := account.short_of(now)) > 0:
             raise NotAsked(short, "too_fast", known)
         flight = _Flight()
         work = threading.Thread(
@@ -222,22 +217,22 @@ class Questions:
             work.start()
         except RuntimeError:
             raise NotAsked(_BUSY_SECONDS, "busy", known) from None
-        bot.breaker.take(now)
+        account.breaker.take(now)
         self._provider.take(now)
-        bot.running += 1
+        account.running += 1
         self._running += 1
         if not changes:
             self._flights[name] = flight
         return flight
 
-    def _bot(self, key: bytes) -> _Bot:
-        bot = self._bots.get(key)
-        if bot is None:
-            bot = self._bots[key] = _Bot(counted=clock.unix())
-        self._bots.move_to_end(key)
-        while len(self._bots) > MAX_REMEMBERED:
-            self._bots.popitem(last=False)
-        return bot
+    def _account(self, key: bytes) -> _Account:
+        account = self._accounts.get(key)
+        if account is None:
+            account = self._accounts[key] = _Account(counted=clock.unix())
+        self._accounts.move_to_end(key)
+        while len(self._accounts) > MAX_REMEMBERED:
+            self._accounts.popitem(last=False)
+        return account
 
     # --- the question's thread ---
 
@@ -254,12 +249,12 @@ class Questions:
 
     def _settle(self, name: tuple[bytes, Hashable], flight: _Flight, seconds: float, changes: bool) -> None:
         with self._lock:
-            bot = self._bot(name[0])
-            bot.running = max(0, bot.running - 1)
+            account = self._account(name[0])
+            account.running = max(0, account.running - 1)
             self._running -= 1
             if self._flights.get(name) is flight:
                 del self._flights[name]
-            self._judge(bot, flight.error, seconds)
+            self._judge(account, flight.error, seconds)
             if changes:
                 for key in [key for key in self._known if key[0] == name[0]]:
                     del self._known[key]
@@ -269,20 +264,20 @@ class Questions:
                 while len(self._known) > MAX_REMEMBERED:
                     self._known.popitem(last=False)
 
-    def _judge(self, bot: _Bot, error: Exception | None, seconds: float) -> None:
+    def _judge(self, account: _Account, error: Exception | None, seconds: float) -> None:
         now = clock.unix()
         if isinstance(error, RetryLater) and error.code == "rate_limited":
-            bot.breaker.pause(now, error.seconds)
+            account.breaker.pause(now, error.seconds)
         elif isinstance(error, RetryLater | OutcomeUnknown):
             hung = seconds >= SLOW_SECONDS
-            bot.breaker.failed(now, _BOT_FAILURES if hung else 1)
+            account.breaker.failed(now, _ACCOUNT_FAILURES if hung else 1)
             self._provider.failed(now, 2 if hung else 1)
         elif error is None or isinstance(error, ChannelError):
             # A refusal is an answer as well.
-            bot.breaker.succeeded()
+            account.breaker.succeeded()
             self._provider.succeeded()
 
-    def _hangs(self, bot: bytes) -> None:
-        """Counts a question that hangs as a failure of its bot, so that no further one is begun."""
+    def _hangs(self, account: bytes) -> None:
+        """Counts a question that hangs as a failure of its account, so that no further one is begun."""
         with self._lock:
-            self._bot(bot).breaker.failed(clock.unix(), _BOT_FAILURES)
+            self._account(account).breaker.failed(clock.unix(), _ACCOUNT_FAILURES)

@@ -8,6 +8,7 @@ from backend.channels.errors import SenderDisabled
 from backend.core.database import db
 from backend.models import Sender
 from backend.services.senders import provider
+from backend.services.senders.credentials import credentials_of
 
 
 def download_file(sender_id: int, external_file_id: str, sink: BinaryIO, *, max_bytes: int) -> int:
@@ -16,8 +17,9 @@ def download_file(sender_id: int, external_file_id: str, sink: BinaryIO, *, max_
     Raises SenderDisabled for a sender that is gone or has no token, and what the channel raises.
     """
     sender = db.session.get(Sender, sender_id)
-    token = sender.credentials if sender is not None else None
-    db.session.rollback()
-    if not token:
+    if sender is None or not sender.credentials:
+        db.session.rollback()
         raise SenderDisabled("bot_without_token")
-    return provider.for_files().download(token, external_file_id, sink, max_bytes=max_bytes)
+    credentials, channel = credentials_of(sender), sender.channel
+    db.session.rollback()
+    return provider.for_files(channel).download(credentials, external_file_id, sink, max_bytes=max_bytes)

@@ -36,14 +36,23 @@ class ExampleClient:
         if op.kind != "send" or op.content is None:
             raise Rejected("operation_unknown", op.kind)
         text = op.content.text + "".join(f"\n{button.text}" for row in op.content.buttons for button in row)
-        message = {"from": credentials.external_id, "to": op.chat_id, "text": text, "ref": op.client_ref}
-        answer = self._call(credentials, "POST", "/messages", message, deadline=deadline)
+        message: dict[str, Any] = {
+            "from": credentials.external_id,
+            "to": op.chat_id,
+            "text": text,
+            "ref": op.client_ref,
+        }
+        if op.content.template is not None:
+            message["template"] = {"name": op.content.template.name, "values": list(op.content.template.body)}
+        answer = self.call(credentials, "POST", "/messages", message, deadline=deadline)
         if not isinstance(answer.get("id"), str):
             raise OutcomeUnknown("unreadable_answer")
         return Receipt((answer["id"],))
 
     def split(self, content: Content, form: Form = AS_MEANT, *, first: int = 0) -> list[Content]:
-        """Pieces of 500 characters, cut at spaces where there are some."""
+        """Pieces of 500 characters, cut at spaces where there are some; a template is one piece."""
+        if content.template is not None:
+            return [content]
         pieces, rest = [], content.text
         while len(rest) > TEXT_CHARACTERS:
             cut = max(rest.rfind(mark, 0, TEXT_CHARACTERS) for mark in " \n") + 1 or TEXT_CHARACTERS
@@ -67,22 +76,16 @@ class ExampleClient:
 
     def probe(self, credentials: Credentials) -> SenderFacts:
         """The account that the token belongs to."""
-        account = self._call(credentials, "GET", "/account", None)
+        account = self.call(credentials, "GET", "/account", None)
         if not isinstance(account.get("id"), str):
             raise OutcomeUnknown("unreadable_answer")
         return SenderFacts(account["id"], None, str(account.get("name")))
 
-    def _call(
+    def call(
         self, credentials: Credentials, method: str, path: str, body: Any, *, deadline: float = float("inf")
     ) -> dict[str, Any]:
-        answer = self._transport.exchange(
-            method,
-            self.url + path,
-            json=body,
-            headers={"Authorization": f"Bearer {credentials.token}"},
-            timeouts=self._timeouts,
-            deadline=deadline,
-        )
+        """The provider's answer. Raises one of the five errors."""
+        answer = self._exchange(credentials, method, path, body, deadline)
         try:
             found = read_json(answer.body)
         except ValueError:
@@ -90,6 +93,25 @@ class ExampleClient:
         if answer.status == 200 and isinstance(found, dict) and found:
             return found
         raise _error(answer)
+
+    def file(self, credentials: Credentials, file_id: str) -> bytes:
+        """A file that somebody sent."""
+        answer = self._exchange(credentials, "GET", f"/files/{file_id}", None)
+        if answer.status == 200:
+            return answer.body
+        raise _error(answer)
+
+    def _exchange(
+        self, credentials: Credentials, method: str, path: str, body: Any, deadline: float = float("inf")
+    ) -> Answer:
+        return self._transport.exchange(
+            method,
+            self.url + path,
+            json=body,
+            headers={"Authorization": f"Bearer {credentials.token}"},
+            timeouts=self._timeouts,
+            deadline=deadline,
+        )
 
 
 def _error(answer: Answer) -> ChannelError:

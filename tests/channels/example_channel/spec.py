@@ -12,6 +12,7 @@ from backend.channels.spec import ChannelSpec, EnvironmentSender, Webhook, Webho
 from backend.core.config import Settings
 from tests.channels.example_channel import webhook
 from tests.channels.example_channel.client import TEXT_CHARACTERS, ExampleClient
+from tests.channels.example_channel.provider import provider
 
 SIGNATURE: Final = "X-Example-Signature"
 ENVIRONMENT: Final = EnvironmentSender(
@@ -34,7 +35,7 @@ SPEC: Final = ChannelSpec(
     family="example",
     create=ExampleClient,
     capabilities=Capabilities(
-        echoes=True, client_ref=True, receipts=frozenset({"sent", "delivered", "read", "failed"})
+        templates=True, echoes=True, client_ref=True, receipts=frozenset({"sent", "delivered", "read", "failed"})
     ),
     sizes=Sizes(text=Length(TEXT_CHARACTERS)),
     reply_window=ReplyWindow({"message_24h": timedelta(hours=24)}),
@@ -51,4 +52,5 @@ SPEC: Final = ChannelSpec(
         handshake=verification.challenge,
     ),
     environment=_environment,
+    provider=provider,
 )

@@ -14,7 +14,9 @@ from backend.channels.base import Content, Credentials, Operation
 from backend.channels.transport import Timeouts
 from tests.channels.contract import ChannelContract
 from tests.channels.example_channel.client import TEXT_CHARACTERS, ExampleClient
+from tests.channels.example_channel.provider import ExampleProvider
 from tests.channels.example_channel.spec import SIGNATURE
+from tests.channels.provider_contract import PICTURE, REGISTRATION
 from tests.channels.scripted_server import Step, answer
 
 FOLDER = "tests.channels.example_channel"
@@ -57,6 +59,24 @@ class TestExample(ChannelContract):
         several = {"accounts": [{"account": "a", "events": events[:2]}, {"account": "b", "events": events[2:]}]}
         single = [{"accounts": [{"account": "a", "events": [event]}]} for event in events]
         return [json.dumps(body).encode() for body in (several, *single)]
+
+    def provider_at(self, url: str) -> ExampleProvider:
+        return ExampleProvider(self.channel_at(url))
+
+    account_id = "account-1"
+
+    @property
+    def provider_answers(self) -> dict[str, list[Step]]:
+        ada = {"id": "5", "name": "Ada", "admin": True}
+        return {
+            "probe": [answer(200, {"id": "account-1", "name": "Example"})],
+            "register_webhook": [answer(200, {"done": True})],
+            "unregister_webhook": [answer(200, {"done": True})],
+            "webhook_status": [answer(200, {"url": REGISTRATION.address, "waiting": 2})],
+            "chat": [answer(200, {"id": "-1001", "title": "Team"})],
+            "members": [answer(200, {"members": [ada]})],
+            "download": [answer(200, PICTURE)],
+        }
 
     def units(self, content: Content) -> tuple[int, int]:
         return len(content.text), TEXT_CHARACTERS

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,12 +15,13 @@ from sqlalchemy import select
 from backend.app import create_app
 from backend.asgi.application import AsgiApplication
 from backend.channels import registry
-from backend.channels.base import Content
+from backend.channels.base import Button, Content, Media, Template
 from backend.core import clock, config
 from backend.core.database import db, system_scope
 from backend.core.work import Turn
 from backend.models import Conversation, Message, PendingReceipt, UnknownRecipient, WebhookEvent
 from backend.services import delivery, intake
+from backend.services.dispatch import gate_sweep
 from backend.services.receipts import pending
 from tests.channels.example_channel.client import ExampleClient
 from tests.channels.example_channel.spec import SIGNATURE
@@ -149,6 +151,93 @@ def test_what_overtakes_the_record_is_settled_after_it(app: Flask, provider: Scr
     assert fresh(reply).state == "delivered"
     others = db.session.execute(select(Message).where(Message.kind == "provider_reply")).scalars().all()
     assert [other.body["parts"][0]["text"] for other in others] == ["from a telephone"]
+
+
+def messages() -> dict[str, tuple[str, str | None]]:
+    """State and reason of what was to be said, by its text."""
+    db.session.rollback()
+    sent = db.session.execute(select(Message).where(Message.direction == "out").order_by(Message.id)).scalars().all()
+    statuses = delivery.statuses_of(sent)
+    return {
+        message.body["parts"][0]["text"]: (status.state, status.reason)
+        for message, status in zip(sent, statuses, strict=True)
+    }
+
+
+def test_after_the_reply_window_only_a_template_goes(app: Flask, provider: ScriptedServer, call: Call) -> None:
+    one = example.sender(factories.workspace(), "account-1")
+
+    def write(number: int) -> Conversation:
+        raw = body(("account-1", message(number)))
+        call("POST", f"/example/webhook/{one.id}", raw, **signed(raw))
+        drain()
+        return db.session.execute(select(Conversation)).scalar_one()
+
+    chat = write(1)
+    reminder = Template("reminder", "en", ("Ann",))
+    tomorrow = clock.now() + timedelta(hours=25)
+    delivery.send(chat, Content("in time"), kind="test", not_before=clock.now() + timedelta(hours=23))
+    delivery.send(chat, Content("too late"), kind="test", not_before=tomorrow)
+    delivery.send(chat, Content("Dear Ann", template=reminder), kind="test", not_before=tomorrow)
+    db.session.commit()
+    gate_sweep.apply()
+    assert {state for state, _ in messages().values()} == {"queued"}, "the window is open"
+
+    clock.move(23 * 3600 + 60)
+    provider.script = [answer(200, {"id": "example-1"})]
+    run_until(app, lambda: messages()["in time"][0] == "sent")
+    clock.move(58 * 60)
+    assert messages()["too late"] == ("queued", "window_closed"), "a minute is to spare, and nothing has swept yet"
+    assert gate_sweep.apply() == 1
+    assert messages()["too late"] == ("canceled", "window_closed")
+
+    clock.move(62 * 60)
+    provider.script = [answer(200, {"id": "example-2"})]
+    run_until(app, idle)
+    assert messages()["Dear Ann"] == ("sent", None)
+    assert provider.received[-1].json["template"] == {"name": "reminder", "values": ["Ann"]}
+    chat = db.session.execute(select(Conversation)).scalar_one()
+    delivery.send(chat, Content("refused at once"), kind="test")
+    db.session.commit()
+    assert messages()["refused at once"] == ("canceled", "window_closed")
+
+    delivery.send(write(2), Content("again"), kind="test")
+    db.session.commit()
+    provider.script = [answer(200, {"id": "example-3"})]
+    run_until(app, idle)
+    assert messages()["again"] == ("sent", None), "a message of the person opens the window again"
+
+
+def test_what_the_channel_cannot_carry_never_takes_the_words_with_it(
+    app: Flask, provider: ScriptedServer, call: Call
+) -> None:
+    one = example.sender(factories.workspace(), "account-1")
+    raw = body(("account-1", message(1)))
+    call("POST", f"/example/webhook/{one.id}", raw, **signed(raw))
+    drain()
+    chat = db.session.execute(select(Conversation)).scalar_one()
+    picture = Media("photo", storage_key="a-picture")
+    buttons = ((Button("Site", url="https://example.com"), Button("Mute", data="mute")),)
+    told = delivery.send(chat, Content("<b>Hello</b>", "html", buttons, (picture,)), kind="test")
+    alone = delivery.send(chat, Content(media=(picture,)), kind="test")
+    db.session.commit()
+    assert delivery.status_of(told).left_out == ("attachment", "buttons", "formatting")
+    assert (alone.state, alone.error) == ("canceled", "media_unsupported")
+    provider.script = [answer(200, {"id": "example-1"})]
+    run_until(app, idle)
+    assert [request.json["text"] for request in provider.received] == ["Hello\n\nSite: https://example.com"]
+
+    delivery.edit(fresh(told), Content("changed", media=(picture,)))
+    db.session.commit()
+    run_until(app, idle)
+    assert (fresh(told).state, fresh(told).gone_code) == ("sent", "edit_unsupported")
+    delivery.delete(fresh(told))
+    db.session.commit()
+    run_until(app, idle)
+    delivery.chat_action(chat)
+    db.session.commit()
+    assert idle(), "the channel shows no typing"
+    assert len(provider.received) == 1, "what the channel cannot do is not asked of the provider"
 
 
 def test_a_handshake_is_answered_as_plain_text_or_refused(call: Call) -> None:

@@ -10,8 +10,9 @@ import pytest
 from backend.channels.base import SenderFacts
 from backend.channels.errors import ChannelError, OutcomeUnknown, RecipientUnreachable, Rejected, RetryLater
 from backend.channels.inbound import Chat, Person
+from backend.channels.provider import Member
 from backend.channels.telegram_bot import TelegramBot
-from backend.channels.telegram_bot.administration import BotCommand, Member
+from backend.channels.telegram_bot.administration import BotCommand
 from tests.channels.scripted_server import ScriptedServer, Step, answer, drop, ok, refuse
 from tests.channels.telegram_bot.conftest import CREDENTIALS, TOKEN
 
@@ -116,11 +117,9 @@ def test_chats_and_members(bot: TelegramBot, server: ScriptedServer) -> None:
     administration = bot.administration
     assert administration.get_chat(TOKEN, "@team") == Chat("-1001", "supergroup", title="Team", is_forum=True)
     member = administration.get_chat_member(TOKEN, "-1001", "6")
-    assert member == Member(Person("6", "Bob"), "member")
-    assert not member.is_admin
+    assert member == Member(Person("6", "Bob"), is_admin=False, status="member")
     (owner,) = administration.get_chat_administrators(TOKEN, "-1001")
-    assert owner == Member(Person("5", "Ada"), "creator", is_anonymous=True)
-    assert owner.is_admin
+    assert owner == Member(Person("5", "Ada"), is_admin=True, status="creator")
     assert [request.json for request in server.received] == [
         {"chat_id": "@team"},
         {"chat_id": -1001, "user_id": 6},

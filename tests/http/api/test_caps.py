@@ -14,6 +14,7 @@ from backend.core.database import db, workspace_scope
 from backend.core.errors import Conflict
 from backend.services import outgoing_webhooks
 from tests.http import callers, routes
+from tests.support import factories
 from tests.support.bot_api import bot_api
 
 CREATE = {
@@ -86,7 +87,7 @@ def test_of_two_at_once_one_is_refused(app: Flask, capped: Callable[[str], None]
     def add(_number: int) -> bool:
         with app.app_context(), workspace_scope(workspace_id):
             try:
-                outgoing_webhooks.create("user:1", "https://93.184.216.34/hooks", ["*"])
+                outgoing_webhooks.create(factories.by("user:1"), "https://93.184.216.34/hooks", ["*"])
                 db.session.commit()
             except Conflict:
                 db.session.rollback()

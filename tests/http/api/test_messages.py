@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 
 from backend.channels.base import Content
 from backend.core import clock
-from backend.core.database import db, workspace_scope
-from backend.models import Conversation, Message, User
+from backend.core.database import db, system_scope, workspace_scope
+from backend.models import Conversation, Message, Sender, User
 from backend.services import delivery
 from tests.http import callers
 from tests.support import factories
@@ -51,6 +51,28 @@ def test_a_canceled_message_says_why(client: FlaskClient, person: User) -> None:
     shown = client.get(f"/api/messages/{made.id}", headers=callers.signed_in(person)).get_json()
     assert (shown["state"], shown["reason"], shown["error"]) == ("canceled", "unlinked", "unlinked")
     assert shown["next_attempt_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (None, "The sender is switched off."),
+        ("ko-KR,ko;q=0.9,en;q=0.5", "발신 계정이 꺼져 있습니다."),
+        ("fr", "The sender is switched off."),
+    ],
+)
+def test_the_reason_is_said_in_the_callers_language(
+    client: FlaskClient, person: User, asked: str | None, words: str
+) -> None:
+    made = send(person)
+    with system_scope("the token was refused"):
+        db.session.get_one(Sender, made.sender_id).is_active = False
+        callers.commit()
+    headers = callers.signed_in(person) | ({"Accept-Language": asked} if asked else {})
+    shown = client.get(f"/api/messages/{made.id}", headers=headers).get_json()
+    assert (shown["reason"], shown["reason_text"]) == ("sender_disabled", words)
+    (listed,) = client.get("/api/messages", headers=headers).get_json()["messages"]
+    assert listed["reason_text"] == words
 
 
 def test_the_list_filters_by_person_kind_and_conversation(client: FlaskClient, person: User) -> None:

@@ -55,7 +55,7 @@ def test_a_qr_code_is_drawn_on_request(client: FlaskClient, me: Headers, bot: Bo
 
 def test_instructions_are_in_the_person_s_language(client: FlaskClient, me: Headers, ada: User, bot: Bot) -> None:
     with workspace_scope(ada.workspace_id):
-        notifications.change("cli", ada, {"locale": "ko"})
+        notifications.change(factories.by("cli"), ada, {"locale": "ko"})
     callers.commit()
     assert "분 동안 유효" in client.get("/api/telegram/link-account", headers=me).get_json()["instructions"]
 

@@ -12,9 +12,11 @@ from flask import Flask, g
 
 from backend.core import i18n
 from backend.core.errors import Conflict, Invalid
-from backend.http.console import alerts, bots, notifications, scheduler, telegram
+from backend.http.console import alerts, bots, contacts, notifications, scheduler, telegram
 from backend.http.console.alerts.forms import POLICY, SILENCE
 from backend.http.console.bots import forms as bot_forms
+from backend.http.console.contacts import forms as contact_forms
+from backend.http.console.contacts import import_forms
 from backend.http.console.kit import form_errors
 from backend.http.console.notifications import forms as type_form
 from backend.http.console.scheduler import forms as message_form
@@ -28,6 +30,17 @@ FORMS = [
     type_form.FORM,
     message_form.FORM,
     settings_form.FORM,
+    contact_forms.CONTACT,
+    contact_forms.POINT,
+    contact_forms.CONSENT,
+    contact_forms.LIFT,
+    contact_forms.FIELD,
+    contact_forms.SETTINGS,
+    contact_forms.SEGMENT,
+    contact_forms.TAG,
+    import_forms.FILE,
+    import_forms.COLUMNS,
+    import_forms.READING,
 ]
 
 
@@ -104,7 +117,7 @@ def test_words_for_one_form_name_a_form_and_a_code_that_there_are() -> None:
 
 
 def test_no_page_translates_faults_by_itself() -> None:
-    for package in (alerts, bots, notifications, scheduler, telegram):
+    for package in (alerts, bots, contacts, notifications, scheduler, telegram):
         for path in Path(str(package.__file__)).parent.glob("*.py"):
             source = path.read_text(encoding="utf-8")
             assert "error.detail" not in source or path.name == "contents.py", path

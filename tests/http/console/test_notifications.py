@@ -15,6 +15,7 @@ from backend.services import notifications
 from tests.http import callers, holdings
 from tests.http.console.conftest import Browser
 from tests.http.console.test_shell import person_workspace
+from tests.support import factories
 
 LOG = "/console/notifications"
 TYPES = f"{LOG}/types"
@@ -23,7 +24,7 @@ NEW = {"name": "order_shipped", "title": "Order shipped", "template_en": "Order 
 
 def report(person, type_name="post_success", **values):
     with workspace_scope(person.workspace_id):
-        made = notifications.report("user:1", type_name, person, {"platform": "instagram"}, **values).id
+        made = notifications.report(factories.by("user:1"), type_name, person, {"platform": "instagram"}, **values).id
     callers.commit()
     return made
 
@@ -50,7 +51,7 @@ def test_an_empty_log_says_what_it_is_for(browser):
 def test_the_log_shows_the_newest_first_with_what_was_decided(browser, person, linked):
     first = report(person)
     with workspace_scope(person.workspace_id):
-        notifications.change("user:1", person, {"types": {"post_failure": False}})
+        notifications.change(factories.by("user:1"), person, {"types": {"post_failure": False}})
     second = report(person, "post_failure")
     page = browser.get(LOG)
     assert shown(page) == [second, first]
@@ -156,7 +157,9 @@ def test_an_event_that_was_not_sent_says_why(browser, person):
 def test_a_deferred_event_says_until_when(browser, person, linked):
     with workspace_scope(person.workspace_id):
         start, end = (clock.now().strftime("%H:00"), f"{(clock.now().hour + 2) % 24:02d}:00")
-        notifications.change("user:1", person, {"quiet_hours": {"start": start, "end": end}, "timezone": "UTC"})
+        notifications.change(
+            factories.by("user:1"), person, {"quiet_hours": {"start": start, "end": end}, "timezone": "UTC"}
+        )
     page = browser.get(f"{LOG}/{report(person)}")
     assert "Deferred" in page.text
     assert "Quiet hours." in page.text

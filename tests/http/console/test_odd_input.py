@@ -15,7 +15,9 @@ NAMES = (
     "next", "back", "cursor", "type", "decision", "person", "q", "name", "label", "op", "value", "kind", "cron",
     "every", "unit", "run_at", "timezone", "starts_at", "ends_at", "seconds", "shown", "token", "email", "password",
     "position", "locale", "theme", "state", "severity", "text", "bot_name", "chat_ids", "message", "quiet_start",
-    "quiet_end", "daily_summary_at", "comment", "group_wait", "form_id",
+    "quiet_end", "daily_summary_at", "comment", "group_wait", "form_id", "tag", "field", "has", "segment_id", "consent",
+    "created_from", "import_id", "owner_id", "region", "phone", "tags", "obtained_at", "channel", "code", "reason",
+    "key", "choices", "columns", "encoding", "delimiter", "header_row", "mode", "column_0", "first_name",
 )  # fmt: skip
 """What the pages read, whichever of them."""
 

@@ -11,7 +11,7 @@ from backend.core.database import db, system_scope
 from backend.models import AuditEntry, Delivery
 from backend.services import alerts
 from backend.services.alerts.lifecycle import actions as acting
-from backend.services.alerts.messages import buttons
+from backend.services.alerts.lifecycle import button_presses as buttons
 from backend.services.alerts.rules import silences
 from backend.services.intake import telegram
 from tests.services.alerts.conftest import BY, GROUP, buttons_of, linked, run_timers, text_of
@@ -165,7 +165,7 @@ def test_counting_goes_on_while_it_is_acknowledged(room, press):
 def test_a_subscriber_acknowledges_in_their_own_chat(room, ada, default_bot, sent):
     from backend.services.notifications import settings
 
-    settings.change("user:1", ada, {"types": {"alerts": True}})
+    settings.change(factories.by("user:1"), ada, {"types": {"alerts": True}})
     room.raise_("Disk full")
     group, private = room.messages()
     sent(group)
@@ -182,7 +182,7 @@ def test_a_subscriber_acknowledges_in_their_own_chat(room, ada, default_bot, sen
 def test_some_items_can_be_resolved_and_the_last_ends_the_alert(room):
     from backend.services.alerts.rules import policies
 
-    policies.create("user:1", {"name": "One", "group_by": ["service"], "group_wait": 0})
+    policies.create(factories.by("user:1"), {"name": "One", "group_by": ["service"], "group_wait": 0})
     for host in ("db-1", "db-2"):
         room.raise_(f"{host} is down", labels={"service": "db", "host": host})
     first, second = room.items()

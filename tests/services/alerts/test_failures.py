@@ -188,7 +188,7 @@ def test_a_delivery_that_works_again_clears_the_record(room, admin, sent):
 def test_a_subscriber_who_blocks_the_bot_is_no_failed_channel(room, ada, admin):
     from backend.services.notifications import settings
 
-    settings.change("user:1", ada, {"types": {"alerts": True}})
+    settings.change(factories.by("user:1"), ada, {"types": {"alerts": True}})
     room.raise_("Disk full")
     fail(next(message for message in room.messages() if message.user_id == ada.id), "blocked")
     run_timers()

@@ -12,8 +12,9 @@ from backend.core import events
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Alert, AlertMessage, Message
 from backend.services import alerts, delivery
-from backend.services.alerts.lifecycle import actions, locked_alert
+from backend.services.alerts.lifecycle import actions
 from backend.services.alerts.messages import publish
+from backend.services.alerts.state import locked_alert
 from backend.services.delivery.events import MessageGone
 from tests.services.alerts.conftest import BY, Room, run_timers
 from tests.support.engine import run_until

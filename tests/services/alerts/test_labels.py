@@ -16,6 +16,7 @@ from backend.services.alerts import Attribution, queries
 from backend.services.alerts.lifecycle import actions
 from backend.services.alerts.rules import policies, silence_preview, silences
 from tests.services.alerts.conftest import BY, run_timers
+from tests.support import factories
 
 SENDER = Attribution("alertmanager", "token:1")
 
@@ -32,7 +33,7 @@ def firing(*several: dict[str, str], **fields: Any) -> dict[str, Any]:
 @pytest.fixture
 def receive(room):
     def take(body: dict[str, Any], source: str = "alertmanager") -> Any:
-        outcome = alerts.receive(room.home.id, source, body, SENDER)
+        outcome = alerts.receive(source, body, SENDER)
         db.session.commit()
         return outcome
 
@@ -186,7 +187,7 @@ def test_whatever_a_group_is_made_of_its_silence_hushes_it_and_not_another(room,
 
 def policy(name: str, position: int, *matchers: list[dict[str, str]], **fields: Any) -> int:
     rows = [row for rows in matchers for row in rows]
-    made = policies.create("user:1", {"name": name, "position": position, "matchers": rows} | fields)
+    made = policies.create(factories.by("user:1"), {"name": name, "position": position, "matchers": rows} | fields)
     db.session.commit()
     return made.id
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from backend.services.alerts.ingest import keys, validation
-from backend.services.alerts.lifecycle import states
+from backend.services.alerts.rules import validation
 from backend.services.alerts.rules.matchers import Matcher, Meter, Silence, matches, problem, silencing, visible
+from backend.services.alerts.state import keys, states
 
 NOW = datetime(2026, 11, 21, 13, 0, tzinfo=UTC)
 LABELS = {"service": "payments", "host": "pay-2"}

@@ -15,6 +15,7 @@ from backend.services.alerts.ingest import monitoring_fields, monitoring_webhook
 from backend.services.alerts.lifecycle import actions
 from tests.services.alerts.conftest import BY
 from tests.services.alerts.test_receivers import body
+from tests.support import factories
 
 SENDER = Attribution("alertmanager", "token:1")
 
@@ -22,7 +23,7 @@ SENDER = Attribution("alertmanager", "token:1")
 @pytest.fixture
 def receive(room):
     def take(given: dict[str, Any], source: str = "alertmanager") -> Any:
-        outcome = alerts.receive(room.home.id, source, given, SENDER)
+        outcome = alerts.receive(source, given, SENDER)
         db.session.commit()
         return outcome
 
@@ -329,7 +330,7 @@ def test_why_it_came_is_not_said_once_somebody_has_it(room, receive, sent, act):
 def test_nobody_has_acknowledged_it_is_not_said_below_acknowledged(room, sent):
     from backend.services.alerts.rules import policies
 
-    policies.create("user:1", {"name": "Repeats", "repeat_interval": 300})
+    policies.create(factories.by("user:1"), {"name": "Repeats", "repeat_interval": 300})
     room.raise_()
     sent(room.messages()[0])
     room.pass_time(301)

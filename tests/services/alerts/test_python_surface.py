@@ -9,6 +9,7 @@ from backend.core.errors import Invalid, NotFound
 from backend.jobs import alerts as jobs
 from backend.services.alerts.rules import templates
 from backend.services.host_api import format_alert, send_alert, send_alert_templated
+from tests.support import factories
 
 
 @pytest.fixture
@@ -37,7 +38,9 @@ def test_it_neither_sees_nor_commits_what_the_caller_has_open(stored):
 
 
 def test_a_template_by_name_or_as_it_is(stored):
-    templates.create("user:1", {"name": "host_down", "title": "{host} is down", "body": "Since {since|a while}"})
+    templates.create(
+        factories.by("user:1"), {"name": "host_down", "title": "{host} is down", "body": "Since {since|a while}"}
+    )
     db.session.commit()
     assert send_alert_templated("host_down", {"host": "db-1"}).decision == "sent"
     assert send_alert_templated("{host} is slow", {"host": "db-1"}).decision == "sent"
@@ -51,7 +54,7 @@ def test_another_workspaces_template_is_not_there(stored):
     from tests.support import factories
 
     other = factories.workspace()
-    templates.create("user:1", {"name": "host_down", "body": "down"})
+    templates.create(factories.by("user:1"), {"name": "host_down", "body": "down"})
     db.session.commit()
     with pytest.raises(Invalid, match="template_not_found"):
         send_alert_templated("host_down", workspace_id=other.id)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from backend.core import clock
-from backend.core.database import db
+from backend.core.database import db, system_scope
 from backend.core.errors import Invalid, NotFound, TooLarge
 from backend.models import Alert, AlertItem, Message, Sender
 from tests.services.alerts.conftest import buttons_of, text_of
@@ -230,11 +230,39 @@ def test_the_bot_is_found_in_any_case(room, home):
     ids=str,
 )
 def test_a_repetition_is_only_counted_while_its_labels_are_the_same(room, sent, labels, counted):
-    from backend.services.alerts.ingest import fast_count, keys
+    from backend.services.alerts.ingest import fast_count
     from backend.services.alerts.ingest.reports import Report
+    from backend.services.alerts.state import keys
 
     room.raise_("Disk full", throttle_key="disk", labels={"host": "db-1", "mount": "/var", "name": "값 \"'"})
     sent(room.messages()[0])
     room.raise_("Disk full", throttle_key="disk", labels={"host": "db-1", "mount": "/var", "name": "값 \"'"})
     again = Report(keys.given("alerts", "disk"), "warning", "Disk full", "", labels)
-    assert (fast_count.count(room.home.id, again) is not None) == counted
+    assert (fast_count.count(again) is not None) == counted
+
+
+def test_a_repetition_locks_its_group_before_its_alert(room, sent):
+    """Whoever finds that counting is not enough locks the group next: the other way round two of them deadlock."""
+    from backend.services.alerts.ingest import fast_count
+    from backend.services.alerts.ingest.reports import Report
+    from backend.services.alerts.state import keys
+    from backend.services.alerts.state.locked_alert import GROUP_LOCKS, lock_group
+
+    def locked() -> list[int]:
+        with system_scope("a test reads locks"):
+            of_group = text(
+                "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid = :space"
+                " AND pid = pg_backend_pid() AND granted"
+            )
+            return list(db.session.execute(of_group, {"space": GROUP_LOCKS}).scalars())
+
+    room.raise_("Disk full", throttle_key="disk")
+    sent(room.messages()[0])
+    room.raise_("Disk full", throttle_key="disk")
+    db.session.commit()
+    assert locked() == []
+    assert fast_count.count(Report(keys.given("alerts", "disk"), "warning", "Disk full")) is not None
+    by_count = locked()
+    db.session.rollback()
+    lock_group(room.alert().group_key)
+    assert by_count == locked() != []

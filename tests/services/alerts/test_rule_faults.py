@@ -14,6 +14,7 @@ from backend.services.alerts.rules import matchers as matching
 from tests.services.alerts.conftest import BY, run_timers
 from tests.services.alerts.test_silence_application import PATTERN, small_meter, stored
 from tests.services.alerts.test_silences import fire, hush
+from tests.support import factories
 
 REFUSED = [{"label": "service", "op": "=~", "value": "(?=d)db"}]
 COSTLY = [{"label": "host", "op": "=~", "value": "(?:.*d.*){80}x"}]
@@ -69,7 +70,7 @@ def test_the_costliest_of_several_is_switched_off_and_the_others_go_on(room, mon
 
 def test_a_policy_is_passed_over_and_the_admins_language_tells(room, ada, monkeypatch):
     ada.role, ada.locale = "admin", "ko"
-    made = policies.create("user:1", {"name": "결제", "matchers": PATTERN, "position": 0})
+    made = policies.create(factories.by("user:1"), {"name": "결제", "matchers": PATTERN, "position": 0})
     store_matchers(made, REFUSED)
     fire(room)
     policy = db.session.get_one(AlertPolicy, made.id, populate_existing=True)
@@ -77,7 +78,7 @@ def test_a_policy_is_passed_over_and_the_admins_language_tells(room, ada, monkey
     assert room.alerts()[0].policy_id is None
     run_timers()
     assert "경보 규칙 “결제”이(가) 중지되었습니다" in titles(room)
-    policies.change("user:1", made.id, {"matchers": PATTERN})
+    policies.change(factories.by("user:1"), made.id, {"matchers": PATTERN})
     run_timers()
     assert [alert.state for alert in room.alerts() if "결제" in alert.title] == ["resolved"]
     assert room.raise_("db-9 is down", labels={"service": "db"}).alert_id is not None

@@ -11,8 +11,9 @@ from backend.core import clock, failpoints
 from backend.core.database import db
 from backend.core.work import Turn
 from backend.models import AlertSilence
-from backend.services.alerts.lifecycle.locked_alert import LockedAlert
-from backend.services.alerts.rules import matchers, silence_application, silences
+from backend.services.alerts.lifecycle import silence_application
+from backend.services.alerts.rules import matchers, silences
+from backend.services.alerts.state.locked_alert import LockedAlert
 from tests.services.alerts.conftest import BY
 from tests.services.alerts.test_silences import fire, hush
 

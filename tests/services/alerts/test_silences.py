@@ -11,6 +11,7 @@ from backend.core.database import db
 from backend.core.errors import Conflict, Invalid
 from backend.services.alerts.rules import silence_preview, silences
 from tests.services.alerts.conftest import BY, run_timers
+from tests.support import factories
 
 DB = [{"label": "service", "op": "=", "value": "db"}]
 ADA = BY
@@ -83,7 +84,7 @@ def test_a_silence_that_begins_later_hushes_later(room, sent):
 def test_an_alert_is_only_silent_when_everything_in_it_is(room):
     from backend.services.alerts.rules import policies
 
-    policies.create("user:1", {"name": "One", "group_by": ["service"], "group_wait": 0})
+    policies.create(factories.by("user:1"), {"name": "One", "group_by": ["service"], "group_wait": 0})
     hush([{"label": "host", "op": "=", "value": "db-1"}])
     assert fire(room, "db-1").decision == "silenced"
     assert fire(room, "db-2").decision == "sent"

@@ -9,6 +9,7 @@ from backend.core.database import db
 from backend.models import Delivery
 from backend.services.notifications import settings
 from tests.services.alerts.conftest import linked
+from tests.support import factories
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def subscribe(room, home, default_bot):
     def make(chat: str, **values):
         quiet = values.pop("quiet_hours", None)
         person = linked(home, default_bot, chat, **values)
-        settings.change("user:1", person, {"types": {"alerts": True}, "quiet_hours": quiet})
+        settings.change(factories.by("user:1"), person, {"types": {"alerts": True}, "quiet_hours": quiet})
         db.session.commit()
         return person
 

@@ -14,6 +14,7 @@ from backend.services.alerts import queries
 from backend.services.alerts.lifecycle import actions
 from backend.services.alerts.rules import policies
 from tests.services.alerts.conftest import BY, is_work_due, linked, run_timers, text_of
+from tests.support import factories
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def policy(room):
     """Makes a policy."""
 
     def make(**fields: Any) -> AlertPolicy:
-        made = policies.create("user:1", {"name": f"Policy {fields.get('position', 0)}", **fields})
+        made = policies.create(factories.by("user:1"), {"name": f"Policy {fields.get('position', 0)}", **fields})
         db.session.commit()
         return made
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from backend.services.alerts.lifecycle.timing import (
+from backend.services.alerts.state.timing import (
     EDIT_SECONDS,
     Facts,
     Rules,

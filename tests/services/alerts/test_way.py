@@ -21,8 +21,8 @@ from backend.http.schemas.alerts import AlertIn
 from backend.models import Alert
 from backend.services.alerts.ingest.api_input import AlertInput
 from backend.services.alerts.ingest.reports import Group, Report
-from backend.services.alerts.lifecycle.locked_alert import LockedAlert
-from backend.services.alerts.messages.texts import View
+from backend.services.alerts.state.locked_alert import LockedAlert
+from backend.services.alerts.state.view import View
 from tests.http import callers, holdings
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel

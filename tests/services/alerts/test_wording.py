@@ -12,8 +12,9 @@ import pytest
 
 from backend.channels import richtext
 from backend.channels.telegram_bot import formatting, limits
-from backend.services.alerts.messages.reach import Reach
-from backend.services.alerts.messages.texts import ItemView, View, content, keyboard, superseded, text
+from backend.services.alerts.messages.texts import content, keyboard, superseded, text
+from backend.services.alerts.state.reach import Reach
+from backend.services.alerts.state.view import ItemView, View
 
 NOW = datetime(2026, 11, 21, 13, 4, tzinfo=UTC)
 

@@ -30,7 +30,7 @@ def made() -> list[Post]:
 
 
 def result(post: Post, outcome: Any, **more: Any) -> None:
-    posts.report_result("token:1", post.id, outcome, **more)
+    posts.report_result(factories.by("token:1"), post.id, outcome, **more)
     db.session.commit()
 
 
@@ -92,7 +92,7 @@ def test_a_run_tells_once_who_succeeded_and_each_that_failed(
     assert author.told()[0][1]["execution_time"] == "2026-02-26 00:00 (UTC)"
     [run] = automation_rules.runs(found.id)[0]
     assert run.state == "finished"
-    posts.change("token:1", x.id, {"likes": 5})
+    posts.change(factories.by("token:1"), x.id, {"likes": 5})
     db.session.commit()
     assert len(author.told()) == 2, "nobody was told of this post by itself"
 
@@ -102,13 +102,13 @@ def test_a_run_in_which_nothing_succeeded_tells_of_failures_only(
 ) -> None:
     found = rule("x", "tiktok", name="Mondays")
     automation_rules.run_now(factories.by("user:1"), found.id)
-    outgoing_webhooks.remove("user:1", host)
+    outgoing_webhooks.remove(factories.by("user:1"), host)
     fire()
     assert [(post.state, post.reason) for post in made()] == [("failed", "no_publisher")] * 2
     assert [kind for kind, _, _ in author.told()] == ["post_failure", "post_failure"]
     retried = made()[0]
-    outgoing_webhooks.create("user:1", "https://93.184.216.34/h", ["*"])
-    posts.retry("user:1", retried.id)
+    outgoing_webhooks.create(factories.by("user:1"), "https://93.184.216.34/h", ["*"])
+    posts.retry(factories.by("user:1"), retried.id)
     author.publish()
     result(retried, "published")
     assert [kind for kind, _, _ in author.told()][2:] == ["post_success"], "the run is over: it speaks for itself"
@@ -127,7 +127,7 @@ def test_an_unknown_outcome_ends_the_run_and_stays_a_question(
     author.publish()
     assert [post.state for post in made()] == ["published", "unknown"]
     assert [kind for kind, _, _ in author.told()] == ["automation_executed", "post_failure"]
-    posts.resolve("user:1", tiktok.id, "published")
+    posts.resolve(factories.by("user:1"), tiktok.id, "published")
     db.session.commit()
     assert [kind for kind, _, _ in author.told()][2:] == ["post_success"]
 

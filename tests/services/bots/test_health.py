@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from backend.channels.errors import ChannelError, OutcomeUnknown, Rejected, RetryLater, SenderDisabled
-from backend.channels.telegram_bot.administration import WebhookInfo
+from backend.channels.provider import WebhookStatus
 from backend.core import clock, events
 from backend.core.database import db, system_scope
 from backend.core.events import Event
@@ -30,9 +30,9 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HERE = "https://x.example/telegram/webhook"
 
 
-def info(url: str = HERE, pending: int = 0, failed_ago: timedelta | None = None) -> WebhookInfo:
+def info(url: str = HERE, pending: int = 0, failed_ago: timedelta | None = None) -> WebhookStatus:
     at = None if failed_ago is None else NOW - failed_ago
-    return WebhookInfo(url, pending, "Wrong response" if at else None, at, 40, ())
+    return WebhookStatus(url, pending, "Wrong response" if at else None, at)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def info(url: str = HERE, pending: int = 0, failed_ago: timedelta | None = None)
         (OutcomeUnknown("read_timeout"), None, Finding("read_timeout", passing=True)),
     ],
 )
-def test_what_an_answer_means(error: ChannelError | None, webhook: WebhookInfo | None, expected: Finding) -> None:
+def test_what_an_answer_means(error: ChannelError | None, webhook: WebhookStatus | None, expected: Finding) -> None:
     assert judge(error, webhook, HERE, NOW) == expected
 
 
@@ -172,7 +172,7 @@ def test_a_bot_that_goes_away_while_telegram_is_asked_is_left_alone(home: Worksp
     def removed(_params: dict[str, Any]) -> dict[str, Any]:
         return {"url": "", "pending_update_count": 0}
 
-    api.answers["getWebhookInfo"] = removed
+    api.answers["getWebhookStatus"] = removed
     assert health.check(bot.id) is True
     assert health.check(10**9) is False
 
@@ -180,7 +180,7 @@ def test_a_bot_that_goes_away_while_telegram_is_asked_is_left_alone(home: Worksp
 def test_a_server_without_webhooks_makes_no_bot_fail(home: Workspace, api: BotApi) -> None:
     bot = factories.bot(home)
     commit()
-    api.answers["getWebhookInfo"] = Refusal(404, "Not Found")
+    api.answers["getWebhookStatus"] = Refusal(404, "Not Found")
     health.check_health(Turn(60.0))
     assert health.last_of(fresh(bot))["state"] == "ok"
     assert fresh(bot).is_active

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
 from backend.core.config import BotConfig
-from backend.core.database import db, system_scope
+from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.models import Sender, Workspace
-from backend.services import senders
-from backend.services.bots.resolution import knows, resolve
+from backend.services import linking, senders
+from backend.services.bots import resolution
+from backend.services.bots.resolution import Target
 from tests.conftest import BOT_TOKEN
 from tests.support import factories
 from tests.support.bot_api import settings_with
@@ -47,6 +49,16 @@ def made(of: Workspace, name: str, *chat_ids: str, **values: object) -> Sender:
         bot.chat_ids = chat_ids
         db.session.flush()
     return bot
+
+
+def resolve(workspace_id: int, **asked: Any) -> Target:
+    with workspace_scope(workspace_id):
+        return resolution.resolve(**asked)
+
+
+def knows(workspace_id: int, name: str) -> bool:
+    with workspace_scope(workspace_id):
+        return resolution.knows(name)
 
 
 def test_a_bot_of_the_database_is_found_by_name_in_any_case_and_by_id(home: Workspace) -> None:
@@ -98,17 +110,17 @@ def test_an_entry_of_the_environment_s_list_gets_one_row_that_no_list_shows(home
     assert first.sender.id == again.sender.id
     assert (first.sender.source, first.sender.workspace_id, first.sender.credentials) == ("configs", home.id, TOKEN)
     assert (first.chat_ids, again.chat_ids) == (("6", "7"), ("9",))
+    with pytest.raises(NotFound), workspace_scope(home.id):
+        senders.get("telegram_bot", first.sender.id)
     with pytest.raises(NotFound):
-        senders.find(home.id, first.sender.id)
-    with pytest.raises(NotFound):
-        senders.named(home.id, first.sender.name)
+        linking.bots.named(home.id, first.sender.name)
 
 
 def test_one_token_is_one_row_so_that_it_keeps_one_pace(home: Workspace, away: Workspace, configured: None) -> None:
     bot = made(home, "deploy", "1", token="222222:FAKE-TOKEN-of-the-database")
     own = resolve(home.id, token="222222:FAKE-TOKEN-of-the-database", chat_ids=("9",))
     assert (own.sender, own.level, own.chat_ids) == (bot, "arguments", ("9",))
-    default = senders.default_bot()
+    default = linking.default_bot()
     assert resolve(home.id, token=BOT_TOKEN, chat_ids=("9",)).sender == default
     borrowed = resolve(home.id, token=TOKEN, chat_ids=("9",)).sender
     assert borrowed.source == "arguments"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Flask
 from sqlalchemy import func, select
 
 from backend.channels.base import Content
 from backend.channels.inbound import Chat
-from backend.core.database import db, system_scope
+from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Conversation, Message, Sender, Workspace
 from backend.services import conversations, delivery
 from backend.services.bots.resolution import Target
@@ -31,11 +33,14 @@ def chats_of(messages: list[Message]) -> list[Conversation]:
         return [db.session.get_one(Conversation, one.conversation_id) for one in messages]
 
 
+def send(of: Workspace, target: Target, content: Content, **options: Any) -> list[Message]:
+    with workspace_scope(of.id):
+        return send_to_chats(target, content, **options)
+
+
 def test_each_chat_gets_a_message_in_its_turn(home: Workspace) -> None:
     FakeChannel().install()
-    made = send_to_chats(
-        target_of(home, "-1001234567890", "5", "@ops"), Content("Hello"), workspace_id=home.id, kind="test"
-    )
+    made = send(home, target_of(home, "-1001234567890", "5", "@ops"), Content("Hello"), kind="test")
     assert [one.state for one in made] == ["queued"] * 3
     assert [(one.chat_id, one.kind) for one in chats_of(made)] == [
         ("-1001234567890", "supergroup"),
@@ -47,10 +52,10 @@ def test_each_chat_gets_a_message_in_its_turn(home: Workspace) -> None:
 def test_a_key_says_it_once_to_each_chat_whatever_the_list_has_become(home: Workspace) -> None:
     FakeChannel().install()
     target = target_of(home, "5", "6")
-    first = send_to_chats(target, Content("Hello"), workspace_id=home.id, kind="test", key="k")
-    again = send_to_chats(target, Content("Hello"), workspace_id=home.id, kind="test", key="k")
+    first = send(home, target, Content("Hello"), kind="test", key="k")
+    again = send(home, target, Content("Hello"), kind="test", key="k")
     more = Target(target.sender, ("7", "6", "5"), None, "database")
-    last = send_to_chats(more, Content("Hello"), workspace_id=home.id, kind="test", key="k")
+    last = send(home, more, Content("Hello"), kind="test", key="k")
     assert [one.id for one in again] == [one.id for one in first]
     assert [one.id for one in last[1:]] == [first[1].id, first[0].id]
     assert stored() == 3
@@ -61,7 +66,7 @@ def test_what_is_known_of_a_chat_stays(home: Workspace) -> None:
     target = target_of(home, "-5001")
     chat = Chat("-5001", "supergroup", title="Team")
     conversations.find_or_create(target.sender, chat, workspace_id=home.id)
-    (message,) = send_to_chats(target, Content("Hello"), workspace_id=home.id, kind="test")
+    (message,) = send(home, target, Content("Hello"), kind="test")
     (found,) = chats_of([message])
     assert (found.kind, found.title) == ("supergroup", "Team")
 
@@ -70,20 +75,20 @@ def test_a_blocked_chat_gets_a_message_that_says_so_and_the_others_get_theirs(ho
     FakeChannel().install()
     target = target_of(home, "5", "6")
     delivery.block(target.sender.id, conversations.chat_hash(target.sender.channel, target.sender.id, "5"), "blocked")
-    send_to_chats(target, Content("Hello"), workspace_id=home.id, kind="test")
+    send(home, target, Content("Hello"), kind="test")
     delivery.block(target.sender.id, conversations.chat_hash(target.sender.channel, target.sender.id, "5"), "blocked")
-    made = send_to_chats(target, Content("Hello"), workspace_id=home.id, kind="test")
+    made = send(home, target, Content("Hello"), kind="test")
     assert [(one.state, one.error) for one in made] == [("canceled", "blocked"), ("queued", None)]
 
 
 def test_the_topic_goes_with_the_message_also_when_it_is_edited_before_it_goes(app: Flask, home: Workspace) -> None:
     channel = FakeChannel().install()
     target = target_of(home, "-1001234567890", thread_id="42")
-    (message,) = send_to_chats(target, Content("Hello"), workspace_id=home.id, kind="test")
+    (message,) = send(home, target, Content("Hello"), kind="test")
     with system_scope("a test"):
         delivery.edit(message, Content("Hello again " * 20))
     elsewhere = Target(target.sender, target.chat_ids, None, "database")
-    send_to_chats(elsewhere, Content("To everybody"), workspace_id=home.id, kind="test")
+    send(home, elsewhere, Content("To everybody"), kind="test")
     commit()
     with system_scope("a test"):
         engine.run_until(app, engine.idle)

@@ -42,11 +42,11 @@ class Imports:
 
     def begin(self, content: bytes, filename: str = "file.csv", **changes: Any) -> ContactImport:
         """Uploads a file, has it read and checked, and checked anew with `changes`."""
-        job = administration.create(ACTOR, None, filename=filename, stream=io.BytesIO(content))
+        job = administration.create(factories.by(ACTOR), filename=filename, stream=io.BytesIO(content))
         db.session.commit()
         self.work()
         if changes:
-            administration.change(ACTOR, job.id, changes)
+            administration.change(factories.by(ACTOR), job.id, changes)
             db.session.commit()
             self.work()
         return self.get(job.id)
@@ -61,14 +61,14 @@ class Imports:
 
     def go_on(self, import_id: int) -> ContactImport:
         """Carries a checked import out."""
-        administration.run(ACTOR, import_id)
+        administration.run(factories.by(ACTOR), import_id)
         db.session.commit()
         self.work()
         return self.get(import_id)
 
     def undo(self, import_id: int) -> ContactImport:
         """Undoes an import."""
-        administration.undo(ACTOR, import_id)
+        administration.undo(factories.by(ACTOR), import_id)
         db.session.commit()
         self.work()
         return self.get(import_id)

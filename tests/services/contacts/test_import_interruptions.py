@@ -26,6 +26,7 @@ from backend.services.contacts import custom_fields, records, suppressions, tags
 from backend.services.contacts.imports import administration, claims, reading, work
 from tests.services.contacts.conftest import ACTOR, Imports
 from tests.services.contacts.import_files import Contacts, count, number, people, report, snapshot
+from tests.support import factories
 
 
 class Killed(BaseException):
@@ -57,7 +58,7 @@ def test_a_killed_run_goes_on_without_half_or_double_rows(
 ) -> None:
     content = people(45) + f"P3,,,{number(3)},other@example.com,\n".encode()
     job = imports.begin(content)
-    administration.run(ACTOR, job.id)
+    administration.run(factories.by(ACTOR), job.id)
     db.session.commit()
     with monkeypatch.context() as patched:
         die_at(patched, name, after)
@@ -83,12 +84,12 @@ def test_a_killed_run_goes_on_without_half_or_double_rows(
 def test_a_killed_undo_goes_on(
     imports: Imports, contacts: Contacts, small_batches: None, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    records.create(ACTOR, {"first_name": "Old", "phone": number(7)})
+    records.create(factories.by(ACTOR), {"first_name": "Old", "phone": number(7)})
     db.session.commit()
     before = snapshot()
     monkeypatch.setattr("backend.services.contacts.imports.undo.BATCH", 10)
     job = imports.run(people(40))
-    administration.undo(ACTOR, job.id)
+    administration.undo(factories.by(ACTOR), job.id)
     db.session.commit()
     with monkeypatch.context() as patched:
         die_at(patched, "contacts.batch_not_committed", after)
@@ -103,7 +104,7 @@ def test_a_killed_undo_goes_on(
 
 def test_an_import_that_kills_its_worker_five_times_fails(imports: Imports, monkeypatch: pytest.MonkeyPatch) -> None:
     job = imports.begin(people(3))
-    administration.run(ACTOR, job.id)
+    administration.run(factories.by(ACTOR), job.id)
     db.session.commit()
     with monkeypatch.context() as patched:
         for _ in range(claims.MAX_TRIES):
@@ -119,7 +120,7 @@ def test_an_import_that_kills_its_worker_five_times_fails(imports: Imports, monk
 
 def test_a_process_that_was_given_up_stores_nothing_more(imports: Imports, monkeypatch: pytest.MonkeyPatch) -> None:
     job = imports.begin(people(3))
-    administration.run(ACTOR, job.id)
+    administration.run(factories.by(ACTOR), job.id)
     db.session.commit()
     slow = claims.take()
     assert slow is not None
@@ -146,7 +147,7 @@ def test_what_somebody_adds_meanwhile_is_met_and_not_doubled(
             calls.append(1)
             # As another transaction would, between the question and the insert.
             monkeypatch.setattr(planning, "_holders", original)
-            records.create(ACTOR, {"first_name": "Other", "phone": number(1)})
+            records.create(factories.by(ACTOR), {"first_name": "Other", "phone": number(1)})
         return holders
 
     monkeypatch.setattr(planning, "_holders", overtaken)
@@ -161,7 +162,7 @@ def test_a_running_import_stops_when_it_is_canceled_and_can_be_undone(
 ) -> None:
     before = snapshot()
     job = imports.begin(people(45))
-    administration.run(ACTOR, job.id)
+    administration.run(factories.by(ACTOR), job.id)
     db.session.commit()
     hits = 0
 
@@ -169,7 +170,7 @@ def test_a_running_import_stops_when_it_is_canceled_and_can_be_undone(
         nonlocal hits
         hits += point == "contacts.batch_committed"
         if hits == 2 and point == "contacts.batch_committed":
-            administration.cancel("user:2", job.id)
+            administration.cancel(factories.by("user:2"), job.id)
             db.session.commit()
 
     with monkeypatch.context() as patched:
@@ -186,14 +187,14 @@ def test_an_import_is_canceled_before_it_runs_and_its_file_goes(imports: Imports
     key = job.file_key
     assert key is not None
     assert files.storage_of_instance().exists(key)
-    administration.cancel(ACTOR, job.id)
+    administration.cancel(factories.by(ACTOR), job.id)
     db.session.commit()
     imports.work()
     assert imports.get(job.id).state == "canceled"
     assert not files.storage_of_instance().exists(key)
     for refused in (administration.run, administration.undo, administration.cancel):
         with pytest.raises(Conflict):
-            refused(ACTOR, job.id)
+            refused(factories.by(ACTOR), job.id)
         db.session.rollback()
 
 
@@ -207,7 +208,7 @@ def test_a_file_that_is_gone_fails_the_import(imports: Imports) -> None:
 
 def test_while_the_storage_is_away_an_import_waits(imports: Imports, monkeypatch: pytest.MonkeyPatch) -> None:
     job = imports.begin(people(3))
-    administration.run(ACTOR, job.id)
+    administration.run(factories.by(ACTOR), job.id)
     db.session.commit()
     with monkeypatch.context() as patched:
 
@@ -227,7 +228,7 @@ def test_while_the_storage_is_away_an_import_waits(imports: Imports, monkeypatch
 
 def test_a_stored_file_is_imported_and_stays(imports: Imports, contacts: Contacts) -> None:
     file_id = files.upload(COMMAND_LINE, "people.csv", io.BytesIO(people(2))).id
-    job = administration.create(ACTOR, None, file_id=file_id)
+    job = administration.create(factories.by(ACTOR), file_id=file_id)
     db.session.commit()
     imports.work()
     imports.go_on(job.id)
@@ -237,13 +238,13 @@ def test_a_stored_file_is_imported_and_stays(imports: Imports, contacts: Contact
 
 def test_a_second_run_of_a_running_import_does_nothing(imports: Imports) -> None:
     job = imports.begin(people(3))
-    administration.run(ACTOR, job.id)
-    administration.run(ACTOR, job.id)
+    administration.run(factories.by(ACTOR), job.id)
+    administration.run(factories.by(ACTOR), job.id)
     db.session.commit()
     imports.work()
     assert (imports.get(job.id).state, count(Contact)) == ("done", 3)
     with pytest.raises(Conflict):
-        administration.run(ACTOR, job.id)
+        administration.run(factories.by(ACTOR), job.id)
 
 
 def test_what_is_imported_is_heard_live_with_few_events(imports: Imports, small_batches: None) -> None:
@@ -260,13 +261,13 @@ def test_what_is_imported_is_heard_live_with_few_events(imports: Imports, small_
 def test_an_undo_puts_contacts_points_fields_and_tags_back_column_by_column(
     imports: Imports, contacts: Contacts
 ) -> None:
-    custom_fields.create(ACTOR, "seats", "Seats", "number")
+    custom_fields.create(factories.by(ACTOR), "seats", "Seats", "number")
     records.create(
-        ACTOR,
+        factories.by(ACTOR),
         {"first_name": "Ada", "phone": number(1), "email": "ada@example.com", "tags": ["VIP"], "fields": {"seats": 1}},
     )
-    records.create(ACTOR, {"first_name": "Bob", "email": "bob@example.com"})
-    records.create(ACTOR, {"first_name": "Untouched", "email": "u@example.com"})
+    records.create(factories.by(ACTOR), {"first_name": "Bob", "email": "bob@example.com"})
+    records.create(factories.by(ACTOR), {"first_name": "Untouched", "email": "u@example.com"})
     db.session.commit()
     before = snapshot()
     content = (
@@ -292,14 +293,14 @@ def test_an_undo_puts_contacts_points_fields_and_tags_back_column_by_column(
 
 
 def test_an_undo_leaves_what_somebody_did_since(imports: Imports, contacts: Contacts) -> None:
-    old = records.create(ACTOR, {"first_name": "Ada", "phone": number(1)}).id
+    old = records.create(factories.by(ACTOR), {"first_name": "Ada", "phone": number(1)}).id
     db.session.commit()
     job = imports.run(
         f"First name,Company,Title,Phone\n,Mills,Buyer,{number(1)}\nNew,,,{number(2)}\nOther,,,{number(3)}\n".encode()
     )
     new = contacts()[1]["id"]
-    records.change(ACTOR, old, {"company": "Better Mills"})
-    records.change(ACTOR, new, {"last_name": "Known", "email": "new@example.com"})
+    records.change(factories.by(ACTOR), old, {"company": "Better Mills"})
+    records.change(factories.by(ACTOR), new, {"last_name": "Known", "email": "new@example.com"})
     db.session.commit()
     undone = imports.undo(job.id)
     assert report(undone)["kept"] == 1
@@ -309,10 +310,10 @@ def test_an_undo_leaves_what_somebody_did_since(imports: Imports, contacts: Cont
 
 
 def test_an_erased_person_does_not_come_back_by_an_undo(imports: Imports, contacts: Contacts) -> None:
-    old = records.create(ACTOR, {"first_name": "Ada", "company": "Mills", "phone": number(1)}).id
+    old = records.create(factories.by(ACTOR), {"first_name": "Ada", "company": "Mills", "phone": number(1)}).id
     db.session.commit()
     job = imports.run(f"Company,Phone\nOther,{number(1)}\n".encode(), overwrite=True)
-    records.erase(ACTOR, old)
+    records.erase(factories.by(ACTOR), old)
     db.session.commit()
     assert imports.undo(job.id).state == "undone"
     assert contacts() == []
@@ -325,12 +326,12 @@ def test_an_undo_is_possible_for_thirty_days(imports: Imports) -> None:
     job = imports.run(people(2))
     clock.move(30 * 86_400 + 60)
     with pytest.raises(Conflict) as refused:
-        administration.undo(ACTOR, job.id)
+        administration.undo(factories.by(ACTOR), job.id)
     assert refused.value.code == "undo_expired"
 
 
 def test_tags_that_an_import_made_go_unless_somebody_uses_them(imports: Imports) -> None:
-    other = records.create(ACTOR, {"first_name": "Ada", "email": "ada@example.com"}).id
+    other = records.create(factories.by(ACTOR), {"first_name": "Ada", "email": "ada@example.com"}).id
     db.session.commit()
     job = imports.run(people(1), tags=["Fresh", "Used"])
     tags.put(other, ["Used"])
@@ -349,8 +350,8 @@ def test_another_workspace_with_the_same_people_is_not_touched(imports: Imports,
     other_id = factories.workspace().id
     db.session.commit()
     with workspace_scope(other_id):
-        records.create(ACTOR, {"first_name": "Theirs", "phone": number(0)})
-        suppressions.suppress_value(ACTOR, "phone", number(1), None, code="requested")
+        records.create(factories.by(ACTOR), {"first_name": "Theirs", "phone": number(0)})
+        suppressions.suppress_value(factories.by(ACTOR), "phone", number(1), None, code="requested")
         db.session.commit()
     job = imports.begin(people(2))
     assert (report(job)["create"], report(job)["suppressed"]) == (2, 0)
@@ -362,7 +363,8 @@ def test_another_workspace_with_the_same_people_is_not_touched(imports: Imports,
 
 def test_several_imports_are_worked_on_in_turn(imports: Imports) -> None:
     ids = [
-        administration.create(ACTOR, None, filename="a.csv", stream=io.BytesIO(people(2, n * 10))).id for n in range(3)
+        administration.create(factories.by(ACTOR), filename="a.csv", stream=io.BytesIO(people(2, n * 10))).id
+        for n in range(3)
     ]
     db.session.commit()
     assert work.work_on(Turn(seconds=600)) == 3

@@ -17,11 +17,12 @@ from backend.services.contacts import custom_fields, records
 from backend.services.contacts.imports import administration
 from tests.services.contacts.conftest import ACTOR, Imports
 from tests.services.contacts.import_files import Contacts, codes, count, number, people, report, snapshot
+from tests.support import factories
 
 
 def test_a_check_stores_nothing_and_says_what_the_run_then_does(imports: Imports, contacts: Contacts) -> None:
-    records.create(ACTOR, {"first_name": "P1", "phone": number(1)})
-    records.create(ACTOR, {"first_name": "P2", "email": "p2@example.com", "phone": number(2)})
+    records.create(factories.by(ACTOR), {"first_name": "P1", "phone": number(1)})
+    records.create(factories.by(ACTOR), {"first_name": "P2", "email": "p2@example.com", "phone": number(2)})
     db.session.commit()
     before = snapshot()
     content = people(4) + f"P0,,,{number(0)},p0@example.com,\nNobody,,,,,\n,,,,,\n".encode()
@@ -39,8 +40,11 @@ def test_a_check_stores_nothing_and_says_what_the_run_then_does(imports: Imports
 
 
 def test_a_filled_field_stays_unless_asked(imports: Imports, contacts: Contacts) -> None:
-    custom_fields.create(ACTOR, "seats", "Seats", "number")
-    records.create(ACTOR, {"first_name": "Ada", "phone": number(1), "email": "ada@example.com", "fields": {"seats": 1}})
+    custom_fields.create(factories.by(ACTOR), "seats", "Seats", "number")
+    records.create(
+        factories.by(ACTOR),
+        {"first_name": "Ada", "phone": number(1), "email": "ada@example.com", "fields": {"seats": 1}},
+    )
     db.session.commit()
     content = f"First name,Company,Phone,Email,Seats\nEve,Mills,{number(1)},new@example.com,5\n".encode()
     imports.run(content)
@@ -62,7 +66,7 @@ def test_a_filled_field_stays_unless_asked(imports: Imports, contacts: Contacts)
     ],
 )
 def test_modes(imports: Imports, contacts: Contacts, mode: str, counts: dict[str, int], names: list[str]) -> None:
-    records.create(ACTOR, {"first_name": "Ada", "phone": number(1)})
+    records.create(factories.by(ACTOR), {"first_name": "Ada", "phone": number(1)})
     db.session.commit()
     content = f"Name,Company,Phone\nAda,Mills,{number(1)}\nNew,Mills,{number(2)}\n".encode()
     job = imports.begin(content, mode=mode)
@@ -74,8 +78,8 @@ def test_modes(imports: Imports, contacts: Contacts, mode: str, counts: dict[str
 
 
 def test_by_what_a_contact_is_recognised_can_be_chosen(imports: Imports, contacts: Contacts) -> None:
-    records.create(ACTOR, {"first_name": "Ada", "phone": number(1)})
-    records.create(ACTOR, {"first_name": "Bob", "email": "bob@example.com"})
+    records.create(factories.by(ACTOR), {"first_name": "Ada", "phone": number(1)})
+    records.create(factories.by(ACTOR), {"first_name": "Bob", "email": "bob@example.com"})
     db.session.commit()
     content = f"Name,Company,Phone,Email\nX,Mills,{number(1)},bob@example.com\nY,,{number(1)},y@example.com\n".encode()
     by_email = imports.run(content, update_by=["email"])
@@ -90,7 +94,7 @@ def test_by_what_a_contact_is_recognised_can_be_chosen(imports: Imports, contact
 
 
 def test_a_bad_cell_is_left_out_and_the_rest_of_the_row_is_taken(imports: Imports, contacts: Contacts) -> None:
-    custom_fields.create(ACTOR, "since", "Since", "date")
+    custom_fields.create(factories.by(ACTOR), "since", "Since", "date")
     db.session.commit()
     content = (
         "Name,Phone,Email,Since,Time zone\n"
@@ -108,16 +112,16 @@ def test_a_file_without_anything_that_identifies_waits_for_a_mapping(imports: Im
     assert (job.state, job.report) == ("mapping", None)
     assert [column["samples"] for column in job.columns] == [["Ada"], [number(1)]]
     with pytest.raises(Conflict):
-        administration.run(ACTOR, job.id)
+        administration.run(factories.by(ACTOR), job.id)
     db.session.rollback()
     with pytest.raises(Invalid):
-        administration.change(ACTOR, job.id, {"mapping": {"Gamma": "phone"}})
+        administration.change(factories.by(ACTOR), job.id, {"mapping": {"Gamma": "phone"}})
     db.session.rollback()
-    administration.change(ACTOR, job.id, {"mapping": {"Beta": "phone"}})
+    administration.change(factories.by(ACTOR), job.id, {"mapping": {"Beta": "phone"}})
     db.session.commit()
     imports.work()
     assert imports.get(job.id).state == "checked"
-    administration.change(ACTOR, job.id, {"mapping": {"Alpha": "first_name"}})
+    administration.change(factories.by(ACTOR), job.id, {"mapping": {"Alpha": "first_name"}})
     db.session.commit()
     imports.work()
     imports.go_on(job.id)
@@ -150,7 +154,7 @@ def test_how_a_file_is_read_can_be_chosen(imports: Imports) -> None:
     failed = imports.begin(b"Name,Phone\n", header_row=40)
     assert (failed.state, failed.error) == ("failed", "import_unreadable")
     with pytest.raises(Invalid):
-        administration.change(ACTOR, job.id, {"encoding": "rot13"})
+        administration.change(factories.by(ACTOR), job.id, {"encoding": "rot13"})
 
 
 def test_footers_are_left_out_and_counted(imports: Imports) -> None:
@@ -181,7 +185,7 @@ def test_consents_need_a_date_and_a_source_and_end_after_two_years_in_korea(
 
 
 def test_do_not_contact_columns_suppress_also_whom_the_mode_passes_over(imports: Imports, contacts: Contacts) -> None:
-    records.create(ACTOR, {"first_name": "Ada", "phone": number(1), "email": "ada@example.com"})
+    records.create(factories.by(ACTOR), {"first_name": "Ada", "phone": number(1), "email": "ada@example.com"})
     db.session.commit()
     content = (
         f"Name,Phone,수신거부\nAda,{number(1)},Y\nBob,{number(2)},2024-05-01\nEve,{number(3)},N\nJoe,{number(4)},\n"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, text
 
+from backend.channels import registry
 from backend.channels.base import Content
+from backend.channels.capabilities import ReplyWindow
 from backend.core import clock, i18n
 from backend.core.database import db
 from backend.core.leases import LeaseKeeper
@@ -78,9 +81,16 @@ def pause(chat):
     )
 
 
+def close_window(chat):
+    declared = replace(registry.spec(chat.channel), reply_window=ReplyWindow({"message_24h": timedelta(hours=24)}))
+    registry.put(chat.channel, registry.get(chat.channel), declared)
+    chat.last_inbound_at = clock.now() - timedelta(hours=24) + timedelta(seconds=59)
+
+
 CASES = {
     "suppressed": (suppress, "suppressed", "suppressed"),
     "blocked": (block, "kicked", "kicked"),
+    "reply_window": (close_window, "window_closed", "window_closed"),
     "sender_disabled": (disable, "sender_disabled", None),
     "sender_paused": (pause, "rate_limited", None),
 }

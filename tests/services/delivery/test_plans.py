@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import insert, text, update
 
+from backend.channels import registry
+from backend.channels.capabilities import ReplyWindow
 from backend.core import clock
 from backend.core.database import db
 from backend.core.leases import LeaseKeeper
-from backend.models import Delivery
+from backend.models import Conversation, Delivery
 from backend.services.delivery import gate
 from backend.services.dispatch import claims as claiming
 from backend.services.dispatch import outcomes
@@ -19,7 +22,7 @@ from backend.services.dispatch.claim_statement import claim_statement
 from backend.services.dispatch.claim_watermarks import ClaimWatermarks
 from tests.support import factories
 
-CLAIM = claim_statement(gate.RULES)
+CLAIM = claim_statement(gate.rules())
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
@@ -51,6 +54,30 @@ def test_a_claim_reads_the_beginning_of_a_long_queue(everything, claims, bot, lo
     read = {node["Index Name"]: node["Actual Rows"] * node["Actual Loops"] for node in nodes(plan) if reads_due(node)}
     assert read.keys() == {"ix_deliveries_due"}
     assert read["ix_deliveries_due"] <= 26
+
+
+def test_a_claim_reads_as_little_of_a_channel_with_a_reply_window(everything, claims, bot, long_queue):
+    spec = registry.spec("telegram_bot")
+    windowed = replace(
+        spec,
+        reply_window=ReplyWindow({"message_24h": timedelta(hours=24)}),
+        capabilities=replace(spec.capabilities, templates=True),
+    )
+    registry.put("telegram_bot", registry.get("telegram_bot"), windowed)
+    db.session.execute(update(Conversation).values(last_inbound_at=clock.now()))
+    db.session.commit()
+    rules = gate.rules()
+    assert [rule.name for rule in rules] == [rule.name for rule in gate.RULES]
+    want = claiming.ClaimRequest(bot.id, long_queue, 25)
+    plan = plan_of(claims, claim_statement(rules), claiming.values_of([want], [], clock.now()))
+    read = {node["Index Name"]: node["Actual Rows"] * node["Actual Loops"] for node in nodes(plan) if reads_due(node)}
+    assert read.keys() == {"ix_deliveries_due"}
+    assert read["ix_deliveries_due"] <= 26
+
+
+def test_without_a_channel_that_has_a_window_no_statement_asks_for_one():
+    assert "last_inbound_at" not in str(CLAIM)
+    assert gate.rules() is gate.rules(), "statements are cached by the list"
 
 
 def test_whether_a_chat_has_something_in_flight_is_asked_by_chat(everything, claims, bot, long_queue):

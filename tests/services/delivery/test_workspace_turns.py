@@ -230,7 +230,7 @@ def test_a_claim_in_turn_reads_the_beginning_of_each_workspaces_rows(claims, hom
         connection.execute(text("ANALYZE deliveries"))
     turns = [WorkspaceTurn(1, one.id, place, 13) for place, one in enumerate((home, other))]
     want = request(bot, epoch, turns, 25)
-    plan = plan_of(claims, claim_statement(gate.RULES, in_turn=True), claiming.values_of([want], [], clock.now()))
+    plan = plan_of(claims, claim_statement(gate.rules(), in_turn=True), claiming.values_of([want], [], clock.now()))
     read = {node["Index Name"]: node["Actual Rows"] * node["Actual Loops"] for node in nodes(plan) if reads_due(node)}
     assert read["ix_deliveries_workspace"] <= 28
     assert read.get("ix_deliveries_due", 0) == 0

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
+from backend.channels.base import Credentials
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import TooLarge
@@ -239,8 +240,11 @@ def test_a_provider_s_file_is_downloaded_by_its_sender(
     asked = []
 
     class Provider:
-        def download(self, token: str, file_id: str, sink: Any, *, max_bytes: int) -> int:
-            asked.append((token, file_id, max_bytes))
+        def __init__(self, channel: str) -> None:
+            assert channel == "telegram_bot"
+
+        def download(self, credentials: Credentials, file_id: str, sink: Any, *, max_bytes: int) -> int:
+            asked.append((credentials.token, file_id, max_bytes))
             return int(sink.write(PICTURE))
 
     monkeypatch.setattr("backend.services.senders.provider.for_files", Provider)

@@ -74,7 +74,7 @@ def test_a_batch_stores_the_same_as_one_by_one(
         db.session.remove()
         databases.clean()
         home = factories.workspace()
-        sender = senders.ensure_environment_bot()
+        sender = senders.ensure_environment_sender("telegram_bot")
         assert sender is not None
         sender.username = "example_bot"
         ada = factories.user(home, email="ada@example.com", name="Ada")
@@ -242,7 +242,7 @@ def test_a_turn_that_is_over_gives_way_after_one_batch(linked: Bot, monkeypatch:
 
 
 def test_updates_of_a_bot_without_a_workspace_are_ended(app: Flask) -> None:
-    sender = senders.ensure_environment_bot()
+    sender = senders.ensure_environment_sender("telegram_bot")
     assert sender is not None
     sender.workspace_id = None
     commit()

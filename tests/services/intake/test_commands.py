@@ -72,7 +72,9 @@ def test_status_of_a_stranger_and_of_a_linked_person(bot: Bot, ada: User) -> Non
     assert "not linked" in last(bot)
     bot.says(f"/start {token_for(ada, bot.sender)}")
     with workspace_scope(ada.workspace_id):
-        notifications.change("cli", ada, {"quiet_hours": {"start": "22:00", "end": "07:30"}, "timezone": "Asia/Seoul"})
+        notifications.change(
+            factories.by("cli"), ada, {"quiet_hours": {"start": "22:00", "end": "07:30"}, "timezone": "Asia/Seoul"}
+        )
         db.session.commit()
     bot.says("/status")
     assert last(bot).split("\n") == [
@@ -161,7 +163,7 @@ def test_a_stranger_is_answered_in_the_language_of_their_telegram(bot: Bot) -> N
 
 def test_a_linked_person_is_answered_in_the_language_of_their_account(ada: User, linked: Bot) -> None:
     with workspace_scope(ada.workspace_id):
-        notifications.change("cli", ada, {"locale": "ko"})
+        notifications.change(factories.by("cli"), ada, {"locale": "ko"})
         db.session.commit()
     linked.says("/status", by=somebody(language="en"))
     assert "연동된 계정" in last(linked)

@@ -247,7 +247,7 @@ def test_the_simulated_telegram_is_polled_into_a_link(app: Flask, home: Workspac
         TelegramBox() as box,
         settings_with(telegram_api_url=box.url, telegram_bot_token=DEMO_TOKEN),
     ):
-        sender = senders.ensure_environment_bot()
+        sender = senders.ensure_environment_sender("telegram_bot")
         assert sender is not None
         person = factories.user(home)
         commit()

@@ -57,7 +57,7 @@ def test_a_channel_s_posts_are_passed_over(ada: User, bot: Bot) -> None:
 
 def test_before_the_first_workspace_nobody_is_there_to_talk_to(app: Flask) -> None:
     with system_scope("a test"):
-        sender = senders.ensure_environment_bot()
+        sender = senders.ensure_environment_sender("telegram_bot")
         db.session.commit()
     assert sender is not None
     assert sender.workspace_id is None

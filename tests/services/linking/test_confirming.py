@@ -10,6 +10,7 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import AppError
 from backend.models import LinkConfirmation, LinkToken, User
 from backend.services import linking
+from tests.support import factories
 from tests.support.bot_api import BotApi
 from tests.support.talking import Bot, buttons_of, deliver, group, private, somebody, status_of, text_of, token_for
 
@@ -18,7 +19,7 @@ def verify(person: User, token: str, chat_id: str = "5001") -> bool | str:
     """Whether the chat is linked; the code of a refusal."""
     with workspace_scope(person.workspace_id):
         try:
-            found = linking.verify(f"user:{person.id}", person, token, chat_id).linked
+            found = linking.verify(factories.by(f"user:{person.id}"), person, token, chat_id).linked
         except AppError as error:
             db.session.rollback()
             return f"{error.status} {error.code}"
@@ -104,7 +105,7 @@ def test_a_link_that_ended_is_not_verified(ada: User, bot: Bot) -> None:
     token = token_for(ada, bot.sender)
     bot.says(f"/start {token}")
     with workspace_scope(ada.workspace_id):
-        linking.unlink_account("cli", ada, bot.sender)
+        linking.unlink_account(factories.by("cli"), ada, bot.sender)
         db.session.commit()
     assert verify(ada, token) == "404 link_token_not_found"
 

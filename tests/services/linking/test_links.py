@@ -17,6 +17,7 @@ from backend.models import AuditEntry, Conversation, Identity, LinkToken, Sender
 from backend.services import conversations, delivery, linking
 from backend.services.dispatch.events import RecipientUnreachable
 from backend.services.linking.events import LinkRefused
+from tests.support import factories
 from tests.support.bot_api import BotApi
 from tests.support.talking import (
     Bot,
@@ -88,7 +89,7 @@ def test_a_status_is_clean_again_after_the_next_link(ada: User, linked: Bot) -> 
     linked.says(f"/start {token_for(ada, linked.sender)}")
     assert status_of(ada, linked.sender).state == "active"
     with workspace_scope(ada.workspace_id):
-        linking.unlink_account(f"user:{ada.id}", ada, linked.sender)
+        linking.unlink_account(factories.by(f"user:{ada.id}"), ada, linked.sender)
         db.session.commit()
     assert status_of(ada, linked.sender).code == "link_refused"
 
@@ -130,8 +131,8 @@ def test_a_stale_or_strange_button_is_answered(ada: User, linked: Bot, data: str
 def test_unlinking_tells_the_chat_and_cancels_what_waits(ada: User, linked: Bot) -> None:
     waiting = notify(ada)
     with workspace_scope(ada.workspace_id):
-        assert linking.unlink_account(f"user:{ada.id}", ada, linked.sender)
-        assert not linking.unlink_account(f"user:{ada.id}", ada, linked.sender)
+        assert linking.unlink_account(factories.by(f"user:{ada.id}"), ada, linked.sender)
+        assert not linking.unlink_account(factories.by(f"user:{ada.id}"), ada, linked.sender)
         db.session.commit()
     assert "no longer linked" in linked.said()[-1]
     states = {message.id: message.error for message in linked.messages()}
@@ -150,7 +151,7 @@ def test_of_two_who_unlink_at_once_one_does_it(ada: User, linked: Bot, app: Flas
             person, sender = db.session.get_one(User, user_id), db.session.get_one(Sender, sender_id)
             db.session.rollback()
             gate.wait(10)
-            results.append(linking.unlink_account("cli", person, sender))
+            results.append(linking.unlink_account(factories.by("cli"), person, sender))
             db.session.commit()
 
     ids = ada.workspace_id, ada.id, linked.sender.id

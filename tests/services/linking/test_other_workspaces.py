@@ -13,7 +13,7 @@ from tests.support.talking import Bot
 
 
 def default_bot() -> Sender:
-    made = senders.ensure_environment_bot()
+    made = senders.ensure_environment_sender("telegram_bot")
     assert made is not None
     made.username = "example_bot"
     db.session.commit()
@@ -28,12 +28,12 @@ def test_a_press_on_a_message_we_do_not_know_confirms_in_the_workspace_that_aske
     db.session.commit()
     bot.says("hello", at=None)
     with workspace_scope(second.workspace_id):
-        token = linking.issue("test", second, bot.sender).token
-        assert linking.verify("test", second, token, "5001").linked is False
+        token = linking.issue(factories.by("test"), second, bot.sender).token
+        assert linking.verify(factories.by("test"), second, token, "5001").linked is False
         db.session.commit()
     with system_scope("a test"):
         asked = db.session.execute(select(LinkConfirmation)).scalar_one()
     bot.press(f"link:confirm:{asked.id}", message_id="999999")
     with workspace_scope(second.workspace_id):
         assert linking.link_of(second.id, bot.sender.id) is not None
-        assert linking.verify("test", second, token, "5001").linked is True
+        assert linking.verify(factories.by("test"), second, token, "5001").linked is True

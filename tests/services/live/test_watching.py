@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from backend.channels.base import Content
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import LiveEvent, User
-from backend.services import delivery, linking, live, senders
+from backend.services import delivery, linking, live
 from backend.services.live import table_watch
 from backend.services.notifications import failures, reporting
 from backend.services.senders import state
@@ -64,12 +64,12 @@ def test_a_message_is_noted_when_it_is_made_and_whenever_its_state_changes(perso
 
 
 def test_an_event_and_its_message_are_noted_together(person):
-    bot = senders.default_bot()
+    bot = linking.default_bot()
     assert bot is not None
     factories.link(person, bot)
     quiet()
     with workspace_scope(person.workspace_id):
-        event = reporting.report("cli", "post_success", person, {"platform": "instagram"})
+        event = reporting.report(factories.by("cli"), "post_success", person, {"platform": "instagram"})
         found = noted()
     assert ("events", {"event_id": event.id, "user_id": person.id}) in found
     assert [topic for topic, _ in found].count("messages") == 1
@@ -81,7 +81,7 @@ def test_links_are_noted_as_they_come_rest_and_go(person):
     assert noted() == expected
     linking.links.disable_chat(link.sender_id, link.chat_hash, "bot_blocked")
     assert noted() == expected
-    linking.links.unlink("cli", link, with_notice=False)
+    linking.links.unlink(factories.by("cli"), link, with_notice=False)
     assert [one for one in noted() if one[0] == "links"] == expected
 
 

@@ -64,7 +64,7 @@ class Reporter:
 
     def __call__(self, type_name: str = "post_success", data: Any = None, **options: Any) -> NotificationEvent:
         given = {"content": "hello"} if data is None else data
-        return notifications.report("test", type_name, self.person, given, **options)
+        return notifications.report(factories.by("test"), type_name, self.person, given, **options)
 
     def outcome(self, *args: Any, **options: Any) -> tuple[str, str | None]:
         """Decision and reason of a new event."""

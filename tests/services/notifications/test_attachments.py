@@ -212,7 +212,7 @@ def test_a_later_event_keeps_the_picture_and_a_new_picture_is_a_new_message(repo
 def test_a_file_that_arrives_in_quiet_hours_waits_for_their_end(report: Reporter, site: Site) -> None:
     now = clock.now()
     clock.move((datetime(now.year, now.month, now.day, 23, tzinfo=UTC) + timedelta(days=1) - now).total_seconds())
-    settings.change("test", report.person, {"quiet_hours": {"start": "22:00", "end": "07:00"}})
+    settings.change(factories.by("test"), report.person, {"quiet_hours": {"start": "22:00", "end": "07:00"}})
     event = report(attachment=Attachment("photo", url=f"{site.url}/a.png"))
     assert (event.decision, event.reason) == ("deferred", "quiet_hours")
     assert fetch() == 1

@@ -117,10 +117,12 @@ def test_forged_data_changes_nothing(report: Reporter, bot: Sender, data: str) -
 
 
 def test_the_button_of_a_deleted_type_still_mutes(report: Reporter, bot: Sender) -> None:
-    made = custom_types.create("test", {"name": "order", "title": "Orders", "templates": {"en": "Order <b>{id}</b>"}})
+    made = custom_types.create(
+        factories.by("test"), {"name": "order", "title": "Orders", "templates": {"en": "Order <b>{id}</b>"}}
+    )
     report("order", {"id": 7})
     mark_sent(report.messages()[0], "77")
-    custom_types.delete("test", made.id)
+    custom_types.delete(factories.by("test"), made.id)
     assert press(bot, "notify:mute:order", message_id="77") == [
         "Muted: “order”. You will not be notified of these any more."
     ]

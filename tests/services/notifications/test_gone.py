@@ -16,6 +16,7 @@ from backend.models import Message, MessagePart, NotificationEvent, Notification
 from backend.services import delivery, notifications
 from backend.services.notifications import settings
 from tests.services.notifications.conftest import Reporter
+from tests.support import factories
 from tests.support.engine import dispatching, idle, run_until, until
 from tests.support.picky_channel import PickyChannel, refusal
 
@@ -118,8 +119,8 @@ def test_a_chat_that_is_gone_gets_no_further_message(channel: PickyChannel, feed
 
 
 def test_older_versions_stay_old_when_the_message_is_gone(channel: PickyChannel, feed: Feed) -> None:
-    settings.change("user:1", feed.report.person, {"types": {"post_success": False}})
-    settings.change("user:1", feed.report.person, {"types": {"post_success": True}})
+    settings.change(factories.by("user:1"), feed.report.person, {"types": {"post_success": False}})
+    settings.change(factories.by("user:1"), feed.report.person, {"types": {"post_success": True}})
     feed.tells(5)
     message = feed.report.messages()[0]
     message.gone_code = "message_gone"
@@ -133,7 +134,7 @@ def test_a_person_who_muted_it_meanwhile_is_not_told_again(channel: PickyChannel
     feed.tells(1)
     channel.delete(newest(channel))
     event = feed.report(data={"likes": 2}, subject="post:1", version=2)
-    settings.change("user:1", feed.report.person, {"types": {"post_success": False}})
+    settings.change(factories.by("user:1"), feed.report.person, {"types": {"post_success": False}})
     db.session.commit()
     run_until(feed.app, idle)
     assert shown(channel) == []
@@ -177,7 +178,7 @@ def test_an_event_that_comes_while_the_refusal_is_recorded_makes_one_message(
     def third() -> None:
         with app.app_context(), workspace_scope(workspace_id):
             user = db.session.get_one(User, person_id)
-            notifications.report("test", "post_success", user, {"likes": 3}, subject="post:1", version=3)
+            notifications.report(factories.by("test"), "post_success", user, {"likes": 3}, subject="post:1", version=3)
             go_on.set()
             db.session.commit()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from backend.channels.base import Content
 from backend.core import clock, events
@@ -21,6 +21,7 @@ from backend.services.delivery.events import MessageFailed
 from backend.services.notifications import custom_types, retry, settings
 from tests.services.notifications.conftest import Reporter, mark_sent
 from tests.support import factories
+from tests.support.installation import wait_for
 
 
 def at(hour: int, minute: int = 0) -> None:
@@ -31,7 +32,7 @@ def at(hour: int, minute: int = 0) -> None:
 
 
 def quiet(person: User, start: str = "22:00", end: str = "07:00") -> None:
-    settings.change("test", person, {"quiet_hours": {"start": start, "end": end}})
+    settings.change(factories.by("test"), person, {"quiet_hours": {"start": start, "end": end}})
 
 
 def test_an_event_becomes_a_message_to_the_linked_chat(report: Reporter, link: Any) -> None:
@@ -80,7 +81,7 @@ def test_blocked_chats_and_paused_links_are_left_alone(report: Reporter, link: A
 
 
 def test_a_muted_type_is_suppressed_and_a_critical_event_passes(report: Reporter) -> None:
-    settings.switch("test", report.person, "post_success", on=False)
+    settings.switch(factories.by("test"), report.person, "post_success", on=False)
     assert report.outcome() == ("suppressed", "muted")
     assert report.outcome("post_failure") == ("queued", None)
     assert report.outcome(critical=True) == ("queued", None)
@@ -114,7 +115,7 @@ def test_what_other_features_send_cannot_be_reported(report: Reporter, name: str
 
 def test_a_type_of_the_workspace_uses_its_templates(report: Reporter) -> None:
     custom_types.create(
-        "test",
+        factories.by("test"),
         {
             "name": "order_received",
             "templates": {"en": "<b>Order {order.id}</b> from {who|somebody}"},
@@ -130,7 +131,7 @@ def test_a_type_of_the_workspace_uses_its_templates(report: Reporter) -> None:
 
 
 def test_a_template_whose_data_is_all_missing_says_the_title(report: Reporter) -> None:
-    custom_types.create("test", {"name": "order", "title": "A & B", "templates": {"en": " <b>{x}</b> "}})
+    custom_types.create(factories.by("test"), {"name": "order", "title": "A & B", "templates": {"en": " <b>{x}</b> "}})
     report("order", {"x": " \n"})
     assert report.text(report.messages()[0]) == "A &amp; B"
 
@@ -206,9 +207,9 @@ def test_after_a_message_that_never_arrived_the_same_version_is_sent_anew(report
 
 
 def test_what_was_suppressed_does_not_count_as_told(report: Reporter) -> None:
-    settings.switch("test", report.person, "post_success", on=False)
+    settings.switch(factories.by("test"), report.person, "post_success", on=False)
     assert report.outcome(subject="s", version=1) == ("suppressed", "muted")
-    settings.switch("test", report.person, "post_success", on=True)
+    settings.switch(factories.by("test"), report.person, "post_success", on=True)
     assert report.outcome(subject="s", version=1) == ("queued", None)
 
 
@@ -256,7 +257,9 @@ def test_two_events_of_one_subject_at_once_make_one_message(app: Flask, report: 
         with app.app_context(), workspace_scope(workspace_id):
             user = db.session.get_one(User, person_id)
             ready.wait(10)
-            event = notifications.report("test", "post_success", user, {"likes": version}, subject="s", version=version)
+            event = notifications.report(
+                factories.by("test"), "post_success", user, {"likes": version}, subject="s", version=version
+            )
             db.session.commit()
             return event.decision
 
@@ -270,24 +273,56 @@ def test_two_events_of_one_subject_at_once_make_one_message(app: Flask, report: 
     assert "Likes: 2" in report.text(message)
 
 
+def test_an_event_that_waits_for_another_of_its_subject_edits_the_message_that_this_has_made(
+    app: Flask, report: Reporter
+) -> None:
+    person_id, workspace_id = report.person.id, report.person.workspace_id
+    db.session.commit()
+
+    def run() -> str:
+        with app.app_context(), workspace_scope(workspace_id):
+            user = db.session.get_one(User, person_id)
+            event = notifications.report(
+                factories.by("test"), "post_success", user, {"likes": 2}, subject="s", version=2
+            )
+            db.session.commit()
+            return event.decision
+
+    report(subject="s", version=1, data={"likes": 1})
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(run)
+        wait_for(_somebody_waits, 30, "the second event to wait for the first")
+        db.session.commit()
+        assert second.result(30) == "queued"
+    (message,) = report.messages()
+    db.session.refresh(message)
+    assert (message.version, "Likes: 2" in report.text(message)) == (2, True)
+
+
+def _somebody_waits() -> bool:
+    waiting = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.datname ="
+    with system_scope("the server's own tables"):
+        return bool(db.session.execute(text(f"{waiting} current_database()")).scalar_one())
+
+
 # --- tests and failures -----------------------------------------------------------------------------------
 
 
 def test_the_test_message_ignores_mutes_quiet_hours_and_pauses(report: Reporter, link: Any) -> None:
     quiet(report.person, "00:00", "23:59")
     link.paused_at = clock.now()
-    message = notifications.send_test_message("test", report.person)
+    message = notifications.send_test_message(factories.by("test"), report.person)
     assert (message.kind, report.deliveries()) == ("test", [(message.id, "send", "queued")])
     assert report.text(message) == "🧪 Test message\n\nThe Telegram connection is working! ✅"
 
 
 def test_the_test_message_needs_a_link_that_works(stranger: Reporter, bot: Any) -> None:
     with pytest.raises(Conflict) as caught:
-        notifications.send_test_message("test", stranger.person)
+        notifications.send_test_message(factories.by("test"), stranger.person)
     assert caught.value.code == "not_linked"
     factories.link(stranger.person, bot, state="blocked")
     with pytest.raises(Conflict) as caught:
-        notifications.send_test_message("test", stranger.person)
+        notifications.send_test_message(factories.by("test"), stranger.person)
     assert caught.value.code == "blocked"
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from backend.core.database import db, system_scope
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.models import Message, NotificationEvent, User, Workspace
-from backend.services import senders
+from backend.services import linking
 from backend.services.host_api import TelegramService, send_sns_notification
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
@@ -31,7 +31,7 @@ def person(app: Any) -> User:
 
 
 def linked(person: User, **values: Any) -> User:
-    bot = senders.default_bot()
+    bot = linking.default_bot()
     assert bot is not None
     factories.link(person, bot, **values)
     with system_scope("set-up"):

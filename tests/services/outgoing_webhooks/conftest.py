@@ -51,7 +51,7 @@ def endpoint(home: Workspace, private_allowed: None) -> Endpoint:
 
     def make(server: ScriptedServer | str, *events: str) -> OutgoingWebhook:
         url = server if isinstance(server, str) else f"{server.url}/hook?key=shh"
-        made, _ = outgoing_webhooks.create("user:1", url, events or ("*",))
+        made, _ = outgoing_webhooks.create(factories.by("user:1"), url, events or ("*",))
         db.session.commit()
         return made
 

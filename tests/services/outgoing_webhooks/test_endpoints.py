@@ -29,14 +29,14 @@ ADDRESS = "https://93.184.216.34/hook"
 )
 def test_addresses_that_may_not_be_asked_are_refused(home: Workspace, url: str, code: str) -> None:
     with pytest.raises(Invalid) as refused:
-        outgoing_webhooks.create("user:1", url, ["*"])
+        outgoing_webhooks.create(factories.by("user:1"), url, ["*"])
     assert refused.value.code == code
     assert outgoing_webhooks.listing() == ([], None)
 
 
 def test_events_that_do_not_exist_are_refused(home: Workspace) -> None:
     with pytest.raises(Invalid) as refused:
-        outgoing_webhooks.create("user:1", ADDRESS, [EVENT, "tset.happened"])
+        outgoing_webhooks.create(factories.by("user:1"), ADDRESS, [EVENT, "tset.happened"])
     assert refused.value.code == "unknown_event_type"
     assert refused.value.detail == [
         {"field": "events.1", "code": "unknown_event_type", "message": "No event has that type."}
@@ -45,13 +45,13 @@ def test_events_that_do_not_exist_are_refused(home: Workspace) -> None:
 
 def test_there_is_a_limit(home: Workspace) -> None:
     for _ in range(caps.limit_of("webhooks")):
-        outgoing_webhooks.create("user:1", ADDRESS, ["*"])
+        outgoing_webhooks.create(factories.by("user:1"), ADDRESS, ["*"])
     with pytest.raises(Conflict):
-        outgoing_webhooks.create("user:1", ADDRESS, ["*"])
+        outgoing_webhooks.create(factories.by("user:1"), ADDRESS, ["*"])
 
 
 def test_the_secret_is_encrypted(home: Workspace) -> None:
-    made, secret = outgoing_webhooks.create("user:1", ADDRESS, ["*"])
+    made, secret = outgoing_webhooks.create(factories.by("user:1"), ADDRESS, ["*"])
     assert made.secret == secret
     with system_scope("test"):
         stored = db.session.execute(text("SELECT secret_encrypted FROM outgoing_webhooks")).scalar_one()
@@ -63,7 +63,7 @@ def test_another_workspaces_endpoint_is_not_there(home: Workspace, endpoint: End
     with workspace_scope(factories.workspace().id):
         for call in (
             lambda: outgoing_webhooks.get(made.id),
-            lambda: outgoing_webhooks.remove("x", made.id),
+            lambda: outgoing_webhooks.remove(factories.by("x"), made.id),
             lambda: outgoing_webhooks.deliveries(webhook_id=made.id),
         ):
             with pytest.raises(NotFound):

@@ -14,6 +14,7 @@ from backend.services.outgoing_webhooks import endpoints
 from tests.channels.scripted_server import ScriptedServer, answer, drop, free_port
 from tests.services.outgoing_webhooks.conftest import EVENT, Endpoint
 from tests.services.outgoing_webhooks.sent import OK, again, deliveries, emit, send
+from tests.support import factories
 
 
 def test_a_redirect_is_not_followed(home: Workspace, endpoint: Endpoint, receiver: ScriptedServer) -> None:
@@ -56,10 +57,10 @@ def test_an_endpoint_that_is_gone_is_switched_off_and_can_be_brought_back(
     assert actions == ["webhook.disabled"]
     assert emit(home, key="3") == 0, "nothing is stored for it meanwhile"
     with pytest.raises(Conflict):
-        outgoing_webhooks.replay("user:1", deliveries()[1].id)
+        outgoing_webhooks.replay(factories.by("user:1"), deliveries()[1].id)
     second = deliveries()[1].id
-    outgoing_webhooks.change("user:1", webhook.id, {"enabled": True})
-    outgoing_webhooks.replay("user:1", second)
+    outgoing_webhooks.change(factories.by("user:1"), webhook.id, {"enabled": True})
+    outgoing_webhooks.replay(factories.by("user:1"), second)
     receiver.script = [OK]
     send()
     assert deliveries()[1].state == "delivered"
@@ -87,7 +88,7 @@ def test_a_delivered_event_can_be_sent_again(home: Workspace, endpoint: Endpoint
     emit(home)
     send()
     [row] = deliveries()
-    outgoing_webhooks.replay("user:1", row.id)
+    outgoing_webhooks.replay(factories.by("user:1"), row.id)
     send()
     assert len(receiver.received) == 2
     assert receiver.received[0].body == receiver.received[1].body
@@ -101,7 +102,7 @@ def test_after_a_rotation_both_secrets_sign_for_a_day(
 ) -> None:
     webhook = endpoint(receiver)
     old = webhook.secret
-    _, new = outgoing_webhooks.rotate_secret("user:1", webhook.id)
+    _, new = outgoing_webhooks.rotate_secret(factories.by("user:1"), webhook.id)
     receiver.script = [OK, OK]
     emit(home, key="1")
     send()
@@ -117,8 +118,8 @@ def test_an_endpoint_that_is_switched_off_or_removed_gets_nothing_more(
 ) -> None:
     first, second = endpoint(receiver), endpoint(receiver)
     emit(home)
-    outgoing_webhooks.change("user:1", first.id, {"enabled": False})
-    outgoing_webhooks.remove("user:1", second.id)
+    outgoing_webhooks.change(factories.by("user:1"), first.id, {"enabled": False})
+    outgoing_webhooks.remove(factories.by("user:1"), second.id)
     send()
     assert receiver.received == []
     assert [(row.webhook_id, row.reason) for row in deliveries()] == [(first.id, "endpoint_off")]
@@ -128,7 +129,7 @@ def test_a_test_goes_to_the_endpoint_whatever_it_listens_to(
     home: Workspace, endpoint: Endpoint, receiver: ScriptedServer
 ) -> None:
     webhook = endpoint(receiver, EVENT)
-    made = outgoing_webhooks.send_test("user:1", webhook.id)
+    made = outgoing_webhooks.send_test(factories.by("user:1"), webhook.id)
     receiver.script = [OK]
     send()
     assert receiver.received[0].json["type"] == "webhook.test"

@@ -67,7 +67,7 @@ def news(home: Workspace) -> Sender:
 @pytest.fixture
 def host(home: Workspace) -> int:
     """A host application that listens to everything about posts; nothing is sent there by these tests."""
-    made, _ = outgoing_webhooks.create("user:1", "https://93.184.216.34/hooks", ["post.*"])
+    made, _ = outgoing_webhooks.create(factories.by("user:1"), "https://93.184.216.34/hooks", ["post.*"])
     return made.id
 
 
@@ -92,7 +92,7 @@ class Author:
         """A stored post."""
         target = options.pop("target", {"bot_name": "news"} if platform == "telegram" else {})
         place = Place(platform, target, options.pop("publisher", None))
-        made = posts.create("user:1", self.person, place, content, media, **options)
+        made = posts.create(factories.by("user:1"), self.person, place, content, media, **options)
         db.session.commit()
         return made
 

@@ -83,10 +83,10 @@ def test_an_unknown_outcome_is_never_published_again_by_itself(
         author.publish()
     assert len(meta.received) == 1
     with pytest.raises(Conflict):
-        posts.retry("user:1", post.id)
+        posts.retry(factories.by("user:1"), post.id)
     db.session.rollback()
     meta.script = [ok(id="11_22"), ok()]
-    posts.resolve("user:1", post.id, "retry")
+    posts.resolve(factories.by("user:1"), post.id, "retry")
     author.publish()
     assert author.state(post)[0] == "published"
     assert author.fresh(post).attempts == 2
@@ -112,7 +112,7 @@ def test_a_retry_finds_what_an_earlier_try_had_published_after_all(author: Autho
     author.publish()
     assert author.state(post)[0] == "unknown"
     meta.script = [ok(status_code="PUBLISHED"), ok(status_code="PUBLISHED")]
-    posts.resolve("user:1", post.id, "retry")
+    posts.resolve(factories.by("user:1"), post.id, "retry")
     author.publish()
     assert author.state(post)[0] == "published"
     assert [got.path for got in meta.received].count("/v26.0/17/media_publish") == 1
@@ -125,12 +125,12 @@ def test_a_person_answers_what_nobody_knew(
     meta.script = [drop]
     post = author.post("facebook", target={"page_id": "11"})
     author.publish()
-    posts.resolve("user:1", post.id, outcome, post_url="https://example.com/p")
+    posts.resolve(factories.by("user:1"), post.id, outcome, post_url="https://example.com/p")
     db.session.commit()
     assert author.state(post)[0] == state
     assert len(author.messages("notification")) == 1, "the question became the answer"
     with pytest.raises(Conflict):
-        posts.resolve("user:1", post.id, outcome)
+        posts.resolve(factories.by("user:1"), post.id, outcome)
 
 
 def test_a_token_that_is_refused_fails_the_post(author: Author, meta: ScriptedServer, link: TelegramLink) -> None:

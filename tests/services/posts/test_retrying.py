@@ -12,13 +12,14 @@ from backend.models import AuditEntry, OutgoingDelivery, Sender, TelegramLink, U
 from backend.services import notifications, outgoing_webhooks, posts
 from backend.services.notifications import press
 from tests.services.posts.conftest import Author
+from tests.support import factories
 from tests.support.talking import private, somebody
 
 
 def failed(author: Author) -> Any:
     post = author.post("x")
     author.publish()
-    posts.report_result("token:1", post.id, "failed", error="No")
+    posts.report_result(factories.by("token:1"), post.id, "failed", error="No")
     db.session.commit()
     return author.fresh(post)
 
@@ -37,7 +38,9 @@ def pressing(link: TelegramLink, data: str) -> None:
 
 
 def host_failure(person: User, **data: Any) -> int:
-    event = notifications.report("token:1", "post_failure", person, {"platform": "x", "error": "No"} | data)
+    event = notifications.report(
+        factories.by("token:1"), "post_failure", person, {"platform": "x", "error": "No"} | data
+    )
     db.session.commit()
     return event.id
 
@@ -93,8 +96,8 @@ def test_another_persons_post_is_not_published(author: Author, host: int, link: 
 def test_a_post_whose_publisher_is_gone_offers_no_retry(author: Author, host: int, link: TelegramLink) -> None:
     post = author.post("x")
     author.publish()
-    outgoing_webhooks.remove("user:1", host)
-    posts.report_result("token:1", post.id, "failed")
+    outgoing_webhooks.remove(factories.by("user:1"), host)
+    posts.report_result(factories.by("token:1"), post.id, "failed")
     db.session.commit()
     assert not any("retry" in data for data in offered(author))
 

@@ -131,9 +131,9 @@ def test_new_likes_edit_the_notification_that_was_sent(
     author.publish()
     author.said()
     author.said()
-    posts.change("token:1", post.id, {"likes": 1234, "comments": 56})
+    posts.change(factories.by("token:1"), post.id, {"likes": 1234, "comments": 56})
     db.session.commit()
-    posts.change("token:1", post.id, {"likes": 1234})
+    posts.change(factories.by("token:1"), post.id, {"likes": 1234})
     author.said()
     edits = [op for op in channel.accepted if op.kind == "edit"]
     assert len(edits) == 1
@@ -148,7 +148,7 @@ def test_likes_of_what_was_never_told_say_nothing(author: Author, news: Sender) 
     author.publish()
     author.said()
     before = len(author.told())
-    posts.change("token:1", post.id, {"likes": 5})
+    posts.change(factories.by("token:1"), post.id, {"likes": 5})
     db.session.commit()
     assert len(author.told()) == before
     assert db.session.scalars(select(Post.likes)).one() == 5

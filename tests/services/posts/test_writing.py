@@ -134,15 +134,17 @@ def test_a_draft_waits_for_a_person_and_is_checked_when_it_goes_out(author: Auth
     draft = author.post("x", draft=True)
     assert author.publish() == 0
     with pytest.raises(AppError):
-        posts.change("user:1", draft.id, {"platform": "telegram", "state": "scheduled", "target": {"bot_id": 77}})
+        posts.change(
+            factories.by("user:1"), draft.id, {"platform": "telegram", "state": "scheduled", "target": {"bot_id": 77}}
+        )
     db.session.rollback()
     assert author.state(draft) == ("draft", "draft")
-    posts.change("user:1", draft.id, {"state": "scheduled"})
+    posts.change(factories.by("user:1"), draft.id, {"state": "scheduled"})
     assert author.fresh(draft).publisher is None, "not committed"
-    posts.change("user:1", draft.id, {"state": "scheduled"})
+    posts.change(factories.by("user:1"), draft.id, {"state": "scheduled"})
     db.session.commit()
     assert author.state(draft) == ("scheduled", "queued")
-    posts.change("user:1", draft.id, {"state": "draft"})
+    posts.change(factories.by("user:1"), draft.id, {"state": "draft"})
     db.session.commit()
     assert author.publish() == 0
 
@@ -150,31 +152,35 @@ def test_a_draft_waits_for_a_person_and_is_checked_when_it_goes_out(author: Auth
 def test_a_change_moves_and_rewrites_what_waits(author: Author, news: Sender) -> None:
     post = author.post(scheduled_at=clock.now() + timedelta(days=1))
     later = clock.now() + timedelta(days=2)
-    posts.change("user:1", post.id, {"content": "Better", "scheduled_at": later})
+    posts.change(factories.by("user:1"), post.id, {"content": "Better", "scheduled_at": later})
     db.session.commit()
     assert (author.fresh(post).content, author.fresh(post).due_at) == ("Better", later)
 
 
 def test_canceled_is_canceled(author: Author, news: Sender) -> None:
     post = author.post(scheduled_at=clock.now() + timedelta(hours=1))
-    posts.cancel("user:1", post.id)
+    posts.cancel(factories.by("user:1"), post.id)
     db.session.commit()
     clock.move(7200)
     assert author.publish() == 0
     assert author.state(post) == ("canceled", "canceled")
     for call in (posts.cancel, posts.retry):
         with pytest.raises(AppError) as raised:
-            call("user:1", post.id)
+            call(factories.by("user:1"), post.id)
         assert (raised.value.status, raised.value.code) == (409, "post_state")
     with pytest.raises(AppError):
-        posts.change("user:1", post.id, {"content": "x"})
+        posts.change(factories.by("user:1"), post.id, {"content": "x"})
     assert author.told() == []
 
 
 def test_another_workspaces_post_is_not_there(author: Author, news: Sender) -> None:
     post = author.post()
     with workspace_scope(factories.workspace().id):
-        for call in (posts.get, lambda found: posts.cancel("x", found), lambda found: posts.retry("x", found)):
+        for call in (
+            posts.get,
+            lambda found: posts.cancel(factories.by("x"), found),
+            lambda found: posts.retry(factories.by("x"), found),
+        ):
             with pytest.raises(AppError) as raised:
                 call(post.id)
             assert raised.value.status == 404

@@ -53,7 +53,9 @@ def test_an_event_that_waited_is_adopted_once(site: Site, home: Workspace) -> No
     person = factories.user(home)
     factories.link(person, factories.bot(home, source="environment"))
     attachment = Attachment("photo", url=f"{site.url}/a.png")
-    event = notifications.report("test", "post_success", person, {"content": "Hello"}, attachment=attachment)
+    event = notifications.report(
+        factories.by("test"), "post_success", person, {"content": "Hello"}, attachment=attachment
+    )
     assert adopt() == 0, "this release has asked for it itself"
     as_before(event)
     assert fetch_adoption.WORK.is_due()
@@ -67,7 +69,9 @@ def test_what_a_process_of_the_release_before_is_at_is_left_to_it_for_as_long(si
     person = factories.user(home)
     factories.link(person, factories.bot(home, source="environment"))
     attachment = Attachment("photo", url=f"{site.url}/a.png")
-    event = notifications.report("test", "post_success", person, {"content": "Hello"}, attachment=attachment)
+    event = notifications.report(
+        factories.by("test"), "post_success", person, {"content": "Hello"}, attachment=attachment
+    )
     until = (clock.now() + timedelta(seconds=60)).strftime("%Y-%m-%dT%H:%M:%SZ")
     as_before(event, tries=1, until=until)
     assert adopt() == 0
@@ -79,7 +83,7 @@ def test_what_a_process_of_the_release_before_is_at_is_left_to_it_for_as_long(si
 def test_an_alert_that_waited_is_adopted_once(site: Site, home: Workspace) -> None:
     attachment = Attachment("photo", url=f"{site.url}/a.png")
     disk_full = AlertInput(title="Disk full", bot_name="News", chat_ids=("-5001",), attachment=attachment)
-    raise_input(home.id, disk_full, Attribution("test", "test"))
+    raise_input(disk_full, Attribution("test", "test"))
     alert = db.session.scalars(select(Alert)).one()
     as_before(alert)
     assert (adopt(), adopt(), fetch_files()) == (1, 0, 1)

@@ -12,9 +12,11 @@ import pytest
 from flask import Flask
 
 from backend.channels.errors import OutcomeUnknown, Rejected, RetryLater, SenderDisabled
+from backend.channels.provider import WebhookRegistration
 from backend.core import clock
 from backend.core.database import db
 from backend.models import SenderLease
+from backend.services.bots import bot_api as bots_api
 from backend.services.senders import credentials_of, provider, questions
 from backend.services.senders.questions import NotAsked, Questions
 from tests.support import factories
@@ -245,56 +247,58 @@ def within_a_request(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def test_every_method_goes_through_the_questions(api: BotApi, within_a_request: str) -> None:
-    token = credentials_of(factories.bot(factories.workspace())).token
+    bot = credentials_of(factories.bot(factories.workspace()))
     db.session.commit()
     api.admin(5)
     api.answers["getChatAdministrators"] = []
     for _ in range(3):
-        assert provider.quick().get_me(token).username == "example_bot"
-        assert provider.quick().get_webhook_info(token).url == ""
-        assert provider.quick().get_chat(token, "-1001234567890").title == "Team"
-        assert provider.quick().get_chat_member(token, "-1", "5").is_admin
-        assert provider.quick().get_chat_administrators(token, "-1") == []
-        assert provider.quick().get_updates(token, timeout=0) == []
+        telegram = provider.quick("telegram_bot")
+        assert telegram.probe(bot).username == "example_bot"
+        assert telegram.webhook_status(bot).url == ""
+        assert telegram.chat(bot, "-1001234567890").title == "Team"
+        assert telegram.member(bot, "-1", "5").is_admin
+        assert telegram.members(bot, "-1") == []
+        assert bots_api.waiting_updates(bot) == []
     once = 1 if within_a_request == "looks" else 3
     assert {name: len(api.called(name)) for name, _ in api.calls} == {
         "getMe": once, "getWebhookInfo": once, "getChat": once, "getChatMember": once, "getChatAdministrators": once,
         "getUpdates": 3,
     }  # fmt: skip
-    provider.patient().set_webhook(token, "https://example.com/", "s")
-    provider.patient().set_my_commands(token, [])
-    provider.quick().delete_webhook(token)
+    telegram = provider.patient("telegram_bot")
+    telegram.register_webhook(bot, WebhookRegistration("https://example.com/", "s"))
+    telegram.unregister_webhook(bot)
+    bots_api.set_commands(bot, [], language=None)
     assert len(api.calls) == 5 * once + 6
 
 
 def test_outside_of_a_request_nothing_is_remembered(api: BotApi) -> None:
-    token = credentials_of(factories.bot(factories.workspace())).token
+    bot = credentials_of(factories.bot(factories.workspace()))
     for _ in range(3):
-        provider.quick().get_me(token)
+        provider.quick("telegram_bot").probe(bot)
     assert len(api.called("getMe")) == 3
 
 
 def test_a_bot_that_sending_was_told_to_pause_is_not_asked(api: BotApi, within_a_request: str) -> None:
-    bot = factories.bot(factories.workspace())
-    token = credentials_of(bot).token
+    sender = factories.bot(factories.workspace())
+    bot = credentials_of(sender)
     until = clock.now() + timedelta(seconds=90)
-    db.session.add(SenderLease(sender_id=bot.id, owner="", epoch=1, until=clock.now(), paused_until=until))
+    db.session.add(SenderLease(sender_id=sender.id, owner="", epoch=1, until=clock.now(), paused_until=until))
     db.session.commit()
     with pytest.raises(NotAsked) as caught:
-        provider.quick().get_me(token)
+        provider.quick("telegram_bot").probe(bot)
     assert caught.value.reason == "paused"
     assert 80 < caught.value.seconds <= 90
     assert api.calls == []
     clock.move(91)
-    assert provider.quick().get_me(token)
+    assert provider.quick("telegram_bot").probe(bot)
 
 
 def test_telegrams_429_to_a_question_is_kept(api: BotApi, within_a_request: str) -> None:
-    token = credentials_of(factories.bot(factories.workspace())).token
+    bot = credentials_of(factories.bot(factories.workspace()))
     db.session.commit()
     api.answers["getMe"] = Refusal(429, "Too Many Requests: retry after 40", {"retry_after": 40})
     with pytest.raises(RetryLater):
-        provider.quick().get_me(token)
+        provider.quick("telegram_bot").probe(bot)
     with pytest.raises(NotAsked):
-        provider.quick().get_webhook_info(token)
+        provider.quick("telegram_bot").webhook_status(bot)
     assert len(api.calls) == 1

@@ -11,9 +11,9 @@ from sqlalchemy import select
 from backend.channels.errors import OutcomeUnknown, RetryLater, SenderDisabled
 from backend.core import clock, events
 from backend.core.database import db, system_scope
-from backend.core.errors import Invalid, NotFound, Unavailable
+from backend.core.errors import Invalid
 from backend.models import AuditEntry, JobRun, Sender, Workspace
-from backend.services import senders
+from backend.services import linking, senders
 from backend.services.auth.events import WorkspaceCreated
 from backend.services.senders.events import SenderStopped
 from tests.conftest import BOT_TOKEN
@@ -37,7 +37,7 @@ def job_codes() -> list[str | None]:
 
 
 def ensure() -> Sender | None:
-    made = senders.ensure_environment_bot()
+    made = senders.ensure_environment_sender("telegram_bot")
     commit()
     return made
 
@@ -46,11 +46,11 @@ def ensure() -> Sender | None:
 
 
 def test_there_is_none_where_the_environment_names_none(app: Flask, no_bot: None) -> None:
-    assert senders.default_bot() is None
+    assert linking.default_bot() is None
 
 
 def test_the_first_who_asks_finds_it_made(app: Flask) -> None:
-    found = senders.default_bot()
+    found = linking.default_bot()
     assert found is not None
     assert (found.source, found.workspace_id, found.credentials) == ("environment", None, BOT_TOKEN)
 
@@ -66,7 +66,7 @@ def test_it_is_made_once_and_belongs_to_the_first_workspace(app: Flask) -> None:
     assert (made.source, made.workspace_id, made.external_id) == ("environment", first.id, "100001")
     assert made.credentials == BOT_TOKEN
     assert BOT_TOKEN.encode() not in (made.credentials_encrypted or b"")
-    assert senders.default_bot() is not None
+    assert linking.default_bot() is not None
 
 
 def test_the_first_workspace_adopts_it_and_no_later_one_does(app: Flask) -> None:
@@ -123,7 +123,7 @@ def test_another_bot_s_token_forgets_the_old_bot_s_name(sender: Sender) -> None:
 def test_without_a_token_the_row_stays_and_is_switched_off_until_it_is_back(sender: Sender) -> None:
     with settings_with(telegram_bot_token=""):
         assert ensure() is None
-        assert senders.default_bot() is None
+        assert linking.default_bot() is None
         assert rows()[0].is_active is False
     ensure()
     assert rows()[0].is_active is True
@@ -135,7 +135,7 @@ def test_a_refused_token_stays_refused_over_a_restart(sender: Sender) -> None:
     commit()
     ensure()
     assert rows()[0].is_active is False
-    assert senders.default_bot() is not None
+    assert linking.default_bot() is not None
 
 
 # --- disabling ---
@@ -217,46 +217,31 @@ def test_a_known_name_stays_good_while_telegram_is_away_and_is_not_asked_for_eac
     assert len(api.called("getMe")) == 1
 
 
-def test_an_unknown_name_is_unavailable_while_telegram_is_away(sender: Sender) -> None:
+def test_a_name_that_is_not_known_is_asked_for_each_time_while_telegram_is_away(sender: Sender, api: BotApi) -> None:
     sender.username = None
     commit()
-    with pytest.raises(Unavailable) as caught:
-        senders.username_of(sender)
-    assert (caught.value.code, caught.value.retry_after) == ("bot_unavailable", 5)
+    api.answers["getMe"] = Refusal(502, "Bad Gateway")
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            senders.username_of(sender)
+    assert len(api.called("getMe")) == 2
 
 
-def test_a_refused_bot_is_unavailable_though_its_name_is_known(sender: Sender, api: BotApi) -> None:
+def test_a_refused_sender_has_no_name_though_it_is_known(sender: Sender, api: BotApi) -> None:
     api.answers["getMe"] = Refusal(401, "Unauthorized")
-    with pytest.raises(Unavailable):
-        senders.username_of(sender)
-    with pytest.raises(Unavailable):
-        senders.username_of(sender)
+    assert senders.username_of(sender) is None
+    assert senders.username_of(sender) is None
     assert len(api.called("getMe")) == 1
 
 
 # --- finding ---
 
 
-def test_bots_are_found_by_id_name_and_username_within_their_workspace(home: Workspace, sender: Sender) -> None:
-    bot = factories.bot(home, name="Deploy", username="Deploy_bot")
-    foreign = factories.bot(factories.workspace(), name="foreign")
-    for reference in (str(bot.id), "deploy", "DEPLOY", "@deploy_bot", " deploy "):
-        assert senders.named(home.id, reference).id == bot.id
-    for reference in ("default", "example_bot", str(sender.id)):
-        assert senders.named(foreign.workspace_id or 0, reference).id == sender.id
-    for reference in ("foreign", str(foreign.id), "", "9" * 40, "٣"):
-        with pytest.raises(NotFound):
-            senders.named(home.id, reference)
-
-
-def test_a_workspace_s_own_bots_only(home: Workspace, sender: Sender) -> None:
+def test_a_sender_is_found_by_id_in_its_channel_and_whoever_owns_it(home: Workspace) -> None:
     foreign = factories.bot(factories.workspace())
-    assert senders.find(home.id, sender.id).id == sender.id
-    for sender_id in (foreign.id, 999):
-        with pytest.raises(NotFound):
-            senders.find(home.id, sender_id)
     assert senders.by_id(foreign.id, channel="telegram_bot") is not None
     assert senders.by_id(foreign.id, channel="whatsapp") is None
+    assert senders.by_id(999) is None
 
 
 # --- webhooks ---

@@ -10,7 +10,7 @@ from backend.core import config
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.http.console.alerts import forms as policy_form
 from backend.http.console.kit import durations, form_errors, forms, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import attribution, page
 from backend.http.schemas.alert_rules import AlertPolicyIn
 from backend.models import AlertPolicy
 from backend.services.alerts.rules import policies
@@ -70,7 +70,7 @@ def change(policy_id: int) -> Response:
 @page("admin")
 def delete(policy_id: int) -> Response:
     """Removes a policy."""
-    policies.delete(actor().label, policy_id)
+    policies.delete(attribution(), policy_id)
     return pages.redirect_with_toast(url_for(".listing"), pages.t("console_alerts.done.policy_deleted"))
 
 
@@ -88,9 +88,9 @@ def _save(policy: AlertPolicy | None) -> Response:
     try:
         wanted = forms.checked(AlertPolicyIn, policy_form.fields(given) | {"matchers": lines})
         if policy is None:
-            policies.create(actor().label, wanted.model_dump())
+            policies.create(attribution(), wanted.model_dump())
         else:
-            policies.change(actor().label, policy.id, wanted.model_dump())
+            policies.change(attribution(), policy.id, wanted.model_dump())
     except (Invalid, Conflict, NotFound) as error:
         return _form(policy, given, lines, form_errors.by_field(error, policy_form.POLICY), status=error.status)
     return pages.redirect_with_toast(url_for(".listing"), pages.t("console_alerts.done.policy_saved"))

@@ -13,9 +13,10 @@ from backend.http.console.kit import forms, pages
 from backend.http.console.kit.guards import actor, attribution, page
 from backend.models import AlertEvent
 from backend.services.alerts import Attribution, history, queries
-from backend.services.alerts.lifecycle import actions, states
-from backend.services.alerts.lifecycle.states import Action
+from backend.services.alerts.lifecycle import actions
 from backend.services.alerts.queries import Overview
+from backend.services.alerts.state import states
+from backend.services.alerts.state.states import Action
 from backend.services.auth import people
 from backend.services.bots import resolution
 
@@ -186,7 +187,7 @@ def _shown(alert_id: int) -> dict[str, Any]:
 def _bot_address(name: str) -> str:
     """The page of the bot that this name means, or the page that says why it means none."""
     try:
-        bot_id = resolution.explain_name(actor().workspace_id, name).bot_id
+        bot_id = resolution.explain_name(name).bot_id
     except AppError:
         bot_id = None
     if bot_id is None:

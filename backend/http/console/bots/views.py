@@ -11,7 +11,7 @@ from backend.core.errors import AppError, Conflict, Invalid, NotFound, Unavailab
 from backend.http import bodies
 from backend.http.console.bots import forms as bot_forms
 from backend.http.console.kit import form_errors, forms, pages
-from backend.http.console.kit.guards import actor, commit_and_ask, page
+from backend.http.console.kit.guards import attribution, commit_and_ask, page
 from backend.http.schemas.bots import BotChange, BotIn, TestIn
 from backend.services.bots import (
     catalog,
@@ -36,7 +36,7 @@ _EXPECTED = (Invalid, Conflict, Unavailable, NotFound)
 @page()
 def listing() -> Response:
     """Every bot of the workspace, oldest first, and what a name means."""
-    listed, following = catalog.listing(actor().workspace_id, cursor=request.args.get("cursor"))
+    listed, following = catalog.listing(cursor=request.args.get("cursor"))
     ways = {bot.id: webhook_state.last_of(bot) for bot in listed}
     title = pages.t("console.nav.bots")
     return pages.render(
@@ -51,7 +51,7 @@ def meaning() -> Response:
     bodies.check_pairs(request.args.items(multi=True))
     name = request.args.get("name", "").strip()
     try:
-        meant, fault = resolution.explain_name(actor().workspace_id, name), None
+        meant, fault = resolution.explain_name(name), None
     except (NotFound, Conflict, Invalid) as error:
         meant, fault = None, form_errors.message_of(error)
     if request.headers.get("HX-Request"):
@@ -71,12 +71,11 @@ def new() -> Response:
 @page("admin")
 def create() -> Response:
     """Adds a bot, after Telegram said whose token it is. A refusal keeps the form; the token is typed again."""
-    caller = actor()
     try:
         given = forms.checked(BotIn, bot_forms.fields("name", "token")).model_dump()
         token = catalog.checked(given)["token"]
         known = commit_and_ask(lambda: operations.who_is(token))
-        bot = catalog.create(caller.label, caller.workspace_id, given, known)
+        bot = catalog.create(attribution(), given, known)
     except (Invalid, Conflict, Unavailable) as error:
         return _new_form(request.form.to_dict(), error)
     return pages.redirect_with_toast(
@@ -96,7 +95,7 @@ def show(bot_id: int) -> Response:
 def webhook(bot_id: int) -> Response:
     """What Telegram says of the webhook, asked now."""
     try:
-        state, fault = serializers.webhook(webhooks.info(actor().workspace_id, bot_id)), None
+        state, fault = serializers.webhook(webhooks.info(bot_id)), None
     except (Invalid, Unavailable) as error:
         state, fault = None, form_errors.message_of(error)
     return _part(bot_id, "bots/webhook.html", webhook=state, fault=fault)
@@ -107,7 +106,7 @@ def webhook(bot_id: int) -> Response:
 def chats(bot_id: int) -> Response:
     """The chats that the bot could write to, asked now."""
     try:
-        discovered, fault = discovery.of_bot(actor().workspace_id, bot_id), None
+        discovered, fault = discovery.of_bot(bot_id), None
     except (Invalid, Unavailable) as error:
         discovered, fault = None, form_errors.message_of(error)
     return _part(bot_id, "bots/chats.html", discovery=discovered, fault=fault)
@@ -117,13 +116,11 @@ def chats(bot_id: int) -> Response:
 @page("operator")
 def send_test(bot_id: int) -> Response:
     """Stores a test message for the bot's chats, or for the one that is named."""
-    caller = actor()
 
     def act() -> str:
         given = forms.checked(TestIn, forms.values("message", "chat_id", "message_thread_id"))
         messages = test_message.send_test(
-            caller.label,
-            caller.workspace_id,
+            attribution(),
             bot_id,
             text=given.message,
             chat_id=given.chat_id,
@@ -138,10 +135,9 @@ def send_test(bot_id: int) -> Response:
 @page("admin")
 def validate(bot_id: int) -> Response:
     """Asks Telegram whether it accepts the token."""
-    caller = actor()
 
     def act() -> str:
-        validated = facts.validate(caller.label, caller.workspace_id, bot_id)
+        validated = facts.validate(attribution(), bot_id)
         return pages.t("console_bots.said.valid" if validated.valid else "console_bots.said.refused")
 
     return _run_action(bot_id, act)
@@ -151,10 +147,9 @@ def validate(bot_id: int) -> Response:
 @page("admin")
 def sync(bot_id: int) -> Response:
     """Asks Telegram about the bot and its chats, and keeps the answers."""
-    caller = actor()
 
     def act() -> str:
-        _, complete = facts.sync(caller.label, caller.workspace_id, bot_id)
+        _, complete = facts.sync(attribution(), bot_id)
         return pages.t("console_bots.said.synced" if complete else "console_bots.said.synced_partly")
 
     return _run_action(bot_id, act)
@@ -164,10 +159,10 @@ def sync(bot_id: int) -> Response:
 @page("admin")
 def register_webhook(bot_id: int) -> Response:
     """Has Telegram deliver the bot's updates here."""
-    caller, drop = actor(), "drop_pending" in request.form
+    drop = "drop_pending" in request.form
 
     def act() -> str:
-        webhooks.register(caller.label, caller.workspace_id, bot_id, drop_pending=drop)
+        webhooks.register(attribution(), bot_id, drop_pending=drop)
         return pages.t("console_bots.said.registered")
 
     return _run_action(bot_id, act)
@@ -177,10 +172,10 @@ def register_webhook(bot_id: int) -> Response:
 @page("admin")
 def delete_webhook(bot_id: int) -> Response:
     """Has Telegram keep the bot's updates."""
-    caller, drop = actor(), "drop_pending" in request.form
+    drop = "drop_pending" in request.form
 
     def act() -> str:
-        webhooks.delete(caller.label, caller.workspace_id, bot_id, drop_pending=drop)
+        webhooks.delete(attribution(), bot_id, drop_pending=drop)
         return pages.t("console_bots.said.unregistered")
 
     return _run_action(bot_id, act)
@@ -190,10 +185,9 @@ def delete_webhook(bot_id: int) -> Response:
 @page("admin")
 def rotate_secret(bot_id: int) -> Response:
     """Gives the webhook a new secret, which nobody has to know: only Telegram is told."""
-    caller = actor()
 
     def act() -> str:
-        registered = webhooks.rotate_secret(caller.label, caller.workspace_id, bot_id)
+        registered = webhooks.rotate_secret(attribution(), bot_id)
         return pages.t("console_bots.said.rotated" if registered else "console_bots.said.rotated_here")
 
     return _run_action(bot_id, act)
@@ -210,14 +204,13 @@ def change_form(bot_id: int) -> Response:
 @page("admin")
 def change(bot_id: int) -> Response:
     """Changes name, chats, topic and whether it works."""
-    caller = actor()
     try:
         typed = forms.checked(BotChange, bot_forms.fields("name") | {"name": request.form.get("name", "").strip()})
         given = typed.model_dump(exclude_unset=True)
-        if given["is_active"] is catalog.get(caller.workspace_id, bot_id).is_active:
+        if given["is_active"] is catalog.get(bot_id).is_active:
             # A bot that Telegram refused stays refused: saving its name is nobody's word to switch it off.
             del given["is_active"]
-        bot = operations.change(caller.label, caller.workspace_id, bot_id, given)
+        bot = operations.change(attribution(), bot_id, given)
     except (Invalid, Conflict, Unavailable) as error:
         return _change_form(bot_id, error, request.form.to_dict())
     return pages.redirect_with_toast(
@@ -229,13 +222,12 @@ def change(bot_id: int) -> Response:
 @page("admin")
 def replace_token(bot_id: int) -> Response:
     """Gives the bot a new token of the same account, after Telegram has accepted it."""
-    caller = actor()
     try:
         token = forms.checked(BotChange, {"token": request.form.get("token", "").strip()}).token
-        refused = catalog.get(caller.workspace_id, bot_id).disabled_code is not None
+        refused = catalog.get(bot_id).disabled_code is not None
         # One that a person has switched off stays off.
         given = {"token": token, "is_active": True} if refused else {"token": token}
-        bot = operations.change(caller.label, caller.workspace_id, bot_id, given)
+        bot = operations.change(attribution(), bot_id, given)
     except (Invalid, Conflict, Unavailable) as error:
         return _change_form(bot_id, error, token_fault=True)
     return pages.redirect_with_toast(
@@ -247,14 +239,13 @@ def replace_token(bot_id: int) -> Response:
 @page("admin")
 def remove(bot_id: int) -> Response:
     """Removes a bot for good."""
-    caller = actor()
-    name = catalog.get(caller.workspace_id, bot_id).name
-    operations.remove(caller.label, caller.workspace_id, bot_id)
+    name = catalog.get(bot_id).name
+    operations.remove(attribution(), bot_id)
     return pages.redirect_with_toast(url_for("console_bots.listing"), pages.t("console_bots.said.removed", name=name))
 
 
 def _show(bot_id: int, error: AppError | None = None, **more: Any) -> Response:
-    bot = catalog.get(actor().workspace_id, bot_id)
+    bot = catalog.get(bot_id)
     shown = serializers.bot_json(bot)
     values: dict[str, Any] = {"bot": shown, "way": webhook_state.last_of(bot), "faults": {}, "fault": None, "typed": {}}
     values |= more
@@ -289,7 +280,7 @@ def _new_form(typed: dict[str, str], error: AppError | None = None) -> Response:
 def _change_form(
     bot_id: int, error: AppError | None = None, typed: dict[str, str] | None = None, *, token_fault: bool = False
 ) -> Response:
-    bot = serializers.bot_json(catalog.get(actor().workspace_id, bot_id))
+    bot = serializers.bot_json(catalog.get(bot_id))
     by_field = form_errors.by_field(error, bot_forms.FORM) if error is not None else {}
     status = error.status if error is not None else 200
     if typed is None:

@@ -51,8 +51,14 @@ def by_field(error: AppError, form: Form = PLAIN) -> dict[str, str]:
         faults.setdefault(name, _words(form, (path, name), str(fault.get("code", "")), fault))
     if faults:
         return faults
-    name = form.by_code.get(error.code, "")
+    named = detail_of(error, "field")
+    name = form.by_code.get(error.code, form.field_of(named) if isinstance(named, str) else "")
     return {name: _words(form, (name,), error.code, {"message": error.message})}
+
+
+def detail_of(error: AppError, name: str) -> Any:
+    """What a refusal as a whole says under this name; None where it says nothing."""
+    return error.detail.get(name) if isinstance(error.detail, Mapping) else None
 
 
 def message_of(error: AppError) -> str:

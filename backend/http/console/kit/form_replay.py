@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import secrets
 from collections.abc import Callable
 from typing import Final
 
 from flask import Response, g, request
+from werkzeug.datastructures import FileStorage
 
 from backend.http.console.kit.sessions import CSRF_FIELD
 from backend.services import idempotency
@@ -64,4 +66,12 @@ def release() -> None:
 
 def _digest() -> bytes:
     fields = [(name, values) for name, values in sorted(request.form.lists()) if name not in (FIELD, CSRF_FIELD)]
-    return hashlib.sha256(json.dumps(fields).encode()).digest()
+    files = [(name, file.filename, _size(file)) for name, file in sorted(request.files.items(multi=True))]
+    return hashlib.sha256(json.dumps([fields, files]).encode()).digest()
+
+
+def _size(file: FileStorage) -> int:
+    """How many bytes a file has; it is left at its start."""
+    size = file.stream.seek(0, os.SEEK_END)
+    file.stream.seek(0)
+    return size

@@ -12,7 +12,7 @@ from flask import Response, current_app, g, redirect, request
 
 from backend.core.database import db, workspace_scope
 from backend.core.errors import Unauthorized
-from backend.http import bodies, guards, limits
+from backend.http import bodies, guards, limits, reruns
 from backend.http.console.kit import form_replay, pages, sessions
 from backend.http.guards import Guard, View
 from backend.services.auth.actor import Actor
@@ -22,25 +22,33 @@ SIGN_IN = "/console/sign-in"
 Answer = TypeVar("Answer")
 
 
-def page(role: str = "viewer", *, owner: bool = False) -> Callable[[View], View]:
+def page(role: str = "viewer", *, owner: bool = False, max_body: int | None = None) -> Callable[[View], View]:
     """Marks a view that somebody signed in may open: the least `role`, or the instance's owner only.
+
+    `max_body`: the largest body in bytes, where it differs from the application's bound.
 
     Runs it in their workspace and in one transaction, committed when it has returned, rolled back where its
     answer is a refusal. A write has to come from one of our pages. Who is not signed in is led there, and back.
     """
-    guard = Guard(role=role, owner=owner, console=True)
+    guard = Guard(role=role, owner=owner, console=True, max_body=max_body)
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Response:
+            if max_body is not None:
+                request.max_content_length = max_body
+            return reruns.run(lambda: attempt(args, kwargs))
+
+        def attempt(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Response:
             try:
                 try:
-                    actor = sessions.caller(sessions.present())
+                    actor = replace(sessions.caller(sessions.present()), via="console")
                 except Unauthorized:
                     db.session.rollback()
                     return _to_sign_in()
                 g.actor = actor
-                limits.count_call(actor)
+                if reruns.is_first():
+                    limits.count_call(actor)
                 if request.method not in ("GET", "HEAD"):
                     sessions.require_own_page(request, actor)
                 guards.check(guard, actor, request.method)
@@ -69,7 +77,7 @@ def actor() -> Actor:
 
 def attribution() -> Attribution:
     """Who has opened the page, for what keeps who did something; only inside a view under `@page`."""
-    return replace(guards.attribution(), via="console")
+    return guards.attribution()
 
 
 def commit_and_ask(ask: Callable[[], Answer]) -> Answer:

@@ -21,6 +21,7 @@ class Entry:
 
 GROUPS: Final[tuple[tuple[str | None, tuple[Entry, ...]], ...]] = (
     (None, (Entry("overview", "console_overview.overview", "layout-dashboard", "o"),)),
+    ("outreach", (Entry("contacts", "console_contacts.listing", "users", "c"),)),
     (
         "signals",
         (

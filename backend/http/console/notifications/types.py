@@ -11,7 +11,7 @@ from flask import Response, request, url_for
 from backend.core import i18n
 from backend.core.errors import Conflict, Invalid, NotFound
 from backend.http.console.kit import form_errors, forms, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import actor, attribution, page
 from backend.http.console.notifications import forms as type_form
 from backend.http.schemas.notifications import TypeChange, TypeIn
 from backend.models import NotificationType
@@ -46,7 +46,7 @@ def create() -> Response:
     """Defines a type."""
     given = type_form.given() | forms.values("name")
     try:
-        custom_type = custom_types.create(actor().label, forms.checked(TypeIn, given).model_dump())
+        custom_type = custom_types.create(attribution(), forms.checked(TypeIn, given).model_dump())
     except (Invalid, Conflict) as error:
         return _editor(given, faults=form_errors.by_field(error, type_form.FORM), status=error.status)
     return pages.redirect_with_toast(
@@ -73,7 +73,7 @@ def change(type_id: int) -> Response:
         given.pop("title", None)
     try:
         wanted = forms.checked(TypeChange, given).model_dump(exclude_unset=True)
-        changed = custom_types.change(actor().label, type_id, wanted)
+        changed = custom_types.change(attribution(), type_id, wanted)
     except Invalid as error:
         return _editor(
             given | {"name": custom_type.name},
@@ -92,7 +92,7 @@ def change(type_id: int) -> Response:
 def delete(type_id: int) -> Response:
     """Deletes a type; its events and messages stay."""
     title = _get(type_id).title
-    custom_types.delete(actor().label, type_id)
+    custom_types.delete(attribution(), type_id)
     return pages.redirect_with_toast(
         url_for("console_notification_types.listing"), pages.t("console_notifications.type.deleted", title=title)
     )

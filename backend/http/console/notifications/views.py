@@ -9,7 +9,7 @@ from flask import Response, request, url_for
 
 from backend.core.errors import AppError, Conflict, NotFound
 from backend.http.console.kit import pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import actor, attribution, page
 from backend.services import linking, notifications
 from backend.services.auth import people as known_people
 from backend.services.notifications import known_types
@@ -63,7 +63,7 @@ def people() -> Response:
 def test() -> Response:
     """Sends the person a test message; who is not linked is told so where they link."""
     try:
-        notifications.send_test_message(actor().label, known_people.get(actor().user_id))
+        notifications.send_test_message(attribution(), known_people.get(actor().user_id))
     except Conflict:
         return pages.redirect_with_toast(
             url_for("console_telegram.telegram"), pages.t("console_notifications.test_unlinked")

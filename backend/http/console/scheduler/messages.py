@@ -12,7 +12,7 @@ from flask import Response, request, url_for
 from backend.core.errors import AppError, Conflict, Invalid, NotFound
 from backend.http import bodies
 from backend.http.console.kit import form_errors, forms, pages
-from backend.http.console.kit.guards import actor, attribution, page
+from backend.http.console.kit.guards import attribution, page
 from backend.http.console.scheduler import contents as content_form
 from backend.http.console.scheduler import forms as message_form
 from backend.http.schemas.scheduled_messages import ScheduledMessageChange, ScheduledMessageIn
@@ -177,7 +177,7 @@ def _coming(typed: dict[str, str]) -> dict[str, Any]:
 
 
 def _form(planned: Planned | None, typed: dict[str, str], error: AppError | None = None) -> Response:
-    bots, _ = catalog.listing(actor().workspace_id, limit=_MAX_BOTS)
+    bots, _ = catalog.listing(limit=_MAX_BOTS)
     names = [bot.name for bot in bots]
     if typed.get("bot_name") and typed["bot_name"] not in names:
         names.append(typed["bot_name"])

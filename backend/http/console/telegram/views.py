@@ -9,7 +9,7 @@ from flask import Response, request, url_for
 from backend.core import i18n
 from backend.core.errors import AppError, Conflict, Invalid
 from backend.http.console.kit import form_errors, forms, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import actor, attribution, page
 from backend.http.console.telegram import forms as settings_form
 from backend.http.schemas.notifications import SettingsIn
 from backend.models import User
@@ -34,7 +34,7 @@ def link() -> Response:
     """Makes an address for linking and shows it; it is shown this once."""
     me = actor()
     try:
-        invitation = linking.invite(me.label, _person(), picture=True)
+        invitation = linking.invite(me.by, _person(), picture=True)
     except AppError as error:
         if error.status != 503:
             raise
@@ -68,7 +68,7 @@ def save() -> Response:
     given, typed = settings_form.typed(person)
     try:
         wanted = forms.checked(SettingsIn, given)
-        notifications.change(actor().label, person, wanted.model_dump(exclude_unset=True))
+        notifications.change(attribution(), person, wanted.model_dump(exclude_unset=True))
     except Invalid as error:
         return _shown(error.status, faults=form_errors.by_field(error, settings_form.FORM), typed=typed)
     return pages.redirect_with_toast(url_for("console_telegram.telegram"), pages.t("console_telegram.saved"))
@@ -79,7 +79,7 @@ def save() -> Response:
 def test() -> Response:
     """Sends the person a test message."""
     try:
-        notifications.send_test_message(actor().label, _person())
+        notifications.send_test_message(attribution(), _person())
     except Conflict as error:
         return _shown(error.status, trouble=pages.t(f"console_telegram.trouble.{_known(error.code)}"))
     return pages.redirect_with_toast(url_for("console_telegram.telegram"), pages.t("console_telegram.test_queued"))
@@ -91,7 +91,7 @@ def unlink() -> Response:
     """Ends the link; also fine where it has ended already."""
     sender = linking.bot_for(actor().workspace_id, None)
     if sender is not None:
-        linking.unlink_account(actor().label, _person(), sender)
+        linking.unlink_account(attribution(), _person(), sender)
     return pages.redirect_with_toast(url_for("console_telegram.telegram"), pages.t("console_telegram.unlinked"))
 
 

@@ -12,8 +12,9 @@ from backend.core.database import db
 from backend.core.errors import AppError, Conflict, Invalid, field_error
 from backend.models import Alert
 from backend.services.alerts import severities
-from backend.services.alerts.ingest import fast_count, grouping, keys
+from backend.services.alerts.ingest import fast_count, grouping
 from backend.services.alerts.ingest.reports import Group, Outcome, Report
+from backend.services.alerts.state import keys
 from backend.services.auth.attribution import SYSTEM, Attribution
 from backend.services.bots import resolution
 from backend.services.notifications import Attachment
@@ -61,7 +62,7 @@ class AlertInput:
         return self.bot_name is not None or bool(self.chat_ids)
 
 
-def raise_input(workspace_id: int, given: AlertInput, by: Attribution) -> Outcome:
+def raise_input(given: AlertInput, by: Attribution) -> Outcome:
     """Takes one alert, in the workspace's scope and the caller's transaction.
 
     Raises Invalid for values, NotFound (`bot_not_found`, `file_not_found`), TooLarge for a file; nothing is stored
@@ -69,11 +70,11 @@ def raise_input(workspace_id: int, given: AlertInput, by: Attribution) -> Outcom
     """
     report = _checked(given)
     if report.firing and given.attachment is None:
-        counted = fast_count.count(workspace_id, report)
+        counted = fast_count.count(report)
         if counted is not None:
             return counted
     if report.firing and given.names_target:
-        require_bot(workspace_id, given.bot, given.chat_ids)
+        require_bot(given.bot, given.chat_ids)
     attachment, _ = attachments.prepare(given.attachment)
     links = [{"text": button["text"], "url": button["url"]} for button in given.buttons]
     if attachment is not None and "url" in attachment:
@@ -90,11 +91,11 @@ def raise_input(workspace_id: int, given: AlertInput, by: Attribution) -> Outcom
     return grouping.report(group, by)
 
 
-def check(workspace_id: int, given: AlertInput) -> None:
+def check(given: AlertInput) -> None:
     """Raises what `raise_input` would raise for this alert now; stores nothing."""
     report = _checked(given)
     if report.firing and given.names_target:
-        require_bot(workspace_id, given.bot, given.chat_ids)
+        require_bot(given.bot, given.chat_ids)
     attachments.prepare(given.attachment)
 
 
@@ -164,10 +165,10 @@ def _faults(given: AlertInput, title: str, message: str) -> list[dict[str, Any]]
     return faults
 
 
-def require_bot(workspace_id: int, bot_name: str, chat_ids: Sequence[str]) -> None:
+def require_bot(bot_name: str, chat_ids: Sequence[str]) -> None:
     """Raises what the caller has to mend: a bot or chats that are not there. One that is switched off is stored for."""
     try:
-        resolution.resolve(workspace_id, bot_name=bot_name, chat_ids=chat_ids)
+        resolution.resolve(bot_name=bot_name, chat_ids=chat_ids)
     except Conflict:
         return
     except AppError as error:
@@ -177,7 +178,6 @@ def require_bot(workspace_id: int, bot_name: str, chat_ids: Sequence[str]) -> No
 
 
 def raise_alert(
-    workspace_id: int,
     title: str,
     message: str = "",
     *,

@@ -13,16 +13,16 @@ from typing import Final, Literal
 from sqlalchemy import select
 
 from backend.core import clock, config, queue
-from backend.core.database import db
+from backend.core.database import db, workspace_id_in_scope
 from backend.models import Alert, AlertItem, AlertPolicy, Message
 from backend.services.alerts import severities
-from backend.services.alerts.ingest import keys
 from backend.services.alerts.ingest.reports import Group, Outcome, Report
-from backend.services.alerts.lifecycle import endings, locked_alert, timing
-from backend.services.alerts.lifecycle.locked_alert import LockedAlert
+from backend.services.alerts.lifecycle import endings
 from backend.services.alerts.messages import notify, publish
 from backend.services.alerts.rules import matchers, policies
 from backend.services.alerts.rules.matchers import VisibleLabels
+from backend.services.alerts.state import keys, locked_alert, timing
+from backend.services.alerts.state.locked_alert import LockedAlert
 from backend.services.auth import audit
 from backend.services.auth.attribution import Attribution
 
@@ -64,7 +64,7 @@ def report(group: Group, by: Attribution) -> Outcome:
     elif origin == "reopened":
         endings.reopen(case, by)
     if origin != "open":
-        audit.record(by.label, f"alert.{origin}", f"alert:{case.alert.id}", source=group.source)
+        audit.record(by, f"alert.{origin}", f"alert:{case.alert.id}", source=group.source)
     changes = _take(case, group, origin)
     if origin != "opened" and (changes.joined or changes.different) and case.firing:
         _choose_policy(case, ordered, by)
@@ -72,7 +72,7 @@ def report(group: Group, by: Attribution) -> Outcome:
     if case.firing:
         return _decide(case, changes, origin, by)
     messages = endings.resolve(case, by, "told")
-    audit.record(by.label, "alert.resolved", f"alert:{case.alert.id}", source=group.source)
+    audit.record(by, "alert.resolved", f"alert:{case.alert.id}", source=group.source)
     return _outcome(case, "resolved", None, messages)
 
 
@@ -133,7 +133,7 @@ def _open(group: Group, key: bytes, policy: AlertPolicy | None) -> LockedAlert:
     shared = {name: first.labels.get(name, "") for name in policy.group_by} if policy and grouped else {}
     title = group.title or (", ".join(value for value in shared.values() if value) if grouped else first.title)
     alert = Alert(
-        workspace_id=locked_alert.workspace_id(),
+        workspace_id=workspace_id_in_scope(),
         group_key=key,
         source=group.source,
         bot_name=group.bot_name,
@@ -267,7 +267,7 @@ def _expect_sound(case: LockedAlert, joined: int, origin: Origin, by: Attributio
     alert = case.alert
     if origin != "opened":
         case.note("joined", by, count=joined)
-        audit.record(by.label, "alert.joined", f"alert:{alert.id}", count=joined)
+        audit.record(by, "alert.joined", f"alert:{alert.id}", count=joined)
     if alert.state == "acknowledged":
         endings.reset_to_firing(case)
     wanted = timing.new_at(

@@ -17,9 +17,10 @@ from backend.channels import richtext
 from backend.core import clock, i18n
 from backend.core.errors import Invalid, field_error
 from backend.services.alerts import labels as labeling
-from backend.services.alerts.ingest import api_input, keys, monitoring_fields
+from backend.services.alerts.ingest import api_input, monitoring_fields
 from backend.services.alerts.ingest.monitoring_fields import severity_of as severity_of
 from backend.services.alerts.ingest.reports import Group, Report
+from backend.services.alerts.state import keys
 from backend.services.texts import values
 
 ALERTMANAGER: Final = "alertmanager"

@@ -16,11 +16,12 @@ from backend.core.database import db
 from backend.core.errors import Conflict, Invalid, field_error
 from backend.models import Alert, AlertItem, AlertSilence
 from backend.services.alerts import queries
-from backend.services.alerts.lifecycle import endings, locked_alert, states
-from backend.services.alerts.lifecycle.locked_alert import LockedAlert
-from backend.services.alerts.lifecycle.states import Action
+from backend.services.alerts.lifecycle import endings
 from backend.services.alerts.messages import publish
-from backend.services.alerts.rules import matchers, silences
+from backend.services.alerts.rules import item_labels, matchers, silences
+from backend.services.alerts.state import locked_alert, states
+from backend.services.alerts.state.locked_alert import LockedAlert
+from backend.services.alerts.state.states import Action
 from backend.services.auth import audit
 from backend.services.auth.attribution import Attribution
 
@@ -43,7 +44,7 @@ def apply(alert_id: int, action: Action, by: Attribution, *, seconds: int = SNOO
             raise Conflict("alert_resolved", "This alert is resolved already.")
         return case, False
     _change(case, action, following, by, seconds)
-    audit.record(by.label, f"alert.{states.DONE[action]}", f"alert:{alert_id}", **_whom(by))
+    audit.record(by, f"alert.{states.DONE[action]}", f"alert:{alert_id}", **_whom(by))
     if action != "resolve":
         case.note(states.DONE[action], by)
         case.apply_silences()
@@ -62,7 +63,7 @@ def resolve_items(alert_id: int, item_ids: Sequence[int], by: Attribution) -> Lo
     now = clock.now()
     for item in chosen:
         item.resolved_at = item.resolved_at or now
-    audit.record(by.label, "alert.items_resolved", f"alert:{alert_id}", count=len(chosen), **_whom(by))
+    audit.record(by, "alert.items_resolved", f"alert:{alert_id}", count=len(chosen), **_whom(by))
     if case.firing:
         case.note("items_resolved", by, count=len(chosen))
         case.update_severity()
@@ -131,7 +132,7 @@ def matchers_of(case: LockedAlert) -> list[dict[str, str]]:
     Whatever it is, everything that fires in the alert matches it.
     """
     alert = case.alert
-    seen = [locked_alert.seen_labels(item, alert.bot_name, alert.group_key) for item in case.firing or case.items]
+    seen = [item_labels.seen_labels(item, alert.bot_name, alert.group_key) for item in case.firing or case.items]
     pairs = [(name, value) for name, value in alert.labels.items() if _holds_for_all(seen, name, value)]
     if not any(value and name != "bot_name" for name, value in pairs):
         pairs = [("title", seen[0]["title"])] if seen else []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from backend.core import clock
 from backend.models import Message
-from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import publish
+from backend.services.alerts.state.locked_alert import LockedAlert
 from backend.services.auth.attribution import Attribution
 
 

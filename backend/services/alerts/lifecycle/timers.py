@@ -17,10 +17,11 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.logging import get_logger
 from backend.core.work import Turn, Waiting, Work, register
 from backend.models import Alert
-from backend.services.alerts.lifecycle import endings, locked_alert, timing
-from backend.services.alerts.lifecycle.locked_alert import LockedAlert
-from backend.services.alerts.lifecycle.timing import Step
+from backend.services.alerts.lifecycle import endings
 from backend.services.alerts.messages import notify, publish
+from backend.services.alerts.state import locked_alert, timing
+from backend.services.alerts.state.locked_alert import LockedAlert
+from backend.services.alerts.state.timing import Step
 from backend.services.auth.attribution import SYSTEM
 
 log = get_logger(__name__)

@@ -14,9 +14,9 @@ from backend.core import clock, events
 from backend.core.database import db
 from backend.core.errors import NotFound
 from backend.services import files
-from backend.services.alerts.lifecycle import locked_alert
-from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import publish
+from backend.services.alerts.state import locked_alert
+from backend.services.alerts.state.locked_alert import LockedAlert
 from backend.services.files import FileFetched, FileFetchFailed, Source
 
 OWNER: Final = "alert"

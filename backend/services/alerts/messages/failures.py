@@ -18,9 +18,9 @@ from backend.core.work import Turn, Waiting, Work, register
 from backend.models import SENT_STATES, Alert, AlertFailure, AlertMessage, Conversation, Message, MessagePart
 from backend.services import job_history, mail, senders
 from backend.services.alerts.events import AlertUndelivered
-from backend.services.alerts.lifecycle import locked_alert
-from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import publish, targets
+from backend.services.alerts.state import locked_alert
+from backend.services.alerts.state.locked_alert import LockedAlert
 from backend.services.delivery.events import MessageEnded, MessageGone
 from backend.services.senders.events import SenderPaused, SenderStopped
 

@@ -13,9 +13,9 @@ from backend.core import clock
 from backend.core.database import db
 from backend.models import AlertMessage, Conversation, Message, User
 from backend.services import delivery, senders
-from backend.services.alerts.lifecycle.locked_alert import LockedAlert
 from backend.services.alerts.messages import targets, texts
 from backend.services.alerts.messages.targets import Destination
+from backend.services.alerts.state.locked_alert import LockedAlert
 
 FOLLOWING_ROLES: Final = ("route", "subscriber", "escalation", "admin")
 """Roles whose newest message in a chat follows the alert."""

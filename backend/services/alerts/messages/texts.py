@@ -7,8 +7,8 @@ fit into one part goes into the next. Only long texts of many items are shortene
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from backend.channels import richtext
 from backend.channels.base import Button, Content, Media
 from backend.core import i18n
 from backend.services.alerts import labels as labeling
-from backend.services.alerts.messages.reach import NOWHERE, Reach
+from backend.services.alerts.state.view import ItemView, View
 
 PREFIX: Final = "alert:"
 MAX_LISTED: Final = 2000
@@ -29,51 +29,6 @@ MIN_BODY: Final = 200
 _MARKS: Final = {"critical": "🔴", "error": "🔴", "warning": "🟠", "info": "🔵", "debug": "⚪"}
 _OTHER: Final = "🔔"
 _BLANK_LINES: Final = re.compile(r"\n\s*\n")
-
-
-@dataclass(frozen=True, slots=True)
-class ItemView:
-    """One thing that is wrong. `body` is neutral rich text, however broken."""
-
-    title: str
-    body: str
-    severity: str
-    labels: Mapping[str, str]
-    count: int
-    resolved: bool = False
-    silenced_until: datetime | None = None
-    url: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """An alert as its readers see it."""
-
-    id: int
-    title: str
-    severity: str
-    state: str
-    labels: Mapping[str, str]
-    items: Sequence[ItemView]
-    opened_at: datetime
-    """When it began."""
-    grouped: bool = False
-    by_name: str | None = None
-    since: datetime | None = None
-    """When it came into its present state."""
-    snoozed_until: datetime | None = None
-    silenced_until: datetime | None = None
-    resolved_code: str | None = None
-    more: int = 0
-    links: Sequence[Mapping[str, str]] = field(default=())
-    note: str | None = None
-    """Why it comes (again): a code."""
-    bot_name: str = ""
-    code: str | None = None
-    """Why its own channel failed, for admins who get it in its place."""
-    reach: Reach = NOWHERE
-    is_monitored: bool = False
-    """Whether a monitoring system made it, and its links by its own idea of where it is."""
 
 
 def content(view: View, locale: str) -> Content:

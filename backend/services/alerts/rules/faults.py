@@ -12,6 +12,7 @@ from backend.core.logging import get_logger
 from backend.models import AlertPolicy, AlertSilence
 from backend.services.alerts.rules.matchers import Meter, Rule
 from backend.services.auth import audit
+from backend.services.auth.attribution import SYSTEM
 
 log = get_logger(__name__)
 MODELS: Final[dict[str, type[AlertSilence] | type[AlertPolicy]]] = {"silence": AlertSilence, "policy": AlertPolicy}
@@ -66,6 +67,6 @@ def _switch_off(rule: Rule, code: str) -> None:
     if isinstance(row, AlertSilence):
         row.updated_at = clock.now()
         apply_anew(row)
-    audit.record("system", f"alert_{kind}.switched_off", f"alert_{kind}:{rule_id}", code=code)
+    audit.record(SYSTEM, f"alert_{kind}.switched_off", f"alert_{kind}:{rule_id}", code=code)
     log.warning("alert_rule_switched_off", rule=kind, rule_id=rule_id, code=code)
     queue.wake("notifications")

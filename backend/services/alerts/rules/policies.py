@@ -9,15 +9,16 @@ from typing import Any, Final
 from sqlalchemy import func, select
 
 from backend.core import clock
-from backend.core.database import current_workspace_id, db
+from backend.core.database import db
 from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.models import AlertPolicy, User
 from backend.services import caps
-from backend.services.alerts.ingest import validation
-from backend.services.alerts.lifecycle.timing import Rules
 from backend.services.alerts.rules import faults as rule_faults
+from backend.services.alerts.rules import validation
 from backend.services.alerts.rules.matchers import matches, read
+from backend.services.alerts.rules.policy_rules import Rules
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.bots import resolution
 
 FIELDS: Final = (
@@ -103,7 +104,7 @@ def listing() -> list[AlertPolicy]:
     return list(_ordered())
 
 
-def create(actor_label: str, fields: Mapping[str, Any]) -> AlertPolicy:
+def create(by: Attribution, fields: Mapping[str, Any]) -> AlertPolicy:
     """Adds a policy; what is left out has its default. Raises Invalid, NotFound (a person, a bot), Conflict."""
     wanted = _DEFAULTS | dict(fields)
     _check(wanted)
@@ -113,11 +114,11 @@ def create(actor_label: str, fields: Mapping[str, Any]) -> AlertPolicy:
     _set(policy, wanted)
     db.session.add(policy)
     db.session.flush()
-    audit.record(actor_label, "alert_policy.created", f"alert_policy:{policy.id}", name=policy.name)
+    audit.record(by, "alert_policy.created", f"alert_policy:{policy.id}", name=policy.name)
     return policy
 
 
-def change(actor_label: str, policy_id: int, fields: Mapping[str, Any]) -> AlertPolicy:
+def change(by: Attribution, policy_id: int, fields: Mapping[str, Any]) -> AlertPolicy:
     """Changes the fields that are named. Alerts that are open follow it at their next step."""
     policy = get(policy_id)
     wanted = {name: getattr(policy, name) for name in FIELDS} | {"escalate_chat_ids": chats_of(policy)} | dict(fields)
@@ -126,14 +127,14 @@ def change(actor_label: str, policy_id: int, fields: Mapping[str, Any]) -> Alert
     rule_faults.forgive(policy)
     policy.updated_at = clock.now()
     db.session.flush()
-    audit.record(actor_label, "alert_policy.changed", f"alert_policy:{policy.id}", fields=sorted(fields))
+    audit.record(by, "alert_policy.changed", f"alert_policy:{policy.id}", fields=sorted(fields))
     return policy
 
 
-def delete(actor_label: str, policy_id: int) -> None:
+def delete(by: Attribution, policy_id: int) -> None:
     """Removes a policy; its open alerts go on by the defaults. Raises NotFound."""
     policy = get(policy_id)
-    audit.record(actor_label, "alert_policy.deleted", f"alert_policy:{policy.id}", name=policy.name)
+    audit.record(by, "alert_policy.deleted", f"alert_policy:{policy.id}", name=policy.name)
     db.session.delete(policy)
     db.session.flush()
 
@@ -177,10 +178,8 @@ def _check(wanted: Mapping[str, Any], own_id: int | None = None) -> None:
         if db.session.get(User, user_id) is None:
             raise NotFound("person_not_found", "There is no such person here.")
     if wanted["escalate_bot_name"] or wanted["escalate_chat_ids"]:
-        workspace_id = current_workspace_id()
-        assert workspace_id is not None, "policies belong to a workspace"
         name = wanted["escalate_bot_name"] or "alerts"
-        resolution.resolve(workspace_id, bot_name=name, chat_ids=wanted["escalate_chat_ids"])
+        resolution.resolve(bot_name=name, chat_ids=wanted["escalate_chat_ids"])
     taken = db.session.scalars(select(AlertPolicy.id).where(AlertPolicy.name == wanted["name"])).one_or_none()
     if taken not in (None, own_id):
         raise Conflict("policy_exists", "The workspace has a policy of that name.")

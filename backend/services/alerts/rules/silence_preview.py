@@ -16,10 +16,10 @@ from backend.core import clock
 from backend.core.database import db
 from backend.core.errors import Invalid, Unavailable
 from backend.models import Alert, AlertItem
-from backend.services.alerts.ingest import validation
 from backend.services.alerts.rules import matchers as matching
+from backend.services.alerts.rules import validation
+from backend.services.alerts.rules.item_labels import ITEM_COLUMNS, labels_of
 from backend.services.alerts.rules.matchers import Meter
-from backend.services.alerts.rules.silence_application import ITEM_COLUMNS, labels_of
 
 MAX_OPEN: Final = 5_000
 MAX_PAST: Final = 10_000

@@ -13,8 +13,8 @@ from backend.core.database import db
 from backend.core.errors import Invalid, NotFound, field_error
 from backend.models import AlertItem, AlertSilence
 from backend.services import caps, paging
-from backend.services.alerts.ingest import validation
 from backend.services.alerts.rules import faults as rule_faults
+from backend.services.alerts.rules import validation
 from backend.services.auth import audit
 from backend.services.auth.attribution import Attribution
 
@@ -90,7 +90,7 @@ def make(
     )
     db.session.add(silence)
     db.session.flush()
-    audit.record(by.label, "alert_silence.created", f"alert_silence:{silence.id}", ends_at=ends_at.isoformat())
+    audit.record(by, "alert_silence.created", f"alert_silence:{silence.id}", ends_at=ends_at.isoformat())
     queue.wake("notifications")
     return silence
 
@@ -122,7 +122,7 @@ def _changed(by: Attribution, silence: AlertSilence, what: str, **detail: Any) -
     silence.updated_at = clock.now()
     rule_faults.apply_anew(silence)
     db.session.flush()
-    audit.record(by.label, f"alert_silence.{what}", f"alert_silence:{silence.id}", **detail)
+    audit.record(by, f"alert_silence.{what}", f"alert_silence:{silence.id}", **detail)
     queue.wake("notifications")
 
 

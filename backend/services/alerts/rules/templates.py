@@ -15,6 +15,7 @@ from backend.core.errors import Conflict, Invalid, NotFound, field_error
 from backend.models import AlertTemplate
 from backend.services import caps, paging
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.texts import templates as placeholders
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,47}")
@@ -66,7 +67,7 @@ def listing(*, cursor: str | None, limit: int) -> tuple[list[AlertTemplate], str
     return paging.page(select(AlertTemplate), AlertTemplate.id, cursor=cursor, limit=limit, descending=False)
 
 
-def create(actor_label: str, fields: Mapping[str, Any]) -> AlertTemplate:
+def create(by: Attribution, fields: Mapping[str, Any]) -> AlertTemplate:
     """Adds a template. Raises Invalid, Conflict(`template_exists`, `too_many_templates`)."""
     _check(fields)
     caps.require_room("templates", select(func.count()).select_from(AlertTemplate))
@@ -76,11 +77,11 @@ def create(actor_label: str, fields: Mapping[str, Any]) -> AlertTemplate:
     )
     db.session.add(template)
     db.session.flush()
-    audit.record(actor_label, "alert_template.created", f"alert_template:{template.id}", name=template.name)
+    audit.record(by, "alert_template.created", f"alert_template:{template.id}", name=template.name)
     return template
 
 
-def change(actor_label: str, template_id: int, fields: Mapping[str, Any]) -> AlertTemplate:
+def change(by: Attribution, template_id: int, fields: Mapping[str, Any]) -> AlertTemplate:
     """Changes title or body; the name stays, because callers know it. Raises NotFound, Invalid."""
     template = get(template_id)
     _check({"name": template.name, "title": template.title, "body": template.body} | dict(fields), template.id)
@@ -89,14 +90,14 @@ def change(actor_label: str, template_id: int, fields: Mapping[str, Any]) -> Ale
             setattr(template, name, fields[name])
     template.updated_at = clock.now()
     db.session.flush()
-    audit.record(actor_label, "alert_template.changed", f"alert_template:{template.id}", fields=sorted(fields))
+    audit.record(by, "alert_template.changed", f"alert_template:{template.id}", fields=sorted(fields))
     return template
 
 
-def delete(actor_label: str, template_id: int) -> None:
+def delete(by: Attribution, template_id: int) -> None:
     """Removes a template; alerts that it made stay as they are. Raises NotFound."""
     template = get(template_id)
-    audit.record(actor_label, "alert_template.deleted", f"alert_template:{template.id}", name=template.name)
+    audit.record(by, "alert_template.deleted", f"alert_template:{template.id}", name=template.name)
     db.session.delete(template)
     db.session.flush()
 

@@ -13,6 +13,7 @@ from backend.core.errors import Conflict, NotFound
 from backend.models import ContactImport
 from backend.services import files, paging
 from backend.services.auth import audit
+from backend.services.auth.attribution import Attribution
 from backend.services.contacts import custom_fields, settings, tags
 from backend.services.contacts.faults import invalid
 from backend.services.contacts.imports import encodings, formats, mapping
@@ -25,8 +26,7 @@ _HEAD: Final = 4096
 
 
 def create(
-    actor_label: str,
-    user_id: int | None,
+    by: Attribution,
     *,
     filename: str | None = None,
     stream: BinaryIO | None = None,
@@ -47,8 +47,8 @@ def create(
     now = clock.now()
     job = ContactImport(
         workspace_id=current_workspace_id(),
-        user_id=user_id,
-        actor=actor_label,
+        user_id=by.user_id,
+        actor=by.label,
         state="reading",
         task="read",
         due_at=now,
@@ -61,7 +61,7 @@ def create(
     )
     db.session.add(job)
     db.session.flush()
-    audit.record(actor_label, "contact_import.created", f"contact_import:{job.id}", size=size)
+    audit.record(by, "contact_import.created", f"contact_import:{job.id}", size=size)
     queue.wake(LANE)
     return job
 
@@ -79,7 +79,7 @@ def listing(*, cursor: str | None = None, limit: int = paging.DEFAULT_LIMIT) -> 
     return paging.page(select(ContactImport), ContactImport.id, cursor=cursor, limit=limit)
 
 
-def change(actor_label: str, import_id: int, changes: Mapping[str, Any]) -> ContactImport:
+def change(by: Attribution, import_id: int, changes: Mapping[str, Any]) -> ContactImport:
     """Changes how a file is read or meets the contacts, and has it checked again.
 
     Raises Conflict (import_state) once it runs, NotFound, and Invalid naming the field.
@@ -110,11 +110,11 @@ def change(actor_label: str, import_id: int, changes: Mapping[str, Any]) -> Cont
     if job.task == "check" and not mapping.identifies(job.mapping):
         job.state, job.task = "mapping", None
     db.session.flush()
-    audit.record(actor_label, "contact_import.changed", f"contact_import:{job.id}", fields=sorted(changes))
+    audit.record(by, "contact_import.changed", f"contact_import:{job.id}", fields=sorted(changes))
     return job
 
 
-def run(actor_label: str, import_id: int) -> ContactImport:
+def run(by: Attribution, import_id: int) -> ContactImport:
     """Has a checked import carried out; for one that runs already nothing happens. Raises Conflict, NotFound."""
     job = get(import_id, lock=True)
     if job.state == "running" and job.task == "run":
@@ -124,12 +124,12 @@ def run(actor_label: str, import_id: int) -> ContactImport:
     job.state, job.task, job.due_at, job.tries, job.updated_at = "running", "run", now, 0, now
     job.rows_done, job.counts, job.run_at = 0, {}, now
     db.session.flush()
-    audit.record(actor_label, "contact_import.run", f"contact_import:{job.id}")
+    audit.record(by, "contact_import.run", f"contact_import:{job.id}")
     queue.wake(LANE)
     return job
 
 
-def cancel(actor_label: str, import_id: int) -> ContactImport:
+def cancel(by: Attribution, import_id: int) -> ContactImport:
     """Stops an import. What a running one has stored stays, and can be undone. Raises Conflict, NotFound."""
     job = get(import_id, lock=True)
     if job.state == "running" and job.task == "run":
@@ -141,12 +141,12 @@ def cancel(actor_label: str, import_id: int) -> ContactImport:
         job.claim += 1
     job.updated_at = clock.now()
     db.session.flush()
-    audit.record(actor_label, "contact_import.canceled", f"contact_import:{job.id}")
+    audit.record(by, "contact_import.canceled", f"contact_import:{job.id}")
     queue.wake(LANE)
     return job
 
 
-def undo(actor_label: str, import_id: int) -> ContactImport:
+def undo(by: Attribution, import_id: int) -> ContactImport:
     """Has an import undone, within 30 days; for one that is being undone nothing happens.
 
     Raises Conflict (import_state, undo_expired) and NotFound.
@@ -163,7 +163,7 @@ def undo(actor_label: str, import_id: int) -> ContactImport:
     job.state, job.task, job.due_at, job.tries, job.rows_done = "running", "undo", now, 0, 0
     job.updated_at = now
     db.session.flush()
-    audit.record(actor_label, "contact_import.undone", f"contact_import:{job.id}")
+    audit.record(by, "contact_import.undone", f"contact_import:{job.id}")
     queue.wake(LANE)
     return job
 

@@ -18,7 +18,7 @@ from backend.services.contacts.imports.local_files import local_file
 from backend.services.contacts.imports.person_rows import PersonRow
 from backend.services.contacts.imports.planning import OF_CONTACTS, Options, Plan, Planner
 from backend.services.contacts.imports.report import COUNTED, Report
-from backend.services.contacts.imports.store import Batch
+from backend.services.contacts.imports.store import Batch, author_of
 
 _TRIES: Final = 5
 """How often a batch is planned again because somebody else stored one of its points."""
@@ -110,7 +110,7 @@ def undo_run(claim: Claim) -> None:
         "consents_withdrawn": counts.get("consents_withdrawn", 0),
         "suppressions_kept": counts.get("suppressions", 0),
     }
-    audit.record(job.actor, "contact_import.undo_finished", f"contact_import:{job.id}", kept=counts.get("kept", 0))
+    audit.record(author_of(job), "contact_import.undo_finished", f"contact_import:{job.id}", kept=counts.get("kept", 0))
     claim.end("undone", report=report)
 
 
@@ -157,7 +157,7 @@ def _sum(counts: Mapping[str, Any], batch: Report, added: Mapping[str, Any]) -> 
 def _end_run(claim: Claim, state: str, report: Report) -> None:
     job = claim.load_locked()
     counts = {name: job.counts.get(name, 0) for name in (*COUNTED, *_SUMMED)}
-    audit.record(job.actor, "contact_import.finished", f"contact_import:{job.id}", state=state, **counts)
+    audit.record(author_of(job), "contact_import.finished", f"contact_import:{job.id}", state=state, **counts)
     claim.end(
         state,
         report=report.to_json() | counts,

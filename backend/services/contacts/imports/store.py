@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from backend.core.database import db, next_ids, system_scope
 from backend.core.encrypted_columns import keyring
 from backend.models import Consent, Contact, ContactImport, ContactPoint, Tag
+from backend.services.auth.attribution import Attribution
 from backend.services.contacts import consent_rules, suppressions, tags
 from backend.services.contacts.imports.bulk import copy_rows
 from backend.services.contacts.imports.planning import TEXTS, Target
@@ -20,6 +21,11 @@ from backend.services.contacts.imports.planning import TEXTS, Target
 CHANNEL: Final = "telegram"
 PURPOSE: Final = consent_rules.PURPOSE
 _WHY: Final = "a batch of an import is changed by its keys, all of one workspace"
+
+
+def author_of(job: ContactImport) -> Attribution:
+    """Who began an import: what it stores and ends is theirs."""
+    return Attribution("api", job.actor, job.user_id)
 
 
 class Batch:
@@ -47,9 +53,9 @@ class Batch:
         tag_ids, new_tag_ids = self._insert_tags(targets)
         consents = self._insert_consents(targets)
         self._insert_changes(targets, set(map(id, fresh)), point_ids, primaries, tag_ids)
-        suppressed = suppressions.add([*loose, *self._to_suppress(targets)], self._job.actor, "imported", "import")
+        suppressed = suppressions.add([*loose, *self._to_suppress(targets)], author_of(self._job), "imported", "import")
         inheriting = {_id(target) for target in targets if target.is_suppressed}
-        suppressed += suppressions.inherit(inheriting, self._job.actor)
+        suppressed += suppressions.inherit(inheriting, author_of(self._job))
         return {"suppressions": suppressed, "consents": consents, "new_tag_ids": new_tag_ids}
 
     def _insert_contacts(self, fresh: Sequence[Target]) -> None:

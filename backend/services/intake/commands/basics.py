@@ -6,6 +6,7 @@ from backend.channels.base import Content
 from backend.channels.inbound import Command
 from backend.core.database import workspace_scope
 from backend.services import linking
+from backend.services.auth.attribution import TELEGRAM
 from backend.services.bots.command_menu import COMMANDS
 from backend.services.intake.answer_limits import HOW_TO
 from backend.services.intake.commands import links
@@ -20,7 +21,7 @@ def start(context: ChatContext, _command: Command) -> None:
         _explain(context)
         return
     if context.may_decide:
-        linking.resume("telegram", context.link)
+        linking.resume(TELEGRAM, context.link)
         context.send_reply("commands.start.linked", account=linking.masked_account(context.user))
     elif context.link.paused_at is not None:
         links.refuse_member(context)
@@ -54,7 +55,7 @@ def stop(context: ChatContext, _command: Command) -> None:
     elif not context.may_decide:
         links.refuse_member(context)
     else:
-        linking.pause("telegram", context.link)
+        linking.pause(TELEGRAM, context.link)
         context.send_reply("commands.stop.paused")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backend.channels.base import Button, Content
 from backend.services import linking
+from backend.services.auth.attribution import TELEGRAM
 from backend.services.intake.commands.chat_context import ChatContext
 
 
@@ -56,9 +57,9 @@ def _end(context: ChatContext, action: str, link_id: int) -> str | None:
     text = context.text(done, account=linking.masked_account(user))
     context.left()
     if action == "notme":
-        linking.refuse("telegram", link)
+        linking.refuse(TELEGRAM, link)
     else:
-        linking.unlink("telegram", link, with_notice=False)
+        linking.unlink(TELEGRAM, link, with_notice=False)
     context.rewrite(Content(text))
     return text
 

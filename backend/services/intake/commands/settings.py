@@ -12,6 +12,7 @@ from backend.channels.inbound import Command
 from backend.core import i18n
 from backend.core.database import workspace_scope
 from backend.models import User
+from backend.services.auth.attribution import TELEGRAM
 from backend.services.intake.commands.chat_context import ChatContext, Rows
 from backend.services.notifications import known_types, settings
 
@@ -52,7 +53,7 @@ def _switch(user: User, action: str, argument: str) -> bool:
         types = settings.preferences_of(user).types
         if argument not in types:
             return False
-        settings.switch("telegram", user, argument, on=not types[argument])
+        settings.switch(TELEGRAM, user, argument, on=not types[argument])
         return True
     changes: dict[str, Any]
     if action == "locale" and argument in i18n.LOCALES:
@@ -61,7 +62,7 @@ def _switch(user: User, action: str, argument: str) -> bool:
         changes = {"quiet_hours": dict(QUIET_HOURS) if argument == "on" else None}
     else:
         return False
-    settings.change("telegram", user, changes)
+    settings.change(TELEGRAM, user, changes)
     return True
 
 

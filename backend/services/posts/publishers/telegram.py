@@ -22,18 +22,17 @@ class _Telegram:
 
     def check(self, draft: Draft) -> None:
         require_text(draft, MAX_TEXT)
-        _resolve(draft.workspace_id, draft.target)
+        _resolve(draft.target)
 
     def prepare(self, plan: Plan) -> Prepared:
         """Asks for the media that are given as addresses, until they are there."""
         return Prepared(plan.progress, needs_files=bool(missing_addresses(plan.media, plan.progress)))
 
     def hand_over(self, post: Post) -> None:
-        target = _resolve(post.workspace_id, post.target)
+        target = _resolve(post.target)
         messages = sending.send_to_chats(
             target,
             Content(text=post.content, format="plain", media=_media(post)),
-            workspace_id=post.workspace_id,
             kind=KIND,
             key=f"post:{post.id}:{post.attempts}",
             at_most_once=True,
@@ -53,11 +52,10 @@ def address_of(chat_id: str, external_id: str | None) -> str | None:
     return None
 
 
-def _resolve(workspace_id: int, target: Any) -> resolution.Target:
+def _resolve(target: Any) -> resolution.Target:
     """The bot and its one chat. Raises what resolution does, and Invalid (`one_chat`)."""
     chat_id = target.get("chat_id")
     resolved = resolution.resolve(
-        workspace_id,
         bot_name=target.get("bot_name"),
         bot_id=target.get("bot_id"),
         chat_ids=(chat_id,) if chat_id else (),
