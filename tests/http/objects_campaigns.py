@@ -67,7 +67,7 @@ def campaign(caller: User, state: str = "draft", **values: Any) -> Campaign:
         found = preflight.make(actor, made.id)
         lifecycle.launch(actor, made.id, found.id)
         if state == "paused":
-            lifecycle.pause(actor.label, made, "operator")
+            lifecycle.pause(actor.by, made, "operator")
         if state == "canceled":
             lifecycle.cancel(actor, made.id)
         return made

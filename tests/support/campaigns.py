@@ -74,7 +74,7 @@ class Rig:
         telegram_id = str(5_000_000 + number)
         given = {"first_name": f"Person{number}", "telegram_user_id": telegram_id, "timezone": "Europe/Berlin"}
         with workspace_scope(self.home.id):
-            contact = contact_records.create("test", given | values)
+            contact = contact_records.create(factories.by("user:1"), given | values)
             self.identity(telegram_id)
             db.session.commit()
             return contact.id

@@ -141,7 +141,7 @@ def pause(campaign_id: int) -> dict[str, Any]:
     What has not begun waits again.
     """
     campaign = records.get(campaign_id, lock=True)
-    lifecycle.pause(guards.actor().label, campaign, "operator")
+    lifecycle.pause(guards.attribution(), campaign, "operator")
     return _shown(campaign)
 
 

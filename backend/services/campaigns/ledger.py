@@ -173,7 +173,7 @@ def _locked(campaign_id: int, recipient_id: int) -> tuple[Campaign, CampaignReci
 def _settle(actor: Actor, campaign: Campaign, action: str, **detail: Any) -> None:
     db.session.flush()
     wakening.wake_campaigns({campaign.id})
-    audit.record(actor.label, action, f"campaign:{campaign.id}", **detail)
+    audit.record(actor.by, action, f"campaign:{campaign.id}", **detail)
 
 
 def _query(campaign_id: int, state: str | None, reason: str | None) -> Select[Any]:

@@ -13,8 +13,9 @@ from backend.core.errors import Conflict, Invalid
 from backend.models import Campaign, CampaignMessage, CampaignPreflight, CampaignRecipient, Message
 from backend.services import delivery, live
 from backend.services.accounts import access
-from backend.services.auth import audit
+from backend.services.auth import attribution, audit
 from backend.services.auth.actor import Actor
+from backend.services.auth.attribution import Attribution
 from backend.services.campaigns import (
     audience,
     eligibility,
@@ -79,7 +80,7 @@ def start(actor: Actor, campaign: Campaign, ids: list[int]) -> None:
     records.touch(campaign)
     if waits:
         campaign.next_turn_at = campaign.scheduled_at
-    audit.record(actor.label, "campaign.launched", f"campaign:{campaign.id}", **_basis_of(campaign))
+    audit.record(actor.by, "campaign.launched", f"campaign:{campaign.id}", **_basis_of(campaign))
     failpoints.hit("campaign.launched_not_committed")
     wakening.wake()
 
@@ -113,7 +114,7 @@ def require_end_date(report: dict[str, Any], accepted: bool | str | None) -> Non
     )
 
 
-def pause(by: str, campaign: Campaign, reason: str) -> None:
+def pause(by: Attribution, campaign: Campaign, reason: str) -> None:
     """Pauses a campaign that runs; what has not started waits again. Raises Conflict (campaign_state)."""
     if campaign.state == states.PAUSED:
         return
@@ -121,7 +122,7 @@ def pause(by: str, campaign: Campaign, reason: str) -> None:
     campaign.state, campaign.pause_reason, campaign.paused_by, campaign.paused_at = (
         states.PAUSED,
         reason,
-        by,
+        by.label,
         clock.now(),
     )
     campaign.next_turn_at = None
@@ -141,7 +142,7 @@ def resume(actor: Actor, campaign_id: int) -> Campaign:
         campaign.accepted_objections = sorted({*campaign.accepted_objections, campaign.pause_reason})
     campaign.state, campaign.pause_reason, campaign.paused_by, campaign.paused_at = states.RUNNING, None, None, None
     records.touch(campaign)
-    audit.record(actor.label, "campaign.resumed", f"campaign:{campaign.id}")
+    audit.record(actor.by, "campaign.resumed", f"campaign:{campaign.id}")
     wakening.wake()
     return campaign
 
@@ -156,7 +157,7 @@ def cancel(actor: Actor, campaign_id: int) -> Campaign:
     records.touch(campaign)
     take_back(campaign.id, "campaign_canceled")
     end_open(campaign.id, "canceled", "campaign_canceled")
-    audit.record(actor.label, "campaign.canceled", f"campaign:{campaign.id}")
+    audit.record(actor.by, "campaign.canceled", f"campaign:{campaign.id}")
     return campaign
 
 
@@ -167,7 +168,7 @@ def archive(actor: Actor, campaign_id: int, *, archived: bool) -> Campaign:
         raise records.wrong_state(campaign)
     campaign.archived_at = clock.now() if archived else None
     records.touch(campaign)
-    audit.record(actor.label, "campaign.archived" if archived else "campaign.restored", f"campaign:{campaign.id}")
+    audit.record(actor.by, "campaign.archived" if archived else "campaign.restored", f"campaign:{campaign.id}")
     return campaign
 
 
@@ -182,7 +183,7 @@ def finish_if_done(campaign: Campaign) -> bool:
         return False
     campaign.state, campaign.ended_at, campaign.next_turn_at = states.FINISHED, clock.now(), None
     db.session.flush()
-    audit.record("system", "campaign.finished", f"campaign:{campaign.id}", workspace_id=campaign.workspace_id)
+    audit.record(attribution.SYSTEM, "campaign.finished", f"campaign:{campaign.id}", workspace_id=campaign.workspace_id)
     live.note(campaign.workspace_id, records.TOPIC, campaign_id=campaign.id)
     return True
 

@@ -40,7 +40,7 @@ def on_message_ended(event: MessageEnded) -> None:
         if recipient is None:
             return
         state = event.state
-        if state == "canceled" and _may_have_been_sent(event.message_id):
+        if state != "unknown" and _may_have_been_sent(event.message_id):
             state = "unknown"
         entry.state, entry.code = state, event.code
         if recipient.state == "sending":

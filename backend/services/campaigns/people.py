@@ -35,5 +35,5 @@ def add(actor: Actor, campaign_id: int, contact_ids: Sequence[int]) -> int:
     recipient_hours.resolve(campaign)
     records.touch(campaign)
     wakening.wake_campaigns({campaign.id})
-    audit.record(actor.label, "campaign.recipients_added", f"campaign:{campaign.id}", added=added)
+    audit.record(actor.by, "campaign.recipients_added", f"campaign:{campaign.id}", added=added)
     return added

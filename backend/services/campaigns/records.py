@@ -46,7 +46,7 @@ def create(actor: Actor, values: Mapping[str, Any]) -> Campaign:
     db.session.add(campaign)
     db.session.flush()
     steps.store(campaign, values["steps"])
-    audit.record(actor.label, "campaign.created", f"campaign:{campaign.id}")
+    audit.record(actor.by, "campaign.created", f"campaign:{campaign.id}")
     live.note(campaign.workspace_id, TOPIC, campaign_id=campaign.id)
     return campaign
 
@@ -100,7 +100,7 @@ def change(actor: Actor, campaign_id: int, version: int, changes: Mapping[str, A
     if "steps" in changes:
         steps.change(campaign, changes["steps"])
     touch(campaign)
-    audit.record(actor.label, "campaign.changed", f"campaign:{campaign.id}", fields=sorted(changes))
+    audit.record(actor.by, "campaign.changed", f"campaign:{campaign.id}", fields=sorted(changes))
     return campaign
 
 

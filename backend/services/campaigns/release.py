@@ -17,6 +17,7 @@ from backend.core.logging import get_logger
 from backend.core.work import AWAY, Turn, Waiting, Work, register
 from backend.models import Account, Campaign, CampaignMessage, CampaignRecipient
 from backend.services import accounts
+from backend.services.auth import attribution
 from backend.services.campaigns import discovery, forecast, lifecycle, outgoing, recipient_hours, states, wakening
 from backend.services.campaigns.planner import LeftOut, Planned
 from backend.services.campaigns.windows import is_open
@@ -203,7 +204,7 @@ def _without_account(sender_id: int | None) -> int:
     gone = Campaign.sender_id.is_(None) if sender_id is None else Campaign.sender_id == sender_id
     for campaign in db.session.scalars(select(Campaign).where(gone, *_due())):
         campaign.state = states.RUNNING
-        lifecycle.pause("system", campaign, "account")
+        lifecycle.pause(attribution.SYSTEM, campaign, "account")
     return 0
 
 

@@ -13,8 +13,8 @@ from backend.channels.base import Content
 from backend.core import i18n
 from backend.core.database import db, system_scope
 from backend.models import Campaign, CampaignStep, Contact, ContactPoint, Workspace
-from backend.services.campaigns import steps, templates, unsubscribing
-from backend.services.contacts import consent_rules, settings
+from backend.services.campaigns import steps, templates
+from backend.services.contacts import consent_rules, settings, unsubscribe
 from backend.services.contacts.identifiers import FIELD_OF
 
 _OWN: Final = ("first_name", "last_name", "company", "title", "locale", "region", "source")
@@ -41,9 +41,10 @@ class Rendered:
 def render(campaign: Campaign, step: CampaignStep, variant: str | None, contact: Contact) -> Rendered:
     """What this contact gets in this step."""
     template = steps.text_for(step, variant)
-    own = _points(contact.id)
+    points = _points(contact.id)
+    own = {FIELD_OF[point.kind]: point.value for point in points}
     values = values_of(contact, own)
-    address = unsubscribing.url_for(campaign.workspace_id, contact.id)
+    address = unsubscribe.link_for(points[-1]) if points else ""
     text = templates.render(template, values, unsubscribe_url=address)
     numbers = [own["phone"]] if "phone" in own else []
     rules = consent_rules.applying(settings.get().rules, numbers, contact.region)
@@ -58,10 +59,10 @@ def values_of(contact: Contact, points: Mapping[str, str]) -> dict[str, Any]:
     return {**contact.fields, **points, **own}
 
 
-def _points(contact_id: int) -> dict[str, str]:
-    """The contact's primary phone, address and user name, by field."""
-    query = select(ContactPoint).where(ContactPoint.contact_id == contact_id).order_by(ContactPoint.is_primary)
-    return {FIELD_OF[point.kind]: point.value for point in db.session.scalars(query)}
+def _points(contact_id: int) -> list[ContactPoint]:
+    """What the contact is known by, the primary ones last."""
+    query = select(ContactPoint).where(ContactPoint.contact_id == contact_id)
+    return list(db.session.scalars(query.order_by(ContactPoint.is_primary, ContactPoint.id)))
 
 
 def _by_rules(text: str, template: str, rules: consent_rules.Rules, workspace_id: int, address: str) -> str:

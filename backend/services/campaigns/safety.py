@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from backend.core import clock
 from backend.core.database import db
 from backend.models import Campaign, CampaignMessage, CampaignRecipient
+from backend.services.auth import attribution
 from backend.services.campaigns import lifecycle, states
 
 LAST: Final = 10
@@ -27,7 +28,7 @@ def check(campaign_id: int) -> str | None:
         return None
     reason = _objection(campaign_id)
     if reason is not None and not _was_resumed_after(campaign, reason):
-        lifecycle.pause("system", campaign, reason)
+        lifecycle.pause(attribution.SYSTEM, campaign, reason)
         return reason
     return None
 

@@ -15,9 +15,10 @@ from backend.core import events
 from backend.core.database import db, workspace_scope
 from backend.models import CampaignMessage, CampaignRecipient, ContactPoint, Conversation, Identity, Message
 from backend.services import delivery, live
+from backend.services.auth import attribution
 from backend.services.campaigns import opt_out, outgoing, records, safety, wakening
-from backend.services.campaigns.events import ContactOptedOut
 from backend.services.contacts import suppressions
+from backend.services.contacts.events import ContactOptedOut
 from backend.services.conversations.events import (
     ContactCalled,
     ContactReacted,
@@ -29,7 +30,6 @@ from backend.services.conversations.events import (
 AUTOMATIC_DELAY: Final = timedelta(days=1)
 """How much later a follow-up comes after an away message."""
 _AFTERWARDS: Final = {"sent": ("accepted", "campaign_canceled"), "finished": ("done",)}
-_ACTOR: Final = "person"
 
 
 def on_contact_wrote(event: ContactWrote) -> None:
@@ -88,11 +88,11 @@ def object_to(people: Sequence[CampaignRecipient], conversation: Conversation) -
     for contact_id in sorted({recipient.contact_id for recipient in people}):
         points = select(ContactPoint.id).where(ContactPoint.contact_id == contact_id).limit(1)
         if db.session.execute(points).first() is not None:
-            suppressions.suppress_contact(_ACTOR, contact_id, code="opted_out", source="person")
+            suppressions.suppress_contact(attribution.TELEGRAM, contact_id, code="opted_out", source="person")
     if conversation.identity_id is not None:
         identity = db.session.get(Identity, conversation.identity_id)
         if identity is not None:
-            suppressions.add([("telegram_user", identity.external_hash)], _ACTOR, "opted_out", "person")
+            suppressions.add([("telegram_user", identity.external_hash)], attribution.TELEGRAM, "opted_out", "person")
     stop(people, "stopped", "opted_out")
 
 

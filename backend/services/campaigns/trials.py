@@ -54,7 +54,7 @@ def send_test(actor: Actor, campaign_id: int, *, contact_id: int | None, step: i
     message = delivery.send(
         saved_messages(account), rendered.content, kind=TEST_KIND, lane=Priority.REPLY, at_most_once=True
     )
-    audit.record(actor.label, "campaign.tested", f"campaign:{campaign.id}")
+    audit.record(actor.by, "campaign.tested", f"campaign:{campaign.id}")
     return message
 
 

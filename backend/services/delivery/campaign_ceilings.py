@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from backend.core import config
+from backend.services.delivery.quota import NOT_ASKED
 
 CHANNEL: Final = "telegram_user"
 KIND: Final = "campaign"
@@ -17,22 +18,17 @@ PER_DAY: Final = 10
 STRICT_PER_DAY: Final = 3
 RAMP: Final = ((7, 3), (14, 5))
 """Until so many days after the account was first connected to the instance, so many messages in 24 hours."""
-UNASKED_CODES: Final = (
-    "catching_up", "deadline_passed", "not_connected", "connection_failed", "connect_timeout", "provider_away",
-    "network",
-)  # fmt: skip
-"""Why a try was put off before the provider was asked for anything: the hour does not begin with it."""
 
 
 def relaxed_seconds() -> float | None:
     """The seconds between two messages that a test set, against a simulated provider only; None in production."""
-    seconds, simulated = config.test_env("TEST_CAMPAIGN_SECONDS"), config.test_env("TELEGRAM_MTPROTO_SERVER")
+    seconds, simulated = config.test_env("TEST_ACCOUNT_PACE"), config.test_env("TELEGRAM_MTPROTO_SERVER")
     return float(seconds) if seconds and simulated else None
 
 
 RELAXED: Final = relaxed_seconds()
 _SPACING: Final = SPACING_SECONDS if RELAXED is None else RELAXED
-_UNASKED: Final = ", ".join(f"'{code}'" for code in UNASKED_CODES)
+_UNASKED: Final = ", ".join(f"'{code}'" for code in NOT_ASKED)
 _RAMP: Final = " ".join(
     f"WHEN f.first_connected_at > :now - interval '{days} days' THEN {limit}" for days, limit in RAMP
 )
@@ -67,7 +63,7 @@ ACCOUNT: Final = f"""
 PACE: Final = f"""
     CASE WHEN {_ABOUT} THEN (
         SELECT CASE
-            WHEN {_LIMIT} <= (SELECT count(*) {_TRIES}
+            WHEN {_LIMIT} <= (SELECT count(DISTINCT u.delivery_id) {_TRIES}
                    WHERE u.delivery_id <> d.id AND coalesce(u.following, 'unknown') IN ('unknown', 'started'))
                  THEN CASE WHEN {_LIMIT} < {PER_DAY} THEN 'ramp' ELSE 'day_limit' END
             WHEN EXISTS (SELECT 1 {_TRIES}

@@ -10,7 +10,7 @@ from backend.channels.errors import OutcomeUnknown, RecipientUnreachable, RetryL
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Account, AccountFirstConnection, Campaign, Delivery
-from backend.services.campaigns import simulation
+from backend.services.campaigns import ledger, simulation
 from backend.services.housekeeping import rounds
 from tests.support.campaigns import Named, Rig, minutes
 
@@ -89,13 +89,34 @@ def test_a_refusal_keeps_the_hour_and_gives_the_day_back(rig: Rig) -> None:
     assert rig.states(campaign)[0] == ("failed", "privacy")
 
 
-def test_an_unknown_outcome_waits_for_the_operator(rig: Rig) -> None:
+def test_an_outcome_that_is_not_known_is_made_certain_within_the_hour(rig: Rig) -> None:
+    """It goes again under the same place and the same id of ours, which the provider takes once."""
     answers = iter([OutcomeUnknown("timeout")])
     rig.channel.script = lambda op: next(answers, None)
-    campaign = rig.draft(rig.people(2), "Hello", "Again")
+    campaign = rig.draft(rig.people(1), "Hello")
+    start = clock.now()
+    rig.launch(campaign)
+    moments = rig.run()
+    assert rig.states(campaign) == [("sent", "accepted")]
+    assert moments[0] < start + HOUR
+    assert rig.channel.texts() == ["Hello"]
+
+
+def test_an_outcome_that_nobody_learns_waits_for_the_operator(rig: Rig) -> None:
+    first = rig.people(2)
+    rig.channel.script = lambda op: OutcomeUnknown("timeout") if op.content and "Person1" in op.content.text else None
+    campaign = rig.draft(first, "Hello {first_name}", "Again")
     rig.launch(campaign)
     rig.run()
     assert rig.states(campaign) == [("unknown", "outcome_unknown"), ("finished", "done")]
+    assert rig.channel.texts() == ["Hello Person2", "Again"]
+    with workspace_scope(rig.home.id):
+        row = ledger.resolve(rig.actor, campaign.id, rig.recipients(campaign)[0].id, "not_sent")
+        assert (row.state, row.reason) == ("waiting", "queued")
+        db.session.commit()
+    rig.channel.script = None
+    rig.run()
+    assert set(rig.states(campaign)) == {("finished", "done")}
 
 
 def test_an_account_that_is_limited_sends_nothing_until_a_person_decides(rig: Rig) -> None:
