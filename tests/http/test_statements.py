@@ -61,6 +61,7 @@ LISTS: dict[str, Address] = {
 """Lists of the API: each has a page of rows, one of one row and one of fifty."""
 
 OBJECTS: dict[str, Address] = {
+    "accounts.pace": lambda ids: f"/api/accounts/{ids['accounts']}/pace",
     "alert_rules.show_policy": lambda ids: f"/api/alerts/policies/{ids['alert_policies']}",
     "alert_rules.show_silence": lambda ids: f"/api/alerts/silences/{ids['alert_silences']}",
     "alert_rules.show_template": lambda ids: f"/api/alerts/templates/{ids['alert_templates']}",
@@ -82,6 +83,7 @@ OBJECTS: dict[str, Address] = {
     "files.download": lambda ids: f"/api/files/{ids['files']}",
     "files.info": lambda ids: f"/api/files/{ids['files']}/info",
     "health.overview": "/api/admin/health",
+    "integrations.listing": "/api/integrations",
     "messages.show": lambda ids: f"/api/messages/{ids['messages']}",
     "notifications.settings": "/api/notifications/settings",
     "notifications.show_type": lambda ids: f"/api/notification-types/{ids['notification_types']}",
@@ -96,7 +98,7 @@ OBJECTS: dict[str, Address] = {
     "suppressions.show": lambda ids: f"/api/suppressions/{ids['suppressions']}",
     "tags.show": lambda ids: f"/api/tags/{ids['tags']}",
     "telegram_campaigns.messages": "/api/telegram/messages?limit=200",
-    "telegram_campaigns.status": "/api/telegram/campaign/status",
+    "telegram_campaigns.status": lambda ids: f"/api/telegram/campaign/status?account_id={ids['accounts']}",
     "telegram.diagnostics": "/api/telegram/diagnostics",
     "telegram.link_account": "/api/telegram/link-account",
     "telegram.status": "/api/telegram/status",

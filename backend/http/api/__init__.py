@@ -5,6 +5,7 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 
 from backend.http.api import (
+    accounts,
     alert_rules,
     alerts,
     audit,
@@ -19,6 +20,7 @@ from backend.http.api import (
     events,
     files,
     health,
+    integrations,
     live,
     messages,
     metrics,
@@ -62,6 +64,8 @@ BLUEPRINTS: list[APIBlueprint] = [
     suppressions.bp,
     campaigns.bp,
     telegram_campaigns.bp,
+    integrations.bp,
+    accounts.bp,
     live.bp,
     health.bp,
     metrics.bp,

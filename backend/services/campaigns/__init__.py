@@ -4,6 +4,7 @@
 `outcomes` and `stop_rule` follow what comes of it.
 """
 
+from backend.services.campaigns import account_removal as account_removal
 from backend.services.campaigns import outcomes as outcomes
 from backend.services.campaigns import release as release
 from backend.services.campaigns import stop_rule as stop_rule

@@ -6,6 +6,7 @@ as the campaign goes on.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +18,7 @@ from sqlalchemy.types import Text
 
 from backend.core import clock
 from backend.core.database import UtcDateTime, db, system_scope
-from backend.models import Campaign
+from backend.models import Account, Campaign
 
 LOOKUP_IS_KNOWN_FOR: Final = timedelta(days=30)
 REQUIREMENT_IS_KNOWN_FOR: Final = timedelta(days=1)
@@ -125,20 +126,9 @@ def _statement(what: str, **columns: Any) -> TextClause:
     return text(_PEOPLE + what).bindparams(*_GIVEN)
 
 
-_COUNTS: Final = _statement(
-    """
-    SELECT coalesce(reason, CASE WHEN identity_id IS NOT NULL THEN 'reachable' ELSE 'unknown' END) AS verdict,
-           count(*) AS many, coalesce(sum(stars) FILTER (WHERE reason = 'costs_stars'), 0) AS stars
-      FROM verdicts GROUP BY 1
-    """
+_ALL: Final = _statement(
+    "SELECT contact_id, place, reason, identity_id, point_id, stars, missing FROM verdicts ORDER BY place"
 )
-_MISSING: Final = _statement(
-    """
-    SELECT f.name, count(*) AS many FROM verdicts CROSS JOIN LATERAL unnest(missing) AS f(name)
-     WHERE reason = 'missing_field' GROUP BY 1
-    """
-)
-_ALL: Final = _statement("SELECT contact_id, place, reason, identity_id, point_id FROM verdicts ORDER BY place")
 _TAKE_DOWN: Final = _statement(
     """
     INSERT INTO campaign_recipients
@@ -167,16 +157,16 @@ class Terms:
     is_premium: bool = False
 
     @classmethod
-    def of(cls, campaign: Campaign, required: Sequence[str], *, is_premium: bool) -> Terms:
-        """The terms of a campaign whose texts need these names."""
+    def of(cls, campaign: Campaign, required: Sequence[str], account: Account | None) -> Terms:
+        """The terms of a campaign whose texts need these names, with the account from which it is to speak."""
         return cls(
             campaign.id,
             campaign.workspace_id,
-            campaign.sender_id,
+            campaign.sender_id if account is None else account.sender_id,
             campaign.purpose,
             campaign.lawful_basis is not None,
             tuple(required),
-            is_premium,
+            account is not None and account.is_premium,
         )
 
 
@@ -189,6 +179,9 @@ class Verdict:
     reason: str | None
     identity_id: int | None
     point_id: int | None
+    stars: int | None = None
+    missing: tuple[str, ...] = ()
+    """Names for which the person has no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,20 +198,34 @@ class Counts:
         return self.by_verdict.get("reachable", 0) + self.by_verdict.get("unknown", 0)
 
 
-def count(terms: Terms, ids: Sequence[int]) -> Counts:
-    """How many of these contacts have which verdict."""
-    with system_scope("one statement over several tables, for the workspace that it names"):
-        rows = db.session.execute(_COUNTS, _values(terms, ids)).all()
-        missing = db.session.execute(_MISSING, _values(terms, ids)).all() if terms.required else []
-    stars = sum(row.stars for row in rows)
-    return Counts({row.verdict: row.many for row in rows}, int(stars), {row.name: row.many for row in missing})
+def count(found: Sequence[Verdict]) -> Counts:
+    """How many people have which verdict."""
+    by_verdict: Counter[str] = Counter()
+    missing: Counter[str] = Counter()
+    for verdict in found:
+        by_verdict[verdict.reason or ("unknown" if verdict.identity_id is None else "reachable")] += 1
+        if verdict.reason == "missing_field":
+            missing.update(verdict.missing)
+    stars = sum(verdict.stars or 0 for verdict in found if verdict.reason == "costs_stars")
+    return Counts(dict(by_verdict), stars, dict(missing))
 
 
 def verdicts(terms: Terms, ids: Sequence[int]) -> list[Verdict]:
     """The verdict on each of these contacts, in their order."""
     with system_scope("one statement over several tables, for the workspace that it names"):
         rows = db.session.execute(_ALL, _values(terms, ids))
-        return [Verdict(row.contact_id, row.place, row.reason, row.identity_id, row.point_id) for row in rows]
+        return [
+            Verdict(
+                row.contact_id,
+                row.place,
+                row.reason,
+                row.identity_id,
+                row.point_id,
+                row.stars,
+                tuple(row.missing or ()),
+            )
+            for row in rows
+        ]
 
 
 def take_down(terms: Terms, ids: Sequence[int], first_place: int = 0) -> int:

@@ -36,8 +36,9 @@ def make_for(campaign: Campaign, account: Account) -> CampaignPreflight:
     """The preflight of a campaign with the account from which it is to speak."""
     now = clock.now()
     ids = audience.contact_ids(campaign.audience)
-    counts = eligibility.count(sketch.terms_of(campaign, account), ids)
-    drawn = sketch.of(campaign, account, now)
+    verdicts = eligibility.verdicts(sketch.terms_of(campaign, account), ids)
+    counts = eligibility.count(verdicts)
+    drawn = sketch.of(campaign, account, now, verdicts)
     ends = forecast.ends_of(account, drawn.campaigns, drawn.candidates, drawn.more, now)
     preflight = CampaignPreflight(
         workspace_id=campaign.workspace_id,

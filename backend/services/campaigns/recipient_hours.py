@@ -56,19 +56,18 @@ def resolve(campaign: Campaign, most: int = _BATCH) -> int:
     if not waiting:
         return 0
     found = keys_of([row.contact_id for row in waiting], campaign.purpose, window_of(campaign))
-    values = [
-        {"id": row.id, "hours_key": found[row.contact_id][0], "zones_guessed": found[row.contact_id][1]}
-        for row in waiting
-        if row.contact_id in found
-    ]
-    for entry in values:
+    by_key: dict[tuple[str, bool], list[int]] = {}
+    for row in waiting:
+        if row.contact_id in found:
+            by_key.setdefault(found[row.contact_id], []).append(row.id)
+    for (key, is_guessed), ids in by_key.items():
         db.session.execute(
             update(CampaignRecipient)
-            .where(CampaignRecipient.id == entry["id"])
-            .values(hours_key=entry["hours_key"], zones_guessed=entry["zones_guessed"])
+            .where(CampaignRecipient.id.in_(ids))
+            .values(hours_key=key, zones_guessed=is_guessed)
             .execution_options(synchronize_session=False)
         )
-    campaign.hours_keys = sorted({*campaign.hours_keys, *(entry["hours_key"] for entry in values)})
+    campaign.hours_keys = sorted({*campaign.hours_keys, *(key for key, _ in by_key)})
     db.session.flush()
     return len(waiting)
 

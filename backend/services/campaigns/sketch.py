@@ -12,7 +12,7 @@ from sqlalchemy import select
 from backend.core.database import db
 from backend.models import Account, Campaign, CampaignRecipient
 from backend.services.campaigns import audience, eligibility, forecast, recipient_hours, states, steps
-from backend.services.campaigns.eligibility import Terms
+from backend.services.campaigns.eligibility import Terms, Verdict
 from backend.services.campaigns.planner import Candidate
 
 MAX_PEOPLE: Final = 1000
@@ -33,31 +33,30 @@ class Sketch:
 def terms_of(campaign: Campaign, account: Account | None) -> Terms:
     """By what the people of a campaign are judged."""
     required = steps.required(steps.of(campaign.id))
-    return Terms.of(campaign, required, is_premium=account is not None and account.is_premium)
+    return Terms.of(campaign, required, account)
 
 
-def of(campaign: Campaign, account: Account, now: datetime, most: int = MAX_PEOPLE) -> Sketch:
-    """The campaign with those that run beside it, from `now` on."""
+def of(campaign: Campaign, account: Account, now: datetime, verdicts: Sequence[Verdict] | None = None) -> Sketch:
+    """The campaign with those that run beside it, from `now` on; `verdicts` on its people, where they are known."""
     running = [other for other in forecast.running_of(account.sender_id) if other.id != campaign.id]
     beside = forecast.candidates(running, ready_only=False, most=None)
     if campaign.state in (states.RUNNING, states.PAUSED):
         own = forecast.candidates([campaign], ready_only=False, most=None)
         return Sketch([campaign, *running], [*own, *beside], _contacts_of(campaign))
-    ids = audience.contact_ids(campaign.audience)
-    return _of_draft(campaign, account, ids, [*running], beside, now, most)
+    if verdicts is None:
+        verdicts = eligibility.verdicts(terms_of(campaign, account), audience.contact_ids(campaign.audience))
+    return _of_draft(campaign, verdicts, running, beside, now)
 
 
 def _of_draft(
     campaign: Campaign,
-    account: Account,
-    ids: Sequence[int],
+    verdicts: Sequence[Verdict],
     running: list[Campaign],
     beside: list[Candidate],
     now: datetime,
-    most: int,
 ) -> Sketch:
-    writable = [verdict for verdict in eligibility.verdicts(terms_of(campaign, account), ids) if verdict.reason is None]
-    looked_at = writable[:most]
+    writable = [verdict for verdict in verdicts if verdict.reason is None]
+    looked_at = writable[:MAX_PEOPLE]
     window = recipient_hours.window_of(campaign)
     keys = recipient_hours.keys_of([verdict.contact_id for verdict in looked_at], campaign.purpose, window)
     delays = tuple(step.delay_days for step in steps.of(campaign.id)[1:])
