@@ -39,7 +39,7 @@ def long_pause_of(sender_id: int) -> str | None:
 def disable(sender: Sender, code: str) -> None:
     """Stops a sender whose provider refuses it, and tells the admins by mail, the audit and the job history.
 
-    Telegram cannot be asked to carry that news: it is what has just refused. Once disabled, nothing is said again.
+    The provider cannot be asked to carry that news: it has just refused. Once disabled, nothing is said again.
     """
     if sender.disabled_code == code and not sender.is_active:
         return
