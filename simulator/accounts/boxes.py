@@ -83,11 +83,11 @@ def _answer_away(directory: Directory, owner: Account, writer: Account, answer: 
 
 def copies_of(directory: Directory, message: Message, owner: Account) -> list[tuple[Account, Message]]:
     """The message in both boxes, its owner's first."""
-    found = [(owner, message)]
+    copies = [(owner, message)]
     other = directory.accounts.get(message.peer)
     if other is not None and other is not owner and message.uid in other.numbers:
-        found.append((other, other.messages[other.numbers[message.uid]]))
-    return found
+        copies.append((other, other.messages[other.numbers[message.uid]]))
+    return copies
 
 
 def edit(directory: Directory, owner: Account, message: Message, text: str, entities: list[str]) -> None:

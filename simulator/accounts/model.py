@@ -109,9 +109,9 @@ class Account:
     read_inbox: dict[int, int] = field(default_factory=dict)
     read_outbox: dict[int, int] = field(default_factory=dict)
     chats: dict[int, list[int]] = field(default_factory=dict)
-    """The ids of each chat's messages in order; made anew when saved ones are loaded."""
+    """The ids of each chat's messages in order; built again when saved ones are loaded."""
     numbers: dict[int, int] = field(default_factory=dict)
-    """Which of its own messages is the copy of a `uid`; made anew as well."""
+    """Which of its own messages is the copy of a `uid`; built again as well."""
     in_work: set[int] = field(default_factory=set)
     """`random_id`s of sends that were begun and not yet carried out."""
 

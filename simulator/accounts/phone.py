@@ -86,11 +86,11 @@ def scan(directory: Directory, account: Account, link: str) -> AuthKey:
     """Scan a QR picture for a login: `tg://login?token=…`. Returns the key that may log in now. Raises ControlError
     422 for one that is none, too old or used.
     """
-    found = TOKEN_LINK.fullmatch(link.strip())
-    if found is None:
+    link_match = TOKEN_LINK.fullmatch(link.strip())
+    if link_match is None:
         raise invalid("this is no login link")
     try:
-        text = found[1].rstrip("=")
+        text = link_match[1].rstrip("=")
         token = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError):
         raise invalid("this is no login link") from None

@@ -119,7 +119,7 @@ class Calls:
         stranger = False
         if call.account is not None and peer in self.server.world.people:
             stranger = is_stranger(call.account, self.server.directory.account(peer))
-        account = call.account.id if call.account is not None else 0
+        account = call.account.id if call.account is not None else _whose_login(call)
         return self.server.faults.strike(account, call.method, peer, stranger=stranger)
 
     async def _finish_later(
@@ -173,6 +173,10 @@ class Calls:
         method = METHODS.get(type(call.request))
         if method is None:
             raise Refusal(400, "METHOD_NOT_SIMULATED")
+        if call.account is not None and call.directory.person(call.account.id).deactivated:
+            raise Refusal(401, "USER_DEACTIVATED")
+        if call.account is not None and call.account.conduct.banned:
+            raise Refusal(401, "USER_DEACTIVATED_BAN")
         needs_login = type(call.request) not in WITHOUT_LOGIN
         if needs_login and is_frozen(call.me) and type(call.request) not in FROZEN_ALLOWED:
             raise Refusal(420, "FROZEN_METHOD_INVALID")
@@ -219,8 +223,14 @@ class Calls:
 
 
 def _random_id(request: Any) -> int | None:
-    found = getattr(request, "random_id", None)
-    return found if isinstance(found, int) else None
+    random_id = getattr(request, "random_id", None)
+    return random_id if isinstance(random_id, int) else None
+
+
+def _whose_login(call: Call) -> int:
+    """Whose number a client logs in with, 0 for nobody's."""
+    account = call.directory.with_phone(getattr(call.request, "phone_number", None) or "")
+    return account.id if account is not None else 0
 
 
 def _is_in_work(call: Call) -> bool:

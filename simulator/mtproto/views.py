@@ -29,11 +29,11 @@ def packed(objects: list[Any] | None) -> list[str]:
 
 def unpacked(saved: list[str]) -> list[Any]:
     """The objects behind `packed`."""
-    found = []
+    objects_read = []
     for each in saved:
         with BinaryReader(bytes.fromhex(each)) as reader:
-            found.append(reader.tgread_object())
-    return found
+            objects_read.append(reader.tgread_object())
+    return objects_read
 
 
 def user(directory: Directory, viewer: Account | None, target: Account) -> Any:

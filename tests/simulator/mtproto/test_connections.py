@@ -266,3 +266,49 @@ def test_what_is_no_packet_ends_the_connection_and_nothing_else(box: TelegramBox
                 await ann(functions.messages.GetStickersRequest("x", 0))
 
     run(scenario())
+
+
+def test_a_server_that_is_away_and_comes_back(box: TelegramBox) -> None:
+    async def scenario() -> None:
+        async with Clients(box) as clients:
+            ann = await clients.logged_in(ANN, connection_retries=200)
+            target = await find(ann, BOB)
+            box.control("PATCH", "/mtproto/settings", {"accepts_connections": False})
+            assert box.control("POST", "/mtproto/cut")["closed"] == 1
+            sending = asyncio.create_task(ann(message(target)))
+            await asyncio.sleep(0.3)
+            assert texts(box) == []
+            box.control("PATCH", "/mtproto/settings", {"accepts_connections": True})
+            await sending
+
+    run(scenario())
+    assert texts(box) == ["Hello"]
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [({"deactivated": True}, errors.UserDeactivatedError), ({"banned": True}, errors.UserDeactivatedBanError)],
+)
+def test_a_login_of_an_account_that_is_gone(box: TelegramBox, change: dict[str, bool], error: type[Exception]) -> None:
+    async def scenario() -> None:
+        async with Clients(box) as clients:
+            ann = await clients.logged_in(ANN)
+            box.control("PATCH", f"/accounts/{ANN}", change)
+            with pytest.raises(error):
+                await ann(functions.updates.GetStateRequest())
+
+    run(scenario())
+
+
+def test_a_fault_strikes_the_login_of_one_number(box: TelegramBox) -> None:
+    fault = {"kind": "error", "code": 400, "message": "API_ID_INVALID", "method": "auth.sendCode", "account": BOB}
+    box.control("POST", "/mtproto/faults", fault)
+
+    async def scenario() -> None:
+        async with Clients(box) as clients:
+            client = await clients.connected()
+            await client.send_code_request(ANN)
+            with pytest.raises(errors.ApiIdInvalidError):
+                await client.send_code_request(BOB)
+
+    run(scenario())
