@@ -205,6 +205,22 @@ def test_the_list_of_chats_and_pages_of_one(box: TelegramBox) -> None:
     run(scenario())
 
 
+def test_a_long_list_of_chats_comes_in_pages(box: TelegramBox) -> None:
+    names = [f"Person {number:03}" for number in range(120)]
+    for number, name in enumerate(names):
+        phone = f"+1202555{2000 + number}"
+        box.control("POST", "/accounts", {"phone": phone, "first_name": name})
+        box.control("POST", f"/accounts/{phone}/say", {"chat": ANN, "text": name})
+
+    async def scenario() -> None:
+        async with Clients(box) as clients:
+            ann = await clients.logged_in(ANN)
+            dialogs = [each.name async for each in ann.iter_dialogs()]
+            assert dialogs == ["Telegram", *reversed(names)]
+
+    run(scenario())
+
+
 def test_an_away_message_answers_by_itself(box: TelegramBox) -> None:
     box.control("PATCH", f"/accounts/{BOB}", {"away_text": "On holiday", "away_bot": 555})
 
