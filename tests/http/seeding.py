@@ -109,7 +109,7 @@ class Seeding:
         self._first("personal_tokens", personal_tokens.issue(callers.acting(self.person), f"{number}", ["read"])[0].id)
         by = factories.by("user:1", self.person.id)
         self._first("files", files.upload(by, "notes.txt", io.BytesIO(b"some text")).id)
-        audit.record(f"user:{member.id}", "person.renamed", f"user:{member.id}")
+        audit.record(factories.by(f"user:{member.id}"), "person.renamed", f"user:{member.id}")
         self._store(JobRun(job=JOB, state="succeeded", started_at=clock.now(), finished_at=clock.now()))
 
     def _default_bot(self) -> Sender:

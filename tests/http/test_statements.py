@@ -164,6 +164,7 @@ PLAIN_PAGES: dict[str, Address] = {
 ROWLESS = {
     "console_assets.asset": "a file of the product",
     "console_kit.showcase": "shows the components, in development only",
+    "console_person_pages.show_unsubscribe": "for somebody who has a link and no account",
     "console_sign_in.nowhere": "there is no such page",
     "console_sign_in.reset_form": "for somebody who is not signed in",
     "console_sign_in.root": "leads on",

@@ -13,6 +13,7 @@ from backend.http.console.alerts import views as alerts
 from backend.http.console.bots import views as bots
 from backend.http.console.contacts import consents as contact_consents
 from backend.http.console.contacts import imports as contact_imports
+from backend.http.console.contacts import person_pages
 from backend.http.console.contacts import segments as contact_segments
 from backend.http.console.contacts import settings as contact_settings
 from backend.http.console.contacts import suppressed as contact_suppressions
@@ -51,4 +52,5 @@ BLUEPRINTS: list[APIBlueprint] = [
     contact_suppressions.bp,
     contact_imports.bp,
     contact_settings.bp,
+    person_pages.bp,
 ]

@@ -24,6 +24,7 @@ from backend.services import conversations, live, senders
 from backend.services.accounts import health
 from backend.services.accounts.channel_name import CHANNEL
 from backend.services.auth import audit
+from backend.services.auth.attribution import of_user
 from backend.services.delivery import quota
 
 LIFE: Final = timedelta(minutes=10)
@@ -261,7 +262,7 @@ def _store_account(login: AccountLogin, connected: ConnectedAccount, settings: M
     account.connected_at = account.caught_up_at = None
     if account.state == "needs_login":
         health.change_state(account, "waiting", "connecting")
-    audit.record(f"user:{login.user_id}", "account.connected", f"account:{account.sender_id}", login.workspace_id)
+    audit.record(of_user(login.user_id), "account.connected", f"account:{account.sender_id}", login.workspace_id)
     db.session.flush()
     live.note(login.workspace_id, "accounts", account_id=account.sender_id)
     return account.sender_id

@@ -134,6 +134,12 @@ def peer_of(sender_id: int, user_id: int, after_id: int) -> Peer | None:
     return None if peer is None else Peer(user_id, int(peer.access_hash), after_id)
 
 
+def campaigns_pause(sender_id: int) -> str | None:
+    """Why no campaign message may go out from the account now; None where it may."""
+    account = health.lock(sender_id)
+    return None if account is None else health.campaigns_pause(account, clock.now())
+
+
 def known_peers(sender_id: int) -> list[Peer]:
     """The people with whom the account has conversations, with the newest message known of each: those last written
     to first."""

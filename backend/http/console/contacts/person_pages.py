@@ -1,0 +1,52 @@
+"""Pages for people who have no account: a link shows one, and only a press on its button does something.
+
+Programs open every link of a message for its preview, so GET changes nothing.
+"""
+
+from __future__ import annotations
+
+from flask import Response, make_response, redirect, url_for
+
+from backend.core.errors import NotFound
+from backend.http.console.kit import pages
+from backend.http.guards import public
+from backend.services.contacts import unsubscribe
+
+bp = pages.blueprint("person_pages", __name__)
+
+
+@bp.get("/u/<token>")
+@public("the link is the credential")
+def show_unsubscribe(token: str) -> Response:
+    """Says whose messages end, or that they have ended. Changes nothing."""
+    try:
+        link = unsubscribe.read(token)
+        name = unsubscribe.workspace_name(link)
+    except NotFound as error:
+        return _unknown(error)
+    return pages.render(
+        "contacts/unsubscribe.html",
+        "",
+        pages.t("console_contacts.unsubscribe.title"),
+        token=token,
+        workspace=name,
+        done=unsubscribe.is_done(link),
+    )
+
+
+@bp.post("/u/<token>")
+@public("the link is the credential")
+def unsubscribe_now(token: str) -> Response:
+    """Ends the messages. Again is harmless."""
+    try:
+        link = unsubscribe.read(token)
+        unsubscribe.workspace_name(link)
+    except NotFound as error:
+        return _unknown(error)
+    unsubscribe.unsubscribe(link)
+    return pages.protect(make_response(redirect(url_for(".show_unsubscribe", token=token), 303)))
+
+
+def _unknown(error: NotFound) -> Response:
+    title = pages.t("console_contacts.link.title")
+    return pages.render("contacts/link_unknown.html", "", title, error.status, expired=error.code == "link_expired")
