@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Watch
 from tests.simulator.mtproto.clients import Clients
+from tests.simulator.wire import png
 from tests.support.telegram_box import TelegramBox
 
 ANN, BOB = "+12025550101", "+12025550102"
@@ -82,6 +83,18 @@ def test_a_message_is_edited_and_deleted_for_both(box: TelegramBox, phone: Page)
     phone.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(phone.locator(".message.own")).to_have_count(0)
     assert messages(box, ANN, BOB) == []
+
+
+def test_a_picture_is_sent_and_a_call_missed(box: TelegramBox, phone: Page) -> None:
+    box.control("POST", f"/accounts/{ANN}/say", {"chat": BOB, "text": "Show me"})
+    phone.locator("#chats button", has_text="Ann").click()
+    phone.locator("#file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png()})
+    expect(phone.locator(".message.own img")).to_be_visible()
+    phone.get_by_role("button", name="More").click()
+    phone.get_by_role("button", name="Call", exact=True).click()
+    expect(phone.locator(".message.own", has_text="Missed call")).to_be_visible()
+    _, picture, call = box.control("GET", f"/accounts/{ANN}/chats/{BOB}")["messages"]
+    assert (len(picture["photo"]), call["call"]) == (1, True)
 
 
 def test_a_person_is_blocked_and_the_chat_deleted(box: TelegramBox, phone: Page) -> None:
