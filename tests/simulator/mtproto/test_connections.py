@@ -212,6 +212,25 @@ def test_a_wait_is_told_for_one_method_and_one_account(box: TelegramBox) -> None
     assert box.control("GET", "/mtproto/faults") == {"faults": []}
 
 
+def test_a_wait_is_over_after_its_seconds(box: TelegramBox) -> None:
+    box.control("POST", "/mtproto/faults", {"kind": "flood_wait", "seconds": 1.5, "method": "contacts.resolvePhone"})
+
+    async def scenario() -> None:
+        async with Clients(box) as clients:
+            ann = await clients.logged_in(ANN)
+            seconds = []
+            for _ in range(2):
+                with pytest.raises(errors.FloodWaitError) as raised:
+                    await find(ann, BOB)
+                seconds.append(raised.value.seconds)
+                ann._flood_waited_requests.clear()
+                await asyncio.sleep(0.75)
+            assert seconds == [2, 1]
+            await find(ann, BOB)
+
+    run(scenario())
+
+
 def test_a_refusal_of_strangers_only_lets_answers_through(box: TelegramBox) -> None:
     fault = {"kind": "error", "code": 400, "message": "PEER_FLOOD", "method": "messages.sendMessage"}
     box.control("POST", "/mtproto/faults", fault | {"only_strangers": True})
