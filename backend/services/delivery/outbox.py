@@ -36,7 +36,7 @@ _answers_presses: ContextVar[bool] = ContextVar("answers_presses", default=True)
 
 
 class Priority(IntEnum):
-    """Who goes first. Bulk keeps a tenth of a sender's pace whatever else waits."""
+    """Who goes first. Of a sender's pace notifications keep a fifth and bulk a tenth whatever else waits."""
 
     REPLY = 0
     NOTIFICATION = 1

@@ -138,8 +138,8 @@ class AccountHub:
         try:
             return self._wait(account.perform(op, peer), deadline)
         except NewerMessages as newer:
-            found = newer.found
-            if self._transaction(lambda: storing.store_newer(sender_id, found, user_id)):
+            projected = newer.projected
+            if self._transaction(lambda: storing.store_newer(sender_id, projected, user_id)):
                 raise RetryLater(_SOON, "catching_up", scope="chat") from None
         # All of it was processed before, and nothing of it forbade to write.
         return self._wait(account.perform(replace(op, looks_first=False), peer), deadline)

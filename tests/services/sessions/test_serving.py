@@ -29,6 +29,12 @@ from tests.support.engine import fresh, until
 from tests.support.telegram_box import TelegramBox
 
 
+def _processed(published: list[Any]) -> bool:
+    """Whether something was published, after what is stored was processed."""
+    process()
+    return bool(published)
+
+
 def find_bob(account: Account, home: Workspace, running: Running) -> None:
     """Has the account look Bob's number up."""
     bob = point(home, "phone", BOB)

@@ -17,12 +17,14 @@ from backend.services.auth.attribution import Attribution
 from backend.services.contacts import custom_fields, settings, tags
 from backend.services.contacts.faults import invalid
 from backend.services.contacts.imports import encodings, formats, mapping
+from backend.services.contacts.imports import undo as undo_steps
 from backend.services.contacts.imports.faults import Unreadable
 
 MAX_BYTES: Final = 100 * 1024 * 1024
 LANE: Final = "background"
 _REREAD: Final = frozenset({"encoding", "delimiter", "header_row"})
 _HEAD: Final = 4096
+_FOR_THE_NEXT_BATCH: Final = frozenset({"new_tag_ids", undo_steps.POSITION})
 
 
 def create(
@@ -72,6 +74,11 @@ def get(import_id: int, *, lock: bool = False) -> ContactImport:
     if job is None:
         raise NotFound("import_not_found", "There is no such import.")
     return job
+
+
+def counts_of(job: ContactImport) -> dict[str, int]:
+    """What a run or an undo has counted so far, without what only their next batch needs."""
+    return {name: number for name, number in job.counts.items() if name not in _FOR_THE_NEXT_BATCH}
 
 
 def listing(*, cursor: str | None = None, limit: int = paging.DEFAULT_LIMIT) -> tuple[list[ContactImport], str | None]:
