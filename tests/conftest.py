@@ -6,6 +6,7 @@ session starts its own. The network is replaced at the channel boundary or by th
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,7 @@ from backend.core.database import db
 from backend.services.senders import provider, webhook_verifier
 from tests.support import factories
 from tests.support.databases import Databases
+from tests.support.dealing import deal
 
 TEST_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 BOT_TOKEN = "100001:TEST-TOKEN-visibly-fake-for-the-tests-00"
@@ -107,6 +109,25 @@ def valkey(databases: Databases) -> Iterator[redis.Redis]:
     connection = redis.Redis.from_url(databases.redis_url)
     yield connection
     connection.close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: Any, items: list[pytest.Item]) -> None:
+    """Deals the slow tests out to the test processes, which begin with them."""
+    processes = getattr(config, "workerinput", {}).get("workercount", 1)
+    items[:] = deal(items, _pack_of, processes)
+
+
+def _pack_of(item: pytest.Item) -> str | None:
+    if item.get_closest_marker("slow") is None:
+        return None
+    return str(item.path.parent) if item.get_closest_marker("together") else item.nodeid
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: the collector need not visit it after every so many tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config: Any) -> None:

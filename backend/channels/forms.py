@@ -20,7 +20,8 @@ class Form:
 
     `refused` are the addresses of single buttons that stand in the text instead; with `addresses_in_text` all of them
     do. `media_kept` counts the parts with media, from the first on, that go out; None keeps all. `narrower` halves the
-    size of the parts so many times.
+    size of the parts so many times. The last three are what the channel cannot carry at all (`channels.fitting`): a
+    template, media of these kinds, and buttons beyond so many.
     """
 
     refused: tuple[str, ...] = ()
@@ -32,28 +33,33 @@ class Form:
     media_kept: int | None = None
     plain: bool = False
     without_buttons: bool = False
+    without_template: bool = False
+    without_media: tuple[str, ...] = ()
+    buttons_kept: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object that `from_json` reads back; what is as it was meant is left out."""
         names = (name for name in self.__slots__ if getattr(self, name) != getattr(AS_MEANT, name))
-        return {name: list(self.refused) if name == "refused" else getattr(self, name) for name in names}
+        values = ((name, getattr(self, name)) for name in names)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any] | None) -> Form:
         """The form that a row holds. Names that a later version wrote are passed over."""
-        fields = {name: item for name, item in (value or {}).items() if name in cls.__slots__}
-        if "refused" in fields:
-            fields["refused"] = tuple(fields["refused"])
+        known = ((name, item) for name, item in (value or {}).items() if name in cls.__slots__)
+        fields: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in known}
         return cls(**fields)
 
     @property
     def left_out(self) -> tuple[str, ...]:
         """What differs from how it was meant, as codes, in a fixed order."""
+        without_buttons = self.without_buttons or self.buttons_kept is not None
         different = {
-            "attachment": self.media_kept is not None,
+            "template": self.without_template,
+            "attachment": self.media_kept is not None or bool(self.without_media),
             "attachment_as_document": self.as_documents and self.media_kept is None,
-            "buttons": self.without_buttons,
-            "address_buttons": bool(self.refused or self.addresses_in_text) and not self.without_buttons,
+            "buttons": without_buttons,
+            "address_buttons": bool(self.refused or self.addresses_in_text) and not without_buttons,
             "links": self.links_in_text,
             "link_preview": self.without_preview,
             "formatting": self.plain,

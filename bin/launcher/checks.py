@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from typing import Self
 
 from embedded import watchdog
 
@@ -64,6 +66,44 @@ def passes(name: str, command: list[str], variables: dict[str, str] | None = Non
     verdict = "passed" if code == 0 else f"failed ({code})"
     print(f"── {name}: {verdict} in {time.monotonic() - started_at:.1f} s", flush=True)
     return code == 0
+
+
+class Beside:
+    """A command in a session of its own that runs beside others; what it says is printed when it is waited for.
+
+    At the end of the block it is ended, whether or not it was waited for.
+    """
+
+    def __init__(self, name: str, command: list[str]) -> None:
+        self._name = name
+        self._command = command
+
+    def __enter__(self) -> Self:
+        self._output = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            self._command,
+            cwd=ROOT,
+            env=project_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        watchdog.shared.watch(self._process.pid)
+        return self
+
+    def passes(self) -> bool:
+        """Wait for its end, print what it said, and tell whether it succeeded."""
+        code = self._process.wait()
+        self._output.seek(0)
+        print(f"── {self._name}, meanwhile", self._output.read().decode(errors="replace"), sep="\n", end="", flush=True)
+        return code == 0
+
+    def __exit__(self, *_error: object) -> None:
+        watchdog.end_groups({self._process.pid: signal.SIGTERM})
+        self._process.wait()
+        watchdog.shared.forget(self._process.pid)
+        self._output.close()
 
 
 def failed_checks() -> list[str]:

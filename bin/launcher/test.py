@@ -1,4 +1,4 @@
-"""`bin/test`: format, lint, types, import layers, then the tests with servers of their own.
+"""`bin/test`: the tests with servers of their own, and beside them format, lint, types and import layers.
 
 With paths (`bin/test tests/core`) only the tests there run, before the checks. `bin/check` is the checks alone.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import subprocess
 import sys
 import time
 from types import FrameType
@@ -17,18 +18,36 @@ from . import checks
 from .environment import ROOT
 from .servers import temporary
 
+_KEEPS_COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Whatever else is set: a test process compiles for ten seconds what it does not find compiled."""
+
 
 def main() -> int:
-    """The command. Every check runs; the exit code is 1 when one of them failed."""
+    """The command. Every check and every test runs; the exit code is 1 when one of them failed."""
     arguments = _arguments()
     started_at = time.monotonic()
     if arguments.named:
         failed = [*_failed_tests(arguments), *checks.failed_checks()]
     else:
-        failed = [*checks.failed_checks(), *_failed_tests(arguments)]
+        with checks.Beside("checks", [sys.executable, "bin", "check"]) as checking:
+            _compile_tests()
+            failed = _failed_tests(arguments)
+            if not checking.passes():
+                failed.insert(0, "checks")
     verdict = f"failed: {', '.join(failed)}" if failed else "passed"
     print(f"bin/test: {verdict} in {time.monotonic() - started_at:.0f} s", flush=True)
     return 1 if failed else 0
+
+
+def _compile_tests() -> None:
+    """Has pytest keep the tests as it compiles them, once, before each test process would do it for itself.
+
+    What is wrong with them the tests themselves will say.
+    """
+    if not any(ROOT.glob("tests/__pycache__/*-pytest-*")):
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-p", "no:terminal"]
+        environment = checks.project_environment() | _KEEPS_COMPILED
+        subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
 
 
 def _failed_tests(arguments: argparse.Namespace) -> list[str]:
@@ -40,7 +59,8 @@ def _failed_tests(arguments: argparse.Namespace) -> list[str]:
         command += ["-m", "not slow"]
     try:
         with temporary(fsync=False) as servers:
-            return [] if checks.passes("tests", [*command, *arguments.pytest], servers) else ["tests"]
+            variables = servers | _KEEPS_COMPILED
+            return [] if checks.passes("tests", [*command, *arguments.pytest], variables) else ["tests"]
     except ServerError as error:
         print(f"bin/test: {error}", file=sys.stderr)
         return ["tests"]
@@ -49,7 +69,7 @@ def _failed_tests(arguments: argparse.Namespace) -> list[str]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bin/test", description=__doc__, epilog="Other options go to pytest.")
     parser.add_argument("--fast", action="store_true", help="leave out the tests marked slow")
-    parser.add_argument("--workers", default="3", help="test processes (3: many tests wait for other processes)")
+    parser.add_argument("--workers", default="4", help="test processes (4: many tests wait for other processes)")
     known, rest = parser.parse_known_args()
     known.pytest = rest
     known.named = any((ROOT / argument.partition("::")[0]).exists() for argument in rest)

@@ -24,6 +24,7 @@ class Draft:
     reply_to: int = 0
     offline: bool = False
     business_bot: int = 0
+    call: bool = False
 
 
 def record(directory: Directory, account: Account, kind: str, peer: int, count: int = 1, **values: Any) -> Event:
@@ -65,6 +66,7 @@ def post(directory: Directory, sender: Account, target: Account, draft: Draft) -
             replied,
             offline=draft.offline,
             business_bot=draft.business_bot,
+            call=draft.call,
         )
         box.add(copy)
         copies.append((box, copy))
@@ -83,11 +85,11 @@ def _answer_away(directory: Directory, owner: Account, writer: Account, answer: 
 
 def copies_of(directory: Directory, message: Message, owner: Account) -> list[tuple[Account, Message]]:
     """The message in both boxes, its owner's first."""
-    found = [(owner, message)]
+    copies = [(owner, message)]
     other = directory.accounts.get(message.peer)
     if other is not None and other is not owner and message.uid in other.numbers:
-        found.append((other, other.messages[other.numbers[message.uid]]))
-    return found
+        copies.append((other, other.messages[other.numbers[message.uid]]))
+    return copies
 
 
 def edit(directory: Directory, owner: Account, message: Message, text: str, entities: list[str]) -> None:

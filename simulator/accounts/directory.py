@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from simulator.world import World
 
 PHONE = re.compile(r"[1-9][0-9]{6,14}")
+USERNAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
 SERVICE = 777000
 SERVICE_PERSON = Person(SERVICE, "Telegram")
 FIRST_DOCUMENT = 5_000_000_001
@@ -55,11 +56,7 @@ class Directory:
 
     def add(self, person: Person, phone: str, **details: Any) -> Account:
         """Give a person a phone number, with or without +. Raises ControlError 422 for one that is taken or none."""
-        digits = phone.removeprefix("+")
-        if not PHONE.fullmatch(digits):
-            raise invalid("a phone number has 7 to 15 digits and no leading 0")
-        if self.by_phone.get(digits, person.id) != person.id:
-            raise invalid("this phone number is taken")
+        digits = self.free_phone(phone, person.id)
         account = self.account(person.id)
         self.by_phone.pop(account.phone, None)
         account.phone = digits
@@ -68,6 +65,15 @@ class Directory:
             setattr(account, name, value)
         self.world.touch()
         return account
+
+    def free_phone(self, phone: str, owner: int = 0) -> str:
+        """The digits of a number that nobody but `owner` has. Raises ControlError 422."""
+        digits = phone.removeprefix("+")
+        if not PHONE.fullmatch(digits):
+            raise invalid("a phone number has 7 to 15 digits and no leading 0")
+        if self.by_phone.get(digits, owner) != owner:
+            raise invalid("this phone number is taken")
+        return digits
 
     def account(self, person_id: int) -> Account:
         """A person's account; one who never had a phone number has an empty box. Raises ControlError 404."""
@@ -104,16 +110,23 @@ class Directory:
 
     def rename(self, person: Person, username: str) -> None:
         """Give a username to a person, taken from whoever has it; "" gives it up. Raises ControlError 422."""
-        if username and not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{3,31}", username):
-            raise invalid("a username has 4 to 32 letters, digits and _")
+        self.check_username(username)
         self.world.rename(person, username)
+
+    def check_username(self, username: str) -> None:
+        """Raises ControlError 422 for a username that no person can have."""
+        if username and not USERNAME.fullmatch(username):
+            raise invalid("a username has 4 to 32 letters, digits and _")
+        holder = self.world.find_name(username) if username else None
+        if holder is not None and holder not in self.world.people:
+            raise invalid("this username is taken")
 
     # ---- addressing
 
     def access_hash(self, viewer: int, target: int) -> int:
         """What `viewer` names `target` with: of no use to any other account. Signed 64 bits, never 0."""
-        made = hmac.new(self.secret.encode(), b"%d:%d" % (viewer, target), hashlib.sha256).digest()
-        return int.from_bytes(made[:8], "little", signed=True) or 1
+        digest = hmac.new(self.secret.encode(), b"%d:%d" % (viewer, target), hashlib.sha256).digest()
+        return int.from_bytes(digest[:8], "little", signed=True) or 1
 
     def addressed(self, viewer: Account, person_id: int, access_hash: int) -> Account:
         """The account that a client addresses. Raises Refusal PEER_ID_INVALID for a wrong access hash."""

@@ -11,7 +11,7 @@ from simulator.accounts.model import Account, AuthKey, Code, Conduct, Document, 
 
 MAX_FILE = 2 * 1024 * 1024
 """Larger files are not saved: after a restart they can no longer be downloaded."""
-_MADE_ANEW = ("chats", "numbers", "in_work")
+_BUILT_AGAIN = ("chats", "numbers", "in_work")
 
 
 def dump(directory: Directory) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def dump(directory: Directory) -> dict[str, Any]:
 
 
 def _dump_account(account: Account) -> dict[str, Any]:
-    saved = {each.name: getattr(account, each.name) for each in fields(account) if each.name not in _MADE_ANEW}
+    saved = {each.name: getattr(account, each.name) for each in fields(account) if each.name not in _BUILT_AGAIN}
     saved["messages"] = [asdict(message) for message in account.messages.values()]
     saved["events"] = [asdict(event) for event in account.events]
     saved["conduct"] = asdict(account.conduct)

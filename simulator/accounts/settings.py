@@ -12,13 +12,15 @@ from simulator.errors import invalid
 class AccountSettings:
     """The knobs, for what about Telegram is doubtful or would take long.
 
-    `one_connection_per_key`: a second connection ends a login for good, as AUTH_KEY_DUPLICATED. `too_long_on_return`:
-    a client that comes back is told that it missed something; Telegram does not promise it. `short_answers`: a text is
-    answered by `updateShortSentMessage`. `random_id_lifetime`: seconds for which an accepted `random_id` is known.
-    `difference_slice` and `difference_limit`: how many changes one answer holds, and beyond how many it only says that
-    they are too many. `code_lifetime`, `token_lifetime`: seconds.
+    `accepts_connections`: clients can connect at all. `one_connection_per_key`: a second connection ends a login for
+    good, as AUTH_KEY_DUPLICATED. `too_long_on_return`: a client that comes back is told that it missed something;
+    Telegram does not promise it. `short_answers`: a text is answered by `updateShortSentMessage`.
+    `random_id_lifetime`: seconds for which an accepted `random_id` is known. `difference_slice` and
+    `difference_limit`: how many changes one answer holds, and beyond how many it only says that they are too many.
+    `code_lifetime`, `token_lifetime`: seconds.
     """
 
+    accepts_connections: bool = True
     one_connection_per_key: bool = True
     too_long_on_return: bool = False
     short_answers: bool = True

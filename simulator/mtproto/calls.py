@@ -119,7 +119,7 @@ class Calls:
         stranger = False
         if call.account is not None and peer in self.server.world.people:
             stranger = is_stranger(call.account, self.server.directory.account(peer))
-        account = call.account.id if call.account is not None else 0
+        account = call.account.id if call.account is not None else _whose_login(call)
         return self.server.faults.strike(account, call.method, peer, stranger=stranger)
 
     async def _finish_later(
@@ -131,6 +131,8 @@ class Calls:
         await asyncio.sleep(fault.seconds)
         if random_id is not None and account is not None:
             account.in_work.discard(random_id)
+        if account is not None and self.server.directory.accounts.get(account.id) is not account:
+            return  # the world was emptied meanwhile
         self._finish(connection, session, number, call, fault)
 
     def _finish(
@@ -151,6 +153,8 @@ class Calls:
     def _carry_out(self, connection: Connection, call: Call, fault: AccountFault | None) -> Any:
         """The result, or the error as an object; either is in the log before it is returned."""
         try:
+            if fault is not None and fault.kind == "flood_wait":
+                raise Refusal(420, f"FLOOD_WAIT_{max(fault.remaining(), 1)}")
             if fault is not None and fault.kind == "error":
                 raise Refusal(fault.code, fault.message, fault.notice)
             value = self._result(call)
@@ -171,14 +175,24 @@ class Calls:
         method = METHODS.get(type(call.request))
         if method is None:
             raise Refusal(400, "METHOD_NOT_SIMULATED")
+        if call.account is not None and call.directory.person(call.account.id).deactivated:
+            raise Refusal(401, "USER_DEACTIVATED")
+        if call.account is not None and call.account.conduct.banned:
+            raise Refusal(401, "USER_DEACTIVATED_BAN")
         needs_login = type(call.request) not in WITHOUT_LOGIN
         if needs_login and is_frozen(call.me) and type(call.request) not in FROZEN_ALLOWED:
             raise Refusal(420, "FROZEN_METHOD_INVALID")
         try:
             return method(call, call.request)
+        except Refusal:
+            raise
         except ControlError as error:
             log.warning("%s: %s", call.method, error.message)
             raise Refusal(400, "PEER_ID_INVALID") from None
+        except Exception:
+            # Closing the connection would have the client send the same again without end.
+            log.exception("%s failed by a defect", call.method)
+            raise Refusal(500, "SIMULATOR_DEFECT") from None
 
     def _log(
         self,
@@ -211,8 +225,14 @@ class Calls:
 
 
 def _random_id(request: Any) -> int | None:
-    found = getattr(request, "random_id", None)
-    return found if isinstance(found, int) else None
+    random_id = getattr(request, "random_id", None)
+    return random_id if isinstance(random_id, int) else None
+
+
+def _whose_login(call: Call) -> int:
+    """Whose number a client logs in with, 0 for nobody's."""
+    account = call.directory.with_phone(getattr(call.request, "phone_number", None) or "")
+    return account.id if account is not None else 0
 
 
 def _is_in_work(call: Call) -> bool:

@@ -52,6 +52,9 @@ class Connection:
                 await self.stream.writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError) as end:
             log.debug("connection %s ends: %s", self.number, end)
+        except Exception:
+            log.exception("connection %s ends by a defect", self.number)
+            raise
         finally:
             self.stream.writer.close()
 

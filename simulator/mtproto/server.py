@@ -56,6 +56,7 @@ class Server:
         self.directory.on_refused = self._show_end
         self.directory.later = self._later
         for connection in list(self.connections.values()):
+            connection.key_id = 0  # of the world before: its end is no entry of this one's log
             connection.cut()
 
     async def start(self, host: str, port: int) -> None:
@@ -77,6 +78,9 @@ class Server:
             await asyncio.sleep(0.01)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.settings.accepts_connections:
+            writer.close()
+            return
         self._last_connection += 1
         connection = Connection(self, PacketStream(reader, writer), self._last_connection)
         self.connections[connection.number] = connection
@@ -91,12 +95,12 @@ class Server:
 
     # ---- keys and connections
 
-    def register_key(self, made: Any) -> None:
+    def register_key(self, agreed: Any) -> None:
         """Remember a key that was just agreed on. A client that was sent to another data center makes its key there."""
         now = time.monotonic()
         self._moving = [(until, dc) for until, dc in self._moving if until > now]
         dc = self._moving.pop(0)[1] if self._moving else HOME
-        self.directory.keys[made.key_id] = AuthKey(made.key_id, made.key.hex(), dc, secrets.randbits(62))
+        self.directory.keys[agreed.key_id] = AuthKey(agreed.key_id, agreed.key.hex(), dc, secrets.randbits(62))
         self.world.changes += 1
 
     def expect_move(self, dc: int) -> None:
@@ -118,12 +122,14 @@ class Server:
         """The connections that a key is used on."""
         return [connection for connection in self.connections.values() if connection.key_id == key.id]
 
-    def cut(self, account: Account) -> int:
-        """Close the account's connections; how many there were."""
-        found = [each for key in self.directory.keys_of(account) for each in self.connections_of(key)]
-        for connection in found:
+    def cut(self, account: Account | None = None) -> int:
+        """Close the account's connections, or all; how many there were."""
+        connections = list(self.connections.values())
+        if account is not None:
+            connections = [each for key in self.directory.keys_of(account) for each in self.connections_of(key)]
+        for connection in connections:
             connection.cut()
-        return len(found)
+        return len(connections)
 
     def hold(self, work: Coroutine[Any, Any, None]) -> None:
         """Let a call go on later, while others are served; it is carried out even when its connection has ended."""
@@ -159,9 +165,10 @@ class Server:
     def publish(self, account: Account, event: Event) -> None:
         """Tell the account's devices of a change, except the one whose call made it: that one has its answer."""
         listening = list(self._hearing(account, self.calls.acting))
-        if not listening or self.faults.loses_push(account.id, event.peer):
+        if not listening:
             return
-        self._push(listening, views.updates(self.directory, account, [event]))
+        for _ in range(self.faults.pushes(account.id, event.peer)):
+            self._push(listening, views.updates(self.directory, account, [event]))
 
     def notify(self, account: Account, kind: str, values: dict[str, Any]) -> None:
         """Tell the account's devices of something that is no change of its box."""

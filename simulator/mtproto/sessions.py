@@ -58,15 +58,15 @@ def parts(packet: Packet) -> list[tuple[int, int, bytes]]:
     body = packet.body
     if struct.unpack_from("<I", body)[0] != CONTAINER:
         return [(packet.message_id, packet.sequence, body)]
-    found, position = [], 8
+    inner, position = [], 8
     try:
         for _ in range(struct.unpack_from("<i", body, 4)[0]):
             number, sequence, length = struct.unpack_from("<qii", body, position)
-            found.append((number, sequence, body[position + 16 : position + 16 + length]))
+            inner.append((number, sequence, body[position + 16 : position + 16 + length]))
             position += 16 + length
     except struct.error:
         raise FramingError("a container is cut off") from None
-    return found
+    return inner
 
 
 def serialized(value: Any, *, long: bool = False) -> bytes:

@@ -134,15 +134,17 @@ export function messageElement(message, mine, actions) {
   const body = formatted(text, message.entities ?? message.caption_entities, actions);
   const tools = make("span", { class: "tools" },
     make("button", { type: "button", text: "Reply", onclick: () => actions.reply(message) }),
-    make("button", { type: "button", text: "Forward", onclick: () => actions.forward(message) }),
+    message.private ? make("button", { type: "button", text: "👍", "aria-label": "React with 👍", onclick: () => actions.react(message, message.reactions.includes("👍") ? "" : "👍") })
+      : make("button", { type: "button", text: "Forward", onclick: () => actions.forward(message) }),
     own ? make("button", { type: "button", text: "Edit", onclick: () => actions.edit(message) }) : null,
     own || !group ? make("button", { type: "button", text: "Delete", onclick: () => actions.remove(message) }) : null);
-  const meta = make("span", { class: "meta", text: (message.edit_date ? "edited " : "") + clock(message.date) });
+  const meta = make("span", { class: "meta", text: (message.is_away ? "away " : "") + (message.edit_date ? "edited " : "") + clock(message.date) + (own && message.private ? (message.is_read ? " ✓✓" : " ✓") : "") });
   const bubble = make("div", { class: "bubble" },
     group && !own ? make("span", { class: "author", style: `--hue:${hue(message.from?.id ?? 1)}`, text: author }) : make("span", { class: "hidden", text: own ? "You: " : `${author}: ` }),
     message.forward_origin ? origin(message.forward_origin) : null,
     answered(message) ? quote(message) : null,
-    attachment(message), ...body, meta, tools);
+    attachment(message), ...body, meta,
+    message.reactions?.length ? make("span", { class: "reactions", text: message.reactions.join(" ") }) : null, tools);
   const keyboard = inlineKeyboard(message, actions);
   const kind = ["message", own ? "own" : "", keyboard ? "with-keyboard" : ""].filter(Boolean).join(" ");
   return make("li", { class: kind }, bubble, keyboard);

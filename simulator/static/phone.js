@@ -2,9 +2,10 @@
 
 import { api, ask, avatar, clock, field, find, make, nameOf, titleOf, toast } from "/static/api.js";
 import { messageElement, preview } from "/static/messages.js";
+import { isLogin, outsideCode, privateActions, privateChats, privateMessages, scan, TELEGRAM } from "/static/private.js";
 
 const SHOWN = 200;
-const state = { people: [], bots: [], person: null, chats: [], open: null, thread: 0, payload: null, reply: null, edit: null, details: null };
+const state = { people: [], bots: [], person: null, chats: [], begun: null, open: null, thread: 0, payload: null, reply: null, edit: null, details: null };
 const shown = new Map();
 const waiting = new Map();
 const act = (action, body) => api("POST", `/people/${state.person}/${action}`, body);
@@ -12,6 +13,7 @@ const key = (entry) => `${entry.chat.id}/${entry.bot_id ?? 0}`;
 const opened = () => state.chats.find((entry) => key(entry) === state.open);
 const reference = (entry) => entry.bot_id ?? entry.chat.id;
 const titleFor = (entry) => (entry.bot ? entry.bot.first_name : titleOf(entry.chat));
+const privately = () => privateActions(state.person, opened());
 
 /** Do something and show what went wrong, if it did. */
 async function attempt(work) {
@@ -35,19 +37,22 @@ async function loadWorld() {
 
 async function loadChats() {
   if (state.person === null) return;
-  state.chats = (await api("GET", `/people/${state.person}/chats`)).chats;
+  const listed = (await api("GET", `/people/${state.person}/chats`)).chats;
+  state.chats = [...listed, ...await privateChats(state.person, state.begun)];
   if (!opened() && state.chats.length) state.open = key(state.chats[0]);
   find("chats").replaceChildren(...state.chats.map((entry) => {
     const last = entry.last_message;
-    const what = entry.blocked ? "You blocked this bot" : last ? preview(last) : "No messages yet";
+    const what = entry.blocked ? (entry.private ? "You blocked this person" : "You blocked this bot") : last ? preview(last) : "No messages yet";
     return make("li", {}, make("button", { type: "button", class: "chat", "aria-current": String(key(entry) === state.open), onclick: () => openChat(key(entry)) },
-      avatar(titleFor(entry), reference(entry)), make("b", { text: titleFor(entry) }), make("time", { text: last ? clock(last.date) : "" }), make("small", { text: what })));
+      avatar(titleFor(entry), reference(entry)), make("b", { text: titleFor(entry) }), make("time", { text: last ? clock(last.date) : "" }), make("small", { text: what }),
+      entry.unread ? make("span", { class: "unread", text: String(entry.unread), "aria-label": `${entry.unread} unread` }) : null));
   }));
 }
 
 async function choosePerson(id) {
   state.person = id;
   localStorage.setItem("person", String(id));
+  state.begun = null;
   forgetChat();
   await refresh();
 }
@@ -73,6 +78,7 @@ async function openChat(which, payload = null) {
 async function loadChat() {
   const entry = opened();
   if (!entry) return;
+  if (entry.private) { await loadPrivate(entry); return; }
   const query = entry.bot_id ? `?bot=${entry.bot_id}&limit=${SHOWN}` : `?limit=${SHOWN}`;
   const asked = state.open;
   const chat = await api("GET", `/chats/${entry.chat.id}/messages${query}`);
@@ -84,6 +90,17 @@ async function loadChat() {
   showBottom(entry, chat);
 }
 
+async function loadPrivate(entry) {
+  const asked = state.open;
+  const messages = await privateMessages(state.person, entry);
+  if (asked !== state.open) return;
+  state.details = null;
+  showHead(entry);
+  showTopics();
+  showMessages(messages.slice(-SHOWN));
+  showBottom(entry, { started: true, blocked: false });
+}
+
 function showHead(entry) {
   const face = avatar(titleFor(entry), reference(entry));
   face.id = "avatar";
@@ -91,7 +108,8 @@ function showHead(entry) {
   find("title").textContent = titleFor(entry);
   const members = state.details?.members.filter((member) => !["left", "kicked"].includes(member.status)).length;
   if (!find("subtitle").classList.contains("live")) {
-    find("subtitle").textContent = entry.bot ? `@${entry.bot.username} · bot` : `${entry.chat.type} · ${members} members`;
+    const alone = entry.chat.id === TELEGRAM ? "Service notifications" : entry.blocked ? "blocked" : "person";
+    find("subtitle").textContent = entry.private ? alone : entry.bot ? `@${entry.bot.username} · bot` : `${entry.chat.type} · ${members} members`;
   }
 }
 
@@ -139,7 +157,7 @@ function showKeyboard(markup) {
 
 function showBottom(entry, chat) {
   const needsStart = Boolean(entry.bot) && (!chat.started || state.payload !== null || chat.blocked);
-  const closed = Boolean(chat.migrated_to);
+  const closed = Boolean(chat.migrated_to) || entry.chat.id === TELEGRAM;
   find("composer").hidden = needsStart || closed;
   find("start").hidden = !needsStart;
   find("start").textContent = chat.blocked ? "UNBLOCK AND RESTART" : "START";
@@ -157,6 +175,12 @@ async function refresh() {
 // ---- what the person does
 
 const say = (text) => attempt(async () => {
+  if (opened().private) {
+    await (state.edit ? privately().edit(state.edit, text) : privately().say(text, state.reply));
+    compose(null, null);
+    find("scroller").scrollTop = find("scroller").scrollHeight;
+    return;
+  }
   const where = { chat: reference(opened()), thread_id: state.thread || undefined };
   if (state.edit) await act("edit", { chat: where.chat, message_id: state.edit.message_id, text });
   else await act("say", { ...where, text, reply_to: state.reply?.message_id });
@@ -178,9 +202,10 @@ const actions = {
   command: (text) => say(text),
   reply: (message) => compose(message, null),
   edit: (message) => compose(null, message),
-  remove: (message) => attempt(() => act("delete", { chat: reference(opened()), message_id: message.message_id })),
+  react: (message, emoji) => attempt(() => privately().react(message, emoji)),
+  remove: (message) => attempt(() => opened().private ? privately().remove(message) : act("delete", { chat: reference(opened()), message_id: message.message_id })),
   async forward(message) {
-    const answer = await ask("Forward to", [choices("chat", state.chats.filter((entry) => !entry.blocked))], "Forward");
+    const answer = await ask("Forward to", [choices("chat", state.chats.filter((entry) => !entry.blocked && !entry.private))], "Forward");
     if (answer) await attempt(() => act("forward", { from_chat: reference(opened()), message_id: message.message_id, chat: Number(answer.chat) }));
   },
   press: (message, item, button) => attempt(async () => {
@@ -207,6 +232,7 @@ function answered(event) {
 }
 
 async function openLink(address) {
+  if (isLogin(address)) { await scan(state.person, address); toast("Logged in on the other device"); return; }
   const url = new URL(address.trim(), location.origin);
   const username = url.searchParams.get("domain") ?? url.pathname.replace(/^\/(t\/)?/, "").replace(/\/$/, "");
   const bot = state.bots.find((candidate) => candidate.username.toLowerCase() === username.toLowerCase());
@@ -229,7 +255,11 @@ async function sendFile(file) {
   form.set("file", file);
   form.set("caption", find("text").value);
   if (state.thread) form.set("thread_id", String(state.thread));
-  await attempt(() => act(/^image\/(png|jpeg|gif|webp)$/.test(file.type) ? "photo" : "document", form));
+  const isPicture = /^image\/(png|jpeg|gif|webp)$/.test(file.type);
+  if (opened().private) {
+    form.set("kind", isPicture ? "photo" : "document");
+    await attempt(() => privately().file(form));
+  } else await attempt(() => act(isPicture ? "photo" : "document", form));
   find("text").value = "";
 }
 
@@ -238,6 +268,7 @@ async function sendFile(file) {
 function menuItems() {
   const entry = opened();
   if (!entry) return [];
+  if (entry.private) return privately().menu();
   if (entry.bot) {
     const commands = state.bots.find((bot) => bot.id === entry.bot_id)?.commands ?? {};
     const listed = Object.values(commands)[0] ?? [];
@@ -259,12 +290,13 @@ function menuItems() {
   return items;
 }
 
-function toggleMenu(show) {
+async function toggleMenu(show) {
+  const items = show ? await menuItems() : [];
   find("menu").hidden = !show;
   find("menu-button").setAttribute("aria-expanded", String(show));
   if (!show) return;
   const choose = (work) => async () => { toggleMenu(false); await attempt(work); await refresh(); };
-  find("menu").replaceChildren(...menuItems().map(([text, work, kind]) => make("button", { type: "button", class: kind, text, onclick: choose(work) })));
+  find("menu").replaceChildren(...items.map(([text, work, kind]) => make("button", { type: "button", class: kind, text, onclick: choose(work) })));
   find("menu").querySelector("button")?.focus();
 }
 
@@ -277,6 +309,9 @@ function listen() {
   const soon = () => { planned ??= setTimeout(() => { planned = null; refresh(); }, 40); };
   source.onmessage = ({ data }) => {
     const event = JSON.parse(data);
+    if (event.type === "private" && event.what === "code" && event.account === state.person) {
+      outsideCode(state.person).then((text) => { if (text) toast(text); });
+    }
     if (event.type === "answer") answered(event);
     else if (event.type === "action") {
       const entry = opened();
@@ -333,8 +368,20 @@ find("link-form").addEventListener("submit", (event) => {
   attempt(() => openLink(find("link").value));
 });
 find("add-person").addEventListener("click", () => attempt(async () => {
-  const answer = await ask("Add a person", [field("First name", "first_name", { required: true }), field("Last name", "last_name"), field("Language (en, ko, …)", "language_code", { value: "en", pattern: "[a-z]{2}" })], "Add");
-  if (answer) await choosePerson((await api("POST", "/people", answer)).id);
+  const answer = await ask("Add a person", [field("First name", "first_name", { required: true }), field("Last name", "last_name"), field("Phone (for an account)", "phone", { inputmode: "tel", placeholder: "+1 202 555 0101" }), field("Language (en, ko, …)", "language_code", { value: "en", pattern: "[a-z]{2}" })], "Add");
+  if (!answer) return;
+  const { phone, ...person } = answer;
+  const digits = phone.replace(/[^0-9]/g, "");
+  const made = digits ? await api("POST", "/accounts", { ...person, phone: digits }) : await api("POST", "/people", person);
+  await choosePerson(made.id);
+}));
+find("add-chat").addEventListener("click", () => attempt(async () => {
+  const others = state.people.filter((person) => person.id !== state.person);
+  const listed = make("select", { name: "person" }, ...others.map((person) => make("option", { value: person.id, text: nameOf(person) })));
+  const answer = await ask("Write to whom?", [listed], "Open");
+  if (!answer) return;
+  state.begun = others.find((person) => person.id === Number(answer.person)) ?? null;
+  await openChat(`${answer.person}/0`);
 }));
 find("add-group").addEventListener("click", () => attempt(async () => {
   const kind = make("select", { name: "type" }, ...["group", "supergroup", "forum", "channel"].map((value) => make("option", { value, text: value })));

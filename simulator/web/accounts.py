@@ -63,8 +63,7 @@ def add_account(engine: Engine, body: Body, request: web.Request) -> web.Respons
     directory = engine.world.accounts
     number = body.get("phone", str)
     reference = body.reference("person")
-    if directory.with_phone(number) is not None:
-        raise invalid("this phone number is taken")
+    directory.free_phone(number)
     _check(body)
     if reference is None:
         person = engine.world.add_person(
@@ -95,14 +94,17 @@ def change_account(engine: Engine, body: Body, request: web.Request) -> JSON:
     directory = engine.world.accounts
     person = directory.person(account.id)
     _check(body)
+    # Everything is read before anything is changed.
+    username = body.get("username", str, person.username)
+    texts = {name: body.get(name, str, getattr(person, name)) for name in ("first_name", "last_name")}
+    switches = {name: body.get(name, bool, getattr(person, name)) for name in ("is_premium", "deactivated")}
+    directory.check_username(username)
     if "phone" in body.values:
         directory.add(person, body.get("phone", str))
-    if "username" in body.values:
-        directory.rename(person, body.get("username", str))
-    for name in ("first_name", "last_name"):
-        setattr(person, name, body.get(name, str, getattr(person, name)))
-    for name in ("is_premium", "deactivated"):
-        setattr(person, name, body.get(name, bool, getattr(person, name)))
+    if username != person.username:
+        directory.rename(person, username)
+    for name, value in {**texts, **switches}.items():
+        setattr(person, name, value)
     _change(engine, account, body)
     return describe(engine, account)
 
@@ -204,7 +206,9 @@ def notice(engine: Engine, body: Body, request: web.Request) -> JSON:
 
 def service(engine: Engine, body: Body, request: web.Request) -> JSON:
     """A message from Telegram (777000): `text`."""
-    return describe_message(service_message(engine.world.accounts, account_of(engine, request), body.get("text", str)))
+    return describe_message(
+        engine, service_message(engine.world.accounts, account_of(engine, request), body.get("text", str))
+    )
 
 
 def cut(engine: Engine, body: Body, request: web.Request) -> JSON:

@@ -18,6 +18,7 @@ def routes() -> list[web.RouteDef]:
     return [
         web.get("/control/mtproto", answering(describe_server)),
         web.get(KEY_PATH, public_key),
+        web.post("/control/mtproto/cut", answering(cut)),
         web.get("/control/mtproto/settings", answering(show_settings)),
         web.patch("/control/mtproto/settings", answering(set_settings)),
         web.get("/control/mtproto/faults", answering(list_faults)),
@@ -52,6 +53,11 @@ async def public_key(request: web.Request) -> web.Response:
     if server is None:
         raise web.HTTPNotFound
     return web.Response(text=server.key.public_pem, content_type="application/x-pem-file")
+
+
+def cut(engine: Engine, body: Body, request: web.Request) -> JSON:
+    """Close every connection."""
+    return {"closed": engine.mtproto.cut() if engine.mtproto is not None else 0}
 
 
 def show_settings(engine: Engine, body: Body, request: web.Request) -> JSON:

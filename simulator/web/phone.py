@@ -8,6 +8,8 @@ from pathlib import Path
 import orjson
 from aiohttp import web
 
+from simulator.accounts.model import Document
+from simulator.model import StoredFile
 from simulator.web.bot_api import ENGINE
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
@@ -52,7 +54,10 @@ async def asset(request: web.Request) -> web.Response:
 
 async def file_content(request: web.Request) -> web.Response:
     """A picture for the page, or a document to save."""
-    stored = request.app[ENGINE].world.files.get(request.match_info["file_id"])
+    world, file_id = request.app[ENGINE].world, request.match_info["file_id"]
+    stored: StoredFile | Document | None = world.files.get(file_id)
+    if stored is None and file_id.isdecimal():
+        stored = world.accounts.documents.get(int(file_id))
     if stored is None:
         raise web.HTTPNotFound
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}

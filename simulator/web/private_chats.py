@@ -18,7 +18,9 @@ from simulator.web.body import Body, answering
 def routes() -> list[web.RouteDef]:
     """Their addresses."""
     actions = {
-        "say": say,
+        "say": write,
+        "file": send_file,
+        "call": phone_call,
         "read": read_chat,
         "react": react,
         "edit": edit,
@@ -47,10 +49,15 @@ def _other(engine: Engine, body: Body, name: str = "chat") -> Account:
     return engine.world.accounts.named(reference)
 
 
-def describe_message(message: Message) -> JSON:
+def describe_message(engine: Engine, message: Message) -> JSON:
     """A message as the control API shows it."""
     shown = asdict(message)
     del shown["entities"]
+    stored = engine.world.accounts.documents.get(message.file)
+    if stored is not None and stored.kind == "photo":
+        shown["photo"] = [{"file_id": str(stored.id), "width": stored.width, "height": stored.height}]
+    elif stored is not None:
+        shown["document"] = {"file_id": str(stored.id), "file_name": stored.name, "file_size": len(stored.data)}
     return shown
 
 
@@ -64,7 +71,7 @@ def chats(engine: Engine, body: Body, request: web.Request) -> JSON:
             listed.append(
                 {
                     "peer": engine.world.accounts.person(peer).user(),
-                    "last_message": describe_message(last),
+                    "last_message": describe_message(engine, last),
                     "unread": account.unread(peer),
                     "blocked": peer in account.blocked,
                 }
@@ -82,11 +89,11 @@ def transcript(engine: Engine, body: Body, request: web.Request) -> JSON:
         "blocked": peer.id in account.blocked,
         "read_inbox": account.read_inbox.get(peer.id, 0),
         "read_outbox": account.read_outbox.get(peer.id, 0),
-        "messages": [describe_message(account.messages[number]) for number in numbers],
+        "messages": [describe_message(engine, account.messages[number]) for number in numbers],
     }
 
 
-def say(engine: Engine, body: Body, request: web.Request) -> JSON:
+def write(engine: Engine, body: Body, request: web.Request) -> JSON:
     """Write to `chat`: `text`, perhaps `reply_to`, `offline` and `business_bot` as an away message has them."""
     draft = Draft(
         body.get("text", str),
@@ -95,11 +102,27 @@ def say(engine: Engine, body: Body, request: web.Request) -> JSON:
         business_bot=body.get("business_bot", int, 0),
     )
     account = account_of(engine, request)
-    return describe_message(phone.write(engine.world.accounts, account, _other(engine, body), draft))
+    return describe_message(engine, phone.write(engine.world.accounts, account, _other(engine, body), draft))
+
+
+def send_file(engine: Engine, body: Body, request: web.Request) -> JSON:
+    """Send a file to `chat`: part `file`, or `content` in base64 with `file_name` and `mime_type`; `caption`; `kind`:
+    document, photo, voice, audio or video.
+    """
+    account, other = account_of(engine, request), _other(engine, body)
+    kind, caption = body.get("kind", str, "document"), body.get("caption", str, "")
+    sent = phone.send_file(engine.world.accounts, account, other, body.upload(), kind, caption)
+    return describe_message(engine, sent)
+
+
+def phone_call(engine: Engine, body: Body, request: web.Request) -> JSON:
+    """Call `chat`, who does not answer."""
+    account, other = account_of(engine, request), _other(engine, body)
+    return describe_message(engine, phone.write(engine.world.accounts, account, other, Draft("", call=True)))
 
 
 def read_chat(engine: Engine, body: Body, request: web.Request) -> JSON:
-    """Look at `chat`, up to the message `up_to` (all)."""
+    """Read `chat`, up to the message `up_to` (all)."""
     account, other = account_of(engine, request), _other(engine, body)
     event = read(engine.world.accounts, account, other, body.get("up_to", int, 0))
     return {"read": event.max_id if event is not None else None}
@@ -109,7 +132,7 @@ def react(engine: Engine, body: Body, request: web.Request) -> JSON:
     """React to `message_id` with `emoji` ("" takes it away)."""
     account = account_of(engine, request)
     return describe_message(
-        phone.react(engine.world.accounts, account, body.get("message_id", int), body.get("emoji", str))
+        engine, phone.react(engine.world.accounts, account, body.get("message_id", int), body.get("emoji", str))
     )
 
 
@@ -117,7 +140,7 @@ def edit(engine: Engine, body: Body, request: web.Request) -> JSON:
     """Change the own message `message_id` to `text`."""
     account = account_of(engine, request)
     return describe_message(
-        phone.edit(engine.world.accounts, account, body.get("message_id", int), body.get("text", str))
+        engine, phone.edit(engine.world.accounts, account, body.get("message_id", int), body.get("text", str))
     )
 
 

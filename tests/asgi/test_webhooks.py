@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
+from backend.asgi.webhooks.addresses import Address
 from backend.asgi.webhooks.endpoint import Webhooks
 from backend.core.database import db, system_scope
 from backend.models import WebhookEvent
@@ -157,15 +158,21 @@ def test_the_scope_and_the_session_are_left_clean(served: Served) -> None:
 def test_many_requests_for_a_bot_that_is_not_remembered_wait_for_one_look_up(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked: list[int | None] = []
     looked: list[int | None] = []
     go_on = threading.Event()
-    real = Webhooks._look
+    real_wait, real_look = Webhooks._looked_up, Webhooks._look
+
+    def looked_up(self: Webhooks, address: Address) -> Any:
+        asked.append(address.sender_id)
+        return real_wait(self, address)
 
     def look(self: Webhooks, channel: str, bot_id: int | None) -> Any:
         looked.append(bot_id)
-        assert go_on.wait(20)
-        return real(self, channel, bot_id)
+        go_on.wait()
+        return real_look(self, channel, bot_id)
 
+    monkeypatch.setattr(Webhooks, "_looked_up", looked_up)
     monkeypatch.setattr(Webhooks, "_look", look)
     head = b"POST /telegram/webhook HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n" % len(UPDATE)
     head += b"X-Telegram-Bot-Api-Secret-Token: test-webhook-secret\r\n\r\n"
@@ -173,9 +180,13 @@ def test_many_requests_for_a_bot_that_is_not_remembered_wait_for_one_look_up(
     strangers = [
         say(served.port, head.replace(b"/telegram/webhook", b"/api/telegram/webhook/%d" % n)) for n in range(90)
     ]
-    eventually(lambda: looked.count(None) == 1 and len(looked) == 3, "as many look-ups as there are threads for them")
-    assert ask(served.port, path="/health").status == 200
-    go_on.set()
+    try:
+        eventually(lambda: len(asked) == 290, "all of them to have arrived")
+        eventually(lambda: len(looked) == 3, "as many look-ups as there are threads for them")
+        assert looked.count(None) == 1
+        assert ask(served.port, path="/health").status == 200
+    finally:
+        go_on.set()
     assert all(hear(connection).startswith(b"HTTP/1.1 200 ") for connection in many)
     assert {hear(connection).split(b" ")[1] for connection in strangers} == {b"404", b"503"}
     assert len(stored()) == 1

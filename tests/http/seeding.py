@@ -41,6 +41,7 @@ from backend.models import (
     Sender,
     SenderLease,
     User,
+    Workspace,
 )
 from backend.services import files
 from backend.services.auth import audit, personal_tokens
@@ -48,7 +49,7 @@ from backend.services.contacts import consents, custom_fields, records, segments
 from backend.services.contacts.filters import ContactFilter
 from backend.services.contacts.imports import administration
 from tests.http import callers, holdings
-from tests.support import factories
+from tests.support import accounts, factories
 
 JOB = "retention"
 """The system job whose history grows."""
@@ -109,7 +110,7 @@ class Seeding:
         self._first("personal_tokens", personal_tokens.issue(callers.acting(self.person), f"{number}", ["read"])[0].id)
         by = factories.by("user:1", self.person.id)
         self._first("files", files.upload(by, "notes.txt", io.BytesIO(b"some text")).id)
-        audit.record(f"user:{member.id}", "person.renamed", f"user:{member.id}")
+        audit.record(factories.by(f"user:{member.id}"), "person.renamed", f"user:{member.id}")
         self._store(JobRun(job=JOB, state="succeeded", started_at=clock.now(), finished_at=clock.now()))
 
     def _default_bot(self) -> Sender:
@@ -241,5 +242,8 @@ class Seeding:
         stream = io.BytesIO(b"Name,Phone\nAda,+44 7700 900123\n")
         taken = administration.create(factories.by("user:1", member.id), filename=f"people {number}.csv", stream=stream)
         self._first("contact_imports", taken.id)
+        session = f"{accounts.SESSION[:-6]}{number:06x}"
+        home = db.session.get_one(Workspace, member.workspace_id)
+        self._first("accounts", accounts.account(home, member, 770000 + number, session).sender_id)
         wanted = ContactFilter(tag=(f"tag {number}",))
         self._first("segments", segments.create(factories.by("user:1"), f"Segment {number}", wanted).id)

@@ -59,6 +59,7 @@ LISTS: dict[str, Address] = {
 """Lists of the API: each has a page of rows, one of one row and one of fifty."""
 
 OBJECTS: dict[str, Address] = {
+    "accounts.pace": lambda ids: f"/api/accounts/{ids['accounts']}/pace",
     "alert_rules.show_policy": lambda ids: f"/api/alerts/policies/{ids['alert_policies']}",
     "alert_rules.show_silence": lambda ids: f"/api/alerts/silences/{ids['alert_silences']}",
     "alert_rules.show_template": lambda ids: f"/api/alerts/templates/{ids['alert_templates']}",
@@ -77,6 +78,7 @@ OBJECTS: dict[str, Address] = {
     "files.download": lambda ids: f"/api/files/{ids['files']}",
     "files.info": lambda ids: f"/api/files/{ids['files']}/info",
     "health.overview": "/api/admin/health",
+    "integrations.listing": "/api/integrations",
     "messages.show": lambda ids: f"/api/messages/{ids['messages']}",
     "notifications.settings": "/api/notifications/settings",
     "notifications.show_type": lambda ids: f"/api/notification-types/{ids['notification_types']}",

@@ -16,17 +16,9 @@ pytestmark = pytest.mark.slow
 STEPS = ("files.claimed", "files.stored_not_recorded", "files.recorded_not_committed")
 
 
-def move_clock(installation: Installation, seconds: float) -> None:
-    """Moves every process's clock this far ahead of the real one."""
-    fresh = installation.clock_file.with_suffix(".new")
-    fresh.write_text(str(seconds))
-    fresh.replace(installation.clock_file)
-
-
-def plan(installation: Installation, chat: str, names: tuple[str, ...], address: str) -> None:
-    """Plans a document for each name, an hour apart, with the name as its caption."""
-    beginning = datetime.now(UTC)
-    given = {name: (beginning + timedelta(hours=number)).isoformat() for number, name in enumerate(names, 1)}
+def plan(installation: Installation, chat: str, beginning: datetime, address: str) -> None:
+    """Plans a document for each step, an hour apart, with its name as the caption."""
+    given = {name: (beginning + timedelta(hours=number)).isoformat() for number, name in enumerate(STEPS, 1)}
     installation.python(
         f"""
         import json
@@ -60,19 +52,19 @@ def test_a_kill_at_any_step_of_a_fetch_loses_no_file_and_doubles_none(installati
     def sent(name: str) -> int:
         return sum(name in (entry.get("text") or entry.get("caption") or "") for entry in box.accepted("sendDocument"))
 
+    beginning = datetime.now(UTC)
     with file_site() as site:
-        plan(installation, chat, STEPS, f"{site.url}/a.png")
+        plan(installation, chat, beginning, f"{site.url}/a.png")
         installation.start_worker("jobs", name="jobs")
         installation.start_worker("dispatch", name="dispatch")
         for number, step in enumerate(STEPS, 1):
             installation.set_failpoints(f"{step} kill")
             # Less than the patience of the message, more than the claim of the process that dies.
-            due = number * 3600.0 + 10
-            move_clock(installation, due)
+            installation.set_clock(beginning + timedelta(hours=number, seconds=10))
             wait_for(lambda name=step: installation.hits(name), 60, f"a hit of {step}")  # type: ignore[misc]
             assert sent(step) == 0
             installation.set_failpoints()
-            move_clock(installation, due + 65)
+            installation.move_clock(65)
             wait_for(lambda name=step: sent(name), 60, f"{step} to be sent")  # type: ignore[misc]
         wait_for(installation.settled, 20, "the records")
     assert {step: sent(step) for step in STEPS} == dict.fromkeys(STEPS, 1)

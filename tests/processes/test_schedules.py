@@ -55,17 +55,11 @@ STEPS = sorted(
 @pytest.fixture
 def chats(installation: Installation) -> dict[str, str]:
     """A group for each plan, in a workspace that knows them."""
-    set_clock(installation, BEGINNING)
+    installation.set_clock(BEGINNING)
     owner = installation.box.person("Owner")
     return {
         name: str(installation.box.group(name, creator=owner, bots=[DEMO_TOKEN])["id"]) for name in (*PLANS, *KILLED)
     }
-
-
-def set_clock(installation: Installation, moment: datetime) -> None:
-    fresh = installation.clock_file.with_suffix(".new")
-    fresh.write_text(str((moment - datetime.now(UTC)).total_seconds()))
-    fresh.replace(installation.clock_file)
 
 
 def plan(installation: Installation, chats: dict[str, str], plans: dict[str, dict[str, Any]]) -> None:
@@ -139,7 +133,7 @@ def test_each_moment_of_a_week_is_said_once(
     plan(installation, chats, PLANS)
     start_workers(installation)
     for moment in STEPS:
-        set_clock(installation, moment)
+        installation.set_clock(moment)
         if moment == GONE + timedelta(hours=12):
             continue
         if moment == BACK:
@@ -178,7 +172,7 @@ def test_a_kill_between_the_claim_and_the_effect_loses_none_and_doubles_none(
     installation.start_worker("dispatch", name="dispatch")
     for failpoint, moment in moments.items():
         installation.set_failpoints(f"{failpoint} kill")
-        set_clock(installation, moment + timedelta(seconds=10))
+        installation.set_clock(moment + timedelta(seconds=10))
         installation.wait_for_hit(failpoint, 0)
         assert failpoint not in said(installation)
         installation.set_failpoints()
@@ -211,7 +205,7 @@ def test_a_kill_loses_no_alert_and_no_file_and_doubles_none(
 
     for failpoint, moment in moments.items():
         installation.set_failpoints(f"{failpoint} kill")
-        set_clock(installation, moment + timedelta(seconds=10))
+        installation.set_clock(moment + timedelta(seconds=10))
         installation.wait_for_hit(failpoint, 0)
         assert sent(failpoint) == 0
         installation.set_failpoints()

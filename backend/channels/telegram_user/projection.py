@@ -155,8 +155,8 @@ def _service(message: Any, facts: dict[str, Any]) -> dict[str, Any]:
     """What is no text: a call is an event of its own, the rest is kept as a note of its kind."""
     action = name_of(message.action)
     if action == "MessageActionPhoneCall" and not message.out:
-        reason = name_of(message.action.reason) if message.action.reason else "ended"
-        state = reason.removeprefix("PhoneCallDiscardReason").lower()
+        discarded = message.action.reason
+        state = name_of(discarded).removeprefix("PhoneCallDiscardReason").lower() if discarded else "ended"
         call = facts | {"kind": "call", "id": str(message.action.call_id), "state": state}
         return call | ({"seconds": message.action.duration} if message.action.duration is not None else {})
     return facts | {"service": action.removeprefix("MessageAction")}

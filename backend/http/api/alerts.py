@@ -45,7 +45,6 @@ def raise_alert(json_data: AlertIn) -> dict[str, Any]:
 
     The answer does not wait for Telegram. The same key within the throttle's seconds is counted and not sent.
     """
-    caller = guards.actor()
     values = {**json_data.labels, **json_data.vars}
     title, message = alerts.compose(json_data.title, json_data.message, json_data.template, values)
     alert_input = AlertInput(
@@ -60,7 +59,7 @@ def raise_alert(json_data: AlertIn) -> dict[str, Any]:
         attachment=_attachment(json_data),
         status=json_data.status,
     )
-    return _accepted(alerts.raise_input(caller.workspace_id, alert_input, _by("api")))
+    return _accepted(alerts.raise_input(alert_input, _by("api")))
 
 
 @bp.post("/alertmanager")
@@ -235,7 +234,6 @@ def _received(source: str, query_data: ReceiverQuery, json_data: ReceivedIn) -> 
     # Not `model_dump`, which would copy all of it.
     body = (json_data.model_extra or {}) | {"alerts": json_data.alerts}
     outcome = alerts.receive(
-        caller.workspace_id,
         source,
         body,
         Attribution(source, caller.label),

@@ -18,13 +18,12 @@ def on_health_check_failed(event: HealthCheckFailed) -> None:
     """A bot does not work (still), in the transaction that keeps the finding. Each further check counts."""
     with workspace_scope(event.workspace_id):
         api_input.raise_alert(
-            event.workspace_id,
             f"Bot {event.bot_name}: health check failed",
             richtext.escape(f"Telegram or the webhook does not work: {event.code}"),
             severity="critical",
             key=_key(event.sender_id),
             labels={"check": "bot", "bot": event.bot_name},
-            bot_name=_carrier(event.workspace_id),
+            bot_name=_carrier(),
         )
 
 
@@ -33,12 +32,10 @@ def on_health_check_recovered(event: HealthCheckRecovered) -> None:
     with workspace_scope(event.workspace_id):
         for name in (BOT, api_input.BOT):
             # The name may have come or gone since the alert was raised.
-            api_input.raise_alert(
-                event.workspace_id, event.bot_name, key=_key(event.sender_id), bot_name=name, resolved=True
-            )
+            api_input.raise_alert(event.bot_name, key=_key(event.sender_id), bot_name=name, resolved=True)
 
 
-def _carrier(workspace_id: int) -> str:
+def _carrier() -> str:
     return BOT if resolution.knows(BOT) else api_input.BOT
 
 

@@ -7,18 +7,20 @@ from typing import Any
 from sqlalchemy import select
 
 from backend.core import clock, events
-from backend.core.database import db
+from backend.core.database import db, workspace_id_in_scope
 from backend.models import AlertEvent
 from backend.services import paging
 from backend.services.alerts.events import AlertChanged
 from backend.services.auth.attribution import SYSTEM, Attribution
 
 
-def note(workspace_id: int, alert_id: int, what: str, by: Attribution = SYSTEM, **detail: Any) -> None:
-    """Adds to the trace in the caller's transaction, and publishes the event `AlertChanged`.
+def note(alert_id: int, what: str, by: Attribution = SYSTEM, **detail: Any) -> None:
+    """Adds to the trace of an alert of the workspace in scope, in the caller's transaction, and publishes the event
+    `AlertChanged`.
 
     `detail` holds codes, counts and moments as text; never what the alert says.
     """
+    workspace_id = workspace_id_in_scope()
     db.session.add(
         AlertEvent(
             workspace_id=workspace_id,

@@ -14,7 +14,7 @@ from backend.services.auth.attribution import Attribution
 
 
 def record(
-    by: Attribution | str,
+    by: Attribution,
     /,
     action: str,
     subject: str | None = None,
@@ -23,14 +23,14 @@ def record(
 ) -> AuditEntry:
     """Adds an entry to the caller's transaction.
 
-    `by` is who did it, or the audit's word for them. `action` is a code such as `person.role_changed`, `subject` what
+    `by` is who did it. `action` is a code such as `person.role_changed`, `subject` what
     it was done to as `kind:id`. `detail` holds ids, codes and the names of fields; never a secret, a message or a
     provider's id of a person. Without `workspace_id` the entry belongs to the workspace in scope, in the system scope
     to none.
     """
     entry = AuditEntry(
         workspace_id=current_workspace_id() if workspace_id is None else workspace_id,
-        actor=by.label if isinstance(by, Attribution) else by,
+        actor=by.label,
         action=action,
         subject=subject,
         detail=detail,

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from backend.channels.base import Credentials, SenderFacts
+from backend.channels.base import SenderFacts
 from backend.channels.errors import SenderDisabled
 from backend.channels.inbound import Chat
 from backend.channels.telegram_bot import NAME as CHANNEL
@@ -21,7 +21,6 @@ from backend.services import senders
 from backend.services.auth import audit
 from backend.services.auth.attribution import Attribution
 from backend.services.bots import catalog, telegram_lookup
-from backend.services.senders import provider
 
 _SECONDS: Final = 10.0
 """How long `sync` asks about chats: somebody waits for it."""
@@ -55,7 +54,7 @@ def validate_token(token: str) -> Validity:
     """Asks Telegram about a token that belongs to no bot here. Keeps nothing. No transaction may be open."""
     with telegram_lookup.clear_errors():
         try:
-            return Validity(True, facts=provider.quick(CHANNEL).probe(Credentials(token)))
+            return Validity(True, facts=senders.identify(CHANNEL, token))
         except SenderDisabled as error:
             return Validity(False, error.code)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from backend.channels.telegram_bot.tokens import bot_id_of
 from backend.core.config import BotConfig
 from backend.core.errors import Conflict, Invalid, NotFound
 
@@ -21,7 +22,6 @@ DEFAULT: Final = "default"
 """The name that always means the environment's own bot, unless a bot of the workspace is called so."""
 MAX_CHATS: Final = 100
 _CHAT: Final = re.compile(r"-?[1-9][0-9]{0,17}|@[A-Za-z0-9_]{1,64}")
-_TOKEN: Final = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,128}(/test)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def parse_chats(given: Sequence[str]) -> tuple[str, ...]:
 def checked_token(token: str) -> str:
     """The token if it has a token's form. Raises Invalid(`bad_token`), which never shows it."""
     stripped = token.strip()
-    if not _TOKEN.fullmatch(stripped):
+    if bot_id_of(stripped) is None:
         message = "That is not a bot's token; it looks like 123456:EXAMPLE-NOT-A-REAL-TOKEN."
         raise Invalid.of("token", "bad_token", message)
     return stripped

@@ -19,6 +19,7 @@ from backend.channels.provider import WebhookStatus
 from backend.channels.telegram_bot import NAME as CHANNEL
 from backend.channels.telegram_bot import webhook
 from backend.core.errors import AppError, Invalid, NotFound, Unavailable
+from backend.services import senders
 from backend.services.bots import bot_api
 from backend.services.linking.bots import WHY_NOT_ASKED
 from backend.services.senders import provider
@@ -87,7 +88,7 @@ def refused() -> Invalid:
 def who_is(token: str) -> SenderFacts:
     """The bot that the token belongs to; see `clear_errors` for what it raises."""
     with clear_errors():
-        return provider.quick(CHANNEL).probe(Credentials(token))
+        return senders.identify(CHANNEL, token)
 
 
 def webhook_of(token: str) -> WebhookStatus:

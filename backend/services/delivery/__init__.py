@@ -13,6 +13,8 @@ from backend.services.delivery.cancellation import (
 )
 from backend.services.delivery.edits import delete, edit
 from backend.services.delivery.explanations import explain, explain_code
+from backend.services.delivery.operations import Operations, Waiting
+from backend.services.delivery.operations import read as read_operations
 from backend.services.delivery.outbox import (
     NOTIFICATION_LIFE,
     REPLY_LIFE,
@@ -31,8 +33,10 @@ __all__ = [
     "REPLY_LIFE",
     "STATUS_COLUMNS",
     "MessageStatus",
+    "Operations",
     "Outbound",
     "Priority",
+    "Waiting",
     "answer_callback",
     "block",
     "by_key",
@@ -46,6 +50,7 @@ __all__ = [
     "explain_code",
     "mark_unreachable",
     "presses_unanswered",
+    "read_operations",
     "release",
     "send",
     "status_of",

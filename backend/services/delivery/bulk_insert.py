@@ -5,16 +5,16 @@ For messages without an idempotency key. Stored in the system scope, as a batch 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from backend.channels import registry
 from backend.channels.base import Content
+from backend.channels.fitting import Fitted
 from backend.core import bulk, queue
 from backend.models import Conversation, Delivery
-from backend.services.delivery.outbox import Priority
+from backend.services.delivery.outbox import Priority, parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +44,18 @@ class OutboxRows:
     """The rows of many messages. Each text is split into its parts once, however often it is said."""
 
     def __init__(self) -> None:
-        self._parts: dict[tuple[str, Content], list[dict[str, Any]]] = {}
+        self._bodies: dict[tuple[str, Content], tuple[dict[str, Any], str | None]] = {}
         self._deliveries: list[dict[str, Any]] = []
 
     def add_deliveries(self, message: OutgoingMessage, message_id: int) -> None:
         """Collects what it takes to send a message."""
-        if message.code is None:
-            parts = self._parts_of(message.conversation.channel, message.content)
-            self._deliveries += [_delivery(message_id, message, part) for part in range(len(parts))]
+        body, code = self._body_of(message)
+        if code is None:
+            self._deliveries += [_delivery(message_id, message, part) for part in range(len(body["parts"]))]
 
     def row_of(self, message: OutgoingMessage) -> dict[str, Any]:
         """A message's own row, without its id."""
-        conversation, code = message.conversation, message.code
-        parts = self._parts_of(conversation.channel, message.content)
+        conversation, (body, code) = message.conversation, self._body_of(message)
         return {
             "workspace_id": conversation.workspace_id,
             "conversation_id": conversation.id,
@@ -66,7 +65,7 @@ class OutboxRows:
             "lane": int(message.lane),
             "state": "queued" if code is None else "canceled",
             "error": code,
-            "body": {"parts": parts},
+            "body": body,
             "external_id": None,
             "reply_to": message.reply_to,
             "user_id": message.user_id,
@@ -80,12 +79,14 @@ class OutboxRows:
             bulk.insert_many(Delivery, self._deliveries)
             queue.nudge()
 
-    def _parts_of(self, channel: str, content: Content) -> Sequence[dict[str, Any]]:
-        parts = self._parts.get((channel, content))
-        if parts is None:
-            parts = [part.to_json() for part in registry.get(channel).split(content)]
-            self._parts[channel, content] = parts
-        return parts
+    def _body_of(self, message: OutgoingMessage) -> tuple[dict[str, Any], str | None]:
+        """A message's body, and why it is not sent; None for one that is."""
+        channel, content = message.conversation.channel, message.content
+        known = self._bodies.get((channel, content))
+        if known is None:
+            fitted = Fitted.of(content, registry.spec(channel))
+            known = self._bodies[channel, content] = (parts_of(channel, fitted), fitted.code)
+        return known[0], message.code or known[1]
 
 
 def _delivery(message_id: int, message: OutgoingMessage, part: int) -> dict[str, Any]:

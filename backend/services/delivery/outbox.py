@@ -19,7 +19,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from backend.channels import registry
 from backend.channels.base import Content
-from backend.channels.forms import Form
+from backend.channels.fitting import Fitted
+from backend.channels.forms import AS_MEANT, Form
 from backend.core import clock, queue
 from backend.core.database import db
 from backend.models import Conversation, Delivery, Message, MessageKey, Sender
@@ -35,7 +36,7 @@ _answers_presses: ContextVar[bool] = ContextVar("answers_presses", default=True)
 
 
 class Priority(IntEnum):
-    """Who goes first. Bulk keeps a tenth of a sender's pace whatever else waits."""
+    """Who goes first. Of a sender's pace notifications keep a fifth and bulk a tenth whatever else waits."""
 
     REPLY = 0
     NOTIFICATION = 1
@@ -61,15 +62,16 @@ def send(
 
     `not_before` (aware) keeps it waiting with `reason`; `expires_in` counts from then. With `at_most_once` an unknown
     outcome is shown to an operator and never tried again. `thread_id` is a topic of the chat. A conversation that is
-    blocked gets a canceled message that says so.
+    blocked gets a canceled message that says so; what the channel cannot carry is left out, and its words stay.
     """
     now = clock.now()
-    refused = gate.refusal(conversation, is_template=content.template is not None)
+    fitted = Fitted.of(content, registry.spec(conversation.channel))
+    refused = gate.refusal(conversation, is_template=content.template is not None) or fitted.code
     due_at = max(now, not_before) if not_before else now
     expires_at = due_at + expires_in if expires_in else None
     fields = {"kind": kind, "lane": int(lane), "at_most_once": at_most_once, "reply_to": reply_to, "user_id": user_id}
     fields |= {"state": "canceled" if refused else "queued", "error": refused, "created_at": now}
-    fields |= {"body": _body_of(conversation, content, thread_id)}
+    fields |= {"body": _body_of(conversation, fitted, thread_id)}
     message = message_store.store(conversation, fields, key=key, due_at=due_at, expires_at=expires_at, reason=reason)
     if message is None:
         return _first_of(conversation.workspace_id, key or "")
@@ -78,9 +80,16 @@ def send(
     return message
 
 
-def _body_of(conversation: Conversation, content: Content, thread_id: str | None) -> dict[str, Any]:
-    parts = registry.get(conversation.channel).split(content)
-    return {"parts": [part.to_json() for part in parts]} | ({"thread_id": thread_id} if thread_id else {})
+def _body_of(conversation: Conversation, fitted: Fitted, thread_id: str | None) -> dict[str, Any]:
+    return parts_of(conversation.channel, fitted) | ({"thread_id": thread_id} if thread_id else {})
+
+
+def parts_of(channel: str, fitted: Fitted) -> dict[str, Any]:
+    """The parts that a message of this content has, with its form unless it is said as it was meant."""
+    if fitted.code is not None:
+        return {"parts": [fitted.content.to_json()]}
+    parts = [part.to_json() for part in registry.get(channel).split(fitted.content, fitted.form)]
+    return {"parts": parts} | ({} if fitted.form == AS_MEANT else {"form": fitted.form.to_json()})
 
 
 def _first_of(workspace_id: int, key: str) -> Message:
@@ -146,7 +155,9 @@ def answer_callback(
 
 
 def chat_action(conversation: Conversation, action: str = "typing") -> None:
-    """Shows that an answer is being written; expires within seconds."""
+    """Shows that an answer is being written, where the channel can; expires within seconds."""
+    if not registry.spec(conversation.channel).capabilities.typing:
+        return
     payload = {"text": action, "conversation_id": conversation.id}
     _insert_ephemeral(
         conversation.sender_id,
@@ -159,8 +170,9 @@ def chat_action(conversation: Conversation, action: str = "typing") -> None:
 
 
 def _replace_parts(message: Message, content: Content, like: Delivery) -> None:
-    parts = registry.get(channel_of(message)).split(content, form_of(message))
-    message.body = {**message.body, "parts": [part.to_json() for part in parts]}
+    channel = channel_of(message)
+    parts = parts_of(channel, Fitted.of(content, registry.spec(channel), form_of(message)))
+    message.body = {**message.body, **parts}
     db.session.flush()
     db.session.execute(
         sql_delete(Delivery)
@@ -171,7 +183,7 @@ def _replace_parts(message: Message, content: Content, like: Delivery) -> None:
     insert_deliveries(
         [
             row_of(message, conversation, "send", part, due_at=clock.now()) | {"expires_at": like.expires_at}
-            for part in range(len(parts))
+            for part in range(len(parts["parts"]))
         ]
     )
 

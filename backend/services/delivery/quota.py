@@ -17,7 +17,15 @@ from sqlalchemy.types import Text
 from backend.core.database import UtcDateTime, db, system_scope
 from backend.core.encrypted_columns import keyring
 
-NOT_ASKED: Final = ("catching_up", "deadline_passed", "not_connected", "sender_resting")
+NOT_ASKED: Final = (
+    "account_frozen",
+    "account_limited",
+    "account_needs_login",
+    "catching_up",
+    "deadline_passed",
+    "not_connected",
+    "sender_resting",
+)
 """Codes of tries that ended before the provider was asked to send: they use nothing."""
 _USES: Final = (
     text(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Final
 from urllib.parse import urlsplit
 
 from backend.channels import registry, transport
@@ -17,6 +17,7 @@ from backend.core.encrypted_columns import keyring
 from backend.core.leases import FENCING, Lease
 from backend.core.logging import get_logger
 from backend.services.dispatch.claims import Claimed
+from backend.services.dispatch.kind_pace import KindPace
 from backend.services.dispatch.outcomes import Outcome
 from backend.services.dispatch.pace import SenderPace, SendSlot
 from backend.services.dispatch.repetition import Repetition, repetition
@@ -25,6 +26,8 @@ from backend.services.dispatch.retry_policy import BACKOFF, Decision, Next, deci
 log = get_logger(__name__)
 _MAX_SURPRISES = 5
 _NO_DEADLINE = float("inf")
+_CAPABILITY_OF: Final = {"edit": "edit", "edit_buttons": "edit", "delete": "delete", "chat_action": "typing"}
+"""What a channel must be able to do for an operation; the others every channel does."""
 _LOOKS_FIRST = frozenset({"campaign"})
 """Kinds of messages before which whatever is new in the chat is fetched: it may end the reason for writing."""
 
@@ -40,6 +43,8 @@ class SenderSession:
     pace: SenderPace
     quota_key: bytes | None = None
     """Under which its attempts count against the ceiling of an account."""
+    kind_pace: KindPace | None = None
+    """The rates of single kinds; None where the channel has none."""
 
     @property
     def channel(self) -> Channel:
@@ -74,7 +79,10 @@ def _outcome_of(session: SenderSession, claimed: Claimed, open_file: Callable[[s
         return Outcome(claimed, decision=Decision(Next.AGAIN, "sender_resting", "retry", seconds=pause))
     operation = None
     try:
+        _require_capability(session.channel_name, claimed.operation)
         operation = operation_of(claimed, open_file)
+        if (wait := _kind_wait(session, claimed, operation)) > 0:
+            return Outcome(claimed, decision=Decision(Next.AGAIN, "kind_pace", "retry", seconds=wait))
         failpoints.hit("delivery.before_write")
         deadline = session.lease.deadline if FENCING else _NO_DEADLINE
         receipt = session.channel.perform(session.credentials, operation, deadline=deadline)
@@ -101,6 +109,19 @@ def _outcome_of(session: SenderSession, claimed: Claimed, open_file: Callable[[s
         return Outcome(claimed, decision=_defect(claimed))
     session.pace.answered()
     return Outcome(claimed, receipt=receipt)
+
+
+def _kind_wait(session: SenderSession, claimed: Claimed, operation: Operation) -> float:
+    if session.kind_pace is None:
+        return 0.0
+    return session.kind_pace.wait(claimed.id, operation.kinds, time.monotonic())
+
+
+def _require_capability(channel: str, operation: str) -> None:
+    """Raises Rejected for what the channel's spec does not offer, so that nothing is asked of the provider."""
+    needed = _CAPABILITY_OF.get(operation)
+    if needed is not None and not getattr(registry.spec(channel).capabilities, needed):
+        raise Rejected(f"{operation}_unsupported")
 
 
 def _milder(channel: Channel, operation: Operation | None, error: ChannelError) -> Form | None:

@@ -110,11 +110,11 @@ def _raise(
     template: str | None = None,
     values: Mapping[str, Any] = MappingProxyType({}),
 ) -> AlertResult:
-    with of_workspace(workspace_id) as home:
+    with of_workspace(workspace_id):
         values = {**alert_input.labels, **values}
         title, message = alerts.compose(alert_input.title, alert_input.message, template, values)
         alert_input = replace(alert_input, title=title, message=message)
-        outcome = alerts.raise_input(home, alert_input, HOST_APPLICATION)
+        outcome = alerts.raise_input(alert_input, HOST_APPLICATION)
     return AlertResult(
         outcome.alert_id, outcome.decision, outcome.reason, outcome.count, outcome.level, outcome.message_ids
     )

@@ -17,8 +17,8 @@ from backend.core.database import db
 from backend.models import Conversation, Message, NotificationEvent, NotificationSubject, NotificationType, User
 from backend.services import delivery
 from backend.services.auth.attribution import Attribution
-from backend.services.delivery import Priority
-from backend.services.notifications import attaching, known_types, recipients, rendering, subjects
+from backend.services.delivery import Operations, Priority, Waiting
+from backend.services.notifications import attaching, event_store, known_types, recipients, rendering, subjects
 from backend.services.notifications.attaching import Attachment
 from backend.services.notifications.decision import Decision, DeliveryPreferences, decide
 from backend.services.notifications.subjects import CurrentMessage
@@ -26,6 +26,7 @@ from backend.services.texts import values
 
 KIND = "notification"
 QUIET = "quiet_hours"
+_HELD = (QUIET, attaching.FETCHING)
 
 
 def report(
@@ -84,9 +85,7 @@ def report(
     if event.message_id is None and attaching.is_waiting(event.attachment):
         # Nothing is said that could carry it.
         event.attachment = attaching.requested(event.attachment or {})
-    # Stored after its message, which it names: by one statement.
-    db.session.add(event)
-    db.session.flush()
+    event_store.store(event, current_message.row if current_message else None)
     return event
 
 
@@ -121,7 +120,7 @@ class PendingNotification:
 
 def _send_pending(pending: PendingNotification, current_message: CurrentMessage | None) -> None:
     message = current_message.message if current_message else None
-    if message is None or not _update(pending, message):
+    if message is None or current_message is None or not _update(pending, message, current_message.attachment):
         message = _send(pending)
     if current_message is not None:
         current_message.record(message, pending.event.version)
@@ -153,15 +152,14 @@ def _send(pending: PendingNotification, *, link: str | None = None) -> Message:
     return message
 
 
-def _update(pending: PendingNotification, message: Message) -> bool:
-    """Has the subject's message say the new event; False where it cannot, and a new message has to.
+def _update(pending: PendingNotification, message: Message, carried: dict[str, Any] | None) -> bool:
+    """Has the subject's message, whose first event carried this, say the new event; False where it cannot, and a new
+    message has to.
 
     An edit makes no sound, so quiet hours do not hold it back. A message that itself still waits for their end goes
     on waiting, unless this event may pass.
     """
     event = pending.event
-    first = _event_of(message, first=True)
-    carried = first.attachment if first else None
     if event.attachment is not None:
         # A picture cannot be put into a message that was sent without it, nor another one in its place.
         if not attaching.same(event.attachment, carried):
@@ -169,13 +167,15 @@ def _update(pending: PendingNotification, message: Message) -> bool:
         event.attachment = attaching.requested(event.attachment)
     media = _media_of(message)
     content = pending.content(media, None if media else attaching.link_of(carried))
-    held = _held_until(message)
+    operations = delivery.read_operations(message)
+    held = _held_until(message, operations)
     if held is None:
-        delivery.edit(message, content)
+        delivery.edit(message, content, operations)
         pending.conclude(message, Decision("queued"))
         return True
     reason, until = held
-    if pending.decided.decision == "queued" and not attaching.is_waiting(carried):
+    first = _event_of(message, first=True)
+    if pending.decided.decision == "queued" and not attaching.is_waiting(first.attachment if first else None):
         delivery.release(message, content)
         pending.conclude(message, pending.decided)
     else:
@@ -206,12 +206,19 @@ def send_again(message: Message, subject: NotificationSubject) -> Message | None
     return message_sent
 
 
-def _held_until(message: Message) -> tuple[str, datetime] | None:
+def _held_until(message: Message, operations: Operations) -> tuple[str, datetime] | None:
     """Why and until when we keep the message back ourselves; None once the provider has it or is asked for it."""
+    if not _is_held(operations.first_send()):
+        return None
+    # What the gate has against it counts more.
     status = delivery.status_of(message)
-    if status.reason in (QUIET, attaching.FETCHING) and status.next_attempt_at and status.next_attempt_at > clock.now():
+    if status.reason in _HELD and status.next_attempt_at and status.next_attempt_at > clock.now():
         return status.reason, status.next_attempt_at
     return None
+
+
+def _is_held(waiting: Waiting | None) -> bool:
+    return waiting is not None and waiting.state == "due" and waiting.reason in _HELD and waiting.due_at > clock.now()
 
 
 def _event_of(message: Message, *, first: bool = False) -> NotificationEvent | None:

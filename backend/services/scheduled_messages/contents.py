@@ -93,7 +93,7 @@ def check(message: ScheduledMessage, chat_ids: list[str] | None) -> None:
         return
     try:
         if planned.kind == "alert":
-            api_input.check(message.workspace_id, alert_of(message, chat_ids))
+            api_input.check(alert_of(message, chat_ids))
         else:
             attaching.prepare(planned.attachment)
     except Invalid as error:

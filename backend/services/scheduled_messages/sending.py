@@ -74,7 +74,7 @@ def _send_to_chats(fire: Fire, target: Target, content: Content, **waiting: Any)
 
 def _raise_alert(message: ScheduledMessage) -> dict[str, Any]:
     by = Attribution(contents.SOURCE, f"scheduled_message:{message.id}")
-    outcome = alerts.raise_input(message.workspace_id, contents.alert_of(message, chat_ids_of(message)), by)
+    outcome = alerts.raise_input(contents.alert_of(message, chat_ids_of(message)), by)
     return {
         "level": outcome.level,
         "message_ids": list(outcome.message_ids),

@@ -107,7 +107,10 @@ def recheck_refused(most: int = 3) -> int:
             & or_(Sender.source != "arguments", Sender.disabled_at > clock.now() - _LENT)
         )
         unidentified = Sender.is_active.is_(True) & Sender.external_id.is_(None) & Sender.deleted_at.is_(None)
-        candidates = db.session.execute(select(Sender).where(or_(refused, unidentified)).order_by(Sender.id)).scalars()
+        # Those that keep a connection are asked by the process that has it.
+        askable = Sender.channel.in_(registry.names_by_connection(kept=False))
+        query = select(Sender).where(askable, or_(refused, unidentified)).order_by(Sender.id)
+        candidates = db.session.execute(query).scalars()
         due = [sender for sender in candidates if sender.credentials_encrypted and _may_be_asked(sender)][:most]
         recovered = 0
         for sender in due:
@@ -121,8 +124,6 @@ def recheck_refused(most: int = 3) -> int:
 
 def _may_be_asked(sender: Sender) -> bool:
     """Whether the provider may be asked by now about a sender that it refused, or whose id it has not told yet."""
-    if sender.channel not in registry.names():
-        return False
     if sender.disabled_code is not None or not sender.is_active:
         return _may_recover(sender)
     failed_at = sender.facts.get("probe_failed_at")

@@ -15,6 +15,7 @@ from backend.core.logging import get_logger
 from backend.models import Sender, SenderLease
 from backend.services import job_history, mail
 from backend.services.auth import audit
+from backend.services.auth.attribution import SYSTEM
 
 log = get_logger(__name__)
 
@@ -38,14 +39,14 @@ def long_pause_of(sender_id: int) -> str | None:
 def disable(sender: Sender, code: str) -> None:
     """Stops a sender whose provider refuses it, and tells the admins by mail, the audit and the job history.
 
-    Telegram cannot be asked to carry that news: it is what has just refused. Once disabled, nothing is said again.
+    The provider cannot be asked to carry that news: it has just refused. Once disabled, nothing is said again.
     """
     if sender.disabled_code == code and not sender.is_active:
         return
     now = clock.now()
     sender.is_active, sender.disabled_code, sender.disabled_at = False, code, now
     subject = f"sender:{sender.id}"
-    audit.record("system", "sender.disabled", subject, sender.workspace_id, code=code, name=sender.name)
+    audit.record(SYSTEM, "sender.disabled", subject, sender.workspace_id, code=code, name=sender.name)
     if code != NOT_CONFIGURED:
         job_history.record_failure(
             "sender_disabled",
@@ -68,5 +69,5 @@ def enable(sender: Sender, why: str) -> None:
         return
     code, sender.disabled_code, sender.disabled_at = sender.disabled_code, None, None
     sender.is_active = True
-    audit.record("system", "sender.enabled", f"sender:{sender.id}", sender.workspace_id, was=code, why=why)
+    audit.record(SYSTEM, "sender.enabled", f"sender:{sender.id}", sender.workspace_id, was=code, why=why)
     db.session.flush()

@@ -113,6 +113,6 @@ def webhook_status(sender: Sender) -> WebhookStatus:
 
 def _webhook_of(sender: Sender) -> Webhook:
     declared = registry.spec(sender.channel).webhook
-    if declared is None:
+    if declared is None or declared.route(names_sender=sender.source != "environment") is None:
         raise Rejected(NOT_SUPPORTED)
     return declared

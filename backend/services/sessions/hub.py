@@ -45,7 +45,8 @@ _WORK_SECONDS: Final = 2.0
 _OPERATION_SECONDS: Final = 60.0
 _CLOSE_SECONDS: Final = 12.0
 _SOON: Final = 1.0
-_RESTRICTED_SECONDS: Final = 3600.0
+_RESTRICTED_SECONDS: Final = 10.0
+"""Its chat rests no longer, so that a person's own answer goes out; campaign messages wait for the account."""
 
 
 class AccountHub:
@@ -129,14 +130,16 @@ class AccountHub:
         if op.chat_id is None or not op.chat_id.isdigit():
             raise Rejected("not_supported")
         user_id, after_id = int(op.chat_id), int(op.after_id or 0)
+        if op.looks_first and (pause := self._transaction(lambda: storing.campaigns_pause(sender_id))) is not None:
+            raise RetryLater(_RESTRICTED_SECONDS, pause, scope="chat")
         peer = self._transaction(lambda: storing.peer_of(sender_id, user_id, after_id))
         if peer is None:
             raise RecipientUnreachable("peer_invalid", disables_link=False)
         try:
             return self._wait(account.perform(op, peer), deadline)
         except NewerMessages as newer:
-            found = newer.found
-            if self._transaction(lambda: storing.store_newer(sender_id, found, user_id)):
+            projected = newer.projected
+            if self._transaction(lambda: storing.store_newer(sender_id, projected, user_id)):
                 raise RetryLater(_SOON, "catching_up", scope="chat") from None
         # All of it was processed before, and nothing of it forbade to write.
         return self._wait(account.perform(replace(op, looks_first=False), peer), deadline)

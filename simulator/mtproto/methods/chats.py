@@ -98,14 +98,14 @@ def get_history(call: Call, request: Any) -> Any:
 @method(functions.messages.GetMessagesRequest)
 def get_messages(call: Call, request: Any) -> Any:
     """Messages by number; an empty one for each that is not there."""
-    found: list[Any] = []
+    shown: list[Any] = []
     peers: set[int] = set()
     for wanted in request.id:
         number = getattr(wanted, "id", 0)
         message = call.me.messages.get(number)
         if message is None:
-            found.append(types.MessageEmpty(number))
+            shown.append(types.MessageEmpty(number, None))
         else:
-            found.append(views.message(call.directory, call.me, message))
+            shown.append(views.message(call.directory, call.me, message))
             peers.add(message.peer)
-    return types.messages.Messages(found, [], [], views.users(call.directory, call.me, peers))
+    return types.messages.Messages(shown, [], [], views.users(call.directory, call.me, peers))

@@ -90,7 +90,7 @@ def add_contact(call: Call, request: Any) -> Any:
     target = addressed(call, request.id)
     call.me.contacts[target.id] = (request.first_name, request.last_name)
     call.directory.world.changes += 1
-    return _told(call, target)
+    return _updates_of(call, target)
 
 
 @method(functions.contacts.DeleteContactsRequest, frozen=False)
@@ -100,10 +100,10 @@ def delete_contacts(call: Call, request: Any) -> Any:
     for target in targets:
         call.me.contacts.pop(target.id, None)
     call.directory.world.changes += 1
-    return _told(call, *targets)
+    return _updates_of(call, *targets)
 
 
-def _told(call: Call, *targets: Account) -> Any:
+def _updates_of(call: Call, *targets: Account) -> Any:
     people = views.users(call.directory, call.me, {target.id for target in targets})
     return types.Updates(
         [types.UpdatePeerSettings(types.PeerUser(each.id), types.PeerSettings()) for each in targets],

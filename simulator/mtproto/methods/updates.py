@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 from telethon.tl import functions, types
@@ -27,7 +28,7 @@ def get_difference(call: Call, request: Any) -> Any:
         raise Refusal(400, "PERSISTENT_TIMESTAMP_EMPTY")
     me, settings = call.me, call.server.settings
     call.more["pts"] = request.pts
-    events = [event for event in me.events if event.pts > request.pts]
+    events = me.events[bisect_right(me.events, request.pts, key=lambda event: event.pts) :]
     if not events:
         return types.updates.DifferenceEmpty(views.now(), 0)
     limit = min(request.pts_total_limit or settings.difference_limit, settings.difference_limit)

@@ -32,13 +32,13 @@ def addressed(call: Call, peer: Any) -> Account:
 @method(functions.users.GetUsersRequest)
 def get_users(call: Call, request: Any) -> Any:
     """Each person asked for; an empty one where the access hash is wrong."""
-    found = []
+    people = []
     for peer in request.id:
         try:
-            found.append(views.user(call.directory, call.me, addressed(call, peer)))
+            people.append(views.user(call.directory, call.me, addressed(call, peer)))
         except Refusal:
-            found.append(types.UserEmpty(getattr(peer, "user_id", 0)))
-    return found
+            people.append(types.UserEmpty(getattr(peer, "user_id", 0)))
+    return people
 
 
 @method(functions.users.GetFullUserRequest)
@@ -63,14 +63,14 @@ def get_full_user(call: Call, request: Any) -> Any:
 @method(functions.users.GetRequirementsToContactRequest)
 def get_requirements(call: Call, request: Any) -> Any:
     """What each of these people wants from somebody who writes first: nothing, Premium or Stars."""
-    found: list[Any] = []
+    requirements: list[Any] = []
     for peer in request.id:
         target = addressed(call, peer)
         conduct = target.conduct
         if not is_stranger(call.me, target) or conduct.accepts not in ("premium", "paid"):
-            found.append(types.RequirementToContactEmpty())
+            requirements.append(types.RequirementToContactEmpty())
         elif conduct.accepts == "paid":
-            found.append(types.RequirementToContactPaidMessages(conduct.stars))
+            requirements.append(types.RequirementToContactPaidMessages(conduct.stars))
         else:
-            found.append(types.RequirementToContactPremium())
-    return found
+            requirements.append(types.RequirementToContactPremium())
+    return requirements

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from backend.app import create_app
 from backend.asgi.application import AsgiApplication
 from backend.channels import registry
-from backend.channels.base import Content, Template
+from backend.channels.base import Button, Content, Media, Template
 from backend.core import clock, config
 from backend.core.database import db, system_scope
 from backend.core.work import Turn
@@ -206,6 +206,38 @@ def test_after_the_reply_window_only_a_template_goes(app: Flask, provider: Scrip
     provider.script = [answer(200, {"id": "example-3"})]
     run_until(app, idle)
     assert messages()["again"] == ("sent", None), "a message of the person opens the window again"
+
+
+def test_what_the_channel_cannot_carry_never_takes_the_words_with_it(
+    app: Flask, provider: ScriptedServer, call: Call
+) -> None:
+    one = example.sender(factories.workspace(), "account-1")
+    raw = body(("account-1", message(1)))
+    call("POST", f"/example/webhook/{one.id}", raw, **signed(raw))
+    drain()
+    chat = db.session.execute(select(Conversation)).scalar_one()
+    picture = Media("photo", storage_key="a-picture")
+    buttons = ((Button("Site", url="https://example.com"), Button("Mute", data="mute")),)
+    told = delivery.send(chat, Content("<b>Hello</b>", "html", buttons, (picture,)), kind="test")
+    alone = delivery.send(chat, Content(media=(picture,)), kind="test")
+    db.session.commit()
+    assert delivery.status_of(told).left_out == ("attachment", "buttons", "formatting")
+    assert (alone.state, alone.error) == ("canceled", "media_unsupported")
+    provider.script = [answer(200, {"id": "example-1"})]
+    run_until(app, idle)
+    assert [request.json["text"] for request in provider.received] == ["Hello\n\nSite: https://example.com"]
+
+    delivery.edit(fresh(told), Content("changed", media=(picture,)))
+    db.session.commit()
+    run_until(app, idle)
+    assert (fresh(told).state, fresh(told).gone_code) == ("sent", "edit_unsupported")
+    delivery.delete(fresh(told))
+    db.session.commit()
+    run_until(app, idle)
+    delivery.chat_action(chat)
+    db.session.commit()
+    assert idle(), "the channel shows no typing"
+    assert len(provider.received) == 1, "what the channel cannot do is not asked of the provider"
 
 
 def test_a_handshake_is_answered_as_plain_text_or_refused(call: Call) -> None:

@@ -16,7 +16,9 @@ from backend.models import (
     Delivery,
     Message,
     MessageKey,
+    MessagePart,
     NotificationEvent,
+    NotificationSubject,
     User,
     Workspace,
 )
@@ -236,6 +238,56 @@ def test_an_event_is_stored_with_its_message_by_few_statements(
         answer = client.post("/api/events", json=EVENT | body, headers=signed_in | headers)
     assert answer.get_json()["decision"] == "queued"
     assert len(statements) <= most, statements
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_an_event_that_edits_its_subjects_message_takes_as_few(client: FlaskClient, admin: User, is_sent: bool) -> None:
+    link(admin)
+    signed_in = callers.signed_in(admin)
+    told = EVENT | {"subject": "post:1", "version": 1}
+    first = client.post("/api/events", json=told, headers=signed_in).get_json()
+    client.post("/api/events", json=EVENT | {"subject": "post:2"}, headers=signed_in)
+    if is_sent:
+        _record_as_sent(first["message_id"])
+    db.session.remove()
+    newer = told | {"version": 2, "data": {"platform": "instagram", "likes": 9}}
+    with recorded() as statements:
+        answer = client.post("/api/events", json=newer, headers=signed_in)
+    assert (answer.get_json()["decision"], answer.get_json()["message_id"]) == ("queued", first["message_id"])
+    assert len(statements) <= 8, statements
+    with system_scope("a look from outside"):
+        message = db.session.get_one(Message, first["message_id"], populate_existing=True)
+        event = db.session.get_one(NotificationEvent, answer.get_json()["event_id"])
+        subject = db.session.scalars(
+            select(NotificationSubject).where(NotificationSubject.message_id == message.id)
+        ).one()
+        (waiting,) = db.session.scalars(select(Delivery).where(Delivery.message_id == message.id))
+    assert (message.version, waiting.operation, waiting.state) == (2, "edit" if is_sent else "send", "due")
+    assert "9" in message.body["parts"][0]["text"]
+    assert (event.message_id, event.version, subject.version) == (message.id, 2, 2)
+
+
+def _record_as_sent(message_id: int) -> None:
+    """What the dispatch loop leaves of a message that the provider took."""
+    with system_scope("the dispatch loop serves every workspace"):
+        message = db.session.get_one(Message, message_id)
+        row = db.session.scalars(select(Delivery).where(Delivery.message_id == message_id)).one()
+        message.state, message.sent_at = "accepted", message.created_at
+        part = MessagePart(
+            workspace_id=message.workspace_id,
+            message_id=message_id,
+            part=0,
+            sender_id=message.sender_id,
+            chat_key=row.chat_key,
+            box="",
+            external_id="7",
+            state="accepted",
+            sent_version=1,
+            sent_at=message.created_at,
+        )
+        db.session.add(part)
+        db.session.delete(row)
+        db.session.commit()
 
 
 def test_what_is_stored_at_once_is_whole(client: FlaskClient, admin: User) -> None:

@@ -28,9 +28,7 @@ def furnish(person: User) -> None:
 def raised(person: User, title: str = "Disk full", **fields: Any) -> int:
     """An alert as a program reports it."""
     with workspace_scope(person.workspace_id):
-        outcome = alerts.raise_input(
-            person.workspace_id, AlertInput(title=title, **fields), Attribution("api", "user:1")
-        )
+        outcome = alerts.raise_input(AlertInput(title=title, **fields), Attribution("api", "user:1"))
         callers.commit()
     assert outcome.alert_id is not None
     return outcome.alert_id

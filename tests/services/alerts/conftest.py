@@ -79,7 +79,7 @@ class Room:
         """Raises an alert and commits, as a request would."""
         template, values = fields.pop("template", None), fields.pop("vars", {})
         title, message = alerts.compose(title, message, template, {**fields.get("labels", {}), **values})
-        made = alerts.raise_input(self.home.id, AlertInput(title=title, message=message, **fields), BY)
+        made = alerts.raise_input(AlertInput(title=title, message=message, **fields), BY)
         db.session.commit()
         return made
 

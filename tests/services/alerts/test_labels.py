@@ -33,7 +33,7 @@ def firing(*several: dict[str, str], **fields: Any) -> dict[str, Any]:
 @pytest.fixture
 def receive(room):
     def take(body: dict[str, Any], source: str = "alertmanager") -> Any:
-        outcome = alerts.receive(room.home.id, source, body, SENDER)
+        outcome = alerts.receive(source, body, SENDER)
         db.session.commit()
         return outcome
 

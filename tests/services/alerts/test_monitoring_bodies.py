@@ -23,7 +23,7 @@ SENDER = Attribution("alertmanager", "token:1")
 @pytest.fixture
 def receive(room):
     def take(given: dict[str, Any], source: str = "alertmanager") -> Any:
-        outcome = alerts.receive(room.home.id, source, given, SENDER)
+        outcome = alerts.receive(source, given, SENDER)
         db.session.commit()
         return outcome
 

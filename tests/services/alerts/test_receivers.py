@@ -31,7 +31,7 @@ def receive(room):
     def take(name: str | dict[str, Any], source: str | None = None, **options: Any) -> Any:
         given = body(name) if isinstance(name, str) else name
         where = source or (name.partition("/")[0] if isinstance(name, str) else "alertmanager")
-        outcome = alerts.receive(room.home.id, where, given, BY, **options)
+        outcome = alerts.receive(where, given, BY, **options)
         db.session.commit()
         return outcome
 

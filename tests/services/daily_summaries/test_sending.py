@@ -15,6 +15,7 @@ from backend.core import clock, work
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import DailySummary, NotificationEvent, NotificationSettings, Post, Sender, User, Workspace
 from backend.services import daily_summaries
+from backend.services.auth.attribution import Attribution
 from tests.support import factories
 from tests.support.fake_channel import FakeChannel
 
@@ -287,10 +288,10 @@ def test_one_persons_defect_does_not_hold_up_the_others(linked: Make, monkeypatc
     go_to("2026-02-26T09:00:10")
     report = notifications.report
 
-    def break_down(actor: str, kind: str, user: User, *rest: Any, **more: Any) -> Any:
+    def break_down(by: Attribution, kind: str, user: User, *rest: Any, **more: Any) -> Any:
         if user.id == bad.id:
             raise RuntimeError("a defect")
-        return report(factories.by(actor), kind, user, *rest, **more)
+        return report(by, kind, user, *rest, **more)
 
     with monkeypatch.context() as broken:
         broken.setattr(notifications, "report", break_down)

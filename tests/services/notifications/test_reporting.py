@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from backend.channels.base import Content
 from backend.core import clock, events
@@ -21,6 +21,7 @@ from backend.services.delivery.events import MessageFailed
 from backend.services.notifications import custom_types, retry, settings
 from tests.services.notifications.conftest import Reporter, mark_sent
 from tests.support import factories
+from tests.support.installation import wait_for
 
 
 def at(hour: int, minute: int = 0) -> None:
@@ -270,6 +271,38 @@ def test_two_events_of_one_subject_at_once_make_one_message(app: Flask, report: 
     row = db.session.scalars(select(NotificationSubject)).one()
     assert (row.version, row.message_id) == (2, message.id)
     assert "Likes: 2" in report.text(message)
+
+
+def test_an_event_that_waits_for_another_of_its_subject_edits_the_message_that_this_has_made(
+    app: Flask, report: Reporter
+) -> None:
+    person_id, workspace_id = report.person.id, report.person.workspace_id
+    db.session.commit()
+
+    def run() -> str:
+        with app.app_context(), workspace_scope(workspace_id):
+            user = db.session.get_one(User, person_id)
+            event = notifications.report(
+                factories.by("test"), "post_success", user, {"likes": 2}, subject="s", version=2
+            )
+            db.session.commit()
+            return event.decision
+
+    report(subject="s", version=1, data={"likes": 1})
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(run)
+        wait_for(_somebody_waits, 30, "the second event to wait for the first")
+        db.session.commit()
+        assert second.result(30) == "queued"
+    (message,) = report.messages()
+    db.session.refresh(message)
+    assert (message.version, "Likes: 2" in report.text(message)) == (2, True)
+
+
+def _somebody_waits() -> bool:
+    waiting = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.datname ="
+    with system_scope("the server's own tables"):
+        return bool(db.session.execute(text(f"{waiting} current_database()")).scalar_one())
 
 
 # --- tests and failures -----------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def test_what_a_process_of_the_release_before_is_at_is_left_to_it_for_as_long(si
 def test_an_alert_that_waited_is_adopted_once(site: Site, home: Workspace) -> None:
     attachment = Attachment("photo", url=f"{site.url}/a.png")
     disk_full = AlertInput(title="Disk full", bot_name="News", chat_ids=("-5001",), attachment=attachment)
-    raise_input(home.id, disk_full, Attribution("test", "test"))
+    raise_input(disk_full, Attribution("test", "test"))
     alert = db.session.scalars(select(Alert)).one()
     as_before(alert)
     assert (adopt(), adopt(), fetch_files()) == (1, 0, 1)

@@ -25,7 +25,7 @@ from backend.services.senders import provider, questions
 from tests.channels.example_channel.client import ExampleClient
 from tests.channels.example_channel.provider import ExampleProvider
 from tests.channels.scripted_server import Connection, Received, answer, scripted_server
-from tests.support import example_provider, factories
+from tests.support import accounts, example_provider, factories
 from tests.support.bot_api import BotApi, Refusal, bot_api
 from tests.support.talking import commit
 
@@ -50,6 +50,10 @@ class Platform(ABC):
     @abstractmethod
     def registered(self) -> list[str]:
         """The addresses that were registered, in order."""
+
+    @abstractmethod
+    def told_token(self) -> str:
+        """The token of a handshake that the last registration named; empty where the provider has none."""
 
     @abstractmethod
     def unregistered(self) -> int:
@@ -80,6 +84,9 @@ class Telegram(Platform):
 
     def registered(self) -> list[str]:
         return [params["url"] for params in self._api.called("setWebhook")]
+
+    def told_token(self) -> str:
+        return str(self._api.called("setWebhook")[-1].get("verify_token", ""))
 
     def unregistered(self) -> int:
         return len(self._api.called("deleteWebhook"))
@@ -119,8 +126,14 @@ class Example(Platform):
         self._refuses = True
 
     def registered(self) -> list[str]:
+        return [given["url"] for given in self._registrations()]
+
+    def told_token(self) -> str:
+        return str(self._registrations()[-1]["verify_token"])
+
+    def _registrations(self) -> list[dict[str, Any]]:
         posts = [request for request in self.received if (request.method, request.path) == ("POST", "/webhook")]
-        return [request.json["url"] for request in posts]
+        return [request.json for request in posts]
 
     def unregistered(self) -> int:
         return sum(request.method == "DELETE" for request in self.received)
@@ -183,6 +196,7 @@ def test_it_is_added_asked_about_registered_listed_and_removed(
     assert [member.person.name for member in senders.members_of(made, "-1001")] == ["Ada"]
     assert senders.is_chat_admin(made, "-1001", "5") is True
     assert senders.is_chat_admin(made, "-1001", "6") is False
+    assert platform.told_token() == platform.settings.get("verify_token", "")
     senders.unregister_webhook(made, drop_pending=True)
     assert platform.unregistered() == 1
 
@@ -283,6 +297,15 @@ def test_an_address_that_the_provider_cannot_reach_is_refused_before_it_is_asked
         with pytest.raises(Invalid, match="https addresses only") as caught:
             senders.register_webhook(made, base_url="http://here.example")
         assert (caught.value.code, server.received) == ("webhook_address_refused", [])
+
+
+def test_a_channel_that_nobody_calls_has_no_webhook_to_register(app: Flask, home: Workspace, within: None) -> None:
+    account = accounts.account(home)
+    sender = senders.get("telegram_user", account.sender_id)
+    with pytest.raises(Rejected, match=NOT_SUPPORTED):
+        senders.register_webhook(sender, base_url=BASE_URL)
+    with pytest.raises(Rejected, match=NOT_SUPPORTED):
+        senders.webhook_status(sender)
 
 
 def test_without_a_secret_a_channel_whose_provider_chooses_it_registers_nothing(

@@ -14,7 +14,7 @@ from backend.models import Sender
 from backend.services import senders
 from tests.channels.example_channel.client import ExampleClient
 from tests.channels.scripted_server import answer, scripted_server
-from tests.support import example_provider, factories
+from tests.support import accounts, example_provider, factories
 from tests.support.bot_api import BotApi, Refusal, bot_api
 
 
@@ -92,3 +92,14 @@ def test_an_id_that_is_not_known_is_asked_for_until_the_provider_tells(app: Flas
         clock.move(3600)
         assert senders.recheck_refused() == 0
         assert len(server.received) == 2
+
+
+def test_an_account_that_keeps_a_connection_is_left_to_the_process_that_has_it(api: BotApi, refused: Sender) -> None:
+    with system_scope("a test"):
+        account = accounts.account(factories.workspace())
+        sender = db.session.get_one(Sender, account.sender_id)
+        db.session.commit()
+    clock.move(3600)
+    assert senders.recheck_refused(most=1) == 1, "and takes nobody's turn"
+    assert is_active(refused)
+    assert sender.facts == {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -17,6 +17,12 @@ from tests.support.telegram_box import TelegramBox
 
 API_ID, API_HASH = 12345, "0" * 32
 WITHIN = 10.0
+SCENARIO_WITHIN = 40.0
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run a test's scenario; a call that is never answered fails it."""
+    asyncio.run(asyncio.wait_for(scenario, SCENARIO_WITHIN))
 
 
 class Clients(AsyncExitStack):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from telethon import errors, events
 from telethon.network import ConnectionTcpAbridged, ConnectionTcpFull, ConnectionTcpIntermediate
 from telethon.sessions import StringSession
 from telethon.tl import functions, types
 
-from tests.simulator.mtproto.clients import Clients, Heard, find
+from tests.simulator.mtproto.clients import Clients, Heard, find, run
 from tests.simulator.mtproto.conftest import ANN, BOB
 from tests.support.telegram_box import TelegramBox
 
@@ -29,7 +27,7 @@ def test_a_client_logs_in_with_the_code_of_the_phone(box: TelegramBox, transport
             me = await client.get_me()
             assert (me.phone, me.first_name, me.username) == (ANN[1:], "Ann", "ann_sim")
 
-    asyncio.run(scenario())
+    run(scenario())
     [code, login] = box.control("GET", f"/accounts/{ANN}/chats/777000")["messages"]
     assert code["text"].startswith("Login code: ")
     assert login["text"].startswith("New login.")
@@ -53,7 +51,7 @@ def test_a_message_arrives_is_answered_and_read(box: TelegramBox) -> None:
             history = await ann.get_messages(target, limit=10)
             assert [message.raw_text for message in history] == ["Hi Ann", "Hello"]
 
-    asyncio.run(scenario())
+    run(scenario())
     log = box.control("GET", "/mtproto/log", method="messages.sendMessage", account=ANN)
     [entry] = log["entries"]
     bob = box.control("GET", f"/accounts/{BOB}")["id"]
@@ -85,7 +83,7 @@ def test_what_happened_meanwhile_is_in_the_difference(box: TelegramBox) -> None:
             caught_up = await again(functions.updates.GetDifferenceRequest(difference.state.pts, state.date, 0))
             assert isinstance(caught_up, types.updates.DifferenceEmpty)
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_a_number_that_nobody_has_or_shows_is_not_found(box: TelegramBox) -> None:
@@ -99,7 +97,7 @@ def test_a_number_that_nobody_has_or_shows_is_not_found(box: TelegramBox) -> Non
             with pytest.raises(errors.PhoneNotOccupiedError):
                 await find(ann, BOB)
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_an_access_hash_of_another_account_is_of_no_use(box: TelegramBox) -> None:
@@ -111,4 +109,4 @@ def test_an_access_hash_of_another_account_is_of_no_use(box: TelegramBox) -> Non
                 await ann.send_message(types.InputPeerUser(of_ann.user_id, of_ann.access_hash), "to myself")
             assert (await ann.get_me()).id == of_ann.user_id
 
-    asyncio.run(scenario())
+    run(scenario())

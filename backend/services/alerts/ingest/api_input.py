@@ -62,7 +62,7 @@ class AlertInput:
         return self.bot_name is not None or bool(self.chat_ids)
 
 
-def raise_input(workspace_id: int, given: AlertInput, by: Attribution) -> Outcome:
+def raise_input(given: AlertInput, by: Attribution) -> Outcome:
     """Takes one alert, in the workspace's scope and the caller's transaction.
 
     Raises Invalid for values, NotFound (`bot_not_found`, `file_not_found`), TooLarge for a file; nothing is stored
@@ -70,11 +70,11 @@ def raise_input(workspace_id: int, given: AlertInput, by: Attribution) -> Outcom
     """
     report = _checked(given)
     if report.firing and given.attachment is None:
-        counted = fast_count.count(workspace_id, report)
+        counted = fast_count.count(report)
         if counted is not None:
             return counted
     if report.firing and given.names_target:
-        require_bot(workspace_id, given.bot, given.chat_ids)
+        require_bot(given.bot, given.chat_ids)
     attachment, _ = attachments.prepare(given.attachment)
     links = [{"text": button["text"], "url": button["url"]} for button in given.buttons]
     if attachment is not None and "url" in attachment:
@@ -91,11 +91,11 @@ def raise_input(workspace_id: int, given: AlertInput, by: Attribution) -> Outcom
     return grouping.report(group, by)
 
 
-def check(workspace_id: int, given: AlertInput) -> None:
+def check(given: AlertInput) -> None:
     """Raises what `raise_input` would raise for this alert now; stores nothing."""
     report = _checked(given)
     if report.firing and given.names_target:
-        require_bot(workspace_id, given.bot, given.chat_ids)
+        require_bot(given.bot, given.chat_ids)
     attachments.prepare(given.attachment)
 
 
@@ -165,7 +165,7 @@ def _faults(given: AlertInput, title: str, message: str) -> list[dict[str, Any]]
     return faults
 
 
-def require_bot(workspace_id: int, bot_name: str, chat_ids: Sequence[str]) -> None:
+def require_bot(bot_name: str, chat_ids: Sequence[str]) -> None:
     """Raises what the caller has to mend: a bot or chats that are not there. One that is switched off is stored for."""
     try:
         resolution.resolve(bot_name=bot_name, chat_ids=chat_ids)
@@ -178,7 +178,6 @@ def require_bot(workspace_id: int, bot_name: str, chat_ids: Sequence[str]) -> No
 
 
 def raise_alert(
-    workspace_id: int,
     title: str,
     message: str = "",
     *,

@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from backend.core import clock, config
-from backend.core.database import UtcDateTime, db, system_scope
+from backend.core.database import UtcDateTime, db, system_scope, workspace_id_in_scope
 from backend.services.alerts.ingest.reports import Outcome, Report
 from backend.services.alerts.state.locked_alert import GROUP_LOCKS
 
@@ -51,11 +51,11 @@ _COUNT: Final = text(
 )
 
 
-def count(workspace_id: int, report: Report) -> Outcome | None:
-    """Counts one more of it; None where more than counting has to be done."""
+def count(report: Report) -> Outcome | None:
+    """Counts one more of it in the workspace in scope; None where more than counting has to be done."""
     now = clock.now()
     values = {
-        "workspace_id": workspace_id,
+        "workspace_id": workspace_id_in_scope(),
         "locks": GROUP_LOCKS,
         "key": report.key,
         "title": report.title,

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from sqlalchemy import select
 
 from backend.core import clock, config, queue
-from backend.core.database import db
+from backend.core.database import db, workspace_id_in_scope
 from backend.models import Alert, AlertItem, AlertPolicy, Message
 from backend.services.alerts import severities
 from backend.services.alerts.ingest.reports import Group, Outcome, Report
@@ -133,7 +133,7 @@ def _open(group: Group, key: bytes, policy: AlertPolicy | None) -> LockedAlert:
     shared = {name: first.labels.get(name, "") for name in policy.group_by} if policy and grouped else {}
     title = group.title or (", ".join(value for value in shared.values() if value) if grouped else first.title)
     alert = Alert(
-        workspace_id=locked_alert.workspace_id(),
+        workspace_id=workspace_id_in_scope(),
         group_key=key,
         source=group.source,
         bot_name=group.bot_name,

@@ -21,7 +21,6 @@ log = get_logger(__name__)
 
 
 def receive(
-    workspace_id: int,
     source: str,
     body: Mapping[str, Any],
     by: Attribution,
@@ -37,19 +36,19 @@ def receive(
     """
     group = monitoring_webhooks.group_of(source, body, bot_name=bot_name)
     if bot_name is not None:
-        api_input.require_bot(workspace_id, bot_name, ())
+        api_input.require_bot(bot_name, ())
     codes = [*repaired, *(["alerts_left_out"] if len(body["alerts"]) > monitoring_webhooks.MAX_ALERTS else [])]
     outcome = grouping.report(group, by)
     if not codes:
         return outcome
     log.warning("body_repaired", source=source, codes=codes, alert_id=outcome.alert_id)
     if outcome.alert_id is not None:
-        _note_repair(workspace_id, outcome.alert_id, codes, by)
+        _note_repair(outcome.alert_id, codes, by)
     return replace(outcome, repaired=tuple(codes))
 
 
-def _note_repair(workspace_id: int, alert_id: int, codes: Sequence[str], by: Attribution) -> None:
+def _note_repair(alert_id: int, codes: Sequence[str], by: Attribution) -> None:
     noted = select(AlertEvent.id).where(AlertEvent.alert_id == alert_id, AlertEvent.what == "repaired").limit(1)
     if db.session.scalar(noted) is None:
-        history.note(workspace_id, alert_id, "repaired", by, code=", ".join(codes))
+        history.note(alert_id, "repaired", by, code=", ".join(codes))
         audit.record(by, "alert.repaired", f"alert:{alert_id}", codes=list(codes))

@@ -49,13 +49,12 @@ def _report(kind: str, model: Any, rule_id: int) -> None:
     key = f"alert_rule_switched_off:{kind}:{rule_id}"
     if rule.disabled_code is None:
         rule.disabled_told_at = None
-        api_input.raise_alert(rule.workspace_id, "-", key=key, resolved=True)
+        api_input.raise_alert("-", key=key, resolved=True)
         return
     rule.disabled_told_at = clock.now()
     locale = _locale()
     name = rule.name if isinstance(rule, AlertPolicy) else str(rule.id)
     api_input.raise_alert(
-        rule.workspace_id,
         richtext.shorten(i18n.text(f"alerts.switched_off.{kind}", locale, name=name), api_input.MAX_TITLE),
         richtext.escape(i18n.text(f"alerts.switched_off.{rule.disabled_code}", locale)),
         key=key,

@@ -48,7 +48,7 @@ def escalate(case: LockedAlert) -> None:
     if case.policy is None or alert.silenced_until is not None:
         return
     alert.escalated_at = clock.now()
-    audience = targets.of_escalation(alert.workspace_id, case.policy)
+    audience = targets.of_escalation(case.policy)
     messages = publish.send(case, audience.chats, "escalate")
     case.note("escalated", messages=len(messages))
     code = audience.code if not messages else publish.failure_of(messages)

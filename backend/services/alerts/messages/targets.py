@@ -70,17 +70,17 @@ class Audience:
 
 def of_alert(alert: Alert, chat_ids: Sequence[str], locale: str) -> Audience:
     """Everybody an alert is for, at this moment. Never raises for a bot that is not there or does not work."""
-    own = _of_bot(alert.workspace_id, alert.bot_name, chat_ids, locale, "route")
+    own = _of_bot(alert.bot_name, chat_ids, locale, "route")
     return replace(own, subscribers=_subscribers(alert, [place.conversation.id for place in own.chats]))
 
 
-def _of_bot(workspace_id: int, bot_name: str, chat_ids: Sequence[str], locale: str, role: str) -> Audience:
+def _of_bot(bot_name: str, chat_ids: Sequence[str], locale: str, role: str) -> Audience:
     """The chats that the bot's name stands for."""
     try:
         target = resolution.resolve(bot_name=bot_name, chat_ids=chat_ids)
     except AppError as error:
         return Audience([], code=error.code)
-    return Audience(list(_chats(target, workspace_id, locale, role)), level=target.level)
+    return Audience(list(_chats(target, locale, role)), level=target.level)
 
 
 def _subscribers(alert: Alert, taken: Iterable[int]) -> list[Destination]:
@@ -113,13 +113,13 @@ def quiet_of(user: User, alert: Alert) -> datetime | None:
     return quiet_until(preferences.quiet, preferences.zone, clock.now()) if preferences.quiet else None
 
 
-def of_escalation(workspace_id: int, policy: AlertPolicy) -> Audience:
+def of_escalation(policy: AlertPolicy) -> Audience:
     """Whom the policy escalates to. People get it in their own chat, also in quiet hours."""
     destinations: list[Destination] = []
     code = None
     chats = policies.chats_of(policy)
     if policy.escalate_bot_name or chats:
-        own = _of_bot(workspace_id, policy.escalate_bot_name or "alerts", chats, policy.locale, "escalation")
+        own = _of_bot(policy.escalate_bot_name or "alerts", chats, policy.locale, "escalation")
         destinations, code = own.chats, own.code
     people = select(User).where(User.id.in_(policy.escalate_user_ids)).order_by(User.id)
     for user in db.session.scalars(people).all():
@@ -143,7 +143,7 @@ def admins(taken: Iterable[int]) -> list[Destination]:
     return destinations
 
 
-def _chats(target: Target, workspace_id: int, locale: str, role: str) -> Iterable[Destination]:
+def _chats(target: Target, locale: str, role: str) -> Iterable[Destination]:
     for chat_id in target.chat_ids:
         conversation = sending.conversation_of(target.sender, chat_id)
         yield Destination(conversation, role, locale, thread_id=target.thread_id)

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from sqlalchemy import func, select
 
 from backend.core import clock
-from backend.core.database import current_workspace_id, db
+from backend.core.database import db
 from backend.core.errors import NotFound
 from backend.models import Alert, AlertItem, AlertPolicy, AlertSilence
 from backend.services.alerts import history, severities
@@ -116,7 +116,7 @@ class LockedAlert:
 
     def note(self, what: str, by: Attribution = SYSTEM, **detail: Any) -> None:
         """Adds to the alert's trace; see `history.note`."""
-        history.note(self.alert.workspace_id, self.alert.id, what, by, **detail)
+        history.note(self.alert.id, what, by, **detail)
 
     def apply_silences(self) -> None:
         """Brings items and alert in step with the silences in force."""
@@ -248,11 +248,3 @@ def _item_view(item: AlertItem) -> ItemView:
         silenced_until=item.silenced_until if item.resolved_at is None else None,
         url=next((link["url"] for link in item.links), None),
     )
-
-
-def workspace_id() -> int:
-    """The workspace in scope."""
-    current = current_workspace_id()
-    if current is None:
-        raise RuntimeError("alerts are handled within a workspace")
-    return current

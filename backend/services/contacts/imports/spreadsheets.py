@@ -9,9 +9,6 @@ from datetime import date, datetime, time
 from typing import Any, BinaryIO, Final
 from xml.etree.ElementTree import ParseError
 
-import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
-
 from backend.services.contacts.imports.faults import Unreadable
 from backend.services.contacts.imports.text_rows import MAX_COLUMNS, Row
 
@@ -20,8 +17,8 @@ _MAX_TEXTS: Final = 64 * 1024 * 1024
 """Bytes of the table of texts, which is held in memory."""
 _MAX_OTHER: Final = 8 * 1024 * 1024
 _DEFECTS: Final = (
-    zipfile.BadZipFile, zlib.error, ParseError, InvalidFileException, KeyError, ValueError, TypeError, IndexError,
-    AttributeError, EOFError, NotImplementedError, RuntimeError,
+    zipfile.BadZipFile, zlib.error, ParseError, KeyError, ValueError, TypeError, IndexError, AttributeError,
+    EOFError, NotImplementedError, RuntimeError,
 )  # fmt: skip
 """What the library raises for files that are damaged on purpose or otherwise."""
 _EXACT: Final = 10**15
@@ -31,6 +28,9 @@ _REFUSAL: Final = "This workbook cannot be read; save it again as .xlsx or as CS
 
 def read(stream: BinaryIO) -> Iterator[Row]:
     """The rows of the first sheet that has any. Raises Unreadable."""
+    # Here, so that processes that never read a workbook do without its seven megabytes.
+    import openpyxl
+
     try:
         _check_sizes(stream)
         book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
