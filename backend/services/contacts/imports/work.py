@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from backend.core import clock
 from backend.core.database import db, workspace_scope
-from backend.core.errors import NotFound, Unavailable
+from backend.core.errors import Conflict, NotFound, Unavailable
 from backend.core.logging import get_logger
 from backend.core.thread_pools import BoundedPool
 from backend.core.work import Turn, Waiting, Work, register
@@ -64,6 +64,10 @@ def _carry_out(claim: Claim) -> None:
         error = {"line": refusal.line, "column": None, "code": refusal.code, "value": "", "hint": refusal.hint}
         report.errors, report.errors_total = [error], 1
         _fail(claim, "import_unreadable", report.to_json())
+    except Conflict as refusal:
+        # The workspace has as many contacts or tags as it may have.
+        db.session.rollback()
+        _fail(claim, refusal.code, None)
     except NotFound:
         db.session.rollback()
         _fail(claim, "file_not_found", None)
