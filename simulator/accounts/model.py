@@ -115,6 +115,8 @@ class Account:
     """Which of its own messages is the copy of a `uid`; built again as well."""
     in_work: set[int] = field(default_factory=set)
     """`random_id`s of sends that were begun and not yet carried out."""
+    looked_up_at: float = 0.0
+    """When the account last asked for the owner of a number, in monotonic seconds; not saved."""
 
     def add(self, message: Message) -> None:
         """Put a message into the box."""
