@@ -23,6 +23,8 @@ NAMES = (
     "live",
     "latency",
     "claim_cost",
+    "scale",
+    "floods",
     "idle",
     "schedules",
     "contacts",
@@ -41,6 +43,7 @@ def main() -> int:
         "--quick", action="store_true", help="small and short: tries the measurements, yields no figures"
     )
     parser.add_argument("--minutes", type=float, default=20.0, help="of the soak (20)")
+    parser.add_argument("--rows", type=int, default=50_000_000, help="of history, for scale (50,000,000)")
     parser.add_argument("--profile", action="store_true", help="py-spy's stacks in var/bench; the figures do not count")
     given = parser.parse_args()
     unknown = [name for name in given.names if name not in NAMES]
@@ -48,7 +51,7 @@ def main() -> int:
         parser.error(f"unknown: {', '.join(unknown)}; there are: {' '.join(NAMES)}")
     folder = Path("var/bench").resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    options = Options(given.passes, given.quick, given.minutes, given.profile, folder)
+    options = Options(given.passes, given.quick, given.minutes, given.profile, folder, given.rows)
     where = machine()
     results: list[Result] = []
     for name in given.names or NAMES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 import psutil
@@ -13,6 +14,11 @@ def seconds(roots: Iterable[int]) -> float:
     A process that is gone counts through its parent, once that has waited for it (on Linux).
     """
     return sum(_own(process) for process in _tree(roots))
+
+
+def of_this_process() -> float:
+    """User and system seconds that this process has used so far."""
+    return sum(os.times()[:2])
 
 
 def resident(roots: Iterable[int]) -> int:

@@ -31,6 +31,8 @@ class Options:
     profile: bool = False
     """Have py-spy watch the process that works hardest; this costs speed, so such a run's figures do not count."""
     folder: Path = Path("var/bench")
+    rows: int = 50_000_000
+    """Of history, in the measurement of scale."""
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,8 @@ class Message(HasId, Tenant, Base):
         UniqueConstraint("workspace_id", "id"),
         within_workspace("conversation_id", "conversations"),
         Index("ix_messages_conversation_id", "conversation_id", "id"),
+        Index("ix_messages_user_id", "user_id", "id"),
+        Index("ix_messages_kind", "workspace_id", "kind", "id"),
         {"postgresql_with": {"fillfactor": "80"}},
     )
 

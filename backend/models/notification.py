@@ -36,6 +36,8 @@ class NotificationEvent(HasId, Tenant, Base):
         within_workspace("message_id", "messages", ondelete="SET NULL"),
         Index("ix_notification_events_user_id", "user_id", "id"),
         Index("ix_notification_events_workspace_id", "workspace_id", "id"),
+        Index("ix_notification_events_type", "workspace_id", "type", "id"),
+        Index("ix_notification_events_decision", "workspace_id", "decision", "id"),
         Index("ix_notification_events_message_id", "message_id", "id"),
         # The few whose attachment is still to be fetched.
         Index("ix_notification_events_fetching", "id", postgresql_where=text("attachment ->> 'state' = 'waiting'")),

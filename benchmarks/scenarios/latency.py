@@ -120,7 +120,7 @@ def _replies(
         time.sleep(max(0.0, begun + number / 2 - time.monotonic()))
         chat = people[number % len(people)].chat_id
         sent[chat] = time.monotonic_ns()
-        threads.append(threading.Thread(target=_update, args=(on.port, 9_000_000 + number, chat)))
+        threads.append(threading.Thread(target=send_update, args=(on.port, 9_000_000 + number, chat)))
         threads[-1].start()
     for thread in threads:
         thread.join()
@@ -144,7 +144,8 @@ def _replies(
     }
 
 
-def _update(port: int, number: int, chat: int) -> None:
+def send_update(port: int, number: int, chat: int) -> None:
+    """Delivers `/help` of a chat as Telegram does. Raises RuntimeError where it is not acknowledged."""
     person = {"id": chat, "is_bot": False, "first_name": "Sam"}
     text = {"text": "/help", "entities": [{"type": "bot_command", "offset": 0, "length": 5}]}
     about = {"message_id": number, "date": 1767225600, "chat": {"id": chat, "type": "private", "first_name": "Sam"}}

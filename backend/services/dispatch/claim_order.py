@@ -1,4 +1,5 @@
-"""The order of claims: where each sender's lanes begin, the share of bulk, and whose turn it is among workspaces."""
+"""The order of claims: where each sender's lanes begin, the shares of the lower ones, and whose turn it is among
+workspaces."""
 
 from __future__ import annotations
 
@@ -12,7 +13,10 @@ from backend.services.dispatch import claims
 from backend.services.dispatch.claim_watermarks import ClaimWatermarks
 from backend.services.dispatch.workspace_turns import WorkspaceTurns
 
-_BULK_SHARE = 10
+# One in so many that a sender may start goes to the lane whatever waits in the higher ones; and how far its first turn
+# has come already, so that where the budget is one at a time two lanes do not want the same one.
+_BULK = (10, 0)
+_NOTICES = (5, 2)
 
 
 class ClaimOrder:
@@ -22,7 +26,7 @@ class ClaimOrder:
         self._engine = engine
         self._watermarks = ClaimWatermarks()
         self._turns = WorkspaceTurns()
-        self._bulk_turn: dict[int, int] = {}
+        self._shares: dict[int, dict[tuple[int, int], int]] = {}
         self._backlog_first = False
         self._is_full_scan = False
 
@@ -30,7 +34,7 @@ class ClaimOrder:
         """Forgets a sender that is no longer served."""
         self._watermarks.forget(sender_id)
         self._turns.forget(sender_id)
-        self._bulk_turn.pop(sender_id, None)
+        self._shares.pop(sender_id, None)
 
     def begin(self, moment: float) -> None:
         """Begins a claim: now and then one that reads the lanes from their beginning."""
@@ -43,7 +47,8 @@ class ClaimOrder:
             sender_id,
             epoch,
             budget,
-            self._bulk_of(sender_id, budget),
+            self._share_of(sender_id, _BULK, budget),
+            self._share_of(sender_id, _NOTICES, budget),
             self._watermarks.of(sender_id),
             quota_key,
             self._turns.next(sender_id, budget),
@@ -69,11 +74,12 @@ class ClaimOrder:
         self._note_workspaces(now)
         return again
 
-    def _bulk_of(self, sender_id: int, budget: int) -> int:
-        """The share of a budget that bulk gets first: one in ten, also where the budget is one at a time."""
-        turn = self._bulk_turn.get(sender_id, 0) + budget
-        share, self._bulk_turn[sender_id] = divmod(turn, _BULK_SHARE)
-        return min(share, budget)
+    def _share_of(self, sender_id: int, share: tuple[int, int], budget: int) -> int:
+        """How much of a budget such a lane gets before the higher ones, also where the budget is one at a time."""
+        one_in, begun = share
+        shares = self._shares.setdefault(sender_id, {})
+        places, shares[share] = divmod(shares.get(share, begun) + budget, one_in)
+        return min(places, budget)
 
     def _note_watermarks(self, sender_ids: Sequence[int], now: datetime, moment: float) -> None:
         ids = self._watermarks.to_note(sender_ids, moment)

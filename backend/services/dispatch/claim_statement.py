@@ -55,7 +55,7 @@ _MAY_START = """
 """
 
 _IN_TIME = """
-    SELECT h.sender_id, h.budget, h.bulk, d.id, d.chat_key, d.lane, d.due_at
+    SELECT h.sender_id, h.budget, h.bulk, h.notices, d.id, d.chat_key, d.lane, d.due_at
       FROM held h
       JOIN unnest(:floor_senders, :floor_lanes, :floor_dues, :floor_ids) AS f(sender_id, lane, due_at, id)
         ON f.sender_id = h.sender_id
@@ -73,7 +73,8 @@ _IN_TIME = """
 # Of each workspace whose turn it is: what its chats have first, and what they have in backlog. What came to a chat
 # after its backlog waits until that is gone, whichever is read first.
 _IN_TURN = """
-    SELECT h.sender_id, h.budget, h.bulk, d.id, d.chat_key, d.lane, d.due_at, t.workspace_id, t.place, b.in_backlog
+    SELECT h.sender_id, h.budget, h.bulk, h.notices, d.id, d.chat_key, d.lane, d.due_at,
+           t.workspace_id, t.place, b.in_backlog
       FROM held h
       JOIN unnest(:turn_senders, :turn_lanes, :turn_workspaces, :turn_places, :turn_mosts, :turn_dues, :turn_ids)
            AS t(sender_id, lane, workspace_id, place, most, due_at, id) ON t.sender_id = h.sender_id
@@ -98,7 +99,7 @@ locked AS MATERIALIZED ({in_time}
     SELECT DISTINCT ON (sender_id, coalesce(chat_key, -id)) *
       FROM locked ORDER BY sender_id, coalesce(chat_key, -id), lane, id
 ), ranked AS (
-    SELECT id, sender_id, lane, budget, bulk,
+    SELECT id, sender_id, lane, budget, bulk, notices,
            row_number() OVER (PARTITION BY sender_id, lane ORDER BY due_at, id) AS in_lane
       FROM firsts
 )"""
@@ -121,7 +122,7 @@ in_time AS MATERIALIZED ({in_time}
                 ORDER BY number, (in_backlog <> :backlog_first), due_at, id) AS round
       FROM classed
 ), ranked AS (
-    SELECT id, sender_id, lane, budget, bulk,
+    SELECT id, sender_id, lane, budget, bulk, notices,
            row_number() OVER (PARTITION BY sender_id, lane ORDER BY round, place, due_at, id) AS in_lane
       FROM rounds
 )"""
@@ -131,8 +132,9 @@ _RANDOM_NUMBER = "('x' || substr(replace(gen_random_uuid()::text, '-', ''), 1, 1
 
 _CLAIM = """
 WITH held AS MATERIALIZED (
-    SELECT l.sender_id, l.epoch, w.budget, w.bulk, w.quota_key, s.channel = ANY(:idempotent) AS is_numbered
-      FROM unnest(:senders, :epochs, :budgets, :bulks, :quota_keys) AS w(sender_id, epoch, budget, bulk, quota_key)
+    SELECT l.sender_id, l.epoch, w.budget, w.bulk, w.notices, w.quota_key, s.channel = ANY(:idempotent) AS is_numbered
+      FROM unnest(:senders, :epochs, :budgets, :bulks, :notices, :quota_keys)
+           AS w(sender_id, epoch, budget, bulk, notices, quota_key)
       JOIN sender_leases l ON l.sender_id = w.sender_id AND (l.epoch = w.epoch OR NOT :fencing)
       JOIN senders s ON s.id = w.sender_id
      WHERE (l.until > clock_timestamp() OR NOT :fencing) AND {sender_verdict} IS NULL
@@ -141,7 +143,8 @@ WITH held AS MATERIALIZED (
 ), {ranked}, chosen AS (
     SELECT id, sender_id, budget, lane, in_lane,
            row_number() OVER (PARTITION BY sender_id
-             ORDER BY (CASE WHEN lane = 2 AND in_lane <= bulk THEN -1 ELSE lane END), in_lane) AS place
+             ORDER BY (CASE WHEN in_lane <= (CASE lane WHEN 1 THEN notices WHEN 2 THEN bulk ELSE 0 END) THEN -1
+                            ELSE lane END), in_lane, lane DESC) AS place
       FROM ranked
 ), taken AS (
     UPDATE deliveries d
@@ -184,6 +187,7 @@ def claim_statement(rules: tuple[gate.Rule, ...], *, in_turn: bool = False) -> T
         big("epochs"),
         big("budgets"),
         big("bulks"),
+        big("notices"),
         bindparam("quota_keys", type_=ARRAY(LargeBinary)),
         big("throttled"),
         bindparam("idempotent", type_=ARRAY(Text)),

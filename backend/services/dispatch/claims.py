@@ -26,7 +26,8 @@ from backend.services.dispatch.workspace_turns import WorkspaceTurn
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
-    """How much to claim for one sender: `budget` operations, `bulk` of them from the bulk lane first.
+    """How much to claim for one sender: `budget` operations, `bulk` of them from the bulk lane and `notices` from that
+    of notifications before any from a higher one.
 
     `floors` are the positions in its lanes below which nothing is claimed. `quota_key` is noted with the attempts. The
     lanes in which there are `turns` are claimed for these workspaces, the others in order of time; `backlog_first`
@@ -37,6 +38,7 @@ class ClaimRequest:
     epoch: int
     budget: int
     bulk: int = 0
+    notices: int = 0
     floors: tuple[QueuePosition, ...] = (BEGINNING,) * len(PRIORITIES)
     quota_key: bytes | None = None
     turns: tuple[WorkspaceTurn, ...] = ()
@@ -148,6 +150,7 @@ def values_of(requests: Sequence[ClaimRequest], throttled: Sequence[int], now: d
         "epochs": [request.epoch for request in requests],
         "budgets": [request.budget for request in requests],
         "bulks": [request.bulk for request in requests],
+        "notices": [request.notices for request in requests],
         "quota_keys": [request.quota_key for request in requests],
         "throttled": list(throttled),
         "now": now,

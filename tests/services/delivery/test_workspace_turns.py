@@ -15,6 +15,7 @@ from backend.models import Delivery
 from backend.services import delivery
 from backend.services.delivery import gate
 from backend.services.dispatch import claims as claiming
+from backend.services.dispatch.claim_order import ClaimOrder
 from backend.services.dispatch.claim_statement import claim_statement
 from backend.services.dispatch.workspace_turns import WorkspaceTurn, WorkspaceTurns
 from tests.services.delivery.test_plans import nodes, plan_of, reads_due
@@ -237,6 +238,33 @@ def test_a_claim_in_turn_reads_the_beginning_of_each_workspaces_rows(claims, hom
     assert read.get("ix_deliveries_backlog", 0) == 0
 
 
+# --- the shares of lower lanes ---
+
+
+def test_notifications_get_their_share_of_a_claim_before_replies(claims, home, bot, epoch):
+    other = factories.workspace()
+    store(home, bot, 20, lane=0)
+    store(other, bot, 5, first=1000, lane=1)
+    assert [workspace for workspace, _ in taken(claims, request(bot, epoch, budget=5, notices=1))] == [
+        home.id, home.id, home.id, home.id, other.id
+    ]  # fmt: skip
+    assert [workspace for workspace, _ in taken(claims, request(bot, epoch, budget=5))] == [home.id] * 5
+
+
+def test_what_a_share_has_no_use_for_goes_to_replies(claims, home, bot, epoch):
+    store(home, bot, 20, lane=0)
+    assert len(taken(claims, request(bot, epoch, budget=5, notices=2, bulk=2))) == 5
+
+
+@pytest.mark.parametrize("budget", [1, 3, 25])
+def test_in_a_hundred_places_twenty_are_for_notifications_and_ten_for_bulk(claims, budget):
+    order = ClaimOrder(claims)
+    asked = [order.request(1, 1, budget, None) for _ in range(100 // budget)]
+    assert abs(sum(one.notices for one in asked) - 20) <= 1
+    assert abs(sum(one.bulk for one in asked) - 10) <= 1
+    assert all(one.notices + one.bulk <= budget for one in asked)
+
+
 # --- the loop ---
 
 
@@ -250,6 +278,22 @@ def test_another_workspaces_message_does_not_wait_for_a_flood_of_many_chats(app,
     channel.limits = Limits(per_sender=(Rate(20, 0.2),))
     other = factories.workspace()
     flood([factories.conversation(home, bot, f"a{number}") for number in range(400)])
+    with dispatching(app):
+        until(lambda: len(channel.accepted) >= 60)
+        before = len(channel.accepted)
+        say(factories.conversation(other, bot, "b"), "mine")
+        until(lambda: "mine" in channel.texts())
+        assert channel.texts().index("mine") - before < 150
+        assert len(channel.accepted) < 400
+
+
+def test_another_workspaces_notification_does_not_wait_for_a_flood_of_replies(app, everything, channel, home, bot):
+    channel.limits = Limits(per_sender=(Rate(20, 0.2),))
+    other = factories.workspace()
+    for number in range(400):
+        chat = factories.conversation(home, bot, f"a{number}")
+        delivery.send(chat, Content("flood"), kind="reply", lane=delivery.Priority.REPLY)
+    db.session.commit()
     with dispatching(app):
         until(lambda: len(channel.accepted) >= 60)
         before = len(channel.accepted)
