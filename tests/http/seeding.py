@@ -46,7 +46,7 @@ from backend.models import (
 from backend.services import files
 from backend.services.accounts import logins as account_logins
 from backend.services.auth import audit, personal_tokens
-from backend.services.contacts import consents, custom_fields, records, segments, suppressions, tags
+from backend.services.contacts import consents, custom_fields, records, segments, settings, suppressions, tags
 from backend.services.contacts.filters import ContactFilter
 from backend.services.contacts.imports import administration
 from tests.http import callers, holdings
@@ -227,6 +227,7 @@ class Seeding:
         self._store(OutgoingAttempt(delivery_id=first, at=now, status=500, code="bad_status", duration_ms=7))
 
     def _contacts(self, member: User, number: int) -> None:
+        settings.change(factories.by("user:1"), {"opt_in_wording": "You may write to me about new flats."})
         given = {"first_name": "Ada", "phone": f"+4477009{number:05}", "tags": [f"tag {number}"], "owner_id": member.id}
         contact = records.create(factories.by("user:1"), given | {"email": f"ada{number}@example.com"})
         first = records.get(self._first("contacts", contact.id))

@@ -72,6 +72,7 @@ OBJECTS: dict[str, Address] = {
     "contact_fields.show": lambda ids: f"/api/contact-fields/{ids['contact_fields']}",
     "contact_imports.show": lambda ids: f"/api/contacts/imports/{ids['contact_imports']}",
     "contacts.download": "/api/contacts/export",
+    "contacts.opt_in_link": lambda ids: f"/api/contacts/{ids['contacts']}/opt-in-link",
     "contacts.settings": "/api/contacts/settings",
     "contacts.show": lambda ids: f"/api/contacts/{ids['contacts']}",
     "events.show": lambda ids: f"/api/events/{ids['notification_events']}",
@@ -173,6 +174,7 @@ PLAIN_PAGES: dict[str, Address] = {
 ROWLESS = {
     "console_assets.asset": "a file of the product",
     "console_kit.showcase": "shows the components, in development only",
+    "console_person_pages.show_opt_in": "for somebody who has a link and no account",
     "console_person_pages.show_unsubscribe": "for somebody who has a link and no account",
     "console_sign_in.nowhere": "there is no such page",
     "console_sign_in.reset_form": "for somebody who is not signed in",

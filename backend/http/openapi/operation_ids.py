@@ -91,6 +91,7 @@ OPERATION_IDS: Final = {
     "contacts.erase": "eraseContact",
     "contacts.list_consents": "listConsents",
     "contacts.listing": "listContacts",
+    "contacts.opt_in_link": "getOptInLink",
     "contacts.record_consent": "recordConsent",
     "contacts.remove_point": "removeContactPoint",
     "contacts.settings": "getContactSettings",

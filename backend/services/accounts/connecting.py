@@ -64,13 +64,13 @@ class Step:
 def settings_of(workspace_id: int, api_id: str | None, api_hash: str | None) -> dict[str, str]:
     """The application's id and hash; what is missing comes from the environment, for the first workspace. Raises
     Invalid."""
-    given = config.get()
+    settings = config.get()
     with system_scope("the environment serves the first workspace"):
         is_first = db.session.scalar(select(func.min(Workspace.id))) == workspace_id
     db.session.rollback()
     chosen = {
-        "api_id": api_id or (given.telegram_api_id if is_first else ""),
-        "api_hash": api_hash or (given.telegram_api_hash if is_first else ""),
+        "api_id": api_id or (settings.telegram_api_id if is_first else ""),
+        "api_hash": api_hash or (settings.telegram_api_hash if is_first else ""),
     }
     for name, value in chosen.items():
         if not value:

@@ -1,8 +1,8 @@
 """Pace by kind: when an operation may be written, where its channel has rates for single kinds (edits, voice, video).
 
 What a claim takes does not show its kind before it is read, so one whose kind has no room is given back once, until a
-moment that is kept for it. All readings are of one monotonic clock, in seconds. A new holder of a lease begins with nothing noted:
-what the provider then refuses as too fast is a pause as ever.
+moment that is kept for it. All readings are of one monotonic clock, in seconds. A new holder of a lease begins with
+nothing noted: what the provider then refuses as too fast is a pause as ever.
 """
 
 from __future__ import annotations
