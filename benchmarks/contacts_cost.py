@@ -20,6 +20,7 @@ from sqlalchemy import text
 from backend.app import create_app
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.work import Turn
+from backend.services.auth.attribution import COMMAND_LINE
 from backend.services.contacts.imports import administration, work
 
 
@@ -31,15 +32,15 @@ def main() -> None:
             backend = psutil.Process(db.session.execute(text("SELECT pg_backend_pid()")).scalar_one())
             db.session.rollback()
         with path.open("rb") as stream:
-            import_id = administration.create("cli", None, filename=path.name, stream=stream).id
+            import_id = administration.create(COMMAND_LINE, filename=path.name, stream=stream).id
         db.session.commit()
         spent: dict[str, Any] = {"check": _spent(backend, lambda: None)}
-        spent["run"] = _spent(backend, lambda: administration.run("cli", import_id))
+        spent["run"] = _spent(backend, lambda: administration.run(COMMAND_LINE, import_id))
         db.session.expire_all()
         job = administration.get(import_id)
         spent["created"] = job.counts.get("create", 0)
         spent["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        spent["undo"] = _spent(backend, lambda: administration.undo("cli", import_id))
+        spent["undo"] = _spent(backend, lambda: administration.undo(COMMAND_LINE, import_id))
     print(json.dumps(spent))
 
 

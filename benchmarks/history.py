@@ -63,13 +63,13 @@ class History:
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
-        self._made = 0
+        self._stored = 0
         connection.execute(_CHATS)
         self._chats = self._number("SELECT count(*) FROM scale_chats")
 
     def grow_to(self, rows: int) -> None:
         """Adds rows until there are so many; then statistics and visibility are as autovacuum leaves them."""
-        added = rows // FIFTHS - self._made
+        added = rows // FIFTHS - self._stored
         first = self._number(_LAST_ID) + 1
         last = first + added - 1
         # Foreign keys hold by construction, and a crash ends the measurement: neither is what is measured.
@@ -81,7 +81,7 @@ class History:
                 given = values | {"chats": self._chats, "body": b"\x01" * 300}
                 whole = statement.replace("@at", _AT).replace("@chat", _CHAT)
                 self._connection.execute(whole.encode(), given)
-        self._made += added
+        self._stored += added
         for table in ("messages", "notification_events"):
             self._connection.execute(
                 f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), %s)".encode(), (last + 1,)

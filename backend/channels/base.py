@@ -207,6 +207,12 @@ class Operation:
     was_tried: bool = False
     may_repeat: bool = True
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What rates by kind count it for: its own kind, and of a send those of its media."""
+        media = self.content.media if self.kind == "send" and self.content is not None else ()
+        return (self.kind, *dict.fromkeys(item.kind for item in media))
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -243,8 +249,7 @@ class Limits:
 
     def for_operation(self, op: Operation) -> tuple[Rate, ...]:
         """A sender's rates that this operation counts for."""
-        kinds = [op.kind, *dict.fromkeys(item.kind for item in op.content.media)] if op.content else [op.kind]
-        return self.per_sender + tuple(rate for kind in kinds for rate in self.per_kind.get(kind, ()))
+        return self.per_sender + tuple(rate for kind in op.kinds for rate in self.per_kind.get(kind, ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,17 @@ class Cap:
 DEFAULTS: Final[Mapping[str, Cap]] = {
     "automation_rules": Cap(500, "too_many_rules", "automation rules"),
     "bots": Cap(200, "too_many_bots", "bots"),
+    "contact_fields": Cap(100, "too_many_fields", "custom fields of contacts"),
+    "contact_imports": Cap(100, "too_many_imports", "imports that are not over"),
+    "contacts": Cap(500_000, "too_many_contacts", "contacts"),
     "file_bytes": Cap(20 * 2**30, "too_many_file_bytes", "bytes of files"),
     "notification_types": Cap(200, "too_many_types", "types of its own"),
     "policies": Cap(50, "too_many_policies", "policies"),
     "posts": Cap(20_000, "too_many_posts", "posts that are not over"),
     "scheduled_messages": Cap(2000, "too_many_scheduled_messages", "scheduled messages"),
+    "segments": Cap(500, "too_many_segments", "segments"),
     "silences": Cap(200, "too_many_silences", "silences that are not over"),
+    "tags": Cap(2_000, "too_many_tags", "tags"),
     "templates": Cap(200, "too_many_templates", "templates"),
     "webhooks": Cap(20, "too_many_webhooks", "endpoints"),
 }

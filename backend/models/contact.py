@@ -152,4 +152,6 @@ class ContactSettings(Tenant, Base):
     timezone: Mapped[str | None]
     rules: Mapped[str] = mapped_column(default="by_number", server_default="by_number")
     """Consent rules of Korea: `by_number` (for +82), `kr` (for everybody) or `none`."""
+    opt_in_wording: Mapped[str | None]
+    """What a person agrees to by the button of an opt-in link's page, word by word; no links work without it."""
     updated_at: Mapped[datetime]

@@ -24,6 +24,7 @@ class Draft:
     reply_to: int = 0
     offline: bool = False
     business_bot: int = 0
+    call: bool = False
 
 
 def record(directory: Directory, account: Account, kind: str, peer: int, count: int = 1, **values: Any) -> Event:
@@ -65,6 +66,7 @@ def post(directory: Directory, sender: Account, target: Account, draft: Draft) -
             replied,
             offline=draft.offline,
             business_bot=draft.business_bot,
+            call=draft.call,
         )
         box.add(copy)
         copies.append((box, copy))

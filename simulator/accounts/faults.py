@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import time
 from dataclasses import asdict, dataclass, field, fields
 from fnmatch import fnmatchcase
 from typing import Any
@@ -11,14 +13,16 @@ from simulator.errors import invalid
 
 KINDS = {
     "error": "refuse with `code` and `message`, such as 420 and FLOOD_WAIT_30; `notice` is told to the person",
+    "flood_wait": "refuse for `seconds` from the first strike on, and say how long it still is",
     "latency": "hold the request for `seconds` before it is carried out; it is in work meanwhile",
     "lose_reply": "carry it out and never answer",
     "ignore": "neither carry it out nor answer",
     "drop_before": "close the connection without carrying it out",
     "drop_after": "carry it out, then close the connection without an answer",
     "lose_push": "do not tell the account's devices of a change",
+    "repeat_push": "tell them of a change twice",
 }
-PUSH = "lose_push"
+PUSHES = ("lose_push", "repeat_push")
 
 
 @dataclass(slots=True)
@@ -44,14 +48,21 @@ class AccountFault:
     notice: str = ""
     seconds: float = 0.0
     struck: int = 0
+    began: float = 0.0
     random: random.Random = field(default_factory=random.Random)
 
     def describe(self) -> dict[str, Any]:
         """The rule as JSON values."""
-        return {name: value for name, value in asdict(self).items() if name != "random"}
+        return {name: value for name, value in asdict(self).items() if name not in ("random", "began")}
+
+    def remaining(self) -> int:
+        """Whole seconds for which a `flood_wait` still refuses, 0 once it is over. It begins when it is asked first."""
+        now = time.monotonic()
+        self.began = self.began or now
+        return max(math.ceil(self.began + self.seconds - now), 0)
 
 
-_FIELDS = frozenset(known.name for known in fields(AccountFault)) - {"id", "kind", "struck", "random"}
+_FIELDS = frozenset(known.name for known in fields(AccountFault)) - {"id", "kind", "struck", "began", "random"}
 
 
 class AccountFaults:
@@ -100,12 +111,15 @@ class AccountFaults:
 
     def strike(self, account: int, method: str, peer: int = 0, *, stranger: bool = False) -> AccountFault | None:
         """The first rule that strikes this call, or None."""
-        return self._first([rule for rule in self.rules if rule.kind != PUSH], account, method, peer, stranger)
+        return self._first([rule for rule in self.rules if rule.kind not in PUSHES], account, method, peer, stranger)
 
-    def loses_push(self, account: int, peer: int) -> bool:
-        """Whether the account's devices are not told of a change in the chat with `peer`."""
-        rules = [rule for rule in self.rules if rule.kind == PUSH]
-        return self._first(rules, account, "", peer, False) is not None
+    def pushes(self, account: int, peer: int) -> int:
+        """How often the account's devices are told of a change in the chat with `peer`: once, unless a rule strikes."""
+        rules = [rule for rule in self.rules if rule.kind in PUSHES]
+        rule = self._first(rules, account, "", peer, False)
+        if rule is None:
+            return 1
+        return 0 if rule.kind == "lose_push" else 2
 
     def _first(
         self, rules: list[AccountFault], account: int, method: str, peer: int, stranger: bool
@@ -121,6 +135,8 @@ class AccountFaults:
                 rule.skip -= 1
                 continue
             if rule.probability < 1 and rule.random.random() >= rule.probability:
+                continue
+            if rule.kind == "flood_wait" and not rule.remaining():
                 continue
             rule.struck += 1
             return rule

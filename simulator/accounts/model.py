@@ -11,7 +11,7 @@ class Message:
 
     `peer` is the other person; dates are Unix seconds; `entities` are serialized, in hexadecimal digits; `file` is
     the number of a stored document, 0 for none. `read_at` is when the other side read an outgoing one. `reactions`
-    maps who reacted to the emoji.
+    maps who reacted to the emoji. `call`: it is a call that was not answered, and has no text.
     """
 
     id: int
@@ -27,6 +27,7 @@ class Message:
     read_at: int = 0
     offline: bool = False
     business_bot: int = 0
+    call: bool = False
     reactions: dict[int, str] = field(default_factory=dict)
 
 
@@ -114,6 +115,8 @@ class Account:
     """Which of its own messages is the copy of a `uid`; built again as well."""
     in_work: set[int] = field(default_factory=set)
     """`random_id`s of sends that were begun and not yet carried out."""
+    looked_up_at: float = 0.0
+    """When the account last asked for the owner of a number, in monotonic seconds; not saved."""
 
     def add(self, message: Message) -> None:
         """Put a message into the box."""
@@ -178,7 +181,9 @@ class Code:
 
 @dataclass(slots=True)
 class Document:
-    """A file that an account sent; `attributes` are serialized, in hexadecimal digits."""
+    """A file that an account sent; `attributes` are serialized, in hexadecimal digits. `kind` is one of KINDS; width
+    and height are a photo's, in pixels.
+    """
 
     id: int
     name: str
@@ -187,3 +192,9 @@ class Document:
     date: int
     attributes: list[str] = field(default_factory=list)
     reference: str = ""
+    kind: str = "document"
+    width: int = 0
+    height: int = 0
+
+
+KINDS = ("document", "photo", "voice", "audio", "video")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import time
 
 from simulator.accounts import boxes, logins
 from simulator.accounts.boxes import Draft
 from simulator.accounts.directory import Directory
 from simulator.accounts.errors import Refusal
-from simulator.accounts.model import Account, AuthKey, Message
+from simulator.accounts.model import KINDS, Account, AuthKey, Document, Message
 from simulator.accounts.refusals import refusal
 from simulator.errors import invalid, not_found
+from simulator.files import image_size
+from simulator.parameters import Upload
 
 MAX_TEXT = 4096
 TOKEN_LINK = re.compile(r"(?:tg://login\?token=)?([A-Za-z0-9_=-]{16,200})")
@@ -27,7 +30,7 @@ def message_of(account: Account, number: int) -> Message:
 
 def write(directory: Directory, account: Account, target: Account, draft: Draft) -> Message:
     """Type a text and send it. Raises ControlError 422 with Telegram's own message when it is refused."""
-    if not draft.text.strip() or len(draft.text) > MAX_TEXT:
+    if not (draft.text.strip() or draft.file or draft.call) or len(draft.text) > MAX_TEXT:
         raise invalid("a text has 1 to 4096 characters")
     if directory.person(account.id).deactivated:
         raise invalid("this account was deleted")
@@ -39,6 +42,24 @@ def write(directory: Directory, account: Account, target: Account, draft: Draft)
     logins.end_codes_in(directory, account, draft.text)
     boxes.read(directory, account, target)
     return boxes.post(directory, account, target, draft)
+
+
+def send_file(
+    directory: Directory, account: Account, target: Account, upload: Upload, kind: str, caption: str
+) -> Message:
+    """Send a file as one of the kinds. Raises ControlError 422 for an empty one, and for a photo that is none."""
+    if kind not in KINDS:
+        raise invalid(f"kind must be one of {', '.join(KINDS)}")
+    size = image_size(upload.data) if kind == "photo" else (0, 0)
+    if not upload.data or size is None:
+        raise invalid("this is no picture" if upload.data else "the file is empty")
+    mime_type = upload.mime_type or "application/octet-stream"
+    document = Document(0, upload.name, mime_type, upload.data, int(time.time()), kind=kind)
+    document.width, document.height = size
+    why_not = refusal(directory, account, target)
+    if why_not is not None:
+        raise invalid(why_not.message)
+    return write(directory, account, target, Draft(caption, file=directory.store(document).id))
 
 
 def edit(directory: Directory, account: Account, number: int, text: str) -> Message:

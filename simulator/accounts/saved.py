@@ -11,7 +11,7 @@ from simulator.accounts.model import Account, AuthKey, Code, Conduct, Document, 
 
 MAX_FILE = 2 * 1024 * 1024
 """Larger files are not saved: after a restart they can no longer be downloaded."""
-_BUILT_AGAIN = ("chats", "numbers", "in_work")
+_BUILT_AGAIN = ("chats", "numbers", "in_work", "looked_up_at")
 
 
 def dump(directory: Directory) -> dict[str, Any]:

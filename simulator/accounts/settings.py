@@ -7,6 +7,9 @@ from typing import Any
 
 from simulator.errors import invalid
 
+_ABOVE_ZERO = 1e-6
+_MAY_BE_ZERO = frozenset({"lookup_interval"})
+
 
 @dataclass(slots=True)
 class AccountSettings:
@@ -17,7 +20,8 @@ class AccountSettings:
     Telegram does not promise it. `short_answers`: a text is answered by `updateShortSentMessage`.
     `random_id_lifetime`: seconds for which an accepted `random_id` is known. `difference_slice` and
     `difference_limit`: how many changes one answer holds, and beyond how many it only says that they are too many.
-    `code_lifetime`, `token_lifetime`: seconds.
+    `code_lifetime`, `token_lifetime`: seconds. `lookup_interval`: seconds between two look-ups of a number by one
+    account, 0 for no limit.
     """
 
     accepts_connections: bool = True
@@ -29,6 +33,7 @@ class AccountSettings:
     difference_limit: int = 5_000
     code_lifetime: float = 300.0
     token_lifetime: float = 30.0
+    lookup_interval: float = 0.0
 
     def describe(self) -> dict[str, Any]:
         """The settings as JSON values."""
@@ -44,7 +49,8 @@ class AccountSettings:
             present = getattr(self, name)
             if isinstance(present, float) and isinstance(value, int) and not isinstance(value, bool):
                 value = float(value)
-            if type(value) is not type(present) or (not isinstance(value, bool) and value <= 0):
+            lowest = 0 if name in _MAY_BE_ZERO else _ABOVE_ZERO
+            if type(value) is not type(present) or (not isinstance(value, bool) and value < lowest):
                 raise invalid(f"{name} has a value of the wrong kind")
             checked[name] = value
         for name, value in checked.items():

@@ -153,6 +153,8 @@ class Calls:
     def _carry_out(self, connection: Connection, call: Call, fault: AccountFault | None) -> Any:
         """The result, or the error as an object; either is in the log before it is returned."""
         try:
+            if fault is not None and fault.kind == "flood_wait":
+                raise Refusal(420, f"FLOOD_WAIT_{max(fault.remaining(), 1)}")
             if fault is not None and fault.kind == "error":
                 raise Refusal(fault.code, fault.message, fault.notice)
             value = self._result(call)

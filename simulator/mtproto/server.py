@@ -56,6 +56,7 @@ class Server:
         self.directory.on_refused = self._show_end
         self.directory.later = self._later
         for connection in list(self.connections.values()):
+            connection.key_id = 0  # of the world before: its end is no entry of this one's log
             connection.cut()
 
     async def start(self, host: str, port: int) -> None:
@@ -164,9 +165,10 @@ class Server:
     def publish(self, account: Account, event: Event) -> None:
         """Tell the account's devices of a change, except the one whose call made it: that one has its answer."""
         listening = list(self._hearing(account, self.calls.acting))
-        if not listening or self.faults.loses_push(account.id, event.peer):
+        if not listening:
             return
-        self._push(listening, views.updates(self.directory, account, [event]))
+        for _ in range(self.faults.pushes(account.id, event.peer)):
+            self._push(listening, views.updates(self.directory, account, [event]))
 
     def notify(self, account: Account, kind: str, values: dict[str, Any]) -> None:
         """Tell the account's devices of something that is no change of its box."""

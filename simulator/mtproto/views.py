@@ -11,6 +11,8 @@ from telethon.tl import types
 from simulator.accounts.directory import SERVICE, Directory
 from simulator.accounts.model import Account, AuthKey, Document, Event, Message
 
+_HASH = 0x5A5A5A5A
+
 
 def moment(seconds: float) -> datetime:
     """Unix seconds as the protocol's libraries take them."""
@@ -75,24 +77,51 @@ def users(directory: Directory, viewer: Account, ids: set[int]) -> list[Any]:
     return [user(directory, viewer, directory.account(each)) for each in sorted({*ids, viewer.id})]
 
 
-def document(stored: Document, dc: int) -> Any:
+def media(stored: Document, dc: int) -> Any:
     """A file. `dc` is the client's own data center, or it would look for the file elsewhere."""
-    return types.Document(
+    if stored.kind == "photo":
+        size = types.PhotoSize("x", stored.width, stored.height, len(stored.data))
+        photo = types.Photo(
+            id=stored.id,
+            access_hash=stored.id ^ _HASH,
+            file_reference=bytes.fromhex(stored.reference),
+            date=moment(stored.date),
+            sizes=[size],
+            dc_id=dc,
+        )
+        return types.MessageMediaPhoto(photo=photo)
+    own = {
+        "voice": [types.DocumentAttributeAudio(3, voice=True)],
+        "audio": [types.DocumentAttributeAudio(3)],
+        "video": [types.DocumentAttributeVideo(3.0, 640, 360)],
+    }.get(stored.kind, [])
+    shown = types.Document(
         id=stored.id,
-        access_hash=stored.id ^ 0x5A5A5A5A,
+        access_hash=stored.id ^ _HASH,
         file_reference=bytes.fromhex(stored.reference),
         date=moment(stored.date),
         mime_type=stored.mime_type,
         size=len(stored.data),
         dc_id=dc,
-        attributes=unpacked(stored.attributes) or [types.DocumentAttributeFilename(stored.name)],
+        attributes=unpacked(stored.attributes) or [*own, types.DocumentAttributeFilename(stored.name)],
+    )
+    return types.MessageMediaDocument(
+        document=shown, voice=stored.kind == "voice" or None, video=stored.kind == "video" or None
     )
 
 
 def message(directory: Directory, account: Account, copy: Message, *, hide_edit: bool = False) -> Any:
     """An account's copy of a message. `hide_edit`: what changed are its reactions."""
+    if copy.call:
+        return types.MessageService(
+            id=copy.id,
+            peer_id=types.PeerUser(copy.peer),
+            date=moment(copy.date),
+            out=copy.out or None,
+            from_id=types.PeerUser(account.id) if copy.out else None,
+            action=types.MessageActionPhoneCall(copy.uid, reason=types.PhoneCallDiscardReasonMissed()),
+        )
     stored = directory.documents.get(copy.file)
-    dc = account.dc
     return types.Message(
         id=copy.id,
         peer_id=types.PeerUser(copy.peer),
@@ -103,7 +132,7 @@ def message(directory: Directory, account: Account, copy: Message, *, hide_edit:
         offline=copy.offline or None,
         via_business_bot_id=copy.business_bot or None,
         edit_hide=hide_edit or None,
-        media=types.MessageMediaDocument(document=document(stored, dc)) if stored is not None else None,
+        media=media(stored, account.dc) if stored is not None else None,
         entities=unpacked(copy.entities) or None,
         reply_to=types.MessageReplyHeader(reply_to_msg_id=copy.reply_to) if copy.reply_to else None,
         edit_date=moment(copy.edit_date) if copy.edit_date else None,

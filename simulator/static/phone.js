@@ -250,13 +250,16 @@ async function openLink(address) {
 }
 
 async function sendFile(file) {
-  if (opened().private) { toast("Files go to bots and groups only"); return; }
   const form = new FormData();
   form.set("chat", String(reference(opened())));
   form.set("file", file);
   form.set("caption", find("text").value);
   if (state.thread) form.set("thread_id", String(state.thread));
-  await attempt(() => act(/^image\/(png|jpeg|gif|webp)$/.test(file.type) ? "photo" : "document", form));
+  const isPicture = /^image\/(png|jpeg|gif|webp)$/.test(file.type);
+  if (opened().private) {
+    form.set("kind", isPicture ? "photo" : "document");
+    await attempt(() => privately().file(form));
+  } else await attempt(() => act(isPicture ? "photo" : "document", form));
   find("text").value = "";
 }
 

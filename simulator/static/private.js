@@ -21,7 +21,8 @@ function entryOf(peer, last, { unread, blocked }) {
 function message(saved, person, peer) {
   const from = saved.out ? { id: person } : peer;
   const shown = { message_id: saved.id, from, chat: { type: "private" }, date: saved.date, edit_date: saved.edit_date || undefined, text: saved.text };
-  return { ...shown, private: true, document: saved.document, reactions: Object.values(saved.reactions), is_read: saved.read_at > 0, is_away: saved.offline, reply_to: saved.reply_to };
+  if (saved.call) shown.text = "☎ Missed call";
+  return { ...shown, private: true, document: saved.document, photo: saved.photo, reactions: Object.values(saved.reactions), is_read: saved.read_at > 0, is_away: saved.offline, reply_to: saved.reply_to };
 }
 
 /** What stands in a chat; looking at it reads it, as on a phone. */
@@ -38,6 +39,10 @@ export async function privateMessages(person, entry) {
 export function privateActions(person, entry) {
   const act = (action, body) => api("POST", account(person, `/${action}`), { chat: entry.chat.id, ...body });
   return {
+    file(form) {
+      form.set("chat", String(entry.chat.id));
+      return api("POST", account(person, "/file"), form);
+    },
     say: (text, reply) => act("say", { text, reply_to: reply?.message_id }),
     edit: (changed, text) => act("edit", { message_id: changed.message_id, text }),
     async react(changed, emoji) { await act("react", { message_id: changed.message_id, emoji }); },
@@ -52,7 +57,7 @@ export function privateActions(person, entry) {
         const everywhere = await forBoth("Delete the whole chat?", entry);
         if (everywhere !== null) await act("delete-chat", { everywhere });
       };
-      return [block, ["Delete chat", remove, "danger"]];
+      return [["Call", () => act("call")], block, ["Delete chat", remove, "danger"]];
     },
   };
 }

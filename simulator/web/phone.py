@@ -61,7 +61,7 @@ async def file_content(request: web.Request) -> web.Response:
     if stored is None:
         raise web.HTTPNotFound
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
-    if isinstance(stored, StoredFile) and stored.kind == "photo":
+    if stored.kind == "photo":
         kinds = {
             b"\x89PN": "image/png",
             b"\xff\xd8\xff": "image/jpeg",

@@ -19,6 +19,8 @@ def routes() -> list[web.RouteDef]:
     """Their addresses."""
     actions = {
         "say": write,
+        "file": send_file,
+        "call": phone_call,
         "read": read_chat,
         "react": react,
         "edit": edit,
@@ -52,7 +54,9 @@ def describe_message(engine: Engine, message: Message) -> JSON:
     shown = asdict(message)
     del shown["entities"]
     stored = engine.world.accounts.documents.get(message.file)
-    if stored is not None:
+    if stored is not None and stored.kind == "photo":
+        shown["photo"] = [{"file_id": str(stored.id), "width": stored.width, "height": stored.height}]
+    elif stored is not None:
         shown["document"] = {"file_id": str(stored.id), "file_name": stored.name, "file_size": len(stored.data)}
     return shown
 
@@ -99,6 +103,22 @@ def write(engine: Engine, body: Body, request: web.Request) -> JSON:
     )
     account = account_of(engine, request)
     return describe_message(engine, phone.write(engine.world.accounts, account, _other(engine, body), draft))
+
+
+def send_file(engine: Engine, body: Body, request: web.Request) -> JSON:
+    """Send a file to `chat`: part `file`, or `content` in base64 with `file_name` and `mime_type`; `caption`; `kind`:
+    document, photo, voice, audio or video.
+    """
+    account, other = account_of(engine, request), _other(engine, body)
+    kind, caption = body.get("kind", str, "document"), body.get("caption", str, "")
+    sent = phone.send_file(engine.world.accounts, account, other, body.upload(), kind, caption)
+    return describe_message(engine, sent)
+
+
+def phone_call(engine: Engine, body: Body, request: web.Request) -> JSON:
+    """Call `chat`, who does not answer."""
+    account, other = account_of(engine, request), _other(engine, body)
+    return describe_message(engine, phone.write(engine.world.accounts, account, other, Draft("", call=True)))
 
 
 def read_chat(engine: Engine, body: Body, request: web.Request) -> JSON:

@@ -40,7 +40,8 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir()
-        subprocess.run(["cp", "-R", *(str(ROOT / name) for name in COPIED), str(folder)], check=True)
+        # With their times, so that what is compiled already need not be compiled again.
+        subprocess.run(["cp", "-Rp", *(str(ROOT / name) for name in COPIED), str(folder)], check=True)
         (folder / ".venv").symlink_to(ROOT / ".venv")
         self.web, self.phone = _free_port(), _free_port()
         kept = {name: value for name, value in os.environ.items() if not LEFT_OUT.search(name)}

@@ -18,6 +18,7 @@ HELD_BY: Final = {
     "contact_import": "contacts",
     "contact_imports": "contacts",
     "events": "notifications",
+    "integrations": "accounts",
     "messages": "delivery",
     "people": "auth",
     "segments": "contacts",

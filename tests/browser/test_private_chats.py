@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from queue import Queue
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Watch
+from tests.simulator.mtproto.clients import Clients
+from tests.simulator.wire import png
 from tests.support.telegram_box import TelegramBox
 
 ANN, BOB = "+12025550101", "+12025550102"
@@ -16,7 +21,7 @@ ANN, BOB = "+12025550101", "+12025550102"
 @pytest.fixture
 def box() -> Iterator[TelegramBox]:
     """A simulator with Ann and Bob."""
-    with TelegramBox("--mtproto-port", "off") as box:
+    with TelegramBox(accounts=True) as box:
         box.control("POST", "/accounts", {"phone": ANN, "first_name": "Ann"})
         box.control("POST", "/accounts", {"phone": BOB, "first_name": "Bob"})
         yield box
@@ -80,6 +85,18 @@ def test_a_message_is_edited_and_deleted_for_both(box: TelegramBox, phone: Page)
     assert messages(box, ANN, BOB) == []
 
 
+def test_a_picture_is_sent_and_a_call_missed(box: TelegramBox, phone: Page) -> None:
+    box.control("POST", f"/accounts/{ANN}/say", {"chat": BOB, "text": "Show me"})
+    phone.locator("#chats button", has_text="Ann").click()
+    phone.locator("#file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png()})
+    expect(phone.locator(".message.own img")).to_be_visible()
+    phone.get_by_role("button", name="More").click()
+    phone.get_by_role("button", name="Call", exact=True).click()
+    expect(phone.locator(".message.own", has_text="Missed call")).to_be_visible()
+    _, picture, call = box.control("GET", f"/accounts/{ANN}/chats/{BOB}")["messages"]
+    assert (len(picture["photo"]), call["call"]) == (1, True)
+
+
 def test_a_person_is_blocked_and_the_chat_deleted(box: TelegramBox, phone: Page) -> None:
     box.control("POST", f"/accounts/{ANN}/say", {"chat": BOB, "text": "Buy this"})
     phone.locator("#chats button", has_text="Ann").click()
@@ -110,3 +127,54 @@ def test_a_chat_is_begun_and_telegram_writes(box: TelegramBox, phone: Page) -> N
     phone.locator("#chats button", has_text="Telegram").click()
     expect(phone.locator(".message", has_text="Login code: 12345.")).to_be_visible()
     expect(phone.locator("#composer")).to_be_hidden()
+
+
+def test_a_login_is_let_in_confirmed_and_ended(box: TelegramBox, phone: Page) -> None:
+    box.control("PATCH", f"/accounts/{BOB}", {"unconfirmed_logins": True})
+    shown: Queue[str] = Queue()
+
+    async def another_device() -> str:
+        async with Clients(box) as clients:
+            client = await clients.connected(device_model="Office")
+            picture = await client.qr_login()
+            waiting = asyncio.create_task(picture.wait(20))
+            await asyncio.sleep(0)
+            shown.put(picture.url)
+            return str((await waiting).first_name)
+
+    with ThreadPoolExecutor() as pool:
+        login = pool.submit(asyncio.run, another_device())
+        phone.get_by_label("Open a link").fill(shown.get(timeout=20))
+        phone.get_by_role("button", name="Open", exact=True).click()
+        expect(phone.get_by_role("status")).to_have_text("Logged in on the other device")
+        assert login.result(20) == "Bob"
+    phone.locator("#chats button", has_text="Telegram").click()
+    expect(phone.locator(".message", has_text="New login.")).to_contain_text("Office")
+    phone.get_by_role("button", name="More").click()
+    phone.get_by_role("button", name="Yes, Office is me").click()
+    [known] = box.control("GET", f"/accounts/{BOB}/logins")["logins"]
+    assert not known["unconfirmed"]
+    phone.get_by_role("button", name="More").click()
+    phone.get_by_role("button", name="End Office").click()
+    expect(phone.get_by_role("button", name="End Office")).to_be_hidden()
+    assert box.control("GET", f"/accounts/{BOB}/logins")["logins"] == []
+
+
+def test_a_code_by_sms_and_a_person_with_a_phone(box: TelegramBox, phone: Page) -> None:
+    phone.get_by_role("button", name="Add a person").click()
+    dialog = phone.get_by_role("dialog")
+    dialog.get_by_label("First name").fill("Cyd")
+    dialog.get_by_label("Phone").fill("+1 202 555 0177")
+    dialog.get_by_role("button", name="Add").click()
+    expect(phone.get_by_role("radio", name="Cyd")).to_be_checked()
+    box.control("PATCH", "/accounts/+12025550177", {"login": "sms"})
+
+    async def ask() -> str:
+        async with Clients(box) as clients:
+            client = await clients.connected()
+            await client.send_code_request("+12025550177")
+            return clients.code("+12025550177")
+
+    with ThreadPoolExecutor() as pool:
+        code = pool.submit(asyncio.run, ask()).result(20)
+    expect(phone.get_by_role("status")).to_have_text(f"SMS: your login code is {code}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from backend.core.database import db, workspace_scope
 from backend.models import User
-from backend.services.contacts import custom_fields, points, records, segments, suppressions, tags
+from backend.services.contacts import custom_fields, points, records, segments, settings, suppressions, tags
 from backend.services.contacts.filters import ContactFilter
 from backend.services.contacts.imports import administration
 from tests.http.objects import Example, example
@@ -98,6 +98,13 @@ def _remove_point(caller: User) -> Example:
 
 @example("contacts.list_consents")
 def _consents(caller: User) -> Example:
+    return Example(path={"contact_id": contact(caller)})
+
+
+@example("contacts.opt_in_link")
+def _opt_in_link(caller: User) -> Example:
+    with workspace_scope(caller.workspace_id):
+        settings.change(factories.by("user:1"), {"opt_in_wording": "You may write to me about new flats."})
     return Example(path={"contact_id": contact(caller)})
 
 

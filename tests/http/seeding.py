@@ -41,14 +41,15 @@ from backend.models import (
     Sender,
     SenderLease,
     User,
+    Workspace,
 )
 from backend.services import files
 from backend.services.auth import audit, personal_tokens
-from backend.services.contacts import consents, custom_fields, records, segments, suppressions, tags
+from backend.services.contacts import consents, custom_fields, records, segments, settings, suppressions, tags
 from backend.services.contacts.filters import ContactFilter
 from backend.services.contacts.imports import administration
 from tests.http import callers, holdings
-from tests.support import factories
+from tests.support import accounts, factories
 
 JOB = "retention"
 """The system job whose history grows."""
@@ -225,6 +226,7 @@ class Seeding:
         self._store(OutgoingAttempt(delivery_id=first, at=now, status=500, code="bad_status", duration_ms=7))
 
     def _contacts(self, member: User, number: int) -> None:
+        settings.change(factories.by("user:1"), {"opt_in_wording": "You may write to me about new flats."})
         given = {"first_name": "Ada", "phone": f"+4477009{number:05}", "tags": [f"tag {number}"], "owner_id": member.id}
         contact = records.create(factories.by("user:1"), given | {"email": f"ada{number}@example.com"})
         first = records.get(self._first("contacts", contact.id))
@@ -241,5 +243,8 @@ class Seeding:
         stream = io.BytesIO(b"Name,Phone\nAda,+44 7700 900123\n")
         taken = administration.create(factories.by("user:1", member.id), filename=f"people {number}.csv", stream=stream)
         self._first("contact_imports", taken.id)
+        session = f"{accounts.SESSION[:-6]}{number:06x}"
+        home = db.session.get_one(Workspace, member.workspace_id)
+        self._first("accounts", accounts.account(home, member, 770000 + number, session).sender_id)
         wanted = ContactFilter(tag=(f"tag {number}",))
         self._first("segments", segments.create(factories.by("user:1"), f"Segment {number}", wanted).id)

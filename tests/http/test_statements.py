@@ -59,6 +59,7 @@ LISTS: dict[str, Address] = {
 """Lists of the API: each has a page of rows, one of one row and one of fifty."""
 
 OBJECTS: dict[str, Address] = {
+    "accounts.pace": lambda ids: f"/api/accounts/{ids['accounts']}/pace",
     "alert_rules.show_policy": lambda ids: f"/api/alerts/policies/{ids['alert_policies']}",
     "alert_rules.show_silence": lambda ids: f"/api/alerts/silences/{ids['alert_silences']}",
     "alert_rules.show_template": lambda ids: f"/api/alerts/templates/{ids['alert_templates']}",
@@ -71,12 +72,14 @@ OBJECTS: dict[str, Address] = {
     "contact_fields.show": lambda ids: f"/api/contact-fields/{ids['contact_fields']}",
     "contact_imports.show": lambda ids: f"/api/contacts/imports/{ids['contact_imports']}",
     "contacts.download": "/api/contacts/export",
+    "contacts.opt_in_link": lambda ids: f"/api/contacts/{ids['contacts']}/opt-in-link",
     "contacts.settings": "/api/contacts/settings",
     "contacts.show": lambda ids: f"/api/contacts/{ids['contacts']}",
     "events.show": lambda ids: f"/api/events/{ids['notification_events']}",
     "files.download": lambda ids: f"/api/files/{ids['files']}",
     "files.info": lambda ids: f"/api/files/{ids['files']}/info",
     "health.overview": "/api/admin/health",
+    "integrations.listing": "/api/integrations",
     "messages.show": lambda ids: f"/api/messages/{ids['messages']}",
     "notifications.settings": "/api/notifications/settings",
     "notifications.show_type": lambda ids: f"/api/notification-types/{ids['notification_types']}",
@@ -164,6 +167,7 @@ PLAIN_PAGES: dict[str, Address] = {
 ROWLESS = {
     "console_assets.asset": "a file of the product",
     "console_kit.showcase": "shows the components, in development only",
+    "console_person_pages.show_opt_in": "for somebody who has a link and no account",
     "console_person_pages.show_unsubscribe": "for somebody who has a link and no account",
     "console_sign_in.nowhere": "there is no such page",
     "console_sign_in.reset_form": "for somebody who is not signed in",

@@ -112,8 +112,10 @@ def test_ten_thousand_identical_alerts_are_one_message_with_the_right_count(
     edits = len(running.box.accepted("editMessageText"))
     with capsys.disabled():
         print(f"\n{STORM} identical alerts in {took:.1f} s ({STORM / took:.0f}/s), {edits} edits, {decisions}")
-    # A machine that takes longer than the throttle's minute says it once more, as it should.
-    assert decisions == {"sent": 1 + int(took // 60), "counted": STORM - 1 - int(took // 60)}
+    # A machine that takes longer than the throttle's minute says it once more in each, as it should.
+    sent = decisions["sent"]
+    assert decisions == {"sent": sent, "counted": STORM - sent}
+    assert 1 <= sent <= 1 + took // 60
     assert running.rows("SELECT count, (SELECT count(*) FROM alerts) FROM alert_items") == [(STORM, 1)]
     assert edits < took / 2 + 10
     if took < 60:

@@ -31,7 +31,7 @@ class Difference:
     """What happened, and the position after it. With `is_last` nothing more is there now; `too_long`: so much happened
     that Telegram does not list it, and chats have to be looked through."""
 
-    found: Projected
+    projected: Projected
     position: Position
     is_last: bool
     too_long: bool = False
@@ -67,10 +67,10 @@ async def since(connection: AccountConnection, position: Position, self_id: int)
     if kind == "DifferenceTooLong":
         after = Position(answer.pts, position.qts, position.date, position.seq)
         return Difference(Projected(), after, is_last=False, too_long=True)
-    found = project(answer.new_messages, answer.other_updates, answer.users, self_id)
+    projected = project(answer.new_messages, answer.other_updates, answer.users, self_id)
     if kind == "DifferenceSlice":
-        return Difference(found, _position(answer.intermediate_state), is_last=False)
-    return Difference(found, _position(answer.state), is_last=True)
+        return Difference(projected, _position(answer.intermediate_state), is_last=False)
+    return Difference(projected, _position(answer.state), is_last=True)
 
 
 async def look(connection: AccountConnection, peers: Sequence[Peer], self_id: int) -> Projected:

@@ -30,9 +30,9 @@ _ENTITIES: Final = {
 class NewerMessages(Exception):
     """The chat holds something that is not known here: nothing was sent."""
 
-    def __init__(self, found: Projected) -> None:
+    def __init__(self, projected: Projected) -> None:
         super().__init__()
-        self.found = found
+        self.projected = projected
 
 
 async def perform(connection: AccountConnection, op: Operation, peer: Peer, self_id: int) -> Receipt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 
 from backend.http.api import (
+    accounts,
     alert_rules,
     alerts,
     audit,
@@ -18,6 +19,7 @@ from backend.http.api import (
     events,
     files,
     health,
+    integrations,
     live,
     messages,
     metrics,
@@ -58,6 +60,8 @@ BLUEPRINTS: list[APIBlueprint] = [
     tags.bp,
     segments.bp,
     suppressions.bp,
+    integrations.bp,
+    accounts.bp,
     live.bp,
     health.bp,
     metrics.bp,

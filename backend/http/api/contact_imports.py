@@ -38,7 +38,7 @@ def listing(query_data: PageQuery) -> dict[str, Any]:
     listed, following = administration.listing(cursor=query_data.cursor, limit=query_data.limit)
     shown = [
         {name: getattr(job, name) for name in _LISTED}
-        | {"progress": _progress(job), "counts": {key: job.counts[key] for key in job.counts if key != "new_tag_ids"}}
+        | {"progress": _progress(job), "counts": administration.counts_of(job)}
         for job in listed
     ]
     return {"imports": shown, "next_cursor": following}

@@ -22,11 +22,12 @@ from backend.http.schemas.contacts import (
     ContactSettingsOut,
     ContactsQuery,
     ExportQuery,
+    OptInLink,
     PointIn,
     PointOut,
 )
 from backend.models import Consent, ContactSettings
-from backend.services.contacts import consents, export, listings, points, records, serializers
+from backend.services.contacts import consents, export, listings, opt_in, points, records, serializers
 from backend.services.contacts import settings as contact_settings
 
 bp = APIBlueprint("contacts", __name__, url_prefix="/api/contacts", tag="Contacts")
@@ -153,6 +154,19 @@ def remove_point(contact_id: int, point_id: int) -> Response:
     """Remove a phone, an address or a user name from a contact"""
     points.remove(guards.attribution(), records.get(contact_id, lock=True), point_id)
     return Response(status=204)
+
+
+@bp.get("/<int:contact_id>/opt-in-link")
+@access("operator")
+@bp.output(OptInLink)
+def opt_in_link(contact_id: int) -> dict[str, str]:
+    """Show the address at which this contact agrees to be written to
+
+    Opening it changes nothing; its button records a consent with the wording of the settings. Without a wording it is
+    409 `no_opt_in_wording`.
+    """
+    url = opt_in.link_of_contact(contact_id)
+    return {"url": url, "wording": contact_settings.get().opt_in_wording or ""}
 
 
 @bp.get("/<int:contact_id>/consents")

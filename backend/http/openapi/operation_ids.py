@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 OPERATION_IDS: Final = {
+    "accounts.pace": "getAccountPace",
     "alert_rules.change_policy": "updateAlertPolicy",
     "alert_rules.change_silence": "updateAlertSilence",
     "alert_rules.change_template": "updateAlertTemplate",
@@ -90,6 +91,7 @@ OPERATION_IDS: Final = {
     "contacts.erase": "eraseContact",
     "contacts.list_consents": "listConsents",
     "contacts.listing": "listContacts",
+    "contacts.opt_in_link": "getOptInLink",
     "contacts.record_consent": "recordConsent",
     "contacts.remove_point": "removeContactPoint",
     "contacts.settings": "getContactSettings",
@@ -103,6 +105,12 @@ OPERATION_IDS: Final = {
     "health.alive": "getHealth",
     "health.overview": "getInstanceHealth",
     "health.ready": "getReadiness",
+    "integrations.change": "updateIntegration",
+    "integrations.connect_qr": "connectTelegramByQr",
+    "integrations.connect_user": "connectTelegramUser",
+    "integrations.listing": "listIntegrations",
+    "integrations.remove": "deleteIntegration",
+    "integrations.verify_code": "verifyTelegramCode",
     "live.listen": "streamLiveEvents",
     "messages.listing": "listMessages",
     "messages.show": "getMessage",

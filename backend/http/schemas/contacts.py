@@ -238,6 +238,14 @@ class ContactSettingsChange(Input):
         description="Consent rules of Korea: for +82, for everybody, for nobody",
         json_schema_extra=left_out,
     )
+    opt_in_wording: Annotated[str, StringConstraints(strip_whitespace=True, min_length=20, max_length=2000)] | None = (
+        Field(
+            default=None,
+            description="What a person agrees to on the page of an opt-in link",
+            examples=["You may write to me on Telegram about new flats."],
+            json_schema_extra=left_out,
+        )
+    )
 
 
 class ContactSettingsOut(Output):
@@ -246,3 +254,11 @@ class ContactSettingsOut(Output):
     region: str | None
     timezone: str | None
     rules: str = Field(examples=["by_number"])
+    opt_in_wording: str | None
+
+
+class OptInLink(Output):
+    """The address of a page on which one person agrees to be written to."""
+
+    url: str = Field(examples=["https://switchboard.example/o/AAAAAAAAAAE"])
+    wording: str = Field(description="What the page asks now", examples=["You may write to me about new flats."])

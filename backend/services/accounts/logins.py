@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -29,9 +29,14 @@ from backend.services.delivery import quota
 
 LIFE: Final = timedelta(minutes=10)
 """How long a person may take from the first step to the last."""
+LOGOUT_LIFE: Final = timedelta(hours=24)
+"""For so long a removed account's session is tried to be ended at Telegram."""
 CLAIM_SECONDS: Final = 60.0
 OPEN_STATES: Final = ("starting", "code_required", "password_required", "qr_waiting", "checking")
 _POLL_SECONDS: Final = 0.15
+
+
+Condition = Callable[[AccountLogin], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,43 @@ def open_login(user_id: int, phone: str | None) -> AccountLogin | None:
     return db.session.execute(query.execution_options(populate_existing=True)).scalar_one_or_none()
 
 
+def last_done(user_id: int, phone: str | None) -> AccountLogin | None:
+    """The login that this person has just ended with an account: a repetition of its last step changes nothing."""
+    query = (
+        select(AccountLogin)
+        .where(AccountLogin.user_id == user_id, AccountLogin.expires_at > clock.now(), AccountLogin.state == "done")
+        .order_by(AccountLogin.id.desc())
+        .limit(1)
+    )
+    if phone is not None:
+        query = query.where(AccountLogin.phone_hash == phone_hash(phone))
+    return db.session.execute(query.execution_options(populate_existing=True)).scalar_one_or_none()
+
+
+def begin_logout(workspace_id: int, user_id: int, sender: Sender) -> None:
+    """Has the process `sessions` end a removed account's session at Telegram, once its lease is free: the session is
+    taken from the sender, so that nobody connects with it any more."""
+    session, now = sender.credentials, clock.now()
+    if session is None:
+        return
+    login = AccountLogin(
+        workspace_id=workspace_id,
+        user_id=user_id,
+        command="logout",
+        sender_id=sender.id,
+        expires_at=now + LOGOUT_LIFE,
+        created_at=now,
+        updated_at=now,
+    )
+    login.joined_settings = json.dumps(sender.settings)
+    login.session = session
+    db.session.add(login)
+    sender.credentials = None
+    sender.credentials_hash = None
+    db.session.flush()
+    queue.nudge()
+
+
 def begin(
     workspace_id: int, user_id: int, settings: Mapping[str, str], phone: str | None, command: str
 ) -> AccountLogin:
@@ -123,14 +165,22 @@ def give(login: AccountLogin, command: str, secret: str | None = None) -> int:
     return login.command_number
 
 
-def wait(workspace_id: int, login_id: int, number: int, seconds: float) -> AccountLogin | None:
-    """The login once this command is answered; None when that takes longer. Ends the caller's transaction."""
+def never(login: AccountLogin) -> bool:
+    """Nothing but the answer is waited for."""
+    return False
+
+
+def wait(
+    workspace_id: int, login_id: int, number: int, seconds: float, is_shown: Condition = never
+) -> AccountLogin | None:
+    """The login once this command is answered, or `is_shown` holds; None when that takes longer. Ends the caller's
+    transaction."""
     until = time.monotonic() + seconds
     while True:
         db.session.rollback()
         with workspace_scope(workspace_id):
             login = db.session.get(AccountLogin, login_id, populate_existing=True)
-            if login is None or login.answered_number >= number:
+            if login is None or login.answered_number >= number or is_shown(login):
                 return login
         db.session.rollback()
         if time.monotonic() >= until:
@@ -144,6 +194,9 @@ _CLAIM: Final = text(
        SET claimed_by = :owner, claimed_until = clock_timestamp() + make_interval(secs => :seconds)
       FROM (SELECT id, claimed_by FROM account_logins
              WHERE answered_number < command_number AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+               AND (command <> 'logout' OR NOT EXISTS (
+                    SELECT FROM sender_leases s
+                     WHERE s.sender_id = account_logins.sender_id AND s.until > clock_timestamp()))
              ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) o
      WHERE l.id = o.id
     RETURNING l.id, o.claimed_by AS claimed_before

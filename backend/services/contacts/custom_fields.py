@@ -7,20 +7,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Conflict, NotFound
 from backend.models import Contact, ContactField
-from backend.services import paging
+from backend.services import caps, paging
 from backend.services.auth import audit
 from backend.services.auth.attribution import Attribution
 from backend.services.contacts import dates
 from backend.services.contacts.faults import ValueFault, invalid
 
 TYPES: Final = ("text", "number", "date", "boolean", "choice")
-MAX_FIELDS: Final = 100
 MAX_TEXT: Final = 2_000
 MAX_CHOICES: Final = 100
 KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -71,7 +70,7 @@ def get(field_id: int) -> ContactField:
 
 
 def create(by: Attribution, key: str, name: str, kind: str, choices: Sequence[str] = ()) -> ContactField:
-    """Adds a custom field. Raises Invalid, and Conflict (contact_field_exists)."""
+    """Adds a custom field. Raises Invalid, and Conflict (contact_field_exists, too_many_fields)."""
     if not KEY.fullmatch(key):
         raise invalid("key", "key_invalid", "A key has lower-case letters, digits and underscores, at most 40.")
     if key in RESERVED:
@@ -79,8 +78,7 @@ def create(by: Attribution, key: str, name: str, kind: str, choices: Sequence[st
     known = by_key()
     if key in known:
         raise Conflict("contact_field_exists", "There is a field with this key.", detail={"field_id": known[key].id})
-    if len(known) >= MAX_FIELDS:
-        raise invalid("key", "too_many_fields", f"A workspace has at most {MAX_FIELDS} fields.")
+    caps.require_room("contact_fields", select(func.count()).select_from(ContactField))
     field = ContactField(
         workspace_id=current_workspace_id(),
         key=key,

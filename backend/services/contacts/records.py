@@ -6,12 +6,13 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import NotFound
 from backend.models import Contact, ContactImportChange, ContactPoint, ContactTag, User
+from backend.services import caps
 from backend.services.auth import audit
 from backend.services.auth.attribution import Attribution
 from backend.services.contacts import custom_fields, identifiers, points, settings, tags
@@ -35,8 +36,9 @@ def clean(text: str | None) -> str | None:
 def create(by: Attribution, values: Mapping[str, Any], *, source: str = "api") -> Contact:
     """Adds a contact to the workspace in scope.
 
-    Raises Invalid (contact_empty, and what is wrong with a value) and Conflict (contact_exists).
+    Raises Invalid (contact_empty, and what is wrong with a value) and Conflict (contact_exists, too_many_contacts).
     """
+    require_room(1)
     _check(values)
     region = values.get("region") or settings.get().region
     given = _identifiers(values, region)
@@ -58,6 +60,12 @@ def create(by: Attribution, values: Mapping[str, Any], *, source: str = "api") -
     tags.put(contact.id, values.get("tags") or ())
     audit.record(by, "contact.created", f"contact:{contact.id}", source=contact.source)
     return contact
+
+
+def require_room(count: int) -> None:
+    """Raises Conflict (too_many_contacts) where the workspace may not have so many contacts more."""
+    present = select(func.count() + count - 1).select_from(Contact).where(Contact.erased_at.is_(None))
+    caps.require_room("contacts", present)
 
 
 def get(contact_id: int, *, lock: bool = False) -> Contact:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Conflict, NotFound
 from backend.models import Segment
-from backend.services import paging
+from backend.services import caps, paging
 from backend.services.auth import audit
 from backend.services.auth.attribution import Attribution
 from backend.services.contacts import filters
@@ -37,9 +37,10 @@ def filter_of(segment_id: int) -> ContactFilter:
 
 
 def create(by: Attribution, name: str, wanted: ContactFilter) -> Segment:
-    """Saves a filter under a name. Raises Conflict (segment_exists), and Invalid for a filter that finds nothing."""
+    """Saves a filter under a name. Raises Conflict (segment_exists, too_many_segments), and Invalid."""
     filters.select_contacts(wanted)
     _refuse_known(name, None)
+    caps.require_room("segments", select(func.count()).select_from(Segment))
     now = clock.now()
     segment = Segment(
         workspace_id=current_workspace_id(),

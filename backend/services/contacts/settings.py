@@ -26,7 +26,12 @@ def get() -> ContactSettings:
     if stored is not None:
         return stored
     return ContactSettings(
-        workspace_id=current_workspace_id(), region=None, timezone=None, rules="by_number", updated_at=clock.now()
+        workspace_id=current_workspace_id(),
+        region=None,
+        timezone=None,
+        rules="by_number",
+        opt_in_wording=None,
+        updated_at=clock.now(),
     )
 
 

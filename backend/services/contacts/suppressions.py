@@ -167,6 +167,12 @@ def lift_by_person(by: Attribution, identifier: Identifier) -> int:
     return _lift(by, [identifier.hash(), *db.session.scalars(query)], None, reason="person")
 
 
+def lift_of_contact(by: Attribution, contact_id: int) -> int:
+    """Lifts what is suppressed of a contact who agreed themselves; returns how many rows."""
+    query = select(ContactPoint.value_hash).where(ContactPoint.contact_id == contact_id)
+    return _lift(by, db.session.scalars(query).all(), f"contact:{contact_id}", reason="person")
+
+
 def _lift(by: Attribution, hashes: Sequence[bytes], subject: str | None, *, reason: str) -> int:
     lifted = db.session.scalars(
         delete(Suppression)

@@ -15,7 +15,7 @@ from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Conflict, NotFound
 from backend.models import ContactTag, Tag
-from backend.services import paging
+from backend.services import caps, paging
 from backend.services.auth import audit
 from backend.services.auth.attribution import Attribution
 from backend.services.contacts.faults import invalid
@@ -57,7 +57,7 @@ def get(tag_id: int) -> Tag:
 
 
 def create(by: Attribution, name: str) -> Tag:
-    """Adds a tag. Raises Invalid, and Conflict (tag_exists)."""
+    """Adds a tag. Raises Invalid, and Conflict (tag_exists, too_many_tags)."""
     wanted = _checked(name, "name")
     _refuse_known(wanted, None)
     tag = ensure([wanted])[wanted.casefold()]
@@ -83,7 +83,10 @@ def remove(by: Attribution, tag_id: int) -> None:
 
 
 def ensure(names: Iterable[str]) -> dict[str, Tag]:
-    """The tags of these names by their folded names; those that are missing are made. Raises Invalid."""
+    """The tags of these names by their folded names; those that are missing are made.
+
+    Raises Invalid, and Conflict (too_many_tags).
+    """
     wanted: dict[str, str] = {}
     for name in names:
         checked = _checked(name, "tags")
@@ -93,6 +96,7 @@ def ensure(names: Iterable[str]) -> dict[str, Tag]:
     known = _by_name(wanted)
     missing = [name for key, name in wanted.items() if key not in known]
     if missing:
+        caps.require_room("tags", select(func.count() + len(missing) - 1).select_from(Tag))
         now, workspace_id = clock.now(), current_workspace_id()
         rows = [
             {"workspace_id": workspace_id, "name": name, "name_folded": name.casefold(), "created_at": now}

@@ -67,7 +67,7 @@ class OutboxRows:
             "error": code,
             "body": body,
             "external_id": None,
-            "reply_to": message.reply_to,
+            "reply_to": message.reply_to if registry.spec(conversation.channel).capabilities.reply_to else None,
             "user_id": message.user_id,
             "created_at": message.created_at,
             "sent_at": None,

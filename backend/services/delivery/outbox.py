@@ -65,10 +65,12 @@ def send(
     blocked gets a canceled message that says so; what the channel cannot carry is left out, and its words stay.
     """
     now = clock.now()
-    fitted = Fitted.of(content, registry.spec(conversation.channel))
+    spec = registry.spec(conversation.channel)
+    fitted = Fitted.of(content, spec)
     refused = gate.refusal(conversation, is_template=content.template is not None) or fitted.code
     due_at = max(now, not_before) if not_before else now
     expires_at = due_at + expires_in if expires_in else None
+    reply_to = reply_to if spec.capabilities.reply_to else None
     fields = {"kind": kind, "lane": int(lane), "at_most_once": at_most_once, "reply_to": reply_to, "user_id": user_id}
     fields |= {"state": "canceled" if refused else "queued", "error": refused, "created_at": now}
     fields |= {"body": _body_of(conversation, fitted, thread_id)}

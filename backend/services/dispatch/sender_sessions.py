@@ -26,6 +26,7 @@ from backend.core.logging import get_logger
 from backend.models import Sender
 from backend.services import senders
 from backend.services.dispatch import claims, recovery
+from backend.services.dispatch.kind_pace import KindPace
 from backend.services.dispatch.outcomes import Outcome
 from backend.services.dispatch.pace import HORIZON, SenderPace
 from backend.services.dispatch.profile import BOTS, DispatchProfile
@@ -167,7 +168,8 @@ class SenderSessions:
                 self._release_leases([lease.sender_id])
                 return
             channel = registry.get(sender.channel)
-            pace = SenderPace(limits_of(channel).per_sender)
+            limits = limits_of(channel)
+            pace = SenderPace(limits.per_sender)
             self.senders[lease.sender_id] = SenderSession(
                 lease,
                 sender.channel,
@@ -175,6 +177,7 @@ class SenderSessions:
                 _credentials_version(sender),
                 pace,
                 self._profile.quota_key(sender),
+                KindPace(limits.per_kind) if limits.per_kind else None,
             )
             self._used_at[lease.sender_id] = time.monotonic()
             db.session.rollback()

@@ -17,6 +17,7 @@ from backend.core.encrypted_columns import keyring
 from backend.core.leases import FENCING, Lease
 from backend.core.logging import get_logger
 from backend.services.dispatch.claims import Claimed
+from backend.services.dispatch.kind_pace import KindPace
 from backend.services.dispatch.outcomes import Outcome
 from backend.services.dispatch.pace import SenderPace, SendSlot
 from backend.services.dispatch.repetition import Repetition, repetition
@@ -42,6 +43,8 @@ class SenderSession:
     pace: SenderPace
     quota_key: bytes | None = None
     """Under which its attempts count against the ceiling of an account."""
+    kind_pace: KindPace | None = None
+    """The rates of single kinds; None where the channel has none."""
 
     @property
     def channel(self) -> Channel:
@@ -78,6 +81,8 @@ def _outcome_of(session: SenderSession, claimed: Claimed, open_file: Callable[[s
     try:
         _require_capability(session.channel_name, claimed.operation)
         operation = operation_of(claimed, open_file)
+        if (wait := _kind_wait(session, claimed, operation)) > 0:
+            return Outcome(claimed, decision=Decision(Next.AGAIN, "kind_pace", "retry", seconds=wait))
         failpoints.hit("delivery.before_write")
         deadline = session.lease.deadline if FENCING else _NO_DEADLINE
         receipt = session.channel.perform(session.credentials, operation, deadline=deadline)
@@ -104,6 +109,12 @@ def _outcome_of(session: SenderSession, claimed: Claimed, open_file: Callable[[s
         return Outcome(claimed, decision=_defect(claimed))
     session.pace.answered()
     return Outcome(claimed, receipt=receipt)
+
+
+def _kind_wait(session: SenderSession, claimed: Claimed, operation: Operation) -> float:
+    if session.kind_pace is None:
+        return 0.0
+    return session.kind_pace.wait(claimed.id, operation.kinds, time.monotonic())
 
 
 def _require_capability(channel: str, operation: str) -> None:

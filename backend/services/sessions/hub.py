@@ -50,7 +50,8 @@ _RESTRICTED_SECONDS: Final = 10.0
 
 
 class AccountHub:
-    """Serves the accounts whose leases `held` gives. `commands` is run on the loop for as long as it runs."""
+    """Serves the accounts whose leases `held` gives. `commands` is run on the loop for as long as it runs,
+    `on_end` is called when it ends."""
 
     def __init__(
         self,
@@ -58,11 +59,15 @@ class AccountHub:
         held: Callable[[], Mapping[int, Lease]],
         version: str,
         commands: Callable[[AccountHub], Awaitable[None]] | None = None,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._app_context = app_context
         self._held = held
         self.version = version
         self._commands = commands
+        self._on_end = on_end
+        self.is_broken = False
+        """Whether the loop ended by a defect: the process is then better started again."""
         self._accounts: dict[int, ServedAccount] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._released: set[int] = set()
@@ -138,8 +143,8 @@ class AccountHub:
         try:
             return self._wait(account.perform(op, peer), deadline)
         except NewerMessages as newer:
-            found = newer.found
-            if self._transaction(lambda: storing.store_newer(sender_id, found, user_id)):
+            projected = newer.projected
+            if self._transaction(lambda: storing.store_newer(sender_id, projected, user_id)):
                 raise RetryLater(_SOON, "catching_up", scope="chat") from None
         # All of it was processed before, and nothing of it forbade to write.
         return self._wait(account.perform(replace(op, looks_first=False), peer), deadline)
@@ -197,7 +202,11 @@ class AccountHub:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._serve())
+        except Exception as error:
+            log.exception("accounts_defect", error=type(error).__name__)
+            self.is_broken = True
         finally:
+            self._on_end()
             self._loop.run_until_complete(self._loop.shutdown_default_executor())
             self._loop.close()
 

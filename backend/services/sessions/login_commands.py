@@ -75,6 +75,10 @@ class LoginCommands:
             failpoints.hit("sessions.login_answered")
             await hub.in_thread(lambda: _record(command, result))
         except LoginRefused as refused:
+            if command.name == "logout":
+                # The claim runs out and it is tried again, until the login is too old.
+                log.info("logout_put_off", login_id=command.login_id, code=refused.code)
+                return
             state, values = _after_refusal(command, refused)
             await hub.in_thread(lambda: logins.answer(command, state, **values))
         except TimeoutError:
@@ -130,6 +134,8 @@ def _step(command: Command, application: Application) -> Awaitable[CodeSent | Lo
         return _nothing()
     if session is None:
         return _refuse("try_again")
+    if command.name == "logout":
+        return _log_out(application, session)
     if command.name == "password":
         return steps.check_password(application, session, secret or "")
     if code_hash is None:
@@ -137,6 +143,10 @@ def _step(command: Command, application: Application) -> Awaitable[CodeSent | Lo
     if command.name == "resend":
         return steps.resend_code(application, session, phone, code_hash)
     return steps.sign_in(application, session, phone, code_hash, secret or "")
+
+
+async def _log_out(application: Application, session: str) -> None:
+    await steps.log_out(application, session)
 
 
 async def _refuse(code: str) -> None:
@@ -158,6 +168,8 @@ def _record(command: Command, result: CodeSent | LoggedIn | None) -> bool:
             error_code=None,
         )
     if result is None:
+        if command.name == "logout":
+            return logins.answer(command, "done")
         return logins.answer(command, "failed", error_code="canceled")
     account = ConnectedAccount(
         result.session, result.user_id, result.phone, result.username, result.name, result.is_premium

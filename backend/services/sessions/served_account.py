@@ -55,7 +55,7 @@ class ServedAccount:
         self._position: Position | None = served.position
         self._connection: AccountConnection | None = None
         self._wake = asyncio.Event()
-        self._look_at = 0.0
+        self._check_due = 0.0
         self._config_at = 0.0
         self._failures = 0
         self.is_ready = False
@@ -129,7 +129,7 @@ class ServedAccount:
         epoch = self.lease.epoch
         await self._in_thread(lambda: storing.connected(self.served.sender_id, epoch))
         self.is_ready = True
-        self._look_at = self._config_at = 0.0
+        self._check_due = self._config_at = 0.0
 
     async def _stay(self, lookups: Callable[[ServedAccount], Awaitable[float | None]]) -> None:
         """Does what is due until the connection breaks."""
@@ -138,16 +138,16 @@ class ServedAccount:
             connection, now = self.connection, time.monotonic()
             if not connection.is_connected:
                 raise ConnectionLost("closed")
-            if now >= self._look_at:
-                self._look_at = now + LOOK_SECONDS
+            if now >= self._check_due:
+                self._check_due = now + LOOK_SECONDS
                 pause = await self._unless_refused(self.catch_up(), LOOK_SECONDS)
                 # A push may have come meanwhile: what it announced is perhaps not in the answer.
-                self._look_at = min(self._look_at, now + pause)
+                self._check_due = min(self._check_due, now + pause)
             if now >= self._config_at:
                 self._config_at = now + await self._unless_refused(self._check_config(connection), CONFIG_SECONDS)
             again = await lookups(self) if self.has_lookups else None
             self.has_lookups = again is not None
-            wait = min(self._look_at - time.monotonic(), 5.0 if again is None else again)
+            wait = min(self._check_due - time.monotonic(), 5.0 if again is None else again)
             await _until(self._wake, max(0.05, wait))
 
     async def catch_up(self) -> None:
@@ -162,8 +162,8 @@ class ServedAccount:
             failpoints.hit("sessions.fetched_not_stored")
             if difference.too_long:
                 known = await self._in_thread(lambda: storing.known_peers(sender_id))
-                found = await differences.look(self.connection, known, self.served.self_id)
-                difference = differences.Difference(found, difference.position, is_last=False)
+                projected = await differences.look(self.connection, known, self.served.self_id)
+                difference = differences.Difference(projected, difference.position, is_last=False)
             await self._store(difference)
             if difference.is_last:
                 return
@@ -189,7 +189,9 @@ class ServedAccount:
     async def _store(self, difference: differences.Difference) -> None:
         sender_id, epoch = self.served.sender_id, self.lease.epoch
         await self._in_thread(
-            lambda: storing.store(sender_id, epoch, difference.found, difference.position, is_last=difference.is_last)
+            lambda: storing.store(
+                sender_id, epoch, difference.projected, difference.position, is_last=difference.is_last
+            )
         )
         self._position = difference.position
         failpoints.hit("sessions.stored")
@@ -207,7 +209,7 @@ class ServedAccount:
         return True
 
     def _on_push(self, update: Any) -> None:
-        self._look_at = min(self._look_at, time.monotonic() + PUSH_SECONDS)
+        self._check_due = min(self._check_due, time.monotonic() + PUSH_SECONDS)
         asyncio.get_running_loop().call_later(PUSH_SECONDS, self._wake.set)
 
 

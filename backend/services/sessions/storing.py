@@ -87,7 +87,7 @@ def connected(sender_id: int, epoch: int) -> None:
         account.connected_at, account.caught_up_at = clock.now(), None
 
 
-def store(sender_id: int, epoch: int, found: Projected, position: Position | None, *, is_last: bool) -> None:
+def store(sender_id: int, epoch: int, projected: Projected, position: Position | None, *, is_last: bool) -> None:
     """Stores what was fetched as items of the intake, with the position after it. Raises LeaseOver.
 
     Only chats that the workspace knows are stored. With `is_last` the account has caught up since its connection.
@@ -97,12 +97,12 @@ def store(sender_id: int, epoch: int, found: Projected, position: Position | Non
     sender = senders.by_id(sender_id, channel=CHANNEL)
     if account is None or sender is None:
         return
-    _insert(sender, account, found)
-    for notice in found.notices:
+    _insert(sender, account, projected)
+    for notice in projected.notices:
         health.note_service_notice(account, notice)
-    if found.is_unconfirmed:
+    if projected.is_unconfirmed:
         health.change_state(account, "unconfirmed", "new_login")
-    elif found.is_unconfirmed is False and account.state == "unconfirmed":
+    elif projected.is_unconfirmed is False and account.state == "unconfirmed":
         health.change_state(account, "connected", None)
     if position is not None:
         account.pts, account.qts, account.date, account.seq = position.pts, position.qts, position.date, position.seq
@@ -114,12 +114,12 @@ def store(sender_id: int, epoch: int, found: Projected, position: Position | Non
     failpoints.hit("sessions.stored_not_committed")
 
 
-def store_newer(sender_id: int, found: Projected, user_id: int) -> bool:
+def store_newer(sender_id: int, projected: Projected, user_id: int) -> bool:
     """Stores what a look into a chat found; whether something of that chat still has to be processed."""
     account, sender = health.lock(sender_id), senders.by_id(sender_id, channel=CHANNEL)
     if account is None or sender is None:
         return False
-    if _insert(sender, account, found, always=(user_id,)):
+    if _insert(sender, account, projected, always=(user_id,)):
         return True
     key = event_store.conversation_key(sender_id, str(user_id))
     waiting = select(WebhookEvent.id).where(
@@ -168,12 +168,12 @@ def signal(sender_id: int, code: str, *, seconds: float = 0.0, on_lookup: bool =
     health.signal(sender_id, code, seconds=seconds, on_lookup=on_lookup, **value)
 
 
-def _insert(sender: Sender, account: Account, found: Projected, always: Collection[int] = ()) -> int:
+def _insert(sender: Sender, account: Account, projected: Projected, always: Collection[int] = ()) -> int:
     """Stores the updates of known chats; returns how many were new."""
-    chats = {int(update["chat"]) for update in found.updates if "chat" in update}
+    chats = {int(update["chat"]) for update in projected.updates if "chat" in update}
     kept = known_chats(sender, chats) | set(always)
     rows: list[event_store.EventRow] = []
-    for update in found.updates:
+    for update in projected.updates:
         if update["kind"] == "deleted":
             update = {"kind": "deleted", "ids": _known_ids(sender.id, update["ids"])}
             if not update["ids"]:
@@ -182,7 +182,7 @@ def _insert(sender: Sender, account: Account, found: Projected, always: Collecti
             continue
         rows += event_store.arrived(sender, stored.pack(update)).rows
     new = event_store.insert(db.session.connection(), rows) if rows else set()
-    _remember(account, [person for user_id, person in found.people.items() if user_id in kept])
+    _remember(account, [person for user_id, person in projected.people.items() if user_id in kept])
     if new:
         queue.wake("intake")
     return len(new)
@@ -192,7 +192,7 @@ def known_chats(sender: Sender, user_ids: Iterable[int]) -> set[int]:
     """Those of these people whom the account has found, or written to from here: only their chats are stored."""
     by_identity = {conversations.identity_hash(CHANNEL, str(user_id)): user_id for user_id in user_ids}
     by_chat = {conversations.chat_hash(CHANNEL, sender.id, str(user_id)): user_id for user_id in by_identity.values()}
-    found = db.session.scalars(
+    projected = db.session.scalars(
         select(Identity.external_hash)
         .join(AccountPeer, AccountPeer.identity_id == Identity.id)
         .where(AccountPeer.sender_id == sender.id, Identity.external_hash.in_(by_identity))
@@ -200,7 +200,7 @@ def known_chats(sender: Sender, user_ids: Iterable[int]) -> set[int]:
     written = db.session.scalars(
         select(Conversation.chat_hash).where(Conversation.sender_id == sender.id, Conversation.chat_hash.in_(by_chat))
     )
-    return {by_identity[bytes(value)] for value in found} | {by_chat[bytes(value)] for value in written}
+    return {by_identity[bytes(value)] for value in projected} | {by_chat[bytes(value)] for value in written}
 
 
 def _known_ids(sender_id: int, ids: Iterable[int]) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING, Any
 
 from telethon.tl import functions, types
@@ -30,6 +32,11 @@ def _found_by_phone(call: Call, phone: str) -> Account | None:
 def resolve_phone(call: Call, request: Any) -> Any:
     """Whose number it is. A hidden number is no different from one that nobody has."""
     call.more["query"] = request.phone
+    now, interval = time.monotonic(), call.server.settings.lookup_interval
+    wait = call.me.looked_up_at + interval - now
+    if interval and wait > 0:
+        raise Refusal(420, f"FLOOD_WAIT_{math.ceil(wait)}")
+    call.me.looked_up_at = now
     target = _found_by_phone(call, request.phone)
     if target is None:
         raise Refusal(400, "PHONE_NOT_OCCUPIED")

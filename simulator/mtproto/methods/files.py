@@ -10,6 +10,7 @@ from telethon.tl import functions, types
 
 from simulator.accounts.errors import Refusal
 from simulator.accounts.model import Document
+from simulator.files import image_size
 from simulator.mtproto import views
 from simulator.mtproto.methods.registry import method
 
@@ -41,7 +42,7 @@ def save_part(call: Call, request: Any) -> Any:
 
 def document_of(call: Call, media: Any) -> int:
     """The number of the file that a message is sent with. Raises Refusal for one that is incomplete or unknown."""
-    if isinstance(media, types.InputMediaDocument):
+    if isinstance(media, (types.InputMediaDocument, types.InputMediaPhoto)):
         stored = call.directory.documents.get(getattr(media.id, "id", 0))
         if stored is None:
             raise Refusal(400, "MEDIA_INVALID")
@@ -57,6 +58,11 @@ def document_of(call: Call, media: Any) -> int:
         raise Refusal(400, "FILE_PARTS_INVALID")
     data = b"".join(parts[number] for number in range(media.file.parts))
     stored = Document(0, media.file.name or "file.bin", mime_type, data, int(time.time()), attributes)
+    if isinstance(media, types.InputMediaUploadedPhoto):
+        size = image_size(data)
+        if size is None:
+            raise Refusal(400, "PHOTO_EXT_INVALID")
+        stored.kind, (stored.width, stored.height) = "photo", size
     del _uploads[call.server][call.me.id, media.file.id]
     return call.directory.store(stored).id
 

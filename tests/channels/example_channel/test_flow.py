@@ -218,10 +218,11 @@ def test_what_the_channel_cannot_carry_never_takes_the_words_with_it(
     chat = db.session.execute(select(Conversation)).scalar_one()
     picture = Media("photo", storage_key="a-picture")
     buttons = ((Button("Site", url="https://example.com"), Button("Mute", data="mute")),)
-    told = delivery.send(chat, Content("<b>Hello</b>", "html", buttons, (picture,)), kind="test")
+    told = delivery.send(chat, Content("<b>Hello</b>", "html", buttons, (picture,)), kind="test", reply_to="m1")
     alone = delivery.send(chat, Content(media=(picture,)), kind="test")
     db.session.commit()
     assert delivery.status_of(told).left_out == ("attachment", "buttons", "formatting")
+    assert told.reply_to is None
     assert (alone.state, alone.error) == ("canceled", "media_unsupported")
     provider.script = [answer(200, {"id": "example-1"})]
     run_until(app, idle)

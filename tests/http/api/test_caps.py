@@ -23,11 +23,16 @@ CREATE = {
     "alert_rules.create_template": "templates",
     "automation_rules.create": "automation_rules",
     "bots.create": "bots",
+    "contact_fields.create": "contact_fields",
+    "contact_imports.create": "contact_imports",
+    "contacts.create": "contacts",
     "files.upload": "file_bytes",
     "notifications.create_type": "notification_types",
     "outgoing_webhooks.create": "webhooks",
     "posts.create": "posts",
     "scheduled_messages.create": "scheduled_messages",
+    "segments.create": "segments",
+    "tags.create": "tags",
 }
 """What adds something to each cap."""
 

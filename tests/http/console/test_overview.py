@@ -55,6 +55,7 @@ def test_what_failed_leads_to_the_messages_that_failed_so(browser, fail):
     assert f'id="message-{blocked.id}"' not in page
     assert "a secret" not in page
     assert "deploy" in page
+    assert "The sender was removed from the group. (kicked)" in page
     page = browser.get("/console/unsent?state=unknown&reason=–").get_data(as_text=True)
     assert f'id="message-{unknown.id}"' in page
     assert f'id="message-{kicked.id}"' not in page

@@ -16,7 +16,8 @@ from backend.core.config import Settings
 from backend.core.crypto import Keyring
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Consent, ContactPoint, Suppression, User
-from backend.services.contacts import consents, person_links, records, unsubscribe
+from backend.services.contacts import consents, opt_in, person_links, records, suppressions, unsubscribe
+from backend.services.contacts import settings as contact_settings
 from tests.http import callers, routes
 from tests.support import factories
 
@@ -150,3 +151,105 @@ def test_a_link_that_nobody_made_is_refused(client: FlaskClient, ada: Person, ch
 
 def test_the_page_speaks_the_browsers_language(client: FlaskClient, ada: Person) -> None:
     assert "더 받지 않기" in client.get(ada.link, headers={"Accept-Language": "ko"}).text
+
+
+# --- agreeing ----------------------------------------------------------------------------------------------------
+
+WORDING = "You may write to me on Telegram about new flats."
+
+
+@pytest.fixture
+def asked(app: Flask, person: User) -> Person:
+    """A contact with a link at which they can agree."""
+    with workspace_scope(person.workspace_id):
+        contact_settings.change(BY, {"opt_in_wording": WORDING})
+        contact = records.create(BY, {"first_name": "Ada", "phone": "+44 7700 900123", "email": "ada@example.com"})
+        link = opt_in.link_of_contact(contact.id).partition("/o/")[2]
+    callers.commit()
+    return Person(contact.id, f"/o/{link}")
+
+
+def digest_of(page) -> dict[str, str]:
+    return {"digest": page.text.partition('name="digest" value="')[2].partition('"')[0]}
+
+
+def test_a_thousand_previews_agree_to_nothing(client: FlaskClient, asked: Person) -> None:
+    before = routes.fingerprint()
+    for count in range(1_000):
+        assert (client.get if count % 2 else client.head)(asked.link).status_code == 200
+    assert routes.fingerprint() == before
+
+
+def test_who_agrees_is_recorded_with_the_words_that_were_shown(client: FlaskClient, asked: Person) -> None:
+    page = client.get(asked.link)
+    assert WORDING in page.text
+    assert client.post(asked.link, data=digest_of(page)).status_code == 303
+    (entry,) = rows(Consent)
+    assert (entry.channel, entry.purpose, entry.state, entry.source) == ("telegram", "marketing", "given", "form")
+    assert (entry.wording, entry.recorded_by, entry.night_ok) == (WORDING, "person", False)
+    assert "You have agreed" in client.get(asked.link).text
+    assert client.post(asked.link, data=digest_of(page)).status_code == 303
+    assert len(rows(Consent)) == 1
+
+
+def test_words_that_changed_meanwhile_are_read_again(client: FlaskClient, person: User, asked: Person) -> None:
+    seen = digest_of(client.get(asked.link))
+    with workspace_scope(person.workspace_id):
+        contact_settings.change(BY, {"opt_in_wording": "You may write to me about anything at all."})
+    callers.commit()
+    for data in (seen, {}, {"digest": "\u00e9"}):
+        refused = client.post(asked.link, data=data)
+        assert refused.status_code == 409
+        assert "about anything at all" in refused.text
+    assert rows(Consent) == []
+    assert client.post(asked.link, data=digest_of(refused)).status_code == 303
+
+
+def test_who_agrees_after_an_opt_out_is_written_to_again(client: FlaskClient, person: User, asked: Person) -> None:
+    with workspace_scope(person.workspace_id):
+        suppressions.suppress_contact(BY, asked.contact_id, code="opted_out", source="person")
+    callers.commit()
+    client.post(asked.link, data=digest_of(client.get(asked.link)))
+    assert rows(Suppression) == []
+
+
+def test_the_night_is_asked_for_where_the_rules_do(client: FlaskClient, person: User, asked: Person) -> None:
+    assert "21:00" not in client.get(asked.link).text
+    with workspace_scope(person.workspace_id):
+        contact_settings.change(BY, {"rules": "kr"})
+    callers.commit()
+    page = client.get(asked.link)
+    assert "21:00" in page.text
+    client.post(asked.link, data=digest_of(page) | {"night_ok": "1"})
+    (entry,) = rows(Consent)
+    assert entry.night_ok
+    assert entry.expires_at is not None
+
+
+def test_without_a_contact_or_a_wording_there_is_nothing_to_agree_to(
+    client: FlaskClient, person: User, asked: Person
+) -> None:
+    data = digest_of(client.get(asked.link))
+    with workspace_scope(person.workspace_id):
+        contact_settings.change(BY, {"opt_in_wording": None})
+    callers.commit()
+    assert client.get(asked.link).status_code == client.post(asked.link, data=data).status_code == 404
+    with workspace_scope(person.workspace_id):
+        contact_settings.change(BY, {"opt_in_wording": WORDING})
+        records.erase(BY, asked.contact_id)
+    callers.commit()
+    assert client.get(asked.link).status_code == client.post(asked.link, data=data).status_code == 404
+    assert rows(Consent) == []
+
+
+def test_a_link_of_one_kind_is_none_of_the_other(client: FlaskClient, asked: Person, ada_again: str) -> None:
+    assert client.get(asked.link.replace("/o/", "/u/")).status_code == 404
+    assert client.get(ada_again.replace("/u/", "/o/")).status_code == 404
+
+
+@pytest.fixture
+def ada_again(person: User, asked: Person) -> str:
+    """The link by which the same contact unsubscribes."""
+    with workspace_scope(person.workspace_id):
+        point = db.session.scalars(select(ContactPoint).limit(1)).one()
+        return "/u/" + unsubscribe.link_for(point).partition("/u/")[2]

@@ -20,6 +20,8 @@ OPEN = {
     "console_sign_in.sign_in_now",
     "console_sign_in.reset_form",
     "console_sign_in.reset_now",
+    "console_person_pages.opt_in_now",
+    "console_person_pages.show_opt_in",
     "console_person_pages.show_unsubscribe",
     "console_person_pages.unsubscribe_now",
 }

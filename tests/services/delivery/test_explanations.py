@@ -18,7 +18,8 @@ SECTIONS = ("Why a message waits", "Why a message failed", "Why a message was ca
 def codes() -> list[str]:
     """The codes of a message's reasons, as the documentation lists them."""
     listed = [PAGE.split(f"## {title}\n")[1].split("\n## ")[0] for title in SECTIONS]
-    return [code for section in listed for code in re.findall(r"^\| `([a-z_]+)`", section, re.MULTILINE)]
+    cells = [cell for section in listed for cell in re.findall(r"^\| (`[a-z_]+`[^|]*)\|", section, re.MULTILINE)]
+    return [code for cell in cells for code in re.findall(r"`([a-z_]+)`", cell)]
 
 
 def test_each_code_of_the_documentation_has_words():

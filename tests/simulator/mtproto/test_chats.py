@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import secrets
 
 import pytest
+import requests
 from telethon import errors, events
 from telethon.tl import functions, types
 
 from tests.simulator.mtproto.clients import Clients, Heard, find, run, until
 from tests.simulator.mtproto.conftest import ANN, BOB
+from tests.simulator.wire import png
 from tests.support.telegram_box import TelegramBox
 
 
@@ -63,6 +66,65 @@ def test_a_file_of_which_a_part_is_missing_is_refused(box: TelegramBox) -> None:
             media = types.InputMediaUploadedDocument(types.InputFile(9, 2, "a.txt", ""), "text/plain", [])
             with pytest.raises(errors.BadRequestError):
                 await ann(functions.messages.SendMediaRequest(await find(ann, BOB), media, "", random_id=4))
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("kind", ["document", "photo", "voice", "audio", "video"])
+def test_a_person_sends_a_file_of_a_kind(box: TelegramBox, kind: str) -> None:
+    content = base64.b64encode(png()).decode()
+    file = {"content": content, "file_name": "a.png", "mime_type": "image/png", "caption": "See", "kind": kind}
+
+    async def scenario() -> None:
+        async with Clients(box) as clients:
+            ann = await clients.logged_in(ANN)
+            heard = Heard(ann, incoming=True)
+            box.control("POST", f"/accounts/{BOB}/file", {"chat": ANN, **file})
+            await heard.wait()
+            message = heard[0].message
+            assert message.message == "See"
+            assert getattr(message, kind) is not None
+            assert await heard[0].download_media(bytes) == png()
+
+    run(scenario())
+    [shown] = box.control("GET", f"/accounts/{ANN}/chats/{BOB}")["messages"]
+    name = "photo" if kind == "photo" else "document"
+    [part] = shown[name] if kind == "photo" else [shown[name]]
+    answer = requests.get(f"{box.url}/control/files/{part['file_id']}", timeout=10)
+    assert answer.content == png()
+    assert answer.headers["Content-Type"] == ("image/png" if kind == "photo" else "application/octet-stream")
+
+
+def test_a_client_sends_a_photo(box: TelegramBox) -> None:
+    async def scenario() -> None:
+        async with Clients(box) as clients:
+            ann = await clients.logged_in(ANN)
+            file = io.BytesIO(png())
+            file.name = "a.png"
+            sent = await ann.send_file(await find(ann, BOB), file, caption="See")
+            assert sent.photo.sizes[0].size == len(png())
+            assert await sent.download_media(bytes) == png()
+            file = io.BytesIO(b"no picture at all")
+            file.name = "b.png"
+            uploaded = types.InputMediaUploadedPhoto(await ann.upload_file(file))
+            with pytest.raises(errors.PhotoExtInvalidError):
+                await ann(functions.messages.SendMediaRequest(await find(ann, BOB), uploaded, "", random_id=9))
+
+    run(scenario())
+
+
+def test_a_call_is_a_message_without_text(box: TelegramBox) -> None:
+    async def scenario() -> None:
+        async with Clients(box) as clients:
+            ann = await clients.logged_in(ANN)
+            heard = Heard(ann, events.Raw(types.UpdateNewMessage))
+            box.control("POST", f"/accounts/{BOB}/call", {"chat": ANN})
+            await heard.wait()
+            message = heard[0].message
+            assert isinstance(message, types.MessageService)
+            assert isinstance(message.action, types.MessageActionPhoneCall)
+            [found] = await ann.get_messages(await find(ann, BOB))
+            assert found.id == message.id
 
     run(scenario())
 
@@ -201,6 +263,22 @@ def test_the_list_of_chats_and_pages_of_one(box: TelegramBox) -> None:
             assert [each.text for each in newer] == ["stop"]
             oldest_first = [each.text async for each in ann.iter_messages(target, reverse=True, limit=3)]
             assert oldest_first == ["m0", "m1", "m2"]
+
+    run(scenario())
+
+
+def test_a_long_list_of_chats_comes_in_pages(box: TelegramBox) -> None:
+    names = [f"Person {number:03}" for number in range(120)]
+    for number, name in enumerate(names):
+        phone = f"+1202555{2000 + number}"
+        box.control("POST", "/accounts", {"phone": phone, "first_name": name})
+        box.control("POST", f"/accounts/{phone}/say", {"chat": ANN, "text": name})
+
+    async def scenario() -> None:
+        async with Clients(box) as clients:
+            ann = await clients.logged_in(ANN)
+            dialogs = [each.name async for each in ann.iter_dialogs()]
+            assert dialogs == ["Telegram", *reversed(names)]
 
     run(scenario())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from telethon import errors
 from telethon.tl import functions, types
@@ -106,5 +108,23 @@ def test_a_deleted_account_is_shown_as_such(box: TelegramBox) -> None:
             assert bob.deleted
             with pytest.raises(errors.PhoneNotOccupiedError):
                 await find(ann, BOB)
+
+    run(scenario())
+
+
+def test_numbers_are_looked_up_at_a_pace(box: TelegramBox) -> None:
+    box.control("PATCH", "/mtproto/settings", {"lookup_interval": 1.2})
+
+    async def scenario() -> None:
+        async with Clients(box) as clients:
+            ann, bob = await clients.logged_in(ANN), await clients.logged_in(BOB)
+            await find(ann, BOB)
+            with pytest.raises(errors.FloodWaitError) as raised:
+                await find(ann, CYD)
+            assert raised.value.seconds in (1, 2)
+            await find(bob, CYD)
+            ann._flood_waited_requests.clear()
+            await asyncio.sleep(1.3)
+            await find(ann, CYD)
 
     run(scenario())

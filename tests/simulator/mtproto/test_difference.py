@@ -121,6 +121,23 @@ def test_a_push_that_is_lost_is_only_in_the_difference(box: TelegramBox) -> None
     run(scenario())
 
 
+def test_a_push_that_comes_twice_is_one_change(box: TelegramBox) -> None:
+    async def scenario() -> None:
+        async with Clients(box) as clients:
+            ann = await clients.logged_in(ANN)
+            heard = Heard(ann, incoming=True)
+            pts = await position(ann)
+            box.control("POST", "/mtproto/faults", {"kind": "repeat_push", "account": ANN})
+            for text in ("One", "Two"):
+                box.control("POST", f"/accounts/{BOB}/say", {"chat": ANN, "text": text})
+            await heard.wait(2)
+            found = await difference(ann, pts)
+            assert [message.message for message in found.new_messages] == ["One", "Two"]
+            assert [each.raw_text for each in heard] == ["One", "Two"]
+
+    run(scenario())
+
+
 def _connections(box: TelegramBox) -> int:
     return len(box.control("GET", "/mtproto/log", outcome="connected")["entries"])
 

@@ -53,7 +53,12 @@ FIELD: Final = form_errors.Form(
     by_code={"contact_field_exists": "key"},
 )
 SETTINGS: Final = form_errors.Form(
-    "contact", labels={"region": "console_contacts.field.region", "timezone": "console_contacts.field.timezone"}
+    "contact",
+    labels={
+        "region": "console_contacts.field.region",
+        "timezone": "console_contacts.field.timezone",
+        "opt_in_wording": "console_contacts.opt_in.wording",
+    },
 )
 SEGMENT: Final = form_errors.Form(
     "segment", labels={"name": "console_contacts.segment.name"}, by_code={"segment_exists": "name"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from flask import Response, request, url_for
 
@@ -17,6 +17,8 @@ from backend.services.contacts import settings as contact_settings
 
 bp = pages.blueprint("contact_settings", __name__)
 
+_TEXTS: Final = ("region", "timezone", "opt_in_wording")
+
 
 @bp.get("/console/contacts/settings")
 @page()
@@ -30,7 +32,9 @@ def show() -> Response:
 def change() -> Response:
     """Changes region, zone and rules."""
     typed = contact_forms.typed()
-    given: dict[str, Any] = {name: typed.get(name, "").strip() or None for name in ("region", "timezone")}
+    given: dict[str, Any] = {
+        name: typed.get(name, "").strip() or None for name in ("region", "timezone", "opt_in_wording")
+    }
     given["region"] = given["region"].upper() if given["region"] else None
     given |= forms.values("rules")
     try:

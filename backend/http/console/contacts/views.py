@@ -21,6 +21,7 @@ from backend.services.contacts import (
     filters,
     history,
     listings,
+    opt_in,
     points,
     records,
     segments,
@@ -233,10 +234,19 @@ def _person(contact_id: int) -> dict[str, Any]:
         "suppressions": held,
         "talks": talks,
         "said": history.last_messages(talks),
+        "opt_in_link": _opt_in_link(contact_id),
         "point_faults": {},
         "typed": {},
         "other": None,
     }
+
+
+def _opt_in_link(contact_id: int) -> str | None:
+    """The address at which the contact agrees; None where there is no wording, or nothing is known of them."""
+    try:
+        return opt_in.link_of_contact(contact_id)
+    except (Conflict, Invalid):
+        return None
 
 
 def _refused(contact_id: int, error: AppError, name: str, by_field: dict[str, str], typed: dict[str, str]) -> Response:

@@ -8,6 +8,7 @@ from flask import Response, request
 
 from backend.http.console.kit import pages
 from backend.http.console.kit.guards import actor, page
+from backend.services import delivery
 from backend.services import overview as overviews
 
 bp = pages.blueprint("overview", __name__)
@@ -36,6 +37,7 @@ def unsent() -> Response:
         "overview",
         pages.t("console.unsent.title"),
         messages=messages,
+        explain=lambda code: delivery.explain_code(code, pages.locale(), waits=False),
         following=following,
         filters={name: value for name, value in (("state", state), ("reason", reason)) if value},
     )

@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, BinaryIO, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from backend.core import clock, queue
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Conflict, NotFound
 from backend.models import ContactImport
-from backend.services import files, paging
+from backend.services import caps, files, paging
 from backend.services.auth import audit
 from backend.services.auth.attribution import Attribution
-from backend.services.contacts import custom_fields, settings, tags
+from backend.services.contacts import custom_fields, records, settings, tags
 from backend.services.contacts.faults import invalid
 from backend.services.contacts.imports import encodings, formats, mapping
+from backend.services.contacts.imports import undo as undo_steps
 from backend.services.contacts.imports.faults import Unreadable
 
 MAX_BYTES: Final = 100 * 1024 * 1024
+UNDER_WAY: Final = ("reading", "mapping", "checked", "running")
+"""The states of an import that is not over."""
 LANE: Final = "background"
 _REREAD: Final = frozenset({"encoding", "delimiter", "header_row"})
 _HEAD: Final = 4096
+_FOR_THE_NEXT_BATCH: Final = frozenset({"new_tag_ids", undo_steps.POSITION})
 
 
 def create(
@@ -34,8 +38,10 @@ def create(
 ) -> ContactImport:
     """Begins an import of an uploaded file, or of one that is stored. Reading it is a job's.
 
-    Raises Invalid (import_unreadable, file_empty), TooLarge over 100 MB, NotFound.
+    Raises Invalid (import_unreadable, file_empty), TooLarge over 100 MB, Conflict (too_many_imports), NotFound.
     """
+    under_way = select(func.count()).select_from(ContactImport).where(ContactImport.state.in_(UNDER_WAY))
+    caps.require_room("contact_imports", under_way)
     key: str | None = None
     if stream is not None:
         _check_head(stream)
@@ -72,6 +78,11 @@ def get(import_id: int, *, lock: bool = False) -> ContactImport:
     if job is None:
         raise NotFound("import_not_found", "There is no such import.")
     return job
+
+
+def counts_of(job: ContactImport) -> dict[str, int]:
+    """What a run or an undo has counted so far, without what only their next batch needs."""
+    return {name: number for name, number in job.counts.items() if name not in _FOR_THE_NEXT_BATCH}
 
 
 def listing(*, cursor: str | None = None, limit: int = paging.DEFAULT_LIMIT) -> tuple[list[ContactImport], str | None]:
@@ -115,11 +126,16 @@ def change(by: Attribution, import_id: int, changes: Mapping[str, Any]) -> Conta
 
 
 def run(by: Attribution, import_id: int) -> ContactImport:
-    """Has a checked import carried out; for one that runs already nothing happens. Raises Conflict, NotFound."""
+    """Has a checked import carried out; for one that runs already nothing happens.
+
+    Raises Conflict (import_state, too_many_contacts) and NotFound.
+    """
     job = get(import_id, lock=True)
     if job.state == "running" and job.task == "run":
         return job
     job = _in_state(import_id, "checked")
+    if new := (job.report or {}).get("create", 0):
+        records.require_room(new)
     now = clock.now()
     job.state, job.task, job.due_at, job.tries, job.updated_at = "running", "run", now, 0, now
     job.rows_done, job.counts, job.run_at = 0, {}, now

@@ -86,10 +86,11 @@ def undo_run(claim: Claim) -> None:
     """Undoes the import from its last batch to its first; ends as undone."""
     while True:
         job = claim.lock()
-        undone, kept = undo.undo_batch(job)
+        undone, kept, oldest = undo.undo_batch(job)
         job = claim.load()
         counts = dict(job.counts)
         counts["kept"] = counts.get("kept", 0) + kept
+        counts[undo.POSITION] = oldest
         if undone == 0:
             break
         failpoints.hit("contacts.batch_not_committed")

@@ -14,7 +14,7 @@ from backend.core.database import db, next_ids, system_scope
 from backend.core.encrypted_columns import keyring
 from backend.models import Consent, Contact, ContactImport, ContactPoint, Tag
 from backend.services.auth.attribution import Attribution
-from backend.services.contacts import consent_rules, suppressions, tags
+from backend.services.contacts import consent_rules, records, suppressions, tags
 from backend.services.contacts.imports.bulk import copy_rows
 from backend.services.contacts.imports.planning import TEXTS, Target
 
@@ -38,12 +38,14 @@ class Batch:
         self._source = f"import:{job.id}"
 
     def store(self, targets: Sequence[Target], loose: Iterable[tuple[str, bytes]]) -> dict[str, Any]:
-        """Stores contacts, points, tags, consents and suppressions. Raises Overtaken.
+        """Stores contacts, points, tags, consents and suppressions. Raises Overtaken, Conflict.
 
         Returns what is counted up: `suppressions`, `consents`, and `new_tag_ids`.
         """
         fresh = [target for target in targets if target.is_new]
         known = [target for target in targets if not target.is_new]
+        if fresh:
+            records.require_room(len(fresh))
         for target, contact_id in zip(fresh, next_ids("contacts", len(fresh)), strict=True):
             target.contact_id = contact_id
         self._insert_contacts(fresh)

@@ -10,23 +10,26 @@ from sqlalchemy import delete, select
 
 from backend.core.database import db
 from backend.models import Consent, Contact, ContactImport, ContactImportChange, ContactPoint, ContactTag, Tag
+from backend.services.contacts.imports.bulk import among_ids
 
-BATCH: Final = 500
+BATCH: Final = 1_000
+POSITION: Final = "undone_from"
+"""Among the import's counts, the oldest change that was undone. The next batch begins below it and is not searched for
+among the rows that are gone."""
 
 
-def undo_batch(job: ContactImport) -> tuple[int, int]:
+def undo_batch(job: ContactImport) -> tuple[int, int, int | None]:
     """Undoes the newest changes of an import in the caller's transaction.
 
-    Returns how many changes were undone, and how many contacts that it had made stay because somebody worked with them.
-    Each change goes with its undoing, so that the next batch, in any process, has the rest.
+    Returns how many changes were undone, how many contacts that it had made stay because somebody worked with them, and
+    the oldest of these changes, which belongs to the counts as `POSITION`. Each change goes with its undoing, so that
+    the next batch, in any process, has the rest.
     """
-    query = (
-        select(ContactImportChange)
-        .where(ContactImportChange.import_id == job.id)
-        .order_by(ContactImportChange.id.desc())
-        .limit(BATCH)
-    )
-    changes = db.session.scalars(query).all()
+    query = select(ContactImportChange).where(ContactImportChange.import_id == job.id)
+    if POSITION in job.counts:
+        query = query.where(ContactImportChange.id < job.counts[POSITION])
+    changes = db.session.scalars(query.order_by(ContactImportChange.id.desc()).limit(BATCH)).all()
+    oldest = changes[-1].id if changes else None
     ids = sorted({change.contact_id for change in changes})
     contacts = {
         contact.id: contact
@@ -57,7 +60,7 @@ def undo_batch(job: ContactImport) -> tuple[int, int]:
         else:
             kept += 1
     _delete_changes(changes, removed)
-    return len(changes), kept
+    return len(changes), kept, oldest
 
 
 def withdraw_consents(job: ContactImport, now: datetime, batch: int = 1_000) -> int:
@@ -161,5 +164,11 @@ def _delete_changes(changes: Sequence[ContactImportChange], removed: Sequence[in
         delete(ContactImportChange).where(ContactImportChange.id.in_(ids)).execution_options(synchronize_session=False)
     )
     if removed:
-        db.session.execute(delete(Contact).where(Contact.id.in_(removed)).execution_options(synchronize_session=False))
-        db.session.expunge_all()
+        # By one statement each, so that deleting the contacts finds nothing more to delete with them, row by row.
+        for model, column in ((ContactPoint, ContactPoint.contact_id), (ContactTag, ContactTag.contact_id)):
+            db.session.execute(
+                delete(model).where(among_ids(column, removed)).execution_options(synchronize_session=False)
+            )
+        db.session.execute(
+            delete(Contact).where(among_ids(Contact.id, removed)).execution_options(synchronize_session=False)
+        )

@@ -13,14 +13,14 @@ from sqlalchemy import select
 
 from backend.core import clock
 from backend.core.database import db, workspace_scope
-from backend.core.errors import NotFound, Unavailable
+from backend.core.errors import Conflict, NotFound, Unavailable
 from backend.core.logging import get_logger
 from backend.core.thread_pools import BoundedPool
 from backend.core.work import Turn, Waiting, Work, register
 from backend.models import ContactImport
 from backend.services import files, job_history
 from backend.services.contacts.imports import claims, running
-from backend.services.contacts.imports.administration import LANE
+from backend.services.contacts.imports.administration import LANE, counts_of
 from backend.services.contacts.imports.claims import UNDO_FOR, Claim, Superseded
 from backend.services.contacts.imports.faults import Unreadable
 from backend.services.contacts.imports.report import Report
@@ -64,6 +64,10 @@ def _carry_out(claim: Claim) -> None:
         error = {"line": refusal.line, "column": None, "code": refusal.code, "value": "", "hint": refusal.hint}
         report.errors, report.errors_total = [error], 1
         _fail(claim, "import_unreadable", report.to_json())
+    except Conflict as refusal:
+        # The workspace has as many contacts or tags as it may have.
+        db.session.rollback()
+        _fail(claim, refusal.code, None)
     except NotFound:
         db.session.rollback()
         _fail(claim, "file_not_found", None)
@@ -79,7 +83,7 @@ def _fail(claim: Claim, code: str, report: dict[str, Any] | None) -> None:
     try:
         job = claim.load_locked()
         undo_until = clock.now() + UNDO_FOR if job.run_at is not None else None
-        counts = {name: job.counts[name] for name in job.counts if name != "new_tag_ids"}
+        counts = counts_of(job)
         job_history.record_failure("contact_imports", code, f"contact_import:{job.id}", workspace_id=job.workspace_id)
         claim.end("failed", report=None if report is None else report | counts, error=code, undo_until=undo_until)
     except Superseded:

@@ -1,0 +1,147 @@
+"""Integrations: connecting persons' own accounts, and what is known of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import Response
+
+from backend.http import guards
+from backend.http.guards import access
+from backend.http.schemas.integrations import (
+    Application,
+    ConnectIn,
+    ConnectOut,
+    IntegrationChange,
+    IntegrationOut,
+    Integrations,
+    QrOut,
+    RemoveQuery,
+    VerifyCodeIn,
+    VerifyCodeOut,
+)
+from backend.services.accounts import access as accounts
+from backend.services.accounts import connecting, integrations
+from backend.services.accounts.connecting import Step
+
+_CONNECTED = "Telegram User API connected successfully"
+
+bp = APIBlueprint("integrations", __name__, url_prefix="/api/integrations", tag="Integrations")
+
+
+@bp.get("")
+@access()
+@bp.output(Integrations)
+def listing() -> dict[str, Any]:
+    """List integrations"""
+    return {"integrations": integrations.describe(accounts.all_of_workspace())}
+
+
+@bp.post("/telegram/connect-user")
+@access("operator")
+@bp.input(ConnectIn)
+@bp.output(ConnectOut, status_code=202)
+@bp.doc(
+    responses={
+        422: "`phone_invalid`, `phone_banned`, `api_id_invalid`, `api_id_published`, `login_unsupported`",
+        429: "`login_flood`: Telegram takes no more logins for now",
+        503: "The process that serves accounts is not running, or Telegram cannot be reached",
+    }
+)
+def connect_user(json_data: ConnectIn) -> dict[str, Any]:
+    """Connect one's own Telegram account
+
+    Telegram sends a code to the account, mostly inside Telegram itself. While one is on its way a repetition changes
+    nothing, unless it says `resend`.
+    """
+    caller = guards.actor()
+    workspace_id, user_id = caller.workspace_id, caller.user_id
+    api_id, api_hash, phone, resend = json_data.api_id, json_data.api_hash, json_data.phone, json_data.resend
+
+    def connect() -> Step:
+        settings = connecting.settings_of(workspace_id, _text(api_id), api_hash)
+        number = connecting.phone_of(workspace_id, phone)
+        return connecting.ask_for_code(workspace_id, user_id, settings, number, resend=resend)
+
+    step = guards.ask_and_rerun(connect)
+    if step.state == "done":
+        return {"status": "connected"} | _connected(step)
+    return {"status": "code_required", "delivery": step.delivery}
+
+
+@bp.post("/telegram/verify-code")
+@access("operator")
+@bp.input(VerifyCodeIn)
+@bp.output(VerifyCodeOut)
+@bp.doc(
+    responses={
+        409: "`code_required`: ask for a code first. `password_required`: the account has a password; the code is kept",
+        422: "`code_wrong`, `code_expired`, `password_wrong`",
+        429: "`login_flood`",
+        503: "The process that serves accounts is not running, or Telegram cannot be reached",
+    }
+)
+def verify_code(json_data: VerifyCodeIn) -> dict[str, Any]:
+    """Give the code that Telegram sent"""
+    caller = guards.actor()
+    workspace_id, user_id = caller.workspace_id, caller.user_id
+    phone, code, password = json_data.phone, json_data.code, json_data.password
+
+    def verify() -> Step:
+        number = connecting.phone_of(workspace_id, phone) if phone else None
+        return connecting.give_code(workspace_id, user_id, number, code, password)
+
+    return _connected(guards.ask_and_rerun(verify))
+
+
+@bp.post("/telegram/connect-qr")
+@access("operator")
+@bp.input(Application)
+@bp.output(QrOut)
+@bp.doc(responses={409: "`password_required`", 503: "The process that serves accounts is not running"})
+def connect_qr(json_data: Application) -> dict[str, Any]:
+    """Connect one's own Telegram account by a QR code
+
+    The second choice: a code is taken more kindly. The picture is replaced every half a minute, which is told as a
+    live event.
+    """
+    caller = guards.actor()
+    workspace_id, user_id, api_id, api_hash = caller.workspace_id, caller.user_id, json_data.api_id, json_data.api_hash
+
+    def show() -> Step:
+        settings = connecting.settings_of(workspace_id, _text(api_id), api_hash)
+        return connecting.show_qr(workspace_id, user_id, settings)
+
+    step = guards.ask_and_rerun(show)
+    status = "connected" if step.state == "done" else "qr_waiting"
+    return {"status": status, "url": step.url, "svg": step.svg, "expires_at": step.expires_at, "id": step.sender_id}
+
+
+@bp.patch("/<int:account_id>")
+@access("operator")
+@bp.input(IntegrationChange)
+@bp.output(IntegrationOut)
+def change(account_id: int, json_data: IntegrationChange) -> dict[str, Any]:
+    """Say who starts campaigns from an account"""
+    account = integrations.change_senders(guards.actor(), account_id, json_data.senders)
+    return integrations.describe([account])[0]
+
+
+@bp.delete("/<int:account_id>")
+@access("operator")
+@bp.input(RemoveQuery, location="query")
+@bp.output({}, status_code=204)
+@bp.doc(responses={409: "`account_in_use`: say by `pending` what becomes of what campaigns have to send"})
+def remove(account_id: int, query_data: RemoveQuery) -> Response:
+    """Remove an account and log it out at Telegram"""
+    integrations.remove(guards.actor(), account_id, query_data.pending, query_data.to)
+    return Response(status=204)
+
+
+def _connected(step: Step) -> dict[str, Any]:
+    return {"message": _CONNECTED, "platform": "telegram_user", "phone": step.phone, "id": step.sender_id}
+
+
+def _text(value: str | int | None) -> str | None:
+    return None if value is None else str(value)
