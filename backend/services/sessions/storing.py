@@ -131,7 +131,11 @@ def store_newer(sender_id: int, projected: Projected, user_id: int) -> bool:
 
 def peer_of(sender_id: int, user_id: int, after_id: int) -> Peer | None:
     """How the account addresses a person; None where it never met them."""
-    peer = peers.by_person(sender_id, conversations.identity_hash(CHANNEL, str(user_id)))
+    hashed = conversations.identity_hash(CHANNEL, str(user_id))
+    own = db.session.scalar(select(Account.telegram_user_hash).where(Account.sender_id == sender_id))
+    if own is not None and bytes(own) == hashed:
+        return Peer(user_id, 0, after_id, is_self=True)
+    peer = peers.by_person(sender_id, hashed)
     return None if peer is None else Peer(user_id, int(peer.access_hash), after_id)
 
 
