@@ -45,6 +45,7 @@ from backend.models import (
     Workspace,
 )
 from backend.services import files
+from backend.services.accounts import logins as account_logins
 from backend.services.auth import audit, personal_tokens
 from backend.services.contacts import consents, custom_fields, records, segments, settings, suppressions, tags
 from backend.services.contacts.filters import ContactFilter
@@ -260,5 +261,7 @@ class Seeding:
         session = f"{accounts.SESSION[:-6]}{number:06x}"
         home = db.session.get_one(Workspace, member.workspace_id)
         self._first("accounts", accounts.account(home, member, 770000 + number, session).sender_id)
+        login = account_logins.begin(home.id, self.person.id, {"api_id": "1", "api_hash": "0"}, "+12025550101", "start")
+        self._first("account_logins", login.id)
         wanted = ContactFilter(tag=(f"tag {number}",))
         self._first("segments", segments.create(factories.by("user:1"), f"Segment {number}", wanted).id)

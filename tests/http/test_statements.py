@@ -108,6 +108,7 @@ OBJECTS: dict[str, Address] = {
 """Single objects and overviews of the API, with as many rows around them."""
 
 PAGES: dict[str, Address] = {
+    "console_accounts.listing": "/console/accounts",
     "console_alert_policies.listing": "/console/alerts/policies",
     "console_alert_silences.listing": "/console/alerts/silences",
     "console_alert_silences.preview": "/console/alerts/silences/preview?label=service&op=%3D&value=db",
@@ -134,6 +135,12 @@ PAGES: dict[str, Address] = {
 """Pages of the console that show more the more there is."""
 
 PLAIN_PAGES: dict[str, Address] = {
+    "console_account_logins.connected": lambda ids: f"/console/accounts/{ids['accounts']}/connected",
+    "console_account_logins.new": "/console/accounts/connect",
+    "console_account_logins.show": lambda ids: f"/console/accounts/connect/{ids['account_logins']}",
+    "console_accounts.pace": lambda ids: f"/console/accounts/{ids['accounts']}/pace",
+    "console_accounts.remove_form": lambda ids: f"/console/accounts/{ids['accounts']}/remove",
+    "console_accounts.senders_form": lambda ids: f"/console/accounts/{ids['accounts']}/senders",
     "console_alert_policies.new": "/console/alerts/policies/new",
     "console_alert_policies.setup": "/console/alerts/setup",
     "console_alert_policies.show": lambda ids: f"/console/alerts/policies/{ids['alert_policies']}",
