@@ -20,6 +20,7 @@ from backend.models.alert import (
 )
 from backend.models.audit import AuditEntry
 from backend.models.automation_rule import AutomationRule, RuleRun
+from backend.models.campaign import Campaign, CampaignMessage, CampaignPreflight, CampaignRecipient, CampaignStep
 from backend.models.consent import Consent
 from backend.models.contact import (
     Contact,
@@ -74,6 +75,11 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "AutomationRule",
+    "Campaign",
+    "CampaignMessage",
+    "CampaignPreflight",
+    "CampaignRecipient",
+    "CampaignStep",
     "Consent",
     "Contact",
     "ContactField",

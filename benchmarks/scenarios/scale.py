@@ -25,17 +25,14 @@ from benchmarks.stage import ROOT, Stage, stage
 NAME = "scale"
 SMALL = 1_000_000
 MOST = 1.2
-BLOCKS = "blocks"
 DURATION = "a claim of a message, the median's duration"
 _BYTES_A_ROW = 450
 _WORKSPACES = 10
 _CHATS = 200
 _DUE = 4_000
 _BATCHES = 120
-_ASKED = 40
+_ASKED = 80
 _TURNS = 6
-_NOTED = 1.5
-"""Seconds until a server process has noted what it read."""
 _PAGES = {
     "messages": "/api/messages?limit=50",
     "messages of a person": "/api/messages?limit=50&user_id={person}",
@@ -70,11 +67,11 @@ def run(options: Options) -> Result:
         many = _measure(on, seeding, token, place, batch)
     result.passes += [few, many]
     for name, cost in many.items():
-        # A duration is for a machine that does nothing else; an index over more rows has a level more, in blocks.
-        most = None if name == DURATION or name.endswith(BLOCKS) else MOST
+        # A duration is for a machine that does nothing else.
+        most = None if name == DURATION else MOST
         result.add(f"{name}: {rows:,} / {small:,}", cost / few[name], "", most)
     for name, cost in many.items():
-        result.add(f"{name} then", cost, "" if name.endswith(BLOCKS) else "ms")
+        result.add(f"{name} then", cost, "ms")
     return result
 
 
@@ -113,7 +110,7 @@ def _measure(on: Stage, seeding: Seeding, token: str, place: Place, batch: int) 
 
 
 def _read(on: Stage, token: str, place: Place) -> dict[str, float]:
-    """The CPU milliseconds of each page, in the web process and in PostgreSQL, and the blocks that it reads there.
+    """The CPU milliseconds of each page, in the web process and in PostgreSQL.
 
     The pages are asked in turn, and the cheapest turn counts: it is the one that other work disturbed least.
     """
@@ -123,9 +120,7 @@ def _read(on: Stage, token: str, place: Place) -> dict[str, float]:
         path = path.format(**place.named)
         targets[name] = Target(path, on.port, path, token, pids)
         targets[name].ask(5)
-    costs = {name: min(costs) for name, costs in _turns(targets).items()}
-    blocks = {f"{name}, {BLOCKS}": _blocks(on, target) for name, target in targets.items()}
-    return costs | blocks
+    return {name: min(costs) for name, costs in _turns(targets).items()}
 
 
 def _turns(targets: dict[str, Target]) -> dict[str, list[float]]:
@@ -134,16 +129,6 @@ def _turns(targets: dict[str, Target]) -> dict[str, list[float]]:
         for name, target in targets.items():
             costs[name].append(target.ask(_ASKED))
     return costs
-
-
-def _blocks(on: Stage, target: Target) -> float:
-    """The blocks of tables and indexes that one request has PostgreSQL read."""
-    query = "SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = current_database()"
-    time.sleep(_NOTED)
-    before = on.number(query)
-    target.ask(_ASKED)
-    time.sleep(_NOTED)
-    return (on.number(query) - before) / _ASKED
 
 
 def _queue(seeding: Seeding, place: Place) -> None:

@@ -23,6 +23,7 @@ from backend.models import (
     AlertTemplate,
     Attempt,
     AutomationRule,
+    CampaignRecipient,
     Conversation,
     Delivery,
     JobRun,
@@ -44,11 +45,12 @@ from backend.models import (
     Workspace,
 )
 from backend.services import files
+from backend.services.accounts import logins as account_logins
 from backend.services.auth import audit, personal_tokens
 from backend.services.contacts import consents, custom_fields, records, segments, settings, suppressions, tags
 from backend.services.contacts.filters import ContactFilter
 from backend.services.contacts.imports import administration
-from tests.http import callers, holdings
+from tests.http import callers, holdings, objects_campaigns
 from tests.support import accounts, factories
 
 JOB = "retention"
@@ -107,11 +109,24 @@ class Seeding:
         self._planned(bot, waiting, number)
         self._webhooks(number)
         self._contacts(member, number)
+        self._campaigns()
         self._first("personal_tokens", personal_tokens.issue(callers.acting(self.person), f"{number}", ["read"])[0].id)
         by = factories.by("user:1", self.person.id)
         self._first("files", files.upload(by, "notes.txt", io.BytesIO(b"some text")).id)
         audit.record(factories.by(f"user:{member.id}"), "person.renamed", f"user:{member.id}")
         self._store(JobRun(job=JOB, state="succeeded", started_at=clock.now(), finished_at=clock.now()))
+
+    def _campaigns(self) -> None:
+        """A campaign, and a recipient of the first one."""
+        made = objects_campaigns.campaign(self.person)
+        first = self._first("campaigns", made.id)
+        now = clock.now()
+        contact_id = objects_campaigns.person(self.person)
+        self._store(
+            CampaignRecipient(
+                campaign_id=first, contact_id=contact_id, place=self.count, due_at=now, updated_at=now, hours_key="UTC"
+            )
+        )
 
     def _default_bot(self) -> Sender:
         with system_scope("a test's rows"):
@@ -246,5 +261,7 @@ class Seeding:
         session = f"{accounts.SESSION[:-6]}{number:06x}"
         home = db.session.get_one(Workspace, member.workspace_id)
         self._first("accounts", accounts.account(home, member, 770000 + number, session).sender_id)
+        login = account_logins.begin(home.id, self.person.id, {"api_id": "1", "api_hash": "0"}, "+12025550101", "start")
+        self._first("account_logins", login.id)
         wanted = ContactFilter(tag=(f"tag {number}",))
         self._first("segments", segments.create(factories.by("user:1"), f"Segment {number}", wanted).id)

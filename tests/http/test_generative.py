@@ -36,7 +36,7 @@ PARTS = 4
 SEED = 20260226
 ELSEWHERE = {"live.listen", "metrics.read"}
 """Not served by Flask alone, or not without a setting: tests/front and tests/http/api ask where they are."""
-STORING = {"token_reused", "confirmation_required", "bot_unavailable"}
+STORING = {"token_reused", "confirmation_required", "bot_unavailable", "preflight_stale"}
 """Refusals that are meant to store something: the family that is revoked, the question that is asked, and when the
 bot's provider could last not be reached."""
 

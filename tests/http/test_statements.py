@@ -37,6 +37,8 @@ LISTS: dict[str, Address] = {
     "automation_rules.listing": "/api/automation-rules",
     "automation_rules.runs": lambda ids: f"/api/automation-rules/{ids['automation_rules']}/runs",
     "bots.listing": "/api/telegram-bots",
+    "campaigns.listing": "/api/campaigns",
+    "campaigns.recipients": lambda ids: f"/api/campaigns/{ids['campaigns']}/recipients",
     "contact_fields.listing": "/api/contact-fields",
     "contact_imports.listing": "/api/contacts/imports",
     "contacts.list_consents": lambda ids: f"/api/contacts/{ids['contacts']}/consents",
@@ -69,6 +71,9 @@ OBJECTS: dict[str, Address] = {
     "bots.discover_chats": lambda ids: f"/api/telegram-bots/{ids['senders']}/discover-chats",
     "bots.show": lambda ids: f"/api/telegram-bots/{ids['senders']}",
     "bots.webhook_info": lambda ids: f"/api/telegram-bots/{ids['senders']}/webhook-info",
+    "campaigns.export": lambda ids: f"/api/campaigns/{ids['campaigns']}/recipients/export",
+    "campaigns.preview": lambda ids: f"/api/campaigns/{ids['campaigns']}/preview",
+    "campaigns.show": lambda ids: f"/api/campaigns/{ids['campaigns']}",
     "contact_fields.show": lambda ids: f"/api/contact-fields/{ids['contact_fields']}",
     "contact_imports.show": lambda ids: f"/api/contacts/imports/{ids['contact_imports']}",
     "contacts.download": "/api/contacts/export",
@@ -93,6 +98,8 @@ OBJECTS: dict[str, Address] = {
     "segments.show": lambda ids: f"/api/segments/{ids['segments']}",
     "suppressions.show": lambda ids: f"/api/suppressions/{ids['suppressions']}",
     "tags.show": lambda ids: f"/api/tags/{ids['tags']}",
+    "telegram_campaigns.messages": "/api/telegram/messages?limit=200",
+    "telegram_campaigns.status": lambda ids: f"/api/telegram/campaign/status?account_id={ids['accounts']}",
     "telegram.diagnostics": "/api/telegram/diagnostics",
     "telegram.link_account": "/api/telegram/link-account",
     "telegram.status": "/api/telegram/status",
@@ -101,6 +108,7 @@ OBJECTS: dict[str, Address] = {
 """Single objects and overviews of the API, with as many rows around them."""
 
 PAGES: dict[str, Address] = {
+    "console_accounts.listing": "/console/accounts",
     "console_alert_policies.listing": "/console/alerts/policies",
     "console_alert_silences.listing": "/console/alerts/silences",
     "console_alert_silences.preview": "/console/alerts/silences/preview?label=service&op=%3D&value=db",
@@ -127,6 +135,12 @@ PAGES: dict[str, Address] = {
 """Pages of the console that show more the more there is."""
 
 PLAIN_PAGES: dict[str, Address] = {
+    "console_account_logins.connected": lambda ids: f"/console/accounts/{ids['accounts']}/connected",
+    "console_account_logins.new": "/console/accounts/connect",
+    "console_account_logins.show": lambda ids: f"/console/accounts/connect/{ids['account_logins']}",
+    "console_accounts.pace": lambda ids: f"/console/accounts/{ids['accounts']}/pace",
+    "console_accounts.remove_form": lambda ids: f"/console/accounts/{ids['accounts']}/remove",
+    "console_accounts.senders_form": lambda ids: f"/console/accounts/{ids['accounts']}/senders",
     "console_alert_policies.new": "/console/alerts/policies/new",
     "console_alert_policies.setup": "/console/alerts/setup",
     "console_alert_policies.show": lambda ids: f"/console/alerts/policies/{ids['alert_policies']}",

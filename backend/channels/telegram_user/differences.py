@@ -44,10 +44,14 @@ class Peer:
     user_id: int
     access_hash: int
     after_id: int = 0
+    is_self: bool = False
+    """Whether it is the account itself: its Saved Messages, which have no access hash."""
 
     @property
     def input(self) -> Any:
         """As requests name the person's chat."""
+        if self.is_self:
+            return types.InputPeerSelf()
         return types.InputPeerUser(self.user_id, self.access_hash)
 
 

@@ -12,6 +12,7 @@ from backend.http.api import (
     auth,
     automation_rules,
     bots,
+    campaigns,
     contact_fields,
     contact_imports,
     contacts,
@@ -33,6 +34,7 @@ from backend.http.api import (
     suppressions,
     tags,
     telegram,
+    telegram_campaigns,
     tokens,
 )
 
@@ -60,6 +62,8 @@ BLUEPRINTS: list[APIBlueprint] = [
     tags.bp,
     segments.bp,
     suppressions.bp,
+    campaigns.bp,
+    telegram_campaigns.bp,
     integrations.bp,
     accounts.bp,
     live.bp,

@@ -51,7 +51,10 @@ def show(message_id: int) -> dict[str, Any]:
 
 def _shown(messages: Sequence[Any]) -> list[dict[str, Any]]:
     locale = languages.wanted()
-    return [
-        _read_message(message) | _read_status(status) | {"reason_text": delivery.explain(status, locale)}
-        for message, status in zip(messages, delivery.statuses_of(messages), strict=True)
-    ]
+    shown = []
+    for message, status in zip(messages, delivery.statuses_of(messages), strict=True):
+        fields = _read_message(message)
+        fields |= _read_status(status)
+        fields["reason_text"] = delivery.explain(status, locale)
+        shown.append(fields)
+    return shown

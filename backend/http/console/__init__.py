@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from apiflask import APIBlueprint
 
+from backend.http.console.accounts import connecting as account_logins
+from backend.http.console.accounts import views as accounts
 from backend.http.console.alerts import policies, silences
 from backend.http.console.alerts import views as alerts
 from backend.http.console.bots import views as bots
@@ -37,6 +39,8 @@ BLUEPRINTS: list[APIBlueprint] = [
     search.bp,
     overview.bp,
     bots.bp,
+    accounts.bp,
+    account_logins.bp,
     scheduler.bp,
     scheduled_messages.bp,
     alerts.bp,

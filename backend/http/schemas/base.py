@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from backend.core.database import Base
 from backend.services.paging import DEFAULT_LIMIT, MAX_LIMIT
 
 MAX_ID = 2**63 - 1
@@ -31,9 +32,11 @@ def reader_of(*names: str) -> Callable[[object], dict[str, Any]]:
     loaded, read = itemgetter(*names), attrgetter(*names)
 
     def values_of(item: object) -> dict[str, Any]:
+        if not isinstance(item, Base):
+            return dict(zip(names, read(item), strict=True))
         try:
             values = loaded(item.__dict__)
-        except (AttributeError, KeyError):
+        except KeyError:  # one of them is no column, or is to be read again
             values = read(item)
         return dict(zip(names, values, strict=True))
 

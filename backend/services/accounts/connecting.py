@@ -14,14 +14,16 @@ from typing import Final
 import segno
 from sqlalchemy import func, select
 
-from backend.core import config, process_registry
+from backend.core import clock, config, process_registry
 from backend.core.database import db, system_scope, workspace_scope
-from backend.core.errors import AppError, Conflict, Invalid, TooManyRequests, Unavailable
+from backend.core.errors import AppError, Conflict, Invalid, NotFound, TooManyRequests, Unavailable
 from backend.models import AccountLogin, Workspace
 from backend.services.accounts import logins
 
 WAIT_SECONDS: Final = 25.0
+CANCEL_SECONDS: Final = 5.0
 ROLE: Final = "sessions"
+_LOGIN_LOCKS: Final = 0x4C4F4749
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _MESSAGES: Final = {
     "phone_invalid": "Telegram knows no such number.",
@@ -37,7 +39,10 @@ _MESSAGES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where a login stands: code_required (with where the code went), qr_waiting (with the picture), done."""
+    """Where a login stands: code_required (with where the code went), qr_waiting (with the picture), done.
+
+    Where it is only looked at, any state of a login; expired as soon as its time is over.
+    """
 
     state: str
     delivery: str | None = None
@@ -46,6 +51,14 @@ class Step:
     url: str | None = None
     svg: str | None = None
     expires_at: datetime | None = None
+    login_id: int = 0
+    command_number: int = 0
+    """Of the last command: what a page was shown after."""
+    command: str = ""
+    error_code: str | None = None
+    retry_after: int | None = None
+    """Seconds."""
+    changed_at: datetime | None = None
 
 
 def settings_of(workspace_id: int, api_id: str | None, api_hash: str | None) -> dict[str, str]:
@@ -87,8 +100,9 @@ def ask_for_code(
     """Has Telegram send a code to the number, once: while one is on its way only `resend` asks again. Raises Invalid,
     TooManyRequests, Unavailable."""
     with workspace_scope(workspace_id):
+        _one_at_a_time(user_id)
         login = logins.open_login(user_id, phone)
-        if login is None or login.state == "checking":
+        if login is None or login.command == "cancel" or login.state == "checking":
             _require_process()
             login = logins.begin(workspace_id, user_id, settings, phone, "start")
         elif resend and login.state == "code_required":
@@ -99,8 +113,17 @@ def ask_for_code(
     return _after(workspace_id, login_id, number)
 
 
-def give_code(workspace_id: int, user_id: int, phone: str | None, code: str | None, password: str | None) -> Step:
-    """Gives the code of a login that is under way, and the password behind it. Raises Conflict (code_required,
+def give_code(
+    workspace_id: int,
+    user_id: int,
+    phone: str | None,
+    code: str | None,
+    password: str | None,
+    *,
+    seen: int | None = None,
+) -> Step:
+    """Gives the code of a login that is under way, and the password behind it; with `seen` (the number of the last
+    command that the caller knows of) only where none was given since. Raises Conflict (code_required,
     password_required), Invalid, TooManyRequests, Unavailable."""
     with workspace_scope(workspace_id):
         login = logins.open_login(user_id, phone)
@@ -109,6 +132,10 @@ def give_code(workspace_id: int, user_id: int, phone: str | None, code: str | No
             if done is not None:
                 return _step(done)
             raise Conflict("code_required", "Ask for a code first.")
+        if seen not in (None, login.command_number):
+            login_id, number = login.id, login.command_number
+            db.session.commit()
+            return _after(workspace_id, login_id, number)
         if login.state == "password_required":
             if not password:
                 raise _password_required()
@@ -131,6 +158,7 @@ def give_code(workspace_id: int, user_id: int, phone: str | None, code: str | No
 def show_qr(workspace_id: int, user_id: int, settings: Mapping[str, str]) -> Step:
     """The picture to scan of the login that is under way, or of a new one. Raises what `ask_for_code` raises."""
     with workspace_scope(workspace_id):
+        _one_at_a_time(user_id)
         login = logins.open_login(user_id, None)
         if login is None or login.command != "qr":
             _require_process()
@@ -138,6 +166,47 @@ def show_qr(workspace_id: int, user_id: int, settings: Mapping[str, str]) -> Ste
         login_id, number = login.id, login.command_number
         db.session.commit()
     return _after(workspace_id, login_id, number, is_shown=lambda row: row.qr_url is not None)
+
+
+def present(user_id: int, login_id: int) -> Step:
+    """Where this person's login stands, asking nobody, in the caller's transaction. Raises NotFound."""
+    login = db.session.get(AccountLogin, login_id, populate_existing=True)
+    if login is None or login.user_id != user_id or login.command == "logout":
+        raise NotFound("login_not_found", "There is no such login.")
+    return _step(login)
+
+
+def under_way(user_id: int) -> Step | None:
+    """This person's login that is not at its end, in the caller's transaction."""
+    login = logins.open_login(user_id, None)
+    return None if login is None or login.command == "cancel" else _step(login)
+
+
+def ask_again(workspace_id: int, user_id: int, login_id: int, seen: int) -> Step:
+    """Has the code of this login sent again, where nothing was asked since `seen`. Raises what `ask_for_code` raises,
+    and Conflict (code_required) where the login is over."""
+    with workspace_scope(workspace_id):
+        login = logins.open_login(user_id, None)
+        if login is None or login.id != login_id or login.state != "code_required":
+            raise Conflict("code_required", "Ask for a code first.")
+        if seen == login.command_number:
+            _require_process()
+            logins.give(login, "resend")
+        number = login.command_number
+        db.session.commit()
+    return _after(workspace_id, login_id, number)
+
+
+def cancel(workspace_id: int, user_id: int, login_id: int) -> None:
+    """Ends this person's login before it is done; one that is over stays as it is."""
+    with workspace_scope(workspace_id):
+        login = logins.open_login(user_id, None)
+        if login is None or login.id != login_id:
+            db.session.rollback()
+            return
+        number = login.command_number if login.command == "cancel" else logins.give(login, "cancel")
+        db.session.commit()
+    logins.wait(workspace_id, login_id, number, CANCEL_SECONDS)
 
 
 def _after(workspace_id: int, login_id: int, number: int, is_shown: logins.Condition = logins.never) -> Step:
@@ -154,7 +223,22 @@ def _after(workspace_id: int, login_id: int, number: int, is_shown: logins.Condi
 def _step(login: AccountLogin) -> Step:
     url = login.qr_url
     svg = None if url is None else segno.make(url, error="m").svg_inline(scale=6, border=2)
-    return Step(login.state, login.delivery, login.sender_id, login.phone, url, svg, login.qr_expires_at)
+    is_late = login.state in logins.OPEN_STATES and login.expires_at <= clock.now()
+    return Step(
+        "expired" if is_late else login.state,
+        login.delivery,
+        login.sender_id,
+        login.phone,
+        url,
+        svg,
+        login.qr_expires_at,
+        login.id,
+        login.command_number,
+        login.command,
+        login.error_code,
+        login.retry_after,
+        login.updated_at,
+    )
 
 
 def _refusal(code: str, retry_after: int | None) -> AppError:
@@ -167,6 +251,11 @@ def _refusal(code: str, retry_after: int | None) -> AppError:
 
 def _password_required() -> Conflict:
     return Conflict("password_required", "The account has a password: give it too.")
+
+
+def _one_at_a_time(user_id: int) -> None:
+    """Two presses of one button begin one login: the second waits for the first and finds it."""
+    db.session.execute(select(func.pg_advisory_xact_lock(_LOGIN_LOCKS, user_id % 2**31)))
 
 
 def _require_process() -> None:

@@ -12,10 +12,10 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from backend.core import clock
 from backend.core.database import db, system_scope
-from backend.core.errors import Conflict, Forbidden, Invalid
+from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
 from backend.models import Account, AccountFirstConnection, AccountSignal, Attempt, Sender, User
 from backend.services import live
-from backend.services.accounts import access, logins, lookups, pace
+from backend.services.accounts import access, health, logins, lookups, pace
 from backend.services.accounts.channel_name import CHANNEL
 from backend.services.accounts.health import MAX_SIGNALS, SIGNALS_WITHIN
 from backend.services.auth import audit
@@ -87,6 +87,25 @@ def change_senders(actor: Actor, account_id: int, allowed: Sequence[int] | str) 
     return account
 
 
+def resume(actor: Actor, account_id: int) -> Account:
+    """A person has decided that campaigns go on from an account that Telegram limited. Raises NotFound, Forbidden;
+    Conflict (account_frozen, account_needs_login) where a decision does not help."""
+    account = access.find(account_id)
+    if not access.may_change(actor, account):
+        raise Forbidden("not_your_account", "Only the account's owner, or an admin, may decide this.")
+    locked = health.lock(account_id)
+    if locked is None:
+        raise NotFound("account_not_found", "There is no such account.")
+    if locked.state in ("frozen", "needs_login"):
+        raise Conflict(f"account_{locked.state}", "Telegram has closed this account; a decision here changes nothing.")
+    if locked.campaigns_pause_reason is not None or locked.state == "limited":
+        audit.record(actor.by, "account.resumed", f"account:{account_id}", reason=locked.campaigns_pause_reason)
+        health.resume_campaigns(locked)
+        db.session.flush()
+        live.note(locked.workspace_id, "accounts", account_id=account_id)
+    return locked
+
+
 def remove(actor: Actor, account_id: int, pending: Pending | None, to: int | None) -> None:
     """Removes an account and has its session ended at Telegram. Raises NotFound, Forbidden; Conflict (account_in_use)
     while campaigns have something to send from it and `pending` does not say what becomes of that."""
@@ -150,7 +169,7 @@ def _described(
         "id": account.sender_id,
         "platform": CHANNEL,
         "name": account.name,
-        "phone": _masked_phone(account.phone),
+        "phone": masked_phone(account.phone),
         "telegram_user_id": _masked(account.telegram_user_id),
         "username": account.username,
         "is_premium": account.is_premium,
@@ -175,7 +194,7 @@ def _described(
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _masked_phone(phone: str | None) -> str | None:
+def masked_phone(phone: str | None) -> str | None:
     """The beginning and the end of a number, so that its owner knows it."""
     return None if phone is None else f"{phone[:4]} ••• {phone[-2:]}"
 

@@ -6,11 +6,13 @@ from typing import Final
 
 from sqlalchemy import select
 
+from backend.core import events
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.errors import NotFound
 from backend.models import Contact, ContactPoint, Workspace
 from backend.services.auth.attribution import Attribution
 from backend.services.contacts import consents, person_links, suppressions
+from backend.services.contacts.events import ContactOptedOut
 from backend.services.contacts.person_links import PersonLink
 
 PATH: Final = "u"
@@ -60,6 +62,7 @@ def unsubscribe(link: PersonLink) -> None:
         suppressions.inherit(holders, PERSON)
         for contact_id in sorted(holders | ({contact.id} if contact is not None else set())):
             _withdraw(contact_id)
+            events.publish(ContactOptedOut(link.workspace_id, contact_id))
 
 
 def _withdraw(contact_id: int) -> None:

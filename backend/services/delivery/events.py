@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from backend.core import events
 from backend.core.events import Event
+
+FOLLOWED_KINDS: Final = frozenset({"campaign"})
+"""Messages of which somebody has to know at once that they were accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSent(Event):
+    """A message of one of `FOLLOWED_KINDS` was accepted by its provider, with all its parts."""
+
+    message_id: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from backend.core import i18n
 from backend.services.delivery.gate import Verdict
 from backend.services.delivery.status import MessageStatus
@@ -12,6 +14,7 @@ def explain(status: MessageStatus, locale: str) -> str | None:
     return explain_code(status.reason, locale, waits=status.state == "queued", verdict=status.verdict)
 
 
+@lru_cache(maxsize=500)
 def explain_code(code: str | None, locale: str, *, waits: bool, verdict: Verdict | None = None) -> str | None:
     """What a person reads of a reason's code. One that has no words of its own, as another program's, is named."""
     if code is None:

@@ -16,6 +16,7 @@ from typing import Final, Literal
 from backend.channels import registry
 from backend.core import clock, i18n
 from backend.models import Conversation
+from backend.services.delivery import campaign_ceilings
 
 _SEPARATOR: Final = "="
 _HAS_NO_TEMPLATE: Final = (
@@ -98,7 +99,18 @@ SENDER_PAUSED: Final = Rule(
     until="l.paused_until",
 )
 
-RULES: tuple[Rule, ...] = (SUPPRESSED, BLOCKED, REPLY_WINDOW, SENDER_DISABLED, SENDER_PAUSED)
+CAMPAIGN_ACCOUNT: Final = Rule("campaign_account", "conversation", campaign_ceilings.ACCOUNT)
+CAMPAIGN_PACE: Final = Rule("campaign_pace", "conversation", campaign_ceilings.PACE)
+
+RULES: tuple[Rule, ...] = (
+    SUPPRESSED,
+    BLOCKED,
+    REPLY_WINDOW,
+    CAMPAIGN_ACCOUNT,
+    CAMPAIGN_PACE,
+    SENDER_DISABLED,
+    SENDER_PAUSED,
+)
 """In order. Those about a conversation stand before those about a sender, which a claim asks once for each lease."""
 
 

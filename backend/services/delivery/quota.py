@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import LargeBinary, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -30,15 +30,16 @@ NOT_ASKED: Final = (
 _USES: Final = (
     text(
         """
-        SELECT a.at FROM (
-            SELECT id, at, phase, lead(phase) OVER (PARTITION BY delivery_id ORDER BY id) AS following,
+        SELECT max(a.at) AS at FROM (
+            SELECT id, delivery_id, at, phase, lead(phase) OVER (PARTITION BY delivery_id ORDER BY id) AS following,
                    lead(code) OVER (PARTITION BY delivery_id ORDER BY id) AS code
               FROM attempts
              WHERE quota_key = :key AND at > :since AND kind = ANY(:kinds) AND operation = 'send' AND part = 0
         ) a
          WHERE a.phase = 'started' AND (:refused OR coalesce(a.following, 'unknown') IN ('unknown', 'started'))
            AND NOT (coalesce(a.following, '') = 'retry' AND a.code = ANY(:not_asked))
-         ORDER BY a.at, a.id
+         GROUP BY a.delivery_id
+         ORDER BY 1
         """
     )
     .bindparams(
@@ -57,12 +58,13 @@ def key_of(family: str, account_id: str) -> bytes:
 
 
 def uses(quota_key: bytes, kinds: Sequence[str], since: datetime, *, refused: bool = False) -> list[datetime]:
-    """When the account began to send messages of these kinds after `since` (aware), oldest first.
+    """When the account last tried to send each message of these kinds after `since` (aware), oldest first.
 
-    What was accepted, is under way or has an unknown outcome counts, each try of it; what was certainly refused only
-    with `refused`. A message of several parts counts once.
+    What was accepted, is under way or has an unknown outcome counts, once however often it was tried; what was
+    certainly refused only with `refused`. A message of several parts counts once, and a try that asked the provider
+    for nothing not at all.
     """
-    values = {"key": quota_key, "since": since, "kinds": list(kinds), "refused": refused}
+    values: dict[str, Any] = {"key": quota_key, "since": since, "kinds": list(kinds), "refused": refused}
     values["not_asked"] = list(NOT_ASKED)
     with system_scope("a ceiling of an account holds in every workspace"):
         return list(db.session.execute(_USES, values).scalars())

@@ -141,7 +141,7 @@ WITH held AS MATERIALIZED (
      ORDER BY l.sender_id
        FOR SHARE OF l
 ), {ranked}, chosen AS (
-    SELECT id, sender_id, budget,
+    SELECT id, sender_id, budget, lane, in_lane,
            row_number() OVER (PARTITION BY sender_id
              ORDER BY (CASE WHEN in_lane <= (CASE lane WHEN 1 THEN notices WHEN 2 THEN bulk ELSE 0 END) THEN -1
                             ELSE lane END), in_lane, lane DESC) AS place
@@ -152,7 +152,7 @@ WITH held AS MATERIALIZED (
            client_ref = CASE WHEN h.is_numbered AND d.operation = 'send' THEN coalesce(d.client_ref, {random_number})
                              ELSE d.client_ref END
       FROM chosen c JOIN held h ON h.sender_id = c.sender_id
-     WHERE d.id = c.id AND c.place <= c.budget
+     WHERE d.id = c.id AND c.place <= c.budget AND (h.quota_key IS NULL OR c.lane <> 2 OR c.in_lane = 1)
     RETURNING d.*, h.quota_key
 ), noted AS (
     INSERT INTO attempts

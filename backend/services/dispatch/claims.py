@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, LargeBinary, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
@@ -114,13 +114,33 @@ def claim(
     """
     if not requests:
         return []
-    in_turn = any(request.turns for request in requests)
-    statement = claim_statement(gate.rules(), in_turn=in_turn)
-    rows = connection.execute(statement, values_of(requests, throttled, now)).all()
+    rows = [row for group in _lock_quotas(connection, requests) for row in _take(connection, group, throttled, now)]
     if not rows:
         return []
     rendered = {row.id: row for row in connection.execute(_RENDER, {"ids": [row.id for row in rows]})}
     return [_claimed(row, rendered[row.id]) for row in rows]
+
+
+_LOCK_QUOTA = text("SELECT pg_advisory_xact_lock(hashtextextended(encode(:key, 'hex'), 26))").bindparams(
+    bindparam("key", type_=LargeBinary)
+)
+
+
+def _lock_quotas(connection: Connection, requests: Sequence[ClaimRequest]) -> list[list[ClaimRequest]]:
+    """The requests in the groups that are claimed together: each with a quota by itself, once all others that count for
+    the same account have committed, so that its ceiling holds in whatever process and workspace it speaks."""
+    for key in sorted({request.quota_key for request in requests if request.quota_key is not None}):
+        connection.execute(_LOCK_QUOTA, {"key": key})
+    free = [request for request in requests if request.quota_key is None]
+    return [*([free] if free else []), *([request] for request in requests if request.quota_key is not None)]
+
+
+def _take(
+    connection: Connection, requests: Sequence[ClaimRequest], throttled: Sequence[int], now: datetime
+) -> Sequence[Any]:
+    in_turn = any(request.turns for request in requests)
+    statement = claim_statement(gate.rules(), in_turn=in_turn)
+    return connection.execute(statement, values_of(requests, throttled, now)).all()
 
 
 def values_of(requests: Sequence[ClaimRequest], throttled: Sequence[int], now: datetime) -> dict[str, Any]:

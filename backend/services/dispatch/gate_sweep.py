@@ -23,7 +23,7 @@ _SECONDS: Final = 0.25
 
 _PAGE_SQL: Final = """
 WITH page AS MATERIALIZED (
-    SELECT id, sender_id, conversation_id, message_id, operation, reason FROM deliveries
+    SELECT id, sender_id, conversation_id, message_id, part, operation, lane, reason FROM deliveries
      WHERE id > :after AND state = 'due' ORDER BY id LIMIT :most
 ), judged AS (
     SELECT d.id, d.reason, {verdict} AS verdict

@@ -19,10 +19,10 @@ from backend.core import clock, events, failpoints
 from backend.core.database import UtcDateTime, db, system_scope
 from backend.core.leases import FENCING
 from backend.core.logging import get_logger
-from backend.models import Attempt, Conversation, Delivery, Message, MessagePart, SenderLease
+from backend.models import SENT_STATES, Attempt, Conversation, Delivery, Message, MessagePart, SenderLease
 from backend.services import live, senders
 from backend.services.delivery.cancellation import block, mark_unreachable
-from backend.services.delivery.events import message_ended, message_gone
+from backend.services.delivery.events import FOLLOWED_KINDS, MessageSent, message_ended, message_gone
 from backend.services.dispatch import milder_forms
 from backend.services.dispatch.claims import Claimed
 from backend.services.dispatch.events import ChatMoved, RecipientUnreachable
@@ -176,6 +176,16 @@ def _record_sent(outcomes: Sequence[Outcome]) -> None:
         if conversation is not None:
             mark_unreachable(chat.sender_id, conversation.chat_hash, None)
     _note(sent)
+    _publish_sent(sent)
+
+
+def _publish_sent(sent: Sequence[Claimed]) -> None:
+    for claimed in sent:
+        if claimed.kind not in FOLLOWED_KINDS or claimed.message_id is None:
+            continue
+        message = db.session.get(Message, claimed.message_id, populate_existing=True)
+        if message is not None and message.state in SENT_STATES:
+            events.publish(MessageSent(message.id))
 
 
 def _note(sent: Sequence[Claimed]) -> None:

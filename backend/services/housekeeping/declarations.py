@@ -10,6 +10,7 @@ from backend.services.alerts.messages import failures
 from backend.services.auth import password_resets
 from backend.services.automation_rules import rule_runs
 from backend.services.bots import health
+from backend.services.campaigns import release as campaigns
 from backend.services.contacts.imports import work as contact_imports
 from backend.services.daily_summaries import jobs as daily_summaries
 from backend.services.files import fetch_work
@@ -24,6 +25,7 @@ from backend.services.scheduled_messages import fetch_adoption, sending
 from backend.services.scheduling import firing
 
 MODULES = (
+    campaigns,
     column_encryption,
     consumer,
     contact_imports,

@@ -100,6 +100,12 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         " (SELECT id FROM contact_import_changes WHERE created_at < :before LIMIT :most)",
     ),
     (
+        "preflights of campaigns",
+        timedelta(days=7),
+        "DELETE FROM campaign_preflights WHERE id IN"
+        " (SELECT id FROM campaign_preflights WHERE expires_at < :before LIMIT :most)",
+    ),
+    (
         # The mapping stays: it is remembered for the next file with these columns.
         "what imports of contacts show of people",
         timedelta(days=31),

@@ -137,6 +137,8 @@ class AccountHub:
         user_id, after_id = int(op.chat_id), int(op.after_id or 0)
         if op.looks_first and (pause := self._transaction(lambda: storing.campaigns_pause(sender_id))) is not None:
             raise RetryLater(_RESTRICTED_SECONDS, pause, scope="chat")
+        if op.kind == "send":
+            self._transaction(lambda: storing.note_used(sender_id))
         peer = self._transaction(lambda: storing.peer_of(sender_id, user_id, after_id))
         if peer is None:
             raise RecipientUnreachable("peer_invalid", disables_link=False)

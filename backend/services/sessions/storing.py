@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from backend.channels.inbound import Person
 from backend.channels.telegram_user import stored
@@ -19,11 +19,12 @@ from backend.core import clock, failpoints, queue
 from backend.core.database import db, system_scope
 from backend.models import Account, AccountPeer, Conversation, Identity, MessagePart, Sender, SenderLease, WebhookEvent
 from backend.services import conversations, senders
-from backend.services.accounts import CHANNEL, health, peers
+from backend.services.accounts import CHANNEL, access, health, peers
 from backend.services.intake import event_store
 
 Result = TypeVar("Result")
 _WHY: Final = "the process of accounts serves all workspaces"
+_USED_EVERY: Final = timedelta(minutes=1)
 _MAX_CHATS: Final = 500
 """Chats that are looked through after a gap that Telegram does not list."""
 
@@ -130,14 +131,30 @@ def store_newer(sender_id: int, projected: Projected, user_id: int) -> bool:
 
 def peer_of(sender_id: int, user_id: int, after_id: int) -> Peer | None:
     """How the account addresses a person; None where it never met them."""
-    peer = peers.by_person(sender_id, conversations.identity_hash(CHANNEL, str(user_id)))
+    hashed = conversations.identity_hash(CHANNEL, str(user_id))
+    own = db.session.scalar(select(Account.telegram_user_hash).where(Account.sender_id == sender_id))
+    if own is not None and bytes(own) == hashed:
+        return Peer(user_id, 0, after_id, is_self=True)
+    peer = peers.by_person(sender_id, hashed)
     return None if peer is None else Peer(user_id, int(peer.access_hash), after_id)
 
 
 def campaigns_pause(sender_id: int) -> str | None:
     """Why no campaign message may go out from the account now; None where it may."""
-    account = health.lock(sender_id)
+    account = access.of_sender(sender_id)
     return None if account is None else health.campaigns_pause(account, clock.now())
+
+
+def note_used(sender_id: int) -> None:
+    """Notes that the account was used, to the minute."""
+    now = clock.now()
+    used = (Account.last_used_at.is_(None)) | (Account.last_used_at < now - _USED_EVERY)
+    db.session.execute(
+        update(Account)
+        .where(Account.sender_id == sender_id, used)
+        .values(last_used_at=now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def known_peers(sender_id: int) -> list[Peer]:
@@ -172,20 +189,26 @@ def _insert(sender: Sender, account: Account, projected: Projected, always: Coll
     """Stores the updates of known chats; returns how many were new."""
     chats = {int(update["chat"]) for update in projected.updates if "chat" in update}
     kept = known_chats(sender, chats) | set(always)
-    rows: list[event_store.EventRow] = []
-    for update in projected.updates:
-        if update["kind"] == "deleted":
-            update = {"kind": "deleted", "ids": _known_ids(sender.id, update["ids"])}
-            if not update["ids"]:
-                continue
-        elif update["chat"] not in kept:
-            continue
-        rows += event_store.arrived(sender, stored.pack(update)).rows
+    rows = [
+        row
+        for item in _of_chats(sender.id, projected.updates, kept)
+        for row in event_store.arrived(sender, stored.pack(item)).rows
+    ]
     new = event_store.insert(db.session.connection(), rows) if rows else set()
     _remember(account, [person for user_id, person in projected.people.items() if user_id in kept])
     if new:
         queue.wake("intake")
     return len(new)
+
+
+def _of_chats(sender_id: int, updates: Iterable[dict[str, Any]], kept: Collection[int]) -> Iterator[dict[str, Any]]:
+    """The updates of these chats; deletions name no chat, and are kept for the messages that are known here."""
+    for item in updates:
+        if item["kind"] != "deleted":
+            if item["chat"] in kept:
+                yield item
+        elif known := _known_ids(sender_id, item["ids"]):
+            yield {"kind": "deleted", "ids": known}
 
 
 def known_chats(sender: Sender, user_ids: Iterable[int]) -> set[int]:

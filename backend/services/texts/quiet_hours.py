@@ -27,14 +27,16 @@ def quiet_until(hours: QuietHours, zone: tzinfo, now: datetime) -> datetime | No
     today = now.astimezone(zone).date()
     for first in (today - timedelta(days=1), today):
         last = first if hours.start < hours.end else first + timedelta(days=1)
-        start = _instant(first, hours.start, zone, fold=0)
-        end = _instant(last, hours.end, zone, fold=1)
+        start = local_instant(first, hours.start, zone, fold=0)
+        end = local_instant(last, hours.end, zone, fold=1)
         if start <= now < end:
             return end
     return None
 
 
-def _instant(day: date, at: time, zone: tzinfo, *, fold: int) -> datetime:
+def local_instant(day: date, at: time, zone: tzinfo, *, fold: int) -> datetime:
+    """The instant (UTC) of a local time; the end of the gap for one that a clock change skips, and by `fold` the first
+    (0) or second (1) of one that happens twice."""
     local = datetime.combine(day, at.replace(fold=fold), zone)
     instant = local.astimezone(UTC)
     if instant.astimezone(zone).replace(tzinfo=None, fold=0) == local.replace(tzinfo=None, fold=0):

@@ -49,6 +49,8 @@ class Placeholder:
 
     path: str
     default: str = ""
+    has_default: bool = False
+    """Whether a default is written, an empty one too: the value may be missing."""
 
 
 def problems(template: str) -> list[Problem]:
@@ -59,7 +61,7 @@ def problems(template: str) -> list[Problem]:
         return [Problem("template_too_long", f"A template has at most {MAX_TEMPLATE} characters.", 1, 1)]
     all_problems = list(_placeholder_problems(template))
     all_problems += [
-        _problem(
+        problem_at(
             "link_not_http", "A link is an http(s) address whose host is written out, or one placeholder.", template, at
         )
         for at, address in _links(template)
@@ -81,8 +83,20 @@ def is_web_template(address: str) -> bool:
 
 def placeholder_paths(template: str) -> list[str]:
     """The paths a valid template reads, each once, in the order of the text."""
-    placeholders = (_parse(match.group(1)) for match in _TOKEN.finditer(template) if match.group(1) is not None)
-    return list(dict.fromkeys(placeholder.path for placeholder in placeholders if placeholder))
+    return list(dict.fromkeys(placeholder.path for placeholder, _ in placeholders(template)))
+
+
+def placeholders(template: str) -> Iterator[tuple[Placeholder, int]]:
+    """The placeholders of a valid template with where each stands, in the order of the text."""
+    for match in _TOKEN.finditer(template):
+        if match.group(1) is not None and (placeholder := _parse(match.group(1))) is not None:
+            yield placeholder, match.start()
+
+
+def problem_at(code: str, message: str, template: str, at: int) -> Problem:
+    """A problem at a place of the text, counted in characters from 0."""
+    before = template[:at]
+    return Problem(code, message, before.count("\n") + 1, at - (before.rfind("\n") + 1) + 1)
 
 
 def render(template: str, data: Mapping[str, Any]) -> str:
@@ -149,7 +163,7 @@ def _parse(inside: str) -> Placeholder | None:
     match = _PLACEHOLDER.fullmatch(inside.strip())
     if match is None or len(match.group(2) or "") > _MAX_DEFAULT:
         return None
-    return Placeholder(match.group(1), match.group(2) or "")
+    return Placeholder(match.group(1), match.group(2) or "", match.group(2) is not None)
 
 
 def _escaped(data: Mapping[str, Any], placeholder: Placeholder, limit: int) -> str:
@@ -187,15 +201,15 @@ def _placeholder_problems(template: str) -> Iterator[Problem]:
             continue
         if match.group(1) is None:
             message = "This brace has no partner. A brace itself is written twice."
-            yield _problem("brace_alone", message, template, match.start())
+            yield problem_at("brace_alone", message, template, match.start())
             continue
         count += 1
         if _parse(match.group(1)) is None:
             message = "A placeholder is {name}, {name|default} or {path.to.it}."
-            yield _problem("placeholder_malformed", message, template, match.start())
+            yield problem_at("placeholder_malformed", message, template, match.start())
         elif count == MAX_PLACEHOLDERS + 1:
             message = f"A template has at most {MAX_PLACEHOLDERS} placeholders."
-            yield _problem("too_many_placeholders", message, template, match.start())
+            yield problem_at("too_many_placeholders", message, template, match.start())
 
 
 def _links(template: str) -> Iterator[tuple[int, str]]:
@@ -206,8 +220,3 @@ def _links(template: str) -> Iterator[tuple[int, str]]:
 
 def _address(href: re.Match[str]) -> str:
     return next(group for group in href.groups() if group is not None).strip().replace("&amp;", "&")
-
-
-def _problem(code: str, message: str, template: str, at: int) -> Problem:
-    before = template[:at]
-    return Problem(code, message, before.count("\n") + 1, at - (before.rfind("\n") + 1) + 1)

@@ -6,13 +6,16 @@ import csv
 import io
 import zipfile
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import openpyxl
 import pytest
 
 from backend.core.database import db
 from backend.core.errors import Invalid
+from backend.models import ContactImport
+from backend.services.contacts.imports import reading
+from backend.services.contacts.imports.faults import Unreadable
 from tests.services.contacts.conftest import FILES, Imports
 
 Contacts = Callable[[], list[dict[str, Any]]]
@@ -247,3 +250,45 @@ def test_numbers_that_excel_shortened_are_rejected_by_line_and_the_rest_of_the_r
     ada, eve = contacts()
     assert (ada["email"], ada["phone"]) == ("ada@example.com", None)
     assert eve["phone"] == "+821020000003"
+
+
+class Endless(io.RawIOBase):
+    """A file of a hundred megabytes without a line end; `largest` is the most that was asked for at once."""
+
+    SIZE = 100 * 1024 * 1024
+
+    def __init__(self) -> None:
+        self.largest = 0
+        self.at = 0
+
+    def read(self, size: int = -1) -> bytes:
+        count = min(self.SIZE - self.at, size if size >= 0 else self.SIZE)
+        self.at += count
+        self.largest = max(self.largest, count)
+        return b"x" * count
+
+    def readinto(self, buffer: Any) -> int:
+        part = self.read(len(buffer))
+        buffer[: len(part)] = part
+        return len(part)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self.at = offset + (0, self.at, self.SIZE)[whence]
+        return self.at
+
+    def tell(self) -> int:
+        return self.at
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+
+def test_a_line_of_a_hundred_megabytes_is_refused_and_never_held_whole(home: Any) -> None:
+    endless = Endless()
+    with pytest.raises(Unreadable) as refused:
+        reading.read_columns(ContactImport(mapping={}), cast(BinaryIO, endless))
+    assert (refused.value.code, refused.value.line) == ("line_too_long", 1)
+    assert endless.largest <= 2 * 1024 * 1024

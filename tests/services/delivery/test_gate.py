@@ -14,12 +14,12 @@ from backend.channels.capabilities import ReplyWindow
 from backend.core import clock, i18n
 from backend.core.database import db
 from backend.core.leases import LeaseKeeper
-from backend.models import Delivery, Identity, Suppression
+from backend.models import Attempt, Delivery, Identity, Suppression, Workspace
 from backend.services import delivery
-from backend.services.delivery import gate
+from backend.services.delivery import campaign_ceilings, gate
 from backend.services.dispatch import gate_sweep
 from backend.services.dispatch.claims import ClaimRequest, claim
-from tests.support import factories
+from tests.support import accounts, factories
 from tests.support.engine import fresh, say
 
 pytestmark = pytest.mark.usefixtures("everything", "channel")
@@ -87,10 +87,45 @@ def close_window(chat):
     chat.last_inbound_at = clock.now() - timedelta(hours=24) + timedelta(seconds=59)
 
 
+def become_account(chat, **values):
+    """The sender becomes a person's account, and what waits a message of a campaign."""
+    home = db.session.get_one(Workspace, chat.workspace_id)
+    made = accounts.account(home, caught_up_at=clock.now(), **values)
+    made.sender_id, chat.channel = chat.sender_id, campaign_ceilings.CHANNEL
+    db.session.flush()
+    db.session.execute(text("UPDATE deliveries SET lane = 2 WHERE conversation_id = :id"), {"id": chat.id})
+    return made
+
+
+def limit_account(chat):
+    become_account(chat, state="limited")
+
+
+def use_up_hour(chat):
+    made = become_account(chat)
+    db.session.add(
+        Attempt(
+            workspace_id=chat.workspace_id,
+            sender_id=chat.sender_id,
+            message_id=1,
+            delivery_id=10**9,
+            part=0,
+            operation="send",
+            phase="started",
+            epoch=1,
+            at=clock.now() - timedelta(minutes=59),
+            kind=campaign_ceilings.KIND,
+            quota_key=made.quota_key,
+        )
+    )
+
+
 CASES = {
     "suppressed": (suppress, "suppressed", "suppressed"),
     "blocked": (block, "kicked", "kicked"),
     "reply_window": (close_window, "window_closed", "window_closed"),
+    "campaign_account": (limit_account, "account_limited", None),
+    "campaign_pace": (use_up_hour, "hour_limit", None),
     "sender_disabled": (disable, "sender_disabled", None),
     "sender_paused": (pause, "rate_limited", None),
 }

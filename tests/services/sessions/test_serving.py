@@ -90,6 +90,7 @@ def test_somebody_is_found_written_to_answers_and_reads(
     assert [entry["text"] for entry in sent_by(box, ANN)] == ["<b>Hello</b>"]
     assert [(event.text, event.is_automatic) for event in wrote] == [("Hi Ann", False)]
     assert fresh(message).state == "read"
+    assert account_of(account.sender_id).last_used_at is not None
     assert not duplicate_keys(box)
 
 

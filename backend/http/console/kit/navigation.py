@@ -31,6 +31,12 @@ GROUPS: Final[tuple[tuple[str | None, tuple[Entry, ...]], ...]] = (
             Entry("scheduler", "console_scheduler.overview", "calendar-clock", "s"),
         ),
     ),
-    ("connections", (Entry("bots", "console_bots.listing", "bot", "b"),)),
+    (
+        "connections",
+        (
+            Entry("bots", "console_bots.listing", "bot", "b"),
+            Entry("accounts", "console_accounts.listing", "smartphone", "u"),
+        ),
+    ),
 )
 """Groups by their key (`console.group.<key>`), None for the first."""

@@ -1,0 +1,232 @@
+"""Releases what is due: each account's next message is given to the outbox shortly before its moment.
+
+An account is looked at in one transaction, under the lock of its quota key, so that of several processes and workspaces
+one decides at a time. At most one message of an account is under way.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import func, select, update
+
+from backend.core import clock, failpoints
+from backend.core.database import db, system_scope, workspace_scope
+from backend.core.logging import get_logger
+from backend.core.work import AWAY, Turn, Waiting, Work, register
+from backend.models import Account, Campaign, CampaignMessage, CampaignRecipient
+from backend.services import accounts
+from backend.services.auth import attribution
+from backend.services.campaigns import discovery, forecast, lifecycle, outgoing, recipient_hours, states, wakening
+from backend.services.campaigns.planner import LeftOut, Planned
+from backend.services.campaigns.windows import is_open
+
+log = get_logger(__name__)
+
+LEAD: Final = timedelta(seconds=20)
+"""How long before its moment a message is given to the outbox, which waits for the moment itself."""
+LOOK_AGAIN: Final = timedelta(minutes=1)
+"""When an account is looked at again that waits for an answer; the answer itself makes it sooner."""
+HELD: Final = timedelta(minutes=5)
+MAX_TRIES: Final = 50
+"""Recipients that are passed over in one turn of an account before others have theirs."""
+SHOWN: Final = 200
+"""Recipients whose planned moment is kept."""
+_WHY: Final = "campaigns of every workspace"
+
+
+def waiting() -> Waiting:
+    """Campaigns whose account is to be looked at."""
+    return (select(Campaign.id).where(*_due()),)
+
+
+def drain(turn: Turn) -> int:
+    """Looks at accounts that are due until the turn is over; returns how many messages were released."""
+    released, seen = 0, set[tuple[int, int | None]]()
+    while (found := _next(seen)) is not None:
+        seen.add(found)
+        workspace_id, sender_id = found
+        try:
+            with workspace_scope(workspace_id):
+                released += look_at(sender_id)
+                failpoints.hit("campaign.released_not_committed")
+                db.session.commit()
+            failpoints.hit("campaign.released")
+        except AWAY:
+            db.session.rollback()
+            raise
+        except Exception as error:
+            db.session.rollback()
+            log.exception("campaign_turn_failed", sender_id=sender_id, error=type(error).__name__)
+            _put_off(workspace_id, sender_id)
+        if turn.is_over():
+            turn.go_on_later()
+            break
+    return released
+
+
+def look_at(sender_id: int | None) -> int:
+    """Does what an account's campaigns need now, in the caller's transaction; returns how many messages it released."""
+    now = clock.now()
+    account = None if sender_id is None else accounts.of_sender(sender_id)
+    if sender_id is None or account is None or account.deleted_at is not None:
+        return _without_account(sender_id)
+    lock = int.from_bytes(account.quota_key[:7])
+    if not db.session.execute(select(func.pg_try_advisory_xact_lock(lock))).scalar_one():
+        _look_again(sender_id, now + timedelta(seconds=2))
+        return 0
+    _begin_scheduled(sender_id, now)
+    running = [campaign for campaign in forecast.running_of(sender_id) if not lifecycle.finish_if_done(campaign)]
+    if not running:
+        return 0
+    unresolved = sum(recipient_hours.resolve(campaign) for campaign in running) > 0
+    hold = hold_of(account, now)
+    if hold is not None:
+        _look_again(sender_id, min(hold, now + HELD))
+        return 0
+    if _is_under_way(account.quota_key):
+        _look_again(sender_id, now + LOOK_AGAIN)
+        return 0
+    discovery.look_ahead(account, running)
+    released, next_moment = _release_first(account, running, now)
+    _show_plan(account, running, now)
+    following = now + LOOK_AGAIN if released or next_moment is None else max(next_moment - LEAD, now)
+    _look_again(sender_id, now if unresolved and not released else following)
+    return released
+
+
+def hold_of(account: Account, now: datetime) -> datetime | None:
+    """Until when an account speaks in no campaign; a far moment where a person has to decide; None where it may."""
+    far = now + timedelta(days=1)
+    if account.state in ("needs_login", "frozen", "limited"):
+        return far
+    if account.campaigns_pause_reason is not None:
+        until = account.campaigns_paused_until
+        if until is None or until > now:
+            return until or far
+    return None
+
+
+def _release_first(account: Account, running: list[Campaign], now: datetime) -> tuple[int, datetime | None]:
+    """Releases the first message of the plan where its moment has come; returns how many, and the next moment."""
+    by_id = {campaign.id: campaign for campaign in running}
+    found = {candidate.recipient_id: candidate for candidate in forecast.candidates(running, ready_only=True)}
+    for _ in range(MAX_TRIES):
+        item = next(iter(forecast.plan(account, running, found.values(), now=now)), None)
+        if item is None:
+            return 0, None
+        if isinstance(item, LeftOut):
+            outgoing.leave_out(item)
+        elif item.at > now + LEAD:
+            return 0, item.at
+        elif outgoing.release(account, by_id[item.candidate.campaign_id], item):
+            return 1, None
+        del found[item.candidate.recipient_id]
+    return 0, now
+
+
+def _show_plan(account: Account, running: list[Campaign], now: datetime) -> None:
+    """Keeps the planned moments of the next recipients, and why they wait."""
+    found = forecast.candidates(running, ready_only=False)
+    shown = 0
+    for item in forecast.plan(account, running, found, now=now):
+        if not isinstance(item, Planned):
+            continue
+        shown += 1
+        if shown > SHOWN:
+            break
+        if item.candidate.step > 1 and item.candidate.due_at > now:
+            reason = "previous_step"
+        elif not is_open(item.candidate.hours, now):
+            reason = "outside_window"
+        else:
+            reason = _REASONS.get(item.bound_by or "", "queued") if shown == 1 else "queued"
+        _note_plan(item, reason)
+
+
+_REASONS: Final = {"hour": "hour_limit", "day": "day_limit", "ramp": "ramp", "window": "outside_window"}
+
+
+def _note_plan(item: Planned, reason: str) -> None:
+    keep = ("looking_up", "lookup_limit", "recently_contacted")
+    changed: Any = update(CampaignRecipient).where(
+        CampaignRecipient.id == item.candidate.recipient_id,
+        CampaignRecipient.step == item.candidate.step,
+        CampaignRecipient.state.in_(states.PENDING),
+    )
+    changed = changed.where(
+        (CampaignRecipient.planned_at.is_distinct_from(item.at))
+        | ((CampaignRecipient.reason != reason) & CampaignRecipient.reason.not_in(keep))
+    )
+    values: dict[str, Any] = {"planned_at": item.at}
+    if not item.candidate.needs_lookup:
+        values["reason"] = reason
+    db.session.execute(changed.values(values).execution_options(synchronize_session=False))
+
+
+def _due() -> tuple[Any, ...]:
+    return (Campaign.state.in_((states.SCHEDULED, states.RUNNING)), Campaign.next_turn_at <= clock.now())
+
+
+def _next(seen: set[tuple[int, int | None]]) -> tuple[int, int | None] | None:
+    with system_scope(_WHY):
+        rows = db.session.execute(
+            select(Campaign.workspace_id, Campaign.sender_id).where(*_due()).order_by(Campaign.next_turn_at).limit(100)
+        ).all()
+        db.session.rollback()
+    return next(((row[0], row[1]) for row in rows if (row[0], row[1]) not in seen), None)
+
+
+def _begin_scheduled(sender_id: int, now: datetime) -> None:
+    due = select(Campaign).where(
+        Campaign.sender_id == sender_id, Campaign.state == states.SCHEDULED, Campaign.scheduled_at <= now
+    )
+    for campaign in db.session.scalars(due):
+        campaign.state = states.RUNNING
+    db.session.flush()
+
+
+def _is_under_way(quota_key: bytes) -> bool:
+    """Whether a message of this account is under way, in whatever workspace."""
+    with system_scope("one person's account may be connected in several workspaces"):
+        db.session.flush()
+        query = (
+            select(CampaignMessage.id)
+            .join(Account, Account.sender_id == CampaignMessage.sender_id)
+            .where(Account.quota_key == quota_key, CampaignMessage.state == "sending")
+        )
+        return db.session.execute(query.limit(1)).first() is not None
+
+
+def _without_account(sender_id: int | None) -> int:
+    """Campaigns whose account is gone wait for the operator to choose another."""
+    gone = Campaign.sender_id.is_(None) if sender_id is None else Campaign.sender_id == sender_id
+    for campaign in db.session.scalars(select(Campaign).where(gone, *_due())):
+        campaign.state = states.RUNNING
+        lifecycle.pause(attribution.SYSTEM, campaign, "account")
+    return 0
+
+
+def _look_again(sender_id: int, at: datetime) -> None:
+    db.session.execute(
+        update(Campaign)
+        .where(Campaign.sender_id == sender_id, Campaign.state == states.RUNNING)
+        .values(next_turn_at=at)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def _put_off(workspace_id: int, sender_id: int | None) -> None:
+    """An account that cannot be looked at is tried again later, so that it keeps nobody else from their turn."""
+    with workspace_scope(workspace_id):
+        db.session.execute(
+            update(Campaign)
+            .where(Campaign.sender_id == sender_id, *_due())
+            .values(next_turn_at=clock.now() + HELD)
+            .execution_options(synchronize_session=False)
+        )
+        db.session.commit()
+
+
+WORK: Final = register(Work("campaigns", wakening.QUEUE, waiting, drain))

@@ -1,0 +1,74 @@
+"""The message of a step for one person: the fields filled in, and what a law wants at its head and end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from backend.channels import richtext
+from backend.channels.base import Content
+from backend.core import i18n
+from backend.core.database import db, system_scope
+from backend.models import Campaign, CampaignStep, Contact, ContactPoint, Workspace
+from backend.services.campaigns import steps, templates
+from backend.services.contacts import consent_rules, settings, unsubscribe
+from backend.services.contacts.identifiers import FIELD_OF
+
+_OWN: Final = ("first_name", "last_name", "company", "title", "locale", "region", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A text that is ready, as neutral rich text, and the names for which there was no value."""
+
+    text: str
+    missing: tuple[str, ...]
+
+    @property
+    def content(self) -> Content:
+        """What goes out: without a preview of its links, which the provider would open."""
+        return Content(self.text, format="html", link_preview=False)
+
+    @property
+    def shown(self) -> str:
+        """The text alone, as a reader sees it."""
+        return richtext.visible(richtext.read(self.text))
+
+
+def render(campaign: Campaign, step: CampaignStep, variant: str | None, contact: Contact) -> Rendered:
+    """What this contact gets in this step."""
+    template = steps.text_for(step, variant)
+    points = _points(contact.id)
+    own = {FIELD_OF[point.kind]: point.value for point in points}
+    values = values_of(contact, own)
+    address = unsubscribe.link_for(points[-1]) if points else ""
+    text = templates.render(template, values, unsubscribe_url=address)
+    numbers = [own["phone"]] if "phone" in own else []
+    rules = consent_rules.applying(settings.get().rules, numbers, contact.region)
+    if rules is not None and campaign.purpose == consent_rules.PURPOSE:
+        text = _by_rules(text, template, rules, campaign.workspace_id, address)
+    return Rendered(text, tuple(templates.missing(template, values)))
+
+
+def values_of(contact: Contact, points: Mapping[str, str]) -> dict[str, Any]:
+    """What the placeholders of a contact stand for, by name."""
+    own = {name: getattr(contact, name) for name in _OWN if getattr(contact, name) is not None}
+    return {**contact.fields, **points, **own}
+
+
+def _points(contact_id: int) -> list[ContactPoint]:
+    """What the contact is known by, the primary ones last."""
+    query = select(ContactPoint).where(ContactPoint.contact_id == contact_id)
+    return list(db.session.scalars(query.order_by(ContactPoint.is_primary, ContactPoint.id)))
+
+
+def _by_rules(text: str, template: str, rules: consent_rules.Rules, workspace_id: int, address: str) -> str:
+    with system_scope("the workspace's own name"):
+        name = db.session.scalar(select(Workspace.name).where(Workspace.id == workspace_id))
+    parts = [f"{rules.head} {richtext.escape(str(name or ''))}".strip(), text]
+    if rules.needs_refusal_line and templates.UNSUBSCRIBE not in template:
+        parts.append(richtext.escape(i18n.text("campaigns.refusal", "ko", link=address)))
+    return "\n".join(parts)

@@ -1,0 +1,258 @@
+"""Campaigns over the API: from a draft to its recipients, and the calls of existing clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from backend.core import clock
+from backend.core.database import db, system_scope, workspace_scope
+from backend.models import Account, CampaignPreflight, User
+from backend.services.contacts import suppressions
+from tests.http import callers, holdings, objects_campaigns
+from tests.http.objects_contacts import contact
+from tests.support import accounts, factories
+from tests.support.campaigns import BASIS
+
+STEP = {"template": "Hello {first_name|there}", "delay_days": 0}
+
+
+@pytest.fixture
+def owner(app: Flask) -> User:
+    return callers.member()
+
+
+class Api:
+    """Calls of one person."""
+
+    def __init__(self, client: FlaskClient, person: User) -> None:
+        self.client, self.headers = client, callers.signed_in(person)
+
+    def __call__(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
+        answer = self.client.open(f"/api{path}", method=method, json=body, headers=self.headers)
+        assert answer.status_code == status, answer.json
+        return answer.json
+
+
+@pytest.fixture
+def api(client: FlaskClient, owner: User) -> Api:
+    return Api(client, owner)
+
+
+def account(owner: User) -> int:
+    made: int = objects_campaigns.account(owner).sender_id
+    callers.commit()
+    return made
+
+
+def people(owner: User, many: int) -> list[int]:
+    made = [objects_campaigns.person(owner) for _ in range(many)]
+    callers.commit()
+    return made
+
+
+def draft(api: Api, contact_ids: list[int], **values: Any) -> Any:
+    body = {"name": "Spring", "steps": [STEP], "audience": {"contact_ids": contact_ids}, "lawful_basis": BASIS}
+    return api("POST", "/campaigns", body | values, 201)
+
+
+def test_from_a_draft_to_its_recipients(api: Api, owner: User) -> None:
+    account(owner)
+    made = draft(api, people(owner, 3))
+    found = api("POST", f"/campaigns/{made['id']}/preflight")
+    assert (found["groups"]["reachable"], found["messages"], found["binding_limit"]) == (3, 3, "hour"), found
+    launched = api("POST", f"/campaigns/{made['id']}/launch", {"preflight_id": found["id"]})
+    assert (launched["state"], launched["counts"], launched["total"]) == ("running", {"waiting": 3}, 3)
+    again = api("POST", f"/campaigns/{made['id']}/launch", {"preflight_id": found["id"]})
+    assert again["launched_at"] == launched["launched_at"]
+    page = api("GET", f"/campaigns/{made['id']}/recipients?limit=2")
+    assert [row["state"] for row in page["recipients"]] == ["waiting", "waiting"]
+    assert page["recipients"][0]["reason_text"]
+    rest = api("GET", f"/campaigns/{made['id']}/recipients?limit=2&cursor={page['next_cursor']}")
+    assert len(rest["recipients"]) == 1
+    assert rest["next_cursor"] is None
+    paused = api("POST", f"/campaigns/{made['id']}/pause")
+    assert (paused["state"], paused["pause_reason"]) == ("paused", "operator")
+    row = api("GET", f"/campaigns/{made['id']}/recipients")["recipients"][0]
+    assert (row["reason"], row["next_attempt_at"]) == ("paused", None)
+    assert api("POST", f"/campaigns/{made['id']}/resume")["state"] == "running"
+    assert api("POST", f"/campaigns/{made['id']}/cancel")["counts"] == {"canceled": 3}
+    refused = api("POST", f"/campaigns/{made['id']}/resume", status=409)
+    assert refused["error"]["code"] == "campaign_state"
+
+
+def test_a_preflight_that_holds_no_more_comes_with_a_new_one(api: Api, owner: User) -> None:
+    account(owner)
+    made = draft(api, people(owner, 1))
+    old = api("POST", f"/campaigns/{made['id']}/preflight")
+    api("PATCH", f"/campaigns/{made['id']}", {"version": made["version"], "steps": [{"template": "Other"}]})
+    refused = api("POST", f"/campaigns/{made['id']}/launch", {"preflight_id": old["id"]}, 409)
+    assert refused["error"]["code"] == "preflight_stale"
+    new = refused["error"]["detail"]["preflight"]
+    with workspace_scope(owner.workspace_id):
+        assert db.session.get(CampaignPreflight, new["id"]) is not None
+    clock.move(16 * 60)
+    assert api("POST", f"/campaigns/{made['id']}/launch", {"preflight_id": new["id"]}, 409)["error"]["detail"]
+    fresh = api("POST", f"/campaigns/{made['id']}/preflight")
+    assert api("POST", f"/campaigns/{made['id']}/launch", {"preflight_id": fresh["id"]})["state"] == "running"
+
+
+def test_a_template_that_cannot_be_used_says_where(api: Api, owner: User) -> None:
+    body = {"name": "Spring", "steps": [{"template": "Hello\n  {first_name.__class__}"}], "audience": {}}
+    error = api("POST", "/campaigns", body, 422)["error"]
+    assert error["code"] == "template_invalid"
+    assert (error["detail"][0]["line"], error["detail"][0]["column"]) == (2, 3)
+    assert error["detail"][0]["field"] == "steps.0.template"
+
+
+def test_an_old_version_changes_nothing(api: Api, owner: User) -> None:
+    account(owner)
+    made = draft(api, people(owner, 1))
+    api("PATCH", f"/campaigns/{made['id']}", {"version": made["version"], "name": "Summer"})
+    error = api("PATCH", f"/campaigns/{made['id']}", {"version": made["version"], "name": "Autumn"}, 409)["error"]
+    assert (error["code"], error["detail"]["version"]) == ("version_conflict", made["version"] + 1)
+    assert api("GET", f"/campaigns/{made['id']}")["name"] == "Summer"
+
+
+def test_people_without_a_consent_need_a_lawful_basis(api: Api, owner: User) -> None:
+    account(owner)
+    made = draft(api, people(owner, 1), lawful_basis=None)
+    found = api("POST", f"/campaigns/{made['id']}/preflight")
+    assert found["groups"]["no_consent"] == 1
+    error = api("POST", f"/campaigns/{made['id']}/launch", {"preflight_id": found["id"]}, 422)["error"]
+    assert error["code"] == "no_lawful_basis"
+    short = api("POST", "/campaigns", {"name": "x", "steps": [STEP], "lawful_basis": BASIS | {"note": "why"}}, 422)
+    assert short["error"]["code"] == "no_lawful_basis"
+
+
+def test_a_long_campaign_needs_its_end_accepted(api: Api, owner: User) -> None:
+    account(owner)
+    steps = [STEP, *({"template": "Again", "delay_days": 30} for _ in range(4))]
+    made = draft(api, people(owner, 1), steps=steps)
+    found = api("POST", f"/campaigns/{made['id']}/preflight")
+    error = api("POST", f"/campaigns/{made['id']}/launch", {"preflight_id": found["id"]}, 422)["error"]
+    assert error["code"] == "end_date_not_accepted"
+    body = {"preflight_id": found["id"], "accept_end_date": error["detail"]["latest"]}
+    assert api("POST", f"/campaigns/{made['id']}/launch", body)["state"] == "running"
+
+
+def test_an_account_that_is_somebody_elses_cannot_be_used(client: FlaskClient, api: Api, owner: User) -> None:
+    made_for = account(owner)
+    with system_scope("a test"):
+        db.session.query(Account).filter_by(sender_id=made_for).one().allowed_senders = []
+        db.session.commit()
+    other = callers.member(holdings.home(owner), role="operator")
+    body = {"name": "x", "steps": [STEP], "account_id": made_for}
+    assert Api(client, other)("POST", "/campaigns", body, 403)["error"]["code"] == "account_not_yours"
+
+
+def test_removing_an_account_asks_what_becomes_of_its_campaigns(api: Api, owner: User) -> None:
+    made_for = account(owner)
+    made = draft(api, people(owner, 2))
+    found = api("POST", f"/campaigns/{made['id']}/preflight")
+    api("POST", f"/campaigns/{made['id']}/launch", {"preflight_id": found["id"]})
+    error = api("DELETE", f"/integrations/{made_for}", status=409)["error"]
+    assert error["code"] == "account_in_use"
+    assert error["detail"] == {"campaigns": 1, "pending": 2, "under_way": 0}
+    api("DELETE", f"/integrations/{made_for}?pending=pause", status=204)
+    paused = api("GET", f"/campaigns/{made['id']}")
+    assert (paused["state"], paused["pause_reason"], paused["counts"]) == ("paused", "account", {"waiting": 2})
+
+
+# --- the calls that existing clients use ------------------------------------------------------------------------------
+
+
+def test_start_answers_as_existing_clients_expect(api: Api, owner: User) -> None:
+    made_for = account(owner)
+    good, suppressed = people(owner, 2)
+    with workspace_scope(owner.workspace_id):
+        suppressions.suppress_contact(factories.by(), suppressed, code="requested", source="api")
+        db.session.commit()
+    body = {"contact_ids": [good, suppressed, good], "message_template": "Hello {first_name}", "lawful_basis": BASIS}
+    answer = api("POST", "/telegram/campaign/start", body, 202)
+    assert answer == {
+        "message": "Telegram campaign started",
+        "total_contacts": 1,
+        "status": "processing",
+        "campaign_id": answer["campaign_id"],
+        "skipped": [{"contact_id": suppressed, "reason": "suppressed"}],
+    }
+    (message,) = api("GET", "/telegram/messages?limit=50")["messages"]
+    assert set(message) == {
+        "id", "campaign_id", "contact_id", "integration_id", "phone_number", "telegram_user_id", "telegram_username",
+        "message_text", "message_id", "status", "error_message", "sent_at", "created_at",
+    }  # fmt: skip
+    assert (message["status"], message["contact_id"], message["integration_id"]) == ("pending", good, made_for)
+
+
+def test_start_refuses_what_cannot_be_started(api: Api, owner: User) -> None:
+    (good,) = people(owner, 1)
+    body = {"contact_ids": [good], "message_template": "Hello", "lawful_basis": BASIS}
+    assert api("POST", "/telegram/campaign/start", body, 409)["error"]["code"] == "no_account"
+    account(owner)
+    unknown = api("POST", "/telegram/campaign/start", body | {"contact_ids": [good, 999_999]}, 404)["error"]
+    assert unknown["detail"] == {"contact_ids": [999_999]}
+    nobody = contact(owner, phone=None, first_name="Ada")
+    callers.commit()
+    error = api("POST", "/telegram/campaign/start", body | {"contact_ids": [nobody]}, 422)["error"]
+    assert error["code"] == "no_telegram"
+    without = api("POST", "/telegram/campaign/start", {**body, "lawful_basis": None}, 422)["error"]
+    assert without["code"] == "no_consent"
+
+
+def test_status_without_an_account(api: Api, owner: User) -> None:
+    assert api("GET", "/telegram/campaign/status") == {
+        "connected": False,
+        "phone": None,
+        "messages_sent_today": 0,
+        "daily_limit": 10,
+        "messages_remaining_today": 0,
+        "total_sent": 0,
+        "total_failed": 0,
+        "total_no_telegram": 0,
+        "last_used": None,
+        "next_send_at": None,
+        "reset_at": None,
+        "reason": "not_connected",
+    }
+
+
+def test_status_of_an_account_and_of_several(api: Api, owner: User) -> None:
+    first = account(owner)
+    status = api("GET", "/telegram/campaign/status")
+    assert (status["connected"], status["daily_limit"], status["messages_remaining_today"]) == (True, 10, 10)
+    with system_scope("a test"):
+        home = holdings.home(owner)
+        session = accounts.SESSION[:-6] + "abcdef"
+        other = accounts.account(home, owner, telegram_id=1234567, session=session, caught_up_at=clock.now())
+        row = other.sender_id
+        db.session.commit()
+    error = api("GET", "/telegram/campaign/status", status=409)["error"]
+    assert (error["code"], error["detail"]) == ("account_ambiguous", {"accounts": [first, row]})
+    assert api("GET", f"/telegram/campaign/status?account_id={first}")["connected"]
+
+
+def test_the_export_neutralises_formulas(api: Api, owner: User, client: FlaskClient) -> None:
+    account(owner)
+    telegram_id = "6990001"
+    with workspace_scope(owner.workspace_id):
+        made_contact = contact(owner, first_name="=1+1", telegram_user_id=telegram_id)
+        callers.commit()
+    made = draft(api, [made_contact])
+    found = api("POST", f"/campaigns/{made['id']}/preflight")
+    api("POST", f"/campaigns/{made['id']}/launch", {"preflight_id": found["id"]})
+    answer = client.get(f"/api/campaigns/{made['id']}/recipients/export", headers=api.headers)
+    assert answer.headers["Content-Type"].startswith("text/csv")
+    assert "'=1+1" in answer.text
+
+
+def test_simulate_shows_each_minute(api: Api, owner: User) -> None:
+    account(owner)
+    made = draft(api, people(owner, 3))
+    shown = api("POST", f"/campaigns/{made['id']}/simulate", {})
+    assert [entry["step"] for entry in shown["recipients"]] == [1, 1, 1]
+    assert sum(day["first"] for day in shown["days"]) == 3
+    assert shown["messages"] == 3
