@@ -33,8 +33,11 @@ EMAIL = "ada@example.com"
 PASSWORD = "correct horse battery"
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 360, "height": 740}
-_EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
-"""What the browser itself says of a form that was refused; the tests look at what the page says of it."""
+_EXPECTED = re.compile(
+    r"Failed to load resource: the server responded with a status of 4\d\d|htmx:(afterRequest|sendAbort),"
+)
+"""What the browser itself says of a form that was refused (the tests look at what the page says of it), and htmx of a
+request that was under way when its page was left; of one that failed it says `htmx:sendError`."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

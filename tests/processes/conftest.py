@@ -12,10 +12,12 @@ from tests.support.installation import Installation
 
 
 @pytest.fixture
-def installation(databases: Databases, environment: dict[str, str], tmp_path: Path) -> Iterator[Installation]:
-    """Over an empty database; nothing runs yet."""
+def installation(
+    request: pytest.FixtureRequest, databases: Databases, environment: dict[str, str], tmp_path: Path
+) -> Iterator[Installation]:
+    """Over an empty database; nothing runs yet. A module whose tests are about the start itself has FORKED = False."""
     databases.clean()
-    made = Installation(environment, tmp_path)
+    made = Installation(environment, tmp_path, forked=getattr(request.module, "FORKED", True))
     try:
         yield made
     finally:

@@ -16,6 +16,7 @@ from tests.support.installation import Installation, wait_for
 from tests.support.serving import Listener, hear, say
 
 pytestmark = pytest.mark.slow
+FORKED = False
 
 
 def test_sigterm_ends_streams_and_half_sent_requests_and_then_the_process(installation: Installation) -> None:
