@@ -209,6 +209,7 @@ def test_a_running_campaign_is_named_and_moves_to_another_account(browser, perso
     campaign_id = objects_campaigns.campaign(person, "running").id
     with system_scope("a test"):
         account_id = db.session.get_one(Campaign, campaign_id).sender_id
+    assert account_id is not None
     other = stored(person, telegram_id=9, session=f"{accounts.SESSION}9")
     address = f"{LIST}/{account_id}/remove"
     asked = browser.post(address)
