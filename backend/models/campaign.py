@@ -55,7 +55,7 @@ class Campaign(HasId, Tenant, Base):
     """The kinds of hours that its recipients have; see `CampaignRecipient.hours_key`."""
     total: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     next_turn_at: Mapped[datetime | None]
-    """When its account is looked at next; None while nothing can happen by itself."""
+    """When its account has its next turn; None while nothing can happen by itself."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -148,24 +148,33 @@ def test_everything_fits_a_phone_and_speaks_korean(
 ) -> None:
     page = open_browser()
     site.python(LIMITED)
-    for address in ("", "/connect"):
-        phone.goto(f"/console/accounts{address}")
-        assert fits(phone), address
+    phone.goto("/console/accounts")
+    expect(phone.get_by_text("Campaigns rest.")).to_be_visible()
+    assert fits(phone)
+    title = phone.locator("section[data-row] h2").bounding_box()
+    assert title is not None
+    assert title["height"] < 60
+    phone.goto("/console/accounts/connect")
+    assert fits(phone)
     for name in ("senders", "remove"):
         page.goto("/console/accounts")
+        expect(page.get_by_text("Campaigns rest.")).to_be_visible()
         href = page.locator(f"a[href$={name}]").first.get_attribute("href")
         phone.goto(href or "")
         assert fits(phone), name
     page.goto("/console/accounts")
+    expect(page.get_by_text("Campaigns rest.")).to_be_visible()
     page.get_by_role("button", name="I decided: send again…").click()
     page.get_by_role("button", name="Send again", exact=True).click()
     expect(page.locator(".tag")).to_have_text("Connected")
+    expect(page.get_by_text("3 more may go today")).to_be_visible()
     site.python(IN_KOREAN)
     phone.goto("/console/accounts/connect")
     expect(phone.get_by_role("heading", level=1)).to_have_text("계정 연결")
     assert fits(phone)
     phone.goto("/console/accounts")
     expect(phone.locator(".tag")).to_have_text("연결됨")
+    expect(phone.get_by_text("오늘 3건 더 보낼 수 있습니다")).to_be_visible()
     assert fits(phone)
 
 

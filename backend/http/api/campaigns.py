@@ -1,4 +1,4 @@
-"""Campaigns: made, looked at before the launch, launched, and followed person by person."""
+"""Campaigns: made, checked before the launch, launched, and followed person by person."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def change(campaign_id: int, json_data: CampaignChange) -> dict[str, Any]:
 @access("operator")
 @bp.output(PreflightOut)
 def make_preflight(campaign_id: int) -> dict[str, Any]:
-    """Look at what a launch would do
+    """Say what a launch would do
 
     From what is known already; nobody is asked. It holds for 15 minutes.
     """

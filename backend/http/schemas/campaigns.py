@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictBool
 
 from backend.http.schemas.base import Id, Input, Instant, Moment, Output, PageQuery
-from backend.http.schemas.contacts import Purpose, TagName
+from backend.http.schemas.contacts import FilterIn, Purpose, TagName
 from backend.http.schemas.posts import left_out
 
 Template = Annotated[str, Field(max_length=6000, examples=["Hello {first_name}, how is {company|your team}?"])]
@@ -38,7 +38,7 @@ class AudienceIn(Input):
 
     contact_ids: list[Id] = Field(default_factory=list, max_length=100_000, examples=[[]])
     tags: list[TagName] = Field(default_factory=list, max_length=20, examples=[[]])
-    filter: dict[str, Any] | None = Field(default=None, description="As the list of contacts takes it", examples=[None])
+    filter: FilterIn | None = Field(default=None, description="As the list of contacts takes it", examples=[None])
     segment_id: Id | None = Field(default=None, examples=[None])
 
 
@@ -200,7 +200,7 @@ class PreflightOut(Output):
 
 
 class LaunchIn(Input):
-    """The preflight that was looked at."""
+    """The preflight that was read."""
 
     preflight_id: Id
     accept_end_date: StrictBool | Annotated[str, Field(max_length=40)] | None = Field(

@@ -21,6 +21,8 @@ from backend.models import AccountLogin, Workspace
 from backend.services.accounts import logins
 
 WAIT_SECONDS: Final = 25.0
+AWAY_SECONDS: Final = 5
+"""When to come again while nobody carries logins out."""
 CANCEL_SECONDS: Final = 5.0
 ROLE: Final = "sessions"
 _LOGIN_LOCKS: Final = 0x4C4F4749
@@ -212,7 +214,9 @@ def cancel(workspace_id: int, user_id: int, login_id: int) -> None:
 def _after(workspace_id: int, login_id: int, number: int, is_shown: logins.Condition = logins.never) -> Step:
     login = logins.wait(workspace_id, login_id, number, WAIT_SECONDS, is_shown)
     if login is None:
-        raise Unavailable("sessions_away", "The process that serves accounts does not answer; try again.")
+        raise Unavailable(
+            "sessions_away", "The process that serves accounts does not answer; try again.", retry_after=AWAY_SECONDS
+        )
     if login.error_code is not None:
         raise _refusal(login.error_code, login.retry_after)
     if login.state == "password_required":
@@ -246,7 +250,9 @@ def _refusal(code: str, retry_after: int | None) -> AppError:
         return TooManyRequests(code, "Telegram takes no more logins for now.", retry_after=retry_after or 3600)
     if code in _MESSAGES:
         return Invalid(code, _MESSAGES[code])
-    return Unavailable("try_again", "Telegram could not be reached, or the step was cut short; begin again.")
+    return Unavailable(
+        "try_again", "Telegram could not be reached, or the step was cut short; begin again.", retry_after=AWAY_SECONDS
+    )
 
 
 def _password_required() -> Conflict:
@@ -264,5 +270,7 @@ def _require_process() -> None:
     if processes is not None and not any(process.role == ROLE for process in processes):
         db.session.rollback()
         raise Unavailable(
-            "sessions_away", "The process that serves accounts is not running: python worker.py sessions."
+            "sessions_away",
+            "The process that serves accounts is not running: python worker.py sessions.",
+            retry_after=AWAY_SECONDS,
         )

@@ -35,7 +35,7 @@ def count(sender_id: int) -> Use:
 def settle(sender_id: int, pending: str, to: int | None) -> None:
     """Pauses, cancels or moves (`to` another account) what campaigns have to send.
 
-    Who is under way ends as `account_removed`: a conversation belongs to one account. Who is moved is looked up anew.
+    Who is under way ends as `account_removed`: a conversation belongs to one account. Who is moved is looked up again.
     """
     query = select(Campaign).where(Campaign.sender_id == sender_id, Campaign.state.in_(_OPEN)).order_by(Campaign.id)
     for campaign in db.session.scalars(query.with_for_update()).all():

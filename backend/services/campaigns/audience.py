@@ -16,7 +16,7 @@ from backend.services.contacts import filters, segments
 from backend.services.contacts.filters import ContactFilter
 
 KEYS: Final = ("contact_ids", "tags", "filter", "segment_id")
-MAX_RECIPIENTS: Final = 100_000
+_BATCH: Final = 10_000
 
 
 def stored(audience: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def stored(audience: Mapping[str, Any]) -> dict[str, Any]:
 
     A filter is checked by the query that it stands for; it raises what `contacts.filters` raises.
     """
-    kept = {key: audience[key] for key in KEYS if audience.get(key)}
+    kept = {key: audience[key] for key in KEYS if audience.get(key) not in (None, [], ())}
     if "contact_ids" in kept:
         kept["contact_ids"] = list(dict.fromkeys(int(contact_id) for contact_id in kept["contact_ids"]))
         require(kept["contact_ids"])
@@ -38,7 +38,7 @@ def stored(audience: Mapping[str, Any]) -> dict[str, Any]:
 
 def require(contact_ids: Sequence[int]) -> None:
     """Raises NotFound (contact_not_found, with the ids) unless all of these contacts are there."""
-    there = set(db.session.scalars(select(Contact.id).where(Contact.id.in_(contact_ids), Contact.erased_at.is_(None))))
+    there = _existing(contact_ids)
     missing = [contact_id for contact_id in contact_ids if contact_id not in there]
     if missing:
         raise NotFound(
@@ -51,15 +51,14 @@ def contact_ids(audience: Mapping[str, Any]) -> list[int]:
 
     Raises NotFound for a segment that is gone.
     """
-    found: dict[int, None] = dict.fromkeys(audience.get("contact_ids") or ())
-    if found:
-        live = select(Contact.id).where(Contact.id.in_(list(found)), Contact.erased_at.is_(None))
-        there = set(db.session.scalars(live))
-        found = {contact_id: None for contact_id in found if contact_id in there}
+    ids_in_order: dict[int, None] = dict.fromkeys(audience.get("contact_ids") or ())
+    if ids_in_order:
+        there = _existing(list(ids_in_order))
+        ids_in_order = {contact_id: None for contact_id in ids_in_order if contact_id in there}
     for wanted in _filters(audience):
         query = filters.select_contacts(wanted).with_only_columns(Contact.id).order_by(Contact.id)
-        found.update(dict.fromkeys(db.session.scalars(query)))
-    return list(found)
+        ids_in_order.update(dict.fromkeys(db.session.scalars(query)))
+    return list(ids_in_order)
 
 
 def digest(ids: Sequence[int]) -> bytes:
@@ -67,9 +66,19 @@ def digest(ids: Sequence[int]) -> bytes:
     return sha256(json.dumps(sorted(ids)).encode()).digest()
 
 
+def _existing(contact_ids: Sequence[int]) -> set[int]:
+    """Which of these contacts are there; asked in batches, as a statement takes so many values and no more."""
+    there: set[int] = set()
+    for begin in range(0, len(contact_ids), _BATCH):
+        batch = contact_ids[begin : begin + _BATCH]
+        query = select(Contact.id).where(Contact.id.in_(batch), Contact.erased_at.is_(None))
+        there.update(db.session.scalars(query))
+    return there
+
+
 def _filters(audience: Mapping[str, Any]) -> list[ContactFilter]:
     wanted = [ContactFilter(tag=(name,)) for name in audience.get("tags") or ()]
-    if audience.get("filter"):
+    if audience.get("filter") is not None:
         wanted.append(ContactFilter.of(audience["filter"]))
     if audience.get("segment_id"):
         wanted.append(segments.filter_of(audience["segment_id"]))

@@ -52,9 +52,9 @@ def start(actor: Actor, values: Mapping[str, Any]) -> dict[str, Any]:
         reason = Counter(entry["reason"] for entry in skipped).most_common(1)[0][0]
         text = states.reason_text(str(reason), "en")
         raise Invalid(str(reason), f"Nobody is left to write to: {text}", detail={"skipped": skipped})
-    made = preflight.make_for(campaign, account)
-    lifecycle.require_end_date(made.report, values.get("accept_end_date"))
-    campaign.preflight_id = made.id
+    checked = preflight.make_for(campaign, account)
+    lifecycle.require_end_date(checked.report, values.get("accept_end_date"))
+    campaign.preflight_id = checked.id
     lifecycle.start(actor, campaign, contact_ids)
     return {
         "message": "Telegram campaign started",

@@ -198,15 +198,15 @@ class Counts:
         return self.by_verdict.get("reachable", 0) + self.by_verdict.get("unknown", 0)
 
 
-def count(found: Sequence[Verdict]) -> Counts:
+def count(judged: Sequence[Verdict]) -> Counts:
     """How many people have which verdict."""
     by_verdict: Counter[str] = Counter()
     missing: Counter[str] = Counter()
-    for verdict in found:
+    for verdict in judged:
         by_verdict[verdict.reason or ("unknown" if verdict.identity_id is None else "reachable")] += 1
         if verdict.reason == "missing_field":
             missing.update(verdict.missing)
-    stars = sum(verdict.stars or 0 for verdict in found if verdict.reason == "costs_stars")
+    stars = sum(verdict.stars or 0 for verdict in judged if verdict.reason == "costs_stars")
     return Counts(dict(by_verdict), stars, dict(missing))
 
 

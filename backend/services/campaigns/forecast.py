@@ -18,7 +18,7 @@ from backend.services.accounts import lookups as account_lookups
 from backend.services.accounts import pace as account_pace
 from backend.services.campaigns import planner, recipient_hours, states, steps
 from backend.services.campaigns.pace import DAY, Ceilings, Uses
-from backend.services.campaigns.planner import EVERYBODY, Assumptions, Candidate, LeftOut, Planned
+from backend.services.campaigns.planner import NO_ANSWERS, Assumptions, Candidate, LeftOut, Planned
 from backend.services.delivery import campaign_ceilings
 
 MAX_PLANNED: Final = 3000
@@ -68,11 +68,11 @@ def candidates(campaigns: Sequence[Campaign], *, ready_only: bool, most: int | N
     With `ready_only` without those who have to be looked up first.
     """
     by_campaign = steps.of_many([campaign.id for campaign in campaigns])
-    found: list[Candidate] = []
+    entries: list[Candidate] = []
     for campaign in campaigns:
         for row in _rows(campaign, ready_only=ready_only, most=most):
-            found.append(candidate_of(row, campaign, by_campaign[campaign.id]))
-    return found
+            entries.append(candidate_of(row, campaign, by_campaign[campaign.id]))
+    return entries
 
 
 def candidate_of(row: Any, campaign: Campaign, of_campaign: Sequence[CampaignStep]) -> Candidate:
@@ -112,8 +112,8 @@ def _rows(campaign: Campaign, *, ready_only: bool, most: int | None) -> Iterator
         yield from db.session.execute(first.order_by(CampaignRecipient.place))
     else:
         for key in campaign.hours_keys:
-            one = first.where(CampaignRecipient.hours_key == key).order_by(CampaignRecipient.place)
-            yield from db.session.execute(one.limit(most))
+            of_key = first.where(CampaignRecipient.hours_key == key).order_by(CampaignRecipient.place)
+            yield from db.session.execute(of_key.limit(most))
     follow_ups = select(*_COLUMNS).where(
         CampaignRecipient.campaign_id == campaign.id,
         CampaignRecipient.ended_at.is_(None),
@@ -139,10 +139,10 @@ def last_served(campaigns: Sequence[Campaign]) -> dict[int, datetime]:
 def plan(
     account: Account,
     campaigns: Sequence[Campaign],
-    found: Iterable[Candidate],
+    entries: Iterable[Candidate],
     *,
     now: datetime | None = None,
-    assumptions: Assumptions = EVERYBODY,
+    assumptions: Assumptions = NO_ANSWERS,
 ) -> Iterator[Planned | LeftOut]:
     """The plan of an account's campaigns from `now` on."""
     moment = now or clock.now()
@@ -151,7 +151,7 @@ def plan(
         not_before(account, moment),
         ledger.ceilings,
         ledger.uses,
-        found,
+        entries,
         last_served=last_served(campaigns),
         assumptions=assumptions,
         lookups=ledger.lookups,
@@ -165,13 +165,13 @@ def not_before(account: Account, now: datetime) -> datetime:
 
 
 def ends_of(
-    account: Account, campaigns: Sequence[Campaign], found: Sequence[Candidate], more: int, now: datetime
+    account: Account, campaigns: Sequence[Campaign], entries: Sequence[Candidate], more: int, now: datetime
 ) -> Ends:
     """When everything is said: at the latest if everybody is found and nobody answers. `more` are recipients beyond
     those of `found`, who are counted at the same pace."""
-    latest, last, bound = _end(account, campaigns, found, more, now, Assumptions())
-    likely, _, _ = _end(account, campaigns, found, more, now, Assumptions(reply_rate=0.1, found_rate=0.8))
-    earliest, _, _ = _end(account, campaigns, found, more, now, Assumptions(reply_rate=0.5, found_rate=0.5))
+    latest, last, bound = _end(account, campaigns, entries, more, now, Assumptions())
+    likely, _, _ = _end(account, campaigns, entries, more, now, Assumptions(reply_rate=0.1, found_rate=0.8))
+    earliest, _, _ = _end(account, campaigns, entries, more, now, Assumptions(reply_rate=0.5, found_rate=0.5))
     moments = sorted((earliest, likely, latest))
     return Ends(moments[0], moments[1], moments[2], bound, last)
 
@@ -179,21 +179,23 @@ def ends_of(
 def _end(
     account: Account,
     campaigns: Sequence[Campaign],
-    found: Sequence[Candidate],
+    entries: Sequence[Candidate],
     more: int,
     now: datetime,
     assumptions: Assumptions,
 ) -> tuple[datetime, int, str]:
     planned = [
         item
-        for item in islice(plan(account, campaigns, found, now=now, assumptions=assumptions), MAX_PLANNED + len(found))
+        for item in islice(
+            plan(account, campaigns, entries, now=now, assumptions=assumptions), MAX_PLANNED + len(entries)
+        )
         if isinstance(item, Planned)
     ][:MAX_PLANNED]
     if not planned:
         return now, 0, "hour"
     bounds = Counter(item.bound_by for item in planned if item.bound_by is not None)
-    whole = sum(1 + len(candidate.delays) for candidate in found)
-    per_recipient = whole / max(1, len(found))
+    whole = sum(1 + len(candidate.delays) for candidate in entries)
+    per_recipient = whole / max(1, len(entries))
     left = max(0, whole - len(planned)) + round(more * per_recipient) if len(planned) >= MAX_PLANNED or more else 0
     span = max(planned[-1].at - planned[0].at, timedelta(hours=1))
     end = planned[-1].at + span * (left / len(planned))

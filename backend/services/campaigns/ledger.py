@@ -64,10 +64,10 @@ def counts(campaign_ids: Sequence[int]) -> dict[int, dict[str, int]]:
         .where(CampaignRecipient.campaign_id.in_(campaign_ids))
         .group_by(CampaignRecipient.campaign_id, CampaignRecipient.state)
     )
-    found: dict[int, dict[str, int]] = {campaign_id: {} for campaign_id in campaign_ids}
+    counted: dict[int, dict[str, int]] = {campaign_id: {} for campaign_id in campaign_ids}
     for campaign_id, state, many in db.session.execute(query):
-        found[campaign_id][state] = many
-    return found
+        counted[campaign_id][state] = many
+    return counted
 
 
 def hold_reason(campaign: Campaign) -> str | None:

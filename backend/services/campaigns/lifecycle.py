@@ -34,11 +34,13 @@ MAX_DAYS: Final = 90
 class PreflightStale(Conflict):
     """409: what the preflight said holds no more. `preflight` is a new one, which the caller may keep."""
 
-    def __init__(self, made: CampaignPreflight) -> None:
+    def __init__(self, new_preflight: CampaignPreflight) -> None:
         super().__init__(
             "preflight_stale",
             "Audience, texts or account changed, or the preflight is older than 15 minutes.",
-            detail={"preflight": {**preflight.describe(made), "expires_at": made.expires_at.isoformat()}},
+            detail={
+                "preflight": {**preflight.describe(new_preflight), "expires_at": new_preflight.expires_at.isoformat()}
+            },
         )
 
 

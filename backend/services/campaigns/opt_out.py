@@ -33,12 +33,12 @@ def meaning_of(text: str, own_words: Collection[str] = ()) -> Meaning | None:
     """What a message says about hearing more; None for an ordinary answer. `own_words` are the workspace's."""
     if len(text) > MAX_LENGTH * 4:
         return None
-    said = normal(text)
-    if not said or len(said) > MAX_LENGTH:
+    normalized = normal(text)
+    if not normalized or len(normalized) > MAX_LENGTH:
         return None
-    if said in _OPT_OUT or said in {normal(word) for word in own_words}:
+    if normalized in _OPT_OUT or normalized in {normal(word) for word in own_words}:
         return "opt_out"
-    return "ambiguous" if said in _AMBIGUOUS else None
+    return "ambiguous" if normalized in _AMBIGUOUS else None
 
 
 def normal(text: str) -> str:

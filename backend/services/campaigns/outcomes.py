@@ -86,7 +86,7 @@ def _move(recipient: CampaignRecipient, state: str, code: str) -> None:
     elif code in states.BLOCKS:
         outgoing.end(recipient, *states.outcome_of(code))
     else:
-        # Taken back before it began: planned anew.
+        # Taken back before it began: planned again.
         recipient.state, recipient.reason = ("waiting", "queued") if recipient.step == 1 else ("sent", "previous_step")
         recipient.planned_at = None
         recipient.updated_at = clock.now()

@@ -1,4 +1,4 @@
-"""Giving a step to the outbox: whether the recipient may be written to is looked at again, the text filled in."""
+"""Giving a step to the outbox: whether the recipient may be written to is checked again, the text filled in."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from backend.services.campaigns.planner import LeftOut, Planned
 from backend.services.delivery import Priority, campaign_ceilings
 
 LIFE: Final = timedelta(hours=1)
-"""What could not begin within this time, or before the window closes, is taken back and planned anew."""
+"""What could not begin within this time, or before the window closes, is taken back and planned again."""
 QUIET_DAYS: Final = timedelta(days=7)
 """Nobody hears of a second campaign of the workspace within this time."""
 _UNDER_WAY: Final = {"no_consent", "suppressed", "opted_out"}

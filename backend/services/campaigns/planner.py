@@ -74,7 +74,7 @@ class Assumptions:
     found_rate: float = 1.0
 
 
-EVERYBODY: Final = Assumptions()
+NO_ANSWERS: Final = Assumptions()
 """Everybody is found and nobody answers."""
 
 
@@ -85,7 +85,7 @@ def plan(
     candidates: Iterable[Candidate],
     *,
     last_served: Mapping[int, datetime] | None = None,
-    assumptions: Assumptions = EVERYBODY,
+    assumptions: Assumptions = NO_ANSWERS,
     lookups: Iterable[datetime] = (),
 ) -> Iterator[Planned | LeftOut]:
     """Everything from `now` on, in order of time. Times are aware UTC.
@@ -121,7 +121,7 @@ class _Plan:
         self._moment, self._ceilings = now, ceilings
         self._uses = Uses(list(uses.counted), uses.last_try)
         self._served = dict(last_served)
-        self._replies, self._found = _Share(assumptions.reply_rate), _Share(assumptions.found_rate)
+        self._replies, self._findings = _Share(assumptions.reply_rate), _Share(assumptions.found_rate)
         self._lookups = _Lookups(now, sorted(lookups))
         self._openings: dict[Hours, _Openings] = {}
         self._queues: dict[tuple[bool, int], dict[Hours, _Queue]] = {}
@@ -188,7 +188,7 @@ class _Plan:
         if not candidate.needs_lookup:
             return True
         at = self._lookups.take()
-        if not self._found.next():
+        if not self._findings.next():
             return False
         if at > self._moment:
             self._put(replace(candidate, needs_lookup=False, due_at=at, held_by="lookups"))

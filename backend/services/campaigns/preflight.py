@@ -27,7 +27,7 @@ GROUPS: Final = (
 
 
 def make(actor: Actor, campaign_id: int) -> CampaignPreflight:
-    """Looks at a campaign as it stands and keeps what was found. Raises Conflict (no_account), NotFound."""
+    """Checks a campaign as it stands and keeps the result. Raises Conflict (no_account), NotFound."""
     campaign = records.get(campaign_id)
     return make_for(campaign, account_of(actor, campaign))
 

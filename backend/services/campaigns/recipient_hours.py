@@ -55,11 +55,11 @@ def resolve(campaign: Campaign, most: int = _BATCH) -> int:
     ).all()
     if not waiting:
         return 0
-    found = keys_of([row.contact_id for row in waiting], campaign.purpose, window_of(campaign))
+    keys = keys_of([row.contact_id for row in waiting], campaign.purpose, window_of(campaign))
     by_key: dict[tuple[str, bool], list[int]] = {}
     for row in waiting:
-        if row.contact_id in found:
-            by_key.setdefault(found[row.contact_id], []).append(row.id)
+        if row.contact_id in keys:
+            by_key.setdefault(keys[row.contact_id], []).append(row.id)
     for (key, is_guessed), ids in by_key.items():
         db.session.execute(
             update(CampaignRecipient)
@@ -80,7 +80,7 @@ def keys_of(contact_ids: Sequence[int], purpose: str, window: Window | None) -> 
     for point in db.session.scalars(points.order_by(ContactPoint.is_primary.desc(), ContactPoint.id)):
         numbers.setdefault(point.contact_id, []).append(point.value)
     entries = consents.current(contact_ids)
-    found: dict[int, tuple[str, bool]] = {}
+    keys: dict[int, tuple[str, bool]] = {}
     now = clock.now()
     for contact in db.session.scalars(select(Contact).where(Contact.id.in_(contact_ids))):
         own = numbers.get(contact.id, [])
@@ -92,8 +92,8 @@ def keys_of(contact_ids: Sequence[int], purpose: str, window: Window | None) -> 
             if (entry.channel, entry.purpose) == (CHANNEL, purpose)
         )
         suffix = f"{_RULES}{rules.name}" if rules is not None and is_marketing and not night_ok else ""
-        found[contact.id] = _key(_zones(contact, own), suffix, window, workspace.timezone)
-    return found
+        keys[contact.id] = _key(_zones(contact, own), suffix, window, workspace.timezone)
+    return keys
 
 
 def _zones(contact: Contact, numbers: Sequence[str]) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ def change(actor: Actor, campaign_id: int, version: int, changes: Mapping[str, A
 
 
 def touch(campaign: Campaign) -> None:
-    """Raises the version, has the account looked at again, and tells whoever watches."""
+    """Raises the version, gives the account a turn, and tells whoever watches."""
     now = clock.now()
     campaign.version += 1
     campaign.updated_at = now
@@ -162,7 +162,7 @@ def _window(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _change_window(campaign: Campaign, window: dict[str, Any] | None) -> None:
-    """Other hours: whoever waits is looked at again."""
+    """Other hours: the hours of whoever waits are resolved again."""
     if window == campaign.window:
         return
     campaign.window = window

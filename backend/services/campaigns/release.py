@@ -1,6 +1,6 @@
 """Releases what is due: each account's next message is given to the outbox shortly before its moment.
 
-An account is looked at in one transaction, under the lock of its quota key, so that of several processes and workspaces
+An account has its turn in one transaction, under the lock of its quota key, so that of several processes and workspaces
 one decides at a time. At most one message of an account is under way.
 """
 
@@ -27,7 +27,7 @@ log = get_logger(__name__)
 LEAD: Final = timedelta(seconds=20)
 """How long before its moment a message is given to the outbox, which waits for the moment itself."""
 LOOK_AGAIN: Final = timedelta(minutes=1)
-"""When an account is looked at again that waits for an answer; the answer itself makes it sooner."""
+"""When an account has another turn that waits for an answer; the answer itself makes it sooner."""
 HELD: Final = timedelta(minutes=5)
 MAX_TRIES: Final = 50
 """Recipients that are passed over in one turn of an account before others have theirs."""
@@ -37,19 +37,19 @@ _WHY: Final = "campaigns of every workspace"
 
 
 def waiting() -> Waiting:
-    """Campaigns whose account is to be looked at."""
+    """Campaigns whose account has its turn."""
     return (select(Campaign.id).where(*_due()),)
 
 
 def drain(turn: Turn) -> int:
-    """Looks at accounts that are due until the turn is over; returns how many messages were released."""
+    """Serves accounts that are due until the turn is over; returns how many messages were released."""
     released, seen = 0, set[tuple[int, int | None]]()
-    while (found := _next(seen)) is not None:
-        seen.add(found)
-        workspace_id, sender_id = found
+    while (due_account := _next(seen)) is not None:
+        seen.add(due_account)
+        workspace_id, sender_id = due_account
         try:
             with workspace_scope(workspace_id):
-                released += look_at(sender_id)
+                released += serve_account(sender_id)
                 failpoints.hit("campaign.released_not_committed")
                 db.session.commit()
             failpoints.hit("campaign.released")
@@ -66,7 +66,7 @@ def drain(turn: Turn) -> int:
     return released
 
 
-def look_at(sender_id: int | None) -> int:
+def serve_account(sender_id: int | None) -> int:
     """Does what an account's campaigns need now, in the caller's transaction; returns how many messages it released."""
     now = clock.now()
     account = None if sender_id is None else accounts.of_sender(sender_id)
@@ -111,9 +111,9 @@ def hold_of(account: Account, now: datetime) -> datetime | None:
 def _release_first(account: Account, running: list[Campaign], now: datetime) -> tuple[int, datetime | None]:
     """Releases the first message of the plan where its moment has come; returns how many, and the next moment."""
     by_id = {campaign.id: campaign for campaign in running}
-    found = {candidate.recipient_id: candidate for candidate in forecast.candidates(running, ready_only=True)}
+    candidates = {candidate.recipient_id: candidate for candidate in forecast.candidates(running, ready_only=True)}
     for _ in range(MAX_TRIES):
-        item = next(iter(forecast.plan(account, running, found.values(), now=now)), None)
+        item = next(iter(forecast.plan(account, running, candidates.values(), now=now)), None)
         if item is None:
             return 0, None
         if isinstance(item, LeftOut):
@@ -122,15 +122,15 @@ def _release_first(account: Account, running: list[Campaign], now: datetime) -> 
             return 0, item.at
         elif outgoing.release(account, by_id[item.candidate.campaign_id], item):
             return 1, None
-        del found[item.candidate.recipient_id]
+        del candidates[item.candidate.recipient_id]
     return 0, now
 
 
 def _show_plan(account: Account, running: list[Campaign], now: datetime) -> None:
     """Keeps the planned moments of the next recipients, and why they wait."""
-    found = forecast.candidates(running, ready_only=False)
+    candidates = forecast.candidates(running, ready_only=False)
     shown = 0
-    for item in forecast.plan(account, running, found, now=now):
+    for item in forecast.plan(account, running, candidates, now=now):
         if not isinstance(item, Planned):
             continue
         shown += 1
@@ -218,7 +218,7 @@ def _look_again(sender_id: int, at: datetime) -> None:
 
 
 def _put_off(workspace_id: int, sender_id: int | None) -> None:
-    """An account that cannot be looked at is tried again later, so that it keeps nobody else from their turn."""
+    """An account that cannot be served is tried again later, so that it keeps nobody else from their turn."""
     with workspace_scope(workspace_id):
         db.session.execute(
             update(Campaign)

@@ -56,11 +56,11 @@ def _objection(campaign_id: int) -> str | None:
 
 
 def _is_mostly_not_found(campaign_id: int) -> bool:
-    found = func.count(CampaignRecipient.id).filter(CampaignRecipient.identity_id.is_not(None))
+    known_people = func.count(CampaignRecipient.id).filter(CampaignRecipient.identity_id.is_not(None))
     gone = func.count(CampaignRecipient.id).filter(
         CampaignRecipient.reason.in_(_GONE), CampaignRecipient.contact_point_id.is_not(None)
     )
-    row = db.session.execute(select(found, gone).where(CampaignRecipient.campaign_id == campaign_id)).one()
+    row = db.session.execute(select(known_people, gone).where(CampaignRecipient.campaign_id == campaign_id)).one()
     return bool(row[0] + row[1] >= MIN_LOOKED_UP and row[1] > row[0])
 
 

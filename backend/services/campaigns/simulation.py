@@ -12,14 +12,14 @@ from backend.core import clock
 from backend.models import Campaign
 from backend.services.auth.actor import Actor
 from backend.services.campaigns import forecast, preflight, records, sketch
-from backend.services.campaigns.planner import EVERYBODY, Assumptions, Planned
+from backend.services.campaigns.planner import NO_ANSWERS, Assumptions, Planned
 from backend.services.campaigns.sketch import Sketch
 
 MAX_SHOWN: Final = 1000
 
 
 def simulate(
-    actor: Actor, campaign_id: int, *, start: datetime | None = None, assumptions: Assumptions = EVERYBODY
+    actor: Actor, campaign_id: int, *, start: datetime | None = None, assumptions: Assumptions = NO_ANSWERS
 ) -> dict[str, Any]:
     """What would happen from `start` (aware; now where it is missing or past): days, and the first 1,000 messages.
 

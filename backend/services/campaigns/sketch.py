@@ -16,7 +16,7 @@ from backend.services.campaigns.eligibility import Terms, Verdict
 from backend.services.campaigns.planner import Candidate
 
 MAX_PEOPLE: Final = 1000
-"""People of whom zones and hours are looked at one by one; those after them are counted at the same pace."""
+"""People whose zones and hours are resolved one by one; those after them are counted at the same pace."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,10 @@ def of(campaign_id: int) -> list[CampaignStep]:
 def of_many(campaign_ids: Sequence[int]) -> dict[int, list[CampaignStep]]:
     """The steps of several campaigns, in order."""
     query = select(CampaignStep).where(CampaignStep.campaign_id.in_(campaign_ids)).order_by(CampaignStep.position)
-    found: dict[int, list[CampaignStep]] = {campaign_id: [] for campaign_id in campaign_ids}
+    matching: dict[int, list[CampaignStep]] = {campaign_id: [] for campaign_id in campaign_ids}
     for step in db.session.scalars(query):
-        found[step.campaign_id].append(step)
-    return found
+        matching[step.campaign_id].append(step)
+    return matching
 
 
 def check(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -97,8 +97,8 @@ def texts_of(step: CampaignStep) -> list[str]:
 
 def text_for(step: CampaignStep, variant: str | None) -> str:
     """The text of a step for whoever has this variant."""
-    found = [entry["template"] for entry in step.variants if entry["name"] == variant]
-    return found[0] if found else step.template
+    matching = [entry["template"] for entry in step.variants if entry["name"] == variant]
+    return matching[0] if matching else step.template
 
 
 def variants_of(steps: Sequence[CampaignStep]) -> list[Variant]:

@@ -34,16 +34,16 @@ _AFTERWARDS: Final = {"sent": ("accepted", "campaign_canceled"), "finished": ("d
 
 def on_contact_wrote(event: ContactWrote) -> None:
     """Somebody wrote: an answer, an objection, or an away message."""
-    found = _conversation(event.conversation_id)
-    if found is None:
+    conversation = _conversation(event.conversation_id)
+    if conversation is None:
         return
-    with workspace_scope(found.workspace_id):
-        people = _people(found)
+    with workspace_scope(conversation.workspace_id):
+        people = _people(conversation)
         if not people:
             return
         meaning = opt_out.meaning_of(event.text)
         if meaning == "opt_out":
-            object_to(people, found)
+            object_to(people, conversation)
         elif event.is_automatic:
             _put_off(people)
         else:
@@ -66,14 +66,14 @@ def on_operator_wrote(event: OperatorWrote) -> None:
 
 
 def on_messages_deleted(event: MessagesDeleted) -> None:
-    """Messages were taken back: one of ours that belongs to a campaign ends it for the person."""
-    found = _conversation(event.conversation_id)
-    if found is None:
+    """Messages were taken back: one that a campaign sent ends it for the person."""
+    conversation = _conversation(event.conversation_id)
+    if conversation is None:
         return
-    with workspace_scope(found.workspace_id):
+    with workspace_scope(conversation.workspace_id):
         ours = select(CampaignMessage.id).where(CampaignMessage.message_id.in_(event.message_ids))
         if db.session.execute(ours.limit(1)).first() is not None:
-            stop(_people(found), "stopped", "conversation_deleted")
+            stop(_people(conversation), "stopped", "conversation_deleted")
 
 
 def on_contact_opted_out(event: ContactOptedOut) -> None:
@@ -140,10 +140,10 @@ def _take_back(recipient_id: int, code: str) -> None:
 
 
 def _stop_in(conversation_id: int, state: str, reason: str) -> None:
-    found = _conversation(conversation_id)
-    if found is not None:
-        with workspace_scope(found.workspace_id):
-            stop(_people(found), state, reason)
+    conversation = _conversation(conversation_id)
+    if conversation is not None:
+        with workspace_scope(conversation.workspace_id):
+            stop(_people(conversation), state, reason)
 
 
 def _put_off(people: Sequence[CampaignRecipient]) -> None:

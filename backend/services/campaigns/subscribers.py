@@ -41,7 +41,7 @@ def on_read_up_to(event: ReadUpTo) -> None:
 
 
 def on_account_state_changed(event: AccountStateChanged) -> None:
-    """An account may or may not speak in campaigns now: its campaigns are looked at."""
+    """An account may or may not speak in campaigns now: its campaigns have a turn."""
     with workspace_scope(event.workspace_id):
         wakening.wake_account(event.sender_id)
 

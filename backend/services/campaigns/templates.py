@@ -27,18 +27,18 @@ _CUSTOM: Final = "fields."
 
 def problems(template: str, custom_fields: Collection[str]) -> list[Problem]:
     """Everything that keeps a text from being a template of a campaign, in the order of the text."""
-    found = texts.problems(template)
+    faults = texts.problems(template)
     for placeholder, at in texts.placeholders(template):
         if not is_known(placeholder.path, custom_fields):
             message = f"There is no field {placeholder.path[:80]}."
-            found.append(texts.problem_at("unknown_field", message, template, at))
-    return sorted(found, key=lambda problem: (problem.line, problem.column))
+            faults.append(texts.problem_at("unknown_field", message, template, at))
+    return sorted(faults, key=lambda problem: (problem.line, problem.column))
 
 
 def check(template: str, custom_fields: Collection[str], field: str) -> None:
     """Raises Invalid (template_invalid) with line, column and what is wrong, for each place of a field of a request."""
-    found = problems(template, custom_fields)
-    if not found:
+    faults = problems(template, custom_fields)
+    if not faults:
         return
     detail = [
         {
@@ -49,9 +49,9 @@ def check(template: str, custom_fields: Collection[str], field: str) -> None:
             "line": problem.line,
             "column": problem.column,
         }
-        for problem in found
+        for problem in faults
     ]
-    raise Invalid("template_invalid", f"The template cannot be used: {found[0].message}", detail=detail)
+    raise Invalid("template_invalid", f"The template cannot be used: {faults[0].message}", detail=detail)
 
 
 def is_known(path: str, custom_fields: Collection[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Looking at a message before anybody gets it: a preview for any contact, and a test to the account's own chat."""
+"""Trying a message before anybody gets it: a preview for any contact, and a test to the account's own chat."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def _poorest(campaign: Campaign, position: int) -> Contact:
         raise Invalid.of("audience", "nobody", "The audience is empty.")
     step = steps.of(campaign.id)[position - 1]
     wanted = [name for text in steps.texts_of(step) for name in templates.names(text)]
-    found = [contacts.get(contact_id) for contact_id in ids]
-    return max(found, key=lambda contact: sum(not _has(contact, name) for name in wanted))
+    people = [contacts.get(contact_id) for contact_id in ids]
+    return max(people, key=lambda contact: sum(not _has(contact, name) for name in wanted))
 
 
 def _has(contact: Contact, name: str) -> bool:

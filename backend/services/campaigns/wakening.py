@@ -1,4 +1,4 @@
-"""Has an account's campaigns looked at as soon as the present transaction has committed."""
+"""Gives an account's campaigns a turn as soon as the present transaction has committed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ QUEUE: Final = "scheduling"
 
 
 def wake_account(sender_id: int) -> None:
-    """Has the campaigns that run from an account looked at now, in the scope of the caller."""
+    """Gives the campaigns that run from an account a turn now, in the scope of the caller."""
     db.session.execute(
         update(Campaign)
         .where(Campaign.sender_id == sender_id, Campaign.state == "running")
@@ -26,7 +26,7 @@ def wake_account(sender_id: int) -> None:
 
 
 def wake_campaigns(campaign_ids: Collection[int]) -> None:
-    """Has these campaigns looked at now where they run, in the scope of the caller."""
+    """Gives these campaigns a turn now where they run, in the scope of the caller."""
     db.session.execute(
         update(Campaign)
         .where(Campaign.id.in_(sorted(campaign_ids)), Campaign.state == "running")
@@ -37,5 +37,5 @@ def wake_campaigns(campaign_ids: Collection[int]) -> None:
 
 
 def wake() -> None:
-    """Has somebody look at what is due."""
+    """Has a worker do what is due."""
     queue.wake(QUEUE)

@@ -256,3 +256,18 @@ def test_simulate_shows_each_minute(api: Api, owner: User) -> None:
     assert [entry["step"] for entry in shown["recipients"]] == [1, 1, 1]
     assert sum(day["first"] for day in shown["days"]) == 3
     assert shown["messages"] == 3
+
+
+def test_an_audience_is_the_union_of_what_is_named(api: Api, owner: User) -> None:
+    account(owner)
+    first, second, third = people(owner, 3)
+    for audience, expected in (
+        ({"contact_ids": [third, first, third]}, 2),
+        ({"filter": {}}, 3),
+        ({"filter": {"q": "nobody of this name"}}, 0),
+        ({"contact_ids": [second], "tags": ["VIP"]}, 3),
+    ):
+        made = draft(api, [], audience=audience)
+        assert api("POST", f"/campaigns/{made['id']}/preflight")["total"] == expected, audience
+    refused = api("POST", "/campaigns", {"name": "x", "steps": [STEP], "audience": {"filter": {"q": 5}}}, 422)
+    assert refused["error"]["code"] == "invalid"

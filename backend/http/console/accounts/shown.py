@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
-from backend.core import i18n
+from backend.core import clock, i18n
 from backend.http.console.kit import pages
 from backend.models import Account
-from backend.services.accounts import access, integrations
+from backend.services.accounts import access, health, integrations
 from backend.services.auth.actor import Actor
 
 _TONES: Final = {"limited": "bad", "frozen": "bad", "needs_login": "warn", "waiting": "warn", "unconfirmed": "warn"}
@@ -34,7 +35,8 @@ def name_of(account: Account) -> str:
 
 
 def _of(actor: Actor, account: Account, values: dict[str, Any]) -> dict[str, Any]:
-    paused = account.campaigns_pause_reason is not None
+    now = clock.now()
+    paused = health.campaigns_pause(account, now) == "account_limited"
     closed = account.state in ("frozen", "needs_login")
     return values | {
         "title": name_of(account),
@@ -43,22 +45,25 @@ def _of(actor: Actor, account: Account, values: dict[str, Any]) -> dict[str, Any
         "may_see": access.may_see(actor, account),
         "tone": _TONES.get(account.state) or ("warn" if paused else None),
         "icon": _ICONS.get(account.state, "pause"),
-        "headline": _headline(account),
+        "headline": _headline(account, paused=paused),
         "code": account.reason or account.campaigns_pause_reason,
-        "paused": paused,
-        "paused_until": account.campaigns_paused_until,
-        "strict_until": account.strict_until,
+        "paused_until": account.campaigns_paused_until if paused else None,
+        "strict_until": _ahead(account.strict_until, now),
         "waits_for_decision": not closed and paused and account.campaigns_paused_until is None,
         "service_notice_at": account.service_notice_at,
         "freeze_until": account.freeze_until,
-        "lookups_paused_until": account.lookups_paused_until,
+        "lookups_paused_until": _ahead(account.lookups_paused_until, now),
         "trace": [_signal(signal) for signal in values["signals"]],
     }
 
 
-def _headline(account: Account) -> str | None:
+def _ahead(moment: datetime | None, now: datetime) -> datetime | None:
+    return moment if moment is not None and moment > now else None
+
+
+def _headline(account: Account, *, paused: bool) -> str | None:
     """What happened, in a sentence; None where nothing is wrong."""
-    if account.state == "connected" and account.campaigns_pause_reason is None:
+    if account.state == "connected" and not paused:
         return None
     code = account.reason or account.campaigns_pause_reason or ""
     return _known(f"console_accounts.because.{code}") or pages.t(f"console_accounts.because.state.{account.state}")

@@ -15,7 +15,7 @@ from backend.http.console.kit.guards import actor, page
 from backend.http.schemas.integrations import IntegrationChange, RemoveQuery
 from backend.models import Account
 from backend.models.user import OPERATOR
-from backend.services.accounts import access, integrations
+from backend.services.accounts import access, health, integrations
 from backend.services.auth import people
 from backend.services.auth.actor import reaches
 
@@ -43,8 +43,14 @@ def listing() -> Response:
 @page()
 def pace(account_id: int) -> Response:
     """What an account sent in the last 24 hours and when it may go on: a part of the list."""
-    known = integrations.pace_of(actor(), account_id)
-    return pages.fragment("accounts/pace.html", pace=known, hours=hours.strip(known, clock.now(), pages.zone()))
+    known, account, now = integrations.pace_of(actor(), account_id), access.find(account_id), clock.now()
+    return pages.fragment(
+        "accounts/pace.html",
+        pace=known,
+        hours=hours.strip(known, now, pages.zone()),
+        pause=health.campaigns_pause(account, now),
+        pause_until=account.campaigns_paused_until,
+    )
 
 
 @bp.post("/console/accounts/<int:account_id>/resume")
