@@ -20,6 +20,7 @@ NAMES = (
     "reads",
     "updates",
     "drain_kills",
+    "kills",
     "live",
     "latency",
     "claim_cost",

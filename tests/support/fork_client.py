@@ -21,6 +21,8 @@ from typing import IO, Any
 ROOT = Path(__file__).resolve().parents[2]
 FIXED = ("FAILPOINTS_FILE", "TEST_CLOCK_FILE", "TEST_DISABLE", "TEST_LEASE_SECONDS", "TEST_ROUND_SECONDS")
 """The variables that the product reads while it is imported."""
+PACE = ("TEST_ACCOUNT_PACE", "TELEGRAM_MTPROTO_SERVER")
+"""Read then too, where the first is set."""
 _START_SECONDS = 120.0
 _LOOK_SECONDS = 0.02
 
@@ -139,4 +141,5 @@ def _server_over(*fixed: tuple[str, str]) -> ForkServer:
 
 def server_for(environment: Mapping[str, str]) -> ForkServer:
     """The server of this test process for what an environment fixes; started when it is first asked for."""
-    return _server_over(*((name, environment[name]) for name in FIXED if name in environment))
+    fixed = FIXED + PACE if PACE[0] in environment else FIXED
+    return _server_over(*((name, environment[name]) for name in fixed if name in environment))

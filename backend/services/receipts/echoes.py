@@ -23,7 +23,7 @@ def apply_echo(sender: Sender, event: EchoReceived, *, has_waited: bool = False)
     caller's transaction and in the system scope.
 
     False while it may be the echo of a send whose record it has overtaken: without our own id of the operation only
-    until it `has_waited` for as long as a record may take.
+    until it `has_waited` for as long as a record may take, unless what is under way says the same.
     """
     message = event.message
     place = matching.find_part(sender, message.message_id, event.client_ref)
@@ -35,6 +35,8 @@ def apply_echo(sender: Sender, event: EchoReceived, *, has_waited: bool = False)
     if any(message_at(chat, message.message_id) is not None for chat in chats):
         return True
     if not has_waited and chats and matching.is_in_flight([chat.id for chat in chats]):
+        return False
+    if chats and matching.is_text_under_way([chat.id for chat in chats], message.text):
         return False
     record_reply(sender, event, chats)
     return True

@@ -84,6 +84,22 @@ def is_in_flight(conversation_ids: list[int]) -> bool:
     return db.session.execute(waiting.limit(1)).first() is not None
 
 
+def is_text_under_way(conversation_ids: list[int], text: str) -> bool:
+    """Whether a numbered send of this very text to one of the conversations has begun and is not recorded: after a
+    crash it is settled only once another process has taken the sender over."""
+    begun = (
+        select(Message.body, Delivery.part)
+        .join(Delivery, Delivery.message_id == Message.id)
+        .where(Delivery.conversation_id.in_(conversation_ids), Delivery.operation == "send")
+        .where(Delivery.client_ref.is_not(None))
+    )
+    return any(
+        str(part.get("text", "")).strip() == text.strip()
+        for body, number in db.session.execute(begun)
+        for part in body["parts"][number : number + 1]
+    )
+
+
 def _by_ref(sender: Sender, message_id: int, part: int) -> Place | None:
     row = db.session.execute(
         select(Message.body, MessagePart.part)

@@ -151,8 +151,7 @@ def _put_off(row_id: int) -> bool:
 def _life(event: Receivable) -> timedelta:
     if isinstance(event, WatermarkReceived):
         return WATERMARK_LIFE
-    # An echo that carries our own id of the operation is certainly ours, however long its record takes.
-    return ECHO_LIFE if isinstance(event, EchoReceived) and event.client_ref is None else RECEIPT_LIFE
+    return RECEIPT_LIFE
 
 
 def _apply(sender: Sender, event: Receivable, age: timedelta) -> bool:

@@ -117,3 +117,21 @@ def test_an_echo_settles_an_unknown_outcome(app, sender, channel, chat):
 @pytest.mark.parametrize("event", [echo("1", client_ref="7:0"), echo("2", "text \x01 가", application_id="x")])
 def test_what_is_kept_is_read_back(event):
     assert pending.load(pending.dump(event)) == event
+
+
+def test_an_echo_of_a_send_whose_process_died_waits_until_that_is_settled(app, sender, channel, chat):
+    message = say(chat, "hello")
+    other = say(chat, "later")
+    db.session.execute(update(Delivery).where(Delivery.message_id == message.id).values(state="sending", client_ref=7))
+    db.session.commit()
+    receive(sender, echo("1001"))
+    receive(sender, echo("9001", "later"))
+    clock.move(60)
+    assert pending.retry(Turn()) == 1
+    assert (replies(), kept()) == ([("later", "provider", "out", "sent")], 1), "nobody has begun to send that"
+    db.session.execute(update(Delivery).values(state="due", epoch=0, client_ref=None))
+    db.session.commit()
+    run_until(app, idle)
+    clock.move(30)
+    assert pending.retry(Turn()) == 1
+    assert (fresh(message).state, fresh(other).state, len(replies()), kept()) == ("sent", "sent", 1, 0)

@@ -1,0 +1,47 @@
+"""A campaign whose processes are killed at every step of its way, at least ten times at each: who gets it how often.
+
+It is the test of `tests/processes/test_campaigns.py` in its long form; a pass of it is a whole installation with the
+simulated Telegram. Judged by the simulator's log.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+from benchmarks.result import ROOT, Options, Result
+
+NAME = "kills"
+_HITS = 10
+_SECONDS = 3600
+_COUNTS = re.compile(r"kills (\d+), failpoints (\d+), people (\d+), written to once (\d+)")
+
+
+def run(options: Options) -> Result:
+    """See the module."""
+    result = Result(NAME)
+    hits = 2 if options.quick else _HITS
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "tests/processes/test_campaigns.py"],
+        cwd=ROOT,
+        env=os.environ | {"CAMPAIGN_KILLS": str(hits)},
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+    )
+    counts = _COUNTS.search(done.stdout)
+    if counts is None:
+        raise RuntimeError(done.stdout[-4000:] + done.stderr[-2000:])
+    kills, failpoints, people, once = (int(number) for number in counts.groups())
+    seconds = time.monotonic() - began
+    result.passes.append({"kills": kills, "people": people, "seconds": seconds, "passed": done.returncode == 0})
+    result.add("people not written to exactly once", people - once, "", 0)
+    result.add("failed tests", int(done.returncode != 0), "", 0)
+    result.add("failpoints", failpoints)
+    result.add("kills", kills, "", float(hits * failpoints), "more")
+    result.add("seconds", seconds, "s")
+    return result
