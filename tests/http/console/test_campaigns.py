@@ -109,7 +109,7 @@ def test_a_draft_is_made_by_the_form(operator: Browser, ready: tuple[int, int]) 
     ],
 )
 def test_what_is_wrong_stands_at_its_field_and_nothing_is_stored(
-    operator: Browser, ready: tuple[int, int], values: dict[str, str], fault: str
+    operator: Browser, ready: tuple[int, int], values: dict[str, Any], fault: str
 ) -> None:
     response = operator.post(LIST, form(*ready, **values))
     page = response.get_data(as_text=True)
