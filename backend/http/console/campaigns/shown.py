@@ -88,7 +88,7 @@ def window(stored: Mapping[str, Any] | None) -> str:
 
 def day_names() -> dict[int, str]:
     """The days of the week by number, Monday as 0, in the reader's language."""
-    return dict(get_day_names("abbreviated", locale=pages.locale()))
+    return dict(sorted(get_day_names("abbreviated", locale=pages.locale()).items()))
 
 
 def recipient(row: Mapping[str, Any]) -> dict[str, Any]:
