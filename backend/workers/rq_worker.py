@@ -118,6 +118,11 @@ class _Worker(BareWorker):
                     return dequeued
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise StopRequested from error
+        except (OSError, ValueError) as error:
+            # What the client makes of a connection that the interrupter closes while it reads.
+            if not self.stopping.is_set():
+                raise
+            raise StopRequested from error
         raise StopRequested
 
     def _next(self) -> tuple[Job, Queue] | None:

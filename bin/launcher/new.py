@@ -62,7 +62,9 @@ def new_page(name: str) -> list[str]:
     entry = f'            Entry("{name}", "console_{name}.listing", "list-filter", "{_letter(name, navigation)}"),\n'
     label = f'  "console.nav.{name}": "{title}",\n'
     changes = {
-        f"{_CONSOLE}/kit/navigation.py": _before(navigation, '        ),\n    ),\n    ("connections"', entry),
+        f"{_CONSOLE}/kit/navigation.py": _before_pattern(
+            navigation, r' {8}\),\n {4}\),\n {4}\(\s*"connections"', entry
+        ),
         f"{_CONSOLE}/__init__.py": _before(
             _after(
                 _read(f"{_CONSOLE}/__init__.py"),
@@ -148,6 +150,14 @@ def _before(text: str, mark: str, added: str) -> str:
     if at < 0:
         raise CannotMake(f"the place before {mark.strip()!r} is gone: bin/launcher/new.py looks for it")
     return text[:at] + added + text[at:]
+
+
+def _before_pattern(text: str, pattern: str, added: str) -> str:
+    """Like `_before`, for a place that the formatter may lay out in more than one way."""
+    match = re.search(pattern, text)
+    if match is None:
+        raise CannotMake(f"the place before {pattern!r} is gone: bin/launcher/new.py looks for it")
+    return text[: match.start()] + added + text[match.start() :]
 
 
 def _after(text: str, mark: str, added: str) -> str:

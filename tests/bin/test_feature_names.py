@@ -26,6 +26,7 @@ HELD_BY: Final = {
     "suppressions": "contacts",
     "tags": "contacts",
     "telegram": "linking",
+    "telegram_campaigns": "campaigns",
     "tokens": "auth",
     "user": "auth",
     "webhook_event": "intake",

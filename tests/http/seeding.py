@@ -47,6 +47,7 @@ from backend.models import (
 from backend.services import files
 from backend.services.accounts import logins as account_logins
 from backend.services.auth import audit, personal_tokens
+from backend.services.campaigns import preflight
 from backend.services.contacts import consents, custom_fields, records, segments, settings, suppressions, tags
 from backend.services.contacts.filters import ContactFilter
 from backend.services.contacts.imports import administration
@@ -120,6 +121,9 @@ class Seeding:
         """A campaign, and a recipient of the first one."""
         made = objects_campaigns.campaign(self.person)
         first = self._first("campaigns", made.id)
+        with workspace_scope(self.person.workspace_id):
+            self._first("campaign_preflights", preflight.make(callers.acting(self.person), first).id)
+            db.session.commit()
         now = clock.now()
         contact_id = objects_campaigns.person(self.person)
         self._store(

@@ -115,6 +115,8 @@ PAGES: dict[str, Address] = {
     "console_alerts.listing": "/console/alerts",
     "console_alerts.show": lambda ids: f"/console/alerts/{ids['alerts']}",
     "console_bots.listing": "/console/bots",
+    "console_campaigns.listing": "/console/campaigns",
+    "console_campaigns.show": lambda ids: f"/console/campaigns/{ids['campaigns']}",
     "console_contact_imports.listing": "/console/contacts/imports",
     "console_contact_segments.listing": "/console/contacts/segments",
     "console_contact_settings.show": "/console/contacts/settings",
@@ -151,6 +153,13 @@ PLAIN_PAGES: dict[str, Address] = {
     "console_bots.new": "/console/bots/new",
     "console_bots.show": lambda ids: f"/console/bots/{ids['senders']}",
     "console_bots.webhook": lambda ids: f"/console/bots/{ids['senders']}/webhook",
+    "console_campaign_acts.show_check": lambda ids: (
+        f"/console/campaigns/{ids['campaigns']}/check/{ids['campaign_preflights']}"
+    ),
+    "console_campaign_forms.change_form": lambda ids: f"/console/campaigns/{ids['campaigns']}/change",
+    "console_campaign_forms.new": "/console/campaigns/new",
+    "console_campaigns.download": lambda ids: f"/console/campaigns/{ids['campaigns']}/recipients",
+    "console_campaigns.preview": lambda ids: f"/console/campaigns/{ids['campaigns']}/preview",
     "console_contact_consents.new": lambda ids: f"/console/contacts/{ids['contacts']}/consents/new",
     "console_contact_imports.issues": lambda ids: f"/console/contacts/imports/{ids['contact_imports']}/issues",
     "console_contact_imports.new": "/console/contacts/imports/new",

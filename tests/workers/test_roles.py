@@ -57,6 +57,38 @@ def test_a_worker_runs_the_job_of_a_lane_and_ends_after_it(app, valkey, monkeypa
     assert list(valkey.scan_iter("rq:job:*")) == []
 
 
+@pytest.mark.parametrize("error", [ValueError("I/O operation on closed file."), OSError(9, "Bad file descriptor")])
+def test_a_connection_that_is_closed_under_a_read_ends_the_worker_without_a_word(app, monkeypatch, caplog, error):
+    """To end its waiting the connection is closed, and the client may be in the middle of reading from it."""
+    stopping, defects = threading.Event(), []
+
+    def read_while_it_is_closed(self):
+        stopping.set()
+        raise error
+
+    monkeypatch.setattr(rq_worker._Worker, "_next", read_while_it_is_closed)
+    for level in ("warning", "exception"):
+        monkeypatch.setattr(rq_worker.log, level, lambda *given, **values: defects.append(given))
+    rq_worker.work(app, queue.QUEUES, stopping)
+    assert (defects, [record.getMessage() for record in caplog.records]) == ([], [])
+
+
+def test_the_same_error_while_it_is_to_go_on_is_told(app, monkeypatch):
+    stopping, told = threading.Event(), []
+
+    def fail(self):
+        raise ValueError("I/O operation on closed file.")
+
+    def note(event, **values):
+        told.append(event)
+        stopping.set()
+
+    monkeypatch.setattr(rq_worker._Worker, "_next", fail)
+    monkeypatch.setattr(rq_worker.log, "warning", note)
+    rq_worker.work(app, queue.QUEUES, stopping)
+    assert told == ["worker_loop_ended"]
+
+
 def test_a_worker_ends_while_redis_is_away(app, monkeypatch):
     stopping = threading.Event()
     away = queue.connection().__class__.from_url("redis://127.0.0.1:1/0")

@@ -13,6 +13,9 @@ from backend.http.console.accounts import views as accounts
 from backend.http.console.alerts import policies, silences
 from backend.http.console.alerts import views as alerts
 from backend.http.console.bots import views as bots
+from backend.http.console.campaigns import acts as campaign_acts
+from backend.http.console.campaigns import editing as campaign_forms
+from backend.http.console.campaigns import views as campaigns
 from backend.http.console.contacts import consents as contact_consents
 from backend.http.console.contacts import imports as contact_imports
 from backend.http.console.contacts import person_pages
@@ -57,4 +60,7 @@ BLUEPRINTS: list[APIBlueprint] = [
     contact_imports.bp,
     contact_settings.bp,
     person_pages.bp,
+    campaigns.bp,
+    campaign_acts.bp,
+    campaign_forms.bp,
 ]

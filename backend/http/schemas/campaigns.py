@@ -12,6 +12,7 @@ from backend.http.schemas.posts import left_out
 
 Template = Annotated[str, Field(max_length=6000, examples=["Hello {first_name}, how is {company|your team}?"])]
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", examples=["09:00"])]
+EndClock = Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$", examples=["18:00"])]
 Day = Annotated[int, Field(ge=0, le=6, examples=[0])]
 Basis = Literal["consent", "soft_opt_in", "contract", "legitimate_interest"]
 
@@ -43,11 +44,11 @@ class AudienceIn(Input):
 
 
 class WindowIn(Input):
-    """When people are written to, in their own zone; `to` is excluded."""
+    """When people are written to, in their own zone; `to` is excluded, and `24:00` is the end of the day."""
 
     days: list[Day] = Field(min_length=1, max_length=7, description="0 is Monday", examples=[[0, 1, 2, 3, 4]])
     from_: Clock = Field(alias="from", examples=["09:00"])
-    to: Clock = Field(examples=["18:00"])
+    to: EndClock = Field(examples=["18:00"])
 
 
 class BasisIn(Input):

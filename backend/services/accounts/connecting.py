@@ -43,7 +43,7 @@ _MESSAGES: Final = {
 class Step:
     """Where a login stands: code_required (with where the code went), qr_waiting (with the picture), done.
 
-    Where it is only looked at, any state of a login; expired as soon as its time is over.
+    Where nobody is asked (`present`), any state of a login; expired as soon as its time is over.
     """
 
     state: str

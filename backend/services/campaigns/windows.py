@@ -21,6 +21,9 @@ MAX_SEARCH: Final = timedelta(days=15)
 _DAY: Final = timedelta(days=1)
 
 
+_END_OF_DAY: Final = "24:00"
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """Days (Monday is 0) and local times; `until` is excluded. Midnight as `until` is the end of the day.
@@ -38,8 +41,9 @@ class Window:
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> Window:
-        """The window that was stored as `{days, from, to}`."""
-        start, until = time.fromisoformat(stored["from"]), time.fromisoformat(stored["to"])
+        """The window that was stored as `{days, from, to}`; `24:00` is the end of the day, like `00:00`."""
+        start = time.fromisoformat(stored["from"])
+        until = time(0) if stored["to"] == _END_OF_DAY else time.fromisoformat(stored["to"])
         return cls(frozenset(stored["days"]), start, until)
 
     def to_json(self) -> dict[str, Any]:
@@ -47,7 +51,7 @@ class Window:
         return {
             "days": sorted(self.days),
             "from": self.start.isoformat("minutes"),
-            "to": self.until.isoformat("minutes"),
+            "to": _END_OF_DAY if self.until == time(0) else self.until.isoformat("minutes"),
         }
 
 

@@ -12,10 +12,10 @@ from sqlalchemy import select
 
 from backend.core import clock, process_registry, queue
 from backend.core.database import db, system_scope, workspace_scope
-from backend.models import Account, AccountLogin, AuditEntry, User, Workspace
+from backend.models import Account, AccountLogin, AuditEntry, Campaign, User, Workspace
 from backend.services.accounts import health, integrations, logins
 from backend.services.accounts.integrations import Use
-from tests.http import callers
+from tests.http import callers, objects_campaigns
 from tests.http.console.conftest import Browser
 from tests.http.console.test_shell import person_workspace
 from tests.support import accounts
@@ -205,6 +205,26 @@ def test_logging_out_asks_what_becomes_of_what_campaigns_have_to_send(browser, o
     assert browser.get(address).status_code == 404
 
 
+def test_a_running_campaign_is_named_and_moves_to_another_account(browser, person):
+    campaign_id = objects_campaigns.campaign(person, "running").id
+    with system_scope("a test"):
+        account_id = db.session.get_one(Campaign, campaign_id).sender_id
+    assert account_id is not None
+    other = stored(person, telegram_id=9, session=f"{accounts.SESSION}9")
+    address = f"{LIST}/{account_id}/remove"
+    asked = browser.post(address)
+    assert asked.status_code == 409
+    assert "One campaign still has something to send from it" in asked.text
+    assert "One person waits for a first message." in asked.text
+    assert f'<option value="{other}"' in asked.text
+    assert browser.post(address, {"pending": "move", "to": str(other)}).status_code == 303
+    db.session.rollback()
+    with system_scope("a test"):
+        moved = db.session.get_one(Campaign, campaign_id, populate_existing=True)
+        assert (moved.sender_id, moved.state) == (other, "running")
+    assert account_of(account_id).deleted_at is not None
+
+
 def test_the_warnings_come_before_the_number_and_have_to_be_read(browser):
     page = browser.get(CONNECT).text
     for words in ("Telegram watches unofficial programs", "All your devices may be logged out", "Often better: a bot"):
@@ -286,6 +306,23 @@ def test_a_login_is_open_to_who_began_it_alone_and_ends_when_they_stop(app, brow
         assert all_logins()[0].state == "failed"
         assert "It did not go through" in browser.get(address).text
         assert "You are connecting an account already" not in browser.get(CONNECT).text
+
+
+def test_two_presses_at_once_give_a_code_once(app, browser, person):
+    with Answering(app, {"start": SENT, "code": ("password_required", {"error_code": None})}) as process:
+        address = browser.post(CONNECT, GIVEN).headers["Location"]
+        form = {"seen": "1", "code": "12345"}
+        answers = []
+        threads = [
+            threading.Thread(target=lambda one=one: answers.append(one.post(f"{address}/code", form).status_code))
+            for one in (browser, Browser(app, person))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert answers == [303, 303]
+        assert process.taken == ["start", "code"]
 
 
 def test_what_telegram_refuses_stands_at_its_field(app, browser):

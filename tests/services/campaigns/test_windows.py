@@ -112,3 +112,12 @@ def test_a_window_is_stored_and_read() -> None:
     assert WORKDAYS.to_json() == {"days": [0, 1, 2, 3, 4], "from": "09:00", "to": "18:00"}
     with pytest.raises(ValueError, match="days"):
         Window(frozenset({7}), time(9), time(18))
+
+
+@pytest.mark.parametrize("to", ["24:00", "00:00"])
+def test_a_day_ends_at_its_end(to: str) -> None:
+    """Told as 24:00 or as 00:00, and always shown as 24:00."""
+    window = Window.of({"days": list(range(7)), "from": "00:00", "to": to})
+    late = utc("2026-11-30T23:59:59")
+    assert windows.next_opening((ZonedWindow(window, "Etc/UTC"),), late) == late
+    assert window.to_json()["to"] == "24:00"

@@ -22,6 +22,8 @@ STATES: Final = {
     "queued": ("idle", "clock"),
     "deferred": ("warn", "clock"),
     "retrying": ("warn", "refresh-cw"),
+    "sending": ("live", "send"),
+    "skipped": ("idle", "user-x"),
     "failed": ("bad", "x"),
     "suppressed": ("idle", "ban"),
     "unknown": ("warn", "circle-help"),

@@ -21,7 +21,13 @@ class Entry:
 
 GROUPS: Final[tuple[tuple[str | None, tuple[Entry, ...]], ...]] = (
     (None, (Entry("overview", "console_overview.overview", "layout-dashboard", "o"),)),
-    ("outreach", (Entry("contacts", "console_contacts.listing", "users", "c"),)),
+    (
+        "outreach",
+        (
+            Entry("contacts", "console_contacts.listing", "users", "c"),
+            Entry("campaigns", "console_campaigns.listing", "megaphone", "m"),
+        ),
+    ),
     (
         "signals",
         (
