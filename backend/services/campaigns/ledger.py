@@ -17,7 +17,7 @@ from backend.models import Account, Campaign, CampaignMessage, CampaignRecipient
 from backend.services import paging
 from backend.services.auth import audit
 from backend.services.auth.actor import Actor
-from backend.services.campaigns import outcomes, outgoing, records, rendering, states, steps, wakening
+from backend.services.campaigns import locking, outcomes, outgoing, records, rendering, states, steps, wakening
 from backend.services.campaigns.rendering import Order
 
 MAX_CSV: Final = 100_000
@@ -134,17 +134,16 @@ def retry(actor: Actor, campaign_id: int, recipient_ids: Sequence[int] | None) -
 
     Without ids, all of them. Raises Conflict (campaign_state).
     """
+    which = [CampaignRecipient.campaign_id == campaign_id, CampaignRecipient.state.in_(("failed", "skipped"))]
+    if recipient_ids is not None:
+        which.append(CampaignRecipient.id.in_(recipient_ids))
+    rows = locking.recipients(*which)
     campaign = records.get(campaign_id, lock=True)
     if campaign.state in (states.DRAFT, states.SCHEDULED, states.CANCELED):
         raise records.wrong_state(campaign)
     records.require_sender(actor, campaign)
-    query = select(CampaignRecipient).where(
-        CampaignRecipient.campaign_id == campaign.id, CampaignRecipient.state.in_(("failed", "skipped"))
-    )
-    if recipient_ids is not None:
-        query = query.where(CampaignRecipient.id.in_(recipient_ids))
     now, retried = clock.now(), 0
-    for row in db.session.scalars(query.order_by(CampaignRecipient.id).with_for_update()):
+    for row in rows:
         if (row.state, row.reason) not in states.RETRYABLE:
             continue
         row.state, row.reason = ("waiting", "queued") if row.step == 1 else ("sent", "previous_step")
@@ -191,11 +190,11 @@ def take_out(actor: Actor, campaign_id: int, recipient_id: int) -> None:
 
 
 def _locked(campaign_id: int, recipient_id: int) -> tuple[Campaign, CampaignRecipient]:
+    rows = locking.recipients(CampaignRecipient.id == recipient_id, CampaignRecipient.campaign_id == campaign_id)
     campaign = records.get(campaign_id, lock=True)
-    row = db.session.get(CampaignRecipient, recipient_id, with_for_update=True, populate_existing=True)
-    if row is None or row.campaign_id != campaign.id:
+    if not rows:
         raise NotFound("recipient_not_found", "There is no such recipient.")
-    return campaign, row
+    return campaign, rows[0]
 
 
 def _settle(actor: Actor, campaign: Campaign, action: str, **detail: Any) -> None:

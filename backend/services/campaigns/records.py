@@ -10,12 +10,12 @@ from sqlalchemy import select, update
 from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
-from backend.models import Account, Campaign, CampaignRecipient
+from backend.models import Account, Campaign, CampaignMessage, CampaignRecipient
 from backend.services import accounts, live, paging
 from backend.services.accounts import access
 from backend.services.auth import audit
 from backend.services.auth.actor import Actor
-from backend.services.campaigns import audience, states, steps
+from backend.services.campaigns import audience, locking, states, steps
 from backend.services.campaigns.windows import Window
 
 TOPIC: Final = "campaigns"
@@ -52,7 +52,9 @@ def create(actor: Actor, values: Mapping[str, Any]) -> Campaign:
 
 
 def get(campaign_id: int, *, lock: bool = False) -> Campaign:
-    """A campaign of the workspace in scope. Raises NotFound."""
+    """A campaign of the workspace in scope; to be locked, its messages under way are first. Raises NotFound."""
+    if lock:
+        locking.messages(CampaignMessage.campaign_id == campaign_id)
     campaign = db.session.get(Campaign, campaign_id, with_for_update=lock or None, populate_existing=lock)
     if campaign is None:
         raise NotFound("campaign_not_found", "There is no such campaign.")
