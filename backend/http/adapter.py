@@ -31,11 +31,12 @@ class RequestAdapter(PydanticAdapter):
         if many or isinstance(data, list | tuple):
             return super().serialize_output(data, many=many)
         model = data if isinstance(data, BaseModel) else self.model_class.model_validate(data)
+        sparse = getattr(model, "leaves_out_null", False)
         try:
-            return Written(model.__pydantic_serializer__.to_json(model, by_alias=True))
+            return Written(model.__pydantic_serializer__.to_json(model, by_alias=True, exclude_none=sparse))
         except PydanticSerializationError:
             # A text that is no UTF-8, which only an escape can hold.
-            return model.model_dump(mode="json", by_alias=True)
+            return model.model_dump(mode="json", by_alias=True, exclude_none=sparse)
 
     def validate_input(self, request: Request, location: str, **kwargs: Any) -> BaseModel:
         """The model for `location`; raises BadRequest, UnsupportedMedia or Invalid."""

@@ -80,22 +80,25 @@ def recipient(caller: User, state: str = "waiting") -> CampaignRecipient:
         row: CampaignRecipient = db.session.query(CampaignRecipient).filter_by(campaign_id=of.id).one()
         if state != "waiting":
             row.state, row.reason, row.ended_at = state, "outcome_unknown", clock.now()
-            db.session.add(
-                CampaignMessage(
-                    workspace_id=caller.workspace_id,
-                    campaign_id=of.id,
-                    recipient_id=row.id,
-                    sender_id=of.sender_id,
-                    step=1,
-                    step_version=1,
-                    rendered_text="Hello Ada",
-                    state=state,
-                    planned_at=clock.now(),
-                    created_at=clock.now(),
-                )
-            )
+            db.session.add(message(row, state))
         db.session.flush()
         return row
+
+
+def message(row: CampaignRecipient, state: str) -> CampaignMessage:
+    """The first message of a recipient, in this state; the caller adds it."""
+    return CampaignMessage(
+        workspace_id=row.workspace_id,
+        campaign_id=row.campaign_id,
+        recipient_id=row.id,
+        sender_id=db.session.get_one(Campaign, row.campaign_id).sender_id,
+        step=1,
+        step_version=1,
+        rendered_text="Hello Ada",
+        state=state,
+        planned_at=clock.now(),
+        created_at=clock.now(),
+    )
 
 
 @example("campaigns.listing")

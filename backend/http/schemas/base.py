@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from operator import attrgetter, itemgetter
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -80,6 +80,13 @@ class Output(BaseModel):
 
     # Every field is answered, also one that is at its default: the document says so.
     model_config = ConfigDict(from_attributes=True, json_schema_serialization_defaults_required=True)
+
+
+class SparseOutput(Output):
+    """An answer in which what does not apply is absent: fields that may be None have that as their default."""
+
+    leaves_out_null: ClassVar[bool] = True
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
 
 class PageQuery(Input):

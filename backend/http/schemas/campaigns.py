@@ -294,7 +294,7 @@ class RecipientOut(Output):
     step: int
     variant: str | None
     step_version: int | None
-    text: str | None = Field(description="The last message, as it was filled in")
+    text: str | None = Field(description="The last message, or the first as it would go out now")
     message_state: str | None
     planned_at: Instant | None
     next_attempt_at: Instant | None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from backend.http.schemas.base import Id, Input, Instant, Output
+from backend.http.schemas.base import Id, Input, Instant, Output, SparseOutput
 
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, max_length=40)]
 ApiId = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20)]
@@ -37,7 +37,7 @@ class VerifyCodeIn(Input):
     password: Annotated[str, StringConstraints(max_length=256)] | None = Field(default=None, examples=["correct horse"])
 
 
-class ConnectOut(Output):
+class ConnectOut(SparseOutput):
     """Where a login stands: what is needed next, or the account."""
 
     status: Literal["code_required", "connected"] = Field(examples=["code_required"])
@@ -57,13 +57,13 @@ class VerifyCodeOut(Output):
     id: int | None = Field(examples=[1])
 
 
-class QrOut(Output):
+class QrOut(SparseOutput):
     """A picture to scan with a device of the account. It is replaced every half a minute: ask again."""
 
     status: Literal["qr_waiting", "connected"] = Field(examples=["qr_waiting"])
-    url: str | None = Field(examples=["tg://login?token=AQID"])
-    svg: str | None = Field(examples=["<svg></svg>"])
-    expires_at: Instant | None
+    url: str | None = Field(default=None, examples=["tg://login?token=AQID"])
+    svg: str | None = Field(default=None, examples=["<svg></svg>"])
+    expires_at: Instant | None = None
     id: int | None = Field(default=None, examples=[1])
 
 
@@ -82,7 +82,7 @@ class RampOut(Output):
     limit: int = Field(examples=[3])
 
 
-class IntegrationOut(Output):
+class IntegrationOut(SparseOutput):
     """An integration; what does not apply is absent."""
 
     id: int
@@ -108,7 +108,7 @@ class IntegrationOut(Output):
     senders: Literal["workspace"] | list[int] | None = Field(default=None, examples=[[1]])
 
 
-class Integrations(Output):
+class Integrations(SparseOutput):
     """The workspace's integrations, oldest first."""
 
     integrations: list[IntegrationOut]

@@ -113,7 +113,7 @@ def remove(actor: Actor, account_id: int, pending: Pending | None, to: int | Non
     if not access.may_change(actor, account):
         raise Forbidden("not_your_account", "Only the account's owner, or an admin, may remove it.")
     if pending == "move":
-        _require_target(account, to)
+        _require_target(actor, account, to)
     uses = [count(account_id) for count, _ in _users]
     total = Use(*(sum(values) for values in zip(*((u.campaigns, u.pending, u.under_way) for u in uses), strict=True)))
     if (total.pending or total.under_way) and pending is None:
@@ -137,10 +137,11 @@ def _end(by: Attribution, user_id: int, account: Account) -> None:
     live.note(account.workspace_id, "accounts", account_id=account.sender_id)
 
 
-def _require_target(account: Account, to: int | None) -> None:
+def _require_target(actor: Actor, account: Account, to: int | None) -> None:
     if to is None or to == account.sender_id:
         raise Invalid.of("to", "missing", "Name another account to move to.")
-    access.find(to)
+    if not access.may_use(actor, access.find(to)):
+        raise Forbidden("account_not_yours", "Its owner has not named you among those who may use this account.")
 
 
 def _signals(sender_ids: Sequence[int], now: datetime) -> Mapping[int, list[dict[str, Any]]]:

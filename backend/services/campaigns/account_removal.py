@@ -45,7 +45,7 @@ def settle(sender_id: int, pending: str, to: int | None) -> None:
             lifecycle.end_open(campaign.id, "canceled", "account_removed")
             campaign.state, campaign.ended_at, campaign.next_turn_at = states.CANCELED, clock.now(), None
         elif pending == "move":
-            _forget_identities(campaign.id)
+            records.forget_identities(campaign.id)
             campaign.sender_id = to
         elif campaign.state == states.RUNNING:
             lifecycle.pause(attribution.SYSTEM, campaign, "account")
@@ -64,11 +64,6 @@ def _end_under_way(campaign_id: int) -> None:
         ended_at=clock.now(),
         planned_at=None,
     )
-
-
-def _forget_identities(campaign_id: int) -> None:
-    """An access hash holds for one account only, so that the other has to find the people by itself."""
-    _set(campaign_id, CampaignRecipient.contact_point_id.is_not(None), identity_id=None, planned_at=None)
 
 
 def _set(campaign_id: int, which: Any, **values: Any) -> None:

@@ -16,14 +16,24 @@ from backend.models import (
     Campaign,
     CampaignMessage,
     CampaignRecipient,
-    CampaignStep,
+    Contact,
     ContactPoint,
     Identity,
     Message,
 )
 from backend.services.accounts import access, pace
 from backend.services.auth.actor import Actor
-from backend.services.campaigns import audience, eligibility, lifecycle, preflight, records, sketch, states, steps
+from backend.services.campaigns import (
+    audience,
+    eligibility,
+    ledger,
+    lifecycle,
+    preflight,
+    records,
+    sketch,
+    states,
+    steps,
+)
 from backend.services.campaigns.pace import DAY
 
 NAME: Final = "Telegram campaign"
@@ -101,9 +111,16 @@ def status(actor: Actor, account_id: int | None = None) -> dict[str, Any]:
 
 
 def messages(actor: Actor, *, limit: int = 50) -> list[dict[str, Any]]:
-    """The newest messages of the caller's account, for admins of all: what was sent, waits, failed, or found nobody."""
-    shown = CampaignRecipient.state.in_((*PENDING, "sent", "replied", "finished", "stopped", "failed")) | (
+    """The newest messages of the caller's account, for admins of all: what was sent, waits, failed, or found nobody.
+
+    What waits is filled in as the person would get it now.
+    """
+    at_its_step = CampaignMessage.id.is_(None) | (CampaignMessage.step == CampaignRecipient.step)
+    ended = (CampaignRecipient.state == "failed") | (
         (CampaignRecipient.state == "skipped") & (CampaignRecipient.reason == "no_telegram")
+    )
+    shown = CampaignMessage.state.in_(("sent", "sending", "unknown")) | (
+        at_its_step & (CampaignRecipient.state.in_(PENDING) | ended)
     )
     rows: Sequence[Any] = db.session.execute(
         select(CampaignRecipient, CampaignMessage, Campaign, Message.external_id)
@@ -116,11 +133,10 @@ def messages(actor: Actor, *, limit: int = 50) -> list[dict[str, Any]]:
     ).all()
     points = _points([row[0].contact_id for row in rows])
     identities = _identities([row[0].identity_id for row in rows])
-    templates = _templates({row[2].id for row in rows})
+    texts = _pending_texts(rows)
     return [
-        _message(recipient, entry, campaign, external_id, points, identities, templates)
+        _message(recipient, entry, campaign, external_id, points, identities, texts)
         for recipient, entry, campaign, external_id in rows
-        if not (entry is None and recipient.state == "stopped")
     ]
 
 
@@ -223,9 +239,17 @@ def _identities(ids: Sequence[int | None]) -> dict[int, Identity]:
     return {identity.id: identity for identity in db.session.scalars(query)}
 
 
-def _templates(campaign_ids: set[int]) -> dict[int, str]:
-    query = select(CampaignStep).where(CampaignStep.campaign_id.in_(campaign_ids), CampaignStep.position == 1)
-    return {step.campaign_id: step.template for step in db.session.scalars(query)}
+def _pending_texts(rows: Sequence[Any]) -> dict[int, str]:
+    """What each who waits would get now, by the recipient's id."""
+    contact_ids = {recipient.contact_id for recipient, _, _, _ in rows}
+    query = select(Contact).where(Contact.id.in_(contact_ids))
+    texts = ledger.pending_texts(
+        {campaign.id: campaign for _, _, campaign, _ in rows},
+        [recipient for recipient, _, _, _ in rows],
+        {contact.id: contact for contact in db.session.scalars(query)},
+        {recipient.id: entry for recipient, entry, _, _ in rows if entry is not None},
+    )
+    return {recipient_id: values["text"] for recipient_id, values in texts.items()}
 
 
 def _message(
@@ -235,7 +259,7 @@ def _message(
     external_id: str | None,
     points: Mapping[int, str],
     identities: Mapping[int, Identity],
-    templates: Mapping[int, str],
+    texts: Mapping[int, str],
 ) -> dict[str, Any]:
     identity = identities.get(recipient.identity_id or 0)
     status = _status(recipient, entry)
@@ -248,7 +272,7 @@ def _message(
         "phone_number": points.get(recipient.contact_id),
         "telegram_user_id": None if identity is None else identity.external_id,
         "telegram_username": None if identity is None else identity.username,
-        "message_text": templates.get(campaign.id) if entry is None else entry.rendered_text,
+        "message_text": texts.get(recipient.id, None if entry is None else entry.rendered_text),
         "message_id": external_id,
         "status": status,
         "error_message": error,
@@ -258,10 +282,6 @@ def _message(
 
 
 def _status(recipient: CampaignRecipient, entry: CampaignMessage | None) -> str:
-    if recipient.state == "skipped":
-        return "no_telegram"
-    if entry is not None and entry.state == "sent":
-        return "sent"
-    if recipient.state == "failed":
-        return "failed"
-    return "pending"
+    if entry is not None and entry.state in ("sent", "sending", "unknown"):
+        return "sent" if entry.state == "sent" else "pending"
+    return {"failed": "failed", "skipped": "no_telegram"}.get(recipient.state, "pending")

@@ -17,7 +17,8 @@ from backend.models import Account, Campaign, CampaignMessage, CampaignRecipient
 from backend.services import paging
 from backend.services.auth import audit
 from backend.services.auth.actor import Actor
-from backend.services.campaigns import outcomes, outgoing, records, states, steps, wakening
+from backend.services.campaigns import locking, outcomes, outgoing, records, rendering, states, steps, wakening
+from backend.services.campaigns.rendering import Order
 
 MAX_CSV: Final = 100_000
 _COLUMNS: Final = (
@@ -35,7 +36,7 @@ def page(
     cursor: str | None = None,
     limit: int = paging.DEFAULT_LIMIT,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """A page of recipients, in the order of their ids, with what is known of each: five statements."""
+    """A page of recipients, in the order of their ids, with what is known of each: a fixed number of statements."""
     query = _query(campaign.id, state, reason)
     rows, following = paging.page(query, CampaignRecipient.id, cursor=cursor, limit=limit, descending=False)
     return describe(campaign, rows, locale), following
@@ -54,7 +55,32 @@ def describe(campaign: Campaign, rows: Sequence[CampaignRecipient], locale: str)
     }
     hold = hold_reason(campaign)
     of_campaign = steps.of(campaign.id)
-    return [_row(row, campaign, contacts, messages.get(row.id), hold, of_campaign, locale) for row in rows]
+    drafts = pending_texts({campaign.id: campaign}, rows, contacts, messages)
+    return [
+        _row(row, campaign, contacts, messages.get(row.id), hold, of_campaign, locale) | drafts.get(row.id, {})
+        for row in rows
+    ]
+
+
+def pending_texts(
+    campaigns: Mapping[int, Campaign],
+    rows: Sequence[CampaignRecipient],
+    contacts: Mapping[int, Contact],
+    messages: Mapping[int, CampaignMessage],
+) -> dict[int, dict[str, Any]]:
+    """`text` as each who waits for the first message would get it now, by the recipient's id; others are left out."""
+    of_campaigns = steps.of_many(list(campaigns))
+    orders: dict[int, Order] = {}
+    for row in rows:
+        message, contact = messages.get(row.id), contacts.get(row.contact_id)
+        of_campaign = of_campaigns[row.campaign_id]
+        is_next = row.state == "waiting" and (message is None or message.state == "canceled")
+        if is_next and contact is not None and row.step <= len(of_campaign):
+            campaign = campaigns[row.campaign_id]
+            variant = row.variant or steps.draw_variant(campaign, row.contact_id, of_campaign)
+            orders[row.id] = Order(campaign, of_campaign[row.step - 1], variant, contact)
+    texts = rendering.render_all(list(orders.values()))
+    return {row_id: {"text": rendered.shown} for row_id, rendered in zip(orders, texts, strict=True)}
 
 
 def counts(campaign_ids: Sequence[int]) -> dict[int, dict[str, int]]:
@@ -108,16 +134,16 @@ def retry(actor: Actor, campaign_id: int, recipient_ids: Sequence[int] | None) -
 
     Without ids, all of them. Raises Conflict (campaign_state).
     """
+    which = [CampaignRecipient.campaign_id == campaign_id, CampaignRecipient.state.in_(("failed", "skipped"))]
+    if recipient_ids is not None:
+        which.append(CampaignRecipient.id.in_(recipient_ids))
+    rows = locking.recipients(*which)
     campaign = records.get(campaign_id, lock=True)
     if campaign.state in (states.DRAFT, states.SCHEDULED, states.CANCELED):
         raise records.wrong_state(campaign)
-    query = select(CampaignRecipient).where(
-        CampaignRecipient.campaign_id == campaign.id, CampaignRecipient.state.in_(("failed", "skipped"))
-    )
-    if recipient_ids is not None:
-        query = query.where(CampaignRecipient.id.in_(recipient_ids))
+    records.require_sender(actor, campaign)
     now, retried = clock.now(), 0
-    for row in db.session.scalars(query.order_by(CampaignRecipient.id).with_for_update()):
+    for row in rows:
         if (row.state, row.reason) not in states.RETRYABLE:
             continue
         row.state, row.reason = ("waiting", "queued") if row.step == 1 else ("sent", "previous_step")
@@ -135,6 +161,7 @@ def resolve(actor: Actor, campaign_id: int, recipient_id: int, outcome: str) -> 
     Raises Conflict (campaign_state) for one whose outcome is known.
     """
     campaign, row = _locked(campaign_id, recipient_id)
+    records.require_sender(actor, campaign)
     entry = db.session.scalar(
         select(CampaignMessage).where(CampaignMessage.recipient_id == row.id, CampaignMessage.step == row.step)
     )
@@ -163,11 +190,11 @@ def take_out(actor: Actor, campaign_id: int, recipient_id: int) -> None:
 
 
 def _locked(campaign_id: int, recipient_id: int) -> tuple[Campaign, CampaignRecipient]:
+    rows = locking.recipients(CampaignRecipient.id == recipient_id, CampaignRecipient.campaign_id == campaign_id)
     campaign = records.get(campaign_id, lock=True)
-    row = db.session.get(CampaignRecipient, recipient_id, with_for_update=True, populate_existing=True)
-    if row is None or row.campaign_id != campaign.id:
+    if not rows:
         raise NotFound("recipient_not_found", "There is no such recipient.")
-    return campaign, row
+    return campaign, rows[0]
 
 
 def _settle(actor: Actor, campaign: Campaign, action: str, **detail: Any) -> None:

@@ -19,6 +19,7 @@ from backend.services.auth.attribution import Attribution
 from backend.services.campaigns import (
     audience,
     eligibility,
+    locking,
     preflight,
     recipient_hours,
     records,
@@ -151,6 +152,7 @@ def resume(actor: Actor, campaign_id: int) -> Campaign:
 
 def cancel(actor: Actor, campaign_id: int) -> Campaign:
     """Ends a campaign: whoever waits gets nothing more. Raises Conflict (campaign_state)."""
+    locking.open_of(campaign_id)
     campaign = records.get(campaign_id, lock=True)
     if campaign.state == states.CANCELED:
         return campaign

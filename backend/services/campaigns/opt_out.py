@@ -44,7 +44,7 @@ def meaning_of(text: str, own_words: Collection[str] = ()) -> Meaning | None:
 def normal(text: str) -> str:
     """The text by which words are compared: NFKC, folded, letters and digits with single spaces between."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    kept = "".join(char if _is_letter(char) else "" if char in _APOSTROPHES else " " for char in folded)
+    kept = "".join(char if _is_letter(char) else "" if _is_unseen(char) else " " for char in folded)
     return " ".join(kept.split())
 
 
@@ -53,6 +53,11 @@ _APOSTROPHES: Final = "'’ʼ`"
 
 def _is_letter(char: str) -> bool:
     return unicodedata.category(char)[0] in "LNM" and not 0xFE00 <= ord(char) <= 0xFE0F
+
+
+def _is_unseen(char: str) -> bool:
+    """Whether a character stands within a word without parting it: an apostrophe, a joiner, a mark of direction."""
+    return char in _APOSTROPHES or unicodedata.category(char) == "Cf"
 
 
 _OPT_OUT: Final = frozenset(normal(word) for words in WORDS.values() for word in words.split(","))

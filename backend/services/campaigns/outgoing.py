@@ -31,7 +31,7 @@ LIFE: Final = timedelta(hours=1)
 QUIET_DAYS: Final = timedelta(days=7)
 """Nobody hears of a second campaign of the workspace within this time."""
 _UNDER_WAY: Final = {"no_consent", "suppressed", "opted_out"}
-_ONLY_AT_FIRST: Final = {"in_conversation", "missing_field", "no_telegram"}
+_ONLY_AT_FIRST: Final = {"in_conversation", "in_other_campaign", "missing_field", "no_telegram"}
 """Reasons against a first message that are none against a follow-up in the same conversation."""
 
 

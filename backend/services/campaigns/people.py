@@ -22,6 +22,7 @@ def add(actor: Actor, campaign_id: int, contact_ids: Sequence[int]) -> int:
     campaign = records.get(campaign_id, lock=True)
     if campaign.state not in (states.SCHEDULED, states.RUNNING, states.PAUSED, states.FINISHED):
         raise records.wrong_state(campaign)
+    records.require_sender(actor, campaign)
     audience.require(contact_ids)
     last = db.session.scalar(
         select(func.max(CampaignRecipient.place)).where(CampaignRecipient.campaign_id == campaign.id)

@@ -70,7 +70,10 @@ def account_of(actor: Actor, campaign: Campaign) -> Account:
     Raises Conflict (no_account; account_ambiguous with the accounts), NotFound, Forbidden.
     """
     if campaign.sender_id is not None:
-        return records.usable(actor, campaign.sender_id)
+        account = access.of_sender(campaign.sender_id)
+        if account is None or account.deleted_at is not None:
+            raise Conflict("no_account", "The campaign's account was removed: choose another.")
+        return records.usable(actor, account.sender_id)
     usable = records.usable_ids(actor)
     if not usable:
         raise Conflict("no_account", "Connect a Telegram account first, or be named by the owner of one.")

@@ -10,12 +10,12 @@ from sqlalchemy import select, update
 from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import Conflict, Forbidden, Invalid, NotFound
-from backend.models import Account, Campaign, CampaignRecipient
+from backend.models import Account, Campaign, CampaignMessage, CampaignRecipient
 from backend.services import accounts, live, paging
 from backend.services.accounts import access
 from backend.services.auth import audit
 from backend.services.auth.actor import Actor
-from backend.services.campaigns import audience, states, steps
+from backend.services.campaigns import audience, locking, states, steps
 from backend.services.campaigns.windows import Window
 
 TOPIC: Final = "campaigns"
@@ -52,7 +52,9 @@ def create(actor: Actor, values: Mapping[str, Any]) -> Campaign:
 
 
 def get(campaign_id: int, *, lock: bool = False) -> Campaign:
-    """A campaign of the workspace in scope. Raises NotFound."""
+    """A campaign of the workspace in scope; to be locked, its messages under way are first. Raises NotFound."""
+    if lock:
+        locking.messages(CampaignMessage.campaign_id == campaign_id)
     campaign = db.session.get(Campaign, campaign_id, with_for_update=lock or None, populate_existing=lock)
     if campaign is None:
         raise NotFound("campaign_not_found", "There is no such campaign.")
@@ -82,8 +84,9 @@ def change(actor: Actor, campaign_id: int, version: int, changes: Mapping[str, A
     require_version(campaign, version)
     if campaign.state in (states.FINISHED, states.CANCELED):
         raise wrong_state(campaign)
-    is_draft = campaign.state in (states.DRAFT, states.SCHEDULED)
-    if not is_draft and {"audience", "account_id", "purpose"} & set(changes):
+    require_sender(actor, campaign)
+    fixed = {"audience", "account_id", "purpose"} - ({"account_id"} if _lost_its_account(campaign) else set())
+    if campaign.launched_at is not None and fixed & set(changes):
         raise Conflict("campaign_state", "Audience, account and purpose are set once it was launched.")
     for name in _PLAIN:
         if name in changes:
@@ -95,10 +98,13 @@ def change(actor: Actor, campaign_id: int, version: int, changes: Mapping[str, A
     if "account_id" in changes:
         account_id = changes["account_id"]
         campaign.sender_id = None if account_id is None else usable(actor, account_id).sender_id
+        forget_identities(campaign.id)
     if "window" in changes:
         _change_window(campaign, _window(changes["window"]))
     if "steps" in changes:
         steps.change(campaign, changes["steps"])
+    if campaign.state == states.SCHEDULED:
+        campaign.scheduled_at = campaign.next_turn_at = campaign.scheduled_at or clock.now()
     touch(campaign)
     audit.record(actor.by, "campaign.changed", f"campaign:{campaign.id}", fields=sorted(changes))
     return campaign
@@ -134,6 +140,35 @@ def usable(actor: Actor, account_id: int) -> Account:
     if not access.may_use(actor, account):
         raise Forbidden("account_not_yours", "Its owner has not named you among those who may use this account.")
     return account
+
+
+def require_sender(actor: Actor, campaign: Campaign) -> None:
+    """Whoever changes what a campaign sends after its launch may use its account; one that was removed sends nothing.
+    Raises Forbidden."""
+    if campaign.launched_at is None or campaign.sender_id is None:
+        return
+    account = access.of_sender(campaign.sender_id)
+    if account is not None and account.deleted_at is None:
+        usable(actor, account.sender_id)
+
+
+def forget_identities(campaign_id: int) -> None:
+    """Has whoever waits looked up again: an access hash holds for one account only."""
+    db.session.execute(
+        update(CampaignRecipient)
+        .where(CampaignRecipient.campaign_id == campaign_id, CampaignRecipient.ended_at.is_(None))
+        .where(CampaignRecipient.state.in_(states.PENDING), CampaignRecipient.contact_point_id.is_not(None))
+        .values(identity_id=None, planned_at=None, updated_at=clock.now())
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def _lost_its_account(campaign: Campaign) -> bool:
+    """Whether it is paused because its account was removed, so that another may be chosen."""
+    if campaign.state != states.PAUSED or campaign.sender_id is None:
+        return False
+    account = access.of_sender(campaign.sender_id)
+    return account is None or account.deleted_at is not None
 
 
 def usable_ids(actor: Actor) -> list[int]:

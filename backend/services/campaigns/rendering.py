@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,19 +38,30 @@ class Rendered:
         return richtext.visible(richtext.read(self.text))
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A text to fill in: which step, in which variant, for whom."""
+
+    campaign: Campaign
+    step: CampaignStep
+    variant: str | None
+    contact: Contact
+
+
 def render(campaign: Campaign, step: CampaignStep, variant: str | None, contact: Contact) -> Rendered:
     """What this contact gets in this step."""
-    template = steps.text_for(step, variant)
-    points = _points(contact.id)
-    own = {FIELD_OF[point.kind]: point.value for point in points}
-    values = values_of(contact, own)
-    address = unsubscribe.link_for(points[-1]) if points else ""
-    text = templates.render(template, values, unsubscribe_url=address)
-    numbers = [own["phone"]] if "phone" in own else []
-    rules = consent_rules.applying(settings.get().rules, numbers, contact.region)
-    if rules is not None and campaign.purpose == consent_rules.PURPOSE:
-        text = _by_rules(text, template, rules, campaign.workspace_id, address)
-    return Rendered(text, tuple(templates.missing(template, values)))
+    return render_all([Order(campaign, step, variant, contact)])[0]
+
+
+def render_all(orders: Sequence[Order]) -> list[Rendered]:
+    """What each of these contacts of one workspace gets, in their order: three statements over all of them."""
+    if not orders:
+        return []
+    points = _points({order.contact.id for order in orders})
+    setting = settings.get().rules
+    with system_scope("the workspace's own name"):
+        name = db.session.scalar(select(Workspace.name).where(Workspace.id == orders[0].campaign.workspace_id))
+    return [_rendered(order, points[order.contact.id], setting, str(name or "")) for order in orders]
 
 
 def values_of(contact: Contact, points: Mapping[str, str]) -> dict[str, Any]:
@@ -59,16 +70,30 @@ def values_of(contact: Contact, points: Mapping[str, str]) -> dict[str, Any]:
     return {**contact.fields, **points, **own}
 
 
-def _points(contact_id: int) -> list[ContactPoint]:
-    """What the contact is known by, the primary ones last."""
-    query = select(ContactPoint).where(ContactPoint.contact_id == contact_id)
-    return list(db.session.scalars(query.order_by(ContactPoint.is_primary, ContactPoint.id)))
+def _points(contact_ids: Collection[int]) -> dict[int, list[ContactPoint]]:
+    """What contacts are known by, the primary ones last."""
+    known: dict[int, list[ContactPoint]] = {contact_id: [] for contact_id in contact_ids}
+    query = select(ContactPoint).where(ContactPoint.contact_id.in_(sorted(contact_ids)))
+    for point in db.session.scalars(query.order_by(ContactPoint.is_primary, ContactPoint.id)):
+        known[point.contact_id].append(point)
+    return known
 
 
-def _by_rules(text: str, template: str, rules: consent_rules.Rules, workspace_id: int, address: str) -> str:
-    with system_scope("the workspace's own name"):
-        name = db.session.scalar(select(Workspace.name).where(Workspace.id == workspace_id))
-    parts = [f"{rules.head} {richtext.escape(str(name or ''))}".strip(), text]
+def _rendered(order: Order, points: Sequence[ContactPoint], setting: str, workspace_name: str) -> Rendered:
+    template = steps.text_for(order.step, order.variant)
+    own = {FIELD_OF[point.kind]: point.value for point in points}
+    values = values_of(order.contact, own)
+    address = unsubscribe.link_for(points[-1]) if points else ""
+    text = templates.render(template, values, unsubscribe_url=address)
+    numbers = [own["phone"]] if "phone" in own else []
+    rules = consent_rules.applying(setting, numbers, order.contact.region)
+    if rules is not None and order.campaign.purpose == consent_rules.PURPOSE:
+        text = _by_rules(text, template, rules, workspace_name, address)
+    return Rendered(text, tuple(templates.missing(template, values)))
+
+
+def _by_rules(text: str, template: str, rules: consent_rules.Rules, workspace_name: str, address: str) -> str:
+    parts = [f"{rules.head} {richtext.escape(workspace_name)}".strip(), text]
     if rules.needs_refusal_line and templates.UNSUBSCRIBE not in template:
         parts.append(richtext.escape(i18n.text("campaigns.refusal", "ko", link=address)))
     return "\n".join(parts)

@@ -16,7 +16,7 @@ from backend.core.database import db, workspace_scope
 from backend.models import CampaignMessage, CampaignRecipient, ContactPoint, Conversation, Identity, Message
 from backend.services import delivery, live
 from backend.services.auth import attribution
-from backend.services.campaigns import opt_out, outgoing, records, safety, wakening
+from backend.services.campaigns import locking, opt_out, outgoing, records, safety, wakening
 from backend.services.contacts import suppressions
 from backend.services.contacts.events import ContactOptedOut
 from backend.services.conversations.events import (
@@ -79,8 +79,7 @@ def on_messages_deleted(event: MessagesDeleted) -> None:
 def on_contact_opted_out(event: ContactOptedOut) -> None:
     """Somebody used the unsubscribe link."""
     with workspace_scope(event.workspace_id):
-        query = select(CampaignRecipient).where(CampaignRecipient.contact_id == event.contact_id)
-        stop(db.session.scalars(query.order_by(CampaignRecipient.id)).all(), "stopped", "opted_out")
+        stop(locking.recipients(CampaignRecipient.contact_id == event.contact_id), "stopped", "opted_out")
 
 
 def object_to(people: Sequence[CampaignRecipient], conversation: Conversation) -> None:
@@ -167,13 +166,7 @@ def _people(conversation: Conversation) -> Sequence[CampaignRecipient]:
         mine.append(CampaignRecipient.identity_id == conversation.identity_id)
     if contacts:
         mine.append(CampaignRecipient.contact_id.in_(contacts))
-    return db.session.scalars(
-        select(CampaignRecipient)
-        .where(or_(*mine))
-        .order_by(CampaignRecipient.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).all()
+    return locking.recipients(or_(*mine))
 
 
 def _contacts(conversation: Conversation) -> Collection[int]:

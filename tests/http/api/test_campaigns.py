@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
-from backend.models import Account, CampaignPreflight, User
+from backend.models import Account, Campaign, CampaignPreflight, CampaignRecipient, User
+from backend.services.campaigns import release
 from backend.services.contacts import suppressions
 from tests.http import callers, holdings, objects_campaigns
 from tests.http.objects_contacts import contact
@@ -162,6 +165,83 @@ def test_removing_an_account_asks_what_becomes_of_its_campaigns(api: Api, owner:
     assert (paused["state"], paused["pause_reason"], paused["counts"]) == ("paused", "account", {"waiting": 2})
 
 
+def owned(owner: User, number: int) -> int:
+    """An account that nobody but this person may use."""
+    with system_scope("a test"):
+        session = accounts.SESSION[:-6] + f"{number:06x}"
+        made = accounts.account(holdings.home(owner), owner, number, session, caught_up_at=clock.now())
+        sender_id: int = made.sender_id
+        db.session.commit()
+        return sender_id
+
+
+def test_nobody_else_changes_what_an_account_sends_after_the_launch(client: FlaskClient, api: Api, owner: User) -> None:
+    mine = owned(owner, 5001)
+    first, second = people(owner, 2)
+    made = draft(api, [first], account_id=mine)
+    found = api("POST", f"/campaigns/{made['id']}/preflight")
+    launched = api("POST", f"/campaigns/{made['id']}/launch", {"preflight_id": found["id"]})
+    other = Api(client, callers.member(holdings.home(owner), role="operator"))
+    path = f"/campaigns/{made['id']}"
+    text = {"version": launched["version"], "steps": [{"template": "Other words"}]}
+    for method, ending, body in (
+        ("PATCH", "", text),
+        ("POST", "/recipients", {"contact_ids": [second]}),
+        ("POST", "/recipients/retry", {}),
+    ):
+        assert other(method, path + ending, body, 403)["error"]["code"] == "account_not_yours", ending
+    assert other("POST", f"{path}/pause")["state"] == "paused"
+    assert other("POST", f"{path}/resume", status=403)["error"]["code"] == "account_not_yours"
+    assert api("GET", path)["steps"][0]["template"] == STEP["template"]
+
+
+def test_a_campaign_is_not_moved_to_an_account_of_somebody_else(client: FlaskClient, api: Api, owner: User) -> None:
+    theirs = owned(owner, 5002)
+    other = callers.member(holdings.home(owner), role="operator")
+    mine = owned(other, 5003)
+    path = f"/integrations/{mine}?pending=move&to={theirs}"
+    assert Api(client, other)("DELETE", path, status=403)["error"]["code"] == "account_not_yours"
+    assert len(api("GET", "/integrations")["integrations"]) == 2
+
+
+def test_a_campaign_whose_account_was_removed_goes_on_from_another(api: Api, owner: User) -> None:
+    gone, other = owned(owner, 5004), owned(owner, 5005)
+    made = draft(api, people(owner, 1), account_id=gone)
+    found = api("POST", f"/campaigns/{made['id']}/preflight")
+    api("POST", f"/campaigns/{made['id']}/launch", {"preflight_id": found["id"]})
+    api("DELETE", f"/integrations/{gone}?pending=pause", status=204)
+    assert api("POST", f"/campaigns/{made['id']}/resume", status=409)["error"]["code"] == "no_account"
+    version = api("GET", f"/campaigns/{made['id']}")["version"]
+    assert api("PATCH", f"/campaigns/{made['id']}", {"version": version, "account_id": other})["account_id"] == other
+    assert api("POST", f"/campaigns/{made['id']}/resume")["state"] == "running"
+
+
+def test_a_scheduled_campaign_begins_when_it_is_said_last(api: Api, owner: User) -> None:
+    account(owner)
+    later = (clock.now() + timedelta(days=2)).isoformat()
+    made = draft(api, people(owner, 1), scheduled_at=later)
+    found = api("POST", f"/campaigns/{made['id']}/preflight")
+    launched = api("POST", f"/campaigns/{made['id']}/launch", {"preflight_id": found["id"]})
+    assert launched["state"] == "scheduled"
+    path, version = f"/campaigns/{made['id']}", launched["version"]
+    fixed = api("PATCH", path, {"version": version, "audience": {}}, 409)
+    assert fixed["error"]["code"] == "campaign_state"
+    api("PATCH", path, {"version": version, "scheduled_at": None})
+    with workspace_scope(owner.workspace_id):
+        campaign = db.session.get_one(Campaign, made["id"], populate_existing=True)
+        release.serve_account(campaign.sender_id)
+        db.session.commit()
+    assert api("GET", path)["state"] == "running"
+
+
+def test_what_does_not_apply_is_absent_from_an_integration(api: Api, owner: User) -> None:
+    account(owner)
+    (shown,) = api("GET", "/integrations")["integrations"]
+    assert {"id", "platform", "status", "ramp", "signals", "device"} <= set(shown)
+    assert not {"reason", "until", "appeal_url", "service_notice", "last_used"} & set(shown)
+    assert None not in shown.values()
+
+
 # --- the calls that existing clients use ------------------------------------------------------------------------------
 
 
@@ -186,6 +266,35 @@ def test_start_answers_as_existing_clients_expect(api: Api, owner: User) -> None
         "message_text", "message_id", "status", "error_message", "sent_at", "created_at",
     }  # fmt: skip
     assert (message["status"], message["contact_id"], message["integration_id"]) == ("pending", good, made_for)
+
+
+def test_what_waits_is_shown_as_the_person_would_get_it(api: Api, owner: User) -> None:
+    account(owner)
+    (first,) = people(owner, 1)
+    body = {"contact_ids": [first], "message_template": "Hello {first_name}, {company|you}", "lawful_basis": BASIS}
+    started = api("POST", "/telegram/campaign/start", body, 202)["campaign_id"]
+    (message,) = api("GET", "/telegram/messages")["messages"]
+    (row,) = api("GET", f"/campaigns/{started}/recipients")["recipients"]
+    assert message["message_text"] == row["text"] == "Hello Ada, you"
+    api("PATCH", f"/contacts/{first}", {"company": "Acme"})
+    (message,) = api("GET", "/telegram/messages")["messages"]
+    assert message["message_text"] == "Hello Ada, Acme"
+
+
+def test_messages_show_what_was_sent_and_nothing_that_was_taken_back(api: Api, owner: User) -> None:
+    account(owner)
+    first, second = people(owner, 2)
+    body = {"contact_ids": [first, second], "message_template": "Hello", "lawful_basis": BASIS}
+    started = api("POST", "/telegram/campaign/start", body, 202)["campaign_id"]
+    with workspace_scope(owner.workspace_id):
+        rows = list(db.session.scalars(select(CampaignRecipient).order_by(CampaignRecipient.id)))
+        for row, state in zip(rows, ("sent", "canceled"), strict=True):
+            db.session.add(objects_campaigns.message(row, state))
+        rows[1].state, rows[1].reason = "stopped", "taken_over"
+        db.session.commit()
+    api("POST", f"/campaigns/{started}/cancel")
+    listed = api("GET", "/telegram/messages")["messages"]
+    assert [(message["contact_id"], message["status"]) for message in listed] == [(first, "sent")]
 
 
 def test_start_refuses_what_cannot_be_started(api: Api, owner: User) -> None:

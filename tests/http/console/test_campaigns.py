@@ -308,3 +308,19 @@ def test_the_pages_speak_korean(app: Flask, person: User) -> None:
     browser = Browser(app, person)
     assert "캠페인" in words(browser, LIST)
     assert "차례" in words(browser, f"{LIST}/{campaign_id}")
+
+
+def test_a_scheduled_campaign_keeps_its_audience_and_takes_another_moment(person: User, operator: Browser) -> None:
+    campaign_id = made(person)
+    with workspace_scope(person.workspace_id):
+        campaign = db.session.get_one(Campaign, campaign_id)
+        campaign.state, campaign.launched_at, campaign.scheduled_at = "scheduled", clock.now(), clock.now()
+        db.session.commit()
+    page = operator.get(f"{LIST}/{campaign_id}/change").get_data(as_text=True)
+    assert 'name="scheduled_at"' in page
+    assert 'name="contact_ids"' not in page
+    version = str(of(Campaign, id=campaign_id).version)
+    values = form(0, 0, version=version, scheduled_at="2031-05-01T10:00")
+    assert operator.post(f"{LIST}/{campaign_id}/change", values).status_code == 303
+    stored = of(Campaign, id=campaign_id)
+    assert (stored.scheduled_at.year, stored.next_turn_at, stored.state) == (2031, stored.scheduled_at, "scheduled")

@@ -13,7 +13,8 @@ from backend.services.campaigns import opt_out
      "수신거부",
      "수신 거부!",
      "그만 보내세요.", "СТОП", "Отписаться!", "не пишите мне", "Darse de baja", "Abmelden", "STOPP!!!", "Arrêt",
-     "ARRÊTEZ.", "désabonner", "stop all", "opt-out", "STOP\n"],
+     "ARRÊTEZ.", "désabonner", "stop all", "opt-out", "STOP\n",
+     "st\u200bop", "\u202estop\u202c", "un\u00adsubscribe", "¡BASTA!", "수신거부\u3002"],
 )  # fmt: skip
 def test_an_opt_out(text: str) -> None:
     assert opt_out.meaning_of(text) == "opt_out"

@@ -20,7 +20,6 @@ from backend.services.contacts import custom_fields, segments, tags
 bp = pages.blueprint("campaign_forms", __name__)
 
 _EXPECTED = (Invalid, Conflict, Forbidden, NotFound)
-_CHANGEABLE: Final = (states.DRAFT, states.SCHEDULED)
 _OFFERED: Final = 200
 """So many tags and segments are offered by name."""
 PLACEHOLDERS: Final = ("first_name", "last_name", "company", "title", "email", "unsubscribe_link")
@@ -63,7 +62,8 @@ def change(campaign_id: int) -> Response:
     """Changes a campaign, unless somebody else did since the form was opened."""
     campaign = records.get(campaign_id)
     try:
-        given = campaign_forms.given(steps.of(campaign_id), is_draft=campaign.state in _CHANGEABLE)
+        is_draft, is_scheduled = campaign.state == states.DRAFT, campaign.state == states.SCHEDULED
+        given = campaign_forms.given(steps.of(campaign_id), is_draft=is_draft, is_scheduled=is_scheduled)
         wanted = forms.checked(CampaignChange, given | {"version": request.form.get("version", "")})
         changes = wanted.model_dump(exclude_unset=True, by_alias=True)
         records.change(actor(), campaign_id, changes.pop("version"), changes)
@@ -85,7 +85,8 @@ def _form(typed: dict[str, Any], campaign: Campaign | None = None, error: AppErr
         error.status if error else 200,
         campaign=campaign,
         version=request.form.get("version") or (campaign.version if campaign else None),
-        is_draft=campaign is None or campaign.state in _CHANGEABLE,
+        is_draft=campaign is None or campaign.state == states.DRAFT,
+        is_scheduled=campaign is not None and campaign.state == states.SCHEDULED,
         typed=typed,
         faults=form_errors.by_field(error, campaign_forms.CAMPAIGN) if error else {},
         accounts=offered,

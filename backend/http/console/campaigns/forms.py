@@ -73,7 +73,7 @@ def typed() -> dict[str, Any]:
     return request.form.to_dict() | {"day": request.form.getlist("day"), "tags": request.form.getlist("tags")}
 
 
-def given(present: Sequence[CampaignStep], *, is_draft: bool) -> dict[str, Any]:
+def given(present: Sequence[CampaignStep], *, is_draft: bool, is_scheduled: bool = False) -> dict[str, Any]:
     """A campaign as the API takes it; of one that was launched only what can still change.
 
     A step keeps the variants that `present` has of it: the form does not show them. Raises Invalid.
@@ -94,8 +94,9 @@ def given(present: Sequence[CampaignStep], *, is_draft: bool) -> dict[str, Any]:
             },
             "account_id": written.get("account_id") or None,
             "purpose": written.get("purpose") or "marketing",
-            "scheduled_at": _moment(written.get("scheduled_at", "")),
         }
+    if is_draft or is_scheduled:
+        values["scheduled_at"] = _moment(written.get("scheduled_at", ""))
     return values
 
 
