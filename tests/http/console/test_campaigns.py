@@ -144,6 +144,29 @@ def test_a_campaign_is_checked_launched_paused_resumed_and_canceled(operator: Br
     assert "Spring offer" in words(operator, LIST)
 
 
+def test_the_form_keeps_what_it_cannot_show(operator: Browser, person: User, ready: tuple[int, int]) -> None:
+    """A filter that the API gave, and a tag that is in use no longer, stay until somebody takes them out."""
+    campaign_id = made(person)
+    with system_scope("a test sets what only the API can"):
+        campaign = db.session.get_one(Campaign, campaign_id)
+        campaign.audience = {"filter": {"owner_id": 1}, "tags": ["Gone"]}
+        db.session.commit()
+    address = f"{LIST}/{campaign_id}/change"
+    page = operator.get(address).get_data(as_text=True)
+    assert 'name="filter" checked' in page
+    assert 'value="Gone" checked' in page
+    values = {"version": "1", "filter": "on", "tags": "Gone", "contact_ids": ""}
+    kept = operator.post(address, form(*ready) | values)
+    assert kept.status_code == 303, re.findall(
+        r"id=.[a-z_0-9]+-err[^<]*<[^<]*<[^<]*<[^<]*", kept.get_data(as_text=True)
+    )
+    assert of(Campaign).audience == {"filter": {"owner_id": 1}, "tags": ["Gone"]}
+    del values["filter"]
+    version = str(of(Campaign).version)
+    assert operator.post(address, form(*ready) | values | {"version": version}).status_code == 303
+    assert of(Campaign).audience == {"tags": ["Gone"]}
+
+
 def test_a_launch_sent_twice_launches_once(operator: Browser, person: User) -> None:
     campaign_id = made(person)
     address = checked(operator, campaign_id)

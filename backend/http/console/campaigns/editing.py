@@ -63,7 +63,12 @@ def change(campaign_id: int) -> Response:
     campaign = records.get(campaign_id)
     try:
         is_draft, is_scheduled = campaign.state == states.DRAFT, campaign.state == states.SCHEDULED
-        given = campaign_forms.given(steps.of(campaign_id), is_draft=is_draft, is_scheduled=is_scheduled)
+        given = campaign_forms.given(
+            steps.of(campaign_id),
+            is_draft=is_draft,
+            is_scheduled=is_scheduled,
+            contact_filter=campaign.audience.get("filter"),
+        )
         wanted = forms.checked(CampaignChange, given | {"version": request.form.get("version", "")})
         changes = wanted.model_dump(exclude_unset=True, by_alias=True)
         records.change(actor(), campaign_id, changes.pop("version"), changes)
@@ -78,6 +83,7 @@ def _form(typed: dict[str, Any], campaign: Campaign | None = None, error: AppErr
     usable = shown.account_names(accounts.usable_for(actor()))
     offered = [(str(account_id), name) for account_id, name in usable.items()]
     own = [f"fields.{key}" for key in custom_fields.by_key()]
+    chosen = [] if campaign is None else campaign.audience.get("tags", [])
     return pages.render(
         "campaigns/form.html",
         "campaigns",
@@ -90,7 +96,7 @@ def _form(typed: dict[str, Any], campaign: Campaign | None = None, error: AppErr
         typed=typed,
         faults=form_errors.by_field(error, campaign_forms.CAMPAIGN) if error else {},
         accounts=offered,
-        tags=[tag.name for tag in tags.listing(limit=_OFFERED)[0]],
+        tags=list(dict.fromkeys([*chosen, *(tag.name for tag in tags.listing(limit=_OFFERED)[0])])),
         segments=[(str(segment.id), segment.name) for segment in segments.listing(limit=_OFFERED)[0]],
         purposes=campaign_forms.PURPOSES,
         steps=campaign_forms.STEPS,

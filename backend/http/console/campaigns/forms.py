@@ -73,10 +73,17 @@ def typed() -> dict[str, Any]:
     return request.form.to_dict() | {"day": request.form.getlist("day"), "tags": request.form.getlist("tags")}
 
 
-def given(present: Sequence[CampaignStep], *, is_draft: bool, is_scheduled: bool = False) -> dict[str, Any]:
+def given(
+    present: Sequence[CampaignStep],
+    *,
+    is_draft: bool,
+    is_scheduled: bool = False,
+    contact_filter: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """A campaign as the API takes it; of one that was launched only what can still change.
 
-    A step keeps the variants that `present` has of it: the form does not show them. Raises Invalid.
+    A step keeps the variants that `present` has of it, and the audience its `contact_filter` unless that was taken out:
+    the form does not show what is in them. Raises Invalid.
     """
     written = typed()
     values: dict[str, Any] = {
@@ -91,6 +98,7 @@ def given(present: Sequence[CampaignStep], *, is_draft: bool, is_scheduled: bool
                 "contact_ids": _ids(written.get("contact_ids", "")),
                 "tags": written["tags"],
                 "segment_id": written.get("segment_id") or None,
+                "filter": contact_filter if "filter" in written else None,
             },
             "account_id": written.get("account_id") or None,
             "purpose": written.get("purpose") or "marketing",
@@ -113,11 +121,13 @@ def of_campaign(campaign: Campaign, steps: Sequence[CampaignStep]) -> dict[str, 
         "contact_ids": ", ".join(str(contact_id) for contact_id in audience.get("contact_ids", ())),
         "day": [str(day) for day in window.get("days", ())],
         "from": window.get("from", ""),
-        "to": window.get("to", ""),
+        "to": window.get("to", "").replace("24:00", "00:00"),
         "scheduled_at": local.strftime("%Y-%m-%dT%H:%M") if local else "",
     }
     if campaign.add_to_contacts:
         values["add_to_contacts"] = "on"
+    if audience.get("filter"):
+        values["filter"] = "on"
     for step in steps:
         values |= {f"text_{step.position}": step.template, f"delay_{step.position}": str(step.delay_days or "")}
     return values
