@@ -219,10 +219,10 @@ class _Plan:
 
 @dataclass
 class _Share:
-    """Says yes to this part of the questions, evenly."""
+    """Says yes to this part of the questions, evenly and rounded: of one question at 0.8 to one."""
 
     rate: float
-    _owed: float = 0.0
+    _owed: float = 0.5
 
     def next(self) -> bool:
         self._owed += self.rate

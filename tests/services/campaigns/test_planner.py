@@ -7,6 +7,8 @@ from collections import Counter
 from datetime import UTC, datetime, time, timedelta
 from itertools import islice, pairwise
 
+import pytest
+
 from backend.services.campaigns import windows
 from backend.services.campaigns.pace import Ceilings, Uses
 from backend.services.campaigns.planner import Assumptions, Candidate, LeftOut, Planned, follow_up_due, messages, plan
@@ -131,6 +133,12 @@ def test_look_ups_bind_where_few_are_found() -> None:
     a_day = [item for item in result if item.at < START + timedelta(hours=23)]
     assert len(a_day) == 3
     assert {item.bound_by for item in planned(people(30, lookup=True))} == {None, "hour", "day"}
+
+
+@pytest.mark.parametrize(("count", "rate", "found"), [(1, 0.8, 1), (2, 0.8, 2), (10, 0.8, 8), (1, 0.4, 0), (5, 0.0, 0)])
+def test_who_is_found_is_rounded(count: int, rate: float, found: int) -> None:
+    """One person who is unknown yet will rather be found: the likely end is not now."""
+    assert len(planned(people(count, lookup=True), assumptions=Assumptions(found_rate=rate))) == found
 
 
 def test_the_plan_is_the_same_from_wherever_it_goes_on() -> None:
