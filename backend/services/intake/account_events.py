@@ -27,8 +27,8 @@ from backend.services.conversations.events import (
     MessagesDeleted,
     ReadUpTo,
 )
+from backend.services.intake import handlers
 from backend.services.intake.activity import note_activity
-from backend.services.intake.handlers import register
 from backend.services.intake.shared_events import handle_plainly, prepare_nothing
 from backend.services.receipts.status import advance_message
 
@@ -119,4 +119,4 @@ def _conversations(sender: Sender, chat: Chat) -> list[Conversation]:
     return conversations.by_chat(sender.id, conversations.chat_hash(sender.channel, sender.id, chat.id))
 
 
-register(NAME, prepare_nothing, handle)
+handlers.register(NAME, prepare_nothing, handle)
