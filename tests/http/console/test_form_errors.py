@@ -12,9 +12,11 @@ from flask import Flask, g
 
 from backend.core import i18n
 from backend.core.errors import Conflict, Invalid
-from backend.http.console import alerts, bots, contacts, notifications, scheduler, telegram
+from backend.http.console import alerts, bots, campaigns, contacts, notifications, scheduler, telegram
+from backend.http.console.accounts import forms as account_forms
 from backend.http.console.alerts.forms import POLICY, SILENCE
 from backend.http.console.bots import forms as bot_forms
+from backend.http.console.campaigns import forms as campaign_forms
 from backend.http.console.contacts import forms as contact_forms
 from backend.http.console.contacts import import_forms
 from backend.http.console.kit import form_errors
@@ -41,6 +43,9 @@ FORMS = [
     import_forms.FILE,
     import_forms.COLUMNS,
     import_forms.READING,
+    account_forms.FORM,
+    campaign_forms.CAMPAIGN,
+    campaign_forms.CHECK,
 ]
 
 
@@ -117,7 +122,7 @@ def test_words_for_one_form_name_a_form_and_a_code_that_there_are() -> None:
 
 
 def test_no_page_translates_faults_by_itself() -> None:
-    for package in (alerts, bots, contacts, notifications, scheduler, telegram):
+    for package in (alerts, bots, campaigns, contacts, notifications, scheduler, telegram):
         for path in Path(str(package.__file__)).parent.glob("*.py"):
             source = path.read_text(encoding="utf-8")
             assert "error.detail" not in source or path.name == "contents.py", path
