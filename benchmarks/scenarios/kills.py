@@ -1,7 +1,8 @@
-"""A campaign whose processes are killed at every step of its way, at least ten times at each: who gets it how often.
+"""Campaigns and accounts whose processes are killed at every step of their way, at least ten times at each: who gets
+what how often.
 
-It is the test of `tests/processes/test_campaigns.py` in its long form; a pass of it is a whole installation with the
-simulated Telegram. Judged by the simulator's log.
+These are the tests of `tests/processes/test_campaigns.py` and `test_accounts.py` in their long form; a pass is a whole
+installation with the simulated Telegram. Judged by the simulator's log.
 """
 
 from __future__ import annotations
@@ -37,10 +38,18 @@ def run(options: Options) -> Result:
     if counts is None:
         raise RuntimeError(done.stdout[-4000:] + done.stderr[-2000:])
     kills, failpoints, people, once = (int(number) for number in counts.groups())
+    accounts = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/processes/test_accounts.py"],
+        cwd=ROOT,
+        env=os.environ | {"ACCOUNT_KILLS": str(hits)},
+        capture_output=True,
+        timeout=_SECONDS,
+    )
     seconds = time.monotonic() - began
     result.passes.append({"kills": kills, "people": people, "seconds": seconds, "passed": done.returncode == 0})
     result.add("people not written to exactly once", people - once, "", 0)
-    result.add("failed tests", int(done.returncode != 0), "", 0)
+    result.add("failed tests of campaigns", int(done.returncode != 0), "", 0)
+    result.add("failed tests of accounts", int(accounts.returncode != 0), "", 0)
     result.add("failpoints", failpoints)
     result.add("kills", kills, "", float(hits * failpoints), "more")
     result.add("seconds", seconds, "s")

@@ -36,6 +36,10 @@ def _logging_as_before() -> Iterator[None]:
 @pytest.fixture
 def stream(_logging_as_before: None) -> io.StringIO:
     made = io.StringIO()
+    # RQ gives its logger a level of its own where a worker runs in this process; others were made quiet by a test.
+    worker_log = logging.getLogger("rq.worker")
+    worker_log.setLevel(logging.NOTSET)
+    worker_log.disabled, worker_log.propagate = False, True
     configure("DEBUG", made, secrets=["the-installations-own-key", "short"])
     return made
 

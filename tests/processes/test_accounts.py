@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -25,7 +26,8 @@ from tests.support.telegram_box import TelegramBox
 pytestmark = pytest.mark.slow
 
 ANN, BOB = "+12025550101", "+12025550102"
-KILLS = 10
+KILLS = int(os.environ.get("ACCOUNT_KILLS", "2"))
+"""At each failpoint; `bin/bench kills` asks for ten."""
 MAX_MESSAGES = 40
 
 

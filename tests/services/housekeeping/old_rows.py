@@ -12,8 +12,12 @@ from sqlalchemy import select
 from backend.core import clock
 from backend.core.database import db
 from backend.models import (
+    AccountLogin,
+    AccountSignal,
     Alert,
     Attempt,
+    Campaign,
+    CampaignPreflight,
     Contact,
     ContactImport,
     ContactImportChange,
@@ -215,6 +219,39 @@ def import_change(bot, person, at):
 
 
 Make = Callable[[Any, Any, datetime], Any]
+
+
+def account_signal(bot, person, at: datetime) -> AccountSignal:
+    return AccountSignal(workspace_id=person.workspace_id, sender_id=bot.id, code="flood_wait", at=at)
+
+
+def account_login(bot, person, at: datetime) -> AccountLogin:
+    return AccountLogin(
+        workspace_id=person.workspace_id,
+        user_id=person.id,
+        settings_encrypted=b"sealed",
+        command="start",
+        expires_at=at,
+        created_at=at,
+        updated_at=at,
+    )
+
+
+def campaign_preflight(bot, person, at: datetime) -> CampaignPreflight:
+    campaign = db.session.scalars(select(Campaign)).first()
+    if campaign is None:
+        campaign = Campaign(workspace_id=person.workspace_id, name="Spring", created_at=at, updated_at=at)
+        put(campaign)
+    return CampaignPreflight(
+        workspace_id=person.workspace_id,
+        campaign_id=campaign.id,
+        version=1,
+        fingerprint=b"f",
+        created_at=at,
+        expires_at=at,
+    )
+
+
 DELETING: dict[str, tuple[Make, timedelta]] = {
     "webhook duplicates' keys": (event_key, timedelta(days=7)),
     "idempotency keys": (idempotency_key, timedelta(hours=24)),
@@ -232,6 +269,9 @@ DELETING: dict[str, tuple[Make, timedelta]] = {
     "recipients that nobody owns": (unknown_recipient, timedelta(days=90)),
     "ended sign-ins": (sign_in, timedelta(days=30)),
     "processed webhook events": (event, timedelta(days=30)),
+    "signals of accounts": (account_signal, timedelta(days=90)),
+    "logins of accounts": (account_login, timedelta(hours=24)),
+    "preflights of campaigns": (campaign_preflight, timedelta(days=7)),
     "changes by imports of contacts": (import_change, timedelta(days=31)),
 }
 
