@@ -56,7 +56,7 @@ class AccountsRole:
         self._stop_dispatching: Callable[[], None] | None = None
 
     def run(self) -> None:
-        """Runs until `stop`. Raises RuntimeError when the connections' thread ended by a defect."""
+        """Runs until `stop`. Raises RuntimeError when the connections' thread ended by an unexpected error."""
         while not self._stopping.is_set() and not self._is_needed():
             self._stopping.wait(IDLE_SECONDS)
         if not self._stopping.is_set():

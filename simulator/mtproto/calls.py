@@ -191,7 +191,7 @@ class Calls:
             raise Refusal(400, "PEER_ID_INVALID") from None
         except Exception:
             # Closing the connection would have the client send the same again without end.
-            log.exception("%s failed by a defect", call.method)
+            log.exception("%s failed unexpectedly", call.method)
             raise Refusal(500, "SIMULATOR_DEFECT") from None
 
     def _log(

@@ -53,7 +53,7 @@ class Connection:
         except (asyncio.IncompleteReadError, ConnectionError) as end:
             log.debug("connection %s ends: %s", self.number, end)
         except Exception:
-            log.exception("connection %s ends by a defect", self.number)
+            log.exception("connection %s ends unexpectedly", self.number)
             raise
         finally:
             self.stream.writer.close()

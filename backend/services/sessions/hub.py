@@ -67,7 +67,7 @@ class AccountHub:
         self._commands = commands
         self._on_end = on_end
         self.is_broken = False
-        """Whether the loop ended by a defect: the process is then better started again."""
+        """Whether the loop ended by an unexpected error: the process is then better started again."""
         self._accounts: dict[int, ServedAccount] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._released: set[int] = set()

@@ -37,7 +37,7 @@ def made(person: User, state: str = "draft", **values: Any) -> int:
 
 
 def of(model: Any, **values: Any) -> Any:
-    """The only row of a table with these values, read anew."""
+    """The only row of a table with these values, as it is stored now."""
     db.session.rollback()
     with system_scope("a test"):
         return db.session.query(model).filter_by(**values).execution_options(populate_existing=True).one()

@@ -90,7 +90,7 @@ def test_a_refusal_keeps_the_hour_and_gives_the_day_back(rig: Rig) -> None:
 
 
 def test_an_outcome_that_is_not_known_is_made_certain_within_the_hour(rig: Rig) -> None:
-    """It goes again under the same place and the same id of ours, which the provider takes once."""
+    """It goes again under the same place and our same id, which the provider takes once."""
     answers = iter([OutcomeUnknown("timeout")])
     rig.channel.script = lambda op: next(answers, None)
     campaign = rig.draft(rig.people(1), "Hello")

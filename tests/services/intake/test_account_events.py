@@ -63,7 +63,7 @@ def conversation(account: Account) -> Conversation:
 
 
 def sent(account: Account, external_id: str) -> Message:
-    """A message of ours that the provider has accepted."""
+    """Our message that the provider has accepted."""
     chat = conversation(account)
     now = clock.now()
     fields = {"workspace_id": chat.workspace_id, "conversation_id": chat.id, "sender_id": chat.sender_id}
