@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _KEY_BYTES: Final = 256
+_KEY_LEAST_BYTES: Final = 240
+"""Telethon drops the zeros at a key's start, so that one key in 256 is shorter by a byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,6 @@ def load(text: str) -> SessionData:
     """The session that `dump` wrote. Raises ValueError for another text."""
     dc, host, port, key = text.split("|")
     data = bytes.fromhex(key)
-    if data and len(data) != _KEY_BYTES:
+    if data and not _KEY_LEAST_BYTES <= len(data) <= _KEY_BYTES:
         raise ValueError("the session's key has another length")
     return SessionData(int(dc), host, int(port), data or None)
