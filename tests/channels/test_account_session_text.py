@@ -16,5 +16,5 @@ def test_a_session_is_read_as_it_was_written(key: bytes | None) -> None:
 
 @pytest.mark.parametrize("text", ["", "2|127.0.0.1|443", "2|127.0.0.1|443|0102", "2|h|443|xx", "2|h|443|" + "01" * 257])
 def test_another_text_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="unpack|length|hexadecimal"):
+    with pytest.raises(ValueError, match=r"unpack|length|hexadecimal"):
         session_text.load(text)
