@@ -55,7 +55,7 @@ Post = Callable[[str, dict[str, Any]], tuple[int, Any]]
 @contextmanager
 def connection_to(running: Installation) -> Iterator[Post]:
     """One kept connection to the web process, which costs less than a session of `requests` at ten thousand calls."""
-    connection = HTTPConnection("127.0.0.1", running.port, timeout=30)
+    connection = HTTPConnection("127.0.0.1", running.port, timeout=60)
     headers = {"Authorization": f"Bearer {running.token}", "Content-Type": "application/json"}
 
     def post(path: str, body: dict[str, Any]) -> tuple[int, Any]:
