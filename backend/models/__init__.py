@@ -21,6 +21,7 @@ from backend.models.alert import (
 from backend.models.audit import AuditEntry
 from backend.models.automation_rule import AutomationRule, RuleRun
 from backend.models.campaign import Campaign, CampaignMessage, CampaignPreflight, CampaignRecipient, CampaignStep
+from backend.models.channel_setup import ChannelSetup, MessageTemplate, MetaRequest
 from backend.models.consent import Consent
 from backend.models.contact import (
     Contact,
@@ -80,6 +81,7 @@ __all__ = [
     "CampaignPreflight",
     "CampaignRecipient",
     "CampaignStep",
+    "ChannelSetup",
     "Consent",
     "Contact",
     "ContactField",
@@ -104,6 +106,8 @@ __all__ = [
     "Message",
     "MessageKey",
     "MessagePart",
+    "MessageTemplate",
+    "MetaRequest",
     "NotificationEvent",
     "NotificationSettings",
     "NotificationSubject",
