@@ -77,9 +77,8 @@ class MessageTemplate(HasId, Tenant, Base):
     created_at: Mapped[datetime]
 
     __table_args__ = (
-        UniqueConstraint("sender_id", "name", "language"),
+        UniqueConstraint("workspace_id", "sender_id", "name", "language"),
         Index("ix_message_templates_external_id", "sender_id", "external_id"),
-        Index("ix_message_templates_workspace_id", "workspace_id"),
     )
 
 

@@ -68,13 +68,16 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message_templates")),
         sa.UniqueConstraint(
-            "sender_id", "name", "language", name=op.f("uq_message_templates_sender_id_name_language")
+            "workspace_id",
+            "sender_id",
+            "name",
+            "language",
+            name=op.f("uq_message_templates_workspace_id_sender_id_name_language"),
         ),
     )
     op.create_index(
         "ix_message_templates_external_id", "message_templates", ["sender_id", "external_id"], unique=False
     )
-    op.create_index("ix_message_templates_workspace_id", "message_templates", ["workspace_id"], unique=False)
     op.create_table(
         "meta_requests",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),

@@ -66,12 +66,13 @@ class Connection:
     def object_id(self) -> str:
         """What is subscribed; empty where its id is not known."""
         name = self.rules.object_setting
-        return (self.credentials.settings.get(name) if name else self.credentials.external_id) or ""
+        known = self.credentials.settings.get(name) if name else self.credentials.external_id
+        return known or ("me" if self.rules.own_object else "")
 
     @property
     def app_id(self) -> str:
-        """The application that the environment names; empty where it names none."""
-        return config.get().meta_app_id
+        """The application, where the settings name it; else empty."""
+        return self.credentials.settings.get("app_id", "")
 
     def client(self, *, patient: bool = False, token: str | None = None) -> GraphClient:
         """A client with the sender's token, or with another one."""

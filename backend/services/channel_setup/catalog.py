@@ -49,8 +49,9 @@ def listing() -> list[Sender]:
 
 def find(sender_id: int) -> Sender | None:
     """An integration of the workspace in scope, also the environment's; None for anything else of that id."""
+    query = select(Sender).where(Sender.id == sender_id, *_visible())
     with system_scope(_WHY):
-        return db.session.execute(select(Sender).where(Sender.id == sender_id, *_visible())).scalar_one_or_none()
+        return db.session.execute(query).scalar_one_or_none()
 
 
 def get(sender_id: int) -> Sender:
@@ -87,7 +88,7 @@ def create(by: Attribution, platform: str, fields: Mapping[str, Any]) -> Added:
     for name, only_for in ((WABA_ID, "whatsapp"), (PAGE_ID, "instagram")):
         if fields.get(name) and platform == only_for:
             settings[name] = fields[name]
-    external_id = fields[rules_of(platform, settings).id_name]
+    external_id = fields[rules_of(platform, fields["access_token"]).id_name]
     with _of_integrations():
         sender = senders.create(
             platform,

@@ -74,14 +74,14 @@ def connection_of(sender: Sender) -> Connection | None:
         return None
     credentials = senders.credentials_of(sender)
     return Connection(
-        rules_of(sender.channel, credentials.settings),
+        rules_of(sender.channel, credentials.token),
         Credentials(credentials.token, credentials.external_id, credentials.settings),
     )
 
 
 def rules_for(sender: Sender) -> Rules:
     """How this integration is set up."""
-    return rules_of(sender.channel, senders.settings_of(sender))
+    return rules_of(sender.channel, sender.credentials)
 
 
 def _known(sender: Sender) -> Known:

@@ -36,7 +36,7 @@ def of(sender: Sender, setup: ChannelSetup | None) -> dict[str, Any]:
         "platform": sender.channel,
         "name": sender.name,
         "source": sender.source,
-        rules_of(sender.channel, settings).id_name: sender.external_id,
+        rules_of(sender.channel, None).id_name: sender.external_id,
         "waba_id": settings.get(WABA_ID),
         "page_id": settings.get(PAGE_ID) or (sender.external_id if sender.channel == "messenger" else None),
         "username": sender.username,

@@ -1,8 +1,8 @@
 """What people ask by way of Meta: to have deleted what is kept of them, or that they took back their consent.
 
 A request is signed by an application's secret, over its encoded text as it was sent. The person is named by an id that
-holds for that application only, so it is looked for among the people of the senders whose secret signed, and among those
-who gave a token. The same request twice is answered the same; the id itself is not kept.
+holds for that application only, so it is looked for among the people of the senders whose secret signed, and among who
+gave a token. The same request twice is answered the same; the id itself is not kept.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -182,9 +183,9 @@ def _erase(sender: Sender, user_id: str) -> int:
         identity = db.session.execute(select(Identity).where(Identity.external_hash == hashed)).scalar_one_or_none()
         if identity is None:
             return 0
-        contact_id: int | None = getattr(identity, "contact_id", None)
-        if contact_id is not None:
-            records.erase(SYSTEM, contact_id)
+        if identity.contact_id is not None:
+            with suppress(NotFound):  # erased before
+                records.erase(SYSTEM, identity.contact_id)
         count = db.session.execute(
             select(func.count()).select_from(Conversation).where(Conversation.identity_id == identity.id)
         ).scalar_one()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
+
+from backend.core import config
 
 Platform = Literal["whatsapp", "messenger", "instagram"]
 APP_SECRET: Final = "app_secret"  # noqa: S105 - the name of a setting
@@ -17,7 +18,8 @@ PAGE_ID: Final = "page_id"
 class Rules:
     """One way of being set up.
 
-    `object_setting` is the setting with the id of what is subscribed, None where that is the sender's own id.
+    `object_setting` is the setting with the id of what is subscribed, None where that is the sender's own id;
+    `own_object` says that the token's own object is meant where there is no such setting.
     `required` are the fields of a subscription without which messages do not come, `wanted` those for everything else;
     `in_subscription` says whether they are told with it, or only with the application. `can_debug` says whether the
     platform tells what a token may do.
@@ -30,6 +32,7 @@ class Rules:
     wanted: tuple[str, ...]
     object_kind: str
     object_setting: str | None = None
+    own_object: bool = False
     in_subscription: bool = True
     can_debug: bool = True
     renews: bool = False
@@ -93,6 +96,7 @@ INSTAGRAM_BY_PAGE: Final = Rules(
     wanted=_INSTAGRAM_FIELDS,
     object_kind="instagram",
     object_setting=PAGE_ID,
+    own_object=True,
     in_subscription=False,
 )
 INSTAGRAM_BY_LOGIN: Final = Rules(
@@ -109,8 +113,13 @@ INSTAGRAM_BY_LOGIN: Final = Rules(
 PLATFORMS: Final[tuple[Platform, ...]] = ("whatsapp", "messenger", "instagram")
 
 
-def rules_of(channel: str, settings: Mapping[str, str]) -> Rules:
-    """How a sender of this channel with these settings is set up. Raises KeyError for another channel."""
+def rules_of(channel: str, token: str | None) -> Rules:
+    """How a sender of this channel with this token is set up. Raises KeyError for another channel.
+
+    Tokens of Instagram's own login begin with IG, those of pages with EA; any other is what the settings say.
+    """
     if channel == "instagram":
-        return INSTAGRAM_BY_PAGE if settings.get(PAGE_ID) else INSTAGRAM_BY_LOGIN
+        given = token or ""
+        by_login = given.startswith("IG") or (bool(config.get().instagram_graph_url) and not given.startswith("EA"))
+        return INSTAGRAM_BY_LOGIN if by_login else INSTAGRAM_BY_PAGE
     return {"whatsapp": WHATSAPP, "messenger": MESSENGER}[channel]

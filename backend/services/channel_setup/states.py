@@ -16,7 +16,6 @@ from backend.core import clock, events
 from backend.core.database import db, system_scope
 from backend.core.encrypted_columns import keyring
 from backend.models import ChannelSetup, Sender
-from backend.services import senders
 from backend.services.channel_setup import results
 from backend.services.channel_setup.events import ChannelCheckFailed, ChannelCheckRecovered
 from backend.services.channel_setup.platforms import PLATFORMS, rules_of
@@ -37,7 +36,7 @@ _WHY: Final = "a sender is no tenant table"
 def make(sender: Sender) -> None:
     """The row of a new integration, whose checks are due at once."""
     now = clock.now()
-    renews = rules_of(sender.channel, senders.settings_of(sender)).renews
+    renews = rules_of(sender.channel, sender.credentials).renews
     values = {"sender_id": sender.id, "check_at": now, "renew_at": now + RENEWABLE_AFTER if renews else None}
     with system_scope(_WHY):
         db.session.execute(insert(ChannelSetup).values(values).on_conflict_do_nothing(index_elements=["sender_id"]))
@@ -79,7 +78,7 @@ def check_soon(sender: Sender, *, token_changed: bool = False) -> None:
     setup = of(sender, lock=True)
     setup.check_at, setup.failures = clock.now(), 0
     if token_changed:
-        renews = rules_of(sender.channel, senders.settings_of(sender)).renews
+        renews = rules_of(sender.channel, sender.credentials).renews
         setup.renew_at = clock.now() + RENEWABLE_AFTER if renews else None
         setup.renew_failures, setup.renew_error = 0, None
         setup.token_expires_at = setup.token_user_hash = None

@@ -22,12 +22,11 @@ from backend.services.auth.attribution import Attribution
 from backend.services.channel_setup import catalog, checks
 from backend.services.channel_setup.asking import Connection
 from backend.services.channel_setup.checks import Checklist
+from backend.services.channel_setup.platforms import MESSENGER, PAGE_ID
 from backend.services.channel_setup.refusals import clear_errors
 from backend.services.senders import webhook
 
 PIN: Final = re.compile(r"[0-9]{6}", re.ASCII)
-_PAGE_FIELDS: Final = ("feed",)
-"""What a page is subscribed to for its Instagram account: some field has to be named, its messages come otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,9 @@ def subscribe(by: Attribution, sender_id: int) -> Subscribed:
     db.session.commit()
     rules = connection.rules
     fields = rules.fields if rules.in_subscription or rules.own_login else ()
-    if rules.platform == "instagram" and not rules.own_login:
-        fields = _PAGE_FIELDS
+    if rules.object_setting == PAGE_ID:
+        # What the page has already is replaced, so all of it is asked for.
+        fields = MESSENGER.fields
     with clear_errors():
         object_id = connection.require_object()
         connection.change("subscribe", lambda client: graph.subscribe(client, object_id, fields))

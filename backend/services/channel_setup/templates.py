@@ -149,7 +149,7 @@ def store(sender_id: int, found: Sequence[TemplateFacts]) -> int:
         changed = ("external_id", "category", "state", "quality", "reason", "components", "changed_at")
         db.session.execute(
             statement.on_conflict_do_update(
-                index_elements=["sender_id", "name", "language"],
+                index_elements=["workspace_id", "sender_id", "name", "language"],
                 set_={name: statement.excluded[name] for name in changed},
             )
         )
