@@ -7,6 +7,7 @@ through its own client.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -62,7 +63,8 @@ class Call:
 
 @dataclass
 class Graph:
-    """`answers` by method and path (without the version): a result, a `Refusal`, bytes, or a function of the call."""
+    """`answers` by method and path (without the version; `*` stands for any id): a result, a `Refusal`, bytes, or a
+    function of the call."""
 
     url: str
     answers: dict[str, Any] = field(default_factory=dict)
@@ -137,6 +139,18 @@ def good() -> dict[str, Any]:
     }
 
 
+UNKNOWN = Refusal(400, 100, "Unsupported request")
+_NUMBERS = re.compile(r"[0-9]+")
+ANY: dict[str, Any] = {
+    "GET *": lambda call: {"id": call.path, "display_phone_number": "+1", "name": "Example", "username": "example"},
+    "GET */subscribed_apps": {"data": []},
+    "POST */subscribed_apps": {"success": True},
+    "POST */register": {"success": True},
+    "GET */message_templates": {"data": []},
+}
+"""Answers about whatever id."""
+
+
 @contextmanager
 def graph_api(**settings: Any) -> Iterator[Graph]:
     """Runs one, where everything is well, and points the process's settings at it."""
@@ -160,7 +174,8 @@ def graph_api(**settings: Any) -> Iterator[Graph]:
                 self.headers.get("Authorization", "").removeprefix("Bearer "),
             )
             graph.calls.append(call)
-            found = graph.answers.get(f"{call.method} {path}", Refusal(400, 100, "Unsupported request"))
+            known = (f"{call.method} {path}", f"{call.method} {_NUMBERS.sub('*', path)}")
+            found = next((graph.answers[name] for name in known if name in graph.answers), UNKNOWN)
             if callable(found):
                 found = found(call)
             status, wait = (found.status, found.retry_after) if isinstance(found, Refusal) else (200, None)

@@ -9,18 +9,18 @@ from apiflask import APIBlueprint
 from backend.http import guards, languages
 from backend.http.guards import access
 from backend.http.schemas.integration_setup import (
-    Checks,
     IntegrationAdded,
+    IntegrationChecks,
     IntegrationIn,
-    Refreshed,
+    MessageTemplateOut,
+    MessageTemplatePreviewIn,
+    MessageTemplatePreviewOut,
+    MessageTemplateQuery,
+    MessageTemplates,
     RegisterIn,
     RenewOut,
     SubscribeOut,
-    TemplateOut,
-    TemplatePreviewIn,
-    TemplatePreviewOut,
-    TemplateQuery,
-    Templates,
+    TemplatesRefreshed,
 )
 from backend.http.schemas.integrations import IntegrationOut
 from backend.services.accounts import access as accounts
@@ -60,7 +60,7 @@ def show(integration_id: int) -> dict[str, Any]:
 
 @bp.get("/<int:integration_id>/checks")
 @access()
-@bp.output(Checks)
+@bp.output(IntegrationChecks)
 def check(integration_id: int) -> dict[str, Any]:
     """Find out whether an integration is set up
 
@@ -86,7 +86,7 @@ def subscribe(integration_id: int) -> dict[str, Any]:
 @bp.post("/<int:integration_id>/register")
 @access("admin")
 @bp.input(RegisterIn)
-@bp.output(Checks)
+@bp.output(IntegrationChecks)
 @bp.doc(responses={409: "`not_whatsapp`", 422: "`pin_malformed`, `pin_wrong`, or Meta's reason", **_AWAY})
 def register(integration_id: int, json_data: RegisterIn) -> dict[str, Any]:
     """Register a WhatsApp number"""
@@ -107,9 +107,9 @@ def renew(integration_id: int) -> dict[str, Any]:
 
 @bp.get("/<int:integration_id>/templates")
 @access()
-@bp.input(TemplateQuery, location="query")
-@bp.output(Templates)
-def list_templates(integration_id: int, query_data: TemplateQuery) -> dict[str, Any]:
+@bp.input(MessageTemplateQuery, location="query")
+@bp.output(MessageTemplates)
+def list_templates(integration_id: int, query_data: MessageTemplateQuery) -> dict[str, Any]:
     """List the message templates of a WhatsApp integration"""
     sender = catalog.get(integration_id)
     listed, following = templates.listing(
@@ -124,7 +124,7 @@ def list_templates(integration_id: int, query_data: TemplateQuery) -> dict[str, 
 
 @bp.post("/<int:integration_id>/templates/refresh")
 @access("operator")
-@bp.output(Refreshed)
+@bp.output(TemplatesRefreshed)
 @bp.doc(responses={409: "`not_whatsapp`", 422: "Meta's reason", **_AWAY})
 def refresh_templates(integration_id: int) -> dict[str, int]:
     """Read the message templates from Meta"""
@@ -133,7 +133,7 @@ def refresh_templates(integration_id: int) -> dict[str, int]:
 
 @bp.get("/<int:integration_id>/templates/<int:template_id>")
 @access()
-@bp.output(TemplateOut)
+@bp.output(MessageTemplateOut)
 def show_template(integration_id: int, template_id: int) -> dict[str, Any]:
     """Show a message template"""
     return described.template(templates.get(catalog.get(integration_id).id, template_id))
@@ -141,8 +141,8 @@ def show_template(integration_id: int, template_id: int) -> dict[str, Any]:
 
 @bp.post("/<int:integration_id>/templates/<int:template_id>/preview")
 @access("viewer", scope="read")
-@bp.input(TemplatePreviewIn)
-@bp.output(TemplatePreviewOut)
-def preview_template(integration_id: int, template_id: int, json_data: TemplatePreviewIn) -> Any:
+@bp.input(MessageTemplatePreviewIn)
+@bp.output(MessageTemplatePreviewOut)
+def preview_template(integration_id: int, template_id: int, json_data: MessageTemplatePreviewIn) -> Any:
     """See a message template with values"""
     return templates.preview(templates.get(catalog.get(integration_id).id, template_id), json_data.variables)

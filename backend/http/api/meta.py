@@ -7,7 +7,7 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from backend.http.guards import public
-from backend.http.schemas.integration_setup import DeletionOut, Received, SignedRequestForm
+from backend.http.schemas.integration_setup import DeletionOut, RequestTaken, SignedRequestForm
 from backend.services.channel_setup import people_requests
 
 bp = APIBlueprint("meta", __name__, url_prefix="/meta", tag="Integrations")
@@ -35,7 +35,7 @@ def delete_data(form_data: SignedRequestForm, integration_id: int | None = None)
 @bp.post("/deauthorize/<int:integration_id>", endpoint="deauthorize_of")
 @public("Meta signs the request", max_body=16 * 1024)
 @bp.input(SignedRequestForm, location="form")
-@bp.output(Received)
+@bp.output(RequestTaken)
 @bp.doc(responses=_REFUSALS)
 def deauthorize(form_data: SignedRequestForm, integration_id: int | None = None) -> dict[str, Any]:
     """Take back an application's permission

@@ -43,7 +43,7 @@ class IntegrationIn(Input):
         return self
 
 
-class CheckCounts(Output):
+class IntegrationCheckCounts(Output):
     """How many checks found what."""
 
     ok: int = Field(examples=[9])
@@ -68,7 +68,7 @@ class IntegrationAdded(SparseOutput):
     waba_id: str | None = Field(default=None, examples=["102290129340398"])
 
 
-class CheckOut(Output):
+class IntegrationCheck(Output):
     """A line of the checklist, in the caller's language. `action` is what mends it here: `subscribe`, `register`,
     `renew` or `change` the integration; null where only a person at Meta can."""
 
@@ -83,7 +83,7 @@ class CheckOut(Output):
     at: Instant | None = Field(description="When this was found out")
 
 
-class Checks(Output):
+class IntegrationChecks(Output):
     """The checks of an integration. `asked`: whether Meta could be asked now; what it did not answer stands as it was
     found last."""
 
@@ -91,10 +91,10 @@ class Checks(Output):
     asked: bool = Field(examples=[True])
     checked_at: Instant | None
     next_at: Instant | None
-    checks: list[CheckOut]
+    checks: list[IntegrationCheck]
 
 
-class SubscribeOut(Checks):
+class SubscribeOut(IntegrationChecks):
     """The checks after subscribing. `address`: where the events go now: `own` (of this integration), `application`, or
     `refused`, where Meta did not take the integration's own address, for `reason`."""
 
@@ -118,13 +118,13 @@ class RenewOut(Output):
     token_expires_at: Instant | None
 
 
-class TemplateQuery(PageQuery):
+class MessageTemplateQuery(PageQuery):
     """Which templates."""
 
     state: str | None = Field(default=None, max_length=40, examples=["approved"])
 
 
-class TemplateOut(Output):
+class MessageTemplateOut(Output):
     """A message template. `variables` are the keys of the values that it needs, in their order: `1` or `name` in its
     text, `header.1`, `button.0`, or `header` for the address of the header's file."""
 
@@ -144,21 +144,21 @@ class TemplateOut(Output):
     changed_at: Instant
 
 
-class Templates(Output):
+class MessageTemplates(Output):
     """The templates of an integration. `refreshed_at` is when they were read from Meta."""
 
-    templates: list[TemplateOut]
+    templates: list[MessageTemplateOut]
     refreshed_at: Instant | None
     next_cursor: str | None = Field(examples=[None])
 
 
-class Refreshed(Output):
+class TemplatesRefreshed(Output):
     """How many templates there are now."""
 
     count: int = Field(examples=[12])
 
 
-class TemplatePreviewIn(Input):
+class MessageTemplatePreviewIn(Input):
     """Values for a template's variables: by their keys, or a list in their order."""
 
     variables: (
@@ -167,7 +167,7 @@ class TemplatePreviewIn(Input):
     ) = Field(default_factory=list, max_length=100, examples=[["Mina", "3 pm"]])
 
 
-class TemplatePreviewOut(Output):
+class MessageTemplatePreviewOut(Output):
     """The template with these values. `missing` are the variables without one."""
 
     text: str = Field(examples=["Tomorrow\n\nHello Mina, we meet at 3 pm."])
@@ -194,7 +194,7 @@ class DeletionOut(Output):
     confirmation_code: str = Field(examples=["0f3a"])
 
 
-class Received(Output):
+class RequestTaken(Output):
     """The request was taken."""
 
     ok: bool = Field(examples=[True])

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from backend.http.schemas.base import Id, Input, Instant, Output, SparseOutput
-from backend.http.schemas.integration_setup import CheckCounts, GraphId, Name, Secret
+from backend.http.schemas.integration_setup import GraphId, IntegrationCheckCounts, Name, Secret
 
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, max_length=40)]
 ApiId = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20)]
@@ -116,7 +116,7 @@ class IntegrationOut(SparseOutput):
     app_secret: str | None = Field(default=None, examples=["…cret"], description="Its end only")
     webhook_url: str | None = Field(default=None, examples=["https://chat.example/whatsapp/webhook/1"])
     is_active: bool | None = None
-    checks: CheckCounts | None = None
+    checks: IntegrationCheckCounts | None = None
     checked_at: Instant | None = None
     token_expires_at: Instant | None = None
     last_inbound_at: Instant | None = None
