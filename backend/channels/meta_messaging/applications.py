@@ -7,4 +7,4 @@ from typing import Final
 PAGE_INBOX: Final = "263902037430900"
 INSTAGRAM_INBOX: Final = "1217981644879628"
 INBOXES: Final = frozenset({PAGE_INBOX, INSTAGRAM_INBOX})
-"""Whoever answers there is a person of ours."""
+"""Whoever answers there is a person, and no program."""

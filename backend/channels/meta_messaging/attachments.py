@@ -25,16 +25,16 @@ _MEDIA: Final = {
     "file": "document",
     "sticker": "sticker",
 }
-_MOST: Final = 30
-"""Attachments that are looked at; a message has ten at most."""
-_MOST_OF_ADDRESS: Final = 4096
+_MAX_ATTACHMENTS: Final = 30
+"""A message has ten at most."""
+_MAX_ADDRESS: Final = 4096
 _ADDRESS: Final = re.compile(r"https?://[\x21-\x7e]+", re.ASCII)
-_MOST_OF_TITLE: Final = 1000
+_MAX_TITLE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class FileId:
-    """Where a file that somebody sent is found: the message, the place in it, and the address that was given with it
+    """Where a file that somebody sent is attached: the message, the place in it, and the address that was given with it
     (which expires; empty where there was none)."""
 
     message_id: str
@@ -66,12 +66,12 @@ class Attachments:
 
 def read(message: Mapping[str, Any], message_id: str) -> Attachments:
     """The attachments of a message object."""
-    found = Attachments()
+    attached = Attachments()
     listed = message.get("attachments")
-    for place, attachment in enumerate(listed[:_MOST] if isinstance(listed, list) else ()):
+    for place, attachment in enumerate(listed[:_MAX_ATTACHMENTS] if isinstance(listed, list) else ()):
         if isinstance(attachment, dict):
-            _add(found, attachment, FileId(message_id, place))
-    return found
+            _add(attached, attachment, FileId(message_id, place))
+    return attached
 
 
 def story_of(message: Mapping[str, Any]) -> Story | None:
@@ -84,33 +84,33 @@ def story_of(message: Mapping[str, Any]) -> Story | None:
 
 def address(value: Any) -> str:
     """A web address; empty for what is none."""
-    if not isinstance(value, str) or len(value) > _MOST_OF_ADDRESS:
+    if not isinstance(value, str) or len(value) > _MAX_ADDRESS:
         return ""
     return value if _ADDRESS.fullmatch(value) else ""
 
 
-def _add(found: Attachments, attachment: Mapping[str, Any], file: FileId) -> None:
+def _add(attached: Attachments, attachment: Mapping[str, Any], file: FileId) -> None:
     kind = reading.text(attachment.get("type"), 60).lower()
     payload = reading.mapping(attachment, "payload")
     url = address(payload.get("url")) or address(attachment.get("url"))
-    title = reading.text(payload.get("title") or attachment.get("title"), _MOST_OF_TITLE)
+    title = reading.text(payload.get("title") or attachment.get("title"), _MAX_TITLE)
     if kind in _MEDIA:
         is_sticker = kind == "image" and reading.identifier(payload.get("sticker_id")) != ""
-        found.media.append(_media("sticker" if is_sticker else _MEDIA[kind], file, url))
+        attached.media.append(_media("sticker" if is_sticker else _MEDIA[kind], file, url))
     elif kind == "like_heart":
-        found.text = HEART
+        attached.text = HEART
     elif kind == "story_mention":
-        found.story = Story("mention", reading.identifier(payload.get("id")), url)
+        attached.story = Story("mention", reading.identifier(payload.get("id")), url)
         # A picture or a video, shown for a day: which of them its bytes say.
-        found.media.append(_media("document", file, url))
+        attached.media.append(_media("document", file, url))
     elif kind == "location" and (place := _location(payload, title)) is not None:
-        found.location = place
+        attached.location = place
     elif kind == "template":
-        _share(found, Share(kind, url, title or _title_of(payload)))
+        _share(attached, Share(kind, url, title or _title_of(payload)))
     elif kind and (url or title):
-        _share(found, Share(kind, url, title))
+        _share(attached, Share(kind, url, title))
     else:
-        found.unknown.append(kind or "none")
+        attached.unknown.append(kind or "none")
 
 
 def _media(kind: str, file: FileId, url: str) -> ReceivedMedia:
@@ -123,13 +123,13 @@ def _media(kind: str, file: FileId, url: str) -> ReceivedMedia:
     return ReceivedMedia(kind, str(FileId(file.message_id, file.place, url)), filename=filename)
 
 
-def _share(found: Attachments, share: Share) -> None:
+def _share(attached: Attachments, share: Share) -> None:
     """Adds what was passed on; Instagram names a post twice, by its old and by its new word."""
-    for place, known in enumerate(found.shares):
+    for place, known in enumerate(attached.shares):
         if known.url == share.url and {known.kind, share.kind} == {"share", "ig_post"}:
-            found.shares[place] = share if share.kind == "ig_post" else known
+            attached.shares[place] = share if share.kind == "ig_post" else known
             return
-    found.shares.append(share)
+    attached.shares.append(share)
 
 
 def _location(payload: Mapping[str, Any], title: str) -> Location | None:
@@ -149,6 +149,6 @@ def _title_of(payload: Mapping[str, Any]) -> str:
     for holder in (payload, reading.mapping(payload, "product")):
         element = reading.first(holder.get("elements"))
         words = holder.get("text") or element.get("title") or element.get("subtitle")
-        if title := reading.text(words, _MOST_OF_TITLE):
+        if title := reading.text(words, _MAX_TITLE):
             return title
     return ""

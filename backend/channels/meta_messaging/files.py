@@ -31,8 +31,11 @@ def download(
     timeout: float,
     private: bool,
 ) -> int:
-    """Writes the file into `sink`; returns its size in bytes. `origin` is the address of the Graph API; `private`
-    allows private addresses everywhere (development). Raises one of the five errors: Rejected(`file_gone`) where the message does not have it any more."""
+    """Writes the file into `sink`; returns its size in bytes.
+
+    `origin` is the address of the Graph API; `private` allows private addresses everywhere (development). Raises one of
+    the five errors: Rejected(`file_gone`) where the message does not have it any more.
+    """
     file = FileId.read(file_id)
     start = sink.tell()
     if file.url:
@@ -65,7 +68,7 @@ def _address_of(client: GraphClient, file: FileId, fields: str) -> str:
 def _addresses(answer: Mapping[str, Any]) -> Iterator[str]:
     for attachment in reading.objects(reading.mapping(answer, "attachments").get("data")):
         holders = [attachment.get("file_url"), *(reading.mapping(attachment, name).get("url") for name in _HOLDERS)]
-        yield next((found for found in map(address, holders) if found), "")
+        yield next((url for url in map(address, holders) if url), "")
     for name in ("mention", "reply_to"):
         if link := address(reading.mapping(answer, "story", name).get("link")):
             yield link

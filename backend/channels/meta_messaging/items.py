@@ -36,7 +36,7 @@ _KINDS: Final = (
     "policy_enforcement",
 )
 _AROUND: Final = frozenset({"sender", "recipient", "timestamp", "hop_context", "prior_message", "messaging_type"})
-_MOST_OF_KIND: Final = 60
+_MAX_KIND: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Event:
         """Reads an event, whatever it holds."""
         standby = edge == "standby"
         if edge == "changes":
-            inner, field = reading.mapping(value, "value"), reading.text(value.get("field"), _MOST_OF_KIND)
+            inner, field = reading.mapping(value, "value"), reading.text(value.get("field"), _MAX_KIND)
             if not (isinstance(inner.get("sender"), dict) or isinstance(inner.get("recipient"), dict)):
                 return cls(account, "", f"change:{field or 'none'}", value, standby=False)
             value, standby = inner, field == "standby"
@@ -82,8 +82,8 @@ def split(body: bytes) -> list[Item]:
     entries = document.get("entry")
     if not isinstance(entries, list) or not entries:
         return [_raw(None, "empty" if entries == [] else UNPARSABLE, body)]
-    found = [item for entry in entries for item in _items(document, entry)]
-    return [_raw(None, UNPARSABLE, body) if item is None else item for item in found]
+    items = [item for entry in entries for item in _items(document, entry)]
+    return [_raw(None, UNPARSABLE, body) if item is None else item for item in items]
 
 
 def event_of(piece: bytes) -> Event | None:
@@ -169,7 +169,7 @@ def _kind(value: Mapping[str, Any]) -> str:
         return known
     # Whatever the order of the names: it is not kept.
     other = min((name for name in value if name not in _AROUND), default="")
-    return reading.text(other, _MOST_OF_KIND) or "none"
+    return reading.text(other, _MAX_KIND) or "none"
 
 
 def _raw(recipient: str | None, kind: str, piece: bytes) -> Item:

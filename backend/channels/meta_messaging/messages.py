@@ -20,7 +20,7 @@ from backend.channels.inbound_contents import Choice, Referral
 from backend.channels.meta_messaging import attachments
 from backend.channels.meta_messaging.items import Event
 
-_MOST_OF_REFERENCE = 2000
+_MAX_REFERENCE = 2000
 
 
 def message_events(event: Event, chat: Chat, person: Person | None) -> Sequence[InboundEvent]:
@@ -95,7 +95,7 @@ def referral_of(holder: Mapping[str, Any]) -> Referral | None:
     return Referral(
         source=source or ("product" if product else "link"),
         source_id=reading.identifier(source_id),
-        reference=reading.text(referral.get("ref"), _MOST_OF_REFERENCE),
+        reference=reading.text(referral.get("ref"), _MAX_REFERENCE),
         click_id=reading.text(referral.get("ctwa_clid"), 500),
         headline=reading.text(context.get("ad_title"), 1000),
         url=attachments.address(referral.get("referer_uri")) or attachments.address(context.get("photo_url")),

@@ -37,7 +37,7 @@ _EMOJI: Final = {
     "dislike": "\U0001f44e",
 }
 """Of reactions that come as words alone."""
-_MOST_OF_MIDS: Final = 200
+_MAX_MIDS: Final = 200
 
 
 def parse(piece: bytes) -> list[InboundEvent]:
@@ -166,11 +166,11 @@ def _delivery(event: Event) -> Sequence[InboundEvent]:
     content = event.content
     until = moment(content.get("watermark"))
     listed = content.get("mids")
-    mids = [reading.identifier(mid) for mid in (listed[:_MOST_OF_MIDS] if isinstance(listed, list) else ())]
-    found: list[InboundEvent] = [ReceiptReceived(mid, "delivered", until) for mid in mids if mid]
+    mids = [reading.identifier(mid) for mid in (listed[:_MAX_MIDS] if isinstance(listed, list) else ())]
+    events: list[InboundEvent] = [ReceiptReceived(mid, "delivered", until) for mid in mids if mid]
     if until is not None:
-        found.append(WatermarkReceived(chat_of(event), "delivered", until))
-    return found or [Parked("malformed", event.kind)]
+        events.append(WatermarkReceived(chat_of(event), "delivered", until))
+    return events or [Parked("malformed", event.kind)]
 
 
 def _control(event: Event) -> Sequence[InboundEvent]:
@@ -222,8 +222,8 @@ def chat_of(event: Event) -> Chat:
 
 def own_id(event: Event) -> str:
     """An id for what somebody did without a message's id: the same for the same event."""
-    said: Any = (event.account, event.person, event.kind, event.value.get("timestamp"), event.content)
-    return f"{event.kind}:{sha256(repr(said).encode('utf-8', 'replace')).hexdigest()[:32]}"
+    content: Any = (event.account, event.person, event.kind, event.value.get("timestamp"), event.content)
+    return f"{event.kind}:{sha256(repr(content).encode('utf-8', 'replace')).hexdigest()[:32]}"
 
 
 def _person_of(event: Event) -> Person | None:

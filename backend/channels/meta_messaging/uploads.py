@@ -43,8 +43,8 @@ class Uploads:
     def known(self, token: str, media: Media) -> str | None:
         """The id of a file that was uploaded with this token; None where it has to be uploaded."""
         with self._lock:
-            found = self._known.get(_key(token, media))
-            return found[0] if found is not None and monotonic() - found[1] < _KEPT_SECONDS else None
+            kept = self._known.get(_key(token, media))
+            return kept[0] if kept is not None and monotonic() - kept[1] < _KEPT_SECONDS else None
 
     def keep(self, token: str, media: Media, attachment_id: str) -> None:
         """Remembers an upload."""
