@@ -17,6 +17,7 @@ from simulator.faults import Fault, Faults
 from simulator.files import FileStore
 from simulator.graph.graph import Graph
 from simulator.journal import Journal
+from simulator.llm.script import Script
 from simulator.methods import NAMES, Context, registry
 from simulator.methods.media import FETCHING, addresses
 from simulator.methods.updates import (
@@ -31,6 +32,7 @@ from simulator.model import Bot
 from simulator.parameters import Call, Upload
 from simulator.rates import Limiter
 from simulator.settings import Settings
+from simulator.sheet import Sheet
 from simulator.webhooks import WebhookSender
 from simulator.world import TOKEN, World
 
@@ -61,6 +63,9 @@ class Engine:
         self.account_journal = Journal(account_log_path)
         self.mtproto: Server | None = None
         self.graph = Graph(seed)
+        self.llm_script = Script()
+        self.llm_journal = Journal()
+        self.sheet = Sheet()
         self.world = World(self.settings, seed)
         self.files = FileStore(self.world)
         self.senders: dict[int, WebhookSender] = {}
@@ -112,6 +117,9 @@ class Engine:
         self.account_journal.clear()
         self.account_faults.clear()
         await self.graph.reset()
+        self.llm_script = Script()
+        self.llm_journal.clear()
+        self.sheet = Sheet()
         if self.mtproto is not None:
             self.mtproto.adopt(self.world)
         self.world.events.publish({"type": "reload"})

@@ -14,7 +14,7 @@ from simulator.engine import Engine
 from simulator.graph import control as graph_control
 from simulator.graph import web as graph_api
 from simulator.graph.whatsapp import control as whatsapp_control
-from simulator.web import accounts, bot_api, control, mtproto, people, phone, private_chats
+from simulator.web import accounts, bot_api, control, llm, mtproto, people, phone, private_chats, sheets
 from simulator.web.guard import guard
 
 SAVE_EVERY = 2.0
@@ -36,6 +36,8 @@ def create_app(engine: Engine, saved_to: Path | None = None, hosts: Iterable[str
     app.add_routes(mtproto.routes())
     app.add_routes(accounts.routes())
     app.add_routes(private_chats.routes())
+    app.add_routes(llm.routes())
+    app.add_routes(sheets.routes())
     app.add_routes(phone.routes())
     app.add_routes(graph_api.routes())
     app.add_routes(graph_control.routes())
