@@ -127,8 +127,8 @@ def _feedback(event: Event) -> Sequence[InboundEvent]:
     for screen in reading.objects(event.content.get("feedback_screens")):
         for name, question in reading.mapping(screen, "questions").items():
             answer = reading.mapping({"": question}, "")
-            said = answer.get("payload")
-            values[reading.text(name, 100)] = reading.identifier(said) or reading.text(said, 1000)
+            payload = answer.get("payload")
+            values[reading.text(name, 100)] = reading.identifier(payload) or reading.text(payload, 1000)
     choice = Choice("form", "feedback", values=values)
     when = moment(event.value.get("timestamp"))
     return [
