@@ -44,6 +44,7 @@ def of(sender: Sender, setup: ChannelSetup | None) -> dict[str, Any]:
         "app_secret": _masked(settings.get(APP_SECRET)),
         "webhook_url": senders.webhook_address(sender),
         "is_active": sender.is_active,
+        "human_agent": bool(sender.facts.get(catalog.HUMAN_AGENT)) if sender.channel != "whatsapp" else None,
         "status": status_of(sender, found),
         "reason": sender.disabled_code or next((r.code for r in found if r.state in ("failed", "warning")), None),
         "checks": checks.counts_of(setup),
