@@ -99,6 +99,23 @@ class IntegrationChecks(Output):
     checks: list[IntegrationCheck]
 
 
+class IntegrationState(Output):
+    """An integration with its checks as they were found last."""
+
+    id: int = Field(examples=[1])
+    platform: str = Field(examples=["whatsapp"])
+    name: str = Field(examples=["Lettings"])
+    status: str = Field(examples=["connected"])
+    checks: IntegrationChecks
+
+
+class IntegrationStates(Output):
+    """All integrations of the workspace with WhatsApp, Messenger and Instagram. `ok`: no check of any has failed."""
+
+    ok: bool = Field(examples=[True])
+    integrations: list[IntegrationState]
+
+
 class SubscribeOut(IntegrationChecks):
     """The checks after subscribing. `address`: where the events go now: `own` (of this integration), `application`, or
     `refused`, where Meta did not take the integration's own address, for `reason`."""

@@ -89,6 +89,26 @@ def checklist(known: Checklist, locale: str) -> dict[str, Any]:
     }
 
 
+def diagnostics(listed: Sequence[Sender], locale: str) -> dict[str, Any]:
+    """These integrations with their checks as they were found last, by one statement over all of them together."""
+    setups = catalog.setups_of(listed) if listed else {}
+    shown = []
+    for sender in listed:
+        setup = setups.get(sender.id)
+        found = results.read(setup.results) if setup is not None else []
+        at, following = (setup.checked_at, setup.check_at) if setup is not None else (None, None)
+        shown.append(
+            {
+                "id": sender.id,
+                "platform": sender.channel,
+                "name": sender.name,
+                "status": status_of(sender, found),
+                "checks": checklist(Checklist(found, at, following), locale),
+            }
+        )
+    return {"ok": all(entry["checks"]["ok"] for entry in shown), "integrations": shown}
+
+
 def template(row: MessageTemplate) -> dict[str, Any]:
     """A template with its words and the variables that it needs."""
     shape = templates.shape_of(row)
