@@ -29,6 +29,7 @@ NAMES = (
     "idle",
     "schedules",
     "contacts",
+    "campaigns",
     "endurance",
     "attacks",
     "soak",

@@ -36,9 +36,9 @@ def page(
     cursor: str | None = None,
     limit: int = paging.DEFAULT_LIMIT,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """A page of recipients, in the order of their ids, with what is known of each: a fixed number of statements."""
+    """A page of recipients, in the order of the audience, with what is known of each: a fixed number of statements."""
     query = _query(campaign.id, state, reason)
-    rows, following = paging.page(query, CampaignRecipient.id, cursor=cursor, limit=limit, descending=False)
+    rows, following = paging.page(query, CampaignRecipient.place, cursor=cursor, limit=limit, descending=False)
     return describe(campaign, rows, locale), following
 
 
