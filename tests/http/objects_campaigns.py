@@ -115,7 +115,7 @@ def _create(caller: User) -> Example:
     return Example(json=body, status=201, foreign=[{"json": body}, other])
 
 
-@example("campaigns.show", "campaigns.preview", "campaigns.recipients", "campaigns.export")
+@example("campaigns.show", "campaigns.preview", "campaigns.variants", "campaigns.recipients", "campaigns.export")
 def _show(caller: User) -> Example:
     return Example(path={"campaign_id": campaign(caller).id})
 

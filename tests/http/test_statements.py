@@ -73,6 +73,7 @@ OBJECTS: dict[str, Address] = {
     "bots.webhook_info": lambda ids: f"/api/telegram-bots/{ids['senders']}/webhook-info",
     "campaigns.export": lambda ids: f"/api/campaigns/{ids['campaigns']}/recipients/export",
     "campaigns.preview": lambda ids: f"/api/campaigns/{ids['campaigns']}/preview",
+    "campaigns.variants": lambda ids: f"/api/campaigns/{ids['campaigns']}/variants",
     "campaigns.show": lambda ids: f"/api/campaigns/{ids['campaigns']}",
     "contact_fields.show": lambda ids: f"/api/contact-fields/{ids['contact_fields']}",
     "contact_imports.show": lambda ids: f"/api/contacts/imports/{ids['contact_imports']}",

@@ -31,10 +31,12 @@ from backend.http.schemas.campaigns import (
     RetryOut,
     SimulateIn,
     SimulationOut,
+    VariantsOut,
 )
 from backend.models import Campaign
 from backend.services.auth import people as people_records
 from backend.services.campaigns import (
+    figures,
     ledger,
     lifecycle,
     people,
@@ -188,6 +190,17 @@ def simulate(campaign_id: int, json_data: SimulateIn) -> dict[str, Any]:
     """
     assumptions = Assumptions(json_data.reply_rate, json_data.found_rate)
     return simulation.simulate(guards.actor(), campaign_id, start=json_data.from_, assumptions=assumptions)
+
+
+@bp.get("/<int:campaign_id>/variants")
+@access()
+@bp.output(VariantsOut)
+def variants(campaign_id: int) -> dict[str, Any]:
+    """Compare the variants of a campaign
+
+    Below 100 people who were written to, `too_few` says that nothing can be told from a variant yet.
+    """
+    return {"variants": figures.by_variant(records.get(campaign_id))}
 
 
 @bp.get("/<int:campaign_id>/preview")

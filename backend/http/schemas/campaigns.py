@@ -153,6 +153,23 @@ class CampaignsQuery(PageQuery):
     archived: bool = False
 
 
+class VariantFiguresOut(Output):
+    """How one of several texts does, of those who were written to."""
+
+    name: str = Field(examples=["short"])
+    sent: int
+    read: int
+    replied: int
+    opted_out: int
+    too_few: bool = Field(description="Too few to tell: below 100 people")
+
+
+class VariantsOut(Output):
+    """The variants of a campaign by name; none where everybody gets the same text."""
+
+    variants: list[VariantFiguresOut]
+
+
 class StarGroup(Output):
     """People who ask for stars."""
 

@@ -86,12 +86,14 @@ WITH wanted AS MATERIALIZED (
              WHEN EXISTS (SELECT 1 FROM campaign_recipients o JOIN campaigns g ON g.id = o.campaign_id
                            WHERE o.contact_id = e.id AND o.campaign_id <> :campaign_id
                              AND o.state IN ('waiting', 'sending', 'sent')
-                             AND g.state IN ('running', 'paused')) THEN 'in_other_campaign'
+                             AND g.state IN ('running', 'paused')
+                             AND (o.state <> 'waiting' OR own.id IS NULL OR o.id < own.id)) THEN 'in_other_campaign'
              WHEN cardinality(m.missing) > 0 THEN 'missing_field'
            END AS reason
       FROM wanted w
       JOIN contacts e ON e.id = w.id AND e.workspace_id = :workspace_id
       LEFT JOIN known k ON k.contact_id = e.id
+      LEFT JOIN campaign_recipients own ON own.campaign_id = :campaign_id AND own.contact_id = e.id
       LEFT JOIN consented c ON c.contact_id = e.id
       LEFT JOIN account_peers r ON r.sender_id = :sender_id AND r.identity_id = k.identity_id
                                AND r.checked_at > :requirements_since
@@ -112,7 +114,9 @@ WITH wanted AS MATERIALIZED (
       FROM judged
 )
 """
-"""Everything about the people is found for all of them together. What is materialized is read several times by what
+"""Of two campaigns in which a person waits, the one that took them down first has them.
+
+Everything about the people is found for all of them together. What is materialized is read several times by what
 follows, and would be found out again each time."""
 
 _GIVEN: Final = (

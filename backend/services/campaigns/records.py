@@ -134,6 +134,15 @@ def wrong_state(campaign: Campaign) -> Conflict:
     return Conflict("campaign_state", f"The campaign is {campaign.state}.", detail=detail)
 
 
+def archived(campaign: Campaign) -> Conflict:
+    """The 409 for launching what was put out of sight."""
+    detail = {
+        "state": campaign.state,
+        "archived_at": None if campaign.archived_at is None else campaign.archived_at.isoformat(),
+    }
+    return Conflict("campaign_state", "The campaign is archived: restore it first.", detail=detail)
+
+
 def usable(actor: Actor, account_id: int) -> Account:
     """An account from which the person may start campaigns. Raises NotFound, Forbidden."""
     account = access.find(account_id)

@@ -122,10 +122,24 @@ def _release_first(account: Account, running: list[Campaign], now: datetime) -> 
             outgoing.leave_out(item)
         elif item.at > now + LEAD:
             return 0, item.at
-        elif outgoing.release(account, by_id[item.candidate.campaign_id], item):
+        elif _release(account, by_id[item.candidate.campaign_id], item):
             return 1, None
         del candidates[item.candidate.recipient_id]
     return 0, now
+
+
+def _release(account: Account, campaign: Campaign, item: Planned) -> bool:
+    """Releases a message; one whose making fails here ends for its recipient alone, and everybody else goes on."""
+    recipient_id = item.candidate.recipient_id
+    try:
+        with db.session.begin_nested():
+            return outgoing.release(account, campaign, item)
+    except AWAY:
+        raise
+    except Exception as error:
+        log.exception("campaign_message_failed", recipient_id=recipient_id, error=type(error).__name__)
+        outgoing.end_broken(recipient_id)
+        return False
 
 
 def _show_plan(account: Account, running: list[Campaign], now: datetime) -> None:
@@ -151,15 +165,17 @@ def _show_plan(account: Account, running: list[Campaign], now: datetime) -> None
 _REASONS: Final = {"hour": "hour_limit", "day": "day_limit", "ramp": "ramp", "window": "outside_window"}
 
 
-_KEPT: Final = ("looking_up", "lookup_limit", "recently_contacted")
 _KEEP_PLAN: Final = text(
     """
     UPDATE campaign_recipients r
-       SET planned_at = w.at,
-           reason = CASE WHEN w.needs_lookup THEN r.reason ELSE w.reason END
+       SET planned_at = w.at, reason = n.reason
       FROM unnest(:ids, :steps, :moments, :reasons, :lookups) AS w(id, step, at, reason, needs_lookup)
+      JOIN campaign_recipients o ON o.id = w.id
+     CROSS JOIN LATERAL (
+            SELECT CASE WHEN w.needs_lookup OR (o.reason = 'recently_contacted' AND o.due_at > :now)
+                        THEN o.reason ELSE w.reason END AS reason) n
      WHERE r.id = w.id AND r.workspace_id = :workspace_id AND r.step = w.step AND r.state IN ('waiting', 'sent')
-       AND (r.planned_at IS DISTINCT FROM w.at OR (r.reason <> w.reason AND r.reason <> ALL (:kept)))
+       AND (r.planned_at IS DISTINCT FROM w.at OR r.reason <> n.reason)
     """
 ).bindparams(
     bindparam("ids", type_=ARRAY(BigInteger)),
@@ -167,7 +183,7 @@ _KEEP_PLAN: Final = text(
     bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
     bindparam("reasons", type_=ARRAY(Text)),
     bindparam("lookups", type_=ARRAY(Boolean)),
-    bindparam("kept", type_=ARRAY(Text)),
+    bindparam("now", type_=DateTime(timezone=True)),
 )
 
 
@@ -179,7 +195,7 @@ def _keep_plan(workspace_id: int, shown: Sequence[tuple[Planned, str]]) -> None:
         "moments": [item.at for item, _ in shown],
         "reasons": [reason for _, reason in shown],
         "lookups": [item.candidate.needs_lookup for item, _ in shown],
-        "kept": list(_KEPT),
+        "now": clock.now(),
     }
     with system_scope("one statement over the recipients of the workspace that it names"):
         db.session.flush()
