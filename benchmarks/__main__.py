@@ -30,6 +30,7 @@ NAMES = (
     "schedules",
     "contacts",
     "campaigns",
+    "accounts",
     "endurance",
     "attacks",
     "soak",

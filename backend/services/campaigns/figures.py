@@ -72,10 +72,10 @@ def by_variant(campaign: Campaign) -> list[VariantFigures]:
         .where(row.campaign_id == campaign.id, row.messages_sent > 0, row.variant.is_not(None))
         .group_by(row.variant)
     )
-    counted = {name: numbers for name, *numbers in db.session.execute(query)}
-    names = dict.fromkeys([*(variant.name for variant in steps.variants_of(steps.of(campaign.id))), *counted])
-    return [
-        VariantFigures(name, *numbers, too_few=numbers[0] < MIN_TELLING)
-        for name in sorted(names)
-        for numbers in [counted.get(name, [0, 0, 0, 0])]
-    ]
+    counted: dict[str, tuple[int, int, int, int]] = {
+        str(name): (sent, read, replied, opted_out)
+        for name, sent, read, replied, opted_out in db.session.execute(query)
+    }
+    names = {*(variant.name for variant in steps.variants_of(steps.of(campaign.id))), *counted}
+    listed = [(name, counted.get(name, (0, 0, 0, 0))) for name in sorted(names)]
+    return [VariantFigures(name, *numbers, too_few=numbers[0] < MIN_TELLING) for name, numbers in listed]

@@ -185,7 +185,7 @@ def _recipients_of(conversation: Conversation) -> CompoundSelect[Any]:
         of_identity = (row.workspace_id == home) & (row.identity_id == conversation.identity_id)
         own = (Identity.workspace_id == home) & (Identity.id == conversation.identity_id)
         same_hash = (Identity.external_hash == ContactPoint.value_hash) & (ContactPoint.workspace_id == home)
-        contacts = union(
+        contacts: CompoundSelect[Any] = union(
             select(ContactPoint.contact_id).join(Identity, same_hash).where(own),
             select(Identity.contact_id).where(own, Identity.contact_id.is_not(None)),
             select(row.contact_id).where(of_identity),

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import func, select, update
 
+from backend.channels.errors import ChannelError
 from backend.channels.telegram_user.errors import channel_error
 from backend.core import clock, queue
 from backend.core.database import db, system_scope, workspace_scope
@@ -121,7 +122,7 @@ def test_one_poisonous_recipient_in_many_changes_nothing_for_the_others(
             raise ValueError("poison")
         return render(campaign, step, variant, contact)
 
-    def script(op: Any) -> Exception | None:
+    def script(op: Any) -> ChannelError | None:
         return channel_error(refusal("\x00NONSENSE\x00", -1)) if op.chat_id == str(5_000_003) else None
 
     monkeypatch.setattr(outgoing.rendering, "render", render_unless_poison)

@@ -45,7 +45,7 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def login() -> AccountLogin:
     db.session.rollback()
-    return db.session.query(AccountLogin).order_by(AccountLogin.id).populate_existing().first()
+    return db.session.query(AccountLogin).order_by(AccountLogin.id).populate_existing().limit(1).one()
 
 
 def logged_in(box: TelegramBox, phone: str) -> int:
