@@ -277,4 +277,8 @@ class OptInLink(Output):
     """The address of a page on which one person agrees to be written to."""
 
     url: str = Field(examples=["https://switchboard.example/o/AAAAAAAAAAE"])
+    bot_url: str | None = Field(
+        description="Opens the workspace's bot, which asks; null without a bot",
+        examples=["https://t.me/example_bot?start=yes_A"],
+    )
     wording: str = Field(description="What the page asks now", examples=["You may write to me about new flats."])
