@@ -159,6 +159,7 @@ PLAIN_PAGES: dict[str, Address] = {
     "console_campaign_forms.change_form": lambda ids: f"/console/campaigns/{ids['campaigns']}/change",
     "console_campaign_forms.new": "/console/campaigns/new",
     "console_campaigns.download": lambda ids: f"/console/campaigns/{ids['campaigns']}/recipients",
+    "console_campaigns.simulate": lambda ids: f"/console/campaigns/{ids['campaigns']}/simulation",
     "console_campaigns.preview": lambda ids: f"/console/campaigns/{ids['campaigns']}/preview",
     "console_contact_consents.new": lambda ids: f"/console/contacts/{ids['contacts']}/consents/new",
     "console_contact_imports.issues": lambda ids: f"/console/contacts/imports/{ids['contact_imports']}/issues",

@@ -321,6 +321,7 @@ class RecipientOut(Output):
     read_at_exact: bool
     asks_operator: bool = Field(description="Whether the answer may be an objection, which a person has to decide")
     ended_at: Instant | None
+    bot_conversation_id: int | None = Field(description="A chat with a bot in which the person can be reached instead")
 
 
 class Recipients(Output):

@@ -61,6 +61,15 @@ def get(campaign_id: int, *, lock: bool = False) -> Campaign:
     return campaign
 
 
+def recipient(campaign_id: int, recipient_id: int) -> tuple[Campaign, CampaignRecipient]:
+    """A person of a campaign with the campaign, both locked. Raises NotFound."""
+    rows = locking.recipients(CampaignRecipient.id == recipient_id, CampaignRecipient.campaign_id == campaign_id)
+    campaign = get(campaign_id, lock=True)
+    if not rows:
+        raise NotFound("recipient_not_found", "There is no such recipient.")
+    return campaign, rows[0]
+
+
 def listing(
     *,
     state: str | None = None,
