@@ -15,10 +15,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from backend.core.database import db
-from tests.http import callers, routes
+from tests.http import callers, providers, routes
 from tests.http.console.conftest import Browser
 from tests.http.seeding import JOB, Seeding
-from tests.support.bot_api import bot_api
 from tests.support.statements import recorded
 
 MANY = 50
@@ -46,6 +45,7 @@ LISTS: dict[str, Address] = {
     "events.listing": "/api/events",
     "messages.listing": "/api/messages",
     "notifications.list_types": "/api/notification-types",
+    "integration_setup.list_templates": lambda ids: f"/api/integrations/{ids['integrations']}/templates",
     "outgoing_webhooks.deliveries": "/api/webhooks/deliveries",
     "outgoing_webhooks.listing": "/api/webhooks",
     "people.listing": "/api/people?role=viewer",
@@ -73,6 +73,7 @@ OBJECTS: dict[str, Address] = {
     "bots.webhook_info": lambda ids: f"/api/telegram-bots/{ids['senders']}/webhook-info",
     "campaigns.export": lambda ids: f"/api/campaigns/{ids['campaigns']}/recipients/export",
     "campaigns.preview": lambda ids: f"/api/campaigns/{ids['campaigns']}/preview",
+    "campaigns.variants": lambda ids: f"/api/campaigns/{ids['campaigns']}/variants",
     "campaigns.show": lambda ids: f"/api/campaigns/{ids['campaigns']}",
     "contact_fields.show": lambda ids: f"/api/contact-fields/{ids['contact_fields']}",
     "contact_imports.show": lambda ids: f"/api/contacts/imports/{ids['contact_imports']}",
@@ -84,6 +85,12 @@ OBJECTS: dict[str, Address] = {
     "files.download": lambda ids: f"/api/files/{ids['files']}",
     "files.info": lambda ids: f"/api/files/{ids['files']}/info",
     "health.overview": "/api/admin/health",
+    "integration_setup.check": lambda ids: f"/api/integrations/{ids['integrations']}/checks",
+    "integration_setup.diagnostics": "/api/integrations/diagnostics",
+    "integration_setup.show": lambda ids: f"/api/integrations/{ids['integrations']}",
+    "integration_setup.show_template": lambda ids: (
+        f"/api/integrations/{ids['integrations']}/templates/{ids['message_templates']}"
+    ),
     "integrations.listing": "/api/integrations",
     "messages.show": lambda ids: f"/api/messages/{ids['messages']}",
     "notifications.settings": "/api/notifications/settings",
@@ -117,6 +124,8 @@ PAGES: dict[str, Address] = {
     "console_bots.listing": "/console/bots",
     "console_campaigns.listing": "/console/campaigns",
     "console_campaigns.show": lambda ids: f"/console/campaigns/{ids['campaigns']}",
+    "console_channels.listing": "/console/channels",
+    "console_channels.show": lambda ids: f"/console/channels/{ids['integrations']}",
     "console_contact_imports.listing": "/console/contacts/imports",
     "console_contact_segments.listing": "/console/contacts/segments",
     "console_contact_settings.show": "/console/contacts/settings",
@@ -159,7 +168,10 @@ PLAIN_PAGES: dict[str, Address] = {
     "console_campaign_forms.change_form": lambda ids: f"/console/campaigns/{ids['campaigns']}/change",
     "console_campaign_forms.new": "/console/campaigns/new",
     "console_campaigns.download": lambda ids: f"/console/campaigns/{ids['campaigns']}/recipients",
+    "console_campaigns.simulate": lambda ids: f"/console/campaigns/{ids['campaigns']}/simulation",
     "console_campaigns.preview": lambda ids: f"/console/campaigns/{ids['campaigns']}/preview",
+    "console_channels.change_form": lambda ids: f"/console/channels/{ids['integrations']}/change",
+    "console_channels.new": "/console/channels/new?platform=instagram",
     "console_contact_consents.new": lambda ids: f"/console/contacts/{ids['contacts']}/consents/new",
     "console_contact_imports.issues": lambda ids: f"/console/contacts/imports/{ids['contact_imports']}/issues",
     "console_contact_imports.new": "/console/contacts/imports/new",
@@ -189,6 +201,7 @@ PLAIN_PAGES: dict[str, Address] = {
 
 ROWLESS = {
     "console_assets.asset": "a file of the product",
+    "console_channels.deletion_status": "for somebody who has a link and no account",
     "console_kit.showcase": "shows the components, in development only",
     "console_person_pages.show_opt_in": "for somebody who has a link and no account",
     "console_person_pages.show_unsubscribe": "for somebody who has a link and no account",
@@ -215,7 +228,7 @@ CONSOLE = PAGES | PLAIN_PAGES
 
 @pytest.fixture(autouse=True)
 def _telegram(app: Flask) -> Iterator[None]:
-    with bot_api():
+    with providers.answering():
         yield
 
 
