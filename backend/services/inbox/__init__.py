@@ -1,0 +1,1 @@
+"""The inbox: what people of a workspace do with the conversations of all channels."""
