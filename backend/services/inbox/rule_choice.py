@@ -11,8 +11,8 @@ USER = "user"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule as plain values: whom it is about (None: whatever), whom it names, how many open conversations each of them
-    may have (None: any number), and who had the last one."""
+    """A rule as plain values: what it is about (None: whatever), whom it names, how many open conversations each of
+    them may have (None: any number), and who had the last one."""
 
     id: int
     method: str

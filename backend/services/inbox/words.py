@@ -1,7 +1,7 @@
 """The words of a text as the search keeps them, and a search as the query that finds them. Pure functions.
 
-Letters of alphabets are words, found by their beginnings. Hangul, kana and ideographs are kept as pairs of neighbours, so
-that a part of a word is found too. Numbers with at least seven digits are kept from each of their digits on, however
+Letters of alphabets are words, found by their beginnings. Hangul, kana and ideographs are kept as pairs of neighbours,
+so that a part of a word is found too. Numbers with at least seven digits are kept from each of their digits on, however
 they are grouped, so that a phone number is found by its end.
 """
 
@@ -29,7 +29,9 @@ _MAX_POSITION: Final = 16_000
 _MIN_DIGITS: Final = 7
 _MAX_DIGITS: Final = 15
 _SHORTEST_END: Final = 4
-_PAIRED: Final = r"\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_PAIRED: Final = (
+    r"\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+)
 _RUN: Final = re.compile(rf"([{_PAIRED}]+)|((?:(?![{_PAIRED}])[^\W_])+)")
 _NUMBER: Final = re.compile(r"\+?\d(?:[\s().\-/]{0,3}\d)*")
 _ADDRESS: Final = re.compile(r"https?://\S", re.IGNORECASE)
@@ -72,8 +74,8 @@ def tsvector(text: str, *, has_file: bool = False) -> str:
 def read(query: str, *, has: Iterable[str] = ()) -> Search | None:
     """What is searched for; None where nothing of it is a word. `has` adds `file` or `link`.
 
-    Words have to be there all, in any order, each by its beginning; those in quotes one after the other. What looks like
-    a phone number is found by its digits.
+    Words have to be there all, in any order, each by its beginning; those in quotes one after the other. What looks
+    like a phone number is found by its digits.
     """
     wanted = normal(query.replace("\0", " ").strip())[:MAX_LENGTH]
     terms, marks = [], []

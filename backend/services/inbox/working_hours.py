@@ -1,7 +1,7 @@
 """When people of a workspace answer: local hours by weekday, in the workspace's zone. Pure functions.
 
-Hours are `{"mon": [["09:00", "12:30"], ["13:30", "18:00"]], …}`; a day that is missing is free. Without any hours people
-always answer.
+Hours are `{"mon": [["09:00", "12:30"], ["13:30", "18:00"]], …}`; a day that is missing is free. Without any hours
+people always answer.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -100,7 +101,7 @@ def _of_day(day: str, intervals: Sequence[Sequence[str]]) -> tuple[tuple[int, in
     read = sorted((_minutes(day, pair[0]), _minutes(day, pair[1])) for pair in intervals)
     if any(begin >= end for begin, end in read):
         raise BadHours(day, "bad_order")
-    if any(before[1] > after[0] for before, after in zip(read, read[1:], strict=False)):
+    if any(before[1] > after[0] for before, after in pairwise(read)):
         raise BadHours(day, "overlap")
     return tuple(read)
 
