@@ -53,6 +53,7 @@ from backend.models.inbox import (
     InboxSettings,
     Label,
 )
+from backend.models.inbox_work import InboxAvailability, UndoStep
 from backend.models.job import Heartbeat, JobRun, SystemJobState, WriteProbe
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
 from backend.models.live import LiveEvent, LiveMark
@@ -129,6 +130,7 @@ __all__ = [
     "Identity",
     "IdentityId",
     "IdentityMerge",
+    "InboxAvailability",
     "InboxSettings",
     "JobRun",
     "Label",
@@ -171,6 +173,7 @@ __all__ = [
     "SystemJobState",
     "Tag",
     "TelegramLink",
+    "UndoStep",
     "UnknownRecipient",
     "User",
     "WebhookEvent",
