@@ -153,7 +153,7 @@ def test_after_the_window_only_a_template_goes(team: Team, windowed: FakeChannel
     with system_scope("a test's rows"):
         components = [{"type": "BODY", "text": "Hello {{1}}, at {{2}}?"}]
         row = MessageTemplate(name="viewing", language="en", category="utility", state="pending", components=components)
-        row.workspace_id, row.sender_id = team.home.id, chat.sender_id
+        row.workspace_id, row.sender_id, row.external_id = team.home.id, chat.sender_id, "9"
         row.created_at = row.changed_at = clock.now()
         db.session.add(row)
         db.session.flush()
