@@ -76,8 +76,7 @@ from backend.models.notification import (
     NotificationType,
 )
 from backend.models.outgoing_webhook import OutgoingAttempt, OutgoingDelivery, OutgoingWebhook
-from backend.models.post import Post, PostAttempt
-from backend.models.publishing_token import PublishingToken
+from backend.models.post import Post, PostAttempt, PublishingToken
 from backend.models.schedule import Schedule, ScheduleFire
 from backend.models.scheduled_message import ScheduledFetch, ScheduledMessage
 from backend.models.sender import Sender, SenderLease
