@@ -15,6 +15,7 @@ from backend.channels.spec import ChannelSpec
 _FOLDERS: list[str] = [
     "backend.channels.telegram_bot",
     "backend.channels.telegram_user",
+    "backend.channels.whatsapp",
 ]
 _lock = RLock()
 _specs: dict[str, ChannelSpec] = {}
