@@ -16,6 +16,7 @@ from backend.http.console.bots import views as bots
 from backend.http.console.campaigns import acts as campaign_acts
 from backend.http.console.campaigns import editing as campaign_forms
 from backend.http.console.campaigns import views as campaigns
+from backend.http.console.contacts import bulk as contacts_bulk
 from backend.http.console.contacts import consents as contact_consents
 from backend.http.console.contacts import imports as contact_imports
 from backend.http.console.contacts import person_pages
@@ -56,6 +57,7 @@ BLUEPRINTS: list[APIBlueprint] = [
     contact_consents.bp,
     contact_segments.bp,
     contact_tags.bp,
+    contacts_bulk.bp,
     contact_suppressions.bp,
     contact_imports.bp,
     contact_settings.bp,

@@ -131,6 +131,17 @@ def test_a_read_mark_is_noted_and_is_not_exact(rig: Rig) -> None:
     assert not read.read_at_exact
 
 
+@pytest.mark.parametrize(("up_to", "is_exact"), [("1001", True), ("1002", False)])
+def test_a_read_mark_with_its_moment_is_exact_for_the_message_that_it_names(
+    rig: Rig, up_to: str, is_exact: bool
+) -> None:
+    campaign, (row,) = under_way(rig)
+    moment = clock.now() - timedelta(minutes=1)
+    hear(ReadUpTo(row.conversation_id or 0, up_to, moment))
+    (read,) = rig.recipients(campaign)
+    assert (read.read_at, read.read_at_exact) == (moment, is_exact)
+
+
 def test_the_unsubscribe_link_acts_when_it_is_told_to(rig: Rig) -> None:
     campaign, (row,) = under_way(rig)
     with workspace_scope(rig.home.id):
