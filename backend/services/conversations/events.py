@@ -48,10 +48,11 @@ class ContactCalled(Event):
 @dataclass(frozen=True, slots=True)
 class OperatorWrote(Event):
     """A message went out in a sender's name that was not sent from here: by a person in the provider's own
-    application."""
+    application; `at` is when, as the provider says."""
 
     conversation_id: int
     message_id: int
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
