@@ -21,7 +21,7 @@ from tests.http.seeding import JOB, Seeding
 from tests.support.statements import recorded
 
 MANY = 50
-MAX_FEW = 4
+MAX_FEW = 6
 """Rows of a list where everything is there once: messages that wait, were sent and failed, and an alert's."""
 
 Address = str | Callable[[dict[str, int]], str]
@@ -38,13 +38,21 @@ LISTS: dict[str, Address] = {
     "bots.listing": "/api/telegram-bots",
     "campaigns.listing": "/api/campaigns",
     "campaigns.recipients": lambda ids: f"/api/campaigns/{ids['campaigns']}/recipients",
+    "assignment_rules.list_rules": "/api/assignment-rules",
+    "canned_replies.list_replies": "/api/canned-replies",
     "contact_fields.listing": "/api/contact-fields",
     "contact_imports.listing": "/api/contacts/imports",
     "contacts.list_consents": lambda ids: f"/api/contacts/{ids['contacts']}/consents",
     "contacts.listing": "/api/contacts",
+    "conversation_messages.list_messages": lambda ids: f"/api/conversations/{ids['conversations']}/messages?limit=50",
+    "conversations.list_conversations": "/api/conversations",
+    "conversations.list_notes": lambda ids: f"/api/conversations/{ids['conversations']}/notes",
     "events.listing": "/api/events",
+    "inbox.find": "/api/search?q=flat&in=messages&limit=200",
+    "labels.list_labels": "/api/labels",
     "messages.listing": "/api/messages",
     "notifications.list_types": "/api/notification-types",
+    "integration_setup.list_templates": lambda ids: f"/api/integrations/{ids['integrations']}/templates",
     "outgoing_webhooks.deliveries": "/api/webhooks/deliveries",
     "outgoing_webhooks.listing": "/api/webhooks",
     "people.listing": "/api/people?role=viewer",
@@ -64,6 +72,7 @@ OBJECTS: dict[str, Address] = {
     "alert_rules.show_policy": lambda ids: f"/api/alerts/policies/{ids['alert_policies']}",
     "alert_rules.show_silence": lambda ids: f"/api/alerts/silences/{ids['alert_silences']}",
     "alert_rules.show_template": lambda ids: f"/api/alerts/templates/{ids['alert_templates']}",
+    "assignment_rules.show": lambda ids: f"/api/assignment-rules/{ids['assignment_rules']}",
     "alerts.show": lambda ids: f"/api/alerts/{ids['alerts']}",
     "auth.me": "/api/auth/me",
     "automation_rules.show": lambda ids: f"/api/automation-rules/{ids['automation_rules']}",
@@ -78,13 +87,31 @@ OBJECTS: dict[str, Address] = {
     "contact_imports.show": lambda ids: f"/api/contacts/imports/{ids['contact_imports']}",
     "contacts.download": "/api/contacts/export",
     "contacts.opt_in_link": lambda ids: f"/api/contacts/{ids['contacts']}/opt-in-link",
+    "canned_replies.render": lambda ids: (
+        f"/api/canned-replies/{ids['canned_replies']}/render?conversation_id={ids['conversations']}"
+    ),
+    "canned_replies.show": lambda ids: f"/api/canned-replies/{ids['canned_replies']}",
     "contacts.settings": "/api/contacts/settings",
     "contacts.show": lambda ids: f"/api/contacts/{ids['contacts']}",
+    "conversation_messages.versions": lambda ids: f"/api/messages/{ids['thread_messages']}/versions",
+    "conversations.counts": "/api/conversations/counts",
+    "conversations.draft": lambda ids: f"/api/conversations/{ids['conversations']}/draft",
+    "conversations.show": lambda ids: f"/api/conversations/{ids['conversations']}",
+    "conversations.viewers": lambda ids: f"/api/conversations/{ids['conversations']}/viewers",
     "events.show": lambda ids: f"/api/events/{ids['notification_events']}",
     "files.download": lambda ids: f"/api/files/{ids['files']}",
     "files.info": lambda ids: f"/api/files/{ids['files']}/info",
     "health.overview": "/api/admin/health",
+    "inbox.show_settings": "/api/inbox/settings",
+    "inbox.team": "/api/inbox/team",
+    "integration_setup.check": lambda ids: f"/api/integrations/{ids['integrations']}/checks",
+    "integration_setup.diagnostics": "/api/integrations/diagnostics",
+    "integration_setup.show": lambda ids: f"/api/integrations/{ids['integrations']}",
+    "integration_setup.show_template": lambda ids: (
+        f"/api/integrations/{ids['integrations']}/templates/{ids['message_templates']}"
+    ),
     "integrations.listing": "/api/integrations",
+    "labels.show": lambda ids: f"/api/labels/{ids['labels']}",
     "messages.show": lambda ids: f"/api/messages/{ids['messages']}",
     "notifications.settings": "/api/notifications/settings",
     "notifications.show_type": lambda ids: f"/api/notification-types/{ids['notification_types']}",
@@ -117,6 +144,8 @@ PAGES: dict[str, Address] = {
     "console_bots.listing": "/console/bots",
     "console_campaigns.listing": "/console/campaigns",
     "console_campaigns.show": lambda ids: f"/console/campaigns/{ids['campaigns']}",
+    "console_channels.listing": "/console/channels",
+    "console_channels.show": lambda ids: f"/console/channels/{ids['integrations']}",
     "console_contact_imports.listing": "/console/contacts/imports",
     "console_contact_segments.listing": "/console/contacts/segments",
     "console_contact_settings.show": "/console/contacts/settings",
@@ -161,6 +190,8 @@ PLAIN_PAGES: dict[str, Address] = {
     "console_campaigns.download": lambda ids: f"/console/campaigns/{ids['campaigns']}/recipients",
     "console_campaigns.simulate": lambda ids: f"/console/campaigns/{ids['campaigns']}/simulation",
     "console_campaigns.preview": lambda ids: f"/console/campaigns/{ids['campaigns']}/preview",
+    "console_channels.change_form": lambda ids: f"/console/channels/{ids['integrations']}/change",
+    "console_channels.new": "/console/channels/new?platform=instagram",
     "console_contact_consents.new": lambda ids: f"/console/contacts/{ids['contacts']}/consents/new",
     "console_contact_imports.issues": lambda ids: f"/console/contacts/imports/{ids['contact_imports']}/issues",
     "console_contact_imports.new": "/console/contacts/imports/new",
@@ -190,6 +221,7 @@ PLAIN_PAGES: dict[str, Address] = {
 
 ROWLESS = {
     "console_assets.asset": "a file of the product",
+    "console_channels.deletion_status": "for somebody who has a link and no account",
     "console_kit.showcase": "shows the components, in development only",
     "console_person_pages.show_opt_in": "for somebody who has a link and no account",
     "console_person_pages.show_unsubscribe": "for somebody who has a link and no account",
