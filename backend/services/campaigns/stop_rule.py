@@ -193,7 +193,7 @@ def _recipients_of(conversation: Conversation) -> CompoundSelect[Any]:
     contact who has it, as a point, linked, or as a campaign found them."""
     row, home = CampaignRecipient, conversation.workspace_id
     mine = select(row.id).where(row.workspace_id == home)
-    found = [mine.where(row.conversation_id == conversation.id)]
+    queries = [mine.where(row.conversation_id == conversation.id)]
     if conversation.identity_id is not None:
         of_identity = (row.workspace_id == home) & (row.identity_id == conversation.identity_id)
         own = (Identity.workspace_id == home) & (Identity.id == conversation.identity_id)
@@ -203,8 +203,8 @@ def _recipients_of(conversation: Conversation) -> CompoundSelect[Any]:
             select(Identity.contact_id).where(own, Identity.contact_id.is_not(None)),
             select(row.contact_id).where(of_identity),
         )
-        found += [mine.where(of_identity), mine.where(row.contact_id.in_(contacts))]
-    return union(*found)
+        queries += [mine.where(of_identity), mine.where(row.contact_id.in_(contacts))]
+    return union(*queries)
 
 
 def _is_stranger(conversation: Conversation) -> bool:
