@@ -17,6 +17,7 @@ from backend.http.console.campaigns import acts as campaign_acts
 from backend.http.console.campaigns import editing as campaign_forms
 from backend.http.console.campaigns import views as campaigns
 from backend.http.console.channels import views as channels
+from backend.http.console.contacts import bulk as contacts_bulk
 from backend.http.console.contacts import consents as contact_consents
 from backend.http.console.contacts import imports as contact_imports
 from backend.http.console.contacts import person_pages
@@ -58,6 +59,7 @@ BLUEPRINTS: list[APIBlueprint] = [
     contact_consents.bp,
     contact_segments.bp,
     contact_tags.bp,
+    contacts_bulk.bp,
     contact_suppressions.bp,
     contact_imports.bp,
     contact_settings.bp,

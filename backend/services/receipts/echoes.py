@@ -53,5 +53,5 @@ def record_reply(sender: Sender, event: EchoReceived, chats: list[Conversation])
         return None
     with workspace_scope(conversation.workspace_id):
         message = record_outbound(conversation, event.message, kind=KIND, application_id=event.application_id)
-    events.publish(OperatorWrote(conversation.id, message.id))
+    events.publish(OperatorWrote(conversation.id, message.id, event.message.date))
     return message
