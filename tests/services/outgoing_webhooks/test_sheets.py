@@ -46,7 +46,7 @@ def test_a_script_is_run_once_and_its_answer_fetched(home: Workspace, receiver: 
     run, fetch = receiver.received
     assert (run.method, run.path) == ("POST", "/macros/s/demo/exec")
     assert (fetch.method, fetch.path, fetch.body) == ("GET", "/echo?key=once", b"")
-    assert not any(name.startswith("switchboard") for name in run.headers | fetch.headers)
+    assert not any(name.startswith("switchboard") for name in [*run.headers, *fetch.headers])
 
 
 def test_the_signature_is_in_the_body_over_the_payload_as_it_is_written(
