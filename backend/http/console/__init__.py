@@ -29,6 +29,7 @@ from backend.http.console.contacts import views as contacts
 from backend.http.console.kit import assets, preferences, showcase
 from backend.http.console.notifications import types as notification_types
 from backend.http.console.notifications import views as notifications
+from backend.http.console.outgoing_webhooks import views as outgoing_webhooks
 from backend.http.console.overview import views as overview
 from backend.http.console.scheduler import messages as scheduled_messages
 from backend.http.console.scheduler import views as scheduler
@@ -45,6 +46,7 @@ BLUEPRINTS: list[APIBlueprint] = [
     overview.bp,
     bots.bp,
     channels.bp,
+    outgoing_webhooks.bp,
     accounts.bp,
     account_logins.bp,
     scheduler.bp,
