@@ -12,7 +12,14 @@ PAGE, ACCOUNT = "400000000000007", "500000000000007"
 PAGE_TOKEN = "EAAB-example-page-token-of-the-tests"
 PSID, IGSID = "24000000000000007", "17840000000000007"
 SCOPES = ("pages_messaging", "pages_manage_metadata", "instagram_basic", "instagram_manage_messages")
-ALL_FIELDS = ("messages", "message_echoes", "message_edits", "message_reactions", "message_deliveries", "message_reads")
+ALL_FIELDS: tuple[str, ...] = (
+    "messages",
+    "message_echoes",
+    "message_edits",
+    "message_reactions",
+    "message_deliveries",
+    "message_reads",
+)
 ALL_FIELDS += ("messaging_postbacks", "messaging_referrals", "messaging_optins", "messaging_handovers", "standby")
 
 
