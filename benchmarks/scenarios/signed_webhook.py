@@ -53,6 +53,7 @@ def run(options: Options) -> Result:
         _start_peer(on, ports["fastapi"])
         for name, port in ports.items():
             _send(on, name, port, seconds=1.0)  # warm
+            _large(on, name, port, 8)
         for number in range(options.passes):
             figures: dict[str, Any] = {}
             for name, port in ports.items():
