@@ -29,6 +29,7 @@ NAMES = (
     "idle",
     "schedules",
     "contacts",
+    "inbox",
     "campaigns",
     "accounts",
     "endurance",
