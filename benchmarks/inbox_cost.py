@@ -1,7 +1,7 @@
 """Asks the inbox's API in this process, and prints what each kind of call took, as JSON.
 
 `python -m benchmarks.inbox_cost TOKEN POSTGRES_PID CALLS QUERIES CONVERSATIONS` with the product's environment; QUERIES
-is a file with searches by kind. For each kind: the first call, p50 and p95 in milliseconds, CPU of PostgreSQL and of this
+is a file with searches by kind. For each kind: the first call, p50 and p95 in milliseconds, CPU of PostgreSQL and this
 process together, and the most statements.
 """
 
