@@ -9,10 +9,11 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import BigInteger, bindparam, or_, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from backend.core import events
-from backend.core.database import db, workspace_scope
+from backend.core.database import db, system_scope, workspace_scope
 from backend.models import CampaignMessage, CampaignRecipient, ContactPoint, Conversation, Identity, Message
 from backend.services import delivery, live
 from backend.services.auth import attribution
@@ -22,6 +23,7 @@ from backend.services.contacts.events import ContactOptedOut
 from backend.services.conversations.events import (
     ContactCalled,
     ContactReacted,
+    ContactsWrote,
     ContactWrote,
     MessagesDeleted,
     OperatorWrote,
@@ -48,6 +50,29 @@ def on_contact_wrote(event: ContactWrote) -> None:
             _put_off(people)
         else:
             stop(people, "replied", "replied", asks=meaning == "ambiguous")
+
+
+def on_contacts_wrote(event: ContactsWrote) -> None:
+    """Many wrote at once: the rule is asked for those only who are in a campaign."""
+    values = {"conversations": sorted({wrote.conversation_id for wrote in event.messages})}
+    with system_scope("a batch holds messages of several workspaces"):
+        concerned = set(db.session.execute(_CONCERNED, values).scalars())
+    for wrote in event.messages:
+        if wrote.conversation_id in concerned:
+            on_contact_wrote(wrote)
+
+
+_CONCERNED: Final = text(
+    """
+    SELECT c.id FROM conversations c JOIN identities i ON i.id = c.identity_id
+     WHERE c.id = ANY(:conversations)
+       AND (EXISTS (SELECT FROM campaign_recipients r WHERE r.conversation_id = c.id)
+         OR EXISTS (SELECT FROM campaign_recipients r WHERE r.identity_id = i.id)
+         OR EXISTS (SELECT FROM contact_points p JOIN campaign_recipients r ON r.contact_id = p.contact_id
+                     WHERE p.workspace_id = i.workspace_id AND p.value_hash = i.external_hash)
+         OR EXISTS (SELECT FROM campaign_recipients r WHERE r.contact_id = i.contact_id))
+    """
+).bindparams(bindparam("conversations", type_=ARRAY(BigInteger)))
 
 
 def on_contact_reacted(event: ContactReacted) -> None:
@@ -178,10 +203,12 @@ def _contacts(conversation: Conversation) -> Collection[int]:
         return ()
     by_point = select(ContactPoint.contact_id).where(ContactPoint.value_hash == identity.external_hash)
     by_campaign = select(CampaignRecipient.contact_id).where(CampaignRecipient.identity_id == identity.id)
-    return {*db.session.scalars(by_point), *db.session.scalars(by_campaign)}
+    known = set() if identity.contact_id is None else {identity.contact_id}
+    return {*known, *db.session.scalars(by_point), *db.session.scalars(by_campaign)}
 
 
 events.subscribe(ContactWrote, on_contact_wrote)
+events.subscribe(ContactsWrote, on_contacts_wrote)
 events.subscribe(ContactReacted, on_contact_reacted)
 events.subscribe(ContactCalled, on_contact_called)
 events.subscribe(OperatorWrote, on_operator_wrote)

@@ -28,6 +28,13 @@ class ContactWrote(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ContactsWrote(Event):
+    """The same of many messages at once, for transactions that handle a batch: none of them is automatic."""
+
+    messages: tuple[ContactWrote, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ContactReacted(Event):
     """The other side reacted to a message; `message_id` is None for one that is not known here."""
 

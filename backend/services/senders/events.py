@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backend.channels.inbound import AccountChanged
 from backend.core.events import Event
 
 
@@ -28,3 +29,11 @@ class SenderIdentified(Event):
     """It has become known which account a sender speaks for."""
 
     sender_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SenderReported(Event):
+    """A provider said something about a sender itself: its quality, its limits, a template's state."""
+
+    sender_id: int
+    change: AccountChanged
