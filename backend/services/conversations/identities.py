@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, text, union_all
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import aliased
 
@@ -103,7 +103,7 @@ def hashes_of(identity_id: int) -> list[bytes]:
     rows = select(Identity.id).where((Identity.id == identity_id) | (Identity.merged_into_id == identity_id))
     own = select(Identity.external_hash).where(Identity.id.in_(rows))
     further = select(IdentityId.external_hash).where(IdentityId.identity_id.in_(rows))
-    return [bytes(value) for value in db.session.scalars(union_all(own, further))]
+    return [bytes(value) for query in (own, further) for value in db.session.scalars(query)]
 
 
 def add_ids(identity: Identity, ids: Collection[KnownId], scope: str = "") -> None:
