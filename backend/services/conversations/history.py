@@ -16,6 +16,7 @@ from backend.models import Conversation, Message, MessagePart
 from backend.services.conversations import versions
 from backend.services.conversations.boxes import box_of, take_id
 from backend.services.conversations.contents import content_of
+from backend.services.conversations.events import StoredWords
 from backend.services.conversations.hashing import family_of
 
 LINK_TOKEN = re.compile(r"\buser_(\d{1,19})_[A-Za-z0-9_-]{16,}")
@@ -124,6 +125,14 @@ def part_row(message_id: int, conversation: Conversation, event: MessageReceived
         "sent_version": 1,
         "sent_at": event.date or now,
     }
+
+
+def words_of(message: Message) -> StoredWords:
+    """What a stored message says."""
+    parts = message.body.get("parts", ())
+    text = "\n".join(str(part.get("text", "")) for part in parts)
+    has_file = any(part.get("received") or part.get("media") for part in parts)
+    return StoredWords(message.id, message.workspace_id, message.conversation_id, message.at, text, has_file)
 
 
 def message_at(conversation: Conversation, external_id: str) -> Message | None:

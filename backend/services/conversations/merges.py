@@ -85,7 +85,7 @@ def undo(by: Attribution, merge_id: int) -> IdentityMerge:
         if conversation is not None:
             conversation.identity_id = loser.id
     for joined in row.moved["joined"]:
-        _take_apart(joined, loser)
+        _take_apart(joined, winner, loser)
     if row.moved["contact_id"] is not None and winner.contact_id == row.moved["contact_id"]:
         winner.contact_id = None
     loser.merged_into_id = None
@@ -161,15 +161,21 @@ def _make_later(kept: Conversation, other: Conversation) -> None:
         kept.reply_until, kept.reply_reason, kept.remind_at = other.reply_until, other.reply_reason, other.remind_at
 
 
-def _take_apart(joined: dict[str, Any], loser: Identity) -> None:
+def _take_apart(joined: dict[str, Any], winner: Identity, loser: Identity) -> None:
     conversation = db.session.get(Conversation, joined["conversation_id"])
     kept = db.session.get(Conversation, joined["into"])
     if conversation is None or kept is None:
         return
     _move(kept.id, conversation.id, joined["message_ids"])
     conversation.identity_id = loser.id
-    conversation.chat_hash = chat_hash(conversation.channel, conversation.sender_id, conversation.chat_id)
-    conversation.chat_key = chat_key(conversation.chat_hash)
+    hashed = chat_hash(conversation.channel, conversation.sender_id, conversation.chat_id)
+    if bytes(kept.chat_hash) == hashed:
+        # What was one person was written to under the other's id.
+        kept.chat_id = winner.external_id
+        kept.chat_hash = chat_hash(kept.channel, kept.sender_id, kept.chat_id)
+        kept.chat_key = chat_key(kept.chat_hash)
+        db.session.flush()
+    conversation.chat_hash, conversation.chat_key = hashed, chat_key(hashed)
     for name, value in joined["state"].items():
         setattr(conversation, name, _moment(value) if name.endswith(("_at", "_since")) else value)
     db.session.flush()

@@ -4,3 +4,4 @@ from backend.services.inbox import inbound_state as inbound_state
 from backend.services.inbox import media as media
 from backend.services.inbox import state as state
 from backend.services.inbox import subscribers as subscribers
+from backend.services.inbox import timers as timers

@@ -16,7 +16,7 @@ from backend.services.conversations import history as message_rows
 from backend.services.conversations import identity_hash
 from backend.services.conversations.batch import Met
 from backend.services.conversations.boxes import take_ids
-from backend.services.conversations.events import ContactsWrote, ContactWrote
+from backend.services.conversations.events import ContactsWrote, ContactWrote, MessagesStored, StoredWords
 from backend.services.delivery.bulk_insert import OutboxRows, OutgoingMessage
 from backend.services.inbox import inbound_state
 from backend.services.inbox.inbound_state import Inbound
@@ -191,6 +191,20 @@ class BatchStore:
         )
         if wrote:
             events.publish(ContactsWrote(wrote))
+        said = tuple(
+            StoredWords(
+                message_id,
+                message.conversation.workspace_id,
+                message.conversation.id,
+                message.event.date or message.at,
+                message_rows.without_tokens(message.event.text),
+                bool(message.event.media),
+            )
+            for message_id, message in zip(ids, self._messages, strict=True)
+            if isinstance(message, _Received) and (message.is_talk or message.conversation.in_inbox)
+        )
+        if said:
+            events.publish(MessagesStored(said))
 
     def _write_conversations(self, message_ids: Sequence[int]) -> None:
         ids = {-number: message_id for number, message_id in enumerate(message_ids, 1)}

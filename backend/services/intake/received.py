@@ -16,7 +16,8 @@ from backend.services.campaigns import opt_out
 from backend.services.contacts import identifiers
 from backend.services.contacts.faults import ValueFault
 from backend.services.contacts.inbound import Writer, telegram_points
-from backend.services.conversations.events import ContactWrote
+from backend.services.conversations import history
+from backend.services.conversations.events import ContactWrote, MessagesStored
 from backend.services.inbox import inbound_state
 from backend.services.inbox.inbound_state import Inbound
 from backend.services.intake import opt_outs
@@ -33,6 +34,8 @@ def follow(conversation: Conversation, message: Message, event: MessageReceived,
             enter(conversation, message, event.sender, window_reason(event))
         if event.standby and conversation.in_charge == "us":
             inbox.state.set_in_charge(conversation, "other")
+    if conversation.in_inbox:
+        events.publish(MessagesStored((history.words_of(message),)))
     events.publish(ContactWrote(conversation.id, conversation.identity_id, message.id, event.text, event.automatic))
 
 

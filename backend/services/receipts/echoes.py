@@ -10,8 +10,8 @@ from backend.core import events
 from backend.core.database import workspace_scope
 from backend.models import Conversation, Message, Sender
 from backend.services import conversations
-from backend.services.conversations.events import OperatorWrote
-from backend.services.conversations.history import message_at, record_outbound
+from backend.services.conversations.events import MessagesStored, OperatorWrote
+from backend.services.conversations.history import message_at, record_outbound, words_of
 from backend.services.receipts import matching
 from backend.services.receipts.status import apply_receipt
 
@@ -57,4 +57,5 @@ def record_reply(sender: Sender, event: EchoReceived, chats: list[Conversation])
         via = "phone" if registry.spec(sender.channel).keeps_connection else "provider"
         message = record_outbound(conversation, event.message, kind=KIND, application_id=event.application_id, via=via)
     events.publish(OperatorWrote(conversation.id, message.id))
+    events.publish(MessagesStored((words_of(message),)))
     return message
