@@ -75,9 +75,7 @@ def upgrade() -> None:
             name=op.f("uq_message_templates_workspace_id_sender_id_name_language"),
         ),
     )
-    op.create_index(
-        "ix_message_templates_external_id", "message_templates", ["sender_id", "external_id"], unique=False
-    )
+    op.create_index("ix_message_templates_external_id", "message_templates", ["sender_id", "external_id"], unique=False)
     op.create_table(
         "meta_requests",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -91,9 +89,7 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_meta_requests")),
         sa.UniqueConstraint("code", name=op.f("uq_meta_requests_code")),
-        sa.UniqueConstraint(
-            "kind", "user_hash", "issued_at", name=op.f("uq_meta_requests_kind_user_hash_issued_at")
-        ),
+        sa.UniqueConstraint("kind", "user_hash", "issued_at", name=op.f("uq_meta_requests_kind_user_hash_issued_at")),
     )
     op.create_index("ix_meta_requests_created_at", "meta_requests", ["created_at"], unique=False)
 

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, bindparam, or_, select, text
+from sqlalchemy import BigInteger, CompoundSelect, bindparam, select, text, union
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from backend.core import events
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import CampaignMessage, CampaignRecipient, ContactPoint, Conversation, Identity, Message
-from backend.services import delivery, live
+from backend.services import conversations, delivery, live
 from backend.services.auth import attribution
 from backend.services.campaigns import locking, opt_out, outgoing, records, safety, wakening
-from backend.services.contacts import suppressions
+from backend.services.contacts import settings, suppressions
 from backend.services.contacts.events import ContactOptedOut
 from backend.services.conversations.events import (
     ContactCalled,
@@ -41,9 +41,7 @@ def on_contact_wrote(event: ContactWrote) -> None:
         return
     with workspace_scope(conversation.workspace_id):
         people = _people(conversation)
-        if not people:
-            return
-        meaning = opt_out.meaning_of(event.text)
+        meaning = opt_out.meaning_of(event.text, _own_words) if people or _is_stranger(conversation) else None
         if meaning == "opt_out":
             object_to(people, conversation)
         elif event.is_automatic:
@@ -53,24 +51,29 @@ def on_contact_wrote(event: ContactWrote) -> None:
 
 
 def on_contacts_wrote(event: ContactsWrote) -> None:
-    """Many wrote at once: the rule is asked for those only who are in a campaign."""
+    """Many wrote at once: the rule is asked for those only who are in a campaign, or want to hear nothing more."""
     values = {"conversations": sorted({wrote.conversation_id for wrote in event.messages})}
     with system_scope("a batch holds messages of several workspaces"):
-        concerned = set(db.session.execute(_CONCERNED, values).scalars())
+        known = {row.id: row for row in db.session.execute(_CONCERNED, values)}
     for wrote in event.messages:
-        if wrote.conversation_id in concerned:
+        row = known.get(wrote.conversation_id)
+        if row is None:
+            continue
+        own_words = row.own_words or ()
+        if row.is_recipient or opt_out.meaning_of(wrote.text, lambda: own_words) is not None:  # noqa: B023 - called here
             on_contact_wrote(wrote)
 
 
 _CONCERNED: Final = text(
     """
-    SELECT c.id FROM conversations c JOIN identities i ON i.id = c.identity_id
+    SELECT c.id, (SELECT s.opt_out_words FROM contact_settings s WHERE s.workspace_id = c.workspace_id) AS own_words,
+           EXISTS (SELECT FROM campaign_recipients r WHERE r.conversation_id = c.id)
+        OR EXISTS (SELECT FROM campaign_recipients r WHERE r.identity_id = i.id)
+        OR EXISTS (SELECT FROM campaign_recipients r WHERE r.contact_id = i.contact_id)
+        OR EXISTS (SELECT FROM contact_points p JOIN campaign_recipients r ON r.contact_id = p.contact_id
+                    WHERE p.workspace_id = i.workspace_id AND p.value_hash = i.external_hash) AS is_recipient
+      FROM conversations c JOIN identities i ON i.id = c.identity_id
      WHERE c.id = ANY(:conversations)
-       AND (EXISTS (SELECT FROM campaign_recipients r WHERE r.conversation_id = c.id)
-         OR EXISTS (SELECT FROM campaign_recipients r WHERE r.identity_id = i.id)
-         OR EXISTS (SELECT FROM contact_points p JOIN campaign_recipients r ON r.contact_id = p.contact_id
-                     WHERE p.workspace_id = i.workspace_id AND p.value_hash = i.external_hash)
-         OR EXISTS (SELECT FROM campaign_recipients r WHERE r.contact_id = i.contact_id))
     """
 ).bindparams(bindparam("conversations", type_=ARRAY(BigInteger)))
 
@@ -108,16 +111,29 @@ def on_contact_opted_out(event: ContactOptedOut) -> None:
 
 
 def object_to(people: Sequence[CampaignRecipient], conversation: Conversation) -> None:
-    """Suppresses who objected, under everything they are known by, and ends what waits for them."""
-    for contact_id in sorted({recipient.contact_id for recipient in people}):
+    """Suppresses who objected, under everything they are known by, and ends what waits for them: on whatever channel,
+    and in no campaign too."""
+    identity = None if conversation.identity_id is None else db.session.get(Identity, conversation.identity_id)
+    contact_ids = {recipient.contact_id for recipient in people}
+    if identity is not None:
+        contact_ids |= suppressions.holders_of({bytes(identity.external_hash)})
+        contact_ids |= set() if identity.contact_id is None else {identity.contact_id}
+        suppressions.add(_hashes_of(identity, contact_ids), attribution.TELEGRAM, "opted_out", "person")
+    for contact_id in sorted(contact_ids):
         points = select(ContactPoint.id).where(ContactPoint.contact_id == contact_id).limit(1)
         if db.session.execute(points).first() is not None:
             suppressions.suppress_contact(attribution.TELEGRAM, contact_id, code="opted_out", source="person")
-    if conversation.identity_id is not None:
-        identity = db.session.get(Identity, conversation.identity_id)
-        if identity is not None:
-            suppressions.add([("telegram_user", identity.external_hash)], attribution.TELEGRAM, "opted_out", "person")
     stop(people, "stopped", "opted_out")
+
+
+def _hashes_of(identity: Identity, contact_ids: Collection[int]) -> set[tuple[str, bytes]]:
+    """What a person is known by at providers, on every channel where they were found to be the same."""
+    same = select(Identity).where((Identity.id == identity.id) | Identity.contact_id.in_(contact_ids))
+    return {
+        (suppressions.kind_of(each.channel), value)
+        for each in db.session.scalars(same).all()
+        for value in conversations.identities.hashes_of(each.id)
+    }
 
 
 def stop(people: Sequence[CampaignRecipient], state: str, reason: str, *, asks: bool = False) -> None:
@@ -184,27 +200,44 @@ def _conversation(conversation_id: int) -> Conversation | None:
 
 
 def _people(conversation: Conversation) -> Sequence[CampaignRecipient]:
-    """The recipients of all campaigns who are the person of this conversation, by any identity of theirs; locked."""
-    contacts = _contacts(conversation)
-    mine = [CampaignRecipient.conversation_id == conversation.id]
+    """The recipients of all campaigns who are the person of this conversation, by any identity of theirs; locked.
+
+    One statement where there are none, which is so for most of what comes in.
+    """
+    with system_scope("one statement over several tables, for the workspace of the conversation"):
+        ids = db.session.scalars(_recipients_of(conversation)).all()
+    return locking.recipients(CampaignRecipient.id.in_(ids)) if ids else ()
+
+
+def _recipients_of(conversation: Conversation) -> CompoundSelect[Any]:
+    """The ids of the recipients who are the person of a conversation: by the conversation, by their identity, or by a
+    contact who has it, as a point, linked, or as a campaign found them."""
+    row, home = CampaignRecipient, conversation.workspace_id
+    mine = select(row.id).where(row.workspace_id == home)
+    found = [mine.where(row.conversation_id == conversation.id)]
     if conversation.identity_id is not None:
-        mine.append(CampaignRecipient.identity_id == conversation.identity_id)
-    if contacts:
-        mine.append(CampaignRecipient.contact_id.in_(contacts))
-    return locking.recipients(or_(*mine))
+        of_identity = (row.workspace_id == home) & (row.identity_id == conversation.identity_id)
+        own = (Identity.workspace_id == home) & (Identity.id == conversation.identity_id)
+        same_hash = (Identity.external_hash == ContactPoint.value_hash) & (ContactPoint.workspace_id == home)
+        contacts: CompoundSelect[Any] = union(
+            select(ContactPoint.contact_id).join(Identity, same_hash).where(own),
+            select(Identity.contact_id).where(own, Identity.contact_id.is_not(None)),
+            select(row.contact_id).where(of_identity),
+        )
+        found += [mine.where(of_identity), mine.where(row.contact_id.in_(contacts))]
+    return union(*found)
 
 
-def _contacts(conversation: Conversation) -> Collection[int]:
-    """The contacts who are the person of a conversation: by the id of their account, or as a campaign found them."""
+def _is_stranger(conversation: Conversation) -> bool:
+    """Whether it is a person outside the workspace: a member ends what the bot tells them by its own commands."""
     if conversation.identity_id is None:
-        return ()
+        return False
     identity = db.session.get(Identity, conversation.identity_id)
-    if identity is None:
-        return ()
-    by_point = select(ContactPoint.contact_id).where(ContactPoint.value_hash == identity.external_hash)
-    by_campaign = select(CampaignRecipient.contact_id).where(CampaignRecipient.identity_id == identity.id)
-    known = set() if identity.contact_id is None else {identity.contact_id}
-    return {*known, *db.session.scalars(by_point), *db.session.scalars(by_campaign)}
+    return identity is not None and identity.user_id is None
+
+
+def _own_words() -> Collection[str]:
+    return settings.get().opt_out_words
 
 
 events.subscribe(ContactWrote, on_contact_wrote)

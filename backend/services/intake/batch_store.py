@@ -77,9 +77,8 @@ class BatchStore:
     def record(
         self, conversation: Conversation, event: MessageReceived, user: User | None, *, is_talk: bool
     ) -> int | None:
-        """See `ChatStore`. Raises NotLoaded for a message that changes an earlier one, or by which somebody says that
-        they want to hear nothing more."""
-        if event.edited or (is_talk and received.asks_for_silence(event)):
+        """See `ChatStore`. Raises NotLoaded for a message that changes an earlier one."""
+        if event.edited:
             raise NotLoaded
         place = conversation.id, event.message_id
         if place in self.loaded.known or place in self._recorded:

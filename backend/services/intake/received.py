@@ -9,10 +9,9 @@ from contextlib import suppress
 
 from backend.channels.inbound import CallReceived, MessageReceived, Person
 from backend.core import clock, events
-from backend.core.database import db, system_scope, workspace_scope
+from backend.core.database import db, system_scope
 from backend.models import Conversation, Identity, Message
 from backend.services import contacts, inbox
-from backend.services.campaigns import opt_out
 from backend.services.contacts import identifiers
 from backend.services.contacts.faults import ValueFault
 from backend.services.contacts.inbound import Writer, telegram_points
@@ -20,7 +19,6 @@ from backend.services.conversations import history
 from backend.services.conversations.events import ContactWrote, MessagesStored
 from backend.services.inbox import inbound_state
 from backend.services.inbox.inbound_state import Inbound
-from backend.services.intake import opt_outs
 
 _WHY = "what one message says is written by statements for many"
 
@@ -56,18 +54,6 @@ def enter_call(conversation: Conversation, message: Message, event: CallReceived
     item.add(message.id, event.date or clock.now())
     with system_scope(_WHY):
         inbound_state.write_one(item, conversation)
-
-
-def asks_for_silence(event: MessageReceived) -> bool:
-    """Whether somebody says, in a word of their own language, that they want to hear nothing more."""
-    return not event.automatic and opt_out.meaning_of(event.text) == "opt_out"
-
-
-def _suppress(conversation: Conversation) -> None:
-    with workspace_scope(conversation.workspace_id):
-        identity = db.session.get(Identity, conversation.identity_id) if conversation.identity_id is not None else None
-        if identity is not None:
-            opt_outs.suppress(identity)
 
 
 def window_reason(event: MessageReceived) -> str | None:
