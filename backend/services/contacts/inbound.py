@@ -110,7 +110,7 @@ def _with_room(writers: Sequence[Writer]) -> list[Writer]:
 
 def _make(writers: Sequence[Writer]) -> dict[int, int]:
     ids = bulk.reserve_ids(Contact, len(writers))
-    now, rows, made = clock.now(), [], {}
+    now, rows, made = clock.now(), list[dict[str, Any]](), dict[int, int]()
     for writer, contact_id in zip(writers, ids, strict=True):
         first, _, last = writer.name.strip().partition(" ")
         rows.append(
@@ -134,7 +134,7 @@ def _make(writers: Sequence[Writer]) -> dict[int, int]:
 
 def _add_points(writers: Sequence[Writer], linked: dict[int, int], new: Collection[int]) -> None:
     given = [(writer, point) for writer in writers for point in writer.points]
-    now, rows = clock.now(), []
+    now, rows = clock.now(), list[dict[str, Any]]()
     for (writer, point), point_id in zip(given, bulk.reserve_ids(ContactPoint, len(given)), strict=True):
         # Never added to the session: it only encrypts the value for the row that is about to be inserted.
         encrypting = ContactPoint(id=point_id)

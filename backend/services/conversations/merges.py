@@ -183,14 +183,13 @@ def _take_apart(joined: dict[str, Any], winner: Identity, loser: Identity) -> No
 
 
 def _move(source_id: int, target_id: int, message_ids: list[int]) -> None:
-    for model in (Message, MessageWords, Delivery):
-        column = model.id if model is Message else model.message_id
-        db.session.execute(
-            update(model)
-            .where(model.conversation_id == source_id, column.in_(message_ids))
-            .values(conversation_id=target_id)
-            .execution_options(synchronize_session=False)
-        )
+    for changed in (
+        update(Message).where(Message.conversation_id == source_id, Message.id.in_(message_ids)),
+        update(MessageWords).where(MessageWords.conversation_id == source_id, MessageWords.message_id.in_(message_ids)),
+        update(Delivery).where(Delivery.conversation_id == source_id, Delivery.message_id.in_(message_ids)),
+    ):
+        query = changed.values(conversation_id=target_id)
+        db.session.execute(query.execution_options(synchronize_session=False))
     # The session may hold some of them.
     db.session.expire_all()
 

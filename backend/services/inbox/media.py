@@ -99,7 +99,7 @@ def on_file_fetched(event: FileFetched) -> None:
     if stored is None:
         return
     if file is None:
-        files.discard(stored)
+        files.discard(stored.id)
         return
     file.file_id, file.state, file.reason = stored.id, "stored", None
     file.mime, file.size = stored.mime, stored.size

@@ -10,8 +10,8 @@ from typing import Any
 from backend.channels.inbound import Chat, MessageReceived, Person
 from backend.core import bulk, clock, events
 from backend.models import Conversation, Message, MessageFile, MessagePart, Sender, TelegramLink, User
-from backend.services import contacts, inbox, live
-from backend.services.contacts.inbound import Writer
+from backend.services import inbox, live
+from backend.services.contacts.inbound import Writer, ensure
 from backend.services.conversations import history as message_rows
 from backend.services.conversations import identity_hash
 from backend.services.conversations.batch import Met
@@ -180,7 +180,7 @@ class BatchStore:
                 identity = identities[message.identity_id]
                 if identity.contact_id is None:
                     writers[identity.id] = received.writer_of(identity, message.event.sender)
-        contacts.inbound.ensure(list(writers.values()))
+        ensure(list(writers.values()))
 
     def _tell(self, ids: Sequence[int]) -> None:
         wrote = tuple(

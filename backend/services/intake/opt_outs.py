@@ -14,10 +14,10 @@ from backend.channels.inbound import OptOutChanged
 from backend.core import events
 from backend.core.database import db, workspace_scope
 from backend.models import Contact, Identity, Sender, Suppression
-from backend.services import contacts, conversations, live
+from backend.services import conversations, live
 from backend.services.auth import audit
 from backend.services.auth.attribution import Attribution
-from backend.services.contacts import consents, suppressions
+from backend.services.contacts import consents, points, suppressions
 from backend.services.contacts.events import ContactOptedOut
 from backend.services.conversations import identities
 
@@ -46,10 +46,10 @@ def apply(sender: Sender, event: OptOutChanged) -> None:
 
 def suppress(identity: Identity) -> None:
     """Suppresses a person under all their ids and all points of their contact, in the workspace's scope."""
-    kind = "telegram_user" if identity.channel == "telegram" else identity.channel
+    kind = suppressions.kind_of(identity.channel)
     suppressions.add([(kind, value) for value in identities.hashes_of(identity.id)], PERSON, "opted_out", "person")
     if identity.contact_id is not None:
-        if contacts.points.of_contacts([identity.contact_id]):
+        if points.of_contacts([identity.contact_id]):
             suppressions.suppress_contact(PERSON, identity.contact_id, code="opted_out", source="person")
         events.publish(ContactOptedOut(identity.workspace_id, identity.contact_id))
 

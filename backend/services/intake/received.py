@@ -11,10 +11,10 @@ from backend.channels.inbound import CallReceived, MessageReceived, Person
 from backend.core import clock, events
 from backend.core.database import db, system_scope
 from backend.models import Conversation, Identity, Message
-from backend.services import contacts, inbox
+from backend.services import inbox
 from backend.services.contacts import identifiers
 from backend.services.contacts.faults import ValueFault
-from backend.services.contacts.inbound import Writer, telegram_points
+from backend.services.contacts.inbound import Writer, ensure, telegram_points
 from backend.services.conversations import history
 from backend.services.conversations.events import ContactWrote, MessagesStored
 from backend.services.inbox import inbound_state
@@ -41,7 +41,7 @@ def enter(conversation: Conversation, message: Message, person: Person | None, r
     """Notes an inbound message in its conversation, and makes the person's contact."""
     identity = db.session.get(Identity, conversation.identity_id) if conversation.identity_id is not None else None
     if identity is not None and identity.contact_id is None:
-        contacts.inbound.ensure([writer_of(identity, person)])
+        ensure([writer_of(identity, person)])
         db.session.refresh(identity)
     item = Inbound(conversation.id, conversation.workspace_id, conversation.sender_id, conversation.channel)
     item.add(message.id, message.at, inbound_state.window_of(conversation.channel, message.at, reason))
