@@ -20,14 +20,13 @@ from backend.channels.inbound import (
 from backend.core import events
 from backend.core.database import workspace_scope
 from backend.models import Sender
-from backend.services import conversations, inbox, receipts
+from backend.services import channel_setup, conversations, inbox, receipts
 from backend.services.conversations import chats, history_notes, identities
 from backend.services.conversations.contents import call_of
 from backend.services.conversations.events import ContactCalled
 from backend.services.conversations.hashing import scope_of
 from backend.services.intake import opt_outs, received
 from backend.services.intake.activity import note_activity
-from backend.services.senders.events import SenderReported
 
 
 def handle_shared(sender: Sender, event: InboundEvent) -> bool:
@@ -60,7 +59,7 @@ def handle_plainly(sender: Sender, event: InboundEvent, facts: object = None) ->
     elif isinstance(event, CallReceived):
         _record_call(sender, event)
     elif isinstance(event, AccountChanged):
-        events.publish(SenderReported(sender.id, event))
+        channel_setup.account_changed(sender, event)
     note_activity(sender)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backend.channels.inbound import AccountChanged
 from backend.core.events import Event
 
 
@@ -29,11 +28,3 @@ class SenderIdentified(Event):
     """It has become known which account a sender speaks for."""
 
     sender_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class SenderReported(Event):
-    """A provider said something about a sender itself: its quality, its limits, a template's state."""
-
-    sender_id: int
-    change: AccountChanged

@@ -61,7 +61,7 @@ def settle(app: Flask) -> Callable[[], None]:
 
     def run() -> None:
         for _ in range(3):
-            clock.move(timedelta(seconds=10))
+            clock.move(10)
             pending.retry(Turn(60))
 
     return run
