@@ -54,6 +54,7 @@ from backend.models.inbox import (
     InboxSettings,
     Label,
 )
+from backend.models.inbox_work import InboxAvailability, UndoStep
 from backend.models.job import Heartbeat, JobRun, SystemJobState, WriteProbe
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
 from backend.models.live import LiveEvent, LiveMark
@@ -76,7 +77,7 @@ from backend.models.notification import (
     NotificationType,
 )
 from backend.models.outgoing_webhook import OutgoingAttempt, OutgoingDelivery, OutgoingWebhook
-from backend.models.post import Post, PostAttempt
+from backend.models.post import Post, PostAttempt, PublishingToken
 from backend.models.schedule import Schedule, ScheduleFire
 from backend.models.scheduled_message import ScheduledFetch, ScheduledMessage
 from backend.models.sender import Sender, SenderLease
@@ -131,6 +132,7 @@ __all__ = [
     "Identity",
     "IdentityId",
     "IdentityMerge",
+    "InboxAvailability",
     "InboxSettings",
     "JobRun",
     "Label",
@@ -160,6 +162,7 @@ __all__ = [
     "PersonalToken",
     "Post",
     "PostAttempt",
+    "PublishingToken",
     "ResetRequest",
     "RuleRun",
     "Schedule",
@@ -175,6 +178,7 @@ __all__ = [
     "SystemJobState",
     "Tag",
     "TelegramLink",
+    "UndoStep",
     "UnknownRecipient",
     "User",
     "WebhookEvent",

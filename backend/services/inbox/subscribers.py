@@ -9,9 +9,10 @@ from sqlalchemy import select
 from backend.core import events
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Message
-from backend.services.conversations.events import OperatorWrote
+from backend.services.conversations.events import MessagesDeleted, MessagesStored, OperatorWrote
 from backend.services.delivery.events import MessageFailed
-from backend.services.inbox import state
+from backend.services.inbox import search_index, state
+from backend.services.inbox.search_index import Indexed
 
 WINDOW_CODES: Final = frozenset({"window_closed", "131047", "10/2534022", "10/2018278"})
 """Failures by which a provider says that a window is closed, whatever was thought: also long after it took the
@@ -50,5 +51,20 @@ def on_message_failed(event: MessageFailed) -> None:
                 state.set_in_charge(conversation, "other")
 
 
+def on_messages_stored(event: MessagesStored) -> None:
+    """What people say can be found at once."""
+    search_index.index(
+        Indexed(said.message_id, said.workspace_id, said.conversation_id, said.at, said.text, said.has_file)
+        for said in event.messages
+    )
+
+
+def on_messages_deleted(event: MessagesDeleted) -> None:
+    """What was taken back is found no more."""
+    search_index.forget(event.message_ids)
+
+
 events.subscribe(OperatorWrote, on_operator_wrote)
+events.subscribe(MessagesStored, on_messages_stored)
+events.subscribe(MessagesDeleted, on_messages_deleted)
 events.subscribe(MessageFailed, on_message_failed)
