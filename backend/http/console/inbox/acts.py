@@ -1,0 +1,133 @@
+"""What is done with a conversation: who answers, when it comes back, labels; each with its way back where there is one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask import Response, request, url_for
+
+from backend.core import clock
+from backend.core.errors import Invalid
+from backend.http.console.inbox import doing
+from backend.http.console.inbox.contents import t
+from backend.http.console.kit import pages
+from backend.http.console.kit.guards import page
+
+bp = pages.blueprint("inbox_acts", __name__)
+
+
+@bp.post("/console/inbox/<int:conversation_id>/take-over")
+@page("operator")
+def take_over(conversation_id: int) -> Response:
+    """A person answers from now on; where another application is in charge, it is asked for control."""
+    return _done(conversation_id, doing.take_over(conversation_id))
+
+
+@bp.post("/console/inbox/<int:conversation_id>/hand-back")
+@page("operator")
+def hand_back(conversation_id: int) -> Response:
+    """The assistant answers again."""
+    doing.hand_back(conversation_id)
+    return _done(conversation_id, t("done.handed_back"), undo="take_over")
+
+
+@bp.post("/console/inbox/<int:conversation_id>/assign")
+@page("operator")
+def assign(conversation_id: int) -> Response:
+    """Somebody is to answer, or nobody."""
+    given = request.form.get("user_id", "")
+    name = doing.assign(conversation_id, int(given) if given.isascii() and given.isdigit() else None)
+    return _done(conversation_id, t("done.assigned", name=name) if name else t("done.unassigned"))
+
+
+@bp.post("/console/inbox/<int:conversation_id>/snooze")
+@page("operator")
+def snooze(conversation_id: int) -> Response:
+    """It comes back at a moment, or when the person writes."""
+    until_reply = "until_reply" in request.form
+    doing.snooze(conversation_id, until=None if until_reply else chosen_time(), until_reply=until_reply)
+    return _done(conversation_id, t("done.snoozed"), undo="wake")
+
+
+@bp.post("/console/inbox/<int:conversation_id>/wake")
+@page("operator")
+def wake(conversation_id: int) -> Response:
+    """It comes back now."""
+    doing.reopen(conversation_id)
+    return _done(conversation_id, t("done.woken"))
+
+
+@bp.post("/console/inbox/<int:conversation_id>/close")
+@page("operator")
+def close(conversation_id: int) -> Response:
+    """It is done with until the next message."""
+    doing.close(conversation_id)
+    return _done(conversation_id, t("done.closed"), undo="reopen")
+
+
+@bp.post("/console/inbox/<int:conversation_id>/reopen")
+@page("operator")
+def reopen(conversation_id: int) -> Response:
+    """It is not done with after all."""
+    doing.reopen(conversation_id)
+    return _done(conversation_id, t("done.reopened"), undo="close")
+
+
+@bp.post("/console/inbox/<int:conversation_id>/label")
+@page("operator")
+def label(conversation_id: int) -> Response:
+    """It has a label more: one that there is, or a new one by its name."""
+    given, name = request.form.get("label_id", ""), request.form.get("name", "").strip()
+    label_id = int(given) if given.isascii() and given.isdigit() else None
+    named = doing.label(conversation_id, label_id=label_id, name=name)
+    return _done(conversation_id, t("done.labeled", name=named))
+
+
+@bp.post("/console/inbox/<int:conversation_id>/unlabel")
+@page("operator")
+def unlabel(conversation_id: int) -> Response:
+    """It has a label less."""
+    given = request.form.get("label_id", "")
+    named = doing.unlabel(conversation_id, int(given) if given.isascii() and given.isdigit() else 0)
+    return _done(conversation_id, t("done.unlabeled", name=named))
+
+
+@bp.post("/console/inbox/<int:conversation_id>/read")
+@page("operator")
+def read(conversation_id: int) -> Response:
+    """What is shown was seen."""
+    doing.read(conversation_id)
+    return pages.protect(Response(status=204))
+
+
+@bp.post("/console/inbox/<int:conversation_id>/typing")
+@page("operator")
+def typing(conversation_id: int) -> Response:
+    """Somebody writes: the others see it."""
+    doing.typing(conversation_id)
+    return pages.protect(Response(status=204))
+
+
+def chosen_time() -> datetime:
+    """The moment that a form names, as an instant (`until`, `not_before`) or in the reader's zone (`local`).
+
+    Raises Invalid where it names none, or one that has passed.
+    """
+    given = request.form.get("until") or request.form.get("not_before") or request.form.get("local") or ""
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        raise Invalid("time_not_chosen", t("refused.time")) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=pages.zone())
+    if moment <= clock.now():
+        raise Invalid("time_has_passed", t("refused.time"))
+    return moment
+
+
+def _done(conversation_id: int, words: str, *, undo: str | None = None) -> Response:
+    address = url_for("console_inbox.show", conversation_id=conversation_id)
+    back = url_for(f".{undo}", conversation_id=conversation_id) if undo else None
+    return pages.redirect_with_toast(address, words, undo=back)
+
+

@@ -1,0 +1,155 @@
+"""The inbox: the list that the address asks for, one conversation in three panes, and the parts that the script asks
+for again when something has changed."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flask import Response, request, url_for
+
+from backend.core.errors import Invalid
+from backend.http.console.inbox import reading, shown
+from backend.http.console.kit import forms, pages
+from backend.http.console.kit.guards import actor, page
+
+bp = pages.blueprint("inbox", __name__)
+
+FILTERS: Final = ("show", "channel", "label", "unread", "q")
+SHOWS: Final = ("open", "mine", "nobody", "bot", "waiting", "snoozed", "closed", "all")
+_FIRST: Final = 50
+_MOST: Final = 400
+"""Messages of a thread that are shown at first, and at most."""
+
+
+@bp.get("/console/inbox")
+@page()
+def listing() -> Response:
+    """The conversations that the address asks for. The script asks for the list alone when something has changed."""
+    values = _listed()
+    if request.headers.get("HX-Request"):
+        return pages.fragment("inbox/rows.html", **values)
+    return pages.render("inbox/listing.html", "inbox", pages.t("console.nav.inbox"), c=None, view="list", **values)
+
+
+@bp.get("/console/inbox/count")
+@page()
+def count() -> Response:
+    """How many conversations have something unread, for the side bar of every page."""
+    unread = reading.unread(actor().user_id)
+    return pages.fragment("inbox/count.html", unread=unread)
+
+
+@bp.get("/console/inbox/<int:conversation_id>")
+@page()
+def show(conversation_id: int) -> Response:
+    """One conversation beside the list."""
+    opened = conversation(conversation_id)
+    if request.headers.get("HX-Request"):
+        return pages.fragment("inbox/conversation.html", **opened)
+    return whole_page(conversation_id, opened)
+
+
+@bp.get("/console/inbox/<int:conversation_id>/thread")
+@page()
+def thread(conversation_id: int) -> Response:
+    """What was said and what stands around it, for when something has changed."""
+    return pages.fragment("inbox/thread.html", around=True, **conversation(conversation_id))
+
+
+@bp.get("/console/inbox/<int:conversation_id>/composer")
+@page()
+def composer(conversation_id: int) -> Response:
+    """What is written, for when a reply has become impossible, or possible again."""
+    return pages.fragment("inbox/composer.html", **conversation(conversation_id))
+
+
+@bp.get("/console/inbox/<int:conversation_id>/presence")
+@page()
+def presence(conversation_id: int) -> Response:
+    """Who else is there."""
+    return pages.fragment("inbox/presence.html", writing=reading.presence(actor().user_id, conversation_id))
+
+
+def whole_page(conversation_id: int, opened: dict[str, Any], status: int = 200) -> Response:
+    """The list with one conversation beside it; on a phone, the person where the address asks for that."""
+    view = "person" if request.args.get("view") == "person" else "thread"
+    values = _listed(conversation_id) | opened | {"view": view}
+    return pages.render("inbox/listing.html", "inbox", opened["c"]["name"], status, **values)
+
+
+def conversation(conversation_id: int, **more: Any) -> dict[str, Any]:
+    """What the panes of a conversation show."""
+    me_id = actor().user_id
+    one = reading.conversation(me_id, conversation_id)
+    limit = _limit()
+    items, has_more = reading.thread(me_id, one, limit=limit)
+    return {
+        "c": one
+        | {
+            "glyph": shown.GLYPHS.get(one["channel"], "message-circle"),
+            "mode": shown.mode(one),
+            "window": shown.window(one),
+            "window_words": shown.window_words(one),
+            "due": shown.due_of(one),
+            "strip": shown.strip(one),
+            "closed": shown.closed(one),
+            "times": shown.times(one),
+            "lately": shown.lately(one),
+            "presets": shown.presets(),
+            "now_local": shown.now_local(),
+        },
+        "items": items,
+        "limit": limit,
+        "more": _more(limit) if has_more else None,
+        "labels": reading.labels(),
+        "people": reading.people(),
+        "me_id": me_id,
+        "draft": reading.draft(me_id, conversation_id),
+        "templates": reading.templates(one) if shown.mode(one) == "template" else [],
+        "writing": reading.presence(me_id, conversation_id),
+        "error": None,
+    } | more
+
+
+def _limit() -> int:
+    given = request.args.get("limit", "")
+    return min(_MOST, max(_FIRST, int(given))) if given.isascii() and given.isdigit() and len(given) < 6 else _FIRST
+
+
+def _more(limit: int) -> int | None:
+    return min(_MOST, limit * 2) if limit < _MOST else None
+
+
+def _listed(open_id: int | None = None) -> dict[str, Any]:
+    """The rows of the list with everything around it, by a fixed number of queries."""
+    me_id = actor().user_id
+    given = forms.query_values(*FILTERS, "cursor", "open")
+    chosen = {name: given[name] for name in FILTERS if name in given}
+    if chosen.get("show") not in SHOWS:
+        chosen.pop("show", None)
+    show_now = chosen.get("show", "all" if "q" in chosen else "open")
+    try:
+        found = reading.listing(me_id, chosen | {"show": show_now}, cursor=given.get("cursor"))
+    except Invalid as error:
+        found = reading.Listed(rows=[], following=None, why=error.message)
+    opened = given.get("open", "")
+    return {
+        "rows": [shown.row(one, me_id, url_for("console_inbox.show", conversation_id=one["id"], **chosen)) for one in found.rows],
+        "older": url_for("console_inbox.listing", **chosen, cursor=found.following) if found.following else None,
+        "why_none": found.why,
+        "open_id": open_id or (int(opened) if opened.isascii() and opened.isdigit() and len(opened) < 19 else None),
+        "hits": [],
+        "chosen": chosen,
+        "show": show_now,
+        "shows": SHOWS,
+        "without": _without,
+        "is_filtered": any(name in chosen for name in FILTERS if name != "show"),
+        "channels": tuple(shown.GLYPHS),
+        "labels": reading.labels(),
+    }
+
+
+def _without(chosen: dict[str, str], name: str) -> dict[str, str]:
+    return {key: value for key, value in chosen.items() if key != name}
+
+
