@@ -88,6 +88,15 @@ class Settings(BaseModel):
     meta_phone_number_id: str = ""
     meta_waba_id: str = ""
     meta_page_access_token: str = Field(default="", repr=False)
+    meta_app_id: str = ""
+    meta_page_id: str = ""
+    meta_instagram_id: str = ""
+    instagram_access_token: str = Field(default="", repr=False)
+    instagram_app_secret: str = Field(default="", repr=False)
+    instagram_graph_url: str = ""
+    """Set: Instagram is reached by Instagram's own login, at this address."""
+    whatsapp_pin: str = Field(default="", repr=False)
+    """The six digits by which a number is registered."""
     ai_api_key: str = Field(default="", repr=False)
     openai_model: str = "gpt-4o-mini"
     openai_base_url: str = "https://api.openai.com/v1"
@@ -136,7 +145,7 @@ class Settings(BaseModel):
                 raise ValueError("is not a JSON list") from error
         return value
 
-    @field_validator("site_url", "telegram_webhook_base_url", "telegram_api_url", "meta_graph_url")
+    @field_validator("site_url", "telegram_webhook_base_url", "telegram_api_url", "meta_graph_url", "instagram_graph_url")
     @classmethod
     def _http_address(cls, value: str) -> str:
         if not value:
@@ -150,6 +159,20 @@ class Settings(BaseModel):
     def _graph_version(cls, value: str) -> str:
         if not re.fullmatch(r"v\d{1,3}\.\d", value):
             raise ValueError("has not the form v26.0")
+        return value
+
+    @field_validator("meta_phone_number_id", "meta_waba_id", "meta_app_id", "meta_page_id", "meta_instagram_id")
+    @classmethod
+    def _graph_id(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[0-9]{1,32}", value):
+            raise ValueError("is an id made of digits")
+        return value
+
+    @field_validator("whatsapp_pin")
+    @classmethod
+    def _six_digits(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[0-9]{6}", value):
+            raise ValueError("has six digits")
         return value
 
     @field_validator("telegram_webhook_secret")

@@ -32,16 +32,43 @@ from backend.models.contact import (
     Tag,
 )
 from backend.models.contact_import import ContactImport, ContactImportChange
-from backend.models.conversation import Conversation, Identity, Suppression
+from backend.models.conversation import (
+    Conversation,
+    ConversationShare,
+    Identity,
+    IdentityId,
+    IdentityMerge,
+    Suppression,
+)
 from backend.models.daily_summary import DailySummary
 from backend.models.delivery import Attempt, Delivery
 from backend.models.file import FileFetch, StoredFile
 from backend.models.idempotency import IdempotencyKey
+from backend.models.inbox import (
+    AssignmentRule,
+    CannedReply,
+    ConversationDraft,
+    ConversationLabel,
+    ConversationNote,
+    InboxSettings,
+    Label,
+)
+from backend.models.inbox_work import InboxAvailability, UndoStep
 from backend.models.job import Heartbeat, JobRun, SystemJobState, WriteProbe
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
 from backend.models.live import LiveEvent, LiveMark
 from backend.models.mail import Mail
-from backend.models.message import SENT_STATES, Message, MessageKey, MessagePart, PendingReceipt
+from backend.models.message import (
+    SENT_STATES,
+    Message,
+    MessageFile,
+    MessageKey,
+    MessagePart,
+    MessageReaction,
+    MessageVersion,
+    MessageWords,
+    PendingReceipt,
+)
 from backend.models.notification import (
     NotificationEvent,
     NotificationSettings,
@@ -72,6 +99,7 @@ __all__ = [
     "AlertPolicy",
     "AlertSilence",
     "AlertTemplate",
+    "AssignmentRule",
     "Attempt",
     "AuditEntry",
     "AutomationRule",
@@ -80,6 +108,7 @@ __all__ = [
     "CampaignPreflight",
     "CampaignRecipient",
     "CampaignStep",
+    "CannedReply",
     "Consent",
     "Contact",
     "ContactField",
@@ -89,21 +118,34 @@ __all__ = [
     "ContactSettings",
     "ContactTag",
     "Conversation",
+    "ConversationDraft",
+    "ConversationLabel",
+    "ConversationNote",
+    "ConversationShare",
     "DailySummary",
     "Delivery",
     "FileFetch",
     "Heartbeat",
     "IdempotencyKey",
     "Identity",
+    "IdentityId",
+    "IdentityMerge",
+    "InboxAvailability",
+    "InboxSettings",
     "JobRun",
+    "Label",
     "LinkConfirmation",
     "LinkToken",
     "LiveEvent",
     "LiveMark",
     "Mail",
     "Message",
+    "MessageFile",
     "MessageKey",
     "MessagePart",
+    "MessageReaction",
+    "MessageVersion",
+    "MessageWords",
     "NotificationEvent",
     "NotificationSettings",
     "NotificationSubject",
@@ -131,6 +173,7 @@ __all__ = [
     "SystemJobState",
     "Tag",
     "TelegramLink",
+    "UndoStep",
     "UnknownRecipient",
     "User",
     "WebhookEvent",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
@@ -52,6 +53,25 @@ class Message(HasId, Tenant, Base):
     read_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
     """When it was taken back at the provider."""
+    via: Mapped[str | None]
+    """How it was written: `provider` (in the provider's own application), `phone` (on an account's own device),
+    `console`, `api`, `campaign`, `assistant`, `notification` or `import`; empty for what was stored before."""
+    author_user_id: Mapped[int | None]
+    """The member who wrote it."""
+    happened_at: Mapped[datetime | None]
+    """The provider's time, ours until that is known; empty is `created_at`. A thread is ordered by this, then `id`."""
+    edited_at: Mapped[datetime | None]
+    played_at: Mapped[datetime | None]
+    content: Mapped[dict[str, Any] | None]
+    """What an inbound message holds besides text and files, by kind: `location`, `contacts`, `choice`, `order`,
+    `referral`, `story`, `shares`, `call`, `system` (`services.conversations.contents`)."""
+    price: Mapped[dict[str, Any] | None]
+    """`{"category": …, "is_free": …}` as the provider bills it."""
+
+    @property
+    def at(self) -> datetime:
+        """Its moment in the thread."""
+        return self.happened_at or self.created_at
 
     @property
     def form(self) -> dict[str, Any] | None:
@@ -64,6 +84,10 @@ class Message(HasId, Tenant, Base):
         Index("ix_messages_conversation_id", "conversation_id", "id"),
         Index("ix_messages_user_id", "user_id", "id"),
         Index("ix_messages_kind", "workspace_id", "kind", "id"),
+        within_workspace("author_user_id", "users", ondelete="SET NULL"),
+        Index("ix_messages_author_user_id", "author_user_id", postgresql_where=text("author_user_id IS NOT NULL")),
+        # The order of a thread; read backwards.
+        Index("ix_messages_thread", "conversation_id", func.coalesce(text("happened_at"), text("created_at")), "id"),
         {"postgresql_with": {"fillfactor": "80"}},
     )
 
@@ -120,9 +144,96 @@ class MessagePart(Tenant, Base):
     )
 
 
+class MessageVersion(Tenant, Base):
+    """What a message said before it was edited. `version` counts from 1, the words it came with; the present ones are
+    the message's own."""
+
+    __tablename__ = "message_versions"
+
+    message_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    body: Mapped[dict[str, Any]]
+    edited_at: Mapped[datetime]
+    """Since when it had said this."""
+
+    __table_args__ = (within_workspace("message_id", "messages"),)
+
+
+class MessageReaction(Tenant, Base):
+    """How one side reacts to a message at present."""
+
+    __tablename__ = "message_reactions"
+
+    message_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    author: Mapped[str] = mapped_column(primary_key=True)
+    """`us`, or the id of an identity."""
+    reaction: Mapped[str | None]
+    """Empty once it was taken back: a reaction of an earlier moment that comes later changes nothing."""
+    at: Mapped[datetime]
+
+    __table_args__ = (within_workspace("message_id", "messages"),)
+
+
+class MessageFile(HasId, Tenant, Base):
+    """A file of an inbound message, and how far it has been fetched."""
+
+    __tablename__ = "message_files"
+
+    message_id: Mapped[int]
+    position: Mapped[int] = mapped_column(SmallInteger, default=0, server_default=text("0"))
+    kind: Mapped[str]
+    """`photo`, `video`, `video_note`, `audio`, `voice`, `animation`, `sticker` or `document`."""
+    file_id: Mapped[int | None]
+    state: Mapped[str] = mapped_column(default="waiting", server_default="waiting")
+    """`remote` (not asked for), `waiting`, `fetching`, `stored`, `too_large`, `protected`, `view_once`, `unavailable`
+    or `failed`."""
+    reason: Mapped[str | None]
+    """Why it is not stored: a code."""
+    filename: Mapped[str | None]
+    mime: Mapped[str | None]
+    size: Mapped[int | None]
+    """Bytes, as the provider says until it is stored."""
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    duration: Mapped[int | None]
+    """Seconds."""
+    external_file_id_encrypted: Mapped[bytes | None]
+    created_at: Mapped[datetime]
+
+    external_file_id = Encrypted[str | None]("external_file_id_encrypted")
+
+    __table_args__ = (
+        UniqueConstraint("workspace_id", "id"),
+        UniqueConstraint("message_id", "position"),
+        within_workspace("message_id", "messages"),
+        within_workspace("file_id", "files", ondelete="SET NULL"),
+        Index("ix_message_files_file_id", "file_id", postgresql_where=text("file_id IS NOT NULL")),
+    )
+
+
+class MessageWords(Tenant, Base):
+    """The words of a message, for search: Latin words in lower case, Hangul as pairs of syllables, telephone numbers by
+    their digits."""
+
+    __tablename__ = "message_words"
+
+    message_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    conversation_id: Mapped[int]
+    at: Mapped[datetime]
+    words: Mapped[str] = mapped_column(TSVECTOR)
+
+    __table_args__ = (
+        within_workspace("message_id", "messages"),
+        within_workspace("conversation_id", "conversations"),
+        Index("ix_message_words_conversation_id", "conversation_id", "at"),
+        Index("ix_message_words_words", "words", postgresql_using="gin"),
+    )
+
+
 class PendingReceipt(HasId, Base):
-    """A receipt or an echo that came before the send that it is about was recorded: it is tried again when due. No
-    tenant table: the message, and so the workspace, is not known yet."""
+    """Something about a message that came before the message was recorded (a receipt, an echo, an edit, a reaction, a
+    deletion, a read mark): it is tried again when due. No tenant table: the message, and so the workspace, is not known
+    yet."""
 
     __tablename__ = "pending_receipts"
 

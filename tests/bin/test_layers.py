@@ -16,7 +16,10 @@ def contracts() -> dict[str, dict[str, Any]]:
 
 def test_every_providers_folder_is_kept_apart() -> None:
     folders = {f"backend.channels.{path.parent.name}" for path in (ROOT / "backend" / "channels").glob("*/__init__.py")}
-    assert set(contracts()["a provider's folder knows no other provider's"]["modules"]) == folders
+    kept_apart = set(contracts()["a provider's folder knows no other provider's"]["modules"])
+    shared = contracts()["what channels share knows no provider's folder"]
+    assert kept_apart | set(shared["source_modules"]) == folders
+    assert set(shared["forbidden_modules"]) == kept_apart
 
 
 def test_every_layer_but_the_providers_is_kept_from_the_network() -> None:
