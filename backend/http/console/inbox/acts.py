@@ -35,8 +35,7 @@ def hand_back(conversation_id: int) -> Response:
 @page("operator")
 def assign(conversation_id: int) -> Response:
     """Somebody is to answer, or nobody."""
-    given = request.form.get("user_id", "")
-    name = doing.assign(conversation_id, int(given) if given.isascii() and given.isdigit() else None)
+    name = doing.assign(conversation_id, _number("user_id"))
     return _done(conversation_id, t("done.assigned", name=name) if name else t("done.unassigned"))
 
 
@@ -77,9 +76,7 @@ def reopen(conversation_id: int) -> Response:
 @page("operator")
 def label(conversation_id: int) -> Response:
     """It has a label more: one that there is, or a new one by its name."""
-    given, name = request.form.get("label_id", ""), request.form.get("name", "").strip()
-    label_id = int(given) if given.isascii() and given.isdigit() else None
-    named = doing.label(conversation_id, label_id=label_id, name=name)
+    named = doing.label(conversation_id, label_id=_number("label_id"), name=request.form.get("name", "").strip())
     return _done(conversation_id, t("done.labeled", name=named))
 
 
@@ -87,8 +84,7 @@ def label(conversation_id: int) -> Response:
 @page("operator")
 def unlabel(conversation_id: int) -> Response:
     """It has a label less."""
-    given = request.form.get("label_id", "")
-    named = doing.unlabel(conversation_id, int(given) if given.isascii() and given.isdigit() else 0)
+    named = doing.unlabel(conversation_id, _number("label_id") or 0)
     return _done(conversation_id, t("done.unlabeled", name=named))
 
 
@@ -96,7 +92,7 @@ def unlabel(conversation_id: int) -> Response:
 @page("operator")
 def read(conversation_id: int) -> Response:
     """What is shown was seen."""
-    doing.read(conversation_id)
+    doing.read(conversation_id, _number("up_to"))
     return pages.protect(Response(status=204))
 
 
@@ -123,6 +119,16 @@ def chosen_time() -> datetime:
     if moment <= clock.now():
         raise Invalid("time_has_passed", t("refused.time"))
     return moment
+
+
+def _number(name: str) -> int | None:
+    """The id in this field; None where there is none."""
+    return number(request.form.get(name, ""))
+
+
+def number(given: str) -> int | None:
+    """An id that an address or a form gives as text; None for anything else."""
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
 
 
 def _done(conversation_id: int, words: str, *, undo: str | None = None) -> Response:

@@ -51,7 +51,7 @@ def message(given: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any
         "files": [] if gone else [_file(file, about["id"]) for file in given.get("files", ())],
         "tiles": [] if gone else contents.tiles(given.get("content")),
         "unsupported": None if gone else _unsupported(given),
-        "versions": given.get("versions") or [],
+        "versions": max(0, int(given.get("versions") or 1) - 1),
         "edited": bool(given.get("edited_at")),
         "reactions": [_reaction(one, about) for one in given.get("reactions", ())],
         "author": _author(given, about) if from_us else None,
@@ -77,7 +77,7 @@ def note(given: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
         "files": [],
         "tiles": [],
         "reactions": [],
-        "versions": [],
+        "versions": 0,
         "acts": [],
     }
 

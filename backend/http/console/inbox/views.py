@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from flask import Response, request, url_for
 
-from backend.core.errors import Invalid
-from backend.http.console.inbox import reading, shown
-from backend.http.console.kit import forms, pages
-from backend.http.console.kit.guards import actor, page
+from backend.core.errors import Invalid, Unavailable
+from backend.http.console.inbox import acts, reading, shown
+from backend.http.console.inbox.contents import t
+from backend.http.console.kit import form_errors, forms, pages
+from backend.http.console.kit.guards import actor, attribution, page
 
 bp = pages.blueprint("inbox", __name__)
 
@@ -80,14 +81,15 @@ def whole_page(conversation_id: int, opened: dict[str, Any], status: int = 200) 
 def conversation(conversation_id: int, **more: Any) -> dict[str, Any]:
     """What the panes of a conversation show."""
     me_id = actor().user_id
-    one = reading.conversation(me_id, conversation_id)
-    limit = _limit()
-    items, has_more = reading.thread(me_id, one, limit=limit)
+    found, one = reading.conversation(me_id, conversation_id)
+    limit, around = _limit(), acts.number(request.args.get("message", ""))
+    thread_part = reading.items(me_id, found, one, limit, around)
+    mode = shown.mode(one)
     return {
         "c": one
         | {
             "glyph": shown.GLYPHS.get(one["channel"], "message-circle"),
-            "mode": shown.mode(one),
+            "mode": mode,
             "window": shown.window(one),
             "window_words": shown.window_words(one),
             "due": shown.due_of(one),
@@ -98,14 +100,15 @@ def conversation(conversation_id: int, **more: Any) -> dict[str, Any]:
             "presets": shown.presets(),
             "now_local": shown.now_local(),
         },
-        "items": items,
+        "items": thread_part.items,
         "limit": limit,
-        "more": _more(limit) if has_more else None,
-        "labels": reading.labels(),
+        "message": around,
+        "more": _more(limit) if thread_part.has_older and not around else None,
+        "labels": reading.labels_of_workspace(),
         "people": reading.people(),
         "me_id": me_id,
-        "draft": reading.draft(me_id, conversation_id),
-        "templates": reading.templates(one) if shown.mode(one) == "template" else [],
+        "draft": reading.draft(attribution(), conversation_id),
+        "templates": reading.templates(found) if mode == "template" else [],
         "writing": reading.presence(me_id, conversation_id),
         "error": None,
     } | more
@@ -128,24 +131,37 @@ def _listed(open_id: int | None = None) -> dict[str, Any]:
     if chosen.get("show") not in SHOWS:
         chosen.pop("show", None)
     show_now = chosen.get("show", "all" if "q" in chosen else "open")
+    why = None
     try:
-        found = reading.listing(me_id, chosen | {"show": show_now}, cursor=given.get("cursor"))
-    except Invalid as error:
-        found = reading.Listed(rows=[], following=None, why=error.message)
-    opened = given.get("open", "")
+        found = reading.listed(me_id, chosen, show_now, given.get("cursor"))
+    except (Invalid, Unavailable) as error:
+        found, why = reading.Listed([]), form_errors.message_of(error)
     return {
         "rows": [shown.row(one, me_id, url_for("console_inbox.show", conversation_id=one["id"], **chosen)) for one in found.rows],
         "older": url_for("console_inbox.listing", **chosen, cursor=found.following) if found.following else None,
-        "why_none": found.why,
-        "open_id": open_id or (int(opened) if opened.isascii() and opened.isdigit() and len(opened) < 19 else None),
-        "hits": [],
+        "why": why,
+        "counts": found.counts,
+        "is_partial": found.is_partial,
+        "open_id": open_id or acts.number(given.get("open", "")),
+        "hits": [_hit(hit, chosen) for hit in found.hits],
         "chosen": chosen,
         "show": show_now,
         "shows": SHOWS,
         "without": _without,
         "is_filtered": any(name in chosen for name in FILTERS if name != "show"),
         "channels": tuple(shown.GLYPHS),
-        "labels": reading.labels(),
+        "labels": reading.labels_of_workspace(),
+    }
+
+
+def _hit(hit: dict[str, Any], chosen: dict[str, str]) -> dict[str, Any]:
+    """A message that a search found, with the address at which the thread shows it."""
+    where = {"conversation_id": hit["conversation_id"], "message": hit["id"], "_anchor": f"m-{hit['id']}"}
+    return {
+        "name": hit["title"] or t("nameless", id=str(hit["conversation_id"])),
+        "text": hit["snippet"],
+        "at": hit["at"],
+        "address": url_for("console_inbox.show", **where, **chosen),
     }
 
 

@@ -12,7 +12,7 @@ from backend.core.errors import AppError, Conflict, Invalid, TooLarge
 from backend.http.console.inbox import acts, doing, reading, views
 from backend.http.console.inbox.contents import t
 from backend.http.console.kit import form_errors, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import actor, attribution, page
 from backend.services import files
 
 bp = pages.blueprint("inbox_writing", __name__)
@@ -49,14 +49,22 @@ def save_draft(conversation_id: int) -> Response:
 @page("operator")
 def canned(conversation_id: int) -> Response:
     """The canned replies, filled in for the conversation's person."""
-    return pages.fragment("inbox/canned_list.html", replies=reading.canned(actor(), conversation_id))
+    return pages.fragment("inbox/canned_list.html", replies=reading.canned_replies(attribution(), conversation_id))
+
+
+@bp.get("/console/inbox/<int:conversation_id>/messages/<int:message_id>/versions")
+@page()
+def versions(conversation_id: int, message_id: int) -> Response:
+    """What a message said before it was edited."""
+    told = reading.versions(actor().user_id, message_id)
+    return pages.fragment("inbox/versions.html", conversation_id=conversation_id, versions=told)
 
 
 @bp.post("/console/inbox/<int:conversation_id>/messages/<int:message_id>/retry")
 @page("operator")
 def retry(conversation_id: int, message_id: int) -> Response:
     """Sends a message that failed again."""
-    doing.retry(conversation_id, message_id)
+    doing.retry(message_id)
     return _back(conversation_id, t("done.retried"))
 
 
@@ -64,7 +72,7 @@ def retry(conversation_id: int, message_id: int) -> Response:
 @page("operator")
 def cancel(conversation_id: int, message_id: int) -> Response:
     """Takes back a message that waits."""
-    doing.cancel(conversation_id, message_id)
+    doing.cancel(message_id)
     return _back(conversation_id, t("done.canceled"))
 
 
@@ -84,14 +92,11 @@ def _write(conversation_id: int, text: str) -> tuple[str, bool]:
         return t("done.noted"), False
     is_later = bool(request.form.get("not_before")) or "later" in request.form
     moment = acts.chosen_time() if is_later else None
-    expected = request.form.get("expect_last_message_id", "")
-    last = int(expected) if expected.isascii() and expected.isdigit() and len(expected) < 19 else None
+    last = acts.number(request.form.get("expect_last_message_id", ""))
     if mode == "template":
-        chosen = request.form.get("template", "")
-        values = [value.strip() for value in request.form.getlist(f"variable:{chosen}")]
-        doing.template(conversation_id, chosen, values, not_before=moment, expected=last)
+        doing.template(conversation_id, *_template(), not_before=moment, expected=last)
     else:
-        ids = [int(given) for given in request.form.getlist("file_ids") if given.isascii() and given.isdigit()]
+        ids = [known for given in request.form.getlist("file_ids") if (known := acts.number(given)) is not None]
         given = [file for file in request.files.getlist("files") if file.filename]
         if not text and not ids and not given:
             raise Invalid("message_empty", t("refused.nothing"))
@@ -100,6 +105,16 @@ def _write(conversation_id: int, text: str) -> tuple[str, bool]:
         ids += [doing.upload(file.filename, file.stream) for file in given]
         doing.reply(conversation_id, text, ids, not_before=moment, expected=last)
     return (t("done.later"), True) if is_later else (t("done.sent"), False)
+
+
+def _template() -> tuple[str, str, dict[str, str]]:
+    """The template that was chosen: its name, its language, and its values by their keys. Raises Invalid."""
+    name, _, language = request.form.get("template", "").rpartition("/")
+    if not name:
+        raise Invalid("template_not_chosen", t("refused.template"))
+    before = f"variable:{name}/{language}:"
+    values = {key.removeprefix(before): value.strip() for key, value in request.form.items() if key.startswith(before)}
+    return name, language, values
 
 
 def _written(conversation_id: int, words: str, is_toast: bool) -> Response:
@@ -124,8 +139,7 @@ def _refused(conversation_id: int, text: str, error: AppError) -> Response:
 
 def _moved(conversation_id: int, text: str, error: AppError) -> Response:
     """What has arrived meanwhile; sent once more, it goes."""
-    expected = request.form.get("expect_last_message_id", "")
-    after = int(expected) if expected.isascii() and expected.isdigit() else 0
+    after = acts.number(request.form.get("expect_last_message_id", "")) or 0
     one, arrived = reading.arrived(actor().user_id, conversation_id, after)
     values = {"c": one, "arrived": arrived, "newest": one["last_message_id"], "text": text}
     return _into(pages.fragment("inbox/moved.html", error.status, **values), "#moved")

@@ -32,14 +32,21 @@ const markRead = () => {
   globalThis.htmx.ajax("POST", unread.dataset.unread, { source: "#read-mark", swap: "none" });
 };
 
+/* The message that the address names, or the newest one. */
 const shown = () => {
+  const named = /^#m-\d+$/.test(location.hash) && find(location.hash);
+  if (named) {
+    isAtEnd = false;
+    named.scrollIntoView({ block: "center" });
+    return;
+  }
   toEnd();
   markRead();
 };
 
 const load = async (address) => {
   for (const row of findAll(".convs a[aria-current]")) row.removeAttribute("aria-current");
-  find(`.convs a[href="${CSS.escape(new URL(address).pathname)}"]`)?.setAttribute("aria-current", "true");
+  find(`#conv-${new URL(address).pathname.split("/").at(-1)}`)?.setAttribute("aria-current", "true");
   await globalThis.htmx.ajax("GET", address, { source: "#conversation", target: "#conversation", swap: "innerHTML" });
   if (new URL(address).pathname !== find("#open-now")?.dataset.path) return;
   view("thread");
@@ -77,7 +84,10 @@ document.addEventListener("click", (event) => {
       find(`[data-pane="${to.dataset.viewTo}"] h2`)?.focus({ preventScroll: true });
     }
   }
-  if (event.target.closest("#newest")) shown();
+  if (event.target.closest("#newest")) {
+    toEnd();
+    markRead();
+  }
 });
 
 addEventListener("popstate", () => {
@@ -123,7 +133,8 @@ document.addEventListener("htmx:afterSwap", (event) => {
   const box = scroller();
   if (event.detail.target.id !== "thread" || !box) return;
   if (isAtEnd) {
-    shown();
+    toEnd();
+    markRead();
     return;
   }
   if (ends()[0] !== first) box.scrollTop = box.scrollHeight - fromEnd;
