@@ -145,7 +145,9 @@ class Settings(BaseModel):
                 raise ValueError("is not a JSON list") from error
         return value
 
-    @field_validator("site_url", "telegram_webhook_base_url", "telegram_api_url", "meta_graph_url", "instagram_graph_url")
+    @field_validator(
+        "site_url", "telegram_webhook_base_url", "telegram_api_url", "meta_graph_url", "instagram_graph_url"
+    )
     @classmethod
     def _http_address(cls, value: str) -> str:
         if not value:

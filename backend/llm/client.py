@@ -11,19 +11,19 @@ from typing import Any, Final
 from backend.core import clock
 from backend.core.backoff import Backoff
 from backend.core.egress import Egress, EgressFailed, EgressRefused, Response, answers
-from backend.llm import peculiarities, reading, tokens
+from backend.llm import peculiarities, response, tokens
 from backend.llm.endpoint import Endpoint
 from backend.llm.errors import ModelFailed
 from backend.llm.values import Answer, Question
 
 TRIES: Final = 3
 _PAUSES: Final = Backoff(first=0.5, longest=4.0, factor=4.0)
-_MOST_PAUSE: Final = 5.0
+_MAX_PAUSE: Final = 5.0
 """Seconds; three tries that fail at once are to be over within fifteen."""
 _LEAST_TRY: Final = 1.0
 """Seconds that must be left for another try to make sense."""
-_MOST_BYTES: Final = 2 * 1024 * 1024
-_MOST_CHANGES: Final = 3
+_MAX_BYTES: Final = 2 * 1024 * 1024
+_MAX_CHANGES: Final = 3
 _DETAIL_LENGTH: Final = 200
 _TOO_LONG: Final = ("context_length", "context length", "maximum context", "context window", "prompt is too long")
 _FILTERED: Final = ("content_filter", "content management policy", "responsibleaipolicy", "moderation")
@@ -58,7 +58,7 @@ class Client:
                 return replace(self._try(endpoint, question, left, deadline), tries=number)
             except _Passing as passing:
                 pause = passing.wait if passing.wait is not None else _PAUSES.seconds(number, endpoint.model)
-                pause = min(pause, _MOST_PAUSE)
+                pause = min(pause, _MAX_PAUSE)
                 if number == TRIES or deadline - self._monotonic() < pause + _LEAST_TRY:
                     raise passing.failure from None
             self._sleep(pause)
@@ -66,19 +66,19 @@ class Client:
 
     def _try(self, endpoint: Endpoint, question: Question, left: float, deadline: float) -> Answer:
         how = peculiarities.of(endpoint)
-        for _ in range(_MOST_CHANGES + 1):
-            response = self._send(endpoint, peculiarities.body(endpoint, question, how), left)
-            body = _object(response.content)
-            error = reading.error_of(body) if body is not None else None
-            if response.status == 200 and body is not None and error is None:
-                answer = reading.read(endpoint, question, body)
+        for _ in range(_MAX_CHANGES + 1):
+            answered = self._send(endpoint, peculiarities.body(endpoint, question, how), left)
+            body = _object(answered.content)
+            error = response.error_of(body) if body is not None else None
+            if answered.status == 200 and body is not None and error is None:
+                answer = response.read(endpoint, question, body)
                 if not answer.usage.is_estimated:
                     tokens.learn(endpoint, question.messages, answer.usage.prompt)
                 return answer
             words = _words(error, endpoint)
-            changed = peculiarities.after_refusal(how, words) if response.status in (400, 404, 422) else None
+            changed = peculiarities.after_refusal(how, words) if answered.status in (400, 404, 422) else None
             if changed is None:
-                raise self._failure(response, error, words)
+                raise self._failure(answered, error, words)
             how = changed
             peculiarities.remember(endpoint, how)
             left = deadline - self._monotonic()
@@ -94,7 +94,7 @@ class Client:
                 headers={"content-type": "application/json", **endpoint.headers},
                 body=json.dumps(asked, ensure_ascii=False).encode("utf-8", "replace"),
                 timeout=left,
-                max_bytes=_MOST_BYTES,
+                max_bytes=_MAX_BYTES,
                 max_redirects=0,
             )
         except EgressRefused as refused:
@@ -105,26 +105,26 @@ class Client:
             raise _Passing(ModelFailed("server_error", failed.code)) from None
 
     @staticmethod
-    def _failure(response: Response, error: Mapping[str, Any] | str | None, words: str) -> Exception:
+    def _failure(answered: Response, error: Mapping[str, Any] | str | None, words: str) -> Exception:
         """What a refusal means: something that passes, or the end."""
-        status = _status(response.status, error)
-        said = words.casefold()
+        status = _status(answered.status, error)
         detail = f"{status}: {words}" if words else str(status)
-        if any(word in said for word in _TOO_LONG):
+        words = words.casefold()
+        if any(word in words for word in _TOO_LONG):
             return ModelFailed("context_too_long", detail)
-        if any(word in said for word in _FILTERED):
+        if any(word in words for word in _FILTERED):
             return ModelFailed("content_filter", detail)
-        if status == 402 or any(word in said for word in _NO_MONEY):
+        if status == 402 or any(word in words for word in _NO_MONEY):
             return ModelFailed("quota", detail)
         if status in (401, 403):
             return ModelFailed("auth", detail)
-        if response.status == 200 and error is None:
+        if answered.status == 200 and error is None:
             return ModelFailed("malformed", "no JSON object")
         failure = ModelFailed("rate_limited" if status == 429 else "server_error", detail)
-        again = response.headers.get("x-should-retry")
+        again = answered.headers.get("x-should-retry")
         passes = status in (408, 409, 429) or status >= 500
         if again == "true" or (passes and again != "false"):
-            return _Passing(failure, _asked_wait(response.headers))
+            return _Passing(failure, _asked_wait(answered.headers))
         return failure
 
 
@@ -155,17 +155,17 @@ def _status(status: int, error: Mapping[str, Any] | str | None) -> int:
 
 
 def _words(error: Mapping[str, Any] | str | None, endpoint: Endpoint) -> str:
-    """What the server said, in one line, without the key it may quote."""
+    """What the server says, in one line, without the key it may quote."""
     if isinstance(error, Mapping):
         inner = error.get("innererror")
         parts = [error.get("message"), error.get("code"), error.get("type"), error.get("param")]
         parts.append(inner.get("code") if isinstance(inner, Mapping) else None)
-        said = " · ".join(dict.fromkeys(part for part in parts if isinstance(part, str) and part))
+        words = " · ".join(dict.fromkeys(part for part in parts if isinstance(part, str) and part))
     else:
-        said = error or ""
+        words = error or ""
     if len(endpoint.key) >= 4:
-        said = said.replace(endpoint.key, "…")
-    return _without_keys(" ".join(said.split()))[:_DETAIL_LENGTH]
+        words = words.replace(endpoint.key, "…")
+    return _without_keys(" ".join(words.split()))[:_DETAIL_LENGTH]
 
 
 def _without_keys(text: str) -> str:
@@ -174,7 +174,7 @@ def _without_keys(text: str) -> str:
 
 
 def _asked_wait(headers: Mapping[str, str]) -> float | None:
-    milliseconds = answers.retry_after(headers.get("retry-after-ms"), now=clock.now(), most=_MOST_PAUSE * 1000)
+    milliseconds = answers.retry_after(headers.get("retry-after-ms"), now=clock.now(), most=_MAX_PAUSE * 1000)
     if milliseconds is not None:
         return milliseconds / 1000
-    return answers.retry_after(headers.get("retry-after"), now=clock.now(), most=_MOST_PAUSE)
+    return answers.retry_after(headers.get("retry-after"), now=clock.now(), most=_MAX_PAUSE)

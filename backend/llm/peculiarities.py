@@ -34,10 +34,10 @@ def of(endpoint: Endpoint) -> Peculiarities:
     return _known.get(endpoint.name, Peculiarities())
 
 
-def remember(endpoint: Endpoint, found: Peculiarities) -> None:
+def remember(endpoint: Endpoint, how: Peculiarities) -> None:
     """Writes requests to this server so from now on."""
     with _lock:
-        _known[endpoint.name] = found
+        _known[endpoint.name] = how
 
 
 def forget() -> None:
@@ -70,20 +70,20 @@ def body(endpoint: Endpoint, question: Question, how: Peculiarities) -> dict[str
     return asked
 
 
-def after_refusal(how: Peculiarities, said: str) -> Peculiarities | None:
+def after_refusal(how: Peculiarities, words: str) -> Peculiarities | None:
     """How to write a request that was refused with these words; None where they name nothing that can be changed.
 
     Each change is made once, so this ends.
     """
-    said = said.casefold()
-    if not any(word in said for word in _REFUSALS):
+    words = words.casefold()
+    if not any(word in words for word in _REFUSALS):
         return None
-    if how.limit_name == "max_tokens" and "max_tokens" in said:
+    if how.limit_name == "max_tokens" and "max_tokens" in words:
         return replace(how, limit_name="max_completion_tokens")
-    if how.limit_name == "max_completion_tokens" and "max_completion_tokens" in said:
+    if how.limit_name == "max_completion_tokens" and "max_completion_tokens" in words:
         return replace(how, limit_name="max_tokens")
-    if how.takes_temperature and "temperature" in said:
+    if how.takes_temperature and "temperature" in words:
         return replace(how, takes_temperature=False)
-    if how.takes_tools and ("tools" in said or "tool use" in said or "function call" in said):
+    if how.takes_tools and ("tools" in words or "tool use" in words or "function call" in words):
         return replace(how, takes_tools=False)
     return None

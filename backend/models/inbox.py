@@ -11,6 +11,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from backend.core.database import Base, HasId, Tenant, within_workspace
 
 _EMPTY = text("'[]'::jsonb")
+_SHARED = text("owner_user_id IS NULL")
+_OWN = text("owner_user_id IS NOT NULL")
 
 
 class Label(HasId, Tenant, Base):
@@ -107,14 +109,14 @@ class CannedReply(HasId, Tenant, Base):
             "workspace_id",
             "shortcut",
             unique=True,
-            postgresql_where=text("owner_user_id IS NULL"),
+            postgresql_where=_SHARED,
         ),
         Index(
             "uq_canned_replies_own",
             "owner_user_id",
             "shortcut",
             unique=True,
-            postgresql_where=text("owner_user_id IS NOT NULL"),
+            postgresql_where=_OWN,
         ),
     )
 

@@ -1,25 +1,32 @@
-"""Which conversations a person may see: one condition for every query."""
+"""Who may see a conversation: the one predicate that lists, counts, threads, search and live events go by.
+
+For whoever may not see it a conversation does not exist: 404 by its id, absent from everything else. Live events hold
+to the same rule in `services.live.changes`, where what changed is addressed.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from backend.models import Conversation, ConversationShare
 
 
 def visible_to(user_id: int | None) -> ColumnElement[bool]:
-    """Whether this person may see a conversation; None sees those of the workspace only."""
+    """Whether a row of `Conversation` may be seen by this person; None sees the workspace's only.
+
+    Of the chats of a person's own account the owner decides; an admin sees no more than anybody else.
+    """
+    everybodys = Conversation.visibility == "workspace"
     if user_id is None:
-        return Conversation.visibility == "workspace"
+        return everybodys
     shared = (
-        select(ConversationShare.conversation_id)
+        select(ConversationShare.user_id)
         .where(ConversationShare.conversation_id == Conversation.id, ConversationShare.user_id == user_id)
+        .correlate(Conversation)
         .exists()
-        if user_id is not None
-        else false()
     )
     return or_(
-        Conversation.visibility == "workspace",
+        everybodys,
         Conversation.owner_user_id == user_id,
         and_(Conversation.visibility == "people", shared),
     )

@@ -20,8 +20,8 @@ from backend.llm.values import Answer, Call, Question, Usage
 _THOUGHT: Final = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _ENDED_THOUGHT: Final = re.compile(r"\A.*</(?:think|thinking|reasoning)>", re.DOTALL | re.IGNORECASE)
 _WRITTEN_CALL: Final = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL | re.IGNORECASE)
-_MOST_CALLS: Final = 16
-_MOST_TOKENS: Final = 10_000_000
+_MAX_CALLS: Final = 16
+_MAX_TOKENS: Final = 10_000_000
 _NAME_LENGTH: Final = 64
 
 
@@ -30,7 +30,7 @@ def read(endpoint: Endpoint, question: Question, body: Mapping[str, Any]) -> Ans
     choices = body.get("choices")
     if not isinstance(choices, list):
         raise ModelFailed("malformed", "no choices")
-    choice = next((one for one in choices if isinstance(one, dict)), None)
+    choice = next((entry for entry in choices if isinstance(entry, dict)), None)
     if choice is None:
         raise ModelFailed("empty", "no choice")
     spoken = choice.get("message")
@@ -90,13 +90,13 @@ def _calls(message: Mapping[str, Any], text: str) -> tuple[tuple[Call, ...], str
     written = _WRITTEN_CALL.findall(text)
     if not functions:
         functions = [_json(inside) for inside in written]
-    found = []
-    for function in functions[:_MOST_CALLS]:
+    calls_read = []
+    for function in functions[:_MAX_CALLS]:
         if isinstance(function, dict) and isinstance(name := function.get("name"), str):
             arguments = function.get("arguments", function.get("parameters"))
             given = _json(arguments) if isinstance(arguments, str) else arguments
-            found.append(Call(name[:_NAME_LENGTH], given if isinstance(given, dict) else None))
-    return tuple(found), _WRITTEN_CALL.sub("", text)
+            calls_read.append(Call(name[:_NAME_LENGTH], given if isinstance(given, dict) else None))
+    return tuple(calls_read), _WRITTEN_CALL.sub("", text)
 
 
 def _json(text: str) -> Any:
@@ -108,8 +108,8 @@ def _json(text: str) -> Any:
 
 def _usage(endpoint: Endpoint, question: Question, counted: object, text: str) -> Usage:
     values: Mapping[str, Any] = counted if isinstance(counted, dict) else {}
-    prompt = answers.whole_number(values.get("prompt_tokens"), most=_MOST_TOKENS)
-    written = answers.whole_number(values.get("completion_tokens"), most=_MOST_TOKENS)
+    prompt = answers.whole_number(values.get("prompt_tokens"), most=_MAX_TOKENS)
+    written = answers.whole_number(values.get("completion_tokens"), most=_MAX_TOKENS)
     if not prompt or written is None:
         estimated = tokens.of_messages(endpoint, question.messages)
         return Usage(estimated, tokens.estimate(endpoint, text), is_estimated=True)
