@@ -96,6 +96,14 @@ def read(conversation_id: int) -> Response:
     return pages.protect(Response(status=204))
 
 
+@bp.post("/console/inbox/<int:conversation_id>/looking")
+@page()
+def looking(conversation_id: int) -> Response:
+    """Somebody has it open: the others see it."""
+    doing.look(conversation_id)
+    return pages.protect(Response(status=204))
+
+
 @bp.post("/console/inbox/<int:conversation_id>/typing")
 @page("operator")
 def typing(conversation_id: int) -> Response:

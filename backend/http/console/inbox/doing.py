@@ -90,9 +90,14 @@ def read(conversation_id: int, up_to: int | None) -> None:
     handling.mark_read(attribution(), conversation_id, up_to)
 
 
+def look(conversation_id: int) -> None:
+    """Somebody looks at it, or has stopped to write."""
+    presence.note(attribution(), access.conversation(actor().user_id, conversation_id), presence.VIEWING)
+
+
 def typing(conversation_id: int) -> None:
     """Somebody writes: the others here see it, and the person where the channel shows it."""
-    handling.show_typing(attribution(), conversation_id)
+    presence.note(attribution(), handling.show_typing(attribution(), conversation_id), presence.WRITING)
 
 
 def delete_note(conversation_id: int, note_id: int) -> None:

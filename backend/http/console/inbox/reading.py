@@ -23,6 +23,7 @@ from backend.services.inbox import (
     labels,
     listing,
     notes,
+    presence,
     search,
     texts,
     thread,
@@ -163,10 +164,19 @@ def draft(by: Attribution, conversation_id: int) -> dict[str, str]:
     return {"text": found.text if found is not None else "", "mode": "reply"}
 
 
+def others(user_id: int, conversation_id: int) -> str | None:
+    """Who else writes in it, or looks at it, in one line. Raises NotFound."""
+    there = presence.of(user_id, conversation_id)
+    names = [one["name"] for one in there if one["is_writing"]]
+    if names:
+        return t("writing", name=", ".join(names))
+    return t("looking", name=", ".join(one["name"] for one in there)) if there else None
+
+
 def canned_replies(by: Attribution, conversation_id: int) -> list[dict[str, Any]]:
     """The canned replies as they would be said to the conversation's person, with the names of their files."""
     replies, _ = canned.listing(by, limit=_MAX_CHOICES)
-    values = canned.values(by, access.conversation(by.user_id, conversation_id))
+    values = canned.values(by, conversation_id)
     named = files.names_of({file_id for one in replies for file_id in one.file_ids})
     return [
         {

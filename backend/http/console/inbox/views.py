@@ -68,7 +68,7 @@ def composer(conversation_id: int) -> Response:
 @page()
 def presence(conversation_id: int) -> Response:
     """Who else is there."""
-    return pages.fragment("inbox/presence.html", writing=reading.presence(actor().user_id, conversation_id))
+    return pages.fragment("inbox/presence.html", others=reading.others(actor().user_id, conversation_id))
 
 
 def whole_page(conversation_id: int, opened: dict[str, Any], status: int = 200) -> Response:
@@ -109,7 +109,7 @@ def conversation(conversation_id: int, **more: Any) -> dict[str, Any]:
         "me_id": me_id,
         "draft": reading.draft(attribution(), conversation_id),
         "templates": reading.templates(found) if mode == "template" else [],
-        "writing": reading.presence(me_id, conversation_id),
+        "others": reading.others(me_id, conversation_id),
         "error": None,
     } | more
 

@@ -33,6 +33,7 @@ def send(conversation_id: int) -> Response:
     except _EXPECTED as error:
         return _refused(conversation_id, text, error)
     doing.forget_draft(conversation_id)
+    doing.look(conversation_id)
     return _written(conversation_id, *said)
 
 

@@ -1,5 +1,5 @@
-/* Live events: each topic that changed becomes an event on body, live:<topic>, and live:conversation_<id> where a
-   conversation did; at once after a quiet second, otherwise once a second, and none is lost. */
+/* Live events: each topic that changed becomes an event on body, live:<topic>, and live:<topic>_<id> where it
+   belongs to a conversation; at once after a quiet second, otherwise once a second, and none is lost. */
 import { find, findAll, text } from "./dom.js";
 
 const COLLECT = 1000; // milliseconds
@@ -37,11 +37,10 @@ if (globalThis.htmx) {
     const source = new EventSource(url, { withCredentials: true });
     source.addEventListener("message", (event) => {
       const changes = JSON.parse(event.data).changes || [];
-      const conversations = changes.filter((change) => change.ids.conversation_id);
-      collect([
-        ...changes.map((change) => `live:${change.topic}`),
-        ...conversations.map((change) => `live:conversation_${change.ids.conversation_id}`),
-      ]);
+      collect(changes.flatMap(({ topic, ids }) => [
+        `live:${topic}`,
+        ...(ids.conversation_id ? [`live:${topic}_${ids.conversation_id}`] : []),
+      ]));
     });
     source.addEventListener("reset", () => collect(followed()));
     return source;
