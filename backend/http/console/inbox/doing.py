@@ -51,12 +51,8 @@ def mentioned(text: str, people: Sequence[dict[str, Any]]) -> list[int]:
 def take_over(conversation_id: int) -> str:
     """A person answers; where somebody else is in charge at the provider, it is asked for control. What is said of it."""
     by = attribution()
-    one = access.conversation(by.user_id, conversation_id)
-    if one.in_charge == "us":
-        handling.take_over(by, conversation_id)
-        return t("done.taken_over")
-    handling.ask_for_control(by, conversation_id)
-    return t("done.took_control", channel=t(f"channel.{one.channel}"))
+    handling.take_over(by, conversation_id)
+    return t("done.taken_over")
 
 
 def hand_back(conversation_id: int) -> None:

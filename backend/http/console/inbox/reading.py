@@ -189,13 +189,6 @@ def canned_replies(by: Attribution, conversation_id: int) -> list[dict[str, Any]
     ]
 
 
-def templates(found: Conversation) -> list[dict[str, Any]]:
-    """The approved templates of the conversation's number, with what each asks for."""
-    if found.channel != "whatsapp":
-        return []
-    return [_template(one) for one in message_templates.approved(found.sender_id)]
-
-
 def _newest(user_id: int, conversation_id: int, limit: int) -> tuple[list[Message], bool]:
     """The newest `limit` messages, newest first, by pages of the service's size."""
     messages: list[Message] = []

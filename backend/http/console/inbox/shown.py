@@ -16,7 +16,7 @@ from backend.http.console.kit import pages
 from backend.services import delivery
 
 GLYPHS: Final = {
-    "telegram": "send",
+    "telegram_bot": "send",
     "telegram_user": "send",
     "whatsapp": "phone",
     "messenger": "message-circle",
