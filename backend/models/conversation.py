@@ -158,7 +158,7 @@ class Conversation(HasId, FollowUp, Tenant, Base):
     last_inbound_message_id: Mapped[int | None]
     snoozed_until: Mapped[datetime | None]
     snoozed_until_reply: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
-    """Whether the snooze ends with the person's next message, if not before."""
+    """Whether the snooze has no moment of its end: the person's next message ends any."""
     remind_at: Mapped[datetime | None]
     """When the people who are to answer are told that the window is about to close; empty once they were told."""
     owner_user_id: Mapped[int | None]

@@ -109,6 +109,11 @@ def upgrade() -> None:
             on, _, rest = place.partition(" ")
             op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {on} {rest}")
         op.execute("RESET lock_timeout")
+        # A person's account and its chats are that person's.
+        op.execute(
+            "UPDATE conversations c SET owner_user_id = a.owner_user_id, visibility = 'owner' FROM accounts a"
+            " WHERE a.sender_id = c.sender_id AND c.owner_user_id IS NULL"
+        )
     _create_tables()
 
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from backend.channels import registry
+from backend.channels.capabilities import MARGIN
 from backend.core import clock, i18n
 from backend.models import Conversation
 from backend.services.delivery import campaign_ceilings
@@ -22,7 +23,19 @@ _SEPARATOR: Final = "="
 _HAS_NO_TEMPLATE: Final = (
     "(SELECT m.body->'parts'->0->'template' FROM messages m WHERE m.id = d.message_id LIMIT 1) IS NULL"
 )
+_IS_HUMAN_AGENT: Final = (
+    "coalesce((SELECT m.body->'human_agent' FROM messages m WHERE m.id = d.message_id LIMIT 1) = 'true', false)"
+)
 _OF_CONVERSATION: Final = "(SELECT {code} FROM conversations c WHERE c.id = d.conversation_id)"
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """What is to be said, as far as rules ask: a template of the provider, or a person's own reply where the provider
+    lets people answer for longer than machines."""
+
+    is_template: bool = False
+    is_human_agent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +56,8 @@ class Rule:
     """An SQL expression: when a rule that holds will let go, where somebody knows."""
     is_noted: bool = False
     """Whether the sweep writes the rule's name on the rows as their reason: not for what lasts seconds."""
-    known: Callable[[Conversation, bool], str | None] | None = None
-    """What a loaded conversation says by itself of a message, a provider's template or not, before it is stored."""
+    known: Callable[[Conversation, Saying], str | None] | None = None
+    """What a loaded conversation says by itself of a message before it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +85,24 @@ BLOCKED: Final = Rule(
     "conversation",
     "c.blocked_code",
     ends=True,
-    known=lambda conversation, is_template: conversation.blocked_code,
+    known=lambda conversation, saying: conversation.blocked_code,
 )
 WINDOW_CLOSED: Final = "window_closed"
+HUMAN_AGENT: Final = "human_agent_7d"
+"""The window of a person's reply, where a channel has one."""
 
 
-def _window_closed(conversation: Conversation, is_template: bool) -> str | None:
+def _window_closed(conversation: Conversation, saying: Saying) -> str | None:
     spec = registry.spec(conversation.channel)
-    if spec.reply_window is None or (spec.capabilities.templates and is_template):
+    if spec.reply_window is None or (spec.capabilities.templates and saying.is_template):
         return None
-    opened_at = conversation.last_inbound_at
-    is_open = opened_at is not None and clock.now() < opened_at + spec.reply_window.after_message
-    return None if is_open else WINDOW_CLOSED
+    now, opened_at = clock.now(), conversation.last_inbound_at
+    until = conversation.reply_until
+    if until is None and opened_at is not None:
+        until = opened_at + spec.reply_window.after_message
+    if saying.is_human_agent and opened_at is not None and HUMAN_AGENT in spec.reply_window.lengths:
+        until = max(until or opened_at, spec.reply_window.until(opened_at, HUMAN_AGENT))
+    return None if until is not None and now < until else WINDOW_CLOSED
 
 
 REPLY_WINDOW: Final = Rule("reply_window", "conversation", "", ends=True, known=_window_closed)
@@ -118,7 +137,14 @@ def rules() -> tuple[Rule, ...]:
     """The rules as statements are made of them: with what the channels declare, and without those that no channel
     needs. Equal for equal channels, so that statements are made once."""
     windows = tuple(
-        (spec.name, int(spec.reply_window.after_message.total_seconds()), spec.capabilities.templates)
+        (
+            spec.name,
+            int(spec.reply_window.after_message.total_seconds()),
+            spec.capabilities.templates,
+            int((spec.reply_window.lengths[HUMAN_AGENT] - MARGIN).total_seconds())
+            if HUMAN_AGENT in spec.reply_window.lengths
+            else None,
+        )
         for spec in registry.specs()
         if spec.reply_window is not None
     )
@@ -126,24 +152,34 @@ def rules() -> tuple[Rule, ...]:
 
 
 @lru_cache
-def _with_windows(listed: tuple[Rule, ...], windows: tuple[tuple[str, int, bool], ...]) -> tuple[Rule, ...]:
-    """The list with the condition of the reply windows: name, seconds, and whether templates go at any time."""
+def _with_windows(listed: tuple[Rule, ...], windows: tuple[tuple[str, int, bool, int | None], ...]) -> tuple[Rule, ...]:
+    """The list with the condition of the reply windows: name, seconds, whether templates go at any time, and for how
+    many seconds a person's own reply goes."""
     cases = " ".join(
-        f"WHEN '{name}' THEN coalesce(c.last_inbound_at, '-infinity') <= :now - interval '{seconds} seconds'"
+        f"WHEN '{name}' THEN coalesce(c.reply_until, c.last_inbound_at + interval '{seconds} seconds', '-infinity')"
+        " <= :now"
         + (f" AND {_HAS_NO_TEMPLATE}" if has_templates else "")
-        for name, seconds, has_templates in windows
+        + (
+            f" AND NOT (coalesce(c.last_inbound_at, '-infinity') > :now - interval '{by_people} seconds'"
+            f" AND {_IS_HUMAN_AGENT})"
+            if by_people is not None
+            else ""
+        )
+        for name, seconds, has_templates, by_people in windows
     )
     code = f"CASE WHEN d.operation = 'send' AND CASE c.channel {cases} ELSE false END THEN '{WINDOW_CLOSED}' END"
     complete = (replace(rule, code=code if windows else "") if rule is REPLY_WINDOW else rule for rule in listed)
     return tuple(rule for rule in complete if rule.code)
 
 
-def refusal(conversation: Conversation, *, is_template: bool = False) -> str | None:
+def refusal(conversation: Conversation, *, is_template: bool = False, is_human_agent: bool = False) -> str | None:
     """The code of the rule that forbids to send to the conversation, as far as its row tells.
 
-    `is_template`: what is to be said is a text that the provider keeps.
+    `is_template`: what is to be said is a text that the provider keeps. `is_human_agent`: a person's own reply, sent
+    under the provider's longer window for people.
     """
-    answers = (rule.known(conversation, is_template) for rule in RULES if rule.known is not None)
+    saying = Saying(is_template, is_human_agent)
+    answers = (rule.known(conversation, saying) for rule in RULES if rule.known is not None)
     return next((code for code in answers if code), None)
 
 

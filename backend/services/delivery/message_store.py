@@ -18,10 +18,11 @@ _STORE: Final = text(
     """
     WITH message AS (
         INSERT INTO messages (workspace_id, conversation_id, sender_id, direction, kind, lane, state, error,
-                              at_most_once, body, reply_to, user_id, created_at)
+                              at_most_once, body, reply_to, user_id, created_at, via, author_user_id, happened_at)
         SELECT :workspace_id, :conversation_id, :sender_id, 'out', :kind, :lane, :state, CAST(:error AS text),
                :at_most_once, CAST(:body AS jsonb), CAST(:reply_to AS text), CAST(:user_id AS bigint),
-               CAST(:now AS timestamptz)
+               CAST(:now AS timestamptz), CAST(:via AS text), CAST(:author_user_id AS bigint),
+               CAST(:happened_at AS timestamptz)
          WHERE CAST(:key AS text) IS NULL
             OR NOT EXISTS (SELECT FROM message_keys k WHERE k.workspace_id = :workspace_id AND k.key = :key)
         RETURNING id

@@ -57,29 +57,39 @@ def send(
     user_id: int | None = None,
     reply_to: str | None = None,
     thread_id: str | None = None,
+    via: str | None = None,
+    author_user_id: int | None = None,
+    human_agent: bool = False,
 ) -> Message:
     """Stores a message and what it takes to send it; the same `key` in a workspace returns the first message.
 
     `not_before` (aware) keeps it waiting with `reason`; `expires_in` counts from then. With `at_most_once` an unknown
     outcome is shown to an operator and never tried again. `thread_id` is a topic of the chat. A conversation that is
     blocked gets a canceled message that says so; what the channel cannot carry is left out, and its words stay.
+    `via` and `author_user_id` say how it was written and by which member (`models.Message`). `human_agent` marks a
+    person's own reply, for providers that let people answer for longer.
     """
     now = clock.now()
     spec = registry.spec(conversation.channel)
     fitted = Fitted.of(content, spec)
-    refused = gate.refusal(conversation, is_template=content.template is not None) or fitted.code
+    refused = _refusal(conversation, content, human_agent) or fitted.code
     due_at = max(now, not_before) if not_before else now
     expires_at = due_at + expires_in if expires_in else None
     reply_to = reply_to if spec.capabilities.reply_to else None
     fields = {"kind": kind, "lane": int(lane), "at_most_once": at_most_once, "reply_to": reply_to, "user_id": user_id}
     fields |= {"state": "canceled" if refused else "queued", "error": refused, "created_at": now}
-    fields |= {"body": _body_of(conversation, fitted, thread_id)}
+    fields |= {"body": _body_of(conversation, fitted, thread_id) | ({"human_agent": True} if human_agent else {})}
+    fields |= {"via": via, "author_user_id": author_user_id, "happened_at": due_at if due_at > now else None}
     message = message_store.store(conversation, fields, key=key, due_at=due_at, expires_at=expires_at, reason=reason)
     if message is None:
         return _first_of(conversation.workspace_id, key or "")
     if not refused:
         queue.nudge()
     return message
+
+
+def _refusal(conversation: Conversation, content: Content, human_agent: bool) -> str | None:
+    return gate.refusal(conversation, is_template=content.template is not None, is_human_agent=human_agent)
 
 
 def _body_of(conversation: Conversation, fitted: Fitted, thread_id: str | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, Text, bindparam, delete, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 
+from backend.channels import registry
 from backend.channels.base import Receipt
 from backend.core import clock, events, failpoints
 from backend.core.database import UtcDateTime, db, system_scope
@@ -61,6 +62,11 @@ def record(outcomes: Sequence[Outcome]) -> None:
             _record([outcome])
 
 
+def _reporting() -> list[str]:
+    """The channels whose providers take a message first and report later that it was sent."""
+    return [spec.name for spec in registry.specs() if "sent" in spec.capabilities.receipts]
+
+
 def _record(outcomes: Sequence[Outcome]) -> None:
     sent = [outcome for outcome in outcomes if outcome.receipt is not None and outcome.claimed.operation == "send"]
     others = [outcome for outcome in outcomes if outcome.receipt is None or outcome.claimed.operation != "send"]
@@ -94,15 +100,18 @@ SENT = text(
         DELETE FROM deliveries d USING o
          WHERE d.id = o.id AND d.state <> 'due' AND (d.epoch = o.epoch OR NOT :fencing)
         RETURNING d.id, d.workspace_id, d.message_id, d.part, d.sender_id, d.chat_key, d.conversation_id, o.version,
-                  o.external_id
+                  o.external_id,
+                  CASE WHEN CAST(:reporting AS text[]) <> '{}' THEN EXISTS (
+                       SELECT FROM conversations c WHERE c.id = d.conversation_id AND c.channel = ANY(:reporting))
+                       ELSE false END AS reports_sent
     ), kept AS (
         INSERT INTO message_parts
-               (workspace_id, message_id, part, sender_id, chat_key, box, external_id, sent_version, sent_at)
+               (workspace_id, message_id, part, sender_id, chat_key, box, external_id, sent_version, sent_at, state)
         SELECT workspace_id, message_id, part, sender_id, coalesce(chat_key, 0),
                CASE WHEN external_id = '' THEN NULL
                     WHEN (SELECT c.kind FROM conversations c WHERE c.id = gone.conversation_id)
                          IN ('supergroup', 'channel') THEN chat_key::text ELSE '' END,
-               external_id, version, :now
+               external_id, version, :now, CASE WHEN gone.reports_sent THEN 'accepted' END
           FROM gone
         ON CONFLICT (message_id, part) DO UPDATE
            SET box = excluded.box, external_id = excluded.external_id, sent_version = excluded.sent_version,
@@ -113,7 +122,11 @@ SENT = text(
     ), updated AS (
         UPDATE messages m
            SET external_id = CASE WHEN g.part = 0 THEN g.external_id ELSE m.external_id END,
-               state = CASE WHEN m.state = 'queued' AND g.is_last THEN 'sent' ELSE m.state END,
+               state = CASE WHEN m.state = 'queued' AND g.is_last
+                            THEN CASE WHEN g.reports_sent THEN 'accepted' ELSE 'sent' END ELSE m.state END,
+               happened_at = CASE WHEN m.state = 'queued' AND g.is_last
+                                   AND :now > coalesce(m.happened_at, m.created_at) + interval '1 minute'
+                                  THEN :now ELSE m.happened_at END,
                sent_at = CASE WHEN m.state = 'queued' AND g.is_last THEN :now ELSE m.sent_at END
           FROM (SELECT gone.*, NOT EXISTS (SELECT 1 FROM deliveries r WHERE r.message_id = gone.message_id
                                               AND r.operation = 'send' AND r.id <> gone.id) AS is_last
@@ -127,6 +140,7 @@ SENT = text(
     bindparam("epochs", type_=ARRAY(BigInteger)),
     bindparam("versions", type_=ARRAY(BigInteger)),
     bindparam("externals", type_=ARRAY(Text)),
+    bindparam("reporting", type_=ARRAY(Text)),
     bindparam("now", type_=UtcDateTime),
 )
 
@@ -160,6 +174,7 @@ def _record_sent(outcomes: Sequence[Outcome]) -> None:
                 "epochs": [outcome.claimed.epoch for outcome in outcomes],
                 "versions": [outcome.claimed.version for outcome in outcomes],
                 "externals": [_sent_id(outcome) for outcome in outcomes],
+                "reporting": _reporting(),
                 "now": clock.now(),
                 "fencing": FENCING,
             },

@@ -1,4 +1,8 @@
-"""Noting what changed: kept with the session, and written in one statement when its transaction commits."""
+"""Noting what changed: kept with the session, and written in one statement when its transaction commits.
+
+What names a `conversation_id` goes to those who may see that conversation, by the same rule as
+`services.conversations.visibility`.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +25,24 @@ _NOTED: Final = "live_events"
 _INSERT = text(
     """
     INSERT INTO live_events (workspace_id, topic, only_for, ids, at)
-    SELECT workspace_id, topic, only_for, ids::jsonb, :now
-      FROM unnest(:workspace_ids, :topics, :only_for, :ids) AS n(workspace_id, topic, only_for, ids)
+    SELECT n.workspace_id, n.topic, coalesce(n.only_for, a.user_id), n.ids::jsonb, :now
+      FROM unnest(:workspace_ids, :topics, :only_for, :ids, :conversations)
+           WITH ORDINALITY AS n(workspace_id, topic, only_for, ids, conversation_id, place)
+      LEFT JOIN conversations c ON c.id = n.conversation_id AND c.visibility <> 'workspace'
+      LEFT JOIN LATERAL (
+           SELECT c.owner_user_id AS user_id WHERE c.owner_user_id IS NOT NULL
+            UNION
+           SELECT s.user_id FROM conversation_shares s WHERE s.conversation_id = c.id AND c.visibility = 'people'
+      ) a ON c.id IS NOT NULL
+     WHERE c.id IS NULL OR (a.user_id IS NOT NULL AND coalesce(n.only_for, a.user_id) = a.user_id)
+     ORDER BY n.place
     """
 ).bindparams(
     bindparam("workspace_ids", type_=ARRAY(BigInteger)),
     bindparam("topics", type_=ARRAY(Text)),
     bindparam("only_for", type_=ARRAY(BigInteger)),
     bindparam("ids", type_=ARRAY(Text)),
+    bindparam("conversations", type_=ARRAY(BigInteger)),
     bindparam("now", type_=UtcDateTime),
 )
 
@@ -80,6 +94,9 @@ def _write(session: TenantSession) -> None:
         "topics": [note.topic for note in notes],
         "only_for": [note.only_for for note in notes],
         "ids": [json.dumps(dict(note.ids), separators=(",", ":")) for note in notes],
+        "conversations": [
+            next((value for name, value in note.ids if name == "conversation_id"), None) for note in notes
+        ],
         "now": clock.now(),
     }
     with system_scope("a transaction may have changed things of several workspaces"):

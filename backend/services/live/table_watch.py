@@ -20,6 +20,7 @@ from backend.models import (
     AutomationRule,
     Contact,
     ContactImport,
+    Conversation,
     JobRun,
     Message,
     NotificationEvent,
@@ -42,20 +43,28 @@ class _Watched:
     ids: tuple[tuple[str, str], ...]
     fields: frozenset[str]
     only_for: str | None
+    when: str | None
 
 
 _watched: dict[type, _Watched] = {}
 
 
 def watch(
-    model: type, topic: str, *, ids: Mapping[str, str], fields: Collection[str] = (), only_for: str | None = None
+    model: type,
+    topic: str,
+    *,
+    ids: Mapping[str, str],
+    fields: Collection[str] = (),
+    only_for: str | None = None,
+    when: str | None = None,
 ) -> None:
     """Notes every new, changed and deleted row of `model` under `topic`.
 
     `ids` are the event's names and the attributes they come from. With `fields` a change of other attributes is none.
-    `only_for` names the attribute with the one person who may hear of it. Rows without a workspace are not noted.
+    `only_for` names the attribute with the one person who may hear of it, `when` one that must be true. Rows without a
+    workspace are not noted.
     """
-    _watched[model] = _Watched(topic, tuple(ids.items()), frozenset(fields), only_for)
+    _watched[model] = _Watched(topic, tuple(ids.items()), frozenset(fields), only_for, when)
 
 
 @event.listens_for(TenantSession, "after_flush")
@@ -69,7 +78,7 @@ def _look(session: TenantSession, _context: Any) -> None:
         if item in session.dirty and not _changed(item, watched):
             continue
         workspace_id = values.get("workspace_id")
-        if workspace_id is None:
+        if workspace_id is None or (watched.when is not None and not values.get(watched.when)):
             continue
         named = tuple((name, values[attribute]) for name, attribute in watched.ids if values.get(attribute) is not None)
         notes.append(
@@ -89,7 +98,35 @@ watch(
     Message,
     "messages",
     ids={"message_id": "id", "conversation_id": "conversation_id"},
-    fields=("state", "error", "version", "deleted_at", "delivered_at", "read_at", "sent_at"),
+    fields=(
+        "state",
+        "error",
+        "version",
+        "edited_at",
+        "deleted_at",
+        "delivered_at",
+        "read_at",
+        "played_at",
+        "sent_at",
+    ),
+)
+watch(
+    Conversation,
+    "conversations",
+    ids={"conversation_id": "id"},
+    fields=(
+        "in_inbox",
+        "status",
+        "in_charge",
+        "assignee_id",
+        "unread_count",
+        "reply_until",
+        "reply_reason",
+        "snoozed_until",
+        "last_activity_at",
+        "visibility",
+    ),
+    when="in_inbox",
 )
 watch(NotificationEvent, "events", ids={"event_id": "id", "user_id": "user_id"})
 watch(TelegramLink, "links", ids={"user_id": "user_id", "bot_id": "sender_id"})

@@ -35,6 +35,11 @@ def apply_receipt(sender: Sender, event: ReceiptReceived) -> bool:
     facts = _facts(event)
     if facts and facts != part.facts:
         part.facts = (part.facts or {}) | facts
+    if event.category is not None or event.is_free is not None:
+        named = {"category": event.category, "is_free": event.is_free}
+        price = (message.price or {}) | {name: value for name, value in named.items() if value is not None}
+        if price != message.price:
+            message.price = price
     if is_ahead(event.state, part.state) or message.state == "unknown":
         part.state, part.state_at = event.state, event.date or clock.now()
         db.session.flush()
@@ -63,6 +68,8 @@ def advance_message(message: Message, at: datetime, code: str | None = None, det
         message.delivered_at = at
     if RANKS[reached] >= RANKS["read"] and message.read_at is None:
         message.read_at = at
+    if reached == "played" and message.played_at is None:
+        message.played_at = at
     db.session.flush()
 
 
