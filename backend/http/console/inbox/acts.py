@@ -1,4 +1,4 @@
-"""What is done with a conversation: who answers, when it comes back, labels; each with its way back where there is one."""
+"""What is done with a conversation: who answers, when it comes back, labels; with a way back where there is one."""
 
 from __future__ import annotations
 
@@ -143,5 +143,3 @@ def _done(conversation_id: int, words: str, *, undo: str | None = None) -> Respo
     address = url_for("console_inbox.show", conversation_id=conversation_id)
     back = url_for(f".{undo}", conversation_id=conversation_id) if undo else None
     return pages.redirect_with_toast(address, words, undo=back)
-
-

@@ -23,7 +23,9 @@ _TILED: Final = ("location", "contacts", "choice", "order", "referral", "story",
 _EVENTS: Final = ("system",)
 
 
-def items(messages: Iterable[Mapping[str, Any]], notes: Iterable[Mapping[str, Any]], about: Mapping[str, Any]) -> list[dict[str, Any]]:
+def items(
+    messages: Iterable[Mapping[str, Any]], notes: Iterable[Mapping[str, Any]], about: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     """Messages and notes by their moments, oldest first, with a line where a day begins.
 
     `about`: the conversation's `id`, the person's `name`, and `me_id`, who reads.

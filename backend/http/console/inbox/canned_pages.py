@@ -10,7 +10,7 @@ from backend.core.errors import Conflict, Invalid, TooLarge
 from backend.http.console.inbox import doing, reading
 from backend.http.console.inbox.contents import t
 from backend.http.console.kit import form_errors, pages
-from backend.http.console.kit.guards import actor, page
+from backend.http.console.kit.guards import attribution, page
 
 bp = pages.blueprint("inbox_canned", __name__)
 
@@ -24,8 +24,8 @@ _FORM: Final = form_errors.Form(
 @page()
 def listing() -> Response:
     """All that one may use."""
-    replies = reading.canned_replies(actor().user_id)
-    return pages.render("inbox/canned.html", "inbox", t("canned.title"), replies=replies, me_id=actor().user_id)
+    replies = reading.all_canned(attribution())
+    return pages.render("inbox/canned.html", "inbox", t("canned.title"), replies=replies)
 
 
 @bp.get("/console/inbox/canned/new")
@@ -50,8 +50,7 @@ def create() -> Response:
 @page("operator")
 def change_form(canned_id: int) -> Response:
     """The form with what stands there."""
-    one = reading.canned_reply(actor().user_id, canned_id)
-    return _form(one, canned_id=canned_id)
+    return _form(reading.canned_reply(attribution(), canned_id), canned_id=canned_id)
 
 
 @bp.post("/console/inbox/canned/<int:canned_id>")

@@ -136,7 +136,9 @@ def _order(value: Mapping[str, Any]) -> list[Tile]:
 def _referral(value: Mapping[str, Any]) -> list[Tile]:
     title = value.get("headline") or t("kind.referral")
     note = value.get("reference") or value.get("source_id") or ""
-    return [("megaphone", title, t("referral", source=note) if note else "", safe_address(value.get("url")), t("show_it"))]
+    return [
+        ("megaphone", title, t("referral", source=note) if note else "", safe_address(value.get("url")), t("show_it"))
+    ]
 
 
 def _story(value: Mapping[str, Any]) -> list[Tile]:
@@ -146,7 +148,13 @@ def _story(value: Mapping[str, Any]) -> list[Tile]:
 
 def _shares(values: Sequence[Mapping[str, Any]]) -> list[Tile]:
     return [
-        ("link", value.get("title") or t("kind.share"), str(value.get("kind") or ""), safe_address(value.get("url")), t("show_it"))
+        (
+            "link",
+            value.get("title") or t("kind.share"),
+            str(value.get("kind") or ""),
+            safe_address(value.get("url")),
+            t("show_it"),
+        )
         for value in values
     ]
 

@@ -9,21 +9,41 @@ from typing import Any, BinaryIO
 from backend.core.errors import Conflict
 from backend.http.console.inbox import reading
 from backend.http.console.inbox.contents import t
+from backend.http.console.kit import form_errors
 from backend.http.console.kit.guards import actor, attribution
 from backend.services import files
 from backend.services.auth.actor import reaches
-from backend.services.inbox import access, availability, canned, drafts, handling, labels, notes, outgoing, presence, replies
+from backend.services.inbox import (
+    access,
+    availability,
+    canned,
+    drafts,
+    handling,
+    labels,
+    notes,
+    outgoing,
+    presence,
+    replies,
+)
 from backend.services.inbox.replies import Reply
 
 
-def reply(conversation_id: int, text: str, file_ids: Sequence[int], *, not_before: datetime | None, expected: int | None) -> None:
+def reply(
+    conversation_id: int, text: str, file_ids: Sequence[int], *, not_before: datetime | None, expected: int | None
+) -> None:
     """Sends an answer. Raises Conflict, Invalid, TooLarge, NotFound."""
     wanted = Reply(text, file_ids=tuple(file_ids), not_before=not_before, expect_last_message_id=expected)
     replies.write(attribution(), conversation_id, wanted)
 
 
 def template(
-    conversation_id: int, name: str, language: str, values: Mapping[str, str], *, not_before: datetime | None, expected: int | None
+    conversation_id: int,
+    name: str,
+    language: str,
+    values: Mapping[str, str],
+    *,
+    not_before: datetime | None,
+    expected: int | None,
 ) -> None:
     """Sends a template with its values by their keys. Raises as `reply`."""
     given = {"name": name, "language": language, "variables": dict(values)}
@@ -49,7 +69,7 @@ def mentioned(text: str, people: Sequence[dict[str, Any]]) -> list[int]:
 
 
 def take_over(conversation_id: int) -> str:
-    """A person answers; where somebody else is in charge at the provider, it is asked for control. What is said of it."""
+    """A person answers; where somebody else is in charge at the provider, it is asked for control. Returns what is said."""
     by = attribution()
     handling.take_over(by, conversation_id)
     return t("done.taken_over")
@@ -133,9 +153,9 @@ def label(conversation_id: int, *, label_id: int | None, name: str) -> str:
         try:
             label_id = labels.create(by, name).id
         except Conflict as known:
-            if known.code != "label_exists":
+            label_id = form_errors.detail_of(known, "label_id")
+            if label_id is None:
                 raise
-            label_id = known.detail["label_id"]
     given = labels.of_conversations([conversation_id]).get(conversation_id, ())
     labels.put(by, conversation_id, list(dict.fromkeys([*given, label_id])))
     return labels.get(label_id).name

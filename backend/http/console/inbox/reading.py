@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from backend.http.console.contacts import shown as contact_names
 from backend.http.console.inbox import bubbles
 from backend.http.console.inbox.contents import t
 from backend.http.console.kit import pages
-from backend.models import Conversation, Message
+from backend.models import CannedReply, Conversation, Message
 from backend.services import files
 from backend.services.auth.attribution import Attribution
 from backend.services.contacts import points
 from backend.services.inbox import (
     access,
+    assistants,
     availability,
     canned,
     describing,
@@ -38,16 +39,17 @@ HITS: Final = 20
 _MAX_NOTES: Final = 100
 _MAX_CHOICES: Final = 200
 _MAX_POINTS: Final = 8
-_TABS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "open": {"status": ("open",)},
-    "mine": {"status": ("open", "waiting", "snoozed")},
-    "nobody": {"status": ("open",), "assignee": "none"},
-    "bot": {"status": ("bot",)},
-    "waiting": {"status": ("waiting",)},
-    "snoozed": {"status": ("snoozed",)},
-    "closed": {"status": ("closed",)},
-    "all": {},
+_TABS: Final[Mapping[str, tuple[tuple[str, ...], Literal["none"] | None]]] = {
+    "open": (("open",), None),
+    "mine": (("open", "waiting", "snoozed"), None),
+    "nobody": (("open",), "none"),
+    "bot": (("bot",), None),
+    "waiting": (("waiting",), None),
+    "snoozed": (("snoozed",), None),
+    "closed": (("closed",), None),
+    "all": ((), None),
 }
+"""The states of each tab, and whether nobody is to have it."""
 
 
 @dataclass(slots=True)
@@ -66,9 +68,10 @@ def listed(user_id: int, chosen: Mapping[str, str], show: str, cursor: str | Non
     """The conversations that the address asks for. Raises Invalid."""
     words = chosen.get("q")
     found = search.find(user_id, search.Wanted(words, kinds=("messages",)), limit=HITS) if words else search.Found()
+    statuses, assignee = _TABS[show]
     wanted = listing.ConversationFilter(
-        **({"assignee": user_id} if show == "mine" else {}),
-        **_TABS[show],
+        status=statuses,
+        assignee=user_id if show == "mine" else assignee,
         channel=chosen.get("channel"),
         label=(chosen["label"],) if "label" in chosen else (),
         unread=True if "unread" in chosen else None,
@@ -189,6 +192,26 @@ def canned_replies(by: Attribution, conversation_id: int) -> list[dict[str, Any]
     ]
 
 
+def all_canned(by: Attribution) -> list[dict[str, Any]]:
+    """The canned replies that one may use, oldest first."""
+    return [_canned(one) for one in canned.listing(by, limit=_MAX_CHOICES)[0]]
+
+
+def canned_reply(by: Attribution, canned_id: int) -> dict[str, Any]:
+    """One of them. Raises NotFound."""
+    return _canned(canned.get(by, canned_id))
+
+
+def _canned(one: CannedReply) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "shortcut": one.shortcut or "",
+        "text": one.text,
+        "mine": one.owner_user_id is not None,
+    }
+
+
 def _newest(user_id: int, conversation_id: int, limit: int) -> tuple[list[Message], bool]:
     """The newest `limit` messages, newest first, by pages of the service's size."""
     messages: list[Message] = []
@@ -225,4 +248,8 @@ def _beside(one: Conversation, about: Mapping[str, Any]) -> dict[str, Any]:
     username = about["contact"]["username"]
     if username and not any(point.kind == "username" for point in known):
         named.append((t("point.username"), f"@{username}"))
-    return {"sender": sender.name if sender is not None else "", "points": named[:_MAX_POINTS]}
+    return {
+        "sender": sender.name if sender is not None else "",
+        "points": named[:_MAX_POINTS],
+        "has_assistant": assistants.answers(one.workspace_id, one.sender_id),
+    }

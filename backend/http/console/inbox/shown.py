@@ -41,7 +41,7 @@ def row(one: Mapping[str, Any], me_id: int, address: str) -> dict[str, Any]:
         "glyph": GLYPHS.get(one["channel"], "message-circle"),
         "at": one["last_activity_at"],
         "unread": one["unread_count"],
-        "from_us": bool(last) and last["direction"] == "out",
+        "from_us": last is not None and last["direction"] == "out",
         "snippet": bubbles.snippet(last),
         "facts": facts(one, me_id),
         "address": address,

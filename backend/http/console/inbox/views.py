@@ -127,7 +127,7 @@ def _listed(open_id: int | None = None) -> dict[str, Any]:
     """The rows of the list with everything around it, by a fixed number of queries."""
     me_id = actor().user_id
     given = forms.query_values(*FILTERS, "cursor", "open")
-    chosen = {name: given[name] for name in FILTERS if name in given}
+    chosen: dict[str, Any] = {name: given[name] for name in FILTERS if name in given}
     if chosen.get("show") not in SHOWS:
         chosen.pop("show", None)
     show_now = chosen.get("show", "all" if "q" in chosen else "open")
@@ -137,7 +137,10 @@ def _listed(open_id: int | None = None) -> dict[str, Any]:
     except (Invalid, Unavailable) as error:
         found, why = reading.Listed([]), form_errors.message_of(error)
     return {
-        "rows": [shown.row(one, me_id, url_for("console_inbox.show", conversation_id=one["id"], **chosen)) for one in found.rows],
+        "rows": [
+            shown.row(one, me_id, url_for("console_inbox.show", conversation_id=one["id"], **chosen))
+            for one in found.rows
+        ],
         "older": url_for("console_inbox.listing", **chosen, cursor=found.following) if found.following else None,
         "why": why,
         "counts": found.counts,
@@ -154,9 +157,13 @@ def _listed(open_id: int | None = None) -> dict[str, Any]:
     }
 
 
-def _hit(hit: dict[str, Any], chosen: dict[str, str]) -> dict[str, Any]:
+def _hit(hit: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
     """A message that a search found, with the address at which the thread shows it."""
-    where = {"conversation_id": hit["conversation_id"], "message": hit["id"], "_anchor": f"m-{hit['id']}"}
+    where: dict[str, Any] = {
+        "conversation_id": hit["conversation_id"],
+        "message": hit["id"],
+        "_anchor": f"m-{hit['id']}",
+    }
     return {
         "name": hit["title"] or t("nameless", id=str(hit["conversation_id"])),
         "text": hit["snippet"],
@@ -165,7 +172,5 @@ def _hit(hit: dict[str, Any], chosen: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _without(chosen: dict[str, str], name: str) -> dict[str, str]:
+def _without(chosen: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in chosen.items() if key != name}
-
-

@@ -4,7 +4,7 @@ pressed, and what was typed is kept."""
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 from flask import Response, make_response, request, url_for
 
@@ -103,7 +103,7 @@ def _write(conversation_id: int, text: str) -> tuple[str, bool]:
             raise Invalid("message_empty", t("refused.nothing"))
         if len(given) + len(ids) > _MAX_FILES:
             raise Invalid("too_many_files", t("refused.files", count=_MAX_FILES))
-        ids += [doing.upload(file.filename, file.stream) for file in given]
+        ids += [doing.upload(file.filename, cast(BinaryIO, file.stream)) for file in given]
         doing.reply(conversation_id, text, ids, not_before=moment, expected=last)
     return (t("done.later"), True) if is_later else (t("done.sent"), False)
 
@@ -127,7 +127,9 @@ def _written(conversation_id: int, words: str, is_toast: bool) -> Response:
 
 
 def _refused(conversation_id: int, text: str, error: AppError) -> Response:
-    words = t(f"refused.{error.code}") if error.code in (*_WORDS, "conversation_moved") else form_errors.message_of(error)
+    words = (
+        t(f"refused.{error.code}") if error.code in (*_WORDS, "conversation_moved") else form_errors.message_of(error)
+    )
     if not request.headers.get("HX-Request"):
         draft = {"text": text, "mode": request.form.get("mode", "reply")}
         opened = views.conversation(conversation_id, draft=draft, error=words)
