@@ -69,7 +69,7 @@ def mentioned(text: str, people: Sequence[dict[str, Any]]) -> list[int]:
 
 
 def take_over(conversation_id: int) -> str:
-    """A person answers; where somebody else is in charge at the provider, it is asked for control. Returns what is said."""
+    """A person answers; where somebody else is in charge at the provider, it is asked for control. Returns words."""
     by = attribution()
     handling.take_over(by, conversation_id)
     return t("done.taken_over")
