@@ -80,7 +80,7 @@ class Hub:
                 listener.start()
                 self._listener = listener
             if self._passing is None:
-                passer = passing.Listener(lambda changes: self._loop.call_soon_threadsafe(self._pass_on, changes))
+                passer = passing.Listener(self._hear)
                 passer.start()
                 self._passing = passer
         except RuntimeError as error:
@@ -154,6 +154,10 @@ class Hub:
             if subscription.since is None
             else queries.resume(subscription.actor.workspace_id, subscription.since, until)
         )
+
+    def _hear(self, changes: Sequence[Change]) -> None:
+        """What passes by, in a thread of its own."""
+        self._loop.call_soon_threadsafe(self._pass_on, changes)
 
     # --- back on the loop ---
 

@@ -98,6 +98,7 @@ def test_what_was_sent_is_found_by_its_id(everything, claims, bot, long_queue):
         "epochs": [row.epoch for row in claimed],
         "versions": [1] * len(claimed),
         "externals": ["x"] * len(claimed),
+        "reporting": ["example"],
         "now": clock.now(),
         "fencing": True,
     }

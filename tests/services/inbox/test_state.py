@@ -165,7 +165,7 @@ def test_who_may_see_a_chat_of_a_persons_account_hears_of_it_and_nobody_else(tal
     with system_scope("test"):
         owner, guest, other = (member(talk) for _ in range(3))
         chat = db.session.get_one(Conversation, talk.id)
-        chat.owner_user_id, chat.visibility = owner.id, "owner"
+        chat.owner_user_id, chat.visibility, chat.in_inbox = owner.id, "owner", True
         db.session.commit()
 
     def seen_by(user_id: int | None) -> bool:
