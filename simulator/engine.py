@@ -16,6 +16,7 @@ from simulator.errors import ApiError, bad_request
 from simulator.faults import Fault, Faults
 from simulator.files import FileStore
 from simulator.journal import Journal
+from simulator.llm.script import Script
 from simulator.methods import NAMES, Context, registry
 from simulator.methods.media import FETCHING, addresses
 from simulator.methods.updates import (
@@ -30,6 +31,7 @@ from simulator.model import Bot
 from simulator.parameters import Call, Upload
 from simulator.rates import Limiter
 from simulator.settings import Settings
+from simulator.sheet import Sheet
 from simulator.webhooks import WebhookSender
 from simulator.world import TOKEN, World
 
@@ -59,6 +61,9 @@ class Engine:
         self.account_faults = AccountFaults()
         self.account_journal = Journal(account_log_path)
         self.mtproto: Server | None = None
+        self.llm_script = Script()
+        self.llm_journal = Journal()
+        self.sheet = Sheet()
         self.world = World(self.settings, seed)
         self.files = FileStore(self.world)
         self.senders: dict[int, WebhookSender] = {}
@@ -106,6 +111,9 @@ class Engine:
         self.limiter.clear()
         self.account_journal.clear()
         self.account_faults.clear()
+        self.llm_script = Script()
+        self.llm_journal.clear()
+        self.sheet = Sheet()
         if self.mtproto is not None:
             self.mtproto.adopt(self.world)
         self.world.events.publish({"type": "reload"})

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from simulator import snapshot
 from simulator.engine import Engine
-from simulator.web import accounts, bot_api, control, mtproto, people, phone, private_chats
+from simulator.web import accounts, bot_api, control, llm, mtproto, people, phone, private_chats, sheets
 from simulator.web.guard import guard
 
 SAVE_EVERY = 2.0
@@ -32,6 +32,8 @@ def create_app(engine: Engine, saved_to: Path | None = None, hosts: Iterable[str
     app.add_routes(mtproto.routes())
     app.add_routes(accounts.routes())
     app.add_routes(private_chats.routes())
+    app.add_routes(llm.routes())
+    app.add_routes(sheets.routes())
     app.add_routes(phone.routes())
     app.cleanup_ctx.append(_life)
     return app

@@ -1,0 +1,1 @@
+"""A language model that answers by script, behind an OpenAI-compatible API."""
