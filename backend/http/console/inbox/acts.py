@@ -19,8 +19,17 @@ bp = pages.blueprint("inbox_acts", __name__)
 @bp.post("/console/inbox/<int:conversation_id>/take-over")
 @page("operator")
 def take_over(conversation_id: int) -> Response:
-    """A person answers from now on; where another application is in charge, it is asked for control."""
-    return _done(conversation_id, doing.take_over(conversation_id))
+    """A person answers from now on."""
+    doing.take_over(conversation_id)
+    return _done(conversation_id, t("done.taken_over"))
+
+
+@bp.post("/console/inbox/<int:conversation_id>/take-control")
+@page("operator")
+def take_control(conversation_id: int) -> Response:
+    """Another application, or the page's own inbox, is in charge: the provider is asked to let us answer."""
+    doing.take_control(conversation_id)
+    return _done(conversation_id, t("done.took_control"))
 
 
 @bp.post("/console/inbox/<int:conversation_id>/hand-back")

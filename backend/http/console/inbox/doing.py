@@ -8,8 +8,7 @@ from typing import Any, BinaryIO
 
 from backend.core.errors import Conflict
 from backend.http.console.inbox import reading
-from backend.http.console.inbox.contents import t
-from backend.http.console.kit import form_errors
+from backend.http.console.kit import form_errors, guards
 from backend.http.console.kit.guards import actor, attribution
 from backend.services import files
 from backend.services.auth.actor import reaches
@@ -17,6 +16,7 @@ from backend.services.inbox import (
     access,
     availability,
     canned,
+    control,
     drafts,
     handling,
     labels,
@@ -68,11 +68,16 @@ def mentioned(text: str, people: Sequence[dict[str, Any]]) -> list[int]:
     return found
 
 
-def take_over(conversation_id: int) -> str:
-    """A person answers; where somebody else is in charge at the provider, it is asked for control. Returns words."""
+def take_over(conversation_id: int) -> None:
+    """A person answers, and the assistant is silent."""
+    handling.take_over(attribution(), conversation_id)
+
+
+def take_control(conversation_id: int) -> None:
+    """Asks the provider to let us answer. Raises Conflict (`already_in_charge`, `not_supported`, its own reason)."""
     by = attribution()
-    handling.take_over(by, conversation_id)
-    return t("done.taken_over")
+    guards.commit_and_ask(control.question(by, conversation_id).ask)
+    handling.take_control(by, conversation_id)
 
 
 def hand_back(conversation_id: int) -> None:

@@ -107,7 +107,7 @@ def strip(one: Mapping[str, Any]) -> dict[str, Any] | None:
     """The one fact about who answers, with its way on: the first of these that holds."""
     number = one["id"]
     if one["in_charge"] != "us":
-        act = _act("take_over", number, "strip.take_control")
+        act = _act("take_control", number, "strip.take_control")
         return _strip("warn", "hand", t("strip.standby_text"), act, title=t(f"strip.{one['in_charge']}"))
     if one["status"] == "snoozed":
         words = t("strip.snoozed_reply") if one.get("snoozed_until") is None else t("strip.snoozed")
