@@ -4,7 +4,7 @@ import { find } from "./dom.js";
 const name = document.title;
 
 const show = () => {
-  const count = find("#inbox-count")?.textContent.trim();
+  const count = find("#inbox-count")?.firstChild?.textContent.trim();
   document.title = count ? `(${count}) ${name}` : name;
 };
 
