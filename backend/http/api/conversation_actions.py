@@ -9,7 +9,7 @@ from flask import Response
 
 from backend.http import guards
 from backend.http.guards import access
-from backend.http.schemas.conversations import AssignIn, ConversationOut, PresenceIn, ReadIn, SnoozeIn
+from backend.http.schemas.conversations import AssignIn, ConversationOut, ConversationSnoozeIn, PresenceIn, ReadIn
 from backend.services.inbox import access as inbox_access
 from backend.services.inbox import control, describing, handling, presence
 
@@ -41,8 +41,8 @@ def hand_back(conversation_id: int) -> dict[str, Any]:
 def take_control(conversation_id: int) -> dict[str, Any]:
     """Ask the provider to let us answer again, where another application or its own inbox is in charge
 
-    409 `already_in_charge` where it is us, `not_supported` where the channel knows no such thing, and the provider's
-    own reason where it refuses.
+    409 `already_in_charge` where it is us, and the provider's own reason where it refuses. On a channel that is not
+    asked (WhatsApp), the next answer takes over.
     """
     by = guards.attribution()
     asked = control.question(by, conversation_id)
@@ -79,9 +79,9 @@ def reopen(conversation_id: int) -> dict[str, Any]:
 
 @bp.post("/snooze")
 @access("operator")
-@bp.input(SnoozeIn)
+@bp.input(ConversationSnoozeIn)
 @bp.output(ConversationOut)
-def snooze(conversation_id: int, json_data: SnoozeIn) -> dict[str, Any]:
+def snooze(conversation_id: int, json_data: ConversationSnoozeIn) -> dict[str, Any]:
     """Put a conversation off until a moment, or until the person writes, which ends any snooze"""
     by = guards.attribution()
     put_off = handling.snooze(by, conversation_id, json_data.until, until_reply=json_data.until_reply)

@@ -10,9 +10,9 @@ from backend.http import guards, languages
 from backend.http.guards import access
 from backend.http.schemas.conversation_messages import (
     EditIn,
+    MessageRetryIn,
     MessageVersions,
     ReplyIn,
-    RetryIn,
     StartIn,
     ThreadMessages,
     ThreadQuery,
@@ -93,9 +93,9 @@ def versions(message_id: int) -> dict[str, Any]:
 
 @bp.post("/messages/<int:message_id>/retry")
 @access("operator", idempotent=True)
-@bp.input(RetryIn)
+@bp.input(MessageRetryIn)
 @bp.output(Written, status_code=202)
-def retry(message_id: int, json_data: RetryIn) -> dict[str, Any]:
+def retry(message_id: int, json_data: MessageRetryIn) -> dict[str, Any]:
     """Say an answer again that failed, by a new message
 
     One whose outcome is unknown may have arrived: it is 409 `outcome_unknown` until the caller decides by

@@ -172,7 +172,7 @@ class EditIn(Input):
     text: str = Field(min_length=1, max_length=20_000, examples=["Yes, it is still free."])
 
 
-class RetryIn(Input):
+class MessageRetryIn(Input):
     """Whether it is said again although it may have arrived."""
 
     although_unknown: StrictBool = False

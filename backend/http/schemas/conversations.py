@@ -145,7 +145,7 @@ class AssignIn(Input):
     by_rules: StrictBool = False
 
 
-class SnoozeIn(Input):
+class ConversationSnoozeIn(Input):
     """Until a moment, or until the person writes, which ends any snooze."""
 
     until: Moment | None = Field(default=None, examples=["2027-01-04T09:00:00Z"])

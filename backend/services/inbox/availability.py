@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from backend.core import clock
-from backend.core.database import db, workspace_id_in_scope
+from backend.core.database import db, system_scope, workspace_id_in_scope
 from backend.core.errors import Forbidden
 from backend.models import Conversation, InboxAvailability, User
 from backend.models.user import ADMIN, OPERATOR
@@ -45,7 +45,8 @@ def put(by: Attribution, is_available: bool) -> None:
     workspace_id = workspace_id_in_scope()
     values = {"is_available": is_available, "changed_at": clock.now()}
     statement = insert(InboxAvailability).values(workspace_id=workspace_id, user_id=by.user_id, **values)
-    db.session.execute(statement.on_conflict_do_update(index_elements=["user_id"], set_=values))
+    with system_scope("the row names its workspace, and is the caller's own"):
+        db.session.execute(statement.on_conflict_do_update(index_elements=["user_id"], set_=values))
     live.note(workspace_id, "availability", user_id=by.user_id)
     if is_available:
         assignment_queue.try_again()

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from backend.core import clock
-from backend.core.database import db, workspace_id_in_scope
+from backend.core.database import db, system_scope, workspace_id_in_scope
 from backend.core.errors import Forbidden, Invalid, NotFound
 from backend.models import ConversationDraft, Message
 from backend.services import live
@@ -23,9 +23,9 @@ def get(by: Attribution, conversation_id: int) -> ConversationDraft | None:
     """The person's own draft; None where they have begun nothing. Raises NotFound."""
     access.conversation(by.user_id, conversation_id)
     return db.session.scalar(
-        select(ConversationDraft).where(
-            ConversationDraft.conversation_id == conversation_id, ConversationDraft.user_id == by.user_id
-        )
+        select(ConversationDraft)
+        .where(ConversationDraft.conversation_id == conversation_id, ConversationDraft.user_id == by.user_id)
+        .execution_options(populate_existing=True)
     )
 
 
@@ -48,7 +48,8 @@ def put(
         workspace_id=workspace_id_in_scope(), conversation_id=conversation.id, user_id=user_id, **values
     )
     statement = statement.on_conflict_do_update(index_elements=["conversation_id", "user_id"], set_=values)
-    db.session.execute(statement)
+    with system_scope("the row names its workspace, and its conversation was the caller's"):
+        db.session.execute(statement)
     _tell(conversation.id, user_id)
     return get(by, conversation_id)
 

@@ -111,9 +111,12 @@ def send(
 
 
 def is_human_agent(conversation: Conversation) -> bool:
-    """Whether a person's answer goes under the provider's longer window for people: where the integration has it."""
+    """Whether a person's answer goes under the provider's longer window for people, since the usual one has closed.
+
+    Only where the integration may (`Sender.facts["human_agent"]`).
+    """
     window = registry.spec(conversation.channel).reply_window
-    if window is None or HUMAN_AGENT not in window.lengths:
+    if window is None or HUMAN_AGENT not in window.lengths or refusal(conversation) != WINDOW_CLOSED:
         return False
     with system_scope("senders are kept apart by their owner, and the conversation is the caller's"):
         sender = db.session.get(Sender, conversation.sender_id)
