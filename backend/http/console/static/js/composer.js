@@ -62,6 +62,9 @@ document.addEventListener("click", (event) => {
     insert(canned.dataset.insert);
     attach(canned.dataset.files);
   }
+  // Choosing how to write is choosing to write; by the arrows one only walks.
+  const byArrow = event.isTrusted && event.detail === 0;
+  if (event.target.matches("[data-writes]") && !byArrow) words()?.focus();
   if (event.target.closest("#no-files")) {
     find("#files").value = "";
     showFiles();
@@ -82,8 +85,6 @@ document.addEventListener("input", (event) => {
 
 document.addEventListener("change", (event) => {
   if (event.target.id === "files") showFiles();
-  // Choosing how to write is choosing to write.
-  if (event.target.matches("[data-writes]")) words()?.focus();
 });
 
 document.addEventListener("keydown", (event) => {
