@@ -91,7 +91,8 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !event.target.dataset?.narrows) return;
   event.preventDefault();
   const list = document.getElementById(event.target.dataset.narrows);
-  [...list.children].find((one) => !one.hidden)?.click();
+  const first = [...list.children].find((one) => !one.hidden);
+  (find("button", first) || first)?.click();
 });
 
 /* The last message that somebody who writes has seen: what comes after it is asked about. */
