@@ -14,6 +14,7 @@ from aiohttp import web
 from simulator import demo, snapshot
 from simulator.engine import Engine
 from simulator.errors import ControlError
+from simulator.graph import demo as graph_demo
 from simulator.settings import POLICIES, Settings, change_settings
 from simulator.web.app import create_app
 
@@ -86,6 +87,7 @@ async def serve(options: argparse.Namespace) -> None:
         snapshot.load(engine.world, options.state.read_bytes())
     if not options.empty:
         demo.populate(engine.world)
+        graph_demo.populate(engine.graph)
     app = create_app(engine, options.state, [*options.allow_host, options.host])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()

@@ -15,6 +15,7 @@ from simulator.accounts.settings import AccountSettings
 from simulator.errors import ApiError, bad_request
 from simulator.faults import Fault, Faults
 from simulator.files import FileStore
+from simulator.graph.graph import Graph
 from simulator.journal import Journal
 from simulator.llm.script import Script
 from simulator.methods import NAMES, Context, registry
@@ -61,6 +62,7 @@ class Engine:
         self.account_faults = AccountFaults()
         self.account_journal = Journal(account_log_path)
         self.mtproto: Server | None = None
+        self.graph = Graph(seed)
         self.llm_script = Script()
         self.llm_journal = Journal()
         self.sheet = Sheet()
@@ -76,6 +78,8 @@ class Engine:
         connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60)
         self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True)
         self.files.session = self._session
+        self.graph.events = self.world.events
+        self.graph.open(self._session)
         for bot_id in self.world.inboxes:
             await self.restart_webhook(bot_id)
 
@@ -85,6 +89,7 @@ class Engine:
         for inbox in self.world.inboxes.values():
             inbox.interrupt_poll("terminated by the end of the simulator")
         await asyncio.gather(*(sender.stop() for sender in self.senders.values()))
+        await self.graph.close()
         if self._session is not None:
             await self._session.close()
         if self.mtproto is not None:
@@ -111,6 +116,7 @@ class Engine:
         self.limiter.clear()
         self.account_journal.clear()
         self.account_faults.clear()
+        await self.graph.reset()
         self.llm_script = Script()
         self.llm_journal.clear()
         self.sheet = Sheet()

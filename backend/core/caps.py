@@ -28,6 +28,7 @@ DEFAULTS: Final[Mapping[str, Cap]] = {
     "contact_imports": Cap(100, "too_many_imports", "imports that are not over"),
     "contacts": Cap(500_000, "too_many_contacts", "contacts"),
     "file_bytes": Cap(20 * 2**30, "too_many_file_bytes", "bytes of files"),
+    "integrations": Cap(100, "too_many_integrations", "integrations of WhatsApp, Messenger and Instagram"),
     "labels": Cap(500, "too_many_labels", "labels"),
     "notification_types": Cap(200, "too_many_types", "types of its own"),
     "policies": Cap(50, "too_many_policies", "policies"),

@@ -51,6 +51,7 @@ NAMES = (
     "campaign.released_not_committed",
     "campaign.released",
     "campaign.outcome_not_committed",
+    "channel_setup.renewed_not_stored",
     "scheduling.claimed",
     "scheduling.fired_not_committed",
     "scheduling.taken",

@@ -21,6 +21,7 @@ from backend.models.alert import (
 from backend.models.audit import AuditEntry
 from backend.models.automation_rule import AutomationRule, RuleRun
 from backend.models.campaign import Campaign, CampaignMessage, CampaignPreflight, CampaignRecipient, CampaignStep
+from backend.models.channel_setup import ChannelSetup, MessageTemplate, MetaRequest
 from backend.models.consent import Consent
 from backend.models.contact import (
     Contact,
@@ -109,6 +110,7 @@ __all__ = [
     "CampaignRecipient",
     "CampaignStep",
     "CannedReply",
+    "ChannelSetup",
     "Consent",
     "Contact",
     "ContactField",
@@ -144,8 +146,10 @@ __all__ = [
     "MessageKey",
     "MessagePart",
     "MessageReaction",
+    "MessageTemplate",
     "MessageVersion",
     "MessageWords",
+    "MetaRequest",
     "NotificationEvent",
     "NotificationSettings",
     "NotificationSubject",

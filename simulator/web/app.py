@@ -11,6 +11,9 @@ from aiohttp import web
 
 from simulator import snapshot
 from simulator.engine import Engine
+from simulator.graph import control as graph_control
+from simulator.graph import web as graph_api
+from simulator.graph.whatsapp import control as whatsapp_control
 from simulator.web import accounts, bot_api, control, llm, mtproto, people, phone, private_chats, sheets
 from simulator.web.guard import guard
 
@@ -24,6 +27,7 @@ def create_app(engine: Engine, saved_to: Path | None = None, hosts: Iterable[str
     """
     app = web.Application(client_max_size=bot_api.BODY_LIMIT, middlewares=[guard(hosts)])
     app[bot_api.ENGINE] = engine
+    app[graph_api.GRAPH] = engine.graph
     if saved_to is not None:
         app[SAVED_TO] = saved_to
     app.add_routes(bot_api.routes())
@@ -35,6 +39,9 @@ def create_app(engine: Engine, saved_to: Path | None = None, hosts: Iterable[str
     app.add_routes(llm.routes())
     app.add_routes(sheets.routes())
     app.add_routes(phone.routes())
+    app.add_routes(graph_api.routes())
+    app.add_routes(graph_control.routes())
+    app.add_routes(whatsapp_control.routes())
     app.cleanup_ctx.append(_life)
     return app
 

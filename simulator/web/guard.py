@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 OWN_SITES = ("same-origin", "none")
-GUARDED = ("/bot", "/file/", "/control/")
+GUARDED = ("/bot", "/file/", "/control/", "/graph/", "/graph-media/")
 
 
 def host_name(host: str) -> str:

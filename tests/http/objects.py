@@ -31,6 +31,8 @@ class Example:
     query: dict[str, Any] = field(default_factory=dict)
     files: dict[str, tuple[str, bytes]] | None = None
     """Name and content by field, sent as multipart/form-data."""
+    form: dict[str, str] | None = None
+    """Sent as a form without files."""
     headers: dict[str, str] = field(default_factory=dict)
     status: int = 200
     foreign: list[dict[str, Any]] = field(default_factory=list)

@@ -66,12 +66,12 @@ def _scanning(caller: User) -> Example:
 
 @example("integrations.change")
 def _change(caller: User) -> Example:
-    return Example({"account_id": account(caller)}, json={"senders": "workspace"})
+    return Example({"integration_id": account(caller)}, json={"senders": "workspace"})
 
 
 @example("integrations.remove")
 def _remove(caller: User) -> Example:
-    return Example({"account_id": account(caller)}, status=204)
+    return Example({"integration_id": account(caller)}, status=204)
 
 
 @example("accounts.pace")

@@ -21,6 +21,7 @@ from tests.http import objects_bots as objects_bots
 from tests.http import objects_campaigns as objects_campaigns
 from tests.http import objects_contacts as objects_contacts
 from tests.http import objects_inbox as objects_inbox
+from tests.http import objects_integrations as objects_integrations
 from tests.http import objects_posts as objects_posts
 from tests.http.objects import Example
 
@@ -72,6 +73,8 @@ def call(
     if parts["files"] is not None:
         form = {name: (io.BytesIO(content), filename) for name, (filename, content) in parts["files"].items()}
         body = {"data": form, "content_type": "multipart/form-data"}
+    elif example.form is not None:
+        body = {"data": example.form}
     elif parts["json"] is not None:
         body = {"json": parts["json"]}
     return client.open(

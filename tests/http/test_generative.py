@@ -24,10 +24,9 @@ from hypothesis import strategies as st
 
 from backend.core.database import db
 from backend.http import guards, openapi
-from tests.http import callers, routes
+from tests.http import callers, providers, routes
 from tests.http.objects import Example
 from tests.http.schemas import like, resolved
-from tests.support.bot_api import bot_api
 from tests.support.databases import Databases
 
 EXAMPLES = 12
@@ -67,7 +66,7 @@ _RAW = st.one_of(
 @pytest.fixture(autouse=True)
 def _telegram(app: Flask) -> Iterator[None]:
     """A Telegram that answers: some operations ask it before they store anything."""
-    with bot_api():
+    with providers.answering():
         yield
 
 

@@ -20,8 +20,7 @@ from backend.http import guards, jwt
 from backend.models import PersonalToken, SignIn, User
 from backend.services.auth import people, sign_in
 from backend.services.auth.actor import JOBS_TRIGGER, ROLES, SCOPES, reaches
-from tests.http import callers, objects, routes
-from tests.support.bot_api import bot_api
+from tests.http import callers, objects, providers, routes
 
 OPEN = {
     "auth.register",
@@ -35,6 +34,10 @@ OPEN = {
     "docs.start",
     "health.alive",
     "health.ready",
+    "meta.deauthorize",
+    "meta.deauthorize_of",
+    "meta.delete_data",
+    "meta.delete_data_of",
     "metrics.read",
     "provider_webhooks.telegram_bot_by_id",
     "provider_webhooks.telegram_bot",
@@ -45,7 +48,7 @@ OPEN = {
 @pytest.fixture(autouse=True)
 def _telegram(app: Flask) -> Iterator[None]:
     """A Telegram that answers: some operations ask it before they store anything."""
-    with bot_api():
+    with providers.answering():
         yield
 
 

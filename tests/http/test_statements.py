@@ -15,10 +15,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from backend.core.database import db
-from tests.http import callers, routes
+from tests.http import callers, providers, routes
 from tests.http.console.conftest import Browser
 from tests.http.seeding import JOB, Seeding
-from tests.support.bot_api import bot_api
 from tests.support.statements import recorded
 
 MANY = 50
@@ -215,7 +214,7 @@ CONSOLE = PAGES | PLAIN_PAGES
 
 @pytest.fixture(autouse=True)
 def _telegram(app: Flask) -> Iterator[None]:
-    with bot_api():
+    with providers.answering():
         yield
 
 

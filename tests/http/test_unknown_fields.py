@@ -12,16 +12,15 @@ from flask.testing import FlaskClient
 
 from backend.http import openapi
 from backend.models import User
-from tests.http import callers, routes
+from tests.http import callers, providers, routes
 from tests.http.schemas import resolved
-from tests.support.bot_api import bot_api
 
 Place = tuple[str, ...]
 
 
 @pytest.fixture(autouse=True)
 def _telegram(app: Flask) -> Iterator[None]:
-    with bot_api():
+    with providers.answering():
         yield
 
 

@@ -1,12 +1,14 @@
-"""Integrations: connecting persons' own accounts, and what is known of them."""
+"""Integrations: the list of all, connecting persons' own accounts, changing and removing any."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from apiflask import APIBlueprint
 from flask import Response
 
+from backend.core.errors import Forbidden, Invalid, field_error
 from backend.http import guards
 from backend.http.guards import access
 from backend.http.schemas.integrations import (
@@ -21,9 +23,11 @@ from backend.http.schemas.integrations import (
     VerifyCodeIn,
     VerifyCodeOut,
 )
+from backend.models.user import ADMIN
 from backend.services.accounts import access as accounts
 from backend.services.accounts import connecting, integrations
 from backend.services.accounts.connecting import Step
+from backend.services.channel_setup import catalog, described
 
 _CONNECTED = "Telegram User API connected successfully"
 
@@ -34,8 +38,13 @@ bp = APIBlueprint("integrations", __name__, url_prefix="/api/integrations", tag=
 @access()
 @bp.output(Integrations)
 def listing() -> dict[str, Any]:
-    """List integrations"""
-    return {"integrations": integrations.describe(accounts.all_of_workspace())}
+    """List integrations
+
+    People's own accounts and the integrations with WhatsApp, Messenger and Instagram; those of the environment are
+    among them (`source`).
+    """
+    of_accounts = integrations.describe(accounts.all_of_workspace())
+    return {"integrations": of_accounts + described.all_of(catalog.listing())}
 
 
 @bp.post("/telegram/connect-user")
@@ -118,25 +127,69 @@ def connect_qr(json_data: Application) -> dict[str, Any]:
     return {"status": status, "url": step.url, "svg": step.svg, "expires_at": step.expires_at, "id": step.sender_id}
 
 
-@bp.patch("/<int:account_id>")
+@bp.patch("/<int:integration_id>")
 @access("operator")
 @bp.input(IntegrationChange)
 @bp.output(IntegrationOut)
-def change(account_id: int, json_data: IntegrationChange) -> dict[str, Any]:
-    """Say who starts campaigns from an account"""
-    account = integrations.change_senders(guards.actor(), account_id, json_data.senders)
-    return integrations.describe([account])[0]
+@bp.doc(responses={409: "`integration_exists`; `from_environment`: it stands in the environment"})
+def change(integration_id: int, json_data: IntegrationChange) -> dict[str, Any]:
+    """Change an integration
+
+    Of a person's account: `senders`, who starts campaigns from it. Of the others, by an admin: everything else; what is
+    left out stays, and a new token has to be the same account's.
+    """
+    given = json_data.model_dump(exclude_unset=True)
+    if catalog.find(integration_id) is None:
+        account = accounts.find(integration_id)
+        _require_only(given, ("senders",))
+        if json_data.senders is None:
+            raise Invalid.of("senders", "missing", "Say who starts campaigns from the account.")
+        account = integrations.change_senders(guards.actor(), integration_id, json_data.senders)
+        return integrations.describe([account])[0]
+    _require_admin()
+    _require_only(given, catalog.CHANGEABLE)
+    return described.one(catalog.change(guards.attribution(), integration_id, given))
 
 
-@bp.delete("/<int:account_id>")
+@bp.delete("/<int:integration_id>")
 @access("operator")
 @bp.input(RemoveQuery, location="query")
 @bp.output({}, status_code=204)
-@bp.doc(responses={409: "`account_in_use`: say by `pending` what becomes of what campaigns have to send"})
-def remove(account_id: int, query_data: RemoveQuery) -> Response:
-    """Remove an account and log it out at Telegram"""
-    integrations.remove(guards.actor(), account_id, query_data.pending, query_data.to)
+@bp.doc(
+    responses={
+        409: "`account_in_use`: say by `pending` what becomes of what campaigns have to send. `from_environment`: it"
+        " stands in the environment"
+    }
+)
+def remove(integration_id: int, query_data: RemoveQuery) -> Response:
+    """Remove an integration
+
+    A person's account is logged out at Telegram. Of the others tokens and secrets are forgotten and what waits is
+    canceled, by an admin; conversations stay.
+    """
+    if catalog.find(integration_id) is None:
+        integrations.remove(guards.actor(), integration_id, query_data.pending, query_data.to)
+    else:
+        _require_admin()
+        catalog.remove(guards.attribution(), integration_id)
     return Response(status=204)
+
+
+def _require_admin() -> None:
+    if not guards.actor().reaches(ADMIN):
+        raise Forbidden("role_required", "This needs the role admin.")
+
+
+def _require_only(given: dict[str, Any], names: Collection[str]) -> None:
+    """Raises Invalid for a field that this kind of integration does not have, and for one that may not be null."""
+    faults = [
+        field_error(name, "not_of_this_integration", "This integration has no such field.")
+        for name in given
+        if name not in names
+    ]
+    faults += [field_error(name, "missing", "This may not be null.") for name in given if given[name] is None]
+    if faults:
+        raise Invalid.of_fields(faults)
 
 
 def _connected(step: Step) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Integrations: persons' own accounts, how one is connected, and what is known of it."""
+"""Integrations: persons' own accounts and how one is connected; what is known of any integration."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from backend.http.schemas.base import Id, Input, Instant, Output, SparseOutput
+from backend.http.schemas.integration_setup import GraphId, IntegrationCheckCounts, Name, Secret
 
 Phone = Annotated[str, StringConstraints(strip_whitespace=True, max_length=40)]
 ApiId = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20)]
@@ -106,6 +107,20 @@ class IntegrationOut(SparseOutput):
     last_used: Instant | None = None
     owner_id: int | None = Field(default=None, examples=[1])
     senders: Literal["workspace"] | list[int] | None = Field(default=None, examples=[[1]])
+    source: str | None = Field(default=None, examples=["database"], description="database or environment")
+    phone_number_id: str | None = Field(default=None, examples=["106540352242922"])
+    page_id: str | None = Field(default=None, examples=["104857601234567"])
+    instagram_id: str | None = Field(default=None, examples=["17841405822304914"])
+    waba_id: str | None = Field(default=None, examples=["102290129340398"])
+    access_token: str | None = Field(default=None, examples=["…oken"], description="Its end only")
+    app_secret: str | None = Field(default=None, examples=["…cret"], description="Its end only")
+    webhook_url: str | None = Field(default=None, examples=["https://chat.example/whatsapp/webhook/1"])
+    is_active: bool | None = None
+    checks: IntegrationCheckCounts | None = None
+    checked_at: Instant | None = None
+    token_expires_at: Instant | None = None
+    last_inbound_at: Instant | None = None
+    created_at: Instant | None = None
 
 
 class Integrations(SparseOutput):
@@ -115,9 +130,17 @@ class Integrations(SparseOutput):
 
 
 class IntegrationChange(Input):
-    """Who besides the owner starts campaigns from the account."""
+    """Of a person's account who besides the owner starts campaigns from it; of the others everything else."""
 
-    senders: Literal["workspace"] | Annotated[list[Id], Field(max_length=1000)] = Field(examples=["workspace"])
+    senders: Literal["workspace"] | Annotated[list[Id], Field(max_length=1000)] | None = Field(
+        default=None, examples=["workspace"]
+    )
+    name: Name | None = Field(default=None, examples=["Lettings"])
+    access_token: Secret | None = Field(default=None, examples=["EXAMPLE-not-a-real-token"])
+    app_secret: Secret | None = Field(default=None, examples=["example-app-secret"])
+    verify_token: Secret | None = Field(default=None, examples=["example-verify-token"])
+    waba_id: GraphId | None = Field(default=None, examples=["102290129340398"])
+    is_active: bool | None = Field(default=None, examples=[True], description="Off: it sends nothing")
 
 
 class RemoveQuery(Input):

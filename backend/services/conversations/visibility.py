@@ -16,9 +16,9 @@ def visible_to(user_id: int | None) -> ColumnElement[bool]:
 
     Of the chats of a person's own account the owner decides; an admin sees no more than anybody else.
     """
-    everybodys = Conversation.visibility == "workspace"
+    is_shared_with_all = Conversation.visibility == "workspace"
     if user_id is None:
-        return everybodys
+        return is_shared_with_all
     shared = (
         select(ConversationShare.user_id)
         .where(ConversationShare.conversation_id == Conversation.id, ConversationShare.user_id == user_id)
@@ -26,7 +26,7 @@ def visible_to(user_id: int | None) -> ColumnElement[bool]:
         .exists()
     )
     return or_(
-        everybodys,
+        is_shared_with_all,
         Conversation.owner_user_id == user_id,
         and_(Conversation.visibility == "people", shared),
     )

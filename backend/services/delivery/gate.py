@@ -30,7 +30,7 @@ _OF_CONVERSATION: Final = "(SELECT {code} FROM conversations c WHERE c.id = d.co
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
+class OutgoingMessage:
     """What is to be said, as far as rules ask: a template of the provider, or a person's own reply where the provider
     lets people answer for longer than machines."""
 
@@ -56,7 +56,7 @@ class Rule:
     """An SQL expression: when a rule that holds will let go, where somebody knows."""
     is_noted: bool = False
     """Whether the sweep writes the rule's name on the rows as their reason: not for what lasts seconds."""
-    known: Callable[[Conversation, Saying], str | None] | None = None
+    known: Callable[[Conversation, OutgoingMessage], str | None] | None = None
     """What a loaded conversation says by itself of a message before it is stored."""
 
 
@@ -85,22 +85,22 @@ BLOCKED: Final = Rule(
     "conversation",
     "c.blocked_code",
     ends=True,
-    known=lambda conversation, saying: conversation.blocked_code,
+    known=lambda conversation, message: conversation.blocked_code,
 )
 WINDOW_CLOSED: Final = "window_closed"
 HUMAN_AGENT: Final = "human_agent_7d"
 """The window of a person's reply, where a channel has one."""
 
 
-def _window_closed(conversation: Conversation, saying: Saying) -> str | None:
+def _window_closed(conversation: Conversation, message: OutgoingMessage) -> str | None:
     spec = registry.spec(conversation.channel)
-    if spec.reply_window is None or (spec.capabilities.templates and saying.is_template):
+    if spec.reply_window is None or (spec.capabilities.templates and message.is_template):
         return None
     now, opened_at = clock.now(), conversation.last_inbound_at
     until = conversation.reply_until
     if until is None and opened_at is not None:
         until = opened_at + spec.reply_window.after_message
-    if saying.is_human_agent and opened_at is not None and HUMAN_AGENT in spec.reply_window.lengths:
+    if message.is_human_agent and opened_at is not None and HUMAN_AGENT in spec.reply_window.lengths:
         until = max(until or opened_at, spec.reply_window.until(opened_at, HUMAN_AGENT))
     return None if until is not None and now < until else WINDOW_CLOSED
 
@@ -178,8 +178,8 @@ def refusal(conversation: Conversation, *, is_template: bool = False, is_human_a
     `is_template`: what is to be said is a text that the provider keeps. `is_human_agent`: a person's own reply, sent
     under the provider's longer window for people.
     """
-    saying = Saying(is_template, is_human_agent)
-    answers = (rule.known(conversation, saying) for rule in RULES if rule.known is not None)
+    message = OutgoingMessage(is_template, is_human_agent)
+    answers = (rule.known(conversation, message) for rule in RULES if rule.known is not None)
     return next((code for code in answers if code), None)
 
 

@@ -11,6 +11,7 @@ from backend.services.auth import password_resets
 from backend.services.automation_rules import rule_runs
 from backend.services.bots import health
 from backend.services.campaigns import release as campaigns
+from backend.services.channel_setup import work as channel_checks
 from backend.services.contacts.imports import work as contact_imports
 from backend.services.daily_summaries import jobs as daily_summaries
 from backend.services.files import fetch_work
@@ -26,6 +27,7 @@ from backend.services.scheduling import firing
 
 MODULES = (
     campaigns,
+    channel_checks,
     column_encryption,
     consumer,
     contact_imports,

@@ -119,6 +119,12 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         "DELETE FROM file_fetches WHERE id IN (SELECT id FROM file_fetches WHERE ended_at < :before LIMIT :most)",
     ),
     (
+        # The page that says how a request stands is there as long.
+        "people's requests by Meta",
+        timedelta(days=730),
+        "DELETE FROM meta_requests WHERE id IN (SELECT id FROM meta_requests WHERE created_at < :before LIMIT :most)",
+    ),
+    (
         "password resets",
         timedelta(days=7),
         "DELETE FROM password_resets WHERE id IN"

@@ -72,9 +72,8 @@ def window_of(channel: str, at: datetime, reason: str | None = None) -> Window |
     reply_window = registry.spec(channel).reply_window
     if reply_window is None:
         return None
-    named = reason if reason in reply_window.lengths else reply_window.by_message
-    ordinary = reply_window.until(at, reply_window.by_message)
-    until = reply_window.until(at, named) if named is not None else ordinary
+    named = reason if reason is not None and reason in reply_window.lengths else reply_window.by_message
+    ordinary, until = reply_window.until(at, reply_window.by_message), reply_window.until(at, named)
     return Window(until, named) if until >= ordinary else Window(ordinary, reply_window.by_message)
 
 

@@ -22,7 +22,7 @@ from backend.services.senders.catalog import (
     replace_token,
     retire,
 )
-from backend.services.senders.credentials import change_settings, credentials_of, set_token, settings_of
+from backend.services.senders.credentials import change_settings, credentials_of, renew_token, set_token, settings_of
 from backend.services.senders.environment import (
     ensure_environment_sender,
     ensure_environment_senders,
@@ -93,6 +93,7 @@ __all__ = [
     "recipients_for",
     "register_webhook",
     "remembered_target",
+    "renew_token",
     "replace_token",
     "retire",
     "set_token",

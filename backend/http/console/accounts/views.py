@@ -82,7 +82,7 @@ def change_senders(account_id: int) -> Response:
     given: Any = {"workspace": "workspace", "some": request.form.getlist("user")}.get(who, [])
     try:
         wanted = forms.checked(IntegrationChange, {"senders": given})
-        integrations.change_senders(actor(), account_id, wanted.senders)
+        integrations.change_senders(actor(), account_id, wanted.senders or [])
     except Invalid as error:
         return _senders(account, error)
     return pages.redirect_with_toast(
