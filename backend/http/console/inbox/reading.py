@@ -13,6 +13,7 @@ from backend.http.console.kit import pages
 from backend.models import CannedReply, Conversation, Message
 from backend.services import files
 from backend.services.auth.attribution import Attribution
+from backend.services.channel_setup import templates as message_templates
 from backend.services.contacts import points
 from backend.services.inbox import (
     access,
@@ -189,6 +190,22 @@ def canned_replies(by: Attribution, conversation_id: int) -> list[dict[str, Any]
             "files": [{"id": file_id, "name": named[file_id]} for file_id in one.file_ids if file_id in named],
         }
         for one in replies
+    ]
+
+
+def templates(found: Conversation) -> list[dict[str, Any]]:
+    """The approved templates of the conversation's number: how each reads, and what it asks for."""
+    approved, _ = message_templates.listing(found.sender_id, state=message_templates.APPROVED, limit=_MAX_CHOICES)
+    return [
+        {
+            "key": f"{one.name}/{one.language}",
+            "name": one.name,
+            "category": one.category,
+            "language": one.language,
+            "keys": message_templates.shape_of(one).keys,
+            "text": message_templates.preview(one).text,
+        }
+        for one in approved
     ]
 
 

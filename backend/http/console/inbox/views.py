@@ -108,7 +108,7 @@ def conversation(conversation_id: int, **more: Any) -> dict[str, Any]:
         "people": reading.people(),
         "me_id": me_id,
         "draft": reading.draft(attribution(), conversation_id),
-        "templates": [],
+        "templates": reading.templates(found) if mode == "template" else [],
         "others": reading.others(me_id, conversation_id),
         "error": None,
     } | more
