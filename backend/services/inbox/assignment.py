@@ -47,7 +47,6 @@ def _assign_batch() -> int | None:
     with workspace_scope(first):
         tried = _try_workspace()
         db.session.commit()
-        db.session.expunge_all()
     return tried
 
 

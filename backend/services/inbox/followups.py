@@ -69,7 +69,6 @@ def _follow_batch() -> int:
         if tries:
             queue.wake(assignment_queue.QUEUE)
         db.session.commit()
-        db.session.expunge_all()
     return len(due)
 
 

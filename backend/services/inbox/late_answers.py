@@ -11,7 +11,7 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.core.work import Turn, Waiting, Work, register
 from backend.models import Conversation
 from backend.services import live
-from backend.services.inbox import listing
+from backend.services.inbox import listing, sla
 from backend.services.inbox.events import AnswerLate, AnswerNoLongerLate
 
 _BATCH: Final = 50
@@ -38,28 +38,22 @@ def _tell_batch() -> int:
         late, answered = _locked(_late()), _locked(_answered())
         for conversation in late:
             conversation.sla_alerted_at = clock.now()
-            _publish(
-                conversation,
-                AnswerLate(
-                    conversation.workspace_id,
-                    conversation.id,
-                    conversation.sla_kind or "first_response",
-                    conversation.assignee_id,
-                ),
-            )
+            _note(conversation)
+            with workspace_scope(conversation.workspace_id):
+                kind = conversation.sla_kind or sla.FIRST
+                events.publish(AnswerLate(conversation.workspace_id, conversation.id, kind, conversation.assignee_id))
         for conversation in answered:
             conversation.sla_alerted_at = None
-            _publish(conversation, AnswerNoLongerLate(conversation.workspace_id, conversation.id))
+            _note(conversation)
+            with workspace_scope(conversation.workspace_id):
+                events.publish(AnswerNoLongerLate(conversation.workspace_id, conversation.id))
         db.session.commit()
-        db.session.expunge_all()
     return len(late) + len(answered)
 
 
-def _publish(conversation: Conversation, event: AnswerLate | AnswerNoLongerLate) -> None:
+def _note(conversation: Conversation) -> None:
     db.session.flush()
     live.note(conversation.workspace_id, "conversations", conversation_id=conversation.id)
-    with workspace_scope(conversation.workspace_id):
-        events.publish(event)
 
 
 def _locked(query: Any) -> list[Conversation]:

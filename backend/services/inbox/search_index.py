@@ -126,7 +126,6 @@ def _complete_one() -> int | None:
                 .execution_options(synchronize_session=False)
             )
         db.session.commit()
-        db.session.expunge_all()
         return len(missing)
 
 
