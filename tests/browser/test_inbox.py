@@ -13,28 +13,29 @@ from tests.support.installation import Installation
 
 SEED = """
 from datetime import timedelta
+from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.models import Workspace
-from tests.support import factories, inboxes
+from tests.support import factories, inbox
 
 with system_scope("a test"):
     home = db.session.query(Workspace).order_by(Workspace.id).first()
 bot = factories.bot(home, name="Harbour Row")
 for name, lines in {people!r}.items():
-    chat = inboxes.conversation(home, bot, name)
+    chat = inbox.conversation(home, bot, name)
     for number, line in enumerate(lines):
-        inboxes.said(chat, line, ago=timedelta(minutes=len(lines) - number))
+        inbox.receive(chat, line, happened_at=clock.now() - timedelta(minutes=len(lines) - number))
     print(chat.id)
 db.session.commit()
 """
 SAID = """
 from backend.core.database import db, system_scope
 from backend.models import Conversation
-from tests.support import inboxes
+from tests.support import inbox
 
 with system_scope("a test"):
     chat = db.session.get_one(Conversation, {chat})
-inboxes.said(chat, {text!r})
+inbox.receive(chat, {text!r})
 db.session.commit()
 """
 
@@ -198,6 +199,11 @@ def test_people_and_words_are_found(page: Page, site: Installation) -> None:
     page.keyboard.press("Enter")
     expect(page.locator(f"#conv-{mina}")).to_be_visible()
     expect(page.locator(f"#conv-{jo}")).to_have_count(0)
+    page.locator("#q").fill("red lamp")
+    page.keyboard.press("Enter")
+    hit = page.locator("#inbox-rows a", has_text="Where is the red lamp?").last
+    hit.click()
+    expect(page.locator(".bubble", has_text="Where is the red lamp?")).to_be_in_viewport()
     page.locator("#q").fill("nobody at all")
     page.keyboard.press("Enter")
     expect(page.locator("#inbox-rows")).to_contain_text("Nothing found")
@@ -262,4 +268,3 @@ def invited(site: Installation, email: str, name: str) -> None:
         f"factories.user(of, role='operator', email='{email}', name='{name}', password_hash=ada.password_hash)\n"
         "db.session.commit()\n"
     )
-

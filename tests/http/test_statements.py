@@ -144,6 +144,11 @@ PAGES: dict[str, Address] = {
     "console_contacts.listing": "/console/contacts",
     "console_contacts.show": lambda ids: f"/console/contacts/{ids['contacts']}",
     "console_notification_types.listing": "/console/notifications/types",
+    "console_inbox.listing": "/console/inbox?show=all",
+    "console_inbox.show": lambda ids: f"/console/inbox/{ids['conversations']}",
+    "console_inbox.thread": lambda ids: f"/console/inbox/{ids['conversations']}/thread",
+    "console_inbox_canned.listing": "/console/inbox/canned",
+    "console_inbox_writing.canned": lambda ids: f"/console/inbox/{ids['conversations']}/canned",
     "console_notifications.log": "/console/notifications",
     "console_notifications.people": "/console/notifications/people",
     "console_overview.overview": "/console/",
@@ -192,6 +197,15 @@ PLAIN_PAGES: dict[str, Address] = {
     "console_contacts.new": "/console/contacts/new",
     "console_notification_types.new": "/console/notifications/types/new",
     "console_notification_types.show": lambda ids: f"/console/notifications/types/{ids['notification_types']}",
+    "console_inbox.composer": lambda ids: f"/console/inbox/{ids['conversations']}/composer",
+    "console_inbox.count": "/console/inbox/count",
+    "console_inbox.presence": lambda ids: f"/console/inbox/{ids['conversations']}/presence",
+    "console_inbox_canned.change_form": lambda ids: f"/console/inbox/canned/{ids['canned_replies']}",
+    "console_inbox_canned.new": "/console/inbox/canned/new",
+    "console_inbox_files.show": lambda ids: f"/console/inbox/{ids['conversations']}/files/{ids['files']}",
+    "console_inbox_writing.versions": lambda ids: (
+        f"/console/inbox/{ids['conversations']}/messages/{ids['thread_messages']}/versions"
+    ),
     "console_notifications.event": lambda ids: f"/console/notifications/{ids['notification_events']}",
     "console_scheduled_messages.change_form": lambda ids: (
         f"/console/scheduler/messages/{ids['scheduled_messages']}/change"

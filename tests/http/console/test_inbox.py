@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from backend.core.database import db, system_scope
 from backend.models import Conversation, ConversationNote, Message, Workspace
 from tests.http import callers
 from tests.http.console.conftest import Browser
-from tests.support import factories, inboxes
+from tests.support import factories, inbox
 
 
 @pytest.fixture
@@ -25,10 +26,18 @@ def home(person) -> Workspace:
 @pytest.fixture
 def chat(home) -> Conversation:
     """Mina wrote to a bot of the workspace."""
-    made = inboxes.conversation(home, factories.bot(home), "Mina Park")
-    inboxes.said(made, "Is the room still free?")
+    made = inbox.conversation(home, factories.bot(home), "Mina Park")
+    said(made, "Is the room still free?")
     db.session.commit()
     return made
+
+
+def said(chat: Conversation, text: str = "", *, ago: timedelta = timedelta(0), **values: Any) -> Message:
+    """What the person wrote, or with `direction="out"` what we did."""
+    moment = {"happened_at": clock.now() - ago}
+    if values.pop("direction", "in") == "out":
+        return inbox.say(chat, text, **moment | values)
+    return inbox.receive(chat, text, **moment | values)
 
 
 def at(chat: Conversation, rest: str = "") -> str:
@@ -51,7 +60,7 @@ def test_the_list_shows_who_wrote_what_and_who_answers(browser, chat):
 def test_a_tab_shows_the_conversations_of_its_state(browser, home, show, status):
     sender = factories.bot(home)
     for state in ("open", "bot", "waiting", "snoozed", "closed"):
-        inboxes.conversation(home, sender, f"In {state}", status=state)
+        inbox.conversation(home, sender, f"In {state}", status=state)
     db.session.commit()
     page = browser.get(f"/console/inbox?show={show}").text
     assert f"In {status}" in page
@@ -78,7 +87,7 @@ def test_another_workspaces_conversation_is_not_there(browser, app):
     other = callers.member(role="admin", email="other@example.com")
     with system_scope("a test"):
         elsewhere = db.session.get_one(Workspace, other.workspace_id)
-    made = inboxes.conversation(elsewhere, factories.bot(elsewhere), "Not yours")
+    made = inbox.conversation(elsewhere, factories.bot(elsewhere), "Not yours")
     db.session.commit()
     for rest in ("", "/thread", "/composer", "/presence"):
         assert browser.get(at(made, rest)).status_code == 404
@@ -99,7 +108,7 @@ def test_every_kind_of_message_is_shown(browser, home, chat):
         "unsupported": ({"kind": "poll"}, "cannot be shown here (poll)"),
     }
     for kind, (content, _) in contents.items():
-        inboxes.said(chat, kind=kind, content=content)
+        said(chat, kind=kind, content=content)
     db.session.commit()
     page = browser.get(at(chat)).text
     for kind, (_, words) in contents.items():
@@ -107,15 +116,13 @@ def test_every_kind_of_message_is_shown(browser, home, chat):
 
 
 def test_an_address_that_is_none_of_the_web_is_no_link(browser, chat):
-    inboxes.said(
-        chat, kind="share", content={"shares": [{"kind": "post", "title": "Bad", "url": "javascript:alert(1)"}]}
-    )
+    said(chat, kind="share", content={"shares": [{"kind": "post", "title": "Bad", "url": "javascript:alert(1)"}]})
     db.session.commit()
     assert "javascript:" not in browser.get(at(chat)).text
 
 
 def test_what_failed_says_why_in_words_and_may_be_tried_again(browser, chat):
-    inboxes.said(chat, "Too late", direction="out", state="failed", error="window_closed")
+    said(chat, "Too late", direction="out", state="failed", error="window_closed")
     db.session.commit()
     page = browser.get(at(chat)).text
     assert "Failed: the window is closed" in page
@@ -123,7 +130,7 @@ def test_what_failed_says_why_in_words_and_may_be_tried_again(browser, chat):
 
 
 def test_a_message_that_was_deleted_shows_no_words(browser, chat):
-    inboxes.said(chat, "Secret words", deleted_at=clock.now())
+    said(chat, "Secret words", deleted_at=clock.now())
     db.session.commit()
     page = browser.get(at(chat)).text
     assert "Secret words" not in page
@@ -146,7 +153,7 @@ def test_a_reply_is_stored_and_takes_the_conversation_over(browser, chat, person
 
 def test_something_newer_is_shown_first_and_a_second_press_sends(browser, chat):
     seen = chat.last_message_id
-    inboxes.said(chat, "And a balcony?")
+    said(chat, "And a balcony?")
     db.session.commit()
     form = {"text": "Yes", "mode": "reply", "expect_last_message_id": str(seen)}
     refused = browser.post_by_script(at(chat, "/messages"), form)
@@ -164,7 +171,7 @@ def test_nothing_is_not_sent_and_a_form_without_the_script_keeps_the_words(brows
     assert (refused.status_code, refused.headers["HX-Retarget"]) == (422, "#said")
     assert "Write something" in refused.text
     seen = chat.last_message_id
-    inboxes.said(chat, "Newer")
+    said(chat, "Newer")
     db.session.commit()
     form = {"text": "Kept words", "mode": "reply", "expect_last_message_id": str(seen)}
     page = browser.post(at(chat, "/messages"), form)
@@ -279,7 +286,7 @@ def test_search_finds_people_and_what_was_said(browser, chat):
 
 def test_older_messages_and_the_place_of_one(browser, chat):
     for number in range(60):
-        inboxes.said(chat, f"Line {number}.", ago=timedelta(minutes=60 - number))
+        said(chat, f"Line {number}.", ago=timedelta(minutes=60 - number))
     db.session.commit()
     page = browser.get(at(chat)).text
     assert "Line 59." in page
