@@ -56,7 +56,7 @@ def is_live(page: Page) -> None:
 
 
 def test_a_conversation_is_worked_on_by_the_keyboard_alone(page: Page, site: Installation) -> None:
-    mina, jo = seeded(site, Mina=["Is the room still free?"], Jo=["Thursday?", "Or Friday?"])
+    _, jo = seeded(site, Mina=["Is the room still free?"], Jo=["Thursday?", "Or Friday?"])
     page.keyboard.press("g")
     page.keyboard.press("i")
     expect(page).to_have_url(f"{site.url}/console/inbox")
