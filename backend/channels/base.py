@@ -184,6 +184,7 @@ class Operation:
     is the message to edit or delete, or the callback to answer. `text` and `show_alert` belong to `answer_callback`;
     `text` names the action of `chat_action` ("typing" when empty). `thread_id` is a forum topic. `client_ref` is our
     own id of the operation, for providers that echo it, or that refuse it a second time (`idempotent_sends`).
+    `human_agent` says that a person wrote it, and that it goes out after the usual window (Meta's human agents).
 
     The rest is for channels with idempotent sends. `after_id` is the newest message that is known here of the chat, by
     the provider's id. With `looks_first` whatever is newer is fetched before anything is sent. `was_tried` says that an
@@ -206,12 +207,15 @@ class Operation:
     looks_first: bool = False
     was_tried: bool = False
     may_repeat: bool = True
+    human_agent: bool = False
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What rates by kind count it for: its own kind, and of a send those of its media."""
+        """What rates by kind count it for: its own kind, and of a send those of its media; `recording` is any that
+        lasts."""
         media = self.content.media if self.kind == "send" and self.content is not None else ()
-        return (self.kind, *dict.fromkeys(item.kind for item in media))
+        kinds = dict.fromkeys(item.kind for item in media)
+        return (self.kind, *kinds, *(("recording",) if kinds.keys() & {"audio", "voice", "video"} else ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,14 @@ class Provider:
         over `max_bytes` (some of it may be written by then), Rejected(`file_gone`)."""
         raise _not_supported()
 
+    def take_control(self, credentials: Credentials, chat_id: str) -> None:
+        """Takes a chat from the application that is in charge of it, so that we may answer there."""
+        raise _not_supported()
+
+    def pass_control(self, credentials: Credentials, chat_id: str, application_id: str) -> None:
+        """Leaves a chat to another application, which is in charge of it from then on."""
+        raise _not_supported()
+
 
 class ProbeOnly(Provider):
     """The provider of a channel whose client can only be asked who a sender is."""

@@ -13,6 +13,8 @@ from backend.channels.base import Channel
 from backend.channels.spec import ChannelSpec
 
 _FOLDERS: list[str] = [
+    "backend.channels.instagram",
+    "backend.channels.messenger",
     "backend.channels.telegram_bot",
     "backend.channels.telegram_user",
 ]

@@ -8,8 +8,22 @@ from flask.cli import AppGroup
 from backend.channels import registry
 from backend.core.database import db
 from backend.services import senders
+from backend.services.channel_setup import described, overview
 
 group = AppGroup("channels", help="The channels of this instance.")
+
+
+@group.command("checks")
+@click.option("--all", "everything", is_flag=True, help="Also what is fine.")
+def show_checks(everything: bool) -> None:
+    """Show what the last checks of WhatsApp, Messenger and Instagram found, and what to do."""
+    for sender, found in overview.every():
+        click.echo(f"{sender.channel} {sender.id} ({sender.name}): {described.status_of(sender, found)}")
+        for result in found:
+            if everything or result.state in ("warning", "failed"):
+                advice = result.hint("en")
+                click.echo(f"  {result.name('en')}: {result.text('en')}" + (f". {advice}" if advice else ""))
+    db.session.rollback()
 
 
 @group.command("webhooks")

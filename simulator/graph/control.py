@@ -73,7 +73,11 @@ def state(graph: Graph, body: Body, request: web.Request) -> JSON:
     return {
         "applications": [asdict(app) for app in graph.apps.values()],
         "tokens": [asdict(token) for token in graph.tokens.values()],
-        "objects": [asdict(node) for node in graph.nodes.values() if node.kind != "media"],
+        "objects": [
+            asdict(node)
+            for node in graph.nodes.values()
+            if node.kind not in ("media", "attachment", "sent_message", "person")
+        ],
         "contacts": [asdict(contact) for contact in graph.contacts.values()],
         "settings": asdict(graph.settings),
         "waiting": graph.deliveries.waiting,

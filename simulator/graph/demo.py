@@ -6,6 +6,7 @@ import time
 
 from simulator.graph.graph import Graph
 from simulator.graph.model import Application, Contact, Node, Token
+from simulator.graph.pages.events import set_profile
 from simulator.graph.whatsapp.numbers import complete
 
 APP_ID = "100000000000001"
@@ -13,6 +14,10 @@ APP_SECRET = "DEMO-simulated-app-secret-not-real"  # noqa: S105 - a made-up one
 TOKEN = "DEMO-simulated-graph-token-not-real"  # noqa: S105 - a made-up one
 WABA_ID = "200000000000001"
 NUMBER_ID = "300000000000001"
+PAGE_ID = "400000000000001"
+INSTAGRAM_ID = "500000000000001"
+PAGE_TOKEN = "DEMO-simulated-page-token-not-real"  # noqa: S105 - a made-up one
+PAGE_SCOPES = ["pages_messaging", "pages_manage_metadata", "instagram_basic", "instagram_manage_messages"]
 SCOPES = ["whatsapp_business_messaging", "whatsapp_business_management"]
 
 
@@ -24,5 +29,28 @@ def populate(graph: Graph) -> None:
     number = Node(NUMBER_ID, "number", WABA_ID, fields={"display_phone_number": "+1 555 010 0001"})
     complete(graph, number)
     graph.nodes[NUMBER_ID] = number
+    _add_page(graph)
     mina = Contact("821000000001", NUMBER_ID, "Mina", number="821000000001", other_ids={"bsuid": "KR.DEMO1"})
     graph.contacts[mina.key] = mina
+
+
+def _add_page(graph: Graph) -> None:
+    """A page with an Instagram account, and a person of each."""
+    account = {"id": INSTAGRAM_ID, "username": "demo.shop.not.real", "name": "Demo shop"}
+    graph.nodes[PAGE_ID] = Node(
+        PAGE_ID,
+        "page",
+        fields={"name": "Demo shop", "instagram_business_account": account},
+        hidden={"human_agent": True},
+    )
+    graph.nodes[INSTAGRAM_ID] = Node(INSTAGRAM_ID, "instagram", PAGE_ID, fields=account | {"user_id": INSTAGRAM_ID})
+    graph.tokens[PAGE_TOKEN] = Token(
+        PAGE_TOKEN, APP_ID, kind="PAGE", scopes=list(PAGE_SCOPES), subject_id=PAGE_ID, issued_at=int(time.time())
+    )
+    for node_id, person_id, name, username in (
+        (PAGE_ID, "24000000000000001", "Jun Demo", ""),
+        (INSTAGRAM_ID, "17840000000000009", "Sora Demo", "sora.demo"),
+    ):
+        contact = Contact(person_id, node_id, name, username=username)
+        graph.contacts[contact.key] = contact
+        set_profile(graph, graph.nodes[node_id], contact)

@@ -161,8 +161,10 @@ class Graph:
     def unsubscribe(self, app: Application, node_id: str) -> None:
         """An application no longer hears of an object: its deliveries failed for an hour."""
         node = self.nodes.get(node_id)
-        if node is not None:
-            node.subscribed.pop(app.id, None)
+        page = self.nodes.get(node.parent_id) if node is not None and node.kind == "instagram" else None
+        for each in (node, page):
+            if each is not None:
+                each.subscribed.pop(app.id, None)
         self.journal.append({"outcome": "unsubscribed", "call": "webhooks disabled", "node": node_id, "app": app.id})
 
     async def handshake(self, url: str, verify_token: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from simulator.graph import administration, whatsapp  # noqa: F401 - they register their calls
+from simulator.graph import administration, pages, whatsapp  # noqa: F401 - they register their calls
 from simulator.graph.edges import ROOT, GraphCall
 from simulator.graph.errors import GraphError, bad_parameter
 from simulator.graph.graph import Graph
@@ -28,12 +28,18 @@ def routes() -> list[web.RouteDef]:
     return [
         web.route("*", r"/graph/{path:.+}", handle),
         web.get("/graph-media/{media}/{key}", handle_download),
+        web.get("/graph-cdn/{file}/{key}", handle_cdn),
     ]
 
 
 async def handle_download(request: web.Request) -> web.StreamResponse:
     """The bytes of a file."""
     return await whatsapp.media.download(request, request.app[GRAPH])
+
+
+async def handle_cdn(request: web.Request) -> web.StreamResponse:
+    """The bytes of a file of Messenger's or Instagram's."""
+    return await pages.files.download(request, request.app[GRAPH])
 
 
 async def handle(request: web.Request) -> web.StreamResponse:

@@ -13,6 +13,7 @@ from simulator import snapshot
 from simulator.engine import Engine
 from simulator.graph import control as graph_control
 from simulator.graph import web as graph_api
+from simulator.graph.pages import control as pages_control
 from simulator.graph.whatsapp import control as whatsapp_control
 from simulator.web import accounts, bot_api, control, llm, mtproto, people, phone, private_chats, sheets
 from simulator.web.guard import guard
@@ -42,6 +43,7 @@ def create_app(engine: Engine, saved_to: Path | None = None, hosts: Iterable[str
     app.add_routes(graph_api.routes())
     app.add_routes(graph_control.routes())
     app.add_routes(whatsapp_control.routes())
+    app.add_routes(pages_control.routes())
     app.cleanup_ctx.append(_life)
     return app
 

@@ -56,6 +56,12 @@ def _create(_caller: User) -> Example:
     return Example(json=body | {"access_token": "EAAB-EXAMPLE-not-a-real-token"}, status=201)
 
 
+@example("integration_setup.diagnostics")
+def _diagnostics(caller: User) -> Example:
+    integration(caller)
+    return Example()
+
+
 @example("integration_setup.show", "integration_setup.check", "integration_setup.list_templates")
 def _integration(caller: User) -> Example:
     return Example({"integration_id": integration(caller)})

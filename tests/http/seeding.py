@@ -30,6 +30,7 @@ from backend.models import (
     Message,
     MessageFile,
     MessageReaction,
+    MessageTemplate,
     MessageVersion,
     NotificationEvent,
     NotificationType,
@@ -55,7 +56,7 @@ from backend.services.contacts import consents, custom_fields, records, segments
 from backend.services.contacts.filters import ContactFilter
 from backend.services.contacts.imports import administration
 from backend.services.inbox import assignment_rules, canned, labels, notes
-from tests.http import callers, holdings, objects_campaigns
+from tests.http import callers, holdings, objects_campaigns, objects_integrations
 from tests.support import accounts, factories, inbox
 
 JOB = "retention"
@@ -116,11 +117,22 @@ class Seeding:
         self._contacts(member, number)
         self._inbox(member, number)
         self._campaigns()
+        self._integrations(number)
         self._first("personal_tokens", personal_tokens.issue(callers.acting(self.person), f"{number}", ["read"])[0].id)
         by = factories.by("user:1", self.person.id)
         self._first("files", files.upload(by, "notes.txt", io.BytesIO(b"some text")).id)
         audit.record(factories.by(f"user:{member.id}"), "person.renamed", f"user:{member.id}")
         self._store(JobRun(job=JOB, state="succeeded", started_at=clock.now(), finished_at=clock.now()))
+
+    def _integrations(self, number: int) -> None:
+        """A WhatsApp number, and a template of the first one."""
+        first = self._first("integrations", objects_integrations.integration(self.person))
+        body = ({"type": "BODY", "text": f"Hello {number}"},)
+        row = {"external_id": str(number), "name": f"template {number}", "language": "en", "category": "utility"}
+        now = clock.now()
+        times = {"changed_at": now, "created_at": now}
+        template = MessageTemplate(sender_id=first, state="approved", components=list(body), **row, **times)
+        self._first("message_templates", self._store(template))
 
     def _campaigns(self) -> None:
         """A campaign, and a recipient of the first one."""

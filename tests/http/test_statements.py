@@ -52,6 +52,7 @@ LISTS: dict[str, Address] = {
     "labels.list_labels": "/api/labels",
     "messages.listing": "/api/messages",
     "notifications.list_types": "/api/notification-types",
+    "integration_setup.list_templates": lambda ids: f"/api/integrations/{ids['integrations']}/templates",
     "outgoing_webhooks.deliveries": "/api/webhooks/deliveries",
     "outgoing_webhooks.listing": "/api/webhooks",
     "people.listing": "/api/people?role=viewer",
@@ -102,6 +103,12 @@ OBJECTS: dict[str, Address] = {
     "health.overview": "/api/admin/health",
     "inbox.show_settings": "/api/inbox/settings",
     "inbox.team": "/api/inbox/team",
+    "integration_setup.check": lambda ids: f"/api/integrations/{ids['integrations']}/checks",
+    "integration_setup.diagnostics": "/api/integrations/diagnostics",
+    "integration_setup.show": lambda ids: f"/api/integrations/{ids['integrations']}",
+    "integration_setup.show_template": lambda ids: (
+        f"/api/integrations/{ids['integrations']}/templates/{ids['message_templates']}"
+    ),
     "integrations.listing": "/api/integrations",
     "labels.show": lambda ids: f"/api/labels/{ids['labels']}",
     "messages.show": lambda ids: f"/api/messages/{ids['messages']}",
@@ -136,6 +143,8 @@ PAGES: dict[str, Address] = {
     "console_bots.listing": "/console/bots",
     "console_campaigns.listing": "/console/campaigns",
     "console_campaigns.show": lambda ids: f"/console/campaigns/{ids['campaigns']}",
+    "console_channels.listing": "/console/channels",
+    "console_channels.show": lambda ids: f"/console/channels/{ids['integrations']}",
     "console_contact_imports.listing": "/console/contacts/imports",
     "console_contact_segments.listing": "/console/contacts/segments",
     "console_contact_settings.show": "/console/contacts/settings",
@@ -184,6 +193,8 @@ PLAIN_PAGES: dict[str, Address] = {
     "console_campaign_forms.new": "/console/campaigns/new",
     "console_campaigns.download": lambda ids: f"/console/campaigns/{ids['campaigns']}/recipients",
     "console_campaigns.preview": lambda ids: f"/console/campaigns/{ids['campaigns']}/preview",
+    "console_channels.change_form": lambda ids: f"/console/channels/{ids['integrations']}/change",
+    "console_channels.new": "/console/channels/new?platform=instagram",
     "console_contact_consents.new": lambda ids: f"/console/contacts/{ids['contacts']}/consents/new",
     "console_contact_imports.issues": lambda ids: f"/console/contacts/imports/{ids['contact_imports']}/issues",
     "console_contact_imports.new": "/console/contacts/imports/new",
@@ -222,6 +233,7 @@ PLAIN_PAGES: dict[str, Address] = {
 
 ROWLESS = {
     "console_assets.asset": "a file of the product",
+    "console_channels.deletion_status": "for somebody who has a link and no account",
     "console_kit.showcase": "shows the components, in development only",
     "console_person_pages.show_opt_in": "for somebody who has a link and no account",
     "console_person_pages.show_unsubscribe": "for somebody who has a link and no account",

@@ -12,6 +12,7 @@ from backend.http.schemas.integration_setup import (
     IntegrationAdded,
     IntegrationChecks,
     IntegrationIn,
+    IntegrationStates,
     MessageTemplateOut,
     MessageTemplatePreviewIn,
     MessageTemplatePreviewOut,
@@ -45,6 +46,17 @@ def create(json_data: IntegrationIn) -> dict[str, Any]:
     given = json_data.model_dump(exclude_none=True)
     added = catalog.create(guards.attribution(), given.pop("platform"), given)
     return described.one(added.integration) | {"verify_token": added.verify_token}
+
+
+@bp.get("/diagnostics")
+@access()
+@bp.output(IntegrationStates)
+def diagnostics() -> dict[str, Any]:
+    """Find out what is wrong with integrations
+
+    As it was found last: Meta is not asked. `GET …/checks` asks about one.
+    """
+    return described.diagnostics(catalog.listing(), languages.wanted())
 
 
 @bp.get("/<int:integration_id>")

@@ -16,6 +16,7 @@ from backend.http.console.bots import views as bots
 from backend.http.console.campaigns import acts as campaign_acts
 from backend.http.console.campaigns import editing as campaign_forms
 from backend.http.console.campaigns import views as campaigns
+from backend.http.console.channels import views as channels
 from backend.http.console.contacts import consents as contact_consents
 from backend.http.console.contacts import imports as contact_imports
 from backend.http.console.contacts import person_pages
@@ -47,6 +48,7 @@ BLUEPRINTS: list[APIBlueprint] = [
     search.bp,
     overview.bp,
     bots.bp,
+    channels.bp,
     accounts.bp,
     account_logins.bp,
     scheduler.bp,

@@ -172,6 +172,7 @@ OPERATION_IDS: Final = {
     "inbox.undo": "undoChange",
     "integration_setup.check": "checkIntegration",
     "integration_setup.create": "createIntegration",
+    "integration_setup.diagnostics": "diagnoseIntegrations",
     "integration_setup.list_templates": "listMessageTemplates",
     "integration_setup.preview_template": "previewMessageTemplate",
     "integration_setup.refresh_templates": "refreshMessageTemplates",

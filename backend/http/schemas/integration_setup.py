@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from backend.http.schemas.base import Input, Instant, Output, PageQuery, SparseOutput
@@ -25,22 +25,27 @@ class IntegrationIn(Input):
 
     platform: Literal["whatsapp", "messenger", "instagram"] = Field(examples=["whatsapp"])
     name: Name = Field(examples=["Lettings"])
-    phone_number_id: GraphId | None = Field(default=None, examples=["106540352242922"])
-    page_id: GraphId | None = Field(default=None, examples=["104857601234567"])
-    instagram_id: GraphId | None = Field(default=None, examples=["17841405822304914"])
+    phone_number_id: GraphId | None = Field(default=None, examples=["106540352242922"], validate_default=True)
+    page_id: GraphId | None = Field(default=None, examples=["104857601234567"], validate_default=True)
+    instagram_id: GraphId | None = Field(default=None, examples=["17841405822304914"], validate_default=True)
     waba_id: GraphId | None = Field(default=None, examples=["102290129340398"], description="The WhatsApp account")
     access_token: Secret = Field(examples=["EXAMPLE-not-a-real-token"])
     app_secret: Secret = Field(examples=["example-app-secret"], description="By which webhooks are signed")
     verify_token: Secret | None = Field(
         default=None, examples=["example-verify-token"], description="Of the handshake; made where it is left out"
     )
+    human_agent: bool | None = Field(
+        default=None,
+        examples=[False],
+        description="Meta allows this application that a person answers for seven days (Messenger, Instagram)",
+    )
 
-    @model_validator(mode="after")
-    def _has_its_id(self) -> IntegrationIn:
-        needed = _IDS[self.platform]
-        if getattr(self, needed) is None:
-            raise PydanticCustomError("missing_id", "This platform needs the field {field}.", {"field": needed})
-        return self
+    @field_validator("phone_number_id", "page_id", "instagram_id")
+    @classmethod
+    def _has_its_id(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.field_name == _IDS.get(info.data.get("platform", "")):
+            raise PydanticCustomError("missing_id", "This platform needs this id.")
+        return value
 
 
 class IntegrationCheckCounts(Output):
@@ -92,6 +97,23 @@ class IntegrationChecks(Output):
     checked_at: Instant | None
     next_at: Instant | None
     checks: list[IntegrationCheck]
+
+
+class IntegrationState(Output):
+    """An integration with its checks as they were found last."""
+
+    id: int = Field(examples=[1])
+    platform: str = Field(examples=["whatsapp"])
+    name: str = Field(examples=["Lettings"])
+    status: str = Field(examples=["connected"])
+    checks: IntegrationChecks
+
+
+class IntegrationStates(Output):
+    """All integrations of the workspace with WhatsApp, Messenger and Instagram. `ok`: no check of any has failed."""
+
+    ok: bool = Field(examples=[True])
+    integrations: list[IntegrationState]
 
 
 class SubscribeOut(IntegrationChecks):

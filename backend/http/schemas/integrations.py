@@ -116,6 +116,7 @@ class IntegrationOut(SparseOutput):
     app_secret: str | None = Field(default=None, examples=["…cret"], description="Its end only")
     webhook_url: str | None = Field(default=None, examples=["https://chat.example/whatsapp/webhook/1"])
     is_active: bool | None = None
+    human_agent: bool | None = None
     checks: IntegrationCheckCounts | None = None
     checked_at: Instant | None = None
     token_expires_at: Instant | None = None
@@ -141,6 +142,9 @@ class IntegrationChange(Input):
     verify_token: Secret | None = Field(default=None, examples=["example-verify-token"])
     waba_id: GraphId | None = Field(default=None, examples=["102290129340398"])
     is_active: bool | None = Field(default=None, examples=[True], description="Off: it sends nothing")
+    human_agent: bool | None = Field(
+        default=None, examples=[False], description="A person may answer for seven days (Messenger, Instagram)"
+    )
 
 
 class RemoveQuery(Input):

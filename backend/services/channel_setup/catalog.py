@@ -26,7 +26,9 @@ from backend.services.channel_setup import states
 from backend.services.channel_setup.platforms import APP_SECRET, PAGE_ID, PLATFORMS, VERIFY_TOKEN, WABA_ID, rules_of
 from backend.services.senders import webhook_verifier
 
-CHANGEABLE: Final = ("name", "access_token", APP_SECRET, VERIFY_TOKEN, WABA_ID, "is_active")
+HUMAN_AGENT: Final = "human_agent"
+"""The fact that a person may answer for seven days, which Meta allows an application after a review."""
+CHANGEABLE: Final = ("name", "access_token", APP_SECRET, VERIFY_TOKEN, WABA_ID, "is_active", HUMAN_AGENT)
 _SETTINGS: Final[tuple[str, ...]] = (APP_SECRET, VERIFY_TOKEN, WABA_ID)
 _WHY: Final = "a sender is no tenant table"
 _MAX: Final = 500
@@ -97,6 +99,8 @@ def create(by: Attribution, platform: str, fields: Mapping[str, Any]) -> Added:
             facts=SenderFacts(external_id, None, fields["name"]),
             settings=settings,
         )
+    if fields.get(HUMAN_AGENT) and platform != "whatsapp":
+        sender.facts = {**sender.facts, HUMAN_AGENT: True}
     states.make(sender)
     audit.record(by, "integration.created", f"sender:{sender.id}", name=sender.name, platform=platform)
     return Added(sender, verify_token)
@@ -105,10 +109,13 @@ def create(by: Attribution, platform: str, fields: Mapping[str, Any]) -> Added:
 def change(by: Attribution, sender_id: int, fields: Mapping[str, Any]) -> Sender:
     """Changes the fields that are named, of `CHANGEABLE`. Another token ends a disabling by the provider. Raises what
     `own` and `create` do."""
-    sender = own(sender_id)
     given = {name: fields[name] for name in CHANGEABLE if name in fields}
+    # How long a person may answer is no matter of credentials: the environment has no variable for it.
+    sender = _locked(sender_id) if given.keys() == {HUMAN_AGENT} else own(sender_id)
     if not given:
         return sender
+    if HUMAN_AGENT in given and sender.channel == "whatsapp":
+        raise Invalid.of(HUMAN_AGENT, "wrong_platform", "WhatsApp has no such window.")
     settings: dict[str, str | None] = {name: given[name] for name in _SETTINGS if name in given}
     if WABA_ID in settings and sender.channel != "whatsapp":
         raise Invalid.of(WABA_ID, "wrong_platform", "Only a WhatsApp integration has this id.")
@@ -117,6 +124,8 @@ def change(by: Attribution, sender_id: int, fields: Mapping[str, Any]) -> Sender
             sender.name = given["name"]
         if "access_token" in given:
             senders.replace_token(sender, given["access_token"])
+        if HUMAN_AGENT in given:
+            sender.facts = {**sender.facts, HUMAN_AGENT: given[HUMAN_AGENT]}
         if "is_active" in given:
             sender.is_active, sender.disabled_code, sender.disabled_at = given["is_active"], None, None
         senders.flush_name()
@@ -147,6 +156,13 @@ def setups_of(listed: Sequence[Sender]) -> dict[int, ChannelSetup]:
             select(ChannelSetup).where(ChannelSetup.sender_id.in_([sender.id for sender in listed]))
         ).scalars()
         return {row.sender_id: row for row in rows}
+
+
+def _locked(sender_id: int) -> Sender:
+    sender = get(sender_id)
+    query = select(Sender).where(Sender.id == sender.id).with_for_update().execution_options(populate_existing=True)
+    with system_scope(_WHY):
+        return db.session.execute(query).scalar_one()
 
 
 def not_found() -> NotFound:

@@ -44,6 +44,7 @@ def of(sender: Sender, setup: ChannelSetup | None) -> dict[str, Any]:
         "app_secret": _masked(settings.get(APP_SECRET)),
         "webhook_url": senders.webhook_address(sender),
         "is_active": sender.is_active,
+        "human_agent": bool(sender.facts.get(catalog.HUMAN_AGENT)) if sender.channel != "whatsapp" else None,
         "status": status_of(sender, found),
         "reason": sender.disabled_code or next((r.code for r in found if r.state in ("failed", "warning")), None),
         "checks": checks.counts_of(setup),
@@ -86,6 +87,26 @@ def checklist(known: Checklist, locale: str) -> dict[str, Any]:
         "next_at": known.next_at,
         "checks": [result(found, locale) for found in known.results],
     }
+
+
+def diagnostics(listed: Sequence[Sender], locale: str) -> dict[str, Any]:
+    """These integrations with their checks as they were found last, by one statement over all of them together."""
+    setups = catalog.setups_of(listed) if listed else {}
+    shown = []
+    for sender in listed:
+        setup = setups.get(sender.id)
+        found = results.read(setup.results) if setup is not None else []
+        at, following = (setup.checked_at, setup.check_at) if setup is not None else (None, None)
+        shown.append(
+            {
+                "id": sender.id,
+                "platform": sender.channel,
+                "name": sender.name,
+                "status": status_of(sender, found),
+                "checks": checklist(Checklist(found, at, following), locale),
+            }
+        )
+    return {"ok": all(entry["checks"]["ok"] for entry in shown), "integrations": shown}
 
 
 def template(row: MessageTemplate) -> dict[str, Any]:

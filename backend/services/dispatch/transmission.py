@@ -178,6 +178,7 @@ def operation_of(claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Oper
         looks_first=claimed.client_ref is not None and claimed.kind in _LOOKS_FIRST,
         was_tried=claimed.tried_at is not None,
         may_repeat=repetition(claimed.client_ref, claimed.tried_at, clock.now()) is not Repetition.OVER,
+        human_agent=(claimed.body or {}).get("human_agent") is True,
     )
 
 

@@ -103,6 +103,13 @@ class GuardedProvider(Provider):
         # Never asked within a web request: a file takes longer than anybody waits for a page.
         return self.plain.download(credentials, file_id, sink, max_bytes=max_bytes)
 
+    def take_control(self, credentials: Credentials, chat_id: str) -> None:
+        self.change(credentials, ("take_control", chat_id), lambda: self.plain.take_control(credentials, chat_id))
+
+    def pass_control(self, credentials: Credentials, chat_id: str, application_id: str) -> None:
+        call = partial(self.plain.pass_control, credentials, chat_id, application_id)
+        self.change(credentials, ("pass_control", chat_id), call)
+
     def read(
         self, credentials: Credentials, question: Hashable, call: Callable[[], Answer], *, kept: float | None = None
     ) -> Answer:

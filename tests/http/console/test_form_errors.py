@@ -17,6 +17,7 @@ from backend.http.console.accounts import forms as account_forms
 from backend.http.console.alerts.forms import POLICY, SILENCE
 from backend.http.console.bots import forms as bot_forms
 from backend.http.console.campaigns import forms as campaign_forms
+from backend.http.console.channels import forms as channel_forms
 from backend.http.console.contacts import forms as contact_forms
 from backend.http.console.contacts import import_forms
 from backend.http.console.kit import form_errors
@@ -29,6 +30,8 @@ FORMS = [
     SILENCE,
     bot_forms.FORM,
     bot_forms.TEST_FORM,
+    channel_forms.FORM,
+    channel_forms.PIN_FORM,
     type_form.FORM,
     message_form.FORM,
     settings_form.FORM,

@@ -48,6 +48,7 @@ GROUPS: Final[tuple[tuple[str | None, tuple[Entry, ...]], ...]] = (
         "connections",
         (
             Entry("bots", "console_bots.listing", "bot", "b"),
+            Entry("channels", "console_channels.listing", "message-circle", "h"),
             Entry("accounts", "console_accounts.listing", "smartphone", "u"),
         ),
     ),
