@@ -96,9 +96,16 @@ document.addEventListener("keydown", (event) => {
 });
 
 /* The last message that somebody who writes has seen: what comes after it is asked about. */
-const seen = () => {
+const seen = (path, last) => {
   const expected = find("#expected");
-  if (expected && find("#thread")) expected.value = find("#thread [data-last]")?.dataset.last || "";
+  if (expected && find("#open-now")?.dataset.path === path) expected.value = last;
+};
+
+const toBeSeen = () => {
+  const path = find("#open-now")?.dataset.path;
+  const last = find("#thread [data-last]")?.dataset.last || "";
+  if (words()?.value) setTimeout(() => seen(path, last), SEEN);
+  else seen(path, last);
 };
 
 const look = () => {
@@ -129,8 +136,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (id === "said") find("#said [tabindex]")?.focus();
   if (id === "thread") {
     look();
-    if (words()?.value) setTimeout(seen, SEEN);
-    else seen();
+    toBeSeen();
   }
 });
 
