@@ -276,7 +276,7 @@ class Seeding:
         labels.put(by, chat.id, [label.id])
         first = db.session.get_one(Conversation, self._first("conversations", chat.id))
         for parent in {first, chat}:
-            asked = inbox.receive(parent, "Is the flat free?")
+            asked = inbox.receive(parent, "Is the flat free?" if parent is chat else "Hello")
             said = inbox.say(parent, "Yes", author_user_id=operator.id, reply_to=asked.external_id)
             now = clock.now()
             place = {"message_id": said.id, "workspace_id": self.home.id}

@@ -44,7 +44,7 @@ LISTS: dict[str, Address] = {
     "contact_imports.listing": "/api/contacts/imports",
     "contacts.list_consents": lambda ids: f"/api/contacts/{ids['contacts']}/consents",
     "contacts.listing": "/api/contacts",
-    "conversation_messages.list_messages": lambda ids: f"/api/conversations/{ids['conversations']}/messages?limit=200",
+    "conversation_messages.list_messages": lambda ids: f"/api/conversations/{ids['conversations']}/messages?limit=50",
     "conversations.list_conversations": "/api/conversations",
     "conversations.list_notes": lambda ids: f"/api/conversations/{ids['conversations']}/notes",
     "events.listing": "/api/events",

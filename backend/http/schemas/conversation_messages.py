@@ -135,9 +135,9 @@ class TemplateIn(Input):
 
     name: str = Field(min_length=1, max_length=512, examples=["viewing_reminder"])
     language: str = Field(min_length=2, max_length=20, examples=["en"])
-    variables: list[str] | dict[str, list[str]] = Field(
+    variables: list[str] | dict[str, str] = Field(
         default_factory=list,
-        description="The body's values in their order, or lists for `header`, `body` and `buttons`",
+        description="The values by their keys (`1`, `name`, `header.1`, `button.0`), or in the order of the keys",
         examples=[["Ada", "10:00"]],
     )
 

@@ -57,7 +57,7 @@ def edit(by: Attribution, message_id: int, text: str) -> Message:
     first = Content.from_json(message.body["parts"][0])
     if first.template is not None or first.media:
         raise Conflict("not_supported", "Only the text of a plain answer can be edited.", detail={"what": "edit"})
-    content = replies.content_of(spec, replies.Reply(text=text, format=first.format))
+    content = replies.content_of(conversation.sender_id, spec, replies.Reply(text=text, format=first.format))
     if message.state != "queued":
         earlier = thread.counted_versions([message.id]).get(message.id, 0)
         since = message.edited_at or message.happened_at or message.created_at

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import select
 
 from backend.channels import registry
-from backend.channels.base import Content, Template
+from backend.channels.base import Content, Media
 from backend.channels.richtext import has_visible
 from backend.channels.spec import ChannelSpec
 from backend.core import clock
@@ -24,6 +24,7 @@ from backend.models import Conversation, Message, Sender, User
 from backend.services import delivery
 from backend.services.auth import audit
 from backend.services.auth.attribution import Attribution
+from backend.services.channel_setup import templates
 from backend.services.delivery import Priority
 from backend.services.delivery.gate import HUMAN_AGENT, WINDOW_CLOSED, refusal
 from backend.services.inbox import access, attached, drafts, kinds, search_index, state
@@ -64,7 +65,7 @@ def write(by: Attribution, conversation_id: int, reply: Reply) -> Message:
 def store(by: Attribution, conversation: Conversation, reply: Reply) -> Message:
     """The same for a conversation that is locked, whatever was said in it meanwhile."""
     spec = registry.spec(conversation.channel)
-    content = content_of(spec, reply)
+    content = content_of(conversation.sender_id, spec, reply)
     answered = _answered(conversation, spec, reply.reply_to)
     check_allowed(conversation, is_template=content.template is not None, at=reply.not_before)
     message = send(by, conversation, content, reply_to=answered, key=reply.key, not_before=reply.not_before)
@@ -157,29 +158,28 @@ def check_allowed(conversation: Conversation, *, is_template: bool = False, at: 
         raise Conflict(code, _words(code), detail=until)
 
 
-def content_of(spec: ChannelSpec, reply: Reply) -> Content:
+def content_of(sender_id: int, spec: ChannelSpec, reply: Reply) -> Content:
     """What is said, as the channel carries it. Raises Invalid, NotFound, TooLarge, Conflict (`not_supported`)."""
     if len(reply.text) > MAX_TEXT:
         raise Invalid.of("text", "too_long", f"A message has at most {MAX_TEXT:,} characters.")
     if reply.not_before is not None and reply.not_before > clock.now() + MAX_AHEAD:
         raise Invalid.of("not_before", "too_far", "A message is planned for a year ahead at most.")
-    template = None
-    if reply.template is not None:
-        if not spec.capabilities.templates:
-            raise Conflict("not_supported", "This channel has no templates.", detail={"what": "template"})
-        template = template_of(reply.template)
     media = tuple(attached.media_of(file, spec) for file in attached.load(reply.file_ids))
-    if template is None and not media and not has_visible(reply.text):
+    if reply.template is not None:
+        return _template_of(sender_id, spec, reply.template, media)
+    if not media and not has_visible(reply.text):
         raise Invalid.of("text", "empty_message", "There is nothing to send: no text, no file, no template.")
-    return Content(reply.text, reply.format, media=media, template=template)
+    return Content(reply.text, reply.format, media=media)
 
 
-def template_of(given: Mapping[str, Any]) -> Template:
-    """A template by its name, language and variables: those of the body, or `{"header": […], "body": […]}`."""
-    variables = given.get("variables") or []
-    lists = variables if isinstance(variables, dict) else {"body": variables}
-    body, header, buttons = (tuple(map(str, lists.get(name) or ())) for name in ("body", "header", "buttons"))
-    return Template(given["name"], given["language"], body=body, header=header, buttons=buttons)
+def _template_of(sender_id: int, spec: ChannelSpec, given: Mapping[str, Any], media: tuple[Media, ...]) -> Content:
+    """A template that the provider keeps, with its variables by their keys or in their order."""
+    if not spec.capabilities.templates:
+        raise Conflict("not_supported", "This channel has no templates.", detail={"what": "template"})
+    if media:
+        raise Invalid.of("file_ids", "template_and_files", "A template brings no files of yours.")
+    template = templates.require_approved(sender_id, given["name"], given["language"])
+    return templates.content_of(template, given.get("variables") or ())
 
 
 def _answered(conversation: Conversation, spec: ChannelSpec, message_id: int | None) -> str | None:

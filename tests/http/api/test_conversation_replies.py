@@ -18,7 +18,7 @@ from backend.channels.capabilities import ReplyWindow
 from backend.channels.errors import OutcomeUnknown, Rejected
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
-from backend.models import Conversation, Delivery, Message, MessageWords
+from backend.models import Conversation, Delivery, Message, MessageTemplate, MessageWords
 from backend.services import files
 from backend.services.housekeeping import sweep
 from backend.services.inbox import state
@@ -148,11 +148,25 @@ def test_after_the_window_only_a_template_goes(team: Team, windowed: FakeChannel
     assert refused["detail"]["reply_until"] is not None
     clock.move(24 * 3600)
     assert team.call("POST", path(chat), 409, json={"text": "late"})["code"] == "window_closed"
-    template = {"name": "viewing", "language": "en", "variables": ["Ada", "10:00"]}
-    team.post(path(chat), {"text": "Hello Ada", "template": template}, 202)
-    stored = messages(chat)[-1].body["parts"][0]["template"]
-    assert stored == {"name": "viewing", "language": "en", "body": ["Ada", "10:00"]}
+    body: dict[str, Any] = {"template": {"name": "viewing", "language": "en", "variables": ["Ada", "10:00"]}}
+    assert team.call("POST", path(chat), 422, json=body)["code"] == "template_not_found"
+    with system_scope("a test's rows"):
+        components = [{"type": "BODY", "text": "Hello {{1}}, at {{2}}?"}]
+        row = MessageTemplate(name="viewing", language="en", category="utility", state="pending", components=components)
+        row.workspace_id, row.sender_id, row.external_id = team.home.id, chat.sender_id, "9"
+        row.created_at = row.changed_at = clock.now()
+        db.session.add(row)
+        db.session.flush()
+    assert team.call("POST", path(chat), 422, json=body)["code"] == "template_not_approved"
+    with system_scope("a test's rows"):
+        row.state = "approved"
+        db.session.flush()
+    team.post(path(chat), body, 202)
+    stored = messages(chat)[-1].body["parts"][0]
+    assert (stored["text"], stored["template"]["name"]) == ("Hello Ada, at 10:00?", "viewing")
     assert len(messages(chat)) == 2
+    body["template"]["variables"] = ["Ada"]
+    assert team.call("POST", path(chat), 422, json=body)["code"].startswith(("variable", "invalid"))
 
 
 def test_what_was_written_in_time_and_is_due_too_late_is_not_sent(

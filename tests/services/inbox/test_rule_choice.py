@@ -6,7 +6,7 @@ from typing import Any
 
 from backend.services.inbox.rule_choice import Choice, Rule, choose
 
-ANY = {"channel": "whatsapp", "sender_id": 1, "label_ids": ()}
+ANY: dict[str, Any] = {"channel": "whatsapp", "sender_id": 1, "label_ids": ()}
 
 
 def chosen(*rules: Rule, **given: Any) -> Choice | None:
