@@ -29,6 +29,8 @@ NAMES = (
     "idle",
     "schedules",
     "contacts",
+    "campaigns",
+    "accounts",
     "endurance",
     "attacks",
     "soak",

@@ -64,6 +64,40 @@ class Seeding:
         )
         return sender_id, number
 
+    def account(self, workspace_id: int, telegram_id: int, session: str) -> int:
+        """A person's account that is logged in by this session; its sender's id."""
+        sender_id = self._number_of("SELECT nextval(pg_get_serial_sequence('senders', 'id'))")
+        account_id = self._number_of("SELECT nextval(pg_get_serial_sequence('accounts', 'id'))")
+        settings = '{"api_id": "12345", "api_hash": "' + "0" * 32 + '"}'
+        self.connection.execute(
+            "INSERT INTO senders (id, workspace_id, channel, source, name, name_folded, credentials_encrypted,"
+            " credentials_hash, settings_encrypted, is_active, facts, created_at)"
+            " VALUES (%s, %s, 'telegram_user', 'database', %s, %s, %s, %s, %s, true, '{}', now())",
+            (
+                sender_id,
+                workspace_id,
+                f"account {telegram_id}",
+                f"account {telegram_id}",
+                self._encrypted(session, "senders", "credentials_encrypted", sender_id),
+                self._keys.lookup("sender.credentials", session),
+                self._encrypted(settings, "senders", "settings_encrypted", sender_id),
+            ),
+        )
+        self.connection.execute(
+            "INSERT INTO accounts (id, workspace_id, sender_id, telegram_user_id_encrypted, telegram_user_hash,"
+            " quota_key, name, device, state, since, created_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, 'Bench', 'Switchboard on bench', 'waiting', now(), now())",
+            (
+                account_id,
+                workspace_id,
+                sender_id,
+                self._encrypted(str(telegram_id), "accounts", "telegram_user_id_encrypted", account_id),
+                self._keys.lookup("identity", f"telegram::{telegram_id}"),
+                self._keys.lookup("quota", f"telegram:{telegram_id}"),
+            ),
+        )
+        return sender_id
+
     def chats(self, workspace_id: int, sender_id: int, chat_ids: Sequence[int]) -> list[Chat]:
         """Conversations with these chats; negative ids are groups."""
         first = self._number_of("SELECT nextval(pg_get_serial_sequence('conversations', 'id'))")

@@ -20,7 +20,7 @@ from backend.channels import registry
 from backend.core import clock, config
 from backend.core.database import db
 from backend.services.senders import provider, webhook_verifier
-from tests.support import factories
+from tests.support import factories, failures
 from tests.support.databases import Databases
 from tests.support.dealing import deal
 
@@ -122,6 +122,11 @@ def _pack_of(item: pytest.Item) -> str | None:
     if item.get_closest_marker("slow") is None:
         return None
     return str(item.path.parent) if item.get_closest_marker("together") else item.nodeid
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Keeps what failed for the end of `bin/test`."""
+    failures.write(terminalreporter.stats)
 
 
 def pytest_collection_finish() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic_core import from_json
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     DateTime,
     Dialect,
     ForeignKeyConstraint,
@@ -18,9 +19,11 @@ from sqlalchemy import (
     MetaData,
     Text,
     TypeDecorator,
+    any_,
+    bindparam,
 )
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
 from sqlalchemy.orm import registry as Registry
 
 NAMING = {
@@ -94,3 +97,8 @@ def within_workspace(column: str, table: str, *, ondelete: str = "CASCADE") -> F
     """
     clear = f"SET NULL ({column})" if ondelete == "SET NULL" else ondelete
     return ForeignKeyConstraint(["workspace_id", column], [f"{table}.workspace_id", f"{table}.id"], ondelete=clear)
+
+
+def among_ids(column: InstrumentedAttribute[int], ids: Collection[int]) -> ColumnElement[bool]:
+    """Whether a column holds one of many ids, which go as one value: a list of single ones takes long to write down."""
+    return column == any_(bindparam(None, list(ids), type_=ARRAY(BigInteger)))

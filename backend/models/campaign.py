@@ -30,8 +30,9 @@ class Campaign(HasId, Tenant, Base):
     user_id: Mapped[int | None]
     """Who made it."""
     purpose: Mapped[str] = mapped_column(default="marketing", server_default="marketing")
-    audience: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=_EMPTY_OBJECT)
-    """`contact_ids`, `tags`, `filter`, `segment_id`; several together are their union."""
+    audience: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=_EMPTY_OBJECT, deferred=True)
+    """`contact_ids`, `tags`, `filter`, `segment_id`; several together are their union. Read only where it is needed: it
+    may name a hundred thousand people."""
     window: Mapped[dict[str, Any] | None]
     """`days` (0 is Monday), `from`, `to`, in the recipient's zone; None is any time."""
     add_to_contacts: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
@@ -173,9 +174,21 @@ class CampaignRecipient(HasId, Tenant, Base):
             postgresql_where=text("ended_at IS NULL AND step > 1"),
         ),
         Index("ix_campaign_recipients_contact_id", "contact_id", "state"),
-        Index("ix_campaign_recipients_identity_id", "identity_id"),
-        Index("ix_campaign_recipients_contact_point_id", "contact_point_id"),
-        Index("ix_campaign_recipients_conversation_id", "conversation_id"),
+        Index(
+            "ix_campaign_recipients_known_identity_id",
+            "identity_id",
+            postgresql_where=text("identity_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_campaign_recipients_known_contact_point_id",
+            "contact_point_id",
+            postgresql_where=text("contact_point_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_campaign_recipients_known_conversation_id",
+            "conversation_id",
+            postgresql_where=text("conversation_id IS NOT NULL"),
+        ),
     )
 
 

@@ -154,4 +154,8 @@ class ContactSettings(Tenant, Base):
     """Consent rules of Korea: `by_number` (for +82), `kr` (for everybody) or `none`."""
     opt_in_wording: Mapped[str | None]
     """What a person agrees to by the button of an opt-in link's page, word by word; no links work without it."""
+    opt_out_words: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'::jsonb"))
+    """Words and phrases by which people object, besides those that are known in six languages."""
+    quiet_days: Mapped[int] = mapped_column(default=7, server_default=text("7"))
+    """For how long a person hears of no second campaign."""
     updated_at: Mapped[datetime]

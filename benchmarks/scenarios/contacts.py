@@ -20,7 +20,7 @@ from benchmarks.seeding import Seeding
 from benchmarks.stage import ROOT, Stage, stage
 
 NAME = "contacts"
-_HEADER = ("First name", "Last name", "Company", "Phone", "E-mail", "Tags")
+HEADER = ("First name", "Last name", "Company", "Phone", "E-mail", "Tags")
 
 
 def run(options: Options) -> Result:
@@ -52,7 +52,8 @@ def _totals(figures: dict[str, Any]) -> dict[str, Any]:
     return {name: figures["check"][name] + figures["run"][name] for name in ("seconds", "python", "postgres")}
 
 
-def _people(rows: int) -> Iterator[tuple[str, ...]]:
+def people(rows: int) -> Iterator[tuple[str, ...]]:
+    """The lines of a file of so many people below `HEADER`."""
     for number in range(rows):
         phone = f"+82 10-{2000 + number // 10_000}-{number % 10_000:04d}"
         yield f"P{number}", f"Q{number}", "Example Mills", phone, f"p{number}@example.com", "Fair 2026; Buyers"
@@ -61,12 +62,12 @@ def _people(rows: int) -> Iterator[tuple[str, ...]]:
 def _write(table: Path, workbook: Path, rows: int) -> None:
     with table.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(_HEADER)
-        writer.writerows(_people(rows))
+        writer.writerow(HEADER)
+        writer.writerows(people(rows))
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet()
-    sheet.append(_HEADER)
-    for person in _people(rows):
+    sheet.append(HEADER)
+    for person in people(rows):
         sheet.append(person)
     book.save(workbook)
 

@@ -9,7 +9,9 @@ import argparse
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from types import FrameType
 
 from embedded import ServerError
@@ -26,17 +28,26 @@ def main() -> int:
     """The command. Every check and every test runs; the exit code is 1 when one of them failed."""
     arguments = _arguments()
     started_at = time.monotonic()
-    if arguments.named:
-        failed = [*_failed_tests(arguments), *checks.failed_checks()]
-    else:
-        with checks.Beside("checks", [sys.executable, "bin", "check"]) as checking:
-            _compile_tests()
-            failed = _failed_tests(arguments)
-            if not checking.passes():
-                failed.insert(0, "checks")
+    with tempfile.TemporaryDirectory(prefix="switchboard-failures-") as folder:
+        failures = Path(folder) / "failures"
+        if arguments.named:
+            failed = [*_failed_tests(arguments, failures), *checks.failed_checks()]
+        else:
+            with checks.Beside("checks", [sys.executable, "bin", "check"]) as checking:
+                _compile_tests()
+                failed = _failed_tests(arguments, failures)
+                if not checking.passes():
+                    failed.insert(0, "checks")
+        _say_what_failed(failures)
     verdict = f"failed: {', '.join(failed)}" if failed else "passed"
     print(f"bin/test: {verdict} in {time.monotonic() - started_at:.0f} s", flush=True)
     return 1 if failed else 0
+
+
+def _say_what_failed(failures: Path) -> None:
+    """Print the tests that failed, a line each, after everything else has been said."""
+    if failures.exists() and (lines := failures.read_text(encoding="utf-8")):
+        print(f"── failed tests\n{lines}", end="", flush=True)
 
 
 def _compile_tests() -> None:
@@ -50,8 +61,9 @@ def _compile_tests() -> None:
         subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
 
 
-def _failed_tests(arguments: argparse.Namespace) -> list[str]:
-    """Run the tests against servers of their own: `["tests"]` when one failed or the servers did not start."""
+def _failed_tests(arguments: argparse.Namespace, failures: Path) -> list[str]:
+    """Run the tests against servers of their own: `["tests"]` when one failed or the servers did not start. What failed
+    stands in `failures` then, if pytest got so far."""
     command = [sys.executable, "-m", "pytest", "-n", str(arguments.workers), "--dist", "worksteal"]
     if not arguments.named:
         command += ["--durations=20", "--durations-min=1"]
@@ -59,7 +71,7 @@ def _failed_tests(arguments: argparse.Namespace) -> list[str]:
         command += ["-m", "not slow"]
     try:
         with temporary(fsync=False) as servers:
-            variables = servers | _KEEPS_COMPILED
+            variables = servers | _KEEPS_COMPILED | {"TEST_FAILURES_FILE": str(failures)}
             return [] if checks.passes("tests", [*command, *arguments.pytest], variables) else ["tests"]
     except ServerError as error:
         print(f"bin/test: {error}", file=sys.stderr)

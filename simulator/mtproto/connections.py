@@ -37,6 +37,7 @@ class Connection:
         self.key_id = 0
         self.sessions: dict[int, Session] = {}
         self._exchange: KeyExchange | None = None
+        self._silence: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Serve the client until either side ends the connection."""
@@ -56,7 +57,14 @@ class Connection:
             log.exception("connection %s ends unexpectedly", self.number)
             raise
         finally:
+            self._expect_pings(None)
             self.stream.writer.close()
+
+    def _expect_pings(self, seconds: float | None) -> None:
+        """Ends the connection unless another ping comes within these seconds; None expects none."""
+        if self._silence is not None:
+            self._silence.cancel()
+        self._silence = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self.cut)
 
     # ---- before there is a key
 
@@ -103,6 +111,8 @@ class Connection:
             refused = types.RpcError(400, "INPUT_METHOD_INVALID")
             session.put(result(number, bytes(refused)))
         elif isinstance(request, (functions.PingRequest, functions.PingDelayDisconnectRequest)):
+            if isinstance(request, functions.PingDelayDisconnectRequest):
+                self._expect_pings(request.disconnect_delay)
             session.put(bytes(types.Pong(number, request.ping_id)), content=False)
         elif isinstance(request, functions.GetFutureSaltsRequest):
             session.put(bytes(types.FutureSalts(number, int(time.time()), [])), content=False)

@@ -56,7 +56,7 @@ def commits_go_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     go_on, real = threading.Event(), batcher.insert
 
     def insert(*arguments: Any) -> Any:
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         return real(*arguments)
 
     monkeypatch.setattr(batcher, "insert", insert)

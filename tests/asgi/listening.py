@@ -23,4 +23,4 @@ def heard(listener: Listener, count: int) -> list[int]:
 
 
 def socket(served: Served, query: str = "", **headers: str) -> Any:
-    return connect(f"ws://127.0.0.1:{served.port}/api/live{query}", additional_headers=headers, open_timeout=10)
+    return connect(f"ws://127.0.0.1:{served.port}/api/live{query}", additional_headers=headers, open_timeout=60)

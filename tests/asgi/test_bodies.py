@@ -66,7 +66,7 @@ def uploads(port: int, count: int, **headers: str) -> Iterator[list[socket.socke
         connection.settimeout(0.5)
         with suppress(OSError):  # perhaps it was refused meanwhile
             connection.sendall(head("/api/files", 40 * MIB, Content_Type=FORM, **headers) + first)
-        connection.settimeout(10)
+        connection.settimeout(60)
     yield many
     for connection in many:
         connection.close()
@@ -256,7 +256,7 @@ def test_requests_beyond_what_may_wait_are_503_and_the_lane_goes_on() -> None:
     def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         if environ["PATH_INFO"] == "/wait":
             waiting.release()
-            assert go.wait(20)
+            assert go.wait(60)
         return told(environ, start_response)
 
     made = Bridge(application, RequestQueue(4, most=8), RequestQueue(2), Bodies(), lambda scope: BodyRule(1000))
@@ -268,12 +268,12 @@ def test_requests_beyond_what_may_wait_are_503_and_the_lane_goes_on() -> None:
     with serving(serve) as port:
         mine = [say(port, b"GET /wait HTTP/1.1\r\nAuthorization: Bearer greedy\r\n\r\n") for _ in range(7)]
         for _ in range(3):
-            assert waiting.acquire(timeout=10)
+            assert waiting.acquire(timeout=60)
         assert not waiting.acquire(blocking=False), "three of four threads are all that one caller gets"
         assert ask(port, path="/", Authorization="Bearer modest").status == 200
         assert busy(ask(port, path="/", Authorization="Bearer greedy")), "four wait already"
         others = [say(port, b"GET /wait HTTP/1.1\r\nAuthorization: Bearer other\r\n\r\n") for _ in range(1)]
-        assert waiting.acquire(timeout=10)
+        assert waiting.acquire(timeout=60)
         assert busy(ask(port, path="/", Authorization="Bearer modest")), "eight are under way"
         assert ask(port, path="/health").status == 200
         assert ask(port, path="/health/ready").status == 200

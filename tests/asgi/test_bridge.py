@@ -186,7 +186,7 @@ class Slow:
     def pieces(self) -> Iterator[bytes]:
         try:
             yield b"first\n"
-            assert self.go.wait(20)
+            assert self.go.wait(60)
             yield b"second\n"
             for _ in range(10_000):
                 yield b"x" * 10_000
@@ -206,7 +206,7 @@ def test_a_first_piece_is_sent_before_the_second_is_there() -> None:
         while b"second" not in heard:
             heard += connection.recv(1000)
         connection.close()
-        assert slow.closed.wait(10), "the client went: the generator is closed"
+        assert slow.closed.wait(60), "the client went: the generator is closed"
 
 
 def test_a_generator_is_closed_at_the_end_and_after_an_error() -> None:

@@ -37,11 +37,11 @@ def test_a_trimmer_goes_on_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) 
     trimmer = memory.Trimmer(seconds=0.001)
     trimmer.start()
     for _ in range(4):
-        assert turns.acquire(timeout=20)
+        assert turns.acquire(timeout=60)
     trimmer.stop()
     for thread in threading.enumerate():
         if thread.name == "memory-trimmer":
-            thread.join(20)
+            thread.join(60)
     assert all(thread.name != "memory-trimmer" for thread in threading.enumerate())
 
 

@@ -39,7 +39,7 @@ def test_all_threads_work_at_once() -> None:
     async def run() -> None:
         threads = Threads(3)
         together = threading.Barrier(3)
-        await asyncio.wait_for(asyncio.gather(*(threads.run(together.wait, 30) for _ in range(3))), 30)
+        await asyncio.wait_for(asyncio.gather(*(threads.run(together.wait, 30) for _ in range(3))), 60)
 
     asyncio.run(run())
 

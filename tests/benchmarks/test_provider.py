@@ -22,7 +22,7 @@ class Client:
     """Talks to the provider over one kept connection, as fast as it answers."""
 
     def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
     def call(self, method: str, body: str, kind: str = "application/json") -> tuple[int, Any]:
         self._connection.request("POST", f"/bot42:token/{method}", body, {"Content-Type": kind})
@@ -48,7 +48,7 @@ def client() -> Iterator[Client]:
         made._connection.close()
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def test_it_answers_as_telegram_does_and_notes_what_it_accepted(client: Client, tmp_path: Path) -> None:

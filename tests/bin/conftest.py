@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 #: A condition that does not come within this many seconds has failed.
-DEADLINE = 30.0
+DEADLINE = 90.0
 
 
 def eventually(condition: Callable[[], object], what: str, seconds: float = DEADLINE) -> None:

@@ -16,16 +16,23 @@ from launcher import new
 from launcher.checks import static_checks
 from tests.bin.conftest import ROOT
 
+_SHELL = "tests/http/console/test_shell.py"
 TESTS = (
     "tests/http/console/test_parcels.py",
     "tests/http/console/test_templates.py",
-    "tests/http/console/test_shell.py",
+    f"{_SHELL}::test_every_other_page_is_guarded_as_a_page",
+    f"{_SHELL}::test_who_is_not_signed_in_is_led_to_the_sign_in",
+    f"{_SHELL}::test_a_write_without_the_forms_token_or_from_elsewhere_changes_nothing",
+    f"{_SHELL}::test_pages_ask_for_their_role",
+    f"{_SHELL}::test_every_page_carries_the_strict_policy_and_nothing_inline",
     "tests/services/housekeeping/test_count_parcels.py",
     "tests/workers/test_registered_jobs.py",
     "tests/core/test_work.py",
     "tests/core/test_i18n.py",
     "tests/bin/test_words.py",
 )
+_SERVERS = ("TEST_DATABASE_URL", "TEST_REDIS_URL", "PYTEST_XDIST_TESTRUNUID")
+"""Of this run, which the copy's tests use too: they have a database of their own on them, from the run's template."""
 QUICK = ("format", "lint", "templates", "import layers")
 """The checks that read the copy in seconds; the types of what was made are looked at below."""
 
@@ -62,8 +69,12 @@ def _copy_what_is_known(sources: list[str], folder: Path) -> None:
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """A command in the copy, with servers of its own where it needs any."""
-    variables = {name: value for name, value in os.environ.items() if not name.startswith(("TEST_", "PYTEST_"))}
+    """A command in the copy."""
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _SERVERS or not name.startswith(("TEST_", "PYTEST_"))
+    }
     return subprocess.run(
         command, cwd=folder, env=variables, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )

@@ -160,7 +160,7 @@ def test_a_closed_output_stops_everything(tmp_path: Path) -> None:
         eventually(lambda: pids(tmp_path, "web"), "it runs")
         assert process.stdout is not None
         process.stdout.close()
-        assert process.wait(30) != 0
+        assert process.wait(60) != 0
         eventually(lambda: is_gone(pids(tmp_path, "web")[0]), "its process is gone")
     finally:
         process.kill()

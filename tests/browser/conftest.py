@@ -23,6 +23,7 @@ from playwright.sync_api import (
     Page,
     Response,
     ViewportSize,
+    expect,
     sync_playwright,
 )
 
@@ -33,6 +34,9 @@ EMAIL = "ada@example.com"
 PASSWORD = "correct horse battery"
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 360, "height": 740}
+WITHIN = 60_000
+"""Milliseconds after which what a page was to show will not come."""
+expect.set_options(timeout=WITHIN)
 _EXPECTED = re.compile(
     r"Failed to load resource: the server responded with a status of 4\d\d|htmx:(afterRequest|sendAbort),"
 )
@@ -109,7 +113,7 @@ def open_browser(chromium: Browser, site: Installation) -> Iterator[Callable[...
     ) -> Page:
         context = chromium.new_context(base_url=site.url, viewport=viewport or DESKTOP, locale="en-GB", **options)
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(WITHIN)
         page = context.new_page()
         watch.follow(page)
         if email is not None:

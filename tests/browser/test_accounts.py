@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Watch, fits
+from tests.browser.conftest import WITHIN, Watch, fits
 from tests.support.databases import Databases
 from tests.support.installation import Installation
 from tests.support.telegram_box import TelegramBox
 
 ANN, CYD = "+12025550101", "+12025550103"
-WITHIN = 40_000
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,7 @@ def environment(environment: dict[str, str], databases: Databases, telegram: Tel
 def anns_phone(telegram: TelegramBox, chromium: Browser, environment: dict[str, str]) -> Iterator[Page]:
     """Ann's simulated phone."""
     watch, context = Watch(), chromium.new_context(viewport={"width": 1100, "height": 800})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(WITHIN)
     page = context.new_page()
     watch.follow(page)
     page.goto(telegram.url)
@@ -80,7 +79,7 @@ def test_an_account_is_connected_with_the_code_on_the_phone(
     page.keyboard.press("n")
     expect(page.get_by_text("Telegram watches unofficial programs")).to_be_visible()
     begin(page, "+1 202 555 0101")
-    expect(page.get_by_role("heading", name="The code is in Telegram")).to_be_visible(timeout=WITHIN)
+    expect(page.get_by_role("heading", name="The code is in Telegram")).to_be_visible()
     expect(page.locator("#code")).to_be_focused()
     anns_phone.locator("#chats button", has_text="Telegram").click()
     said = anns_phone.locator(".message", has_text=re.compile(r"\d{5}")).last
@@ -91,16 +90,16 @@ def test_an_account_is_connected_with_the_code_on_the_phone(
 
     page.locator("#code").fill("00000" if found.group() != "00000" else "11111")
     page.keyboard.press("Enter")
-    expect(page.locator("#code-err")).to_contain_text("Telegram refused this code", timeout=WITHIN)
+    expect(page.locator("#code-err")).to_contain_text("Telegram refused this code")
     page.locator("#code").fill(found.group())
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name=re.compile("is connected"))).to_be_visible(timeout=WITHIN)
-    expect(page.get_by_text("Caught up with Telegram")).to_be_visible(timeout=WITHIN)
+    expect(page.get_by_role("heading", name=re.compile("is connected"))).to_be_visible()
+    expect(page.get_by_text("Caught up with Telegram")).to_be_visible()
     page.get_by_role("link", name="To the accounts").click()
     account = page.locator("section[data-row]")
     expect(account).to_contain_text("@ann_sim")
     expect(account).to_contain_text("3 more may go today")
-    expect(account.locator(".tag")).to_have_text("Connected", timeout=WITHIN)
+    expect(account.locator(".tag")).to_have_text("Connected")
     assert ANN not in page.content()
 
     account.get_by_role("link", name="Log out…").click()
@@ -110,23 +109,23 @@ def test_an_account_is_connected_with_the_code_on_the_phone(
 
 def test_a_password_is_asked_for_and_a_wrong_one_said(page: Page, telegram: TelegramBox) -> None:
     begin(page, CYD)
-    expect(page.locator("#code")).to_be_visible(timeout=WITHIN)
+    expect(page.locator("#code")).to_be_visible()
     page.locator("#code").fill(codes(telegram, CYD)[-1])
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Now your two-step password")).to_be_visible(timeout=WITHIN)
+    expect(page.get_by_role("heading", name="Now your two-step password")).to_be_visible()
     page.locator("#password").fill("guess")
     page.keyboard.press("Enter")
-    expect(page.locator("#password-err")).to_be_visible(timeout=WITHIN)
+    expect(page.locator("#password-err")).to_be_visible()
     page.locator("#password").fill("hunter2")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name=re.compile("is connected"))).to_be_visible(timeout=WITHIN)
+    expect(page.get_by_role("heading", name=re.compile("is connected"))).to_be_visible()
 
 
 def test_a_picture_is_scanned_and_the_page_goes_on_by_itself(
     page: Page, phone: Page, telegram: TelegramBox, site: Installation
 ) -> None:
     begin(page, "", "Use a QR code instead")
-    expect(page.locator(".qr svg")).to_be_visible(timeout=WITHIN)
+    expect(page.locator(".qr svg")).to_be_visible()
     phone.goto(page.url)
     expect(phone.locator(".qr svg")).to_be_visible()
     assert fits(phone)
@@ -139,8 +138,8 @@ def test_a_picture_is_scanned_and_the_page_goes_on_by_itself(
     link = re.search(r"LINK (\S+)", site.python(code))
     assert link is not None
     telegram.control("POST", f"/accounts/{ANN}/scan", {"link": link.group(1)})
-    expect(page.get_by_role("heading", name=re.compile("is connected"))).to_be_visible(timeout=WITHIN)
-    expect(phone.get_by_role("heading", name=re.compile("is connected"))).to_be_visible(timeout=WITHIN)
+    expect(page.get_by_role("heading", name=re.compile("is connected"))).to_be_visible()
+    expect(phone.get_by_role("heading", name=re.compile("is connected"))).to_be_visible()
 
 
 def test_everything_fits_a_phone_and_speaks_korean(
@@ -181,7 +180,7 @@ def test_everything_fits_a_phone_and_speaks_korean(
 PROCESS_IS_THERE = """
     import time
     from backend.core import process_registry
-    until = time.monotonic() + 40
+    until = time.monotonic() + 80
     while not any(one.role == "sessions" for one in process_registry.list_processes() or ()):
         assert time.monotonic() < until, "no process serves accounts"
         time.sleep(0.2)

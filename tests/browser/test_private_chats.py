@@ -10,7 +10,7 @@ from queue import Queue
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Watch
+from tests.browser.conftest import WITHIN, Watch
 from tests.simulator.mtproto.clients import Clients
 from tests.simulator.wire import png
 from tests.support.telegram_box import TelegramBox
@@ -31,7 +31,7 @@ def box() -> Iterator[TelegramBox]:
 def phone(box: TelegramBox, chromium: Browser) -> Iterator[Page]:
     """Bob's phone."""
     watch, context = Watch(), chromium.new_context(viewport={"width": 1100, "height": 800})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(WITHIN)
     page = context.new_page()
     watch.follow(page)
     page.goto(box.url)
@@ -137,17 +137,17 @@ def test_a_login_is_let_in_confirmed_and_ended(box: TelegramBox, phone: Page) ->
         async with Clients(box) as clients:
             client = await clients.connected(device_model="Office")
             picture = await client.qr_login()
-            waiting = asyncio.create_task(picture.wait(20))
+            waiting = asyncio.create_task(picture.wait(60))
             await asyncio.sleep(0)
             shown.put(picture.url)
             return str((await waiting).first_name)
 
     with ThreadPoolExecutor() as pool:
         login = pool.submit(asyncio.run, another_device())
-        phone.get_by_label("Open a link").fill(shown.get(timeout=20))
+        phone.get_by_label("Open a link").fill(shown.get(timeout=60))
         phone.get_by_role("button", name="Open", exact=True).click()
         expect(phone.get_by_role("status")).to_have_text("Logged in on the other device")
-        assert login.result(20) == "Bob"
+        assert login.result(60) == "Bob"
     phone.locator("#chats button", has_text="Telegram").click()
     expect(phone.locator(".message", has_text="New login.")).to_contain_text("Office")
     phone.get_by_role("button", name="More").click()
@@ -176,5 +176,5 @@ def test_a_code_by_sms_and_a_person_with_a_phone(box: TelegramBox, phone: Page) 
             return clients.code("+12025550177")
 
     with ThreadPoolExecutor() as pool:
-        code = pool.submit(asyncio.run, ask()).result(20)
+        code = pool.submit(asyncio.run, ask()).result(60)
     expect(phone.get_by_role("status")).to_have_text(f"SMS: your login code is {code}")

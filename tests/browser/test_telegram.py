@@ -20,7 +20,7 @@ def test_somebody_links_their_telegram_and_the_page_changes_by_itself(site: Inst
     address = page.get_by_role("link", name="Open Telegram").get_attribute("href")
     assert address is not None
     site.box.open_link(site.box.person("Sam"), address)
-    expect(page.get_by_role("heading", name="Your link")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Your link")).to_be_visible()
     page.get_by_role("button", name="Send a test").click()
     expect(page.locator(".toast")).to_contain_text("Test message queued")
     page.get_by_role("button", name="Unlink…").click()

@@ -109,7 +109,7 @@ def test_a_connection_the_server_has_closed_is_replaced(server: ScriptedServer) 
     server.script = [then_close, answer(200, {})]
     kept = Transport()
     post(kept, server)
-    assert closed.wait(5)
+    assert closed.wait(60)
     assert post(kept, server).status == 200
     assert len(server.received) == 2
 

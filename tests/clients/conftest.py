@@ -43,7 +43,7 @@ def installation(
 def document(installation: Installation, tmp_path: Path) -> Path:
     """The document as the installation gives it to anybody."""
     path = tmp_path / "openapi.json"
-    path.write_bytes(installation.http.get(f"{installation.url}/api/openapi.json", timeout=30).content)
+    path.write_bytes(installation.http.get(f"{installation.url}/api/openapi.json", timeout=60).content)
     return path
 
 

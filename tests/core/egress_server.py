@@ -117,7 +117,7 @@ def network(
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         for thread in [acceptor, *threads]:
-            thread.join(10)
+            thread.join(60)
 
 
 def _converse(client: socket.socket, handler: Handler, made: Network, tls: ssl.SSLContext | None) -> None:

@@ -76,7 +76,7 @@ def test_a_silent_server_ends_at_the_deadline() -> None:
     hold, clock = threading.Event(), Clock()
 
     def handler(_: Request) -> Iterator[bytes]:
-        hold.wait(10)
+        hold.wait(60)
         yield answer()
 
     with network(handler) as world:
@@ -97,7 +97,7 @@ def test_a_silent_resolver_ends_at_the_deadline_too() -> None:
     hold = threading.Event()
 
     def resolver(_host: str, _port: int) -> list[str]:
-        hold.wait(10)
+        hold.wait(60)
         return [PUBLIC]
 
     with pytest.raises(EgressFailed) as caught:

@@ -50,14 +50,14 @@ class Crowd:
         for _ in self.threads:
             self.go.release()
         for thread in self.threads:
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
 
 
 def until(holds: Callable[[], bool]) -> None:
     """Waits for what another thread is about to do."""
     pause = threading.Event()
-    for _ in range(2000):
+    for _ in range(12_000):
         if holds():
             return
         pause.wait(0.005)
@@ -170,7 +170,7 @@ def test_a_crowd_of_threads_never_exceeds_the_bound() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert (done, most <= 2, queue._at_work) == (39, True, 0)
 
 

@@ -15,9 +15,11 @@ def test_every_locale_has_the_same_codes() -> None:
     assert codes["en"] == codes["ko"]
 
 
-@pytest.mark.parametrize("code", sorted(i18n.catalog("en")))
-def test_every_locale_has_the_same_placeholders(code: str) -> None:
-    assert i18n.placeholders(i18n.catalog("en")[code]) == i18n.placeholders(i18n.catalog("ko")[code])
+def test_every_locale_has_the_same_placeholders() -> None:
+    english, korean = (
+        {code: i18n.placeholders(text) for code, text in i18n.catalog(one).items()} for one in ("en", "ko")
+    )
+    assert {code for code in english if english[code] != korean[code]} == set()
 
 
 @pytest.mark.parametrize("locale", i18n.LOCALES)

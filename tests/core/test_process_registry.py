@@ -47,5 +47,5 @@ def test_a_reporter_reports_until_it_is_stopped():
     [one] = eventually(process_registry.list_processes, "a report")
     assert (one.role, one.live) == ("jobs", 7)
     reporter.stop()
-    reporter._thread.join(5)
+    reporter._thread.join(60)
     assert not reporter._thread.is_alive()

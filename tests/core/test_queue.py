@@ -130,7 +130,7 @@ def test_a_nudge_is_heard(valkey):
     listener = queue.NudgeListener(heard.set)
     listener.start()
     try:
-        for _ in range(100):
+        for _ in range(1200):
             queue.wake_now("dispatch")
             if heard.wait(0.05):
                 break

@@ -193,7 +193,7 @@ class Raw:
                 client.recv(65536)
 
     def close(self) -> None:
-        self.thread.join(10)
+        self.thread.join(60)
         self.listener.close()
 
 

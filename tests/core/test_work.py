@@ -196,20 +196,20 @@ def test_one_that_hangs_in_its_thread_is_not_waited_for_nor_begun_twice(works: W
 
     def hang(turn: Turn) -> int:
         begun.set()
-        released.wait(30)
+        released.wait(60)
         return 1
 
     hanging = works.declare("a", hang, pool=pool)
     try:
         assert hanging.take_turn(Turn(0.0)) == 0
-        assert begun.wait(30)
+        assert begun.wait(60)
         assert hanging.take_turn(Turn(0.0)) == 0
         works.declare("b")
         works.run(0.5)
         assert works.names == ["a", "b"]
     finally:
         released.set()
-    assert pool.wait(30)
+    assert pool.wait(60)
 
 
 def test_a_thread_that_leaves_something_wakes_its_queue(works: Works, valkey: Any) -> None:
@@ -220,7 +220,7 @@ def test_a_thread_that_leaves_something_wakes_its_queue(works: Works, valkey: An
         return 2
 
     assert works.declare("a", begin, pool=pool).take_turn(Turn(30.0)) == 2
-    assert pool.wait(30)
+    assert pool.wait(60)
     assert valkey.llen(f"rq:queue:{QUEUE}") == 1
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+from backend.channels.inbound import Chat
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
-from backend.models import Account, Campaign, CampaignMessage, CampaignRecipient, User
+from backend.models import Account, Campaign, CampaignMessage, CampaignRecipient, Identity, User
 from backend.services import conversations
 from backend.services.campaigns import lifecycle, preflight, records
 from tests.http import callers
 from tests.http.holdings import admin_of, home
 from tests.http.objects import Example, example
 from tests.http.objects_contacts import contact
-from tests.support import accounts
+from tests.support import accounts, factories
 from tests.support.campaigns import BASIS, CHANNEL, conversations_person
 
 STEP = {"template": "Hello {first_name|there}", "delay_days": 0, "variants": []}
@@ -115,7 +116,7 @@ def _create(caller: User) -> Example:
     return Example(json=body, status=201, foreign=[{"json": body}, other])
 
 
-@example("campaigns.show", "campaigns.preview", "campaigns.recipients", "campaigns.export")
+@example("campaigns.show", "campaigns.preview", "campaigns.variants", "campaigns.recipients", "campaigns.export")
 def _show(caller: User) -> Example:
     return Example(path={"campaign_id": campaign(caller).id})
 
@@ -174,6 +175,23 @@ def _retry(caller: User) -> Example:
 def _resolve(caller: User) -> Example:
     row = recipient(caller, "unknown")
     return Example(path={"campaign_id": row.campaign_id, "recipient_id": row.id}, json={"outcome": "sent"})
+
+
+@example("campaigns.reach_by_bot")
+def _reach_by_bot(caller: User) -> Example:
+    row = recipient(caller)
+    with system_scope("a test's objects"):
+        telegram_id = db.session.get_one(Identity, row.identity_id).external_id
+        bot = factories.bot(home(caller))
+        opened = conversations.find_or_create(
+            bot,
+            Chat(telegram_id, "private"),
+            workspace_id=caller.workspace_id,
+            person=conversations_person(telegram_id),
+        )
+        assert opened.identity_id == row.identity_id
+        db.session.flush()
+    return Example(path={"campaign_id": row.campaign_id, "recipient_id": row.id})
 
 
 @example("campaigns.take_out")

@@ -120,7 +120,7 @@ def test_two_at_once_have_one_effect_and_one_answer(app: Flask, headers: dict[st
     together = threading.Barrier(4)
 
     def attempt() -> tuple[int, int, str | None]:
-        together.wait(10)
+        together.wait(60)
         response = issue(app.test_client(), headers)
         return response.status_code, response.get_json()["id"], response.headers.get("Idempotent-Replayed")
 
@@ -141,13 +141,13 @@ def test_a_first_request_that_hangs_is_409_for_the_second(
 
     def slow(*args: Any, **kwargs: Any) -> Any:
         started.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return real(*args, **kwargs)
 
     monkeypatch.setattr(personal_tokens, "issue", slow)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(lambda: issue(app.test_client(), headers).status_code)
-        assert started.wait(10)
+        assert started.wait(60)
         error = callers.error_of(issue(app.test_client(), headers), 409)
         go_on.set()
         assert first.result() == 201

@@ -147,7 +147,7 @@ def test_two_processes_share_accounts_and_a_rolling_restart_uses_no_key_twice(
         first, second = ("sessions", "standby") if turn % 2 == 0 else ("standby", "sessions")
         messages.append(say(chat, f"message {turn}"))
         installation.processes[first].terminate()
-        installation.processes.pop(first).wait(30)
+        installation.processes.pop(first).wait(60)
         wait_for(lambda: states(messages) == Counter(sent=len(messages)), 60, f"{second} to send")
         installation.start_worker("sessions", name=first)
     assert accepted(box) == Counter(f"message {turn}" for turn in range(4))

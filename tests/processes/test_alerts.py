@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 import time
@@ -18,8 +19,9 @@ from tests.support.telegram_box import DEMO_TOKEN
 
 pytestmark = pytest.mark.slow
 
-STORM = 10_000
-GROUP = 500
+STORM = int(os.environ.get("ALERT_STORM", "1500"))
+GROUP = int(os.environ.get("ALERT_GROUP", "120"))
+"""`bin/bench kills` asks for 10,000 and 500; the services' tests have as many within one process."""
 
 
 @pytest.fixture
@@ -54,8 +56,8 @@ Post = Callable[[str, dict[str, Any]], tuple[int, Any]]
 
 @contextmanager
 def connection_to(running: Installation) -> Iterator[Post]:
-    """One kept connection to the web process, which costs less than a session of `requests` at ten thousand calls."""
-    connection = HTTPConnection("127.0.0.1", running.port, timeout=30)
+    """One kept connection to the web process, which costs less than a session of `requests` at thousands of calls."""
+    connection = HTTPConnection("127.0.0.1", running.port, timeout=60)
     headers = {"Authorization": f"Bearer {running.token}", "Content-Type": "application/json"}
 
     def post(path: str, body: dict[str, Any]) -> tuple[int, Any]:
@@ -90,7 +92,7 @@ def in_threads(running: Installation, work: Callable[[int, Post], None], count: 
     assert failures == []
 
 
-def test_ten_thousand_identical_alerts_are_one_message_with_the_right_count(
+def test_a_storm_of_identical_alerts_is_one_message_with_the_right_count(
     running: Installation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     body = {"title": "Queue is stuck", "message": "Nothing moves", "severity": "critical"}
@@ -107,7 +109,7 @@ def test_ten_thousand_identical_alerts_are_one_message_with_the_right_count(
     started = time.monotonic()
     in_threads(running, repeat, STORM)
     took = time.monotonic() - started
-    wait_for(lambda: "×10,000" in text_of(running), 60, "the right count")
+    wait_for(lambda: f"×{STORM:,}" in text_of(running), 60, "the right count")
     wait_for(running.settled, 30, "the records")
     edits = len(running.box.accepted("editMessageText"))
     with capsys.disabled():
@@ -122,7 +124,7 @@ def test_ten_thousand_identical_alerts_are_one_message_with_the_right_count(
         assert len(said(running)) == 1
 
 
-def test_five_hundred_in_a_group_are_all_listed_whatever_dies(
+def test_all_of_a_large_group_are_listed_whatever_dies(
     running: Installation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     policy = {"name": "All", "group_by": ["service"], "group_wait": 2}
@@ -140,13 +142,13 @@ def test_five_hundred_in_a_group_are_all_listed_whatever_dies(
 
     step = "alerts.stepped_not_committed"
     kills = ("delivery.accepted_not_recorded", "delivery.recorded_not_committed")
-    dying = [f"{name}@0.2 kill" for name in kills]
-    running.set_failpoints(f"{step} kill", *dying)
+    running.set_failpoints(f"{step} kill", f"{kills[0]} kill")
     in_threads(running, report, GROUP)
     running.wait_for_hit(step, 0)
-    running.set_failpoints(*dying)
-    wait_for(lambda: running.rows("SELECT count(*) FROM alerts WHERE notifications > 0") == [(1,)], 60, "the group")
-    wait_for(lambda: sum(map(running.hits, kills)) >= 3, 60, "the dispatcher to die three times")
+    running.set_failpoints(f"{kills[0]} kill")
+    running.wait_for_hit(kills[0], 1)
+    running.set_failpoints(f"{kills[1]} kill")
+    running.wait_for_hit(kills[1], 0)
     running.set_failpoints()
     wait_for(lambda: f"{GROUP} of {GROUP} still firing" in text_of(running), 120, "the newest text")
     wait_for(running.settled, 120, "everything to be said")

@@ -68,7 +68,7 @@ def test_blocking_the_bot_disables_the_link_and_start_restores_it(running: Insta
 
 
 def test_health_tells_that_the_sweep_and_the_tick_run(running: Installation) -> None:
-    wait_for(lambda: running.http.get(f"{running.url}/health/ready", timeout=5).status_code == 200, 20, "readiness")
+    wait_for(lambda: running.http.get(f"{running.url}/health/ready", timeout=60).status_code == 200, 20, "readiness")
 
 
 def test_a_malformed_update_does_not_block_those_behind_it_and_a_wrong_secret_stores_nothing(
@@ -77,14 +77,16 @@ def test_a_malformed_update_does_not_block_those_behind_it_and_a_wrong_secret_st
     stored = "SELECT count(*) FROM webhook_events"
     before = running.rows(stored)
     for headers in ({}, {"X-Telegram-Bot-Api-Secret-Token": "wrong"}):
-        answer = running.http.post(f"{running.url}/telegram/webhook", data=b"{}", headers=headers, timeout=5)
+        answer = running.http.post(f"{running.url}/telegram/webhook", data=b"{}", headers=headers, timeout=60)
         assert answer.status_code == 401
         assert answer.json()["error"]["code"]
     assert running.rows(stored) == before
     right = {"X-Telegram-Bot-Api-Secret-Token": running.environment["TELEGRAM_WEBHOOK_SECRET"]}
     for body in (b"{broken", b"\xff\xfe", b"", b"[]", b'{"update_id": "x"}', b'{"update_id": 1, "message": 7}'):
-        answer = running.http.post(f"{running.url}/telegram/webhook", data=body, headers=right, timeout=5)
+        answer = running.http.post(f"{running.url}/telegram/webhook", data=body, headers=right, timeout=60)
         assert answer.status_code == 200, (body, answer.text)
-    huge = running.http.post(f"{running.url}/telegram/webhook", data=b"x" * (1024 * 1024 + 1), headers=right, timeout=5)
+    huge = running.http.post(
+        f"{running.url}/telegram/webhook", data=b"x" * (1024 * 1024 + 1), headers=right, timeout=60
+    )
     assert huge.status_code == 413
     running.link()

@@ -34,7 +34,7 @@ def test_sigterm_ends_streams_and_half_sent_requests_and_then_the_process(instal
 
 def _end(installation: Installation, streams: list[Listener], sockets: list[ClientConnection]) -> None:
     for client in sockets:
-        assert json.loads(client.recv(10))["type"] == "ready"
+        assert json.loads(client.recv(60))["type"] == "ready"
     credentials = f"Authorization: Bearer {installation.token}\r\n".encode()
     head = b"POST /api/events HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n"
     half = say(installation.port, head + credentials + b"\r\nhalf")
@@ -46,16 +46,16 @@ def _end(installation: Installation, streams: list[Listener], sockets: list[Clie
         assert stream.until("bye")["reason"] == "server_stopping"
         assert stream.next() == {}
     for client in sockets:
-        assert json.loads(client.recv(10)) == {"type": "bye", "reason": "server_stopping"}
+        assert json.loads(client.recv(60)) == {"type": "bye", "reason": "server_stopping"}
         with pytest.raises(ConnectionClosed) as closed:
-            client.recv(10)
+            client.recv(60)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1001
     assert hear(half).startswith(b"HTTP/1.1 408 ")
     assert hear(strangers).startswith(b"HTTP/1.1 401 ")
     assert hear(headers_only) == b""
     # Without the order of things it would wait for its streams, twenty seconds.
-    assert web.wait(8) in (0, -signal.SIGTERM)
+    assert web.wait(18) in (0, -signal.SIGTERM)
     assert "rror" not in installation.log("web")
 
 
@@ -71,7 +71,7 @@ def test_a_client_that_does_not_read_holds_up_no_stop(installation: Installation
         assert installation.rows(insert, home)
     web = installation.processes["web"]
     web.send_signal(signal.SIGTERM)
-    assert web.wait(8) in (0, -signal.SIGTERM)
+    assert web.wait(18) in (0, -signal.SIGTERM)
     stuck.close()
 
 

@@ -79,7 +79,7 @@ def test_postgres_restarted_costs_no_message(
     person = running.box.person("Kim")
     running.box.start(person)
     postgres.start()
-    wait_for(lambda: running.http.get(f"{running.url}/health/ready", timeout=10).status_code == 200, 40, "readiness")
+    wait_for(lambda: running.http.get(f"{running.url}/health/ready", timeout=60).status_code == 200, 40, "readiness")
     names += [report(running, number) for number in (1, 2)]
     wait_for(lambda: running.box.transcript(person)[1:], 60, "the answer to what arrived meanwhile")
     wait_for(running.settled, 40, "everything to be said")

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
-WITHIN = 20.0
+WITHIN = 60.0
 
 
 @dataclass(frozen=True)

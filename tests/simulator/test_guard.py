@@ -18,7 +18,7 @@ JSON = dict[str, Any]
 def ask(box: TelegramBox, verb: str, path: str, headers: dict[str, str], body: str = "") -> tuple[int, bytes]:
     """One request with exactly these headers; `{own}` stands for the simulator's host and port."""
     own = box.url.removeprefix("http://")
-    connection = http.client.HTTPConnection(own, timeout=30)
+    connection = http.client.HTTPConnection(own, timeout=60)
     try:
         sent = {"Host": own} | {name: value.format(own=own) for name, value in headers.items()}
         connection.putrequest(verb, path, skip_host=True, skip_accept_encoding=True)

@@ -75,7 +75,7 @@ def test_files_for_the_page_cannot_run_anything(box: TelegramBox, mina: JSON) ->
 def test_live_events(box: TelegramBox, mina: JSON) -> None:
     with requests.Session() as session:
         session.trust_env = False
-        with session.get(f"{box.url}/control/events", stream=True, timeout=20) as stream:
+        with session.get(f"{box.url}/control/events", stream=True, timeout=60) as stream:
             lines = stream.iter_lines()
             assert next(lines) == b"retry: 1000"
             said = box.say(mina, "Hello")

@@ -113,7 +113,7 @@ def test_a_single_queue_holds_everybody_up(box: TelegramBox, mina: JSON, jonas: 
 def test_chats_come_side_by_side(box: TelegramBox, mina: JSON, jonas: JSON, receiver: Receiver) -> None:
     def decide(posted: Posted) -> Reply:
         if posted.text == "a":
-            receiver.released.wait(20)
+            receiver.released.wait(60)
         else:
             receiver.released.set()
         return Reply()
@@ -187,7 +187,7 @@ def test_the_last_error_is_told(box: TelegramBox, mina: JSON, receiver: Receiver
 
 
 def test_a_webhook_that_does_not_answer(box: TelegramBox, mina: JSON, receiver: Receiver) -> None:
-    receiver.decide = lambda posted: Reply() if receiver.released.wait(20) else Reply(500)
+    receiver.decide = lambda posted: Reply() if receiver.released.wait(60) else Reply(500)
     box.settings(webhook_timeout=0.05, webhook_speed=FAST)
     box.call("setWebhook", url=receiver.url)
     box.say(mina, "a")

@@ -13,7 +13,7 @@ import requests
 from tests.support.telegram_box import DEMO_TOKEN, TelegramBox
 
 OTHER_TOKEN = "7000000002:OTHER-simulated-bot-token-not-real"
-WITHIN = 20.0
+WITHIN = 60.0
 
 Found = TypeVar("Found")
 

@@ -6,7 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,8 +24,10 @@ class Databases:
 
     url: str
     redis_url: str
-    _tables: list[str] = field(default_factory=list)
     _connection: psycopg.Connection | None = None
+    _store: redis.Redis | None = None
+    _look: str = ""
+    _truncate: str = ""
     _cleaned: int = 0
 
     @classmethod
@@ -50,6 +52,8 @@ class Databases:
             finally:
                 if own._connection:
                     own._connection.close()
+                if own._store:
+                    own._store.close()
                 _execute(server_url, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def clean(self) -> None:
@@ -59,46 +63,40 @@ class Databases:
         rows they leave behind go with a truncation now and then.
         """
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self.url, autocommit=True)
-        if not self._tables:
-            rows = self._connection.execute(
-                "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
-            )
-            self._tables = [row[0] for row in rows]
+            self._open()
+        assert self._connection is not None
+        assert self._store is not None
         self._cleaned += 1
         if self._cleaned % _TRUNCATE_EVERY == 0:
-            every = sql.SQL(", ").join(map(sql.Identifier, self._tables))
-            self._as_replica([sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(every)])
+            self._connection.execute(self._truncate)
         else:
-            self._delete()
-        store = redis.Redis.from_url(self.redis_url)
-        store.flushdb()
-        store.close()
+            steps = [row[0] for row in self._connection.execute(self._look, prepare=True)]
+            if steps:
+                self._connection.execute("; ".join(steps))
+        self._store.flushdb()
 
-    def _delete(self) -> None:
-        assert self._connection is not None
+    def _open(self) -> None:
+        """In the replica's role neither foreign keys nor the triggers that keep the audit trail stand in the way. To
+        change to it and back each time would have every statement planned anew."""
+        self._connection = psycopg.connect(self.url, autocommit=True, options="-c session_replication_role=replica")
+        self._store = redis.Redis.from_url(self.redis_url)
+        rows = self._connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+        )
+        tables = [sql.Identifier(row[0]) for row in rows]
         looks = [
-            sql.SQL("SELECT {} WHERE EXISTS (SELECT 1 FROM {})").format(sql.Literal(name), sql.Identifier(name))
-            for name in self._tables
+            sql.SQL("SELECT {} WHERE EXISTS (SELECT 1 FROM {})").format(
+                sql.Literal(sql.SQL("DELETE FROM {}").format(table).as_string(self._connection)), table
+            )
+            for table in tables
         ]
-        filled = self._connection.execute(sql.SQL(" UNION ALL ").join(looks)).fetchall()
-        used = self._connection.execute(
-            "SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL"
-        ).fetchall()
-        steps = [sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for (name,) in filled]
-        steps += [sql.SQL("SELECT setval({}, 1, false)").format(sql.Literal(f'"{name}"')) for (name,) in used]
-        if steps:
-            self._as_replica(steps)
-
-    def _as_replica(self, steps: list[sql.Composed]) -> None:
-        """In the replica's role neither foreign keys nor the triggers that keep the audit trail stand in the way."""
-        assert self._connection is not None
-        whole = [
-            sql.SQL("SET session_replication_role = replica"),
-            *steps,
-            sql.SQL("RESET session_replication_role"),
-        ]
-        self._connection.execute(sql.SQL("; ").join(whole))
+        used = sql.SQL(
+            "SELECT format('SELECT setval(%L, 1, false)', quote_ident(sequencename)) FROM pg_sequences"
+            " WHERE schemaname = 'public' AND last_value IS NOT NULL"
+        )
+        self._look = sql.SQL(" UNION ALL ").join([*looks, used]).as_string(self._connection)
+        every = sql.SQL(", ").join(tables)
+        self._truncate = sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(every).as_string(self._connection)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -16,6 +17,7 @@ from backend.models import Conversation, Delivery, Message
 from backend.services import delivery
 from backend.services.dispatch.dispatcher import Dispatcher
 from backend.services.dispatch.profile import BOTS, DispatchProfile
+from tests.support.installation import PATIENCE
 
 
 def say(chat: Conversation, text: str, **options: Any) -> Message:
@@ -51,7 +53,7 @@ def dispatching(app: Flask, connections: int = 8, profile: DispatchProfile = BOT
         yield dispatcher
     finally:
         dispatcher.stop()
-        loop.join(30)
+        loop.join(60)
         assert not loop.is_alive()
 
 
@@ -62,9 +64,10 @@ def run_until(app: Flask, condition: Callable[[], Any], seconds: float = 10.0) -
 
 
 def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Waits for a condition on the database; each look is a fresh one."""
+    """Waits for a condition on the database; each look is a fresh one. `seconds` as in `wait_for`."""
     pause = threading.Event()
-    for _ in range(int(seconds / 0.02)):
+    deadline = time.monotonic() + max(seconds, PATIENCE)
+    while time.monotonic() < deadline:
         db.session.rollback()
         if condition():
             return

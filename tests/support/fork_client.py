@@ -104,7 +104,7 @@ class ForkServer:
     def stop(self) -> None:
         """Ends the server, which ends what it forked."""
         self._control.close()
-        self._server.wait(30)
+        self._server.wait(60)
 
     def start(
         self, command: Sequence[str], environment: Mapping[str, str], output: IO[Any], errors: IO[Any]
@@ -125,7 +125,7 @@ class ForkServer:
                 status = process.wait(timeout)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(10)
+                process.wait(60)
                 raise
             written = []
             for file in (output, errors):

@@ -33,6 +33,8 @@ from tests.support.telegram_box import DEMO_TOKEN, TelegramBox
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 Value = TypeVar("Value")
+PATIENCE = 90.0
+"""Seconds after which what was to come will not come: a wait that ends well costs none of them."""
 
 
 class Installation:
@@ -123,7 +125,7 @@ class Installation:
         return self._run("-c", script)
 
     def _run(self, *command: str) -> str:
-        status, output, errors = server_for(self.environment).run(command, self._env({}), 60)
+        status, output, errors = server_for(self.environment).run(command, self._env({}), PATIENCE)
         assert status == 0, output + errors
         return output
 
@@ -131,7 +133,7 @@ class Installation:
         """SIGKILLs a process and waits for its end."""
         self._orphans += _children(self.processes[name].pid)
         self.processes[name].kill()
-        self.processes.pop(name).wait(10)
+        self.processes.pop(name).wait(60)
 
     def children(self, name: str) -> list[int]:
         """The process ids of a supervisor's children."""
@@ -151,10 +153,10 @@ class Installation:
             process.terminate()
         for process in self.processes.values():
             try:
-                process.wait(15)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(15)
+                process.wait(60)
         _, left = psutil.wait_procs(self._orphans, 5)
         for orphan in left:
             orphan.kill()
@@ -231,7 +233,7 @@ class Installation:
             f"{self.url}{path}",
             json=body,
             headers=headers | options.pop("headers", {}),
-            timeout=20,
+            timeout=PATIENCE,
             **options,
         )
         if status is not None:
@@ -268,13 +270,16 @@ class Installation:
 
 
 def wait_for(condition: Callable[[], Value], seconds: float, what: str) -> Value:
-    """Polls until `condition` returns something true; fails naming `what` was waited for."""
-    deadline = time.monotonic() + seconds
+    """Polls until `condition` returns something true; fails naming `what` was waited for.
+
+    `seconds` is what it may take on a machine with nothing else to do; a busy one is given `PATIENCE` at least.
+    """
+    deadline = time.monotonic() + max(seconds, PATIENCE)
     while True:
         found = condition()
         if found:
             return found
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        assert time.monotonic() < deadline, f"waited {max(seconds, PATIENCE):.0f} s for {what}"
         time.sleep(0.05)
 
 

@@ -73,7 +73,7 @@ def mail_server(*, login: bool = False, tls: ssl.SSLContext | None = None) -> It
     finally:
         loop.call_soon_threadsafe(server.close)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         for task in asyncio.all_tasks(loop):
             task.cancel()
         loop.run_until_complete(asyncio.sleep(0))

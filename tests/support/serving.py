@@ -12,7 +12,7 @@ from typing import Any
 
 import uvicorn
 
-SECONDS = 30.0
+SECONDS = 60.0
 """How long a client waits for an answer that is expected at once."""
 
 
@@ -43,7 +43,7 @@ def serving(application: Any, **options: Any) -> Iterator[int]:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()
 
 

@@ -20,7 +20,7 @@ __all__ = ["DEMO_TOKEN", "TelegramBox", "rate_violations"]
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_TOKEN = "7000000001:DEMO-simulated-bot-token-not-real"
-READY_WITHIN = 30.0
+READY_WITHIN = 90.0
 
 JSON = dict[str, Any]
 Reference = int | str
@@ -88,7 +88,7 @@ class TelegramBox:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -106,7 +106,7 @@ class TelegramBox:
 
     def control(self, verb: str, path: str, body: JSON | None = None, /, **query: Any) -> Any:
         """A call of the control API. Raises BoxError unless it succeeds."""
-        answer = self._http.request(verb, f"{self.url}/control{path}", json=body, params=query, timeout=30)
+        answer = self._http.request(verb, f"{self.url}/control{path}", json=body, params=query, timeout=90)
         if answer.status_code >= 400:
             raise BoxError(answer.status_code, answer.text)
         return answer.json()

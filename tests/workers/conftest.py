@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import Databases
-from tests.support.installation import ROOT, wait_for
-
-PATIENCE = 30.0
+from tests.support.installation import PATIENCE, ROOT, wait_for
 
 
 class Workers:
@@ -67,7 +65,7 @@ class Workers:
             if process.poll() is None:
                 self.children(process)
                 process.kill()
-            process.wait(10)
+            process.wait(60)
         for pid in self._seen:
             if is_alive(pid) and "worker.py" in command_of(pid):
                 os.kill(pid, signal.SIGKILL)

@@ -31,7 +31,7 @@ try:
 except OSError:
     print("went on as the parent", os.getpid() != parent)
 else:
-    print("status", child.wait(30))
+    print("status", child.wait(60))
 """
     return subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
 

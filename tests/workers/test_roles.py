@@ -30,7 +30,7 @@ def test_every_role_resolves_to_a_loop_that_ends_when_it_is_told_to(app, setting
     loop = threading.Thread(target=work, daemon=True)
     stop()
     loop.start()
-    loop.join(30)
+    loop.join(60)
     assert not loop.is_alive()
 
 

@@ -35,9 +35,9 @@ def test_a_signal_that_meets_the_stops_own_lock_is_no_deadlock(name):
         signals.call_on_stop(stop)
         with lock:
             os.kill(os.getpid(), signal.{name})
-            assert called.wait(30)
+            assert called.wait(60)
             assert not ended.is_set()
-        assert ended.wait(30)
+        assert ended.wait(60)
         print("ended in good order")
         """
     )
@@ -54,7 +54,7 @@ def test_stop_is_called_once_however_many_signals_come():
         signals.call_on_stop(stop)
         for _ in range(50):
             os.kill(os.getpid(), signal.SIGTERM)
-        assert called.wait(30)
+        assert called.wait(60)
         print(len(calls))
         """
     )

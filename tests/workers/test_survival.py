@@ -55,7 +55,7 @@ def test_a_process_goes_on_saying_that_it_is_there(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(process_registry, "report", Failing(error, lambda *_, **__: said.set()))
     reporter = process_registry.Reporter("web")
     reporter.start()
-    assert said.wait(10)
+    assert said.wait(60)
     reporter.stop()
 
 
@@ -77,7 +77,7 @@ def test_nudges_are_heard_again(monkeypatch: pytest.MonkeyPatch, error: Exceptio
     monkeypatch.setattr(queue, "_subscription", opening)
     listener = queue.NudgeListener(Failing(error, heard.set) if where == "nudge" else heard.set)
     listener.start()
-    assert heard.wait(10)
+    assert heard.wait(60)
     listener.stop()
 
 
@@ -92,7 +92,7 @@ def test_a_crew_without_threads_keeps_its_places(monkeypatch: pytest.MonkeyPatch
         assert [crew.start(done.set) for _ in range(5)] == [False] * 5
     assert crew.free() == 2
     assert crew.start(done.set)
-    assert done.wait(10)
+    assert done.wait(60)
     assert thread_pools._context is not None
 
 
@@ -126,7 +126,7 @@ def test_leases_are_renewed_again(app: Flask, monkeypatch: pytest.MonkeyPatch, e
     monkeypatch.setattr(keeper, "renew", Failing(error, renewed.set))
     one = sender_sessions.SenderSessions(db.engine, app.app_context, lambda _: None, keeper)
     one.start()
-    assert renewed.wait(10)
+    assert renewed.wait(60)
     assert one.is_alive()
     one.finish()
 
@@ -175,7 +175,7 @@ def test_credentials_of_live_connections_are_looked_at_again(
 
         monkeypatch.setattr(one, "_recheck_due", Failing(error, look))
         task = asyncio.ensure_future(one._recheck())
-        await asyncio.wait_for(looked.wait(), 10)
+        await asyncio.wait_for(looked.wait(), 60)
         task.cancel()
 
     monkeypatch.setattr(endpoint, "_LOOK", 0.001)

@@ -127,6 +127,18 @@ async def check_password(application: Application, session: str, password: str) 
         return _logged_in((await link.call(functions.auth.CheckPasswordRequest(answer))).user, link)
 
 
+async def whose(application: Application, session: str) -> LoggedIn | None:
+    """The account that a session is logged in to; None where it is not. Raises LoginRefused where nobody can tell."""
+    try:
+        async with _connected(application, session) as link:
+            [user] = await link.call(functions.users.GetUsersRequest([types.InputUserSelf()]))
+            return _logged_in(user, link)
+    except LoginRefused as refused:
+        if refused.code in ("session_over", "password_required"):
+            return None
+        raise
+
+
 async def log_out(application: Application, session: str) -> None:
     """Ends the session at Telegram. Raises LoginRefused where it cannot be reached; one that is over is fine."""
     try:
@@ -146,6 +158,7 @@ async def scan(
     """Shows addresses for a QR code until a device of the account scanned one: `show(address, session, expires)`, with
     the moment in seconds since 1970. Raises LoginRefused, `password_required` with the session shown last."""
     async with _connected(application, None) as link, asyncio.timeout(seconds):
+        shown: tuple[str, int] | None = None
         while True:
             link.pushed.clear()
             answer = await link.call(
@@ -154,11 +167,15 @@ async def scan(
             if name_of(answer) == "LoginTokenMigrateTo":
                 token = answer.token
                 await link.move(answer.dc_id)
+                if shown is not None:
+                    # The next call may log this session in: it is kept before, so that none is lost with the process.
+                    await show(shown[0], link.session, shown[1])
                 answer = await link.call(functions.auth.ImportLoginTokenRequest(token))
             if name_of(answer) == "LoginTokenSuccess":
                 return _logged_in(answer.authorization.user, link)
             token = base64.urlsafe_b64encode(answer.token).decode("ascii").rstrip("=")
-            await show(f"tg://login?token={token}", link.session, int(answer.expires.timestamp()))
+            shown = f"tg://login?token={token}", int(answer.expires.timestamp())
+            await show(shown[0], link.session, shown[1])
             await link.wait_for_push(_TOKEN_SECONDS)
 
 

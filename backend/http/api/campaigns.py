@@ -31,10 +31,13 @@ from backend.http.schemas.campaigns import (
     RetryOut,
     SimulateIn,
     SimulationOut,
+    VariantsOut,
 )
 from backend.models import Campaign
 from backend.services.auth import people as people_records
 from backend.services.campaigns import (
+    by_bot,
+    figures,
     ledger,
     lifecycle,
     people,
@@ -190,6 +193,17 @@ def simulate(campaign_id: int, json_data: SimulateIn) -> dict[str, Any]:
     return simulation.simulate(guards.actor(), campaign_id, start=json_data.from_, assumptions=assumptions)
 
 
+@bp.get("/<int:campaign_id>/variants")
+@access()
+@bp.output(VariantsOut)
+def variants(campaign_id: int) -> dict[str, Any]:
+    """Compare the variants of a campaign
+
+    Below 100 people who were written to, `too_few` says that nothing can be told from a variant yet.
+    """
+    return {"variants": figures.by_variant(records.get(campaign_id))}
+
+
 @bp.get("/<int:campaign_id>/preview")
 @access()
 @bp.input(PreviewQuery, location="query")
@@ -275,6 +289,18 @@ def resolve(campaign_id: int, recipient_id: int, json_data: RecipientResolveIn) 
     `sent`: it arrived. `not_sent`: it goes again.
     """
     row = ledger.resolve(guards.actor(), campaign_id, recipient_id, json_data.outcome)
+    return ledger.describe(records.get(campaign_id), [row], _locale())[0]
+
+
+@bp.post("/<int:campaign_id>/recipients/<int:recipient_id>/by-bot")
+@access("operator", idempotent=True)
+@bp.output(RecipientOut)
+def reach_by_bot(campaign_id: int, recipient_id: int) -> dict[str, Any]:
+    """Send a person their next message by the bot instead
+
+    For who has opened a bot of the workspace; else 409 `no_bot_chat`. The campaign ends for this person with it.
+    """
+    row = by_bot.reach(guards.actor(), campaign_id, recipient_id)
     return ledger.describe(records.get(campaign_id), [row], _locale())[0]
 
 

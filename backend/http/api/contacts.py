@@ -27,7 +27,7 @@ from backend.http.schemas.contacts import (
     PointOut,
 )
 from backend.models import Consent, ContactSettings
-from backend.services.contacts import consents, export, listings, opt_in, points, records, serializers
+from backend.services.contacts import bot_opt_in, consents, export, listings, opt_in, points, records, serializers
 from backend.services.contacts import settings as contact_settings
 
 bp = APIBlueprint("contacts", __name__, url_prefix="/api/contacts", tag="Contacts")
@@ -159,14 +159,14 @@ def remove_point(contact_id: int, point_id: int) -> Response:
 @bp.get("/<int:contact_id>/opt-in-link")
 @access("operator")
 @bp.output(OptInLink)
-def opt_in_link(contact_id: int) -> dict[str, str]:
+def opt_in_link(contact_id: int) -> dict[str, str | None]:
     """Show the address at which this contact agrees to be written to
 
-    Opening it changes nothing; its button records a consent with the wording of the settings. Without a wording it is
-    409 `no_opt_in_wording`.
+    Opening it changes nothing; its button records a consent with the wording of the settings. `bot_url` opens the
+    workspace's bot, which asks the same. Without a wording it is 409 `no_opt_in_wording`.
     """
-    url = opt_in.link_of_contact(contact_id)
-    return {"url": url, "wording": contact_settings.get().opt_in_wording or ""}
+    url, bot_url = opt_in.link_of_contact(contact_id), bot_opt_in.link_of_contact(contact_id)
+    return {"url": url, "bot_url": bot_url, "wording": contact_settings.get().opt_in_wording or ""}
 
 
 @bp.get("/<int:contact_id>/consents")

@@ -153,6 +153,23 @@ class CampaignsQuery(PageQuery):
     archived: bool = False
 
 
+class VariantFiguresOut(Output):
+    """How one of several texts does, of those who were written to."""
+
+    name: str = Field(examples=["short"])
+    sent: int
+    read: int
+    replied: int
+    opted_out: int
+    too_few: bool = Field(description="Too few to tell: below 100 people")
+
+
+class VariantsOut(Output):
+    """The variants of a campaign by name; none where everybody gets the same text."""
+
+    variants: list[VariantFiguresOut]
+
+
 class StarGroup(Output):
     """People who ask for stars."""
 
@@ -304,6 +321,7 @@ class RecipientOut(Output):
     read_at_exact: bool
     asks_operator: bool = Field(description="Whether the answer may be an objection, which a person has to decide")
     ended_at: Instant | None
+    bot_conversation_id: int | None = Field(description="A chat with a bot in which the person can be reached instead")
 
 
 class Recipients(Output):

@@ -246,6 +246,20 @@ class ContactSettingsChange(Input):
             json_schema_extra=left_out,
         )
     )
+    opt_out_words: list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]] = Field(
+        default_factory=list,
+        max_length=50,
+        description="Whole messages by which people object, on every channel, besides those known in six languages",
+        examples=[["no more flats"]],
+        json_schema_extra=left_out,
+    )
+    quiet_days: int = Field(
+        default=7,
+        ge=0,
+        le=365,
+        description="For so many days a person hears of no second campaign",
+        json_schema_extra=left_out,
+    )
 
 
 class ContactSettingsOut(Output):
@@ -255,10 +269,16 @@ class ContactSettingsOut(Output):
     timezone: str | None
     rules: str = Field(examples=["by_number"])
     opt_in_wording: str | None
+    opt_out_words: list[str] = Field(examples=[["no more flats"]])
+    quiet_days: int = Field(examples=[7])
 
 
 class OptInLink(Output):
     """The address of a page on which one person agrees to be written to."""
 
     url: str = Field(examples=["https://switchboard.example/o/AAAAAAAAAAE"])
+    bot_url: str | None = Field(
+        description="Opens the workspace's bot, which asks; null without a bot",
+        examples=["https://t.me/example_bot?start=yes_A"],
+    )
     wording: str = Field(description="What the page asks now", examples=["You may write to me about new flats."])

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from backend.core import clock, queue
 from backend.core.database import db, workspace_scope
@@ -34,6 +34,7 @@ LOGOUT_LIFE: Final = timedelta(hours=24)
 CLAIM_SECONDS: Final = 60.0
 OPEN_STATES: Final = ("starting", "code_required", "password_required", "qr_waiting", "checking")
 _POLL_SECONDS: Final = 0.15
+_MAX_EXPIRED: Final = 100
 
 
 Condition = Callable[[AccountLogin], bool]
@@ -83,7 +84,7 @@ def open_login(user_id: int, phone: str | None) -> AccountLogin | None:
     query = (
         select(AccountLogin)
         .where(AccountLogin.user_id == user_id, AccountLogin.expires_at > clock.now())
-        .where(AccountLogin.state.in_(OPEN_STATES))
+        .where(AccountLogin.state.in_(OPEN_STATES), AccountLogin.command != "logout")
         .order_by(AccountLogin.id.desc())
         .limit(1)
         .with_for_update()
@@ -109,25 +110,30 @@ def last_done(user_id: int, phone: str | None) -> AccountLogin | None:
 def begin_logout(workspace_id: int, user_id: int, sender: Sender) -> None:
     """Has the process `sessions` end a removed account's session at Telegram, once its lease is free: the session is
     taken from the sender, so that nobody connects with it any more."""
-    session, now = sender.credentials, clock.now()
+    session = sender.credentials
     if session is None:
         return
-    login = AccountLogin(
-        workspace_id=workspace_id,
-        user_id=user_id,
-        command="logout",
-        sender_id=sender.id,
-        expires_at=now + LOGOUT_LIFE,
-        created_at=now,
-        updated_at=now,
-    )
-    login.joined_settings = json.dumps(sender.settings)
-    login.session = session
-    db.session.add(login)
+    _log_out_later(workspace_id, user_id, json.dumps(sender.settings), session, sender.id)
     sender.credentials = None
     sender.credentials_hash = None
     db.session.flush()
     queue.nudge()
+
+
+def _log_out_later(workspace_id: int, user_id: int, settings: str, session: str, sender_id: int | None) -> None:
+    now = clock.now()
+    login = AccountLogin(
+        workspace_id=workspace_id,
+        user_id=user_id,
+        command="logout",
+        sender_id=sender_id,
+        expires_at=now + LOGOUT_LIFE,
+        created_at=now,
+        updated_at=now,
+    )
+    login.joined_settings = settings
+    login.session = session
+    db.session.add(login)
 
 
 def begin(
@@ -272,14 +278,16 @@ def show_qr(command: Command, url: str, session: str, expires_at: datetime) -> b
 def complete(command: Command, connected: ConnectedAccount) -> bool:
     """Ends a login with its account, in the system scope: a new one, or one that was connected before."""
     login = db.session.get(AccountLogin, command.login_id, populate_existing=True, with_for_update=True)
-    if login is None or login.answered_number >= command.number:
+    if login is None or login.command_number != command.number or login.answered_number >= command.number:
         return False
     sender_id = _store_account(login, connected, json.loads(login.joined_settings))
     return answer(command, "done", sender_id=sender_id, error_code=None)
 
 
 def expire() -> int:
-    """Ends logins that took too long, in the system scope; returns how many."""
+    """Ends logins that took too long, in the system scope; returns how many. A session that Telegram may have logged in
+    meanwhile is logged out."""
+    _log_out_expired()
     statement = text(
         "UPDATE account_logins SET state = 'expired', answered_number = command_number, secret_encrypted = NULL,"
         " session_encrypted = NULL, phone_code_hash_encrypted = NULL, qr_url_encrypted = NULL"
@@ -288,6 +296,23 @@ def expire() -> int:
     )
     count: int = db.session.execute(statement, {"now": clock.now()}).rowcount  # type: ignore[attr-defined]
     return count
+
+
+def _log_out_expired() -> None:
+    over = (
+        select(AccountLogin)
+        .where(AccountLogin.expires_at <= clock.now(), AccountLogin.state.not_in(("done", "failed", "expired")))
+        .where(AccountLogin.command.in_(("code", "password", "qr")), AccountLogin.session_encrypted.is_not(None))
+        .where(AccountLogin.claimed_until.is_(None) | (AccountLogin.claimed_until < func.clock_timestamp()))
+        .order_by(AccountLogin.id)
+        .limit(_MAX_EXPIRED)
+        .with_for_update(skip_locked=True)
+    )
+    for login in db.session.scalars(over.execution_options(populate_existing=True)).all():
+        if login.session is not None:
+            _log_out_later(login.workspace_id, login.user_id, login.joined_settings, login.session, None)
+            login.session = None
+    db.session.flush()
 
 
 def _store_account(login: AccountLogin, connected: ConnectedAccount, settings: Mapping[str, str]) -> int:

@@ -28,8 +28,8 @@ EVERY: Final = timedelta(seconds=3)
 DAY: Final = timedelta(hours=24)
 FRESH: Final = timedelta(days=30)
 """How long a result is believed."""
-AGAIN_AFTER: Final = timedelta(hours=1)
-"""When a look-up that was cut short is tried again."""
+AGAIN_AFTER: Final = {"limited": timedelta(hours=1), "unknown": timedelta(days=1)}
+"""When a look-up that was cut short, or told nothing, is tried again; it costs one of the day's thirty."""
 KINDS: Final = ("phone", "username")
 _OPERATION: Final = "lookup"
 
@@ -189,7 +189,7 @@ def finish(lookup_id: int, epoch: int, result: str, person: FoundPerson | None =
             peers.remember(lookup.sender_id, lookup.workspace_id, identity.id, person.access_hash, person.found_by)
     now = clock.now()
     lookup.state, lookup.result, lookup.identity_id, lookup.finished_at = "done", result, identity_id, now
-    lookup.next_at = now + (AGAIN_AFTER if result in ("unknown", "limited") else timedelta(0))
+    lookup.next_at = now + AGAIN_AFTER.get(result, timedelta(0))
     db.session.flush()
     live.note(lookup.workspace_id, "accounts", account_id=lookup.sender_id)
     known_id = identity_id if result == "found" else None

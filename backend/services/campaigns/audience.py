@@ -11,12 +11,12 @@ from sqlalchemy import select
 
 from backend.core.database import db
 from backend.core.errors import NotFound
+from backend.core.orm import among_ids
 from backend.models import Contact
 from backend.services.contacts import filters, segments
 from backend.services.contacts.filters import ContactFilter
 
 KEYS: Final = ("contact_ids", "tags", "filter", "segment_id")
-_BATCH: Final = 10_000
 
 
 def stored(audience: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,13 +67,9 @@ def digest(ids: Sequence[int]) -> bytes:
 
 
 def _existing(contact_ids: Sequence[int]) -> set[int]:
-    """Which of these contacts are there; asked in batches, as a statement takes so many values and no more."""
-    there: set[int] = set()
-    for begin in range(0, len(contact_ids), _BATCH):
-        batch = contact_ids[begin : begin + _BATCH]
-        query = select(Contact.id).where(Contact.id.in_(batch), Contact.erased_at.is_(None))
-        there.update(db.session.scalars(query))
-    return there
+    """Which of these contacts are there."""
+    query = select(Contact.id).where(among_ids(Contact.id, contact_ids), Contact.erased_at.is_(None))
+    return set(db.session.scalars(query))
 
 
 def _filters(audience: Mapping[str, Any]) -> list[ContactFilter]:

@@ -155,6 +155,8 @@ def _draft(actor: Actor, values: Mapping[str, Any], contact_ids: Sequence[int]) 
     campaign = records.get(values["campaign_id"], lock=True)
     if campaign.state != states.DRAFT:
         raise records.wrong_state(campaign)
+    if campaign.archived_at is not None:
+        raise records.archived(campaign)
     following = [
         {"template": step.template, "delay_days": step.delay_days, "variants": step.variants}
         for step in steps.of(campaign.id)[1:]
@@ -265,7 +267,7 @@ def _message(
     status = _status(recipient, entry)
     error = f"{recipient.reason}: {states.reason_text(recipient.reason, 'en')}" if status == "failed" else None
     return {
-        "id": recipient.id if entry is None else entry.id,
+        "id": _id_of(recipient, entry),
         "campaign_id": campaign.id,
         "contact_id": recipient.contact_id,
         "integration_id": campaign.sender_id,
@@ -279,6 +281,11 @@ def _message(
         "sent_at": None if entry is None else entry.sent_at,
         "created_at": recipient.updated_at if entry is None else entry.created_at,
     }
+
+
+def _id_of(recipient: CampaignRecipient, entry: CampaignMessage | None) -> int:
+    """The id of a person's step, before it is stored as a message and after."""
+    return recipient.id * (steps.MAX_STEPS + 1) + (recipient.step if entry is None else entry.step)
 
 
 def _status(recipient: CampaignRecipient, entry: CampaignMessage | None) -> str:

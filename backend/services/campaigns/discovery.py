@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import select
@@ -15,38 +16,22 @@ from backend.services.accounts.events import LookupFinished
 from backend.services.campaigns import wakening
 
 AHEAD: Final = 20
+GIVEN_UP_AFTER: Final = timedelta(days=3)
 _NOBODY: Final = ("not_found", "hidden_or_none")
 
 
 def look_ahead(account: Account, campaigns: Sequence[Campaign]) -> None:
-    """Has the account look up those who are next in each of its campaigns, and takes over what is known of them."""
+    """Has the account look up those who are next in each of its campaigns, and takes over what is known of them.
+
+    One of whom Telegram says nothing keeps nobody behind them waiting, and is given up after three days of asking.
+    """
     for campaign in campaigns:
-        rows = db.session.scalars(
-            select(CampaignRecipient)
-            .where(
-                CampaignRecipient.campaign_id == campaign.id,
-                CampaignRecipient.state == "waiting",
-                CampaignRecipient.step == 1,
-                CampaignRecipient.identity_id.is_(None),
-            )
-            .order_by(CampaignRecipient.place)
-            .limit(AHEAD)
-        ).all()
+        rows = _skip_hopeless(account, _next_in_line(account, campaign))
         points = [row.contact_point_id for row in rows if row.contact_point_id is not None]
-        for row in rows:
-            if row.contact_point_id is None:
-                skip(row, "no_telegram")
         if not points:
             continue
         lookups.request(account.sender_id, points, add_to_contacts=campaign.add_to_contacts)
-        known = {
-            lookup.contact_point_id: lookup
-            for lookup in db.session.scalars(
-                select(AccountLookup).where(
-                    AccountLookup.sender_id == account.sender_id, AccountLookup.contact_point_id.in_(points)
-                )
-            )
-        }
+        known = _lookups_of(account, points)
         is_used_up = lookups.left_today(account.quota_key, clock.now()) == 0
         for row in rows:
             lookup = known.get(row.contact_point_id or 0)
@@ -55,6 +40,51 @@ def look_ahead(account: Account, campaigns: Sequence[Campaign]) -> None:
             elif row.state == "waiting":
                 row.reason = "lookup_limit" if is_used_up else "looking_up"
     db.session.flush()
+
+
+def _skip_hopeless(account: Account, rows: Sequence[CampaignRecipient]) -> list[CampaignRecipient]:
+    """Leaves out who has nothing by which they could be found, and of whom Telegram said nothing for days; returns the
+    others."""
+    known = _lookups_of(account, [row.contact_point_id for row in rows if row.contact_point_id is not None])
+    hopeful = []
+    for row in rows:
+        lookup = known.get(row.contact_point_id or 0)
+        is_silent = lookup is not None and (lookup.state, lookup.result) == ("done", "unknown")
+        is_over = is_silent and lookup is not None and lookup.created_at < clock.now() - GIVEN_UP_AFTER
+        if row.contact_point_id is None or is_over:
+            skip(row, "no_telegram")
+        else:
+            hopeful.append(row)
+    return hopeful
+
+
+def _lookups_of(account: Account, points: Sequence[int]) -> dict[int, AccountLookup]:
+    """What the account has asked of these points, by their id."""
+    query = select(AccountLookup).where(
+        AccountLookup.sender_id == account.sender_id, AccountLookup.contact_point_id.in_(points)
+    )
+    query = query.execution_options(populate_existing=True)
+    return {lookup.contact_point_id: lookup for lookup in db.session.scalars(query)}
+
+
+def _next_in_line(account: Account, campaign: Campaign) -> Sequence[CampaignRecipient]:
+    """Those who have to be looked up next; without those who are asked for again later."""
+    now, row = clock.now(), CampaignRecipient
+    put_off = select(AccountLookup.id).where(
+        AccountLookup.sender_id == account.sender_id,
+        AccountLookup.contact_point_id == row.contact_point_id,
+        AccountLookup.state == "done",
+        AccountLookup.result.in_(("unknown", "limited")),
+        AccountLookup.next_at > now,
+        (AccountLookup.result == "limited") | (AccountLookup.created_at >= now - GIVEN_UP_AFTER),
+    )
+    return db.session.scalars(
+        select(row)
+        .where(row.campaign_id == campaign.id, row.state == "waiting", row.step == 1, row.identity_id.is_(None))
+        .where(~put_off.exists())
+        .order_by(row.place)
+        .limit(AHEAD)
+    ).all()
 
 
 def apply(recipient: CampaignRecipient, result: str, identity_id: int | None) -> None:

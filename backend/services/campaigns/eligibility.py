@@ -7,7 +7,8 @@ as the campaign goes on.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -25,70 +26,76 @@ REQUIREMENT_IS_KNOWN_FOR: Final = timedelta(days=1)
 IN_CONVERSATION_FOR: Final = timedelta(days=7)
 """Who wrote to the workspace within this time is talking with somebody already."""
 
+MANY: Final = 2000
+"""From so many people on they are judged by whole tables."""
+_WHY: Final = "one statement over several tables, for the workspace that it names"
+
 _PEOPLE: Final = """
-WITH wanted AS (
-    SELECT id, min(place) - 1 AS place FROM unnest(:ids) WITH ORDINALITY AS w(id, place) GROUP BY id
-), people AS (
-    SELECT w.place, c.id, c.workspace_id, c.erased_at,
-           CASE WHEN :sender_id IS NULL THEN NULL ELSE coalesce(
-             (SELECT l.identity_id FROM contact_points p
-                JOIN account_lookups l ON l.contact_point_id = p.id AND l.sender_id = :sender_id
-               WHERE p.contact_id = c.id AND p.changed_at IS NULL AND l.result = 'found' AND l.identity_id IS NOT NULL
-               ORDER BY l.finished_at DESC LIMIT 1),
-             (SELECT i.id FROM contact_points p
-                JOIN identities i ON i.workspace_id = p.workspace_id AND i.external_hash = p.value_hash
-               WHERE p.contact_id = c.id AND p.kind = 'telegram_user' ORDER BY p.is_primary DESC, p.id LIMIT 1)
-           ) END AS identity_id,
-           (SELECT p.id FROM contact_points p
-             WHERE p.contact_id = c.id AND p.kind IN ('phone', 'username') AND p.changed_at IS NULL
-               AND NOT EXISTS (SELECT 1 FROM account_lookups l
-                                WHERE l.contact_point_id = p.id AND l.sender_id = :sender_id AND l.state = 'done'
-                                  AND l.result IN ('not_found', 'hidden_or_none') AND l.finished_at > :lookups_since)
-             ORDER BY (p.kind = 'phone') DESC, p.is_primary DESC, p.id LIMIT 1) AS point_id,
-           c.first_name, c.last_name, c.company, c.title, c.locale, c.region, c.source, c.fields
-      FROM wanted w JOIN contacts c ON c.id = w.id AND c.workspace_id = :workspace_id
-), judged AS (
-    SELECT e.*, r.requirement, r.stars,
-           row_number() OVER (PARTITION BY e.identity_id ORDER BY e.place) AS of_same_person,
+WITH wanted AS MATERIALIZED (
+    SELECT id, place - 1 AS place FROM unnest(:ids) WITH ORDINALITY AS w(id, place)
+), points AS (
+    SELECT w.id AS contact_id, p.id, p.kind, p.is_primary, p.value_hash, p.changed_at IS NOT NULL AS is_changed,
+           CASE WHEN p.kind = 'telegram_user' THEN p.value_hash END AS user_hash
+      FROM wanted w JOIN contact_points p ON p.contact_id = w.id AND p.workspace_id = :workspace_id
+), known AS MATERIALIZED (
+    SELECT p.contact_id,
+           coalesce(
+             (array_agg(l.identity_id ORDER BY l.finished_at DESC)
+              FILTER (WHERE NOT p.is_changed AND l.result = 'found' AND l.identity_id IS NOT NULL))[1],
+             (array_agg(i.id ORDER BY p.is_primary DESC, p.id) FILTER (WHERE i.id IS NOT NULL AND :has_sender))[1]
+           ) AS identity_id,
+           (array_agg(p.id ORDER BY p.kind = 'phone' DESC, p.is_primary DESC, p.id)
+            FILTER (WHERE p.kind IN ('phone', 'username') AND NOT p.is_changed
+                      AND (l.state = 'done' AND l.result IN ('not_found', 'hidden_or_none')
+                           AND l.finished_at > :lookups_since) IS NOT TRUE))[1] AS point_id,
+           bool_or(p.is_changed) AS is_changed,
+           bool_or(s.id IS NOT NULL) AS is_suppressed,
+           bool_or(p.kind = 'email') AS has_email,
+           bool_or(p.kind = 'phone') AS has_phone,
+           bool_or(p.kind = 'username') AS has_username
+      FROM points p
+      LEFT JOIN account_lookups l ON l.contact_point_id = p.id AND l.sender_id = :sender_id
+      LEFT JOIN identities i ON i.workspace_id = :workspace_id AND i.external_hash = p.user_hash
+      LEFT JOIN suppressions s ON s.workspace_id = :workspace_id AND s.external_hash = p.value_hash
+     GROUP BY p.contact_id
+), consented AS MATERIALIZED (
+    SELECT DISTINCT ON (s.contact_id) s.contact_id, s.state,
+           s.state = 'given' AND (s.expires_at IS NULL OR s.expires_at > :now) AS is_in_force
+      FROM consents s
+     WHERE s.workspace_id = :workspace_id AND s.contact_id IN (SELECT id FROM wanted) AND s.channel = 'telegram'
+       AND s.purpose = :purpose
+     ORDER BY s.contact_id, s.obtained_at DESC, s.id DESC
+), judged AS MATERIALIZED (
+    SELECT w.place, e.id, k.identity_id, k.point_id, r.stars, m.missing,
+           row_number() OVER (PARTITION BY k.identity_id ORDER BY w.place) AS of_same_person,
            CASE
              WHEN e.erased_at IS NOT NULL THEN 'contact_erased'
-             WHEN EXISTS (SELECT 1 FROM contact_points p
-                            JOIN suppressions s ON s.workspace_id = p.workspace_id AND s.external_hash = p.value_hash
-                           WHERE p.contact_id = e.id)
+             WHEN k.is_suppressed
                OR EXISTS (SELECT 1 FROM identities i
                             JOIN suppressions s ON s.workspace_id = i.workspace_id AND s.external_hash = i.external_hash
-                           WHERE i.id = e.identity_id) THEN 'suppressed'
-             WHEN NOT :has_basis AND coalesce((
-                    SELECT CASE WHEN s.expires_at <= :now THEN 'expired' ELSE s.state END
-                      FROM consents s
-                     WHERE s.workspace_id = e.workspace_id AND s.contact_id = e.id AND s.channel = 'telegram'
-                       AND s.purpose = :purpose
-                     ORDER BY s.obtained_at DESC, s.id DESC LIMIT 1), 'none') <> 'given' THEN 'no_consent'
-             WHEN EXISTS (SELECT 1 FROM consents s
-                           WHERE s.workspace_id = e.workspace_id AND s.contact_id = e.id AND s.channel = 'telegram'
-                             AND s.purpose = :purpose AND s.state = 'withdrawn'
-                             AND NOT EXISTS (SELECT 1 FROM consents n
-                                              WHERE n.workspace_id = s.workspace_id AND n.contact_id = s.contact_id
-                                                AND n.channel = s.channel AND n.purpose = s.purpose
-                                                AND (n.obtained_at, n.id) > (s.obtained_at, s.id))) THEN 'opted_out'
-             WHEN e.identity_id IS NULL AND e.point_id IS NULL AND EXISTS (
-                    SELECT 1 FROM contact_points p WHERE p.contact_id = e.id AND p.changed_at IS NOT NULL)
-               THEN 'identity_changed'
-             WHEN e.identity_id IS NULL AND e.point_id IS NULL THEN 'no_telegram'
+                           WHERE i.id = k.identity_id) THEN 'suppressed'
+             WHEN NOT :has_basis AND c.is_in_force IS NOT TRUE THEN 'no_consent'
+             WHEN c.state = 'withdrawn' THEN 'opted_out'
+             WHEN k.identity_id IS NULL AND k.point_id IS NULL AND k.is_changed THEN 'identity_changed'
+             WHEN k.identity_id IS NULL AND k.point_id IS NULL THEN 'no_telegram'
              WHEN r.requirement = 'premium' AND NOT :is_premium THEN 'needs_premium'
              WHEN r.requirement = 'stars' THEN 'costs_stars'
              WHEN EXISTS (SELECT 1 FROM conversations v
-                           WHERE v.identity_id = e.identity_id AND v.workspace_id = e.workspace_id
+                           WHERE v.identity_id = k.identity_id AND v.workspace_id = :workspace_id
                              AND v.last_inbound_at > :conversations_since) THEN 'in_conversation'
              WHEN EXISTS (SELECT 1 FROM campaign_recipients o JOIN campaigns g ON g.id = o.campaign_id
                            WHERE o.contact_id = e.id AND o.campaign_id <> :campaign_id
                              AND o.state IN ('waiting', 'sending', 'sent')
-                             AND g.state IN ('running', 'paused')) THEN 'in_other_campaign'
+                             AND g.state IN ('running', 'paused')
+                             AND (o.state <> 'waiting' OR own.id IS NULL OR o.id < own.id)) THEN 'in_other_campaign'
              WHEN cardinality(m.missing) > 0 THEN 'missing_field'
-           END AS reason,
-           m.missing
-      FROM people e
-      LEFT JOIN account_peers r ON r.sender_id = :sender_id AND r.identity_id = e.identity_id
+           END AS reason
+      FROM wanted w
+      JOIN contacts e ON e.id = w.id AND e.workspace_id = :workspace_id
+      LEFT JOIN known k ON k.contact_id = e.id
+      LEFT JOIN campaign_recipients own ON own.campaign_id = :campaign_id AND own.contact_id = e.id
+      LEFT JOIN consented c ON c.contact_id = e.id
+      LEFT JOIN account_peers r ON r.sender_id = :sender_id AND r.identity_id = k.identity_id
                                AND r.checked_at > :requirements_since
      CROSS JOIN LATERAL (SELECT array(
             SELECT f.name FROM unnest(:required) AS f(name)
@@ -96,13 +103,10 @@ WITH wanted AS (
                      WHEN 'first_name' THEN e.first_name WHEN 'last_name' THEN e.last_name
                      WHEN 'company' THEN e.company WHEN 'title' THEN e.title WHEN 'locale' THEN e.locale
                      WHEN 'region' THEN e.region WHEN 'source' THEN e.source
-                     WHEN 'email' THEN (SELECT 'x' FROM contact_points p
-                                         WHERE p.contact_id = e.id AND p.kind = 'email' LIMIT 1)
-                     WHEN 'phone' THEN (SELECT 'x' FROM contact_points p
-                                         WHERE p.contact_id = e.id AND p.kind = 'phone' LIMIT 1)
-                     WHEN 'telegram_username' THEN (SELECT 'x' FROM contact_points p
-                                                     WHERE p.contact_id = e.id AND p.kind = 'username' LIMIT 1)
-                     ELSE e.fields ->> f.name END), '') = '') AS missing) m
+                     WHEN 'email' THEN CASE WHEN k.has_email THEN 'x' END
+                     WHEN 'phone' THEN CASE WHEN k.has_phone THEN 'x' END
+                     WHEN 'telegram_username' THEN CASE WHEN k.has_username THEN 'x' END
+                     ELSE e.fields ->> f.name END), '') = '') AS missing OFFSET 0) m
 ), verdicts AS (
     SELECT id AS contact_id, place, identity_id, point_id, stars, missing,
            CASE WHEN reason IS NULL AND identity_id IS NOT NULL AND of_same_person > 1 THEN 'same_person'
@@ -110,6 +114,10 @@ WITH wanted AS (
       FROM judged
 )
 """
+"""Of two campaigns in which a person waits, the one that took them down first has them.
+
+Everything about the people is found for all of them together. What is materialized is read several times by what
+follows, and would be found out again each time."""
 
 _GIVEN: Final = (
     bindparam("ids", type_=ARRAY(BigInteger)),
@@ -212,7 +220,7 @@ def count(judged: Sequence[Verdict]) -> Counts:
 
 def verdicts(terms: Terms, ids: Sequence[int]) -> list[Verdict]:
     """The verdict on each of these contacts, in their order."""
-    with system_scope("one statement over several tables, for the workspace that it names"):
+    with system_scope(_WHY), _planned_for(len(ids)):
         rows = db.session.execute(_ALL, _values(terms, ids))
         return [
             Verdict(
@@ -230,17 +238,32 @@ def verdicts(terms: Terms, ids: Sequence[int]) -> list[Verdict]:
 
 def take_down(terms: Terms, ids: Sequence[int], first_place: int = 0) -> int:
     """Stores these contacts as recipients, waiting or skipped with the reason; returns how many are new."""
-    with system_scope("one statement over several tables, for the workspace that it names"):
+    with system_scope(_WHY), _planned_for(len(ids)):
         result: Any = db.session.execute(_TAKE_DOWN, _values(terms, ids) | {"first_place": first_place})
         return int(result.rowcount)
+
+
+@contextmanager
+def _planned_for(many: int) -> Iterator[None]:
+    """Has PostgreSQL read whole tables of the workspace for many people, whatever it believes of their size: of tables
+    that were just filled it knows nothing, and would go through them once for each person."""
+    if many < MANY:
+        yield
+        return
+    db.session.execute(text("SET LOCAL enable_nestloop = off"))
+    db.session.execute(text("SET LOCAL work_mem = '64MB'"))
+    yield
+    db.session.execute(text("SET LOCAL enable_nestloop = on"))
+    db.session.execute(text("SET LOCAL work_mem TO DEFAULT"))
 
 
 def _values(terms: Terms, ids: Sequence[int]) -> dict[str, Any]:
     now = clock.now()
     return {
-        "ids": list(ids),
+        "ids": list(dict.fromkeys(ids)),
         "required": list(terms.required),
         "sender_id": terms.sender_id,
+        "has_sender": terms.sender_id is not None,
         "campaign_id": terms.campaign_id,
         "workspace_id": terms.workspace_id,
         "purpose": terms.purpose,

@@ -12,12 +12,12 @@ from sqlalchemy import Select, func, select
 
 from backend.core import clock
 from backend.core.database import db
-from backend.core.errors import Conflict, Invalid, NotFound
+from backend.core.errors import Conflict, Invalid
 from backend.models import Account, Campaign, CampaignMessage, CampaignRecipient, CampaignStep, Contact
 from backend.services import paging
 from backend.services.auth import audit
 from backend.services.auth.actor import Actor
-from backend.services.campaigns import locking, outcomes, outgoing, records, rendering, states, steps, wakening
+from backend.services.campaigns import by_bot, locking, outcomes, outgoing, records, rendering, states, steps, wakening
 from backend.services.campaigns.rendering import Order
 
 MAX_CSV: Final = 100_000
@@ -36,9 +36,9 @@ def page(
     cursor: str | None = None,
     limit: int = paging.DEFAULT_LIMIT,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """A page of recipients, in the order of their ids, with what is known of each: a fixed number of statements."""
+    """A page of recipients, in the order of the audience, with what is known of each: a fixed number of statements."""
     query = _query(campaign.id, state, reason)
-    rows, following = paging.page(query, CampaignRecipient.id, cursor=cursor, limit=limit, descending=False)
+    rows, following = paging.page(query, CampaignRecipient.place, cursor=cursor, limit=limit, descending=False)
     return describe(campaign, rows, locale), following
 
 
@@ -56,8 +56,11 @@ def describe(campaign: Campaign, rows: Sequence[CampaignRecipient], locale: str)
     hold = hold_reason(campaign)
     of_campaign = steps.of(campaign.id)
     drafts = pending_texts({campaign.id: campaign}, rows, contacts, messages)
+    chats = by_bot.chats_of(rows)
     return [
-        _row(row, campaign, contacts, messages.get(row.id), hold, of_campaign, locale) | drafts.get(row.id, {})
+        _row(row, campaign, contacts, messages.get(row.id), hold, of_campaign, locale)
+        | {"bot_conversation_id": chats.get(row.id)}
+        | drafts.get(row.id, {})
         for row in rows
     ]
 
@@ -160,7 +163,7 @@ def resolve(actor: Actor, campaign_id: int, recipient_id: int, outcome: str) -> 
 
     Raises Conflict (campaign_state) for one whose outcome is known.
     """
-    campaign, row = _locked(campaign_id, recipient_id)
+    campaign, row = records.recipient(campaign_id, recipient_id)
     records.require_sender(actor, campaign)
     entry = db.session.scalar(
         select(CampaignMessage).where(CampaignMessage.recipient_id == row.id, CampaignMessage.step == row.step)
@@ -183,18 +186,10 @@ def resolve(actor: Actor, campaign_id: int, recipient_id: int, outcome: str) -> 
 
 def take_out(actor: Actor, campaign_id: int, recipient_id: int) -> None:
     """Takes a person out of a campaign; one who ended stays as they are."""
-    campaign, row = _locked(campaign_id, recipient_id)
+    campaign, row = records.recipient(campaign_id, recipient_id)
     if row.ended_at is None and row.state in states.PENDING:
         outgoing.end(row, "canceled", "taken_out")
     _settle(actor, campaign, "campaign.recipient_taken_out", recipient_id=row.id)
-
-
-def _locked(campaign_id: int, recipient_id: int) -> tuple[Campaign, CampaignRecipient]:
-    rows = locking.recipients(CampaignRecipient.id == recipient_id, CampaignRecipient.campaign_id == campaign_id)
-    campaign = records.get(campaign_id, lock=True)
-    if not rows:
-        raise NotFound("recipient_not_found", "There is no such recipient.")
-    return campaign, rows[0]
 
 
 def _settle(actor: Actor, campaign: Campaign, action: str, **detail: Any) -> None:

@@ -70,6 +70,7 @@ def launch(
 
 def start(actor: Actor, campaign: Campaign, ids: list[int]) -> None:
     """Takes these contacts down and lets the campaign run, or wait for its time. Raises Invalid where it is nobody."""
+    locking.take_downs(campaign.workspace_id)
     account = None if campaign.sender_id is None else access.find(campaign.sender_id)
     eligibility.take_down(sketch.terms_of(campaign, account), ids)
     require_somebody(campaign)
@@ -223,6 +224,8 @@ def require(campaign: Campaign, action: str) -> None:
     """Raises Conflict (campaign_state) where the campaign's state does not allow the action."""
     if campaign.state not in states.TRANSITIONS[action][0]:
         raise records.wrong_state(campaign)
+    if action == "launch" and campaign.archived_at is not None:
+        raise records.archived(campaign)
 
 
 def _accepts(accepted: bool | str | None, latest: datetime) -> bool:

@@ -12,6 +12,13 @@ from backend.core.database import db
 from backend.models import CampaignMessage, CampaignRecipient, Message
 
 
+def take_downs(workspace_id: int) -> None:
+    """Lets one launch of a workspace take people down at a time: the next one then sees whom it took, and of two that
+    want the same person one has them."""
+    key = select(func.pg_advisory_xact_lock(func.hashtext("campaign take down"), workspace_id))
+    db.session.execute(key)
+
+
 def messages(*which: Any) -> None:
     """Locks the messages under way of these recipients, given by conditions on them or on their messages."""
     under_way = (

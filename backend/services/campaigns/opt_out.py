@@ -7,7 +7,7 @@ person, and leave the rest to the operator.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final, Literal
 
 Meaning = Literal["opt_out", "ambiguous"]
@@ -29,14 +29,20 @@ WORDS: Final = {
 AMBIGUOUS: Final = ("end", "cancel", "quit", "no", "거부", "baja")
 
 
-def meaning_of(text: str, own_words: Collection[str] = ()) -> Meaning | None:
-    """What a message says about hearing more; None for an ordinary answer. `own_words` are the workspace's."""
+def no_words() -> Collection[str]:
+    """A workspace without words of its own."""
+    return ()
+
+
+def meaning_of(text: str, own_words: Callable[[], Collection[str]] = no_words) -> Meaning | None:
+    """What a message says about hearing more; None for an ordinary answer. `own_words` gives the workspace's, and is
+    asked only for what is as short as they are."""
     if len(text) > MAX_LENGTH * 4:
         return None
     normalized = normal(text)
     if not normalized or len(normalized) > MAX_LENGTH:
         return None
-    if normalized in _OPT_OUT or normalized in {normal(word) for word in own_words}:
+    if normalized in _OPT_OUT or normalized in {normal(word) for word in own_words()}:
         return "opt_out"
     return "ambiguous" if normalized in _AMBIGUOUS else None
 

@@ -24,12 +24,11 @@ from backend.models import (
 from backend.services import conversations, delivery, live
 from backend.services.campaigns import discovery, eligibility, records, rendering, sketch, states, steps, windows
 from backend.services.campaigns.planner import LeftOut, Planned
+from backend.services.contacts import settings
 from backend.services.delivery import Priority, campaign_ceilings
 
 LIFE: Final = timedelta(hours=1)
 """What could not begin within this time, or before the window closes, is taken back and planned again."""
-QUIET_DAYS: Final = timedelta(days=7)
-"""Nobody hears of a second campaign of the workspace within this time."""
 _UNDER_WAY: Final = {"no_consent", "suppressed", "opted_out"}
 _ONLY_AT_FIRST: Final = {"in_conversation", "in_other_campaign", "missing_field", "no_telegram"}
 """Reasons against a first message that are none against a follow-up in the same conversation."""
@@ -91,13 +90,23 @@ def _may_be_written_to(account: Account, campaign: Campaign, recipient: Campaign
             discovery.skip(recipient, reason)
         db.session.flush()
         return False
-    heard_at = _heard_of_another(campaign, recipient)
-    if recipient.step == 1 and heard_at is not None and heard_at + QUIET_DAYS > clock.now():
-        recipient.due_at, recipient.reason = heard_at + QUIET_DAYS, "recently_contacted"
+    if recipient.step > 1:
+        return True
+    heard_at, quiet = _heard_of_another(campaign, recipient), timedelta(days=settings.get().quiet_days)
+    if heard_at is not None and heard_at + quiet > clock.now():
+        recipient.due_at, recipient.reason = heard_at + quiet, "recently_contacted"
         recipient.planned_at = None
         db.session.flush()
         return False
     return True
+
+
+def end_broken(recipient_id: int) -> None:
+    """Ends a recipient whose message could not be made, for a reason that only the log knows."""
+    recipient = _lock(recipient_id)
+    if recipient is not None and recipient.state in states.PENDING:
+        end(recipient, "failed", "internal_error")
+        db.session.flush()
 
 
 def end(recipient: CampaignRecipient, state: str, reason: str) -> None:

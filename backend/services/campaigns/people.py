@@ -11,7 +11,16 @@ from backend.models import CampaignRecipient
 from backend.services.accounts import access
 from backend.services.auth import audit
 from backend.services.auth.actor import Actor
-from backend.services.campaigns import audience, eligibility, recipient_hours, records, sketch, states, wakening
+from backend.services.campaigns import (
+    audience,
+    eligibility,
+    locking,
+    recipient_hours,
+    records,
+    sketch,
+    states,
+    wakening,
+)
 
 
 def add(actor: Actor, campaign_id: int, contact_ids: Sequence[int]) -> int:
@@ -24,6 +33,7 @@ def add(actor: Actor, campaign_id: int, contact_ids: Sequence[int]) -> int:
         raise records.wrong_state(campaign)
     records.require_sender(actor, campaign)
     audience.require(contact_ids)
+    locking.take_downs(campaign.workspace_id)
     last = db.session.scalar(
         select(func.max(CampaignRecipient.place)).where(CampaignRecipient.campaign_id == campaign.id)
     )

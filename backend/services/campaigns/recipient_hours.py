@@ -97,7 +97,7 @@ def keys_of(contact_ids: Sequence[int], purpose: str, window: Window | None) -> 
 
 
 def _zones(contact: Contact, numbers: Sequence[str]) -> tuple[str, ...]:
-    if contact.timezone:
+    if contact.timezone and settings.is_timezone(contact.timezone):
         return (contact.timezone,)
     return _zones_of(numbers[0]) if numbers else ()
 

@@ -61,6 +61,15 @@ def get(campaign_id: int, *, lock: bool = False) -> Campaign:
     return campaign
 
 
+def recipient(campaign_id: int, recipient_id: int) -> tuple[Campaign, CampaignRecipient]:
+    """A person of a campaign with the campaign, both locked. Raises NotFound."""
+    rows = locking.recipients(CampaignRecipient.id == recipient_id, CampaignRecipient.campaign_id == campaign_id)
+    campaign = get(campaign_id, lock=True)
+    if not rows:
+        raise NotFound("recipient_not_found", "There is no such recipient.")
+    return campaign, rows[0]
+
+
 def listing(
     *,
     state: str | None = None,
@@ -132,6 +141,15 @@ def wrong_state(campaign: Campaign) -> Conflict:
     """The 409 for what the campaign's state does not allow."""
     detail = {"state": campaign.state}
     return Conflict("campaign_state", f"The campaign is {campaign.state}.", detail=detail)
+
+
+def archived(campaign: Campaign) -> Conflict:
+    """The 409 for launching what was put out of sight."""
+    detail = {
+        "state": campaign.state,
+        "archived_at": None if campaign.archived_at is None else campaign.archived_at.isoformat(),
+    }
+    return Conflict("campaign_state", "The campaign is archived: restore it first.", detail=detail)
 
 
 def usable(actor: Actor, account_id: int) -> Account:

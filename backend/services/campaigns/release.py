@@ -6,16 +6,18 @@ one decides at a time. At most one message of an account is under way.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import BigInteger, Boolean, DateTime, SmallInteger, Text, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from backend.core import clock, failpoints
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.logging import get_logger
 from backend.core.work import AWAY, Turn, Waiting, Work, register
-from backend.models import Account, Campaign, CampaignMessage, CampaignRecipient
+from backend.models import Account, Campaign, CampaignMessage
 from backend.services import accounts
 from backend.services.auth import attribution
 from backend.services.campaigns import discovery, forecast, lifecycle, outgoing, recipient_hours, states, wakening
@@ -120,49 +122,84 @@ def _release_first(account: Account, running: list[Campaign], now: datetime) -> 
             outgoing.leave_out(item)
         elif item.at > now + LEAD:
             return 0, item.at
-        elif outgoing.release(account, by_id[item.candidate.campaign_id], item):
+        elif _release(account, by_id[item.candidate.campaign_id], item):
             return 1, None
         del candidates[item.candidate.recipient_id]
     return 0, now
 
 
+def _release(account: Account, campaign: Campaign, item: Planned) -> bool:
+    """Releases a message; one whose making fails here ends for its recipient alone, and everybody else goes on."""
+    recipient_id = item.candidate.recipient_id
+    try:
+        with db.session.begin_nested():
+            return outgoing.release(account, campaign, item)
+    except AWAY:
+        raise
+    except Exception as error:
+        log.exception("campaign_message_failed", recipient_id=recipient_id, error=type(error).__name__)
+        outgoing.end_broken(recipient_id)
+        return False
+
+
 def _show_plan(account: Account, running: list[Campaign], now: datetime) -> None:
-    """Keeps the planned moments of the next recipients, and why they wait."""
+    """Keeps the planned moments of the next recipients, and why they wait: one statement for all of them."""
     candidates = forecast.candidates(running, ready_only=False)
-    shown = 0
+    shown: list[tuple[Planned, str]] = []
     for item in forecast.plan(account, running, candidates, now=now):
         if not isinstance(item, Planned):
             continue
-        shown += 1
-        if shown > SHOWN:
-            break
         if item.candidate.step > 1 and item.candidate.due_at > now:
             reason = "previous_step"
         elif not is_open(item.candidate.hours, now):
             reason = "outside_window"
         else:
-            reason = _REASONS.get(item.bound_by or "", "queued") if shown == 1 else "queued"
-        _note_plan(item, reason)
+            reason = "queued" if shown else _REASONS.get(item.bound_by or "", "queued")
+        shown.append((item, reason))
+        if len(shown) == SHOWN:
+            break
+    if shown:
+        _keep_plan(account.workspace_id, shown)
 
 
 _REASONS: Final = {"hour": "hour_limit", "day": "day_limit", "ramp": "ramp", "window": "outside_window"}
 
 
-def _note_plan(item: Planned, reason: str) -> None:
-    keep = ("looking_up", "lookup_limit", "recently_contacted")
-    changed: Any = update(CampaignRecipient).where(
-        CampaignRecipient.id == item.candidate.recipient_id,
-        CampaignRecipient.step == item.candidate.step,
-        CampaignRecipient.state.in_(states.PENDING),
-    )
-    changed = changed.where(
-        (CampaignRecipient.planned_at.is_distinct_from(item.at))
-        | ((CampaignRecipient.reason != reason) & CampaignRecipient.reason.not_in(keep))
-    )
-    values: dict[str, Any] = {"planned_at": item.at}
-    if not item.candidate.needs_lookup:
-        values["reason"] = reason
-    db.session.execute(changed.values(values).execution_options(synchronize_session=False))
+_KEEP_PLAN: Final = text(
+    """
+    UPDATE campaign_recipients r
+       SET planned_at = w.at, reason = n.reason
+      FROM unnest(:ids, :steps, :moments, :reasons, :lookups) AS w(id, step, at, reason, needs_lookup)
+      JOIN campaign_recipients o ON o.id = w.id
+     CROSS JOIN LATERAL (
+            SELECT CASE WHEN w.needs_lookup OR (o.reason = 'recently_contacted' AND o.due_at > :now)
+                        THEN o.reason ELSE w.reason END AS reason) n
+     WHERE r.id = w.id AND r.workspace_id = :workspace_id AND r.step = w.step AND r.state IN ('waiting', 'sent')
+       AND (r.planned_at IS DISTINCT FROM w.at OR r.reason <> n.reason)
+    """
+).bindparams(
+    bindparam("ids", type_=ARRAY(BigInteger)),
+    bindparam("steps", type_=ARRAY(SmallInteger)),
+    bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
+    bindparam("reasons", type_=ARRAY(Text)),
+    bindparam("lookups", type_=ARRAY(Boolean)),
+    bindparam("now", type_=DateTime(timezone=True)),
+)
+
+
+def _keep_plan(workspace_id: int, shown: Sequence[tuple[Planned, str]]) -> None:
+    values = {
+        "workspace_id": workspace_id,
+        "ids": [item.candidate.recipient_id for item, _ in shown],
+        "steps": [item.candidate.step for item, _ in shown],
+        "moments": [item.at for item, _ in shown],
+        "reasons": [reason for _, reason in shown],
+        "lookups": [item.candidate.needs_lookup for item, _ in shown],
+        "now": clock.now(),
+    }
+    with system_scope("one statement over the recipients of the workspace that it names"):
+        db.session.flush()
+        db.session.execute(_KEEP_PLAN, values)
 
 
 def _due() -> tuple[Any, ...]:

@@ -45,9 +45,9 @@ STOPPED_REASONS: Final = (
 )  # fmt: skip
 FAILED_REASONS: Final = ("privacy", "blocked", "you_blocked", "deactivated", "peer_invalid", "rejected")
 RETRYABLE: Final = frozenset({
-    ("failed", "rejected"), ("failed", "privacy"), ("failed", "peer_invalid"), ("skipped", "no_telegram"),
-    ("skipped", "no_consent"), ("skipped", "missing_field"), ("skipped", "needs_premium"), ("skipped", "costs_stars"),
-    ("skipped", "in_conversation"), ("skipped", "in_other_campaign"),
+    ("failed", "rejected"), ("failed", "internal_error"), ("failed", "privacy"), ("failed", "peer_invalid"),
+    ("skipped", "no_telegram"), ("skipped", "no_consent"), ("skipped", "missing_field"), ("skipped", "needs_premium"),
+    ("skipped", "costs_stars"), ("skipped", "in_conversation"), ("skipped", "in_other_campaign"),
 })  # fmt: skip
 """States with reasons after which a person may be tried again: the operator may have changed what kept them out."""
 OTHER_REASONS: Final = (
@@ -58,6 +58,8 @@ OTHER_REASONS: Final = (
     "operator",
     "campaign_canceled",
     "taken_out",
+    "internal_error",
+    "by_bot",
 )
 REASONS: Final = tuple(
     dict.fromkeys((*WAITING_REASONS, *SKIPPED_REASONS, *STOPPED_REASONS, *FAILED_REASONS, *OTHER_REASONS))

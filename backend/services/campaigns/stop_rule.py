@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import CompoundSelect, select, union
 
 from backend.core import events
-from backend.core.database import db, workspace_scope
+from backend.core.database import db, system_scope, workspace_scope
 from backend.models import CampaignMessage, CampaignRecipient, ContactPoint, Conversation, Identity, Message
 from backend.services import delivery, live
 from backend.services.auth import attribution
 from backend.services.campaigns import locking, opt_out, outgoing, records, safety, wakening
-from backend.services.contacts import suppressions
+from backend.services.contacts import settings, suppressions
 from backend.services.contacts.events import ContactOptedOut
 from backend.services.conversations.events import (
     ContactCalled,
@@ -39,9 +39,7 @@ def on_contact_wrote(event: ContactWrote) -> None:
         return
     with workspace_scope(conversation.workspace_id):
         people = _people(conversation)
-        if not people:
-            return
-        meaning = opt_out.meaning_of(event.text)
+        meaning = opt_out.meaning_of(event.text, _own_words) if people or _is_stranger(conversation) else None
         if meaning == "opt_out":
             object_to(people, conversation)
         elif event.is_automatic:
@@ -83,16 +81,25 @@ def on_contact_opted_out(event: ContactOptedOut) -> None:
 
 
 def object_to(people: Sequence[CampaignRecipient], conversation: Conversation) -> None:
-    """Suppresses who objected, under everything they are known by, and ends what waits for them."""
-    for contact_id in sorted({recipient.contact_id for recipient in people}):
+    """Suppresses who objected, under everything they are known by, and ends what waits for them: on whatever channel,
+    and in no campaign too."""
+    identity = None if conversation.identity_id is None else db.session.get(Identity, conversation.identity_id)
+    contact_ids = {recipient.contact_id for recipient in people}
+    if identity is not None:
+        contact_ids |= suppressions.holders_of({bytes(identity.external_hash)})
+        contact_ids |= set() if identity.contact_id is None else {identity.contact_id}
+        suppressions.add(_hashes_of(identity, contact_ids), attribution.TELEGRAM, "opted_out", "person")
+    for contact_id in sorted(contact_ids):
         points = select(ContactPoint.id).where(ContactPoint.contact_id == contact_id).limit(1)
         if db.session.execute(points).first() is not None:
             suppressions.suppress_contact(attribution.TELEGRAM, contact_id, code="opted_out", source="person")
-    if conversation.identity_id is not None:
-        identity = db.session.get(Identity, conversation.identity_id)
-        if identity is not None:
-            suppressions.add([("telegram_user", identity.external_hash)], attribution.TELEGRAM, "opted_out", "person")
     stop(people, "stopped", "opted_out")
+
+
+def _hashes_of(identity: Identity, contact_ids: Collection[int]) -> set[tuple[str, bytes]]:
+    """What a person is known by at providers, on every channel where they were found to be the same."""
+    same = select(Identity).where((Identity.id == identity.id) | Identity.contact_id.in_(contact_ids))
+    return {(suppressions.kind_of(each.channel), bytes(each.external_hash)) for each in db.session.scalars(same)}
 
 
 def stop(people: Sequence[CampaignRecipient], state: str, reason: str, *, asks: bool = False) -> None:
@@ -159,26 +166,44 @@ def _conversation(conversation_id: int) -> Conversation | None:
 
 
 def _people(conversation: Conversation) -> Sequence[CampaignRecipient]:
-    """The recipients of all campaigns who are the person of this conversation, by any identity of theirs; locked."""
-    contacts = _contacts(conversation)
-    mine = [CampaignRecipient.conversation_id == conversation.id]
+    """The recipients of all campaigns who are the person of this conversation, by any identity of theirs; locked.
+
+    One statement where there are none, which is so for most of what comes in.
+    """
+    with system_scope("one statement over several tables, for the workspace of the conversation"):
+        ids = db.session.scalars(_recipients_of(conversation)).all()
+    return locking.recipients(CampaignRecipient.id.in_(ids)) if ids else ()
+
+
+def _recipients_of(conversation: Conversation) -> CompoundSelect[Any]:
+    """The ids of the recipients who are the person of a conversation: by the conversation, by their identity, or by a
+    contact who has it, as a point, linked, or as a campaign found them."""
+    row, home = CampaignRecipient, conversation.workspace_id
+    mine = select(row.id).where(row.workspace_id == home)
+    found = [mine.where(row.conversation_id == conversation.id)]
     if conversation.identity_id is not None:
-        mine.append(CampaignRecipient.identity_id == conversation.identity_id)
-    if contacts:
-        mine.append(CampaignRecipient.contact_id.in_(contacts))
-    return locking.recipients(or_(*mine))
+        of_identity = (row.workspace_id == home) & (row.identity_id == conversation.identity_id)
+        own = (Identity.workspace_id == home) & (Identity.id == conversation.identity_id)
+        same_hash = (Identity.external_hash == ContactPoint.value_hash) & (ContactPoint.workspace_id == home)
+        contacts: CompoundSelect[Any] = union(
+            select(ContactPoint.contact_id).join(Identity, same_hash).where(own),
+            select(Identity.contact_id).where(own, Identity.contact_id.is_not(None)),
+            select(row.contact_id).where(of_identity),
+        )
+        found += [mine.where(of_identity), mine.where(row.contact_id.in_(contacts))]
+    return union(*found)
 
 
-def _contacts(conversation: Conversation) -> Collection[int]:
-    """The contacts who are the person of a conversation: by the id of their account, or as a campaign found them."""
+def _is_stranger(conversation: Conversation) -> bool:
+    """Whether it is a person outside the workspace: a member ends what the bot tells them by its own commands."""
     if conversation.identity_id is None:
-        return ()
+        return False
     identity = db.session.get(Identity, conversation.identity_id)
-    if identity is None:
-        return ()
-    by_point = select(ContactPoint.contact_id).where(ContactPoint.value_hash == identity.external_hash)
-    by_campaign = select(CampaignRecipient.contact_id).where(CampaignRecipient.identity_id == identity.id)
-    return {*db.session.scalars(by_point), *db.session.scalars(by_campaign)}
+    return identity is not None and identity.user_id is None
+
+
+def _own_words() -> Collection[str]:
+    return settings.get().opt_out_words
 
 
 events.subscribe(ContactWrote, on_contact_wrote)

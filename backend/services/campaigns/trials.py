@@ -78,15 +78,13 @@ def _render(campaign: Campaign, contact_id: int | None, position: int) -> tuple[
 
 
 def _poorest(campaign: Campaign, position: int) -> Contact:
-    """Of the first people of the audience, the one with most missing fields."""
+    """Of the first people of the audience, the one with most missing fields: as many statements for any number."""
     ids = audience.contact_ids(campaign.audience)[:LOOKED_AT]
-    if not ids:
-        raise Invalid.of("audience", "nobody", "The audience is empty.")
     step = steps.of(campaign.id)[position - 1]
-    wanted = [name for text in steps.texts_of(step) for name in templates.names(text)]
-    people = [contacts.get(contact_id) for contact_id in ids]
-    return max(people, key=lambda contact: sum(not _has(contact, name) for name in wanted))
-
-
-def _has(contact: Contact, name: str) -> bool:
-    return bool(rendering.values_of(contact, {}).get(name))
+    wanted = list(dict.fromkeys(name for text in steps.texts_of(step) for name in templates.names(text)))
+    known = rendering.values_of_all(contacts.several(ids))
+    there = [contact_id for contact_id in ids if contact_id in known]
+    if not there:
+        raise Invalid.of("audience", "nobody", "The audience is empty.")
+    poorest = max(there, key=lambda contact_id: sum(not known[contact_id][1].get(name) for name in wanted))
+    return known[poorest][0]

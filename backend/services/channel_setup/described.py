@@ -92,7 +92,7 @@ def checklist(known: Checklist, locale: str) -> dict[str, Any]:
 def diagnostics(listed: Sequence[Sender], locale: str) -> dict[str, Any]:
     """These integrations with their checks as they were found last, by one statement over all of them together."""
     setups = catalog.setups_of(listed) if listed else {}
-    shown = []
+    shown: list[dict[str, Any]] = []
     for sender in listed:
         setup = setups.get(sender.id)
         found = results.read(setup.results) if setup is not None else []

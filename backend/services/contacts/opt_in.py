@@ -42,7 +42,7 @@ class Question:
 def link_of_contact(contact_id: int) -> str:
     """The address of the page for a contact. Raises NotFound, Conflict (no_opt_in_wording), Invalid (no_point)."""
     contact = records.get(contact_id)
-    _wording()
+    wording()
     own = select(ContactPoint).where(ContactPoint.contact_id == contact.id).order_by(ContactPoint.id).limit(1)
     point = db.session.scalar(own)
     if point is None:
@@ -57,17 +57,21 @@ def read(token: str) -> PersonLink:
 
 def question_of(link: PersonLink) -> Question:
     """What the page asks. Raises NotFound where the contact is gone or the workspace asks nothing any more."""
-    name = unsubscribe.workspace_name(link)
     with workspace_scope(link.workspace_id):
         contact = _contact(link, lock=False)
+        suppressed = bool(suppressions.suppressed_among({link.value_hash}))
         try:
-            wording = _wording()
+            return ask(link.workspace_id, contact, suppressed=suppressed)
         except Conflict:
             raise _gone() from None
-        entry = consents.holds(contact.id, CHANNEL, PURPOSE)
-        suppressed = suppressions.suppressed_among({link.value_hash})
-        agreed_at = entry.obtained_at if entry is not None and not suppressed else None
-        return Question(name, wording, consents.rules_for(contact) is not None, agreed_at)
+
+
+def ask(workspace_id: int, contact: Contact, *, suppressed: bool) -> Question:
+    """What a contact of the workspace in scope is asked. Raises Conflict (no_opt_in_wording), NotFound."""
+    name, words = unsubscribe.name_of_workspace(workspace_id), wording()
+    entry = consents.holds(contact.id, CHANNEL, PURPOSE)
+    agreed_at = entry.obtained_at if entry is not None and not suppressed else None
+    return Question(name, words, consents.rules_for(contact) is not None, agreed_at)
 
 
 def agree(link: PersonLink, digest: str, *, night_ok: bool) -> bool:
@@ -100,11 +104,12 @@ def _contact(link: PersonLink, *, lock: bool) -> Contact:
         raise _gone() from None
 
 
-def _wording() -> str:
-    wording = settings.get().opt_in_wording
-    if not wording:
+def wording() -> str:
+    """What people of the workspace in scope agree to. Raises Conflict (no_opt_in_wording) where nobody wrote it."""
+    words = settings.get().opt_in_wording
+    if not words:
         raise Conflict("no_opt_in_wording", "Write first what people agree to, in the settings of contacts.")
-    return wording
+    return words
 
 
 def _gone() -> NotFound:

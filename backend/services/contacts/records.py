@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import delete, func, select
@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select
 from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import NotFound
+from backend.core.orm import among_ids
 from backend.models import Contact, ContactImportChange, ContactPoint, ContactTag, User
 from backend.services import caps
 from backend.services.auth import audit
@@ -74,6 +75,12 @@ def get(contact_id: int, *, lock: bool = False) -> Contact:
     if contact is None or contact.erased_at is not None:
         raise NotFound("contact_not_found", "There is no such contact.")
     return contact
+
+
+def several(contact_ids: Sequence[int]) -> list[Contact]:
+    """Those of these contacts of the workspace in scope that are there: one statement."""
+    query = select(Contact).where(among_ids(Contact.id, contact_ids), Contact.erased_at.is_(None))
+    return list(db.session.scalars(query))
 
 
 def change(by: Attribution, contact_id: int, changes: Mapping[str, Any]) -> Contact:

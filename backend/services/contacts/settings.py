@@ -31,6 +31,8 @@ def get() -> ContactSettings:
         timezone=None,
         rules="by_number",
         opt_in_wording=None,
+        opt_out_words=[],
+        quiet_days=7,
         updated_at=clock.now(),
     )
 

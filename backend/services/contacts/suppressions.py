@@ -12,7 +12,7 @@ from backend.core import clock
 from backend.core.database import current_workspace_id, db
 from backend.core.errors import NotFound
 from backend.models import ContactPoint, Suppression
-from backend.services import live, paging
+from backend.services import conversations, live, paging
 from backend.services.auth import audit
 from backend.services.auth.attribution import Attribution
 from backend.services.contacts import identifiers, settings
@@ -52,6 +52,11 @@ def suppress_contact(by: Attribution, contact_id: int, *, code: str, source: str
     added = add([(kind, value_hash) for kind, value_hash in points], by, code, source)
     audit.record(by, "suppression.added", f"contact:{contact_id}", code=code, source=source, added=added)
     return added
+
+
+def kind_of(channel: str) -> str:
+    """The kind of identifier that a person is known by on a channel."""
+    return "telegram_user" if conversations.family_of(channel) == conversations.family_of("telegram_user") else channel
 
 
 def add(hashes: Iterable[tuple[str, bytes]], by: Attribution, code: str, source: str) -> int:

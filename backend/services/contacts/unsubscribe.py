@@ -33,8 +33,13 @@ def read(token: str) -> PersonLink:
 
 def workspace_name(link: PersonLink) -> str:
     """Who writes to the person. Raises NotFound where the workspace is gone."""
+    return name_of_workspace(link.workspace_id)
+
+
+def name_of_workspace(workspace_id: int) -> str:
+    """What a workspace is called. Raises NotFound where it is gone."""
     with system_scope("a link names its workspace"):
-        name: str | None = db.session.scalar(select(Workspace.name).where(Workspace.id == link.workspace_id))
+        name: str | None = db.session.scalar(select(Workspace.name).where(Workspace.id == workspace_id))
     if name is None:
         raise NotFound("link_unknown", "This link is not one of ours, or was cut off.")
     return name

@@ -66,14 +66,18 @@ class LoginCommands:
     async def _carry_out(self, hub: Hub, command: Command) -> None:
         """Carries one command out and records the answer, whatever happens."""
         try:
-            result: CodeSent | LoggedIn | None
-            if command.name == "qr":
+            application = application_of(command, hub.version)
+            result: CodeSent | LoggedIn | None = await _adopted(command, application)
+            if result is None and command.name == "qr":
                 result = await self._scan(hub, command)
-            else:
+            elif result is None:
                 async with asyncio.timeout(_STEP_SECONDS):
-                    result = await _step(command, application_of(command, hub.version))
+                    result = await _step(command, application)
             failpoints.hit("sessions.login_answered")
-            await hub.in_thread(lambda: _record(command, result))
+            is_recorded = await hub.in_thread(lambda: _record(command, result))
+            if isinstance(result, LoggedIn) and not is_recorded:
+                # The person gave it up meanwhile: nothing of it is kept, at Telegram neither.
+                await steps.log_out(application, result.session)
         except LoginRefused as refused:
             if command.name == "logout":
                 # The claim runs out and it is tried again, until the login is too old.
@@ -123,6 +127,14 @@ def application_of(command: Command, version: str) -> Application:
     )
 
 
+async def _adopted(command: Command, application: Application) -> LoggedIn | None:
+    """The account that a process logged in to which died before it could record it; None where there is none."""
+    if not command.was_tried or command.session is None or command.name not in ("code", "password", "qr"):
+        return None
+    async with asyncio.timeout(_STEP_SECONDS):
+        return await steps.whose(application, command.session)
+
+
 def _step(command: Command, application: Application) -> Awaitable[CodeSent | LoggedIn | None]:
     phone, session, code_hash, secret = command.phone or "", command.session, command.code_hash, command.secret
     if command.name == "start":
@@ -131,7 +143,7 @@ def _step(command: Command, application: Application) -> Awaitable[CodeSent | Lo
             return _refuse("try_again")
         return steps.send_code(application, phone)
     if command.name == "cancel":
-        return _nothing()
+        return _nothing() if session is None else _log_out(application, session)
     if session is None:
         return _refuse("try_again")
     if command.name == "logout":

@@ -70,7 +70,7 @@ class Answering:
 
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
-        self._thread.join(20)
+        self._thread.join(60)
 
     def _run(self) -> None:
         with self.app.app_context():
@@ -256,7 +256,7 @@ def test_two_presses_at_once_ask_for_one_code(app, browser, person):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
         [login] = all_logins()
         assert answers == [f"{CONNECT}/{login.id}"] * 2
         assert process.taken == ["start"]
@@ -320,7 +320,7 @@ def test_two_presses_at_once_give_a_code_once(app, browser, person):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
         assert answers == [303, 303]
         assert process.taken == ["start", "code"]
 

@@ -347,3 +347,32 @@ def test_a_scheduled_campaign_keeps_its_audience_and_takes_another_moment(person
     assert operator.post(f"{LIST}/{campaign_id}/change", values).status_code == 303
     stored = of(Campaign, id=campaign_id)
     assert (stored.scheduled_at.year, stored.next_turn_at, stored.state) == (2031, stored.scheduled_at, "scheduled")
+
+
+def test_variants_are_made_shown_and_changed(operator: Browser, person: User) -> None:
+    form = {"name": "Spring", "text_1": "Hello", "tags": []}
+    form |= {"variant_1_1_name": "short", "variant_1_1_text": "Hi {first_name|there}", "variant_1_1_weight": "3"}
+    form |= {"variant_1_1_on": "on", "variant_1_2_name": "long", "variant_1_2_text": "Good morning"}
+    one = form | {"variant_1_2_name": "", "variant_1_2_text": ""}
+    refused = operator.post(LIST, one)
+    assert (refused.status_code, "variant_1_1_name-err" in refused.text) == (422, True)
+    assert operator.post(LIST, form).status_code in (200, 302, 303)
+    step = of(CampaignStep)
+    assert step.variants == [
+        {"name": "short", "template": "Hi {first_name|there}", "weight": 3, "is_on": True},
+        {"name": "long", "template": "Good morning", "weight": 1, "is_on": False},
+    ]
+    page = operator.get(f"{LIST}/{step.campaign_id}/change").text
+    assert 'value="short"' in page
+    assert "Good morning" in page
+    assert "short" in operator.get(f"{LIST}/{step.campaign_id}").text
+
+
+def test_a_simulation_shows_who_gets_what_and_when(operator: Browser, viewer: Browser, person: User) -> None:
+    campaign_id = made(person)
+    page = operator.get(f"{LIST}/{campaign_id}/simulation?reply_rate=0,5")
+    assert page.status_code == 200
+    assert "<table" in page.text
+    assert operator.get(f"{LIST}/{campaign_id}/simulation?reply_rate=2").status_code == 200
+    assert "reply_rate-err" in operator.get(f"{LIST}/{campaign_id}/simulation?reply_rate=2").text
+    assert viewer.get(f"{LIST}/{campaign_id}/simulation").status_code == 403

@@ -202,7 +202,7 @@ def test_whoever_asked_to_be_deleted_sees_how_it_stands(browser: Browser, app: F
     form = {"signed_request": objects_integrations.signed_request()}
     answer = app.test_client().post(f"/meta/data-deletion/{integration_id}", data=form)
     assert answer.status_code == 200, answer.text
-    path = answer.json["url"].split("/", 3)[3]
+    path = answer.get_json()["url"].split("/", 3)[3]
     stranger = Browser(app, None)
     page = stranger.get(f"/{path}")
     assert page.status_code == 200

@@ -53,9 +53,9 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-def test_a_thousand_previews_change_nothing(client: FlaskClient, ada: Person) -> None:
+def test_previews_change_nothing(client: FlaskClient, ada: Person) -> None:
     before = routes.fingerprint()
-    for count in range(1_000):
+    for count in range(100):
         response = client.get(ada.link) if count % 2 else client.head(ada.link)
         assert response.status_code == 200
     assert routes.fingerprint() == before
@@ -173,9 +173,9 @@ def digest_of(page) -> dict[str, str]:
     return {"digest": page.text.partition('name="digest" value="')[2].partition('"')[0]}
 
 
-def test_a_thousand_previews_agree_to_nothing(client: FlaskClient, asked: Person) -> None:
+def test_previews_agree_to_nothing(client: FlaskClient, asked: Person) -> None:
     before = routes.fingerprint()
-    for count in range(1_000):
+    for count in range(100):
         assert (client.get if count % 2 else client.head)(asked.link).status_code == 200
     assert routes.fingerprint() == before
 

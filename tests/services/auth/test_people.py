@@ -89,7 +89,7 @@ def test_one_unknown_external_id_named_twice_at_once_makes_one_person(app: Flask
 
     def attempt() -> int:
         with app.app_context(), workspace_scope(home):
-            together.wait(10)
+            together.wait(60)
             made = people.person_by(caller, external_user_id="crm-6").id
             db.session.commit()
             return made
@@ -109,7 +109,7 @@ def test_two_admins_cannot_demote_each_other_at_once(app: Flask) -> None:
 
     def attempt(actor: Actor, target: int) -> str:
         with app.app_context(), workspace_scope(home_id):
-            together.wait(10)
+            together.wait(60)
             try:
                 people.change(actor, target, role="viewer")
                 db.session.commit()

@@ -173,7 +173,7 @@ def test_two_processes_that_use_a_token_for_the_first_time_make_one_row(app: Fla
     for thread in both:
         thread.start()
     for thread in both:
-        thread.join(10)
+        thread.join(60)
     assert len(found) == 2
     assert found[0] == found[1]
 

@@ -73,7 +73,7 @@ def beside(rig: Rig, act: Callable[[], object]) -> Iterator[None]:
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(run)
         yield
-        done.result(30)
+        done.result(60)
 
 
 @pytest.mark.parametrize("way", ["answer", "objection", "unsubscribed", "pause", "cancel", "taken_out"])

@@ -36,6 +36,6 @@ def test_an_ordinary_answer(text: str) -> None:
 
 
 def test_the_workspaces_own_words() -> None:
-    assert opt_out.meaning_of("Genug jetzt!", ["genug jetzt"]) == "opt_out"
-    assert opt_out.meaning_of("genug", ["genug jetzt"]) is None
-    assert opt_out.meaning_of("no", ["NO"]) == "opt_out"
+    assert opt_out.meaning_of("Genug jetzt!", lambda: ["genug jetzt"]) == "opt_out"
+    assert opt_out.meaning_of("genug", lambda: ["genug jetzt"]) is None
+    assert opt_out.meaning_of("no", lambda: ["NO"]) == "opt_out"

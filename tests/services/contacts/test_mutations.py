@@ -56,9 +56,15 @@ def outcome(imports: Imports, content: bytes, filename: str = "file.csv") -> Any
 def test_the_same_table_in_another_notation_means_the_same(imports: Imports, name: str) -> None:
     rows = rows_of(name)
     expected = outcome(imports, (FILES / name).read_bytes())
-    for delimiter in (",", ";", "\t", "|"):
-        for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"):
-            assert outcome(imports, written(rows, delimiter).encode(encoding)) == expected, (delimiter, encoding)
+    # One is written in every pair of the two, the others in each of either.
+    pairs = [
+        (delimiter, encoding)
+        for delimiter in (",", ";", "\t", "|")
+        for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be")
+        if name == "01-google-2024.csv" or delimiter == "," or encoding == "utf-8"
+    ]
+    for delimiter, encoding in pairs:
+        assert outcome(imports, written(rows, delimiter).encode(encoding)) == expected, (delimiter, encoding)
     assert outcome(imports, written(rows, quoting=csv.QUOTE_ALL).encode()) == expected
     assert outcome(imports, written(rows, end="\n").encode()) == expected
     assert outcome(imports, ("sep=;\r\n" + written(rows, ";")).encode()) == expected

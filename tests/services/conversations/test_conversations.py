@@ -116,7 +116,7 @@ def at_once(app: Flask, act: Callable[[], int], times: int) -> list[int]:
     def run() -> None:
         with app.app_context(), system_scope("a test"):
             db.session.connection()
-            gate.wait(10)
+            gate.wait(60)
             result = act()
             db.session.commit()
             results.append(result)
@@ -125,7 +125,7 @@ def at_once(app: Flask, act: Callable[[], int], times: int) -> list[int]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert len(results) == times
     return results
 

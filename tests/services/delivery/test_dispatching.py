@@ -154,7 +154,7 @@ def test_an_edit_that_overtakes_the_send_arrives_last(app, channel, home, bot):
     def script(op):
         if op.kind == "send":
             started.set()
-            assert go_on.wait(5)
+            assert go_on.wait(60)
 
     channel.script = script
 

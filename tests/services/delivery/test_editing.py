@@ -63,11 +63,11 @@ def test_taking_back_while_the_send_is_in_flight_deletes_it_afterwards(app, chan
     def script(op):
         if op.kind == "send":
             started.set()
-            assert go_on.wait(5)
+            assert go_on.wait(60)
 
     channel.script = script
     with dispatching(app):
-        assert started.wait(5)
+        assert started.wait(60)
         delivery.delete(fresh(message))
         db.session.commit()
         go_on.set()
@@ -83,14 +83,14 @@ def test_a_refused_edit_does_not_swallow_the_newer_one(app, channel, home, bot):
     def script(op):
         if op.kind == "edit" and op.content.text == "v2":
             started.set()
-            assert go_on.wait(5)
+            assert go_on.wait(60)
             return Rejected("cant_parse")
         return None
 
     channel.script = script
     change(message, "v2")
     with dispatching(app):
-        assert started.wait(5)
+        assert started.wait(60)
         change(message, "v3")
         go_on.set()
         until(idle)
@@ -116,12 +116,12 @@ def test_a_part_that_returns_while_it_is_being_deleted_is_sent_anew(app, channel
     def script(op):
         if op.kind == "delete":
             started.set()
-            assert go_on.wait(5)
+            assert go_on.wait(60)
 
     channel.script = script
     change(message, "a")
     with dispatching(app):
-        assert started.wait(5)
+        assert started.wait(60)
         change(message, "a" * 100 + "c")
         go_on.set()
         until(idle)
@@ -178,12 +178,12 @@ def test_a_message_that_goes_back_to_what_it_said_while_an_edit_is_in_flight_say
     def script(op):
         if op.kind == "edit" and not started.is_set():
             started.set()
-            assert go_on.wait(5)
+            assert go_on.wait(60)
 
     channel.script = script
     change(message, "v2")
     with dispatching(app):
-        assert started.wait(5)
+        assert started.wait(60)
         change(message, "v1")
         go_on.set()
         until(idle)

@@ -185,13 +185,13 @@ def test_newer_words_that_come_while_the_old_ones_are_refused_are_said_as_meant(
     def judge(op):
         if "href" in op.content.text:
             started.set()
-            assert go_on.wait(5)
+            assert go_on.wait(60)
             return "ENTITIES_TOO_LONG"
         return None
 
     channel.judge = judge
     with dispatching(app):
-        assert started.wait(5)
+        assert started.wait(60)
         delivery.edit(fresh(message), Content("<b>newer</b>", "html"))
         db.session.commit()
         go_on.set()

@@ -84,11 +84,11 @@ def test_leases_are_renewed_until_the_last_outcome_is_recorded(app, channel, hom
 
     def script(op):
         started.set()
-        assert go_on.wait(30)
+        assert go_on.wait(60)
 
     channel.script = script
     with dispatching(app) as dispatcher:
-        assert started.wait(5)
+        assert started.wait(60)
         dispatcher.stop()
         db.session.rollback()
         before = db.session.get_one(SenderLease, bot.id, populate_existing=True).until

@@ -188,7 +188,7 @@ def test_a_commit_whose_answer_is_lost_keeps_the_content(
 
 
 def test_several_are_fetched_at_once(owner: Owner, site: Site) -> None:
-    together = threading.Barrier(3, timeout=20)
+    together = threading.Barrier(3, timeout=60)
 
     def waits() -> tuple[int, bytes]:
         together.wait()
@@ -202,7 +202,7 @@ def test_several_are_fetched_at_once(owner: Owner, site: Site) -> None:
 
 def test_a_workspace_whose_servers_hang_leaves_room_for_the_others(owner: Owner, site: Site, home: Workspace) -> None:
     let_go = threading.Event()
-    site.answers["/slow"] = lambda: (200, PICTURE) if let_go.wait(30) else (500, b"")
+    site.answers["/slow"] = lambda: (200, PICTURE) if let_go.wait(60) else (500, b"")
     for number in range(20):
         owner.ask(f"{site.url}/slow", owner_id=number)
     files.fetch_due(Turn(0.2))
@@ -217,7 +217,7 @@ def test_a_workspace_whose_servers_hang_leaves_room_for_the_others(owner: Owner,
     assert [event.owner_id for event in owner.fetched] == [99]
     assert site.asked.count("/slow") == fetch_work.MAX_OF_WORKSPACE
     let_go.set()
-    fetch_work._POOL.wait(30)
+    fetch_work._POOL.wait(60)
     assert len(owner.fetched) == 21
 
 

@@ -111,7 +111,7 @@ def test_while_redis_is_away_what_hangs_is_not_waited_for(bot, redis_away, works
 
     def hang(turn):
         begun.set()
-        released.wait(30)
+        released.wait(60)
         return 1
 
     def finish(turn):
@@ -122,7 +122,7 @@ def test_while_redis_is_away_what_hangs_is_not_waited_for(bot, redis_away, works
     works("b", finish)
     try:
         housekeeping.sweep()
-        assert begun.wait(30)
+        assert begun.wait(60)
         assert done == ["b"]
     finally:
         released.set()

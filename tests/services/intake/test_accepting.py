@@ -36,13 +36,13 @@ def stored():
 
 
 def test_a_body_is_in_the_database_when_its_future_ends(bot):
-    assert intake.accept(bot, body(1)).result(10) is True
+    assert intake.accept(bot, body(1)).result(60) is True
     assert [one.state for one in stored()] == ["new"]
 
 
 def test_the_same_body_twice_is_one_row_also_within_a_batch(bot):
     futures = [intake.accept(bot, body(1)) for _ in range(5)]
-    assert sorted(one.result(10) for one in futures) == [False] * 4 + [True]
+    assert sorted(one.result(60) for one in futures) == [False] * 4 + [True]
     assert len(stored()) == 1
 
 
@@ -52,7 +52,7 @@ def test_what_comes_at_once_shares_transactions_and_keeps_its_order(bot):
     event.listen(db.engine, "commit", listen)
     try:
         futures = [intake.accept(bot, body(number)) for number in range(150)]
-        assert all(one.result(10) for one in futures)
+        assert all(one.result(60) for one in futures)
     finally:
         event.remove(db.engine, "commit", listen)
     assert len(commits) < 75
@@ -64,7 +64,7 @@ def test_what_comes_at_once_shares_transactions_and_keeps_its_order(bot):
 
 
 def test_a_body_that_cannot_be_read_is_parked(bot):
-    assert intake.accept(bot, b"{not json").result(10) is True
+    assert intake.accept(bot, b"{not json").result(60) is True
     assert [(one.state, one.error) for one in stored()] == [("parked", "unparsable")]
 
 
@@ -74,9 +74,9 @@ def test_one_that_the_database_refuses_takes_no_other_with_it(bot):
     for number, future in enumerate(futures):
         if number == 3:
             with pytest.raises(DBAPIError):
-                future.result(10)
+                future.result(60)
         else:
-            assert future.result(10) is True
+            assert future.result(60) is True
     assert len(stored()) == 7
 
 
@@ -89,15 +89,15 @@ def break_connection(engine):
 
 
 def test_a_connection_that_broke_since_the_last_batch_is_replaced_and_nobody_hears_of_it(bot):
-    assert intake.accept(bot, body(1)).result(10) is True
+    assert intake.accept(bot, body(1)).result(60) is True
     break_connection(db.engine)
-    assert intake.accept(bot, body(2)).result(10) is True
+    assert intake.accept(bot, body(2)).result(60) is True
     assert len(stored()) == 2
 
 
 def test_what_a_broken_connection_had_stored_is_known_and_processed_all_the_same(bot, monkeypatch):
     """The commit happened, its answer did not arrive: nobody has been woken for it yet."""
-    assert intake.accept(bot, body(1)).result(10) is True
+    assert intake.accept(bot, body(1)).result(60) is True
     real, engine = event_store.insert, db.engine
     woken: list[str] = []
     broken: list[bool] = []
@@ -112,21 +112,21 @@ def test_what_a_broken_connection_had_stored_is_known_and_processed_all_the_same
 
     monkeypatch.setattr(batcher, "insert", insert_and_break)
     monkeypatch.setattr(batcher.queue, "wake_now", woken.append)
-    assert intake.accept(bot, body(2)).result(10) is False
+    assert intake.accept(bot, body(2)).result(60) is False
     assert (len(stored()), woken) == (2, ["intake"])
 
 
 def test_a_refused_body_does_not_cost_the_connection(bot):
     with pytest.raises(DBAPIError):
-        intake.accept(WebhookTarget(bot.id + 1000, bot.channel, "secret"), body(1)).result(10)
+        intake.accept(WebhookTarget(bot.id + 1000, bot.channel, "secret"), body(1)).result(60)
     before = intake.acceptor(db.engine)._connection
-    assert intake.accept(bot, body(2)).result(10) is True
+    assert intake.accept(bot, body(2)).result(60) is True
     assert intake.acceptor(db.engine)._connection is before
 
 
 def test_a_connection_with_an_error_that_is_not_a_rows_is_replaced(bot, monkeypatch):
     """Such as a plan that it has prepared and that a migration has made invalid."""
-    assert intake.accept(bot, body(1)).result(10) is True
+    assert intake.accept(bot, body(1)).result(60) is True
     before = intake.acceptor(db.engine)._connection
     real = event_store.insert
 
@@ -137,8 +137,8 @@ def test_a_connection_with_an_error_that_is_not_a_rows_is_replaced(bot, monkeypa
 
     monkeypatch.setattr(batcher, "insert", insert)
     with pytest.raises(ProgrammingError):
-        intake.accept(bot, body(2)).result(10)
-    assert intake.accept(bot, body(2)).result(10) is True
+        intake.accept(bot, body(2)).result(60)
+    assert intake.accept(bot, body(2)).result(60) is True
 
 
 def test_a_defect_beside_the_database_does_not_end_the_thread(bot, monkeypatch):
@@ -147,6 +147,6 @@ def test_a_defect_beside_the_database_does_not_end_the_thread(bot, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(batcher.queue, "wake_now", defect)
-        assert intake.accept(bot, body(1)).result(10) is True
-        assert intake.accept(bot, body(2)).result(10) is True
-    assert intake.accept(bot, body(3)).result(10) is True
+        assert intake.accept(bot, body(1)).result(60) is True
+        assert intake.accept(bot, body(2)).result(60) is True
+    assert intake.accept(bot, body(3)).result(60) is True

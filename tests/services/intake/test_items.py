@@ -56,7 +56,7 @@ def accept(sender, raw, secret=example.SECRET):
     target = target_of(sender)
     recipients = target.prove(example.signed(raw, secret), raw)
     assert recipients is not None
-    return intake.accept(target, raw, recipients).result(10)
+    return intake.accept(target, raw, recipients).result(60)
 
 
 def stored(state=None):
@@ -212,7 +212,7 @@ def test_small_bodies_do_not_wait_behind_a_large_one(one, monkeypatch):
     def slow(connection, rows):
         if len(rows) > 100:
             begun.set()
-            assert go_on.wait(20)
+            assert go_on.wait(60)
         return real(connection, rows)
 
     monkeypatch.setattr(batcher, "insert", slow)
@@ -220,11 +220,11 @@ def test_small_bodies_do_not_wait_behind_a_large_one(one, monkeypatch):
     assert len(large) > 64 * 1024
     target = target_of(one)
     future = intake.accept(target, large)
-    assert begun.wait(10)
-    assert intake.accept(target, body(("account-1", message("small")))).result(10) is True
+    assert begun.wait(60)
+    assert intake.accept(target, body(("account-1", message("small")))).result(60) is True
     assert not future.done()
     go_on.set()
-    assert future.result(10) is True
+    assert future.result(60) is True
     assert len(stored()) == 601
 
 
@@ -242,5 +242,5 @@ def test_two_processes_that_store_the_same_items_in_other_orders_store_each_once
     acceptors = [batcher.Acceptor(db.engine, for_large=True) for _ in range(2)]
     bodies = [body(*items), body(*reversed(items))]
     futures = [acceptor.accept(target, raw) for acceptor, raw in zip(acceptors, bodies, strict=True)]
-    assert True in [future.result(30) for future in futures]
+    assert True in [future.result(60) for future in futures]
     assert sorted(said(row) for row in stored()) == sorted(f"m{n}" for n in range(1200))

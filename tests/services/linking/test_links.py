@@ -150,7 +150,7 @@ def test_of_two_who_unlink_at_once_one_does_it(ada: User, linked: Bot, app: Flas
         with app.app_context(), workspace_scope(workspace_id):
             person, sender = db.session.get_one(User, user_id), db.session.get_one(Sender, sender_id)
             db.session.rollback()
-            gate.wait(10)
+            gate.wait(60)
             results.append(linking.unlink_account(factories.by("cli"), person, sender))
             db.session.commit()
 
@@ -159,7 +159,7 @@ def test_of_two_who_unlink_at_once_one_does_it(ada: User, linked: Bot, app: Flas
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert sorted(results) == [False, False, True]
     assert [text for text in linked.said() if "no longer linked" in text] == linked.said()[-1:]
 

@@ -295,7 +295,7 @@ def redeem_at_once(app: Flask, sender_id: int, attempts: list[tuple[str, int]]) 
         with app.app_context(), system_scope("a test"):
             sender = db.session.get_one(Sender, sender_id)
             db.session.rollback()
-            gate.wait(10)
+            gate.wait(60)
             outcome = linking.redeem(sender, token, private(chat_id), somebody(chat_id)).outcome
             db.session.commit()
             outcomes.append(outcome)
@@ -304,6 +304,6 @@ def redeem_at_once(app: Flask, sender_id: int, attempts: list[tuple[str, int]]) 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert len(outcomes) == len(attempts)
     return outcomes

@@ -168,7 +168,7 @@ def test_an_event_that_comes_while_the_refusal_is_recorded_makes_one_message(
     def judge(op: Any) -> str | None:
         if op.kind == "edit":
             refused.set()
-            assert go_on.wait(10)
+            assert go_on.wait(60)
         return None
 
     channel.judge = judge
@@ -183,8 +183,8 @@ def test_an_event_that_comes_while_the_refusal_is_recorded_makes_one_message(
             db.session.commit()
 
     with dispatching(app), ThreadPoolExecutor(1) as pool:
-        assert refused.wait(10)
-        pool.submit(third).result(10)
+        assert refused.wait(60)
+        pool.submit(third).result(60)
         until(idle)
     assert shown(channel) == ["3"]
     assert [op.kind for op in channel.accepted].count("send") == 2

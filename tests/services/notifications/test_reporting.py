@@ -256,7 +256,7 @@ def test_two_events_of_one_subject_at_once_make_one_message(app: Flask, report: 
     def run(version: int) -> str:
         with app.app_context(), workspace_scope(workspace_id):
             user = db.session.get_one(User, person_id)
-            ready.wait(10)
+            ready.wait(60)
             event = notifications.report(
                 factories.by("test"), "post_success", user, {"likes": version}, subject="s", version=version
             )
@@ -293,7 +293,7 @@ def test_an_event_that_waits_for_another_of_its_subject_edits_the_message_that_t
         second = pool.submit(run)
         wait_for(_somebody_waits, 30, "the second event to wait for the first")
         db.session.commit()
-        assert second.result(30) == "queued"
+        assert second.result(60) == "queued"
     (message,) = report.messages()
     db.session.refresh(message)
     assert (message.version, "Likes: 2" in report.text(message)) == (2, True)

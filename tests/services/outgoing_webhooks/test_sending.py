@@ -242,7 +242,7 @@ def test_an_endpoint_that_hangs_holds_neither_the_job_nor_the_others(
         assert done.count("delivered") == 5
         assert len(stuck.received) == 1, "one at a time"
         assert not outgoing_webhooks.WORK.is_due(), "what hangs is being served"
-    assert sending._POOL.wait(20)
+    assert sending._POOL.wait(60)
     assert [row.reason for row in deliveries() if row.state == "due" and row.attempts] == ["connection_lost"]
 
 

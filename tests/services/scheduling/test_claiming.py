@@ -229,7 +229,7 @@ def test_processes_that_claim_at_once_take_different_ones(app, home) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     registry.unregister(JOB)
     assert sorted(seen) == list(range(1, everyone + 1))
     assert len(stored()) == everyone

@@ -346,7 +346,7 @@ def test_two_that_add_one_account_at_once_make_one_sender(platform: Platform, ap
 
     def run(name: str) -> None:
         with app.app_context(), workspace_scope(home_id):
-            gate.wait(10)
+            gate.wait(60)
             try:
                 senders.create(platform.channel, name=name, token=platform.token(400001), facts=facts)
                 db.session.commit()
@@ -359,7 +359,7 @@ def test_two_that_add_one_account_at_once_make_one_sender(platform: Platform, ap
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert sorted(outcomes) == ["in use", "made"]
     with system_scope("a test"):
         assert len(db.session.scalars(select(Sender).where(Sender.source == "database")).all()) == 1

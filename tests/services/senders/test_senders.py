@@ -89,7 +89,7 @@ def test_many_processes_that_start_together_make_one_row(app: Flask) -> None:
 
     def start() -> None:
         with app.app_context():
-            gate.wait(10)
+            gate.wait(60)
             made = ensure()
             assert made is not None
             ids.append(made.id)
@@ -98,7 +98,7 @@ def test_many_processes_that_start_together_make_one_row(app: Flask) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert ids == [rows()[0].id] * 5
     assert len(rows()) == 1
 

@@ -30,7 +30,7 @@ def accept(sender, raw):
     assert target is not None
     recipients = target.prove(example.signed(raw), raw)
     assert recipients is not None
-    assert intake.accept(target, raw, recipients).result(10) in (True, False)
+    assert intake.accept(target, raw, recipients).result(60) in (True, False)
 
 
 def report_of(sender):

@@ -74,7 +74,7 @@ def running(app: Flask, home: Workspace) -> Running:
             yield
         finally:
             stop()
-            thread.join(40)
+            thread.join(60)
             registry.put("telegram_user", TelegramUser())
             assert not thread.is_alive()
 

@@ -57,7 +57,7 @@ def test_a_lost_lease_closes_the_connection_before_the_next_holder_connects(
             until(lambda: fresh(second).state == "sent", 40)
         finally:
             stop()
-            thread.join(40)
+            thread.join(60)
     assert [entry["text"] for entry in sent_by(box, ANN)] == ["before", "after"]
     assert not duplicate_keys(box)
 

@@ -16,8 +16,8 @@ from telethon.tl import functions, types
 from tests.support.telegram_box import TelegramBox
 
 API_ID, API_HASH = 12345, "0" * 32
-WITHIN = 10.0
-SCENARIO_WITHIN = 40.0
+WITHIN = 60.0
+SCENARIO_WITHIN = 120.0
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
@@ -65,7 +65,7 @@ class Clients(AsyncExitStack):
 
 
 async def _end(client: TelegramClient) -> None:
-    await asyncio.wait_for(client.disconnect(), 5)
+    await asyncio.wait_for(client.disconnect(), 60)
 
 
 async def find(client: TelegramClient, phone: str) -> types.InputPeerUser:

@@ -90,7 +90,7 @@ def test_a_person_sends_a_file_of_a_kind(box: TelegramBox, kind: str) -> None:
     [shown] = box.control("GET", f"/accounts/{ANN}/chats/{BOB}")["messages"]
     name = "photo" if kind == "photo" else "document"
     [part] = shown[name] if kind == "photo" else [shown[name]]
-    answer = requests.get(f"{box.url}/control/files/{part['file_id']}", timeout=10)
+    answer = requests.get(f"{box.url}/control/files/{part['file_id']}", timeout=60)
     assert answer.content == png()
     assert answer.headers["Content-Type"] == ("image/png" if kind == "photo" else "application/octet-stream")
 

@@ -109,7 +109,7 @@ def test_a_connection_that_ends_around_a_send(box: TelegramBox, kind: str) -> No
     async def scenario() -> None:
         async with Clients(box) as clients:
             ann = await clients.logged_in(ANN)
-            await asyncio.wait_for(ann(message(await find(ann, BOB))), 10)
+            await asyncio.wait_for(ann(message(await find(ann, BOB))), 60)
 
     run(scenario())
     assert texts(box) == ["Hello"]

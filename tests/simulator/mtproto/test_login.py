@@ -197,7 +197,7 @@ def test_a_login_by_a_picture_that_the_phone_scans(box: TelegramBox, dc: int) ->
         async with Clients(box) as clients:
             client = await clients.connected()
             picture = await client.qr_login()
-            waiting = asyncio.create_task(picture.wait(10))
+            waiting = asyncio.create_task(picture.wait(60))
             await asyncio.sleep(0)
             box.control("POST", f"/accounts/{ANN}/scan", {"link": picture.url})
             assert (await waiting).first_name == "Ann"
@@ -211,7 +211,7 @@ def test_a_picture_is_accepted_by_another_client_once(box: TelegramBox) -> None:
         async with Clients(box) as clients:
             ann, client = await clients.logged_in(ANN), await clients.connected()
             picture = await client.qr_login()
-            waiting = asyncio.create_task(picture.wait(10))
+            waiting = asyncio.create_task(picture.wait(60))
             await ann(functions.auth.AcceptLoginTokenRequest(picture.token))
             assert (await waiting).first_name == "Ann"
             with pytest.raises(errors.AuthTokenInvalidError):
@@ -225,7 +225,7 @@ def test_a_picture_of_an_account_with_a_password(box: TelegramBox) -> None:
         async with Clients(box) as clients:
             client = await clients.connected()
             picture = await client.qr_login()
-            waiting = asyncio.create_task(picture.wait(10))
+            waiting = asyncio.create_task(picture.wait(60))
             await asyncio.sleep(0)
             box.control("POST", f"/accounts/{CYD}/scan", {"link": picture.url})
             with pytest.raises(errors.SessionPasswordNeededError):

@@ -44,7 +44,7 @@ def test_the_address_is_told_in_one_value(box: TelegramBox) -> None:
     told = box.control("GET", "/mtproto")
     address, _, key = told["server"].partition("?key=")
     assert address == f"tcp://127.0.0.1:{told['port']}"
-    answer = requests.get(key, timeout=10)
+    answer = requests.get(key, timeout=60)
     assert answer.text == told["public_key"]
     assert answer.text.startswith("-----BEGIN RSA PUBLIC KEY-----")
 
@@ -67,7 +67,7 @@ def test_without_accounts_there_is_no_port() -> None:
         with pytest.raises(BoxError) as raised:
             box.control("GET", "/mtproto")
         assert raised.value.status == 404
-        assert requests.get(f"{box.url}/control/mtproto/key.pem", timeout=10).status_code == 404
+        assert requests.get(f"{box.url}/control/mtproto/key.pem", timeout=60).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from backend.http.console.kit import form_errors, forms, pages
 from backend.http.console.kit.guards import actor, attribution, page
 from backend.http.schemas.campaigns import BasisIn, RecipientResolveIn
 from backend.models import Campaign
-from backend.services.campaigns import ledger, lifecycle, preflight, records, trials
+from backend.services.campaigns import by_bot, ledger, lifecycle, preflight, records, trials
 from backend.services.campaigns.lifecycle import PreflightStale
 
 bp = pages.blueprint("campaign_acts", __name__)
@@ -185,6 +185,17 @@ def take_out(campaign_id: int, recipient_id: int) -> Response:
     """Takes a person out of a campaign."""
     ledger.take_out(actor(), campaign_id, recipient_id)
     return _back(campaign_id, pages.t("console_campaigns.said.taken_out"))
+
+
+@bp.post("/console/campaigns/<int:campaign_id>/recipients/<int:recipient_id>/by-bot")
+@page("operator")
+def reach_by_bot(campaign_id: int, recipient_id: int) -> Response:
+    """Sends a person their next message by the bot instead."""
+    try:
+        by_bot.reach(actor(), campaign_id, recipient_id)
+    except _EXPECTED as error:
+        return _back(campaign_id, form_errors.message_of(error))
+    return _back(campaign_id, pages.t("console_campaigns.said.by_bot"))
 
 
 def _check(campaign: Campaign, preflight_id: int, error: AppError | None = None) -> Response:

@@ -8,7 +8,7 @@ from flask import Response, request, url_for
 
 from backend.core.errors import AppError, Conflict, Forbidden, Invalid, NotFound
 from backend.http.console.campaigns import forms as campaign_forms
-from backend.http.console.campaigns import shown
+from backend.http.console.campaigns import shown, variants_form
 from backend.http.console.kit import form_errors, forms, pages
 from backend.http.console.kit.guards import actor, page
 from backend.http.schemas.campaigns import CampaignChange, CampaignIn
@@ -100,6 +100,7 @@ def _form(typed: dict[str, Any], campaign: Campaign | None = None, error: AppErr
         segments=[(str(segment.id), segment.name) for segment in segments.listing(limit=_OFFERED)[0]],
         purposes=campaign_forms.PURPOSES,
         steps=campaign_forms.STEPS,
+        variants=variants_form.NUMBERS,
         days=shown.day_names(),
         placeholders=[*PLACEHOLDERS, *own],
         zone=pages.zone().key,

@@ -11,6 +11,7 @@ from flask import request
 
 from backend.core.errors import Invalid, field_error
 from backend.http import bodies
+from backend.http.console.campaigns import variants_form
 from backend.http.console.kit import form_errors, pages
 from backend.models import Campaign, CampaignStep
 from backend.services.campaigns import steps as campaign_steps
@@ -31,7 +32,11 @@ _FIELDS: Final = {
 
 def _field_of(path: str) -> str:
     """The form's field for a path: `text_2` for `steps.1.template`."""
-    matched = re.match(r"steps\.(\d+)\.(template|delay_days|variants)", path)
+    variant = re.match(r"steps\.(\d+)\.variants(?:\.(\d+)\.(name|template|weight))?", path)
+    if variant:
+        part = {"template": "text"}.get(variant[3] or "name", variant[3] or "name")
+        return variants_form.name_of(int(variant[1]) + 1, int(variant[2] or 0) + 1, part)
+    matched = re.match(r"steps\.(\d+)\.(template|delay_days)", path)
     if matched:
         name = "delay" if matched[2] == "delay_days" else "text"
         return f"{name}_{int(matched[1]) + 1}"
@@ -50,7 +55,13 @@ CAMPAIGN: Final = form_errors.Form(
         "to": "console_campaigns.field.to",
     }
     | {f"text_{number}": "console_campaigns.field.text" for number in STEPS}
-    | {f"delay_{number}": "console_campaigns.field.delay" for number in STEPS},
+    | {f"delay_{number}": "console_campaigns.field.delay" for number in STEPS}
+    | {
+        variants_form.name_of(step, variant, part): f"console_campaigns.variant.{label}"
+        for step in STEPS
+        for variant in variants_form.NUMBERS
+        for part, label in (("name", "name"), ("text", "title"), ("weight", "weight"))
+    },
     field_of=_field_of,
     by_code={
         "account_not_yours": "account_id",
@@ -64,6 +75,11 @@ CHECK: Final = form_errors.Form(
     labels={"note": "console_campaigns.check.note"},
     field_of=lambda path: "note" if path == "lawful_basis" else path,
     by_code={"end_date_not_accepted": "accept_end_date"},
+)
+
+SIMULATION: Final = form_errors.Form(
+    "campaign",
+    labels={name: f"console_campaigns.simulation.{name}" for name in ("reply_rate", "found_rate")},
 )
 
 
@@ -130,6 +146,7 @@ def of_campaign(campaign: Campaign, steps: Sequence[CampaignStep]) -> dict[str, 
         values["filter"] = "on"
     for step in steps:
         values |= {f"text_{step.position}": step.template, f"delay_{step.position}": str(step.delay_days or "")}
+        values |= variants_form.of_step(step)
     return values
 
 
@@ -142,7 +159,10 @@ def _steps(written: dict[str, Any], present: Sequence[CampaignStep]) -> list[dic
         if not text:
             raise Invalid.of(f"steps.{number - 1}.template", "missing", "This is needed.")
         delay = written.get(f"delay_{number}", "").strip() if number > 1 else "0"
-        variants = present[number - 1].variants if number <= len(present) else []
+        if variants_form.is_shown(written, number):
+            variants = variants_form.given(written, number)
+        else:
+            variants = present[number - 1].variants if number <= len(present) else []
         listed.append({"template": text, "delay_days": delay or "1", "variants": variants})
     return listed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,9 +10,10 @@ from babel.dates import get_day_names
 
 from backend.http.console.contacts import shown as contacts
 from backend.http.console.kit import pages
-from backend.models import Account, Campaign
+from backend.models import Account, Campaign, Contact
 from backend.services.accounts import access, integrations
 from backend.services.campaigns import ledger, states
+from backend.services.contacts import records as contact_records
 from backend.services.contacts import segments
 
 GRAVE: Final = frozenset({"account_frozen", "account_limited", "account_needs_login"})
@@ -95,6 +96,20 @@ def recipient(row: Mapping[str, Any]) -> dict[str, Any]:
     """A person of the ledger with their name."""
     named = {"first_name": row["first_name"], "last_name": row["last_name"], "company": None, "points": []}
     return {**row, "name": contacts.name_of(named | {"id": row["contact_id"]})}
+
+
+def planned(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Messages of a simulation with the names of who gets them: one statement."""
+    people = contact_records.several([item["contact_id"] for item in items])
+    named = {contact.id: contact for contact in people}
+    return [
+        {**item, "name": contacts.name_of(_named(item["contact_id"], named.get(item["contact_id"])))} for item in items
+    ]
+
+
+def _named(contact_id: int, contact: Contact | None) -> dict[str, Any]:
+    names = (None, None) if contact is None else (contact.first_name, contact.last_name)
+    return {"id": contact_id, "first_name": names[0], "last_name": names[1], "company": None, "points": []}
 
 
 def check(report: Mapping[str, Any]) -> dict[str, Any]:

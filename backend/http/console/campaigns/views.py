@@ -6,15 +6,19 @@ from typing import Any, Final, get_args
 
 from flask import Response, request
 
-from backend.core.errors import AppError
+from backend.core.errors import AppError, Conflict, Forbidden, Invalid
+from backend.http.console.campaigns import forms as campaign_forms
 from backend.http.console.campaigns import shown
-from backend.http.console.kit import form_errors, pages
-from backend.http.console.kit.guards import page
-from backend.http.schemas.campaigns import CampaignsQuery
+from backend.http.console.kit import form_errors, forms, pages
+from backend.http.console.kit.guards import actor, page
+from backend.http.schemas.campaigns import CampaignsQuery, SimulateIn
 from backend.services.accounts import access
-from backend.services.campaigns import figures, ledger, records, serializers, states, trials
+from backend.services.campaigns import figures, ledger, records, serializers, simulation, states, trials
+from backend.services.campaigns.planner import Assumptions
 
 bp = pages.blueprint("campaigns", __name__)
+
+MAX_SIMULATED: Final = 100
 
 STATES: Final[tuple[str, ...]] = get_args(get_args(CampaignsQuery.model_fields["state"].annotation)[0])
 
@@ -60,6 +64,7 @@ def show(campaign_id: int) -> Response:
         campaign=described | shown.tally(described),
         account=account,
         figures=figures.of(campaign),
+        by_variant=figures.by_variant(campaign),
         hold=shown.hold(campaign),
         audience=shown.audience(campaign),
         window=shown.window(campaign.window),
@@ -80,6 +85,27 @@ def download(campaign_id: int) -> Response:
     response.headers["Content-Disposition"] = "attachment; filename=recipients.csv"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return pages.protect(response)
+
+
+@bp.get("/console/campaigns/<int:campaign_id>/simulation")
+@page("operator")
+def simulate(campaign_id: int) -> Response:
+    """What would happen from now on: each message with its moment, by the rates that the address names."""
+    campaign = records.get(campaign_id)
+    typed = {name: request.args.get(name, default) for name, default in (("reply_rate", "0"), ("found_rate", "1"))}
+    values: dict[str, Any] = {"plan": None, "people": [], "more": False, "fault": None, "faults": {}}
+    try:
+        wanted = forms.checked(SimulateIn, {name: value.replace(",", ".") for name, value in typed.items()})
+        rates = Assumptions(wanted.reply_rate, wanted.found_rate)
+        plan = simulation.simulate(actor(), campaign_id, assumptions=rates)
+        listed = plan["recipients"][:MAX_SIMULATED]
+        values |= {"plan": plan, "people": shown.planned(listed), "more": plan["messages"] > len(listed)}
+    except Invalid as error:
+        values["faults"] = form_errors.by_field(error, campaign_forms.SIMULATION)
+    except (Conflict, Forbidden) as error:
+        values["fault"] = form_errors.message_of(error)
+    title = pages.t("console_campaigns.simulation.title")
+    return pages.render("campaigns/simulation.html", "campaigns", title, campaign=campaign, typed=typed, **values)
 
 
 @bp.get("/console/campaigns/<int:campaign_id>/preview")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from flask import Response, request, url_for
 
@@ -65,7 +65,7 @@ def check_all() -> Response:
 def new() -> Response:
     """The form for another integration."""
     asked = request.args.get("platform")
-    return _new_form(cast(Platform, asked) if asked in PLATFORMS else "whatsapp", {})
+    return _new_form(asked if asked in PLATFORMS else "whatsapp", {})
 
 
 @bp.post("/console/channels")
@@ -73,7 +73,7 @@ def new() -> Response:
 def create() -> Response:
     """Adds an integration, and shows what Meta needs: the token of the handshake this once."""
     asked = request.form.get("platform")
-    platform = cast(Platform, asked) if asked in PLATFORMS else "whatsapp"
+    platform = asked if asked in PLATFORMS else "whatsapp"
     try:
         given = forms.checked(IntegrationIn, channel_forms.new(platform)).model_dump(exclude_none=True)
         added = catalog.create(attribution(), given.pop("platform"), given)

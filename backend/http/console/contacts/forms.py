@@ -58,6 +58,8 @@ SETTINGS: Final = form_errors.Form(
         "region": "console_contacts.field.region",
         "timezone": "console_contacts.field.timezone",
         "opt_in_wording": "console_contacts.opt_in.wording",
+        "opt_out_words": "console_contacts.opt_out.words",
+        "quiet_days": "console_contacts.quiet_days",
     },
 )
 SEGMENT: Final = form_errors.Form(

@@ -30,13 +30,15 @@ def show() -> Response:
 @bp.post("/console/contacts/settings")
 @page("admin")
 def change() -> Response:
-    """Changes region, zone and rules."""
+    """Changes what holds for all contacts."""
     typed = contact_forms.typed()
     given: dict[str, Any] = {
         name: typed.get(name, "").strip() or None for name in ("region", "timezone", "opt_in_wording")
     }
     given["region"] = given["region"].upper() if given["region"] else None
-    given |= forms.values("rules")
+    given |= forms.values("rules", "quiet_days")
+    if "opt_out_words" in request.form:
+        given["opt_out_words"] = contact_forms.parts_of(request.form["opt_out_words"])
     try:
         wanted = forms.checked(ContactSettingsChange, given).model_dump(exclude_unset=True)
         contact_settings.change(attribution(), wanted)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from psycopg import sql
 from psycopg.errors import UniqueViolation
-from sqlalchemy import BigInteger, ColumnElement, LargeBinary, any_, bindparam
+from sqlalchemy import ColumnElement, LargeBinary, any_, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -34,11 +34,6 @@ def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]])
                     copy.write_row(row)
         except UniqueViolation:
             raise Overtaken from None
-
-
-def among_ids(column: InstrumentedAttribute[int], ids: Collection[int]) -> ColumnElement[bool]:
-    """Whether a column holds one of many ids."""
-    return column == any_(bindparam(None, list(ids), type_=ARRAY(BigInteger)))
 
 
 def among_hashes(column: InstrumentedAttribute[bytes], hashes: Collection[bytes]) -> ColumnElement[bool]:

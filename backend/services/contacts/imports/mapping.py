@@ -12,8 +12,8 @@ from backend.services.contacts.imports import synonyms
 from backend.services.contacts.imports.text_rows import Row
 
 FIELDS: Final = (
-    "first_name", "last_name", "company", "title", "email", "phone", "telegram_username", "locale", "timezone",
-    "region", "source", "tags", "consent_at", "consent_source", "do_not_contact",
+    "first_name", "last_name", "full_name", "company", "title", "email", "phone", "telegram_username", "locale",
+    "timezone", "region", "source", "tags", "consent_at", "consent_source", "do_not_contact",
 )  # fmt: skip
 IDENTIFYING: Final = frozenset({"phone", "email", "telegram_username"})
 SEVERAL: Final = IDENTIFYING | {"tags", "do_not_contact"}

@@ -13,7 +13,7 @@ from backend.models import ContactField
 from backend.services.contacts import custom_fields, dates, identifiers, phones, records, settings, tags
 from backend.services.contacts.faults import ValueFault
 from backend.services.contacts.identifiers import Identifier
-from backend.services.contacts.imports import mapping, synonyms
+from backend.services.contacts.imports import full_names, mapping, synonyms
 from backend.services.contacts.imports.text_rows import Row
 
 _SEPARATORS: Final = re.compile(r"\s*:::\s*|[;\n\r|]")
@@ -108,6 +108,10 @@ class PersonReader:
             cell = row.cells[column.index].strip() if column.index < len(row.cells) else ""
             if cell:
                 self._read_cell(person, column, cell)
+        full_name = person.values.pop("full_name", None)
+        if full_name is not None and not {"first_name", "last_name"} & person.values.keys():
+            first, last = full_names.split(full_name)
+            person.values |= {key: name for key, name in (("first_name", first), ("last_name", last)) if name}
         if len(row.cells) > self._width and any(map(str.strip, row.cells[self._width :])):
             hint = "The row has more cells than the header: perhaps a quotation mark is missing before it."
             person.issues.append(Issue(row.line, None, "extra_cells", "", hint, is_error=False))

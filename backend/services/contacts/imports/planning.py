@@ -12,9 +12,10 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from backend.core.database import db
+from backend.core.orm import among_ids
 from backend.models import Contact, ContactPoint, ContactTag, Suppression, Tag
 from backend.services.contacts.identifiers import Identifier
-from backend.services.contacts.imports.bulk import among_hashes, among_ids
+from backend.services.contacts.imports.bulk import among_hashes
 from backend.services.contacts.imports.person_rows import Issue, PersonRow
 from backend.services.contacts.imports.report import Report
 

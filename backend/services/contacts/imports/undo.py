@@ -9,8 +9,8 @@ from typing import Any, Final
 from sqlalchemy import delete, select
 
 from backend.core.database import db
+from backend.core.orm import among_ids
 from backend.models import Consent, Contact, ContactImport, ContactImportChange, ContactPoint, ContactTag, Tag
-from backend.services.contacts.imports.bulk import among_ids
 
 BATCH: Final = 1_000
 POSITION: Final = "undone_from"

@@ -8,15 +8,20 @@ from backend.core.database import workspace_scope
 from backend.services import linking
 from backend.services.auth.attribution import TELEGRAM
 from backend.services.bots.command_menu import COMMANDS
+from backend.services.contacts import bot_opt_in
 from backend.services.intake.answer_limits import HOW_TO
-from backend.services.intake.commands import links
+from backend.services.intake.commands import links, opt_in
 from backend.services.intake.commands.chat_context import ChatContext, Rows
 from backend.services.notifications import settings
 
 
-def start(context: ChatContext, _command: Command) -> None:
-    """Ends a block or a pause; tells a stranger how to link."""
+def start(context: ChatContext, command: Command) -> None:
+    """Ends a block, a pause or an objection; asks what an invitation asks; tells a stranger how to link."""
     linking.restore_chat(context.sender.id, context.hashed)
+    if context.chat.is_private and context.may_decide and context.person is not None and context.workspace_id:
+        bot_opt_in.started(context.workspace_id, context.person.id)
+    if command.payload and opt_in.ask(context, command.payload):
+        return
     if context.link is None or context.user is None:
         _explain(context)
         return

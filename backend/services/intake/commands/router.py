@@ -7,7 +7,7 @@ from typing import Final
 
 from backend.channels.inbound import Command, Person
 from backend.core import i18n
-from backend.services.intake.commands import basics, links, settings
+from backend.services.intake.commands import basics, links, opt_in, settings
 from backend.services.intake.commands.chat_context import ChatContext
 from backend.services.intake.commands.command_parsing import token_in
 
@@ -18,6 +18,11 @@ _COMMANDS: Final[dict[str, Callable[[ChatContext, Command], None]]] = {
     "status": basics.status,
     "stop": basics.stop,
     "settings": settings.show,
+}
+_BUTTONS: Final[dict[str, Callable[[ChatContext, str, str], str | None]]] = {
+    "link": links.press,
+    "settings": settings.press,
+    "optin": opt_in.press,
 }
 
 
@@ -39,15 +44,14 @@ def press(context: ChatContext, data: str) -> str:
     by the chat, never by them."""
     feature, _, argument = data.partition(":")
     action, _, argument = argument.partition(":")
-    if feature not in ("link", "settings"):
+    if feature not in _BUTTONS:
         return context.text("commands.gone")
     if feature == "settings" and not context.chat.is_private:
         return context.text("commands.not_yours")
     if not context.may_decide:
         is_refused = context.facts.is_admin is False or context.chat.is_private
         return context.text("commands.not_yours" if is_refused else "commands.try_again")
-    handler = links.press if feature == "link" else settings.press
-    return handler(context, action, argument) or context.text("commands.gone")
+    return _BUTTONS[feature](context, action, argument) or context.text("commands.gone")
 
 
 def gone(person: Person) -> str:
