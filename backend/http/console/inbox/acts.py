@@ -8,7 +8,7 @@ from flask import Response, request, url_for
 
 from backend.core import clock
 from backend.core.errors import Invalid
-from backend.http.console.inbox import doing
+from backend.http.console.inbox import commands
 from backend.http.console.inbox.contents import t
 from backend.http.console.kit import pages
 from backend.http.console.kit.guards import page
@@ -20,7 +20,7 @@ bp = pages.blueprint("inbox_acts", __name__)
 @page("operator")
 def take_over(conversation_id: int) -> Response:
     """A person answers from now on."""
-    doing.take_over(conversation_id)
+    commands.take_over(conversation_id)
     return _done(conversation_id, t("done.taken_over"))
 
 
@@ -28,7 +28,7 @@ def take_over(conversation_id: int) -> Response:
 @page("operator")
 def take_control(conversation_id: int) -> Response:
     """Another application, or the page's own inbox, is in charge: the provider is asked to let us answer."""
-    doing.take_control(conversation_id)
+    commands.take_control(conversation_id)
     return _done(conversation_id, t("done.took_control"))
 
 
@@ -36,7 +36,7 @@ def take_control(conversation_id: int) -> Response:
 @page("operator")
 def hand_back(conversation_id: int) -> Response:
     """The assistant answers again."""
-    doing.hand_back(conversation_id)
+    commands.hand_back(conversation_id)
     return _done(conversation_id, t("done.handed_back"), undo="take_over")
 
 
@@ -44,7 +44,7 @@ def hand_back(conversation_id: int) -> Response:
 @page("operator")
 def assign(conversation_id: int) -> Response:
     """Somebody is to answer, or nobody."""
-    name = doing.assign(conversation_id, _number("user_id"))
+    name = commands.assign(conversation_id, _number("user_id"))
     return _done(conversation_id, t("done.assigned", name=name) if name else t("done.unassigned"))
 
 
@@ -53,7 +53,7 @@ def assign(conversation_id: int) -> Response:
 def snooze(conversation_id: int) -> Response:
     """It comes back at a moment, or when the person writes."""
     until_reply = "until_reply" in request.form
-    doing.snooze(conversation_id, until=None if until_reply else chosen_time(), until_reply=until_reply)
+    commands.snooze(conversation_id, until=None if until_reply else chosen_time(), until_reply=until_reply)
     return _done(conversation_id, t("done.snoozed"), undo="wake")
 
 
@@ -61,7 +61,7 @@ def snooze(conversation_id: int) -> Response:
 @page("operator")
 def wake(conversation_id: int) -> Response:
     """It comes back now."""
-    doing.reopen(conversation_id)
+    commands.reopen(conversation_id)
     return _done(conversation_id, t("done.woken"))
 
 
@@ -69,7 +69,7 @@ def wake(conversation_id: int) -> Response:
 @page("operator")
 def close(conversation_id: int) -> Response:
     """It is done with until the next message."""
-    doing.close(conversation_id)
+    commands.close(conversation_id)
     return _done(conversation_id, t("done.closed"), undo="reopen")
 
 
@@ -77,7 +77,7 @@ def close(conversation_id: int) -> Response:
 @page("operator")
 def reopen(conversation_id: int) -> Response:
     """It is not done with after all."""
-    doing.reopen(conversation_id)
+    commands.reopen(conversation_id)
     return _done(conversation_id, t("done.reopened"), undo="close")
 
 
@@ -85,7 +85,7 @@ def reopen(conversation_id: int) -> Response:
 @page("operator")
 def label(conversation_id: int) -> Response:
     """It has a label more: one that there is, or a new one by its name."""
-    named = doing.label(conversation_id, label_id=_number("label_id"), name=request.form.get("name", "").strip())
+    named = commands.label(conversation_id, label_id=_number("label_id"), name=request.form.get("name", "").strip())
     return _done(conversation_id, t("done.labeled", name=named))
 
 
@@ -93,7 +93,7 @@ def label(conversation_id: int) -> Response:
 @page("operator")
 def unlabel(conversation_id: int) -> Response:
     """It has a label less."""
-    named = doing.unlabel(conversation_id, _number("label_id") or 0)
+    named = commands.unlabel(conversation_id, _number("label_id") or 0)
     return _done(conversation_id, t("done.unlabeled", name=named))
 
 
@@ -101,7 +101,7 @@ def unlabel(conversation_id: int) -> Response:
 @page("operator")
 def read(conversation_id: int) -> Response:
     """What is shown was seen."""
-    doing.read(conversation_id, _number("up_to"))
+    commands.read(conversation_id, _number("up_to"))
     return pages.protect(Response(status=204))
 
 
@@ -109,7 +109,7 @@ def read(conversation_id: int) -> Response:
 @page()
 def looking(conversation_id: int) -> Response:
     """Somebody has it open: the others see it."""
-    doing.look(conversation_id)
+    commands.look(conversation_id)
     return pages.protect(Response(status=204))
 
 
@@ -117,7 +117,7 @@ def looking(conversation_id: int) -> Response:
 @page("operator")
 def typing(conversation_id: int) -> Response:
     """Somebody writes: the others see it."""
-    doing.typing(conversation_id)
+    commands.typing(conversation_id)
     return pages.protect(Response(status=204))
 
 

@@ -30,9 +30,9 @@ def items(
 
     `about`: the conversation's `id`, the person's `name`, and `me_id`, who reads.
     """
-    made = [message(one, about) for one in messages] + [note(one, about) for one in notes]
-    made.sort(key=lambda item: (item["at"], item["order"]))
-    return _with_days(made)
+    lines = [message(item, about) for item in messages] + [note(item, about) for item in notes]
+    lines.sort(key=lambda item: (item["at"], item["order"]))
+    return _with_days(lines)
 
 
 def message(given: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def message(given: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any
         "unsupported": None if gone else _unsupported(given),
         "versions": max(0, int(given.get("versions") or 1) - 1),
         "edited": bool(given.get("edited_at")),
-        "reactions": [_reaction(one, about) for one in given.get("reactions", ())],
+        "reactions": [_reaction(item, about) for item in given.get("reactions", ())],
         "author": _author(given, about) if from_us else None,
         "via": t(f"via.{given['via']}") if from_us and given.get("via") in _VIAS else None,
         "state": state,
@@ -116,10 +116,10 @@ def day_words(day: date) -> str:
     return format_date(day, "full", locale=pages.locale())
 
 
-def _with_days(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_days(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     shown: list[dict[str, Any]] = []
     before: date | None = None
-    for item in made:
+    for item in lines:
         moment: datetime = item["at"]
         day = moment.astimezone(pages.zone()).date()
         if day != before:
@@ -166,9 +166,9 @@ def _unsupported(given: Mapping[str, Any]) -> str | None:
     return t("unsupported_kind", kind=named) if named else t("unsupported")
 
 
-def _reaction(one: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
-    who = t("us") if one.get("mine") else about["name"]
-    return {"emoji": one["reaction"], "who": t("reacted", name=who)}
+def _reaction(item: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
+    who = t("us") if item.get("mine") else about["name"]
+    return {"emoji": item["reaction"], "who": t("reacted", name=who)}
 
 
 def _state(given: Mapping[str, Any]) -> dict[str, Any]:

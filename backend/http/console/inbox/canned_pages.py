@@ -7,7 +7,7 @@ from typing import Any, Final
 from flask import Response, request, url_for
 
 from backend.core.errors import Conflict, Invalid, TooLarge
-from backend.http.console.inbox import doing, reading
+from backend.http.console.inbox import commands, queries
 from backend.http.console.inbox.contents import t
 from backend.http.console.kit import form_errors, pages
 from backend.http.console.kit.guards import attribution, page
@@ -24,7 +24,7 @@ _FORM: Final = form_errors.Form(
 @page()
 def listing() -> Response:
     """All that one may use."""
-    replies = reading.all_canned(attribution())
+    replies = queries.all_canned(attribution())
     return pages.render("inbox/canned.html", "inbox", t("canned.title"), replies=replies)
 
 
@@ -40,7 +40,7 @@ def new() -> Response:
 def create() -> Response:
     """Adds one."""
     try:
-        doing.save_canned(None, _typed())
+        commands.save_canned(None, _typed())
     except _EXPECTED as error:
         return _form(_typed(), error=error)
     return pages.redirect_with_toast(url_for(".listing"), t("canned.saved"))
@@ -50,7 +50,7 @@ def create() -> Response:
 @page("operator")
 def change_form(canned_id: int) -> Response:
     """The form with what stands there."""
-    return _form(reading.canned_reply(attribution(), canned_id), canned_id=canned_id)
+    return _form(queries.canned_reply(attribution(), canned_id), canned_id=canned_id)
 
 
 @bp.post("/console/inbox/canned/<int:canned_id>")
@@ -58,7 +58,7 @@ def change_form(canned_id: int) -> Response:
 def change(canned_id: int) -> Response:
     """Changes one."""
     try:
-        doing.save_canned(canned_id, _typed())
+        commands.save_canned(canned_id, _typed())
     except _EXPECTED as error:
         return _form(_typed(), canned_id=canned_id, error=error)
     return pages.redirect_with_toast(url_for(".listing"), t("canned.saved"))
@@ -68,7 +68,7 @@ def change(canned_id: int) -> Response:
 @page("operator")
 def delete(canned_id: int) -> Response:
     """Deletes one."""
-    doing.delete_canned(canned_id)
+    commands.delete_canned(canned_id)
     return pages.redirect_with_toast(url_for(".listing"), t("canned.deleted"))
 
 
@@ -87,6 +87,6 @@ def _form(values: dict[str, Any], *, canned_id: int | None = None, error: Any = 
         values=values,
         canned_id=canned_id,
         faults=faults,
-        variables=reading.VARIABLES,
+        variables=queries.VARIABLES,
         width="text",
     )

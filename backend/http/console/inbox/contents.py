@@ -72,8 +72,8 @@ def size_words(size: int) -> str:
 def tiles(content: Mapping[str, Any] | None) -> list[Tile]:
     """What else the message holds, one tile each, in a fixed order."""
     content = content or {}
-    found = [tile for name, make in _MAKERS if content.get(name) for tile in make(content[name])]
-    return found[:_MAX_TILES]
+    all_tiles = [tile for name, make in _MAKERS if content.get(name) for tile in make(content[name])]
+    return all_tiles[:_MAX_TILES]
 
 
 def safe_address(address: object) -> str | None:
@@ -111,13 +111,13 @@ def _location(value: Mapping[str, Any]) -> list[Tile]:
 
 
 def _contacts(cards: Sequence[Mapping[str, Any]]) -> list[Tile]:
-    made: list[Tile] = []
+    shown_cards: list[Tile] = []
     for card in cards:
         reached = [*card.get("phones", ()), *card.get("emails", ())]
         proof = [] if card.get("proves_number") else [t("card_proves_nothing")]
         note = " · ".join([*(str(value) for value in reached), *filter(None, [card.get("organization")]), *proof])
-        made.append(("contact", card.get("name") or t("kind.contact"), note, None, ""))
-    return made
+        shown_cards.append(("contact", card.get("name") or t("kind.contact"), note, None, ""))
+    return shown_cards
 
 
 def _choice(value: Mapping[str, Any]) -> list[Tile]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from flask import Response, request, url_for
 
 from backend.core.errors import Invalid, Unavailable
-from backend.http.console.inbox import acts, reading, shown
+from backend.http.console.inbox import acts, queries, shown
 from backend.http.console.inbox.contents import t
 from backend.http.console.kit import form_errors, forms, pages
 from backend.http.console.kit.guards import actor, attribution, page
@@ -36,7 +36,7 @@ def listing() -> Response:
 @page()
 def count() -> Response:
     """How many conversations have something unread, for the side bar of every page."""
-    unread = reading.unread(actor().user_id)
+    unread = queries.unread(actor().user_id)
     return pages.fragment("inbox/count.html", unread=unread)
 
 
@@ -68,7 +68,7 @@ def composer(conversation_id: int) -> Response:
 @page()
 def presence(conversation_id: int) -> Response:
     """Who else is there."""
-    return pages.fragment("inbox/presence.html", others=reading.others(actor().user_id, conversation_id))
+    return pages.fragment("inbox/presence.html", others=queries.others(actor().user_id, conversation_id))
 
 
 def whole_page(conversation_id: int, opened: dict[str, Any], status: int = 200) -> Response:
@@ -81,22 +81,22 @@ def whole_page(conversation_id: int, opened: dict[str, Any], status: int = 200) 
 def conversation(conversation_id: int, **more: Any) -> dict[str, Any]:
     """What the panes of a conversation show."""
     me_id = actor().user_id
-    found, one = reading.conversation(me_id, conversation_id)
+    row, about = queries.conversation(me_id, conversation_id)
     limit, around = _limit(), acts.number(request.args.get("message", ""))
-    thread_part = reading.items(me_id, found, one, limit, around)
-    mode = shown.mode(one)
+    thread_part = queries.items(me_id, row, about, limit, around)
+    mode = shown.mode(about)
     return {
-        "c": one
+        "c": about
         | {
-            "glyph": shown.GLYPHS.get(one["channel"], "message-circle"),
+            "glyph": shown.GLYPHS.get(about["channel"], "message-circle"),
             "mode": mode,
-            "window": shown.window(one),
-            "window_words": shown.window_words(one),
-            "due": shown.due_of(one),
-            "strip": shown.strip(one),
-            "closed": shown.closed(one),
-            "times": shown.times(one),
-            "lately": shown.lately(one),
+            "window": shown.window(about),
+            "window_words": shown.window_words(about),
+            "due": shown.due_of(about),
+            "strip": shown.strip(about),
+            "closed": shown.closed(about),
+            "times": shown.times(about),
+            "lately": shown.lately(about),
             "presets": shown.presets(),
             "now_local": shown.now_local(),
         },
@@ -104,12 +104,12 @@ def conversation(conversation_id: int, **more: Any) -> dict[str, Any]:
         "limit": limit,
         "message": around,
         "more": _more(limit) if thread_part.has_older and not around else None,
-        "labels": reading.labels_of_workspace(),
-        "people": reading.people(),
+        "labels": queries.labels_of_workspace(),
+        "people": queries.people(),
         "me_id": me_id,
-        "draft": reading.draft(attribution(), conversation_id),
-        "templates": reading.templates(found) if mode == "template" else [],
-        "others": reading.others(me_id, conversation_id),
+        "draft": queries.draft(attribution(), conversation_id),
+        "templates": queries.templates(row) if mode == "template" else [],
+        "others": queries.others(me_id, conversation_id),
         "error": None,
     } | more
 
@@ -133,27 +133,27 @@ def _listed(open_id: int | None = None) -> dict[str, Any]:
     show_now = chosen.get("show", "all" if "q" in chosen else "open")
     why = None
     try:
-        found = reading.listed(me_id, chosen, show_now, given.get("cursor"))
+        listed = queries.listed(me_id, chosen, show_now, given.get("cursor"))
     except (Invalid, Unavailable) as error:
-        found, why = reading.Listed([]), form_errors.message_of(error)
+        listed, why = queries.Listed([]), form_errors.message_of(error)
     return {
         "rows": [
-            shown.row(one, me_id, url_for("console_inbox.show", conversation_id=one["id"], **chosen))
-            for one in found.rows
+            shown.row(about, me_id, url_for("console_inbox.show", conversation_id=about["id"], **chosen))
+            for about in listed.rows
         ],
-        "older": url_for("console_inbox.listing", **chosen, cursor=found.following) if found.following else None,
+        "older": url_for("console_inbox.listing", **chosen, cursor=listed.following) if listed.following else None,
         "why": why,
-        "counts": found.counts,
-        "is_partial": found.is_partial,
+        "counts": listed.counts,
+        "is_partial": listed.is_partial,
         "open_id": open_id or acts.number(given.get("open", "")),
-        "hits": [_hit(hit, chosen) for hit in found.hits],
+        "hits": [_hit(hit, chosen) for hit in listed.hits],
         "chosen": chosen,
         "show": show_now,
         "shows": SHOWS,
         "without": _without,
         "is_filtered": any(name in chosen for name in FILTERS if name != "show"),
         "channels": tuple(shown.GLYPHS),
-        "labels": reading.labels_of_workspace(),
+        "labels": queries.labels_of_workspace(),
     }
 
 

@@ -9,7 +9,7 @@ from typing import BinaryIO, Final, cast
 from flask import Response, make_response, request, url_for
 
 from backend.core.errors import AppError, Conflict, Invalid, TooLarge
-from backend.http.console.inbox import acts, doing, reading, views
+from backend.http.console.inbox import acts, commands, queries, views
 from backend.http.console.inbox.contents import t
 from backend.http.console.kit import form_errors, pages
 from backend.http.console.kit.guards import actor, attribution, page
@@ -29,12 +29,12 @@ def send(conversation_id: int) -> Response:
     """Sends a reply or a template, or adds a note, as the form says."""
     text = request.form.get("text", "").strip()
     try:
-        said = _write(conversation_id, text)
+        outcome = _write(conversation_id, text)
     except _EXPECTED as error:
         return _refused(conversation_id, text, error)
-    doing.forget_draft(conversation_id)
-    doing.look(conversation_id)
-    return _written(conversation_id, *said)
+    commands.forget_draft(conversation_id)
+    commands.look(conversation_id)
+    return _written(conversation_id, *outcome)
 
 
 @bp.post("/console/inbox/<int:conversation_id>/draft")
@@ -42,7 +42,7 @@ def send(conversation_id: int) -> Response:
 def save_draft(conversation_id: int) -> Response:
     """Keeps what was typed so far."""
     text = request.form.get("text", "")
-    doing.save_draft(conversation_id, text)
+    commands.save_draft(conversation_id, text)
     return pages.protect(make_response(t("draft_saved") if text.strip() else ""))
 
 
@@ -50,22 +50,22 @@ def save_draft(conversation_id: int) -> Response:
 @page("operator")
 def canned(conversation_id: int) -> Response:
     """The canned replies, filled in for the conversation's person."""
-    return pages.fragment("inbox/canned_list.html", replies=reading.canned_replies(attribution(), conversation_id))
+    return pages.fragment("inbox/canned_list.html", replies=queries.canned_replies(attribution(), conversation_id))
 
 
 @bp.get("/console/inbox/<int:conversation_id>/messages/<int:message_id>/versions")
 @page()
 def versions(conversation_id: int, message_id: int) -> Response:
     """What a message said before it was edited."""
-    told = reading.versions(actor().user_id, message_id)
-    return pages.fragment("inbox/versions.html", conversation_id=conversation_id, versions=told)
+    entries = queries.versions(actor().user_id, message_id)
+    return pages.fragment("inbox/versions.html", conversation_id=conversation_id, versions=entries)
 
 
 @bp.post("/console/inbox/<int:conversation_id>/messages/<int:message_id>/retry")
 @page("operator")
 def retry(conversation_id: int, message_id: int) -> Response:
     """Sends a message that failed again."""
-    doing.retry(message_id)
+    commands.retry(message_id)
     return _back(conversation_id, t("done.retried"))
 
 
@@ -73,7 +73,7 @@ def retry(conversation_id: int, message_id: int) -> Response:
 @page("operator")
 def cancel(conversation_id: int, message_id: int) -> Response:
     """Takes back a message that waits."""
-    doing.cancel(message_id)
+    commands.cancel(message_id)
     return _back(conversation_id, t("done.canceled"))
 
 
@@ -81,7 +81,7 @@ def cancel(conversation_id: int, message_id: int) -> Response:
 @page("operator")
 def delete_note(conversation_id: int, note_id: int) -> Response:
     """Deletes a note of one's own."""
-    doing.delete_note(conversation_id, note_id)
+    commands.delete_note(conversation_id, note_id)
     return _back(conversation_id, t("done.note_deleted"))
 
 
@@ -89,13 +89,13 @@ def _write(conversation_id: int, text: str) -> tuple[str, bool]:
     """Carries the form out; what is said of it, and whether that deserves a toast."""
     mode = request.form.get("mode", "reply")
     if mode == "note":
-        doing.note(conversation_id, text)
+        commands.note(conversation_id, text)
         return t("done.noted"), False
     is_later = bool(request.form.get("not_before")) or "later" in request.form
     moment = acts.chosen_time() if is_later else None
     last = acts.number(request.form.get("expect_last_message_id", ""))
     if mode == "template":
-        doing.template(conversation_id, *_template(), not_before=moment, expected=last)
+        commands.template(conversation_id, *_template(), not_before=moment, expected=last)
     else:
         ids = [known for given in request.form.getlist("file_ids") if (known := acts.number(given)) is not None]
         given = [file for file in request.files.getlist("files") if file.filename]
@@ -103,8 +103,8 @@ def _write(conversation_id: int, text: str) -> tuple[str, bool]:
             raise Invalid("message_empty", t("refused.nothing"))
         if len(given) + len(ids) > _MAX_FILES:
             raise Invalid("too_many_files", t("refused.files", count=_MAX_FILES))
-        ids += [doing.upload(file.filename, cast(BinaryIO, file.stream)) for file in given]
-        doing.reply(conversation_id, text, ids, not_before=moment, expected=last)
+        ids += [commands.upload(file.filename, cast(BinaryIO, file.stream)) for file in given]
+        commands.reply(conversation_id, text, ids, not_before=moment, expected=last)
     return (t("done.later"), True) if is_later else (t("done.sent"), False)
 
 
@@ -143,8 +143,8 @@ def _refused(conversation_id: int, text: str, error: AppError) -> Response:
 def _moved(conversation_id: int, text: str, error: AppError) -> Response:
     """What has arrived meanwhile; sent once more, it goes."""
     after = acts.number(request.form.get("expect_last_message_id", "")) or 0
-    one, arrived = reading.arrived(actor().user_id, conversation_id, after)
-    values = {"c": one, "arrived": arrived, "newest": one["last_message_id"], "text": text}
+    about, arrived = queries.arrived(actor().user_id, conversation_id, after)
+    values = {"c": about, "arrived": arrived, "newest": about["last_message_id"], "text": text}
     return _into(pages.fragment("inbox/moved.html", error.status, **values), "#moved")
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from backend.core.errors import Conflict
-from backend.http.console.inbox import reading
+from backend.http.console.inbox import queries
 from backend.http.console.kit import form_errors, guards
 from backend.http.console.kit.guards import actor, attribution
 from backend.services import files
@@ -53,19 +53,19 @@ def template(
 
 def note(conversation_id: int, text: str) -> None:
     """Leaves a note; whoever is named by `@` and their name is told. Raises Invalid."""
-    notes.add(attribution(), conversation_id, text, mentioned(text, reading.people()))
+    notes.add(attribution(), conversation_id, text, mentioned(text, queries.people()))
 
 
 def mentioned(text: str, people: Sequence[dict[str, Any]]) -> list[int]:
     """The ids of the people whom a text names with a sign before: the whole name, or its first word where that is one
     person's alone."""
-    lower, found = text.casefold(), []
-    firsts = [one["name"].split(" ")[0].casefold() for one in people]
-    for one, first in zip(people, firsts, strict=True):
+    lower, ids = text.casefold(), []
+    firsts = [person["name"].split(" ")[0].casefold() for person in people]
+    for person, first in zip(people, firsts, strict=True):
         is_alone = firsts.count(first) == 1
-        if f"@{one['name'].casefold()}" in lower or (is_alone and f"@{first}" in lower):
-            found.append(one["id"])
-    return found
+        if f"@{person['name'].casefold()}" in lower or (is_alone and f"@{first}" in lower):
+            ids.append(person["id"])
+    return ids
 
 
 def take_over(conversation_id: int) -> None:
@@ -88,7 +88,7 @@ def hand_back(conversation_id: int) -> None:
 def assign(conversation_id: int, user_id: int | None) -> str | None:
     """Somebody is to answer, or nobody; their name. Raises NotFound, Invalid."""
     handling.assign(attribution(), conversation_id, user_id)
-    return next((one["name"] for one in availability.team() if one["user_id"] == user_id), None)
+    return next((person["name"] for person in availability.team() if person["user_id"] == user_id), None)
 
 
 def snooze(conversation_id: int, *, until: datetime | None, until_reply: bool) -> None:
@@ -112,7 +112,7 @@ def read(conversation_id: int, up_to: int | None) -> None:
 
 
 def look(conversation_id: int) -> None:
-    """Somebody looks at it, or has stopped to write."""
+    """Somebody has it open, and does not write."""
     presence.note(attribution(), access.conversation(actor().user_id, conversation_id), presence.VIEWING)
 
 
@@ -170,7 +170,7 @@ def unlabel(conversation_id: int, label_id: int) -> str:
     """Takes a label off; its name. Raises NotFound."""
     named = labels.get(label_id).name
     given = labels.of_conversations([conversation_id]).get(conversation_id, ())
-    labels.put(attribution(), conversation_id, [one for one in given if one != label_id])
+    labels.put(attribution(), conversation_id, [person for person in given if person != label_id])
     return named
 
 

@@ -68,7 +68,9 @@ class Listed:
 def listed(user_id: int, chosen: Mapping[str, str], show: str, cursor: str | None) -> Listed:
     """The conversations that the address asks for. Raises Invalid."""
     words = chosen.get("q")
-    found = search.find(user_id, search.Wanted(words, kinds=("messages",)), limit=HITS) if words else search.Found()
+    hits = search.Found()
+    if words:
+        hits = search.find(user_id, search.Wanted(words, kinds=("messages",)), limit=HITS)
     statuses, assignee = _TABS[show]
     wanted = listing.ConversationFilter(
         status=statuses,
@@ -79,8 +81,8 @@ def listed(user_id: int, chosen: Mapping[str, str], show: str, cursor: str | Non
         q=words,
     )
     conversations, following = listing.page(user_id, wanted, cursor=cursor, limit=ROWS)
-    rows = [_listed(one, about) for one, about in zip(conversations, describing.describe(conversations), strict=True)]
-    return Listed(rows, following, found.results, listing.counts(user_id), found.partial)
+    rows = [_listed(item, about) for item, about in zip(conversations, describing.describe(conversations), strict=True)]
+    return Listed(rows, following, hits.results, listing.counts(user_id), hits.partial)
 
 
 def unread(user_id: int) -> int:
@@ -90,9 +92,9 @@ def unread(user_id: int) -> int:
 
 def conversation(user_id: int, conversation_id: int) -> tuple[Conversation, dict[str, Any]]:
     """One conversation with what stands beside it. Raises NotFound."""
-    found = access.conversation(user_id, conversation_id)
-    about = describing.describe_one(found)
-    return found, _listed(found, about) | _beside(found, about)
+    conversation_row = access.conversation(user_id, conversation_id)
+    about = describing.describe_one(conversation_row)
+    return conversation_row, _listed(conversation_row, about) | _beside(conversation_row, about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +105,20 @@ class ThreadPart:
     has_older: bool
 
 
-def items(user_id: int, found: Conversation, about: Mapping[str, Any], limit: int, around: int | None) -> ThreadPart:
+def items(
+    user_id: int, conversation_row: Conversation, about: Mapping[str, Any], limit: int, around: int | None
+) -> ThreadPart:
     """The newest messages of a conversation with the notes among them; with `around` those next to that message.
 
     Raises NotFound where `around` is no message of it.
     """
     if around is None:
-        messages, has_older = _newest(user_id, found.id, limit)
+        messages, has_older = _newest(user_id, conversation_row.id, limit)
     else:
-        _, messages, following = thread.page(user_id, found.id, around=around, limit=limit)
+        _, messages, following = thread.page(user_id, conversation_row.id, around=around, limit=limit)
         has_older = following is not None
-    described = thread_describing.describe(found, messages, pages.locale())
-    written, _ = notes.listing(user_id, found.id, limit=_MAX_NOTES)
+    described = thread_describing.describe(conversation_row, messages, pages.locale())
+    written, _ = notes.listing(user_id, conversation_row.id, limit=_MAX_NOTES)
     since = described[-1]["at"] if described and has_older else None
     until = described[0]["at"] if described and around is not None else None
     kept = [
@@ -123,7 +127,7 @@ def items(user_id: int, found: Conversation, about: Mapping[str, Any], limit: in
         if (since is None or note.created_at >= since) and (until is None or note.created_at <= until)
     ]
     names = describing.names_of([note.author_user_id for note in kept if note.author_user_id is not None])
-    told = [
+    entries = [
         {
             "id": note.id,
             "author_user_id": note.author_user_id,
@@ -133,23 +137,23 @@ def items(user_id: int, found: Conversation, about: Mapping[str, Any], limit: in
         }
         for note in kept
     ]
-    known = {"id": found.id, "name": about["name"], "me_id": user_id}
-    return ThreadPart(bubbles.items(described, told, known), has_older)
+    known = {"id": conversation_row.id, "name": about["name"], "me_id": user_id}
+    return ThreadPart(bubbles.items(described, entries, known), has_older)
 
 
 def arrived(user_id: int, conversation_id: int, after: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The conversation, and what was said in it after a message."""
-    found, messages, _ = thread.page(user_id, conversation_id, after=after or None, limit=10)
-    about = _listed(found, describing.describe_one(found))
-    described = thread_describing.describe(found, messages, pages.locale())
-    known = {"id": found.id, "name": about["name"], "me_id": user_id}
-    return about, [one for one in bubbles.items(described, [], known) if one.get("side")]
+    conversation_row, messages, _ = thread.page(user_id, conversation_id, after=after or None, limit=10)
+    about = _listed(conversation_row, describing.describe_one(conversation_row))
+    described = thread_describing.describe(conversation_row, messages, pages.locale())
+    known = {"id": conversation_row.id, "name": about["name"], "me_id": user_id}
+    return about, [item for item in bubbles.items(described, [], known) if item.get("side")]
 
 
 def versions(user_id: int, message_id: int) -> list[dict[str, Any]]:
     """What a message said before, the newest first. Raises NotFound."""
-    told = thread.versions(user_id, message_id)[1:]
-    return [{"text": "\n".join(map(texts.part_text, texts.parts_of(body))), "at": since} for _, body, since in told]
+    entries = thread.versions(user_id, message_id)[1:]
+    return [{"text": "\n".join(map(texts.part_text, texts.parts_of(body))), "at": since} for _, body, since in entries]
 
 
 def labels_of_workspace() -> Sequence[Any]:
@@ -164,54 +168,56 @@ def people() -> list[dict[str, Any]]:
 
 def draft(by: Attribution, conversation_id: int) -> dict[str, str]:
     """What the reader has begun to write."""
-    found = drafts.get(by, conversation_id)
-    return {"text": found.text if found is not None else "", "mode": "reply"}
+    draft_row = drafts.get(by, conversation_id)
+    return {"text": draft_row.text if draft_row is not None else "", "mode": "reply"}
 
 
 def others(user_id: int, conversation_id: int) -> str | None:
-    """Who else writes in it, or looks at it, in one line. Raises NotFound."""
+    """Who else writes in it, or has it open, in a line. Raises NotFound."""
     there = presence.of(user_id, conversation_id)
-    names = [one["name"] for one in there if one["is_writing"]]
+    names = [item["name"] for item in there if item["is_writing"]]
     if names:
         return t("writing", name=", ".join(names))
-    return t("looking", name=", ".join(one["name"] for one in there)) if there else None
+    return t("looking", name=", ".join(item["name"] for item in there)) if there else None
 
 
 def canned_replies(by: Attribution, conversation_id: int) -> list[dict[str, Any]]:
     """The canned replies as they would be said to the conversation's person, with the names of their files."""
     replies, _ = canned.listing(by, limit=_MAX_CHOICES)
     values = canned.values(by, conversation_id)
-    named = files.names_of({file_id for one in replies for file_id in one.file_ids})
+    named = files.names_of({file_id for item in replies for file_id in item.file_ids})
     return [
         {
-            "name": one.name,
-            "shortcut": one.shortcut,
-            "text": canned.fill(one.text, values),
-            "files": [{"id": file_id, "name": named[file_id]} for file_id in one.file_ids if file_id in named],
+            "name": item.name,
+            "shortcut": item.shortcut,
+            "text": canned.fill(item.text, values),
+            "files": [{"id": file_id, "name": named[file_id]} for file_id in item.file_ids if file_id in named],
         }
-        for one in replies
+        for item in replies
     ]
 
 
-def templates(found: Conversation) -> list[dict[str, Any]]:
+def templates(conversation_row: Conversation) -> list[dict[str, Any]]:
     """The approved templates of the conversation's number: how each reads, and what it asks for."""
-    approved, _ = message_templates.listing(found.sender_id, state=message_templates.APPROVED, limit=_MAX_CHOICES)
+    approved, _ = message_templates.listing(
+        conversation_row.sender_id, state=message_templates.APPROVED, limit=_MAX_CHOICES
+    )
     return [
         {
-            "key": f"{one.name}/{one.language}",
-            "name": one.name,
-            "category": one.category,
-            "language": one.language,
-            "keys": message_templates.shape_of(one).keys,
-            "text": message_templates.preview(one).text,
+            "key": f"{item.name}/{item.language}",
+            "name": item.name,
+            "category": item.category,
+            "language": item.language,
+            "keys": message_templates.shape_of(item).keys,
+            "text": message_templates.preview(item).text,
         }
-        for one in approved
+        for item in approved
     ]
 
 
 def all_canned(by: Attribution) -> list[dict[str, Any]]:
     """The canned replies that one may use, oldest first."""
-    return [_canned(one) for one in canned.listing(by, limit=_MAX_CHOICES)[0]]
+    return [_canned(item) for item in canned.listing(by, limit=_MAX_CHOICES)[0]]
 
 
 def canned_reply(by: Attribution, canned_id: int) -> dict[str, Any]:
@@ -219,13 +225,13 @@ def canned_reply(by: Attribution, canned_id: int) -> dict[str, Any]:
     return _canned(canned.get(by, canned_id))
 
 
-def _canned(one: CannedReply) -> dict[str, Any]:
+def _canned(item: CannedReply) -> dict[str, Any]:
     return {
-        "id": one.id,
-        "name": one.name,
-        "shortcut": one.shortcut or "",
-        "text": one.text,
-        "mine": one.owner_user_id is not None,
+        "id": item.id,
+        "name": item.name,
+        "shortcut": item.shortcut or "",
+        "text": item.text,
+        "mine": item.owner_user_id is not None,
     }
 
 
@@ -235,30 +241,30 @@ def _newest(user_id: int, conversation_id: int, limit: int) -> tuple[list[Messag
     cursor = None
     while len(messages) < limit:
         wanted = min(limit - len(messages), MAX_LIMIT)
-        _, found, cursor = thread.page(user_id, conversation_id, cursor=cursor, limit=wanted)
-        messages += found
+        _, page, cursor = thread.page(user_id, conversation_id, cursor=cursor, limit=wanted)
+        messages += page
         if cursor is None:
             break
     return messages, cursor is not None
 
 
-def _listed(one: Conversation, about: Mapping[str, Any]) -> dict[str, Any]:
+def _listed(item: Conversation, about: Mapping[str, Any]) -> dict[str, Any]:
     """The conversation as the page names things."""
     contact = about["contact"]
-    is_timed = one.sla_due_at is not None and one.sla_since == one.waiting_since
+    is_timed = item.sla_due_at is not None and item.sla_since == item.waiting_since
     return {
         **about,
-        "name": contact["name"] or contact["username"] or t("nameless", id=str(one.id)),
+        "name": contact["name"] or contact["username"] or t("nameless", id=str(item.id)),
         "assignee": about["assignee_name"],
         "contact_id": contact["id"],
-        "due_at": one.sla_due_at if is_timed else None,
-        "unread": one.unread_count,
+        "due_at": item.sla_due_at if is_timed else None,
+        "unread": item.unread_count,
     }
 
 
-def _beside(one: Conversation, about: Mapping[str, Any]) -> dict[str, Any]:
+def _beside(item: Conversation, about: Mapping[str, Any]) -> dict[str, Any]:
     """What the head and the person's pane say besides."""
-    sender = senders.by_id(one.sender_id)
+    sender = senders.by_id(item.sender_id)
     contact_id = about["contact"]["id"]
     known = points.of_contacts([contact_id]).get(contact_id, []) if contact_id is not None else []
     named = [(t(f"point.{point.kind}"), contact_names.value_of(points.describe(point, False))) for point in known]
@@ -268,5 +274,5 @@ def _beside(one: Conversation, about: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "sender": sender.name if sender is not None else "",
         "points": named[:_MAX_POINTS],
-        "has_assistant": assistants.answers(one.workspace_id, one.sender_id),
+        "has_assistant": assistants.answers(item.workspace_id, item.sender_id),
     }
