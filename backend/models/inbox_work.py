@@ -47,7 +47,7 @@ class UndoStep(HasId, Tenant, Base):
     )
 
 
-# The neighbouring letters of a name, by a function of migration 0028: what holds all pairs of a search is looked at.
+# The neighbouring letters of a name, by a function of migration 0028: what holds all pairs of a search is compared.
 _contact_pairs = func.name_pairs(text("first_name"), text("last_name"), text("company"))
 _conversation_pairs = func.name_pairs(text("title"), text("NULL"), text("NULL"))
 _conversations = Conversation.__table__.c

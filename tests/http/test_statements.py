@@ -21,7 +21,7 @@ from tests.http.seeding import JOB, Seeding
 from tests.support.statements import recorded
 
 MANY = 50
-MAX_FEW = 4
+MAX_FEW = 6
 """Rows of a list where everything is there once: messages that wait, were sent and failed, and an alert's."""
 
 Address = str | Callable[[dict[str, int]], str]

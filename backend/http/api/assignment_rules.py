@@ -33,8 +33,8 @@ _MAY_BE_TAKEN_AWAY = frozenset({"channel", "label_id", "integration_id", "capaci
 @bp.output(AssignmentRules)
 def list_rules(query_data: PageQuery) -> dict[str, Any]:
     """List the assignment rules; `position` says in which order they are tried"""
-    found, following = assignment_rules.listing(cursor=query_data.cursor, limit=query_data.limit)
-    return {"assignment_rules": [_shown(rule) for rule in found], "next_cursor": following}
+    matches, following = assignment_rules.listing(cursor=query_data.cursor, limit=query_data.limit)
+    return {"assignment_rules": [_shown(rule) for rule in matches], "next_cursor": following}
 
 
 @bp.post("")

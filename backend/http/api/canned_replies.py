@@ -32,8 +32,8 @@ _SHOWN = ("id", "name", "shortcut", "text", "format", "file_ids", "created_at", 
 def list_replies(query_data: CannedRepliesQuery) -> dict[str, Any]:
     """List the workspace's canned replies and the caller's own, oldest first"""
     by = guards.attribution()
-    found, following = canned.listing(by, q=query_data.q, cursor=query_data.cursor, limit=query_data.limit)
-    return {"canned_replies": [_shown(reply) for reply in found], "next_cursor": following}
+    matches, following = canned.listing(by, q=query_data.q, cursor=query_data.cursor, limit=query_data.limit)
+    return {"canned_replies": [_shown(reply) for reply in matches], "next_cursor": following}
 
 
 @bp.post("")

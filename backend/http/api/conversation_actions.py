@@ -1,4 +1,4 @@
-"""What is done with a conversation besides answering: take it, give it, close it, put it off, look at it."""
+"""What is done with a conversation besides answering: take it, give it, close it, put it off, read it."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def typing(conversation_id: int) -> Response:
 @bp.input(PresenceIn)
 @bp.output({}, status_code=204)
 def put_presence(conversation_id: int, json_data: PresenceIn) -> Response:
-    """Show the team that the caller looks at a conversation, writes in it, or has left it
+    """Show the team that the caller has a conversation before them, writes in it, or has left it
 
     It is kept for 25 seconds and told as a live event that passes by; a page says it again every ten seconds.
     """

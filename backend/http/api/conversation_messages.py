@@ -83,10 +83,10 @@ def write(conversation_id: int, json_data: ReplyIn) -> dict[str, Any]:
 @bp.output(MessageVersions)
 def versions(message_id: int) -> dict[str, Any]:
     """List all that a message has said, the newest first; of one that was taken back nothing"""
-    found = thread.versions(guards.actor().user_id, message_id)
+    matches = thread.versions(guards.actor().user_id, message_id)
     shown = [
         {"version": version, "text": "\n".join(map(texts.part_text, texts.parts_of(body))), "since": since}
-        for version, body, since in found
+        for version, body, since in matches
     ]
     return {"versions": shown}
 

@@ -45,10 +45,10 @@ def list_conversations(query_data: ConversationsQuery) -> dict[str, Any]:
     One conversation is one person on one integration. `assignee=me` are the caller's, `assignee=none` nobody's.
     """
     user_id = guards.actor().user_id
-    found, following = listing.page(
+    matches, following = listing.page(
         user_id, filter_of(query_data, user_id), cursor=query_data.cursor, limit=query_data.limit
     )
-    return {"conversations": describing.describe(found), "next_cursor": following}
+    return {"conversations": describing.describe(matches), "next_cursor": following}
 
 
 @bp.get("/counts")
@@ -102,7 +102,7 @@ def put_labels(conversation_id: int, json_data: LabelsIn) -> dict[str, Any]:
 @access()
 @bp.output(Viewers)
 def viewers(conversation_id: int) -> dict[str, Any]:
-    """Show who else looks at a conversation or writes in it now"""
+    """Show who else reads a conversation or writes in it now"""
     return {"viewers": presence.of(guards.actor().user_id, conversation_id)}
 
 
@@ -113,8 +113,8 @@ def viewers(conversation_id: int) -> dict[str, Any]:
 def list_notes(conversation_id: int, query_data: PageQuery) -> dict[str, Any]:
     """List the team's notes about a conversation, the newest first"""
     user_id = guards.actor().user_id
-    found, following = notes.listing(user_id, conversation_id, cursor=query_data.cursor, limit=query_data.limit)
-    return {"notes": found, "next_cursor": following}
+    matches, following = notes.listing(user_id, conversation_id, cursor=query_data.cursor, limit=query_data.limit)
+    return {"notes": matches, "next_cursor": following}
 
 
 @bp.post("/<int:conversation_id>/notes")
@@ -124,7 +124,7 @@ def list_notes(conversation_id: int, query_data: PageQuery) -> dict[str, Any]:
 def add_note(conversation_id: int, json_data: NoteIn) -> ConversationNote:
     """Add a note, which only the team sees
 
-    It is never sent and never given to a model. Who is mentioned is told by Telegram, as they wish to be.
+    It is never sent and never given to a model. Who is mentioned is told by Telegram, as their settings say.
     """
     return notes.add(guards.attribution(), conversation_id, json_data.text, json_data.mentions)
 
@@ -178,8 +178,8 @@ def filter_of(given: ConversationFilterIn, user_id: int | None) -> ConversationF
     )
 
 
-def _draft(found: Any) -> dict[str, Any]:
+def _draft(matches: Any) -> dict[str, Any]:
     names = ("text", "file_ids", "reply_to", "updated_at")
-    if found is None:
+    if matches is None:
         return dict(zip(names, ("", [], None, None), strict=True))
-    return {name: getattr(found, name) for name in names}
+    return {name: getattr(matches, name) for name in names}

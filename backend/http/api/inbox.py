@@ -37,7 +37,7 @@ def show_settings() -> InboxSettings:
 @bp.input(InboxSettingsChange)
 @bp.output(InboxSettingsOut)
 def change_settings(json_data: InboxSettingsChange) -> InboxSettings:
-    """Change the inbox's settings; timers that run are counted anew"""
+    """Change the inbox's settings; timers that run are counted again"""
     return settings.change(guards.attribution(), json_data.model_dump(exclude_unset=True))
 
 
@@ -67,7 +67,7 @@ def find(query_data: SearchQuery) -> Found:
     """Search messages, contacts and conversations
 
     Words are found by their beginnings, Korean also inside words, "phrases" as they are written, telephone numbers by
-    their digits. `partial` says that the time ended before everything was looked at.
+    their digits. `partial` says that the time ended before everything was searched.
     """
     wanted = Wanted(
         q=query_data.q,

@@ -23,8 +23,8 @@ bp = APIBlueprint("labels", __name__, url_prefix="/api/labels", tag="Inbox")
 @bp.output(Labels)
 def list_labels(query_data: PageQuery) -> dict[str, Any]:
     """List the workspace's labels, oldest first"""
-    found, following = labels.listing(cursor=query_data.cursor, limit=query_data.limit)
-    return {"labels": found, "next_cursor": following}
+    matches, following = labels.listing(cursor=query_data.cursor, limit=query_data.limit)
+    return {"labels": matches, "next_cursor": following}
 
 
 @bp.post("")

@@ -49,7 +49,7 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
     ),
     (
         "changes that can be taken back no more",
-        timedelta(0),
+        timedelta(hours=24),
         "DELETE FROM undo_steps WHERE id IN (SELECT id FROM undo_steps WHERE until < :before LIMIT :most)",
     ),
     (

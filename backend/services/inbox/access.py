@@ -23,10 +23,10 @@ def conversation(user_id: int | None, conversation_id: int, *, lock: bool = Fals
     Raises NotFound.
     """
     query = select(Conversation).where(Conversation.id == conversation_id, condition(user_id))
-    found = _one(query.with_for_update(of=Conversation) if lock else query)
-    if found is None:
+    row = _single_row(query.with_for_update(of=Conversation) if lock else query)
+    if row is None:
         raise NotFound("conversation_not_found", "There is no such conversation.")
-    return found
+    return row
 
 
 def message(user_id: int | None, message_id: int, *, lock: bool = False) -> tuple[Message, Conversation]:
@@ -55,6 +55,6 @@ def visible_ids(user_id: int | None, conversation_ids: list[int], *, lock: bool 
     return list(db.session.scalars(query.execution_options(populate_existing=True)))
 
 
-def _one(query: Select[Any]) -> Conversation | None:
-    found: Conversation | None = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
-    return found
+def _single_row(query: Select[Any]) -> Conversation | None:
+    row: Conversation | None = db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+    return row

@@ -64,7 +64,7 @@ def _try_workspace() -> int:
     rules = {row.id: row for row in rows}
     of_conversations = labels.of_conversations([conversation.id for conversation in due])
     available, load = availability.available(), availability.load_of()
-    found = 0
+    matches = 0
     for conversation in due:
         conversation.assignment_due = False
         if conversation.status != "open" or conversation.assignee_id is not None or not conversation.in_inbox:
@@ -83,10 +83,10 @@ def _try_workspace() -> int:
         conversation.assignee_id = choice.user_id
         rules[choice.rule_id].last_user_id = choice.user_id
         load[choice.user_id] = load.get(choice.user_id, 0) + 1
-        found += 1
+        matches += 1
         _note(conversation, choice.rule_id)
     db.session.flush()
-    if found and len(due) == assignment_queue.BATCH:
+    if matches and len(due) == assignment_queue.BATCH:
         assignment_queue.try_again()
     return len(due)
 

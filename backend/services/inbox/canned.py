@@ -43,10 +43,10 @@ def listing(
 
 def get(by: Attribution, reply_id: int) -> CannedReply:
     """A reply that the person may use. Raises NotFound, also for another person's own."""
-    found = db.session.scalar(select(CannedReply).where(CannedReply.id == reply_id, _usable(by)))
-    if found is None:
+    matches = db.session.scalar(select(CannedReply).where(CannedReply.id == reply_id, _usable(by)))
+    if matches is None:
         raise NotFound("canned_reply_not_found", "There is no such reply.")
-    return found
+    return matches
 
 
 def create(by: Attribution, given: Mapping[str, Any]) -> CannedReply:
@@ -93,8 +93,8 @@ def fill(text: str, values: Mapping[str, str], *, is_html: bool = False) -> str:
     """The text with its variables filled; one without a value says what stands in for it, or nothing."""
 
     def value_of(match: re.Match[str]) -> str:
-        found = values.get(match[1]) or (match[2] or "").strip()
-        return richtext.escape(found) if is_html else found
+        matches = values.get(match[1]) or (match[2] or "").strip()
+        return richtext.escape(matches) if is_html else matches
 
     return _VARIABLE.sub(value_of, text)
 

@@ -110,8 +110,8 @@ def _aims(workspace_ids: set[int]) -> dict[int, Aims]:
     with_rules = _with_rules(sorted(workspace_ids))
     return {
         workspace_id: Aims(
-            found := stored.get(workspace_id) or InboxSettings(workspace_id=workspace_id),
-            settings.hours_of(found),
+            matches := stored.get(workspace_id) or InboxSettings(workspace_id=workspace_id),
+            settings.hours_of(matches),
             workspace_id in with_rules,
         )
         for workspace_id in workspace_ids

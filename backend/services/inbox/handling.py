@@ -1,4 +1,4 @@
-"""What people do with a conversation besides answering: take it, give it, close it, put it off, look at it."""
+"""What people do with a conversation besides answering: take it, give it, close it, put it off, read it."""
 
 from __future__ import annotations
 

@@ -87,10 +87,10 @@ def of_conversations(conversation_ids: Sequence[int]) -> dict[int, tuple[int, ..
         .where(ConversationLabel.conversation_id.in_(conversation_ids))
         .order_by(ConversationLabel.label_id)
     )
-    found: dict[int, tuple[int, ...]] = {}
+    matches: dict[int, tuple[int, ...]] = {}
     for row in db.session.execute(query):
-        found[row.conversation_id] = (*found.get(row.conversation_id, ()), row.label_id)
-    return found
+        matches[row.conversation_id] = (*matches.get(row.conversation_id, ()), row.label_id)
+    return matches
 
 
 def replace(conversation_ids: Sequence[int], *, add: Sequence[int] = (), remove: Sequence[int] = ()) -> None:

@@ -98,29 +98,29 @@ def is_late(now: datetime) -> ColumnElement[bool]:
 
 def conditions(user_id: int | None, wanted: ConversationFilter) -> list[ColumnElement[bool]]:
     """The filter as conditions over `Conversation`. Raises Invalid."""
-    found: list[ColumnElement[bool]] = []
+    matches: list[ColumnElement[bool]] = []
     if wanted.status:
         only = wanted.status[0] if len(wanted.status) == 1 else None
-        found.append(Conversation.status == only if only else Conversation.status.in_(wanted.status))
+        matches.append(Conversation.status == only if only else Conversation.status.in_(wanted.status))
     if wanted.channel is not None:
-        found.append(Conversation.channel == wanted.channel)
+        matches.append(Conversation.channel == wanted.channel)
     if wanted.integration_id is not None:
-        found.append(Conversation.sender_id == wanted.integration_id)
+        matches.append(Conversation.sender_id == wanted.integration_id)
     if wanted.assignee == "none":
-        found.append(Conversation.assignee_id.is_(None))
+        matches.append(Conversation.assignee_id.is_(None))
     elif wanted.assignee is not None:
-        found.append(Conversation.assignee_id == wanted.assignee)
-    found += [Conversation.id.in_(_labelled(label)) for label in wanted.label]
+        matches.append(Conversation.assignee_id == wanted.assignee)
+    matches += [Conversation.id.in_(_labelled(label)) for label in wanted.label]
     if wanted.unread is not None:
-        found.append(Conversation.unread_count > 0 if wanted.unread else Conversation.unread_count == 0)
+        matches.append(Conversation.unread_count > 0 if wanted.unread else Conversation.unread_count == 0)
     if wanted.late:
-        found.append(is_late(clock.now()))
+        matches.append(is_late(clock.now()))
     if wanted.contact_id is not None:
         of_contact = select(Identity.id).where(Identity.contact_id == wanted.contact_id)
-        found.append(Conversation.identity_id.in_(of_contact))
+        matches.append(Conversation.identity_id.in_(of_contact))
     if wanted.q:
-        found.append(_holding(user_id, wanted.q))
-    return found
+        matches.append(_holding(user_id, wanted.q))
+    return matches
 
 
 def _labelled(label: str) -> Select[Any]:
@@ -144,7 +144,7 @@ def labels_of(conversation_ids: Sequence[int]) -> dict[int, list[Label]]:
         .where(ConversationLabel.conversation_id.in_(conversation_ids))
         .order_by(Label.name_folded)
     )
-    found: dict[int, list[Label]] = {}
+    matches: dict[int, list[Label]] = {}
     for conversation_id, label in db.session.execute(query):
-        found.setdefault(conversation_id, []).append(label)
-    return found
+        matches.setdefault(conversation_id, []).append(label)
+    return matches

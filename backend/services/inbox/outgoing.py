@@ -25,7 +25,7 @@ def retry(by: Attribution, message_id: int, *, although_unknown: bool = False) -
     """Says what was not sent once more, by a new message; the same message again gives the first retry.
 
     One whose outcome is unknown may have arrived: it is said again only with `although_unknown`, which a person
-    decides. Raises NotFound, and Conflict: `outcome_unknown`, `not_failed`, and what writing it anew raises.
+    decides. Raises NotFound, and Conflict: `outcome_unknown`, `not_failed`, and what writing it raises.
     """
     message, conversation = access.message(by.user_id, message_id, lock=True)
     if message.direction != "out" or message.kind != replies.KIND:

@@ -1,4 +1,4 @@
-"""Who looks at a conversation and who writes in it, at this moment: kept in Redis for seconds, never in the database.
+"""Who reads a conversation and who writes in it, at this moment: kept in Redis for seconds, never in the database.
 
 What is said passes by: who listens hears it, nobody is told later. While Redis is away nobody is seen.
 """
@@ -29,7 +29,7 @@ GONE: Final = "gone"
 
 
 def note(by: Attribution, conversation: Conversation, what: str) -> None:
-    """Says that the person looks at a conversation, writes in it, or has left it."""
+    """Says that the person reads a conversation, writes in it, or has left it."""
     if by.user_id is None:
         return
     key, member = _key(conversation), str(by.user_id)
@@ -49,7 +49,7 @@ def note(by: Attribution, conversation: Conversation, what: str) -> None:
 
 
 def of(user_id: int | None, conversation_id: int) -> list[dict[str, Any]]:
-    """Who else looks at a conversation or writes in it now: `user_id`, `name`, `is_writing`. Raises NotFound."""
+    """Who else reads a conversation or writes in it now: `user_id`, `name`, `is_writing`. Raises NotFound."""
     conversation = access.conversation(user_id, conversation_id)
     try:
         stored = queue.connection().hgetall(_key(conversation))

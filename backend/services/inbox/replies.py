@@ -1,4 +1,4 @@
-"""What a person of ours writes in a conversation: checked when it is written, stored once, said at most once.
+"""What a member of the workspace writes in a conversation: checked when it is written, stored once, said at most once.
 
 The outbox checks again at the claim: what must not be said any more by then (the window has closed, somebody else is in
 charge) is canceled and says why. An answer whose outcome is unknown is never repeated by itself.

@@ -47,7 +47,7 @@ class Wanted:
 @dataclass(slots=True)
 class Found:
     """What was found: `results` are of the kinds `contact`, `conversation`, `message`; `partial` says that the time or
-    the bound of what is looked at ended before the end."""
+    the bound of what is searched ended before the end."""
 
     results: list[dict[str, Any]] = field(default_factory=list)
     next_cursor: str | None = None
@@ -61,13 +61,13 @@ def find(user_id: int | None, wanted: Wanted, *, cursor: str | None = None, limi
     """
     search = read(wanted.q, wanted.has)
     place = None if cursor is None else Place.decode(_CURSOR, cursor)
-    found = Found()
+    answer = Found()
     with Bounded() as bounded:
         if place is None and not wanted.is_narrowed:
             if "contacts" in wanted.kinds:
-                found.results += bounded.run(lambda: _contacts(wanted.q), [])
+                answer.results += bounded.run(lambda: _contacts(wanted.q), [])
             if "conversations" in wanted.kinds:
-                found.results += bounded.run(lambda: _conversations(user_id, wanted.q), [])
+                answer.results += bounded.run(lambda: _conversations(user_id, wanted.q), [])
         if "messages" in wanted.kinds:
             narrowed = Narrowed(wanted.conversation_id, wanted.contact_id, wanted.since, wanted.until)
             hits: list[Hit] = bounded.run(
@@ -75,10 +75,10 @@ def find(user_id: int | None, wanted: Wanted, *, cursor: str | None = None, limi
             )
             shown = hits[:limit]
             if len(hits) > limit:
-                found.next_cursor = Place(shown[-1].at, shown[-1].message_id).encode(_CURSOR)
-            found.results += bounded.run(lambda: _messages(shown, search), [])
-    found.partial = bounded.partial
-    return found
+                answer.next_cursor = Place(shown[-1].at, shown[-1].message_id).encode(_CURSOR)
+            answer.results += bounded.run(lambda: _messages(shown, search), [])
+    answer.partial = bounded.partial
+    return answer
 
 
 def conversation_ids(user_id: int | None, text: str) -> list[int]:

@@ -27,7 +27,7 @@ _MILLISECONDS: Final = 1_000
 """For each statement; what is not found by then is said to be missing."""
 _NEWEST: Final = 5_000
 """Messages whose words are read one after the other."""
-_MOST_HITS: Final = 20_000
+_MAX_HITS: Final = 20_000
 """Messages that the index may find before it stops."""
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Narrowed:
-    """Which messages are looked at: of a conversation, of a contact, `since` and `until` a moment (aware)."""
+    """Which messages are searched: of a conversation, of a contact, `since` and `until` a moment (aware)."""
 
     conversation_id: int | None = None
     contact_id: int | None = None
@@ -98,7 +98,7 @@ def find(
 def _run(query: Select[Any], limit: int, bounded: Bounded | None = None) -> list[Hit]:
     with system_scope("the query names the workspace itself, in a way that no other index is read by"):
         rows = db.session.execute(query.limit(limit + 1)).all()
-    if bounded is not None and rows and rows[0].looked_at > _MOST_HITS:
+    if bounded is not None and rows and rows[0].looked_at > _MAX_HITS:
         bounded.partial = True
     return [Hit(row.message_id, row.conversation_id, row.at) for row in rows]
 
@@ -113,7 +113,7 @@ def _among_newest(user_id: int | None, narrowed: Narrowed, search: Search, place
 def _by_index(user_id: int | None, narrowed: Narrowed, search: Search, place: Place | None) -> Select[Any]:
     own = MessageWords.workspace_id + 0 == workspace_id_in_scope()
     query = select(MessageWords).where(own, _holds(MessageWords.words, search), *_bounds(narrowed, place))
-    some = query.limit(_MOST_HITS + 1).cte("hits").prefix_with("MATERIALIZED")
+    some = query.limit(_MAX_HITS + 1).cte("hits").prefix_with("MATERIALIZED")
     hits = aliased(MessageWords, some)
     looked_at = select(func.count()).select_from(some).scalar_subquery().label("looked_at")
     return _visible(hits, user_id).add_columns(looked_at)
@@ -148,11 +148,11 @@ def _holds(column: Any, search: Search) -> ColumnElement[bool]:
 
 def _bounds(narrowed: Narrowed, place: Place | None) -> list[ColumnElement[bool]]:
     at, key = MessageWords.at, MessageWords.message_id
-    found: list[ColumnElement[bool]] = []
+    matches: list[ColumnElement[bool]] = []
     if place is not None:
-        found.append(place.before(at, key))
+        matches.append(place.before(at, key))
     if narrowed.since is not None:
-        found.append(at >= narrowed.since)
+        matches.append(at >= narrowed.since)
     if narrowed.until is not None:
-        found.append(at < narrowed.until)
-    return found
+        matches.append(at < narrowed.until)
+    return matches

@@ -53,9 +53,9 @@ class Indexed:
     @classmethod
     def of(cls, message: Message) -> Indexed:
         """A message that is loaded."""
-        found, has_file = texts.searched_text(message), texts.has_file(message)
+        matches, has_file = texts.searched_text(message), texts.has_file(message)
         at = message.happened_at or message.created_at
-        return cls(message.id, message.workspace_id, message.conversation_id, at, found, has_file)
+        return cls(message.id, message.workspace_id, message.conversation_id, at, matches, has_file)
 
 
 def index(rows: Iterable[Indexed]) -> None:

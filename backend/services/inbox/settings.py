@@ -41,7 +41,7 @@ def hours_of(stored: InboxSettings) -> WorkingHours | None:
 
 
 def change(by: Attribution, given: dict[str, Any]) -> InboxSettings:
-    """Changes these fields; None takes one away. Timers that run are counted anew. Raises Invalid."""
+    """Changes these fields; None takes one away. Timers that run are counted again. Raises Invalid."""
     changes: dict[str, Any] = {name: given[name] for name in _FIELDS if name in given}
     _check(changes)
     workspace_id, now = workspace_id_in_scope(), clock.now()
@@ -53,7 +53,7 @@ def change(by: Attribution, given: dict[str, Any]) -> InboxSettings:
     stored.updated_at = now
     db.session.flush()
     if _COUNTED & changes.keys():
-        # What waits is looked at again, by the new aims.
+        # What waits is followed again, by the new aims.
         db.session.execute(
             update(Conversation)
             .where(Conversation.in_inbox, Conversation.waiting_since.is_not(None))

@@ -1,4 +1,4 @@
-"""The timers of answers: the first one, and the next. Only what a person of ours says stops them. Pure functions."""
+"""The timers of answers: the first one, and the next. Only what a member says stops them. Pure functions."""
 
 from __future__ import annotations
 

@@ -31,13 +31,13 @@ def part_text(part: Mapping[str, Any]) -> str:
 
 def searched_text(message: Message) -> str:
     """The words by which a message is found: its text, names of files, and the names in what else it holds."""
-    found = [text_of(message)]
+    matches = [text_of(message)]
     for part in parts_of(message.body):
         for media in (*part.get("received", ()), *part.get("media", ())):
             if isinstance(media, dict) and media.get("filename"):
-                found.append(str(media["filename"]))
-    found += _words_in(message.content)
-    return "\n".join(filter(None, found))
+                matches.append(str(media["filename"]))
+    matches += _words_in(message.content)
+    return "\n".join(filter(None, matches))
 
 
 def has_file(message: Message) -> bool:
@@ -53,14 +53,14 @@ def _words_in(content: Any, depth: int = 0) -> list[str]:
         return [word for item in content[:50] for word in _words_in(item, depth + 1)]
     if not isinstance(content, dict):
         return []
-    found = [str(content[name]) for name in _OF_CONTENT if isinstance(content.get(name), str)]
+    matches = [str(content[name]) for name in _OF_CONTENT if isinstance(content.get(name), str)]
     for name in ("phones", "emails"):
         if isinstance(content.get(name), list):
-            found += [str(item) for item in content[name][:20]]
+            matches += [str(item) for item in content[name][:20]]
     for item in content.values():
         if isinstance(item, dict | list):
-            found += _words_in(item, depth + 1)
-    return found
+            matches += _words_in(item, depth + 1)
+    return matches
 
 
 @lru_cache(maxsize=500)

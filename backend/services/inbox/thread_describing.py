@@ -70,18 +70,18 @@ def entities_of(part: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     text = str(part.get("text") or "")
     if part.get("format") != "html":
         return text, []
-    runs, found, offset = richtext.read(text), list[dict[str, Any]](), 0
+    runs, matches, offset = richtext.read(text), list[dict[str, Any]](), 0
     for run in runs:
         length = richtext.utf16_length(run.text)
         for style in run.styles:
             kind, url = _STYLES[style.name], style.href
-            last = next((it for it in reversed(found) if it["type"] == kind and it["url"] == url), None)
+            last = next((it for it in reversed(matches) if it["type"] == kind and it["url"] == url), None)
             if last is not None and last["offset"] + last["length"] == offset:
                 last["length"] += length
             else:
-                found.append({"type": kind, "offset": offset, "length": length, "url": url})
+                matches.append({"type": kind, "offset": offset, "length": length, "url": url})
         offset += length
-    return richtext.visible(runs), found
+    return richtext.visible(runs), matches
 
 
 def _own(message: Message) -> dict[str, Any]:
@@ -182,20 +182,20 @@ def _files(messages: Sequence[Message]) -> dict[int, list[dict[str, Any]]]:
         .where(MessageFile.message_id.in_([message.id for message in kept]))
         .order_by(MessageFile.message_id, MessageFile.position)
     )
-    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    matches: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in db.session.scalars(query):
-        found[row.message_id].append(_received(row))
+        matches[row.message_id].append(_received(row))
     sent = {
         message.id: [media for part in texts.parts_of(message.body) for media in part.get("media", ())]
         for message in kept
-        if message.direction == "out" and message.id not in found
+        if message.direction == "out" and message.id not in matches
     }
     keys = {media["storage_key"] for of_one in sent.values() for media in of_one if media.get("storage_key")}
     by_key = {row.key: row for row in db.session.scalars(select(StoredFile).where(StoredFile.key.in_(keys)))}
     for message_id, of_one in sent.items():
         if of_one:
-            found[message_id] = [_sent(media, by_key.get(media.get("storage_key"))) for media in of_one]
-    return dict(found)
+            matches[message_id] = [_sent(media, by_key.get(media.get("storage_key"))) for media in of_one]
+    return dict(matches)
 
 
 def _received(row: MessageFile) -> dict[str, Any]:
@@ -239,14 +239,14 @@ def _reactions(message_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
         .where(MessageReaction.message_id.in_(message_ids), MessageReaction.reaction.is_not(None))
         .order_by(MessageReaction.message_id, MessageReaction.at)
     )
-    found: dict[int, dict[str, dict[str, Any]]] = defaultdict(dict)
+    matches: dict[int, dict[str, dict[str, Any]]] = defaultdict(dict)
     for row in db.session.scalars(query):
-        known = found[row.message_id].setdefault(
+        known = matches[row.message_id].setdefault(
             str(row.reaction), {"reaction": row.reaction, "count": 0, "mine": False}
         )
         known["count"] += 1
         known["mine"] = known["mine"] or row.author == US
-    return {message_id: list(by_reaction.values()) for message_id, by_reaction in found.items()}
+    return {message_id: list(by_reaction.values()) for message_id, by_reaction in matches.items()}
 
 
 def _answered(conversation: Conversation, external_ids: Sequence[str]) -> dict[str, Message]:

@@ -19,7 +19,7 @@ MIN_LENGTH: Final = 2
 MAX_LENGTH: Final = 100
 """Characters of what is searched for."""
 MAX_TEXT: Final = 10_000
-"""Characters of a text that are looked at."""
+"""Characters of a text that are read."""
 FILE: Final = "!file"
 LINK: Final = "!link"
 """Words that stand for what a message has beside its words."""
@@ -101,8 +101,8 @@ def snippet(text: str, marks: Iterable[str], length: int = 120) -> str:
     if len(line) <= length:
         return line
     folded = line.casefold()
-    found = [place for mark in marks if (place := folded.find(mark)) >= 0]
-    begin = max(0, min(found, default=0) - length // 3)
+    matches = [place for mark in marks if (place := folded.find(mark)) >= 0]
+    begin = max(0, min(matches, default=0) - length // 3)
     begin = min(begin, len(line) - length)
     piece = line[begin : begin + length].strip()
     return ("…" if begin else "") + piece + ("…" if begin + length < len(line) else "")

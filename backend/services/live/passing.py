@@ -26,9 +26,9 @@ def tell(workspace_id: int, topic: str, ids: Mapping[str, int], *, only_for: Seq
 
     Nothing happens while Redis is away.
     """
-    said = {"workspace_id": workspace_id, "topic": topic, "ids": dict(ids), "at": clock.unix()}
+    event = {"workspace_id": workspace_id, "topic": topic, "ids": dict(ids), "at": clock.unix()}
     try:
-        queue.connection().publish(CHANNEL, json.dumps(said | {"only_for": only_for}, separators=(",", ":")))
+        queue.connection().publish(CHANNEL, json.dumps(event | {"only_for": only_for}, separators=(",", ":")))
     except redis.RedisError as error:
         log.info("passing_away", error=type(error).__name__)
 
@@ -36,10 +36,10 @@ def tell(workspace_id: int, topic: str, ids: Mapping[str, int], *, only_for: Seq
 def read(data: bytes) -> list[Change]:
     """What was told, once for each person who may hear of it; nothing for what cannot be read."""
     try:
-        said = json.loads(data)
-        people = [None] if said["only_for"] is None else said["only_for"]
-        at = datetime.fromtimestamp(said["at"], UTC)
-        return [Change(said["workspace_id"], said["topic"], person, said["ids"], at) for person in people]
+        event = json.loads(data)
+        people = [None] if event["only_for"] is None else event["only_for"]
+        at = datetime.fromtimestamp(event["at"], UTC)
+        return [Change(event["workspace_id"], event["topic"], person, event["ids"], at) for person in people]
     except (ValueError, TypeError, KeyError):
         return []
 

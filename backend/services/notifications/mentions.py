@@ -1,4 +1,4 @@
-"""A person who is mentioned in a note is told in their linked chat, as they wish to hear of new messages."""
+"""A person who is mentioned in a note is told in their linked chat, as their settings for new messages say."""
 
 from __future__ import annotations
 

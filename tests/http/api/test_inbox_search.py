@@ -82,7 +82,7 @@ def test_what_is_far_back_is_found_by_the_index(team: Team, monkeypatch: pytest.
         clock.move(1)
         inbox.receive(chat, f"straw {number}")
     assert found(team, "needle") == [("message", needle.id)]
-    monkeypatch.setattr(search_hits, "_MOST_HITS", 2)
+    monkeypatch.setattr(search_hits, "_MAX_HITS", 2)
     answer = team.get("/api/search", query_string={"q": "straw"})
     assert (len(answer["results"]), answer["partial"]) == (3, True)
 
