@@ -22,7 +22,7 @@ with system_scope("a test"):
     home = db.session.query(Workspace).order_by(Workspace.id).first()
 bot = factories.bot(home, name="Harbour Row")
 for name, lines in {people!r}.items():
-    chat = inbox.conversation(home, bot, name)
+    chat = inbox.conversation(home, bot, name, last_activity_at=clock.now() - timedelta(days=1))
     for number, line in enumerate(lines):
         inbox.receive(chat, line, happened_at=clock.now() - timedelta(minutes=len(lines) - number))
     print(chat.id)
