@@ -77,7 +77,7 @@ from backend.models.notification import (
     NotificationType,
 )
 from backend.models.outgoing_webhook import OutgoingAttempt, OutgoingDelivery, OutgoingWebhook
-from backend.models.post import Post, PostAttempt
+from backend.models.post import Post, PostAttempt, PublishingToken
 from backend.models.schedule import Schedule, ScheduleFire
 from backend.models.scheduled_message import ScheduledFetch, ScheduledMessage
 from backend.models.sender import Sender, SenderLease
@@ -162,6 +162,7 @@ __all__ = [
     "PersonalToken",
     "Post",
     "PostAttempt",
+    "PublishingToken",
     "ResetRequest",
     "RuleRun",
     "Schedule",

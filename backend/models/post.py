@@ -1,4 +1,4 @@
-"""Posts on social platforms, and each try to publish one."""
+"""Posts on social platforms, each try to publish one, and what the token may do by which they are published."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
@@ -104,3 +105,14 @@ class PostAttempt(HasId, Tenant, Base):
         # The last gate before the platform: a try is begun once.
         Index("uq_post_attempts_begun", "post_id", "number", unique=True, postgresql_where=text("phase = 'begun'")),
     )
+
+
+class PublishingToken(Base):
+    """The permissions of a token, as its provider tells, by the token's keyed hash. `scopes` is None where the provider
+    did not tell; at `ask_at` it is asked again. The instance's own, so no tenant's."""
+
+    __tablename__ = "publishing_tokens"
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    scopes: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
+    ask_at: Mapped[datetime]

@@ -216,6 +216,7 @@ OPERATION_IDS: Final = {
     "outgoing_webhooks.listing": "listWebhooks",
     "outgoing_webhooks.remove": "deleteWebhook",
     "outgoing_webhooks.replay": "replayWebhookDelivery",
+    "outgoing_webhooks.reveal_secret": "revealWebhookSecret",
     "outgoing_webhooks.rotate_secret": "rotateWebhookSecret",
     "outgoing_webhooks.send_test": "testWebhook",
     "outgoing_webhooks.show": "getWebhook",

@@ -69,6 +69,12 @@ def _resolve(event: WebhookEvent) -> bool:
         event.due_at = clock.now() + BACKOFF.wait(event.attempts, event.id)
         db.session.flush()
         return False
+    if owner_id == event.sender_id:
+        # Its key is known under this very sender, so that it could not be stored again: it goes on as it is.
+        event.state, event.recipient_id, event.attempts, event.due_at = "new", None, 0, clock.now()
+        db.session.flush()
+        queue.wake("intake")
+        return True
     connection = db.session.connection()
     if owner_id == "nobody":
         count_unknown(connection, Counter({(event.sender_id, event.recipient_id): 1}))

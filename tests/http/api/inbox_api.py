@@ -22,6 +22,7 @@ class Team:
     def __init__(self, client: FlaskClient) -> None:
         self._client = client
         self.admin = callers.member(name="Ines")
+        self._admin_id = self.admin.id
         self.home: Workspace = inbox.home_of(self.admin)
         self.headers = {self.admin.id: with_token(self.admin, _SCOPES)}
 
@@ -35,7 +36,7 @@ class Team:
         """The answer's body; of an error what it says."""
         with system_scope("a test's rows are stored before the call"):
             db.session.commit()
-        headers = self.headers[(by or self.admin).id] | arguments.pop("headers", {})
+        headers = self.headers[self._admin_id if by is None else by.id] | arguments.pop("headers", {})
         response = self._client.open(path, method=method, headers=headers, **arguments)
         if status >= 400:
             return error_of(response, status)

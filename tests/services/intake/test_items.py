@@ -148,6 +148,17 @@ def test_an_item_waits_while_a_senders_id_is_not_known_and_goes_to_it_then(home,
     assert stored("waiting") == []
 
 
+def test_an_item_that_came_to_the_address_of_the_sender_it_waited_for_is_not_lost(home):
+    """Its key is the same before and afterwards, so that it would be taken for one that is known."""
+    late = example.sender(home, None)
+    assert accept(late, body(("account-2", message(1)))) is True
+    senders.keep_facts(late, SenderFacts("account-2", None, "Late"))
+    db.session.commit()
+    assert waiting_items.resolve(Turn()) == 1
+    assert [(row.sender_id, row.recipient_id, said(row)) for row in stored("new")] == [(late.id, None, "m1")]
+    assert accept(late, body(("account-2", message(1)))) is False
+
+
 def test_what_waited_for_somebody_else_is_dropped_and_counted_then(home, one):
     late = example.sender(home, None)
     accept(one, body(("account-9", message(1))))

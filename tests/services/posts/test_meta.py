@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from backend.channels.meta_pages import facebook
-from backend.core import clock
+from backend.core import clock, config
 from backend.core.database import db
-from backend.core.errors import Conflict
-from backend.models import Sender, TelegramLink
+from backend.core.errors import Conflict, Invalid
+from backend.core.work import Turn
+from backend.models import Sender, TelegramLink, Workspace
 from backend.services import files, posts
-from backend.services.posts import publishing
+from backend.services.posts import publishers, publishing
+from backend.services.posts.publishers import token_scopes
 from tests.channels.scripted_server import ScriptedServer, answer, drop, hang
 from tests.services.posts.conftest import PUBLIC, Author
 from tests.support import factories
@@ -190,3 +192,50 @@ def test_an_absurd_wait_puts_a_post_off_by_a_day_at_most(author: Author, meta: S
     assert (found.state, found.reason) == ("scheduled", "rate_limited")
     assert found.due_at is not None
     assert 0 < (found.due_at - clock.now()).total_seconds() <= 86_400
+
+
+@pytest.mark.parametrize(
+    ("scopes", "publisher"),
+    [
+        (["pages_messaging", "pages_manage_metadata"], None),
+        (["pages_messaging", "pages_manage_posts"], "facebook"),
+        ([], None),
+    ],
+)
+def test_the_scopes_of_the_token_decide_whether_it_publishes(
+    home: Workspace, meta: ScriptedServer, scopes: list[str], publisher: str | None
+) -> None:
+    db.session.commit()
+    assert token_scopes.WORK.is_due()
+    meta.script = [ok(data={"is_valid": True, "scopes": scopes})]
+    assert token_scopes.ask(Turn(1)) == 1
+    assert meta.received[0].path.startswith("/v26.0/debug_token?input_token=")
+    assert not token_scopes.WORK.is_due()
+    if publisher is None:
+        with pytest.raises(Invalid, match="Nobody can publish"):
+            publishers.choose(home.id, "facebook")
+    else:
+        assert publishers.choose(home.id, "facebook") == publisher
+    clock.move(25 * 3600)
+    assert token_scopes.WORK.is_due()
+
+
+def test_while_the_scopes_are_not_known_a_token_for_messages_does_not_publish(
+    home: Workspace, meta: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert publishers.choose(home.id, "facebook") == "facebook", "nothing says that it is for messages"
+    changed = config.get().model_copy(update={"meta_app_secret": "a-secret-of-the-application"})
+    monkeypatch.setattr(config, "_current", changed)
+    with pytest.raises(Invalid):
+        publishers.choose(home.id, "facebook")
+
+
+def test_what_meta_does_not_tell_is_asked_again(home: Workspace, meta: ScriptedServer) -> None:
+    meta.script = [ok(data={"is_valid": True, "scopes": ["pages_manage_posts"]}), drop]
+    token_scopes.ask(Turn(1))
+    clock.move(25 * 3600)
+    assert token_scopes.ask(Turn(1)) == 1
+    assert publishers.choose(home.id, "facebook") == "facebook", "what was known stays"
+    assert not token_scopes.WORK.is_due()
+    clock.move(301)
+    assert token_scopes.WORK.is_due()

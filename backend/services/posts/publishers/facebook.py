@@ -18,7 +18,7 @@ MAX_TEXT: Final = 63_206
 
 class _Facebook:
     def is_available(self, workspace_id: int) -> bool:
-        return meta.has_token(workspace_id)
+        return meta.may_publish(workspace_id, meta.FACEBOOK_SCOPES)
 
     def check(self, draft: Draft) -> None:
         require_text(draft, MAX_TEXT)

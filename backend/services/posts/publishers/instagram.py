@@ -15,7 +15,7 @@ _PROCESSING_WAIT: Final = 5.0
 
 class _Instagram:
     def is_available(self, workspace_id: int) -> bool:
-        return meta.has_token(workspace_id)
+        return meta.may_publish(workspace_id, meta.INSTAGRAM_SCOPES)
 
     def check(self, draft: Draft) -> None:
         require_text(draft, instagram.MAX_TEXT)
