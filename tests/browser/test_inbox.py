@@ -120,6 +120,7 @@ def test_what_arrives_stands_on_the_open_page_and_moves_nothing(page: Page, site
     is_live(page)
     thread = page.locator("[data-bottom]")
     expect(page.locator(".bubble").last).to_be_in_viewport()
+    expect(page.locator("#inbox-count")).to_have_text("")  # what is shown was read
     page.locator("#words").fill("Half an answer")
     thread.evaluate("box => { box.scrollTop = 100; }")
     place = page.locator(".bubble", has_text="Line 3 of").evaluate("one => one.getBoundingClientRect().top")

@@ -29,7 +29,11 @@ const markRead = () => {
   if (!unread || document.hidden || !isAtEnd || inbox()?.dataset.view !== "thread") return;
   if (readUpTo === unread.dataset.upTo) return;
   readUpTo = unread.dataset.upTo;
-  globalThis.htmx.ajax("POST", unread.dataset.unread, { source: "#read-mark", swap: "none" });
+  globalThis.htmx.ajax("POST", unread.dataset.unread, {
+    source: "#read-mark",
+    swap: "none",
+    values: { up_to: readUpTo },
+  });
 };
 
 /* The message that the address names, or the newest one. */
@@ -143,4 +147,8 @@ document.addEventListener("htmx:afterSwap", (event) => {
 
 document.addEventListener("visibilitychange", markRead);
 addEventListener("focus", markRead);
-if (find("#thread")) shown();
+// What is read is told when htmx has begun.
+if (find("#thread")) {
+  toEnd();
+  addEventListener("load", shown);
+}
