@@ -181,7 +181,8 @@ class Operation:
 
     `content` of a send or an edit is one part as `Channel.split` made it, the message's part number `part` in the form
     `form`; an edit of a message that has media carries that media in `content`, and changes its caption. `external_id`
-    is the message to edit or delete, or the callback to answer. `text` and `show_alert` belong to `answer_callback`;
+    is the message to edit or delete, the callback to answer, or the person's message that a `chat_action` is about.
+    `text` and `show_alert` belong to `answer_callback`;
     `text` names the action of `chat_action` ("typing" when empty). `thread_id` is a forum topic. `client_ref` is our
     own id of the operation, for providers that echo it, or that refuse it a second time (`idempotent_sends`).
     `human_agent` says that a person wrote it, and that it goes out after the usual window (Meta's human agents).

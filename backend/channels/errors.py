@@ -54,9 +54,11 @@ class RetryLater(ChannelError):
         scope: Scope = "sender",
         moved_to: str | None = None,
         detail: str = "",
+        growth: float = 1.0,
     ) -> None:
         super().__init__(code, detail)
         self.seconds = _bounded(seconds)
+        self.growth = growth
         self.scope: Scope = scope
         self.moved_to = moved_to
 

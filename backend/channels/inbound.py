@@ -90,7 +90,8 @@ class MessageReceived:
     "story", "share", "referral", …); "unsupported" is one that cannot be shown. `thread_id` is set only in a forum's
     topic. `anonymous`: written in the name of a chat, so `sender` tells nothing about who it was. `edited`: an earlier
     message's new text. `standby`: another application is in charge of the chat, so it is shown and never answered.
-    `automatic`: an away message or a greeting, which the provider sent in the person's name."""
+    `automatic`: an away message or a greeting, which the provider sent in the person's name. `provider_kind` is the
+    provider's word for one that cannot be shown."""
 
     chat: Chat
     sender: Person | None
@@ -115,6 +116,7 @@ class MessageReceived:
     referral: Referral | None = None
     story: Story | None = None
     shares: tuple[Share, ...] = ()
+    provider_kind: str = ""
 
     @property
     def proves_sender(self) -> bool:

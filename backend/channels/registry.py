@@ -17,6 +17,7 @@ _FOLDERS: list[str] = [
     "backend.channels.messenger",
     "backend.channels.telegram_bot",
     "backend.channels.telegram_user",
+    "backend.channels.whatsapp",
 ]
 _lock = RLock()
 _specs: dict[str, ChannelSpec] = {}

@@ -17,9 +17,9 @@ group = AppGroup("channels", help="The channels of this instance.")
 @click.option("--all", "everything", is_flag=True, help="Also what is fine.")
 def show_checks(everything: bool) -> None:
     """Show what the last checks of WhatsApp, Messenger and Instagram found, and what to do."""
-    for sender, found in overview.every():
-        click.echo(f"{sender.channel} {sender.id} ({sender.name}): {described.status_of(sender, found)}")
-        for result in found:
+    for sender, findings in overview.every():
+        click.echo(f"{sender.channel} {sender.id} ({sender.name}): {described.status_of(sender, findings)}")
+        for result in findings:
             if everything or result.state in ("warning", "failed"):
                 advice = result.hint("en")
                 click.echo(f"  {result.name('en')}: {result.text('en')}" + (f". {advice}" if advice else ""))

@@ -20,13 +20,16 @@ class Cap:
 
 
 DEFAULTS: Final[Mapping[str, Cap]] = {
+    "assignment_rules": Cap(200, "too_many_assignment_rules", "assignment rules"),
     "automation_rules": Cap(500, "too_many_rules", "automation rules"),
     "bots": Cap(200, "too_many_bots", "bots"),
+    "canned_replies": Cap(5_000, "too_many_canned_replies", "canned replies"),
     "contact_fields": Cap(100, "too_many_fields", "custom fields of contacts"),
     "contact_imports": Cap(100, "too_many_imports", "imports that are not over"),
     "contacts": Cap(500_000, "too_many_contacts", "contacts"),
     "file_bytes": Cap(20 * 2**30, "too_many_file_bytes", "bytes of files"),
     "integrations": Cap(100, "too_many_integrations", "integrations of WhatsApp, Messenger and Instagram"),
+    "labels": Cap(500, "too_many_labels", "labels"),
     "notification_types": Cap(200, "too_many_types", "types of its own"),
     "policies": Cap(50, "too_many_policies", "policies"),
     "posts": Cap(20_000, "too_many_posts", "posts that are not over"),

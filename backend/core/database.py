@@ -19,7 +19,7 @@ from typing import Any, Final
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from psycopg.errors import ReadOnlySqlTransaction
-from sqlalchemy import Connection, Delete, Engine, Insert, Select, Update, create_engine, event, text
+from sqlalchemy import Connection, Delete, Engine, Executable, Insert, Select, Update, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import LoaderCriteriaOption, ORMExecuteState, Session, with_loader_criteria
@@ -349,11 +349,20 @@ def next_id(table: str) -> int:
 
 def next_ids(table: str, count: int) -> list[int]:
     """Takes the ids of so many rows at once, for the same."""
+    statement = text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)")
+    return _next_numbers(statement, {"table": table, "count": count})
+
+
+def next_in_sequence(name: str) -> int:
+    """Takes the next number of a sequence."""
+    return _next_numbers(text("SELECT nextval(:name)"), {"name": name})[0]
+
+
+def _next_numbers(statement: Executable, values: dict[str, Any]) -> list[int]:
     # Without autoflush, so that nothing pending is stored in this scope: it need not be checked.
     token = _scope.set(_SYSTEM)
     try:
         with db.session.no_autoflush:
-            statement = text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)")
-            return list(db.session.execute(statement, {"table": table, "count": count}).scalars())
+            return list(db.session.execute(statement, values).scalars())
     finally:
         _scope.reset(token)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -167,13 +167,18 @@ class NudgeListener:
         """Ends the thread within a second."""
         self._stop.set()
 
+    def heard(self, message: Mapping[str, Any]) -> None:
+        """What is done with a message: a nudge says nothing but that it came."""
+        self._on_nudge()
+
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
                 with _subscription(self._channel) as heard:
                     while not self._stop.is_set():
-                        if heard.get_message(ignore_subscribe_messages=True, timeout=1.0):
-                            self._on_nudge()
+                        message = heard.get_message(ignore_subscribe_messages=True, timeout=1.0)
+                        if message:
+                            self.heard(message)
             except (redis.RedisError, OSError):
                 self._stop.wait(_REST_SECONDS)
             except Exception as error:

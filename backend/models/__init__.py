@@ -54,6 +54,7 @@ from backend.models.inbox import (
     InboxSettings,
     Label,
 )
+from backend.models.inbox_work import InboxAvailability, UndoStep
 from backend.models.job import Heartbeat, JobRun, SystemJobState, WriteProbe
 from backend.models.link import LinkConfirmation, LinkToken, TelegramLink
 from backend.models.live import LiveEvent, LiveMark
@@ -131,6 +132,7 @@ __all__ = [
     "Identity",
     "IdentityId",
     "IdentityMerge",
+    "InboxAvailability",
     "InboxSettings",
     "JobRun",
     "Label",
@@ -176,6 +178,7 @@ __all__ = [
     "SystemJobState",
     "Tag",
     "TelegramLink",
+    "UndoStep",
     "UnknownRecipient",
     "User",
     "WebhookEvent",

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.core.database import Base, HasId, Tenant, within_workspace
 from backend.core.encrypted_columns import Encrypted
+from backend.models.conversation_followup import FollowUp
 
 
 class Identity(HasId, Tenant, Base):
@@ -99,7 +100,7 @@ class IdentityMerge(HasId, Tenant, Base):
     )
 
 
-class Conversation(HasId, Tenant, Base):
+class Conversation(HasId, FollowUp, Tenant, Base):
     """A chat with one sender, as one workspace sees it.
 
     `chat_key` (the head of the keyed hash of sender and chat) is the same in every workspace, so that pace and

@@ -23,6 +23,12 @@ class OutgoingWebhook(HasId, Tenant, Base):
     __tablename__ = "outgoing_webhooks"
 
     name: Mapped[str | None]
+    kind: Mapped[str] = mapped_column(default="webhook", server_default="webhook")
+    """`webhook`, or `sheets`: a deployed Apps Script, which is asked and answers differently."""
+    environment_name: Mapped[str | None]
+    """The variable that holds its address; empty for one that the workspace added."""
+    secret_shown_at: Mapped[datetime | None]
+    """When the secret of an endpoint of the environment was read, which is possible once."""
     url: Mapped[str]
     events: Mapped[list[Any]]
     """Types, families (`post.*`) or `*`."""
@@ -45,7 +51,16 @@ class OutgoingWebhook(HasId, Tenant, Base):
     secret = Encrypted[str]("secret_encrypted")
     previous_secret = Encrypted[str | None]("previous_secret_encrypted")
 
-    __table_args__ = (UniqueConstraint("workspace_id", "id"),)
+    __table_args__ = (
+        UniqueConstraint("workspace_id", "id"),
+        CheckConstraint("kind IN ('webhook', 'sheets')", name="kind"),
+        Index(
+            "uq_outgoing_webhooks_environment",
+            "environment_name",
+            unique=True,
+            postgresql_where=text("environment_name IS NOT NULL"),
+        ),
+    )
 
     @property
     def is_served(self) -> bool:
@@ -87,7 +102,7 @@ class OutgoingDelivery(HasId, Tenant, Base):
 
 
 class OutgoingAttempt(HasId, Tenant, Base):
-    """One try: what was answered and how long it took. Never what was said by either side."""
+    """One try: what was answered and how long it took. Never what either side sent, but for a script's own error."""
 
     __tablename__ = "outgoing_attempts"
 
@@ -96,6 +111,8 @@ class OutgoingAttempt(HasId, Tenant, Base):
     status: Mapped[int | None] = mapped_column(SmallInteger)
     code: Mapped[str | None]
     """What went wrong; None for a try that succeeded."""
+    detail: Mapped[str | None]
+    """What a script said of its failure, or the title of the page it answered with."""
     duration_ms: Mapped[int]
 
     __table_args__ = (

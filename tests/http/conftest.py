@@ -8,6 +8,7 @@ import pytest
 
 from backend.core import passwords
 from backend.services.auth import limits
+from backend.services.inbox import assistants
 
 
 @pytest.fixture(autouse=True)
@@ -20,3 +21,9 @@ def _quick_passwords() -> Iterator[None]:
     passwords.use(passwords.Passwords(memory_kib=64, passes=1))
     yield
     passwords.use(None)
+
+
+@pytest.fixture(autouse=True)
+def _no_assistant() -> Iterator[None]:
+    yield
+    assistants.unregister()

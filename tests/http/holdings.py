@@ -172,6 +172,15 @@ def webhook(caller: User) -> int:
         return outgoing_webhooks.create(factories.by("user:1"), "https://93.184.216.34/hooks", ["*"])[0].id
 
 
+def environment_webhook(caller: User) -> int:
+    """The id of an endpoint as the environment names one, whose secret nobody has read."""
+    webhook_id = webhook(caller)
+    with workspace_scope(caller.workspace_id):
+        outgoing_webhooks.get(webhook_id).environment_name = f"EXAMPLE_{webhook_id}_WEBHOOK_URL"
+        db.session.flush()
+    return webhook_id
+
+
 def delivery(caller: User) -> int:
     """The id of something that an endpoint is told."""
     webhook_id = webhook(caller)

@@ -131,6 +131,11 @@ def _rotate_webhook(caller: User) -> Example:
     return Example(path={"webhook_id": holdings.webhook(caller)})
 
 
+@example("outgoing_webhooks.reveal_secret")
+def _reveal_webhook(caller: User) -> Example:
+    return Example(path={"webhook_id": holdings.environment_webhook(caller)})
+
+
 @example("outgoing_webhooks.send_test")
 def _test_webhook(caller: User) -> Example:
     return Example(path={"webhook_id": holdings.webhook(caller)}, status=202)

@@ -15,11 +15,12 @@ from backend.core.database import Base, db, system_scope
 from backend.http.guards import Guard, guard_of
 from backend.models import User
 from tests.http import callers, objects
-from tests.http import objects_accounts as objects_accounts  # registers its examples, as the next six do
+from tests.http import objects_accounts as objects_accounts  # registers its examples, as the next ones do
 from tests.http import objects_alerts as objects_alerts
 from tests.http import objects_bots as objects_bots
 from tests.http import objects_campaigns as objects_campaigns
 from tests.http import objects_contacts as objects_contacts
+from tests.http import objects_inbox as objects_inbox
 from tests.http import objects_integrations as objects_integrations
 from tests.http import objects_posts as objects_posts
 from tests.http.objects import Example

@@ -28,7 +28,10 @@ from backend.models import (
     Delivery,
     JobRun,
     Message,
+    MessageFile,
+    MessageReaction,
     MessageTemplate,
+    MessageVersion,
     NotificationEvent,
     NotificationType,
     OutgoingAttempt,
@@ -52,8 +55,9 @@ from backend.services.campaigns import preflight
 from backend.services.contacts import consents, custom_fields, records, segments, settings, suppressions, tags
 from backend.services.contacts.filters import ContactFilter
 from backend.services.contacts.imports import administration
+from backend.services.inbox import assignment_rules, canned, labels, notes
 from tests.http import callers, holdings, objects_campaigns, objects_integrations
-from tests.support import accounts, factories
+from tests.support import accounts, factories, inbox
 
 JOB = "retention"
 """The system job whose history grows."""
@@ -111,6 +115,7 @@ class Seeding:
         self._planned(bot, waiting, number)
         self._webhooks(number)
         self._contacts(member, number)
+        self._inbox(member, number)
         self._campaigns()
         self._integrations(number)
         self._first("personal_tokens", personal_tokens.issue(callers.acting(self.person), f"{number}", ["read"])[0].id)
@@ -255,6 +260,39 @@ class Seeding:
         delivery_id = self._store(OutgoingDelivery(webhook_id=webhook.id, **sent, due_at=now, created_at=now))
         first = self._first("outgoing_deliveries", delivery_id)
         self._store(OutgoingAttempt(delivery_id=first, at=now, status=500, code="bad_status", duration_ms=7))
+
+    def _inbox(self, member: User, number: int) -> None:
+        """A conversation with all that belongs to one, and one more of what hangs on the first."""
+        by = factories.by("user:1", self.person.id)
+        operator = factories.user(self.home, role="operator", password_hash="x")
+        label = labels.create(by, f"label {number}")
+        self._first("labels", label.id)
+        reply = canned.create(by, {"name": f"Reply {number}", "text": "Hello {contact.name}"})
+        self._first("canned_replies", reply.id)
+        rule = assignment_rules.create(by, {"name": f"Rule {number}", "user_ids": [operator.id]})
+        self._first("assignment_rules", rule.id)
+        chat = inbox.conversation(self.home, name=f"Ada {number}", assignee_id=operator.id)
+        inbox.contact(chat, first_name=f"Ada {number}")
+        labels.put(by, chat.id, [label.id])
+        first = db.session.get_one(Conversation, self._first("conversations", chat.id))
+        for parent in {first, chat}:
+            asked = inbox.receive(parent, "Is the flat free?" if parent is chat else "Hello")
+            said = inbox.say(parent, "Yes", author_user_id=operator.id, reply_to=asked.external_id)
+            now = clock.now()
+            place = {"message_id": said.id, "workspace_id": self.home.id}
+            was = {"parts": [{"text": "No", "format": "plain"}]}
+            self._store_plain(MessageVersion(**place, version=1, body=was, edited_at=now))
+            self._store_plain(MessageReaction(**place, author="us", reaction="👍", at=now))
+            file_id = files.upload(by, f"plan {number}.txt", io.BytesIO(b"a plan")).id
+            about = {"message_id": asked.id, "kind": "document", "file_id": file_id, "state": "stored"}
+            self._store(MessageFile(**about, created_at=now))
+            notes.add(by, parent.id, f"Note {number}", [operator.id])
+            self._first("thread_messages", said.id)
+
+    def _store_plain(self, row: Any) -> None:
+        with system_scope("a test's rows"):
+            db.session.add(row)
+            db.session.flush()
 
     def _contacts(self, member: User, number: int) -> None:
         settings.change(factories.by("user:1"), {"opt_in_wording": "You may write to me about new flats."})

@@ -21,7 +21,7 @@ from tests.http.seeding import JOB, Seeding
 from tests.support.statements import recorded
 
 MANY = 50
-MAX_FEW = 4
+MAX_FEW = 6
 """Rows of a list where everything is there once: messages that wait, were sent and failed, and an alert's."""
 
 Address = str | Callable[[dict[str, int]], str]
@@ -38,11 +38,18 @@ LISTS: dict[str, Address] = {
     "bots.listing": "/api/telegram-bots",
     "campaigns.listing": "/api/campaigns",
     "campaigns.recipients": lambda ids: f"/api/campaigns/{ids['campaigns']}/recipients",
+    "assignment_rules.list_rules": "/api/assignment-rules",
+    "canned_replies.list_replies": "/api/canned-replies",
     "contact_fields.listing": "/api/contact-fields",
     "contact_imports.listing": "/api/contacts/imports",
     "contacts.list_consents": lambda ids: f"/api/contacts/{ids['contacts']}/consents",
     "contacts.listing": "/api/contacts",
+    "conversation_messages.list_messages": lambda ids: f"/api/conversations/{ids['conversations']}/messages?limit=50",
+    "conversations.list_conversations": "/api/conversations",
+    "conversations.list_notes": lambda ids: f"/api/conversations/{ids['conversations']}/notes",
     "events.listing": "/api/events",
+    "inbox.find": "/api/search?q=flat&in=messages&limit=200",
+    "labels.list_labels": "/api/labels",
     "messages.listing": "/api/messages",
     "notifications.list_types": "/api/notification-types",
     "integration_setup.list_templates": lambda ids: f"/api/integrations/{ids['integrations']}/templates",
@@ -65,6 +72,7 @@ OBJECTS: dict[str, Address] = {
     "alert_rules.show_policy": lambda ids: f"/api/alerts/policies/{ids['alert_policies']}",
     "alert_rules.show_silence": lambda ids: f"/api/alerts/silences/{ids['alert_silences']}",
     "alert_rules.show_template": lambda ids: f"/api/alerts/templates/{ids['alert_templates']}",
+    "assignment_rules.show": lambda ids: f"/api/assignment-rules/{ids['assignment_rules']}",
     "alerts.show": lambda ids: f"/api/alerts/{ids['alerts']}",
     "auth.me": "/api/auth/me",
     "automation_rules.show": lambda ids: f"/api/automation-rules/{ids['automation_rules']}",
@@ -79,12 +87,23 @@ OBJECTS: dict[str, Address] = {
     "contact_imports.show": lambda ids: f"/api/contacts/imports/{ids['contact_imports']}",
     "contacts.download": "/api/contacts/export",
     "contacts.opt_in_link": lambda ids: f"/api/contacts/{ids['contacts']}/opt-in-link",
+    "canned_replies.render": lambda ids: (
+        f"/api/canned-replies/{ids['canned_replies']}/render?conversation_id={ids['conversations']}"
+    ),
+    "canned_replies.show": lambda ids: f"/api/canned-replies/{ids['canned_replies']}",
     "contacts.settings": "/api/contacts/settings",
     "contacts.show": lambda ids: f"/api/contacts/{ids['contacts']}",
+    "conversation_messages.versions": lambda ids: f"/api/messages/{ids['thread_messages']}/versions",
+    "conversations.counts": "/api/conversations/counts",
+    "conversations.draft": lambda ids: f"/api/conversations/{ids['conversations']}/draft",
+    "conversations.show": lambda ids: f"/api/conversations/{ids['conversations']}",
+    "conversations.viewers": lambda ids: f"/api/conversations/{ids['conversations']}/viewers",
     "events.show": lambda ids: f"/api/events/{ids['notification_events']}",
     "files.download": lambda ids: f"/api/files/{ids['files']}",
     "files.info": lambda ids: f"/api/files/{ids['files']}/info",
     "health.overview": "/api/admin/health",
+    "inbox.show_settings": "/api/inbox/settings",
+    "inbox.team": "/api/inbox/team",
     "integration_setup.check": lambda ids: f"/api/integrations/{ids['integrations']}/checks",
     "integration_setup.diagnostics": "/api/integrations/diagnostics",
     "integration_setup.show": lambda ids: f"/api/integrations/{ids['integrations']}",
@@ -92,6 +111,7 @@ OBJECTS: dict[str, Address] = {
         f"/api/integrations/{ids['integrations']}/templates/{ids['message_templates']}"
     ),
     "integrations.listing": "/api/integrations",
+    "labels.show": lambda ids: f"/api/labels/{ids['labels']}",
     "messages.show": lambda ids: f"/api/messages/{ids['messages']}",
     "notifications.settings": "/api/notifications/settings",
     "notifications.show_type": lambda ids: f"/api/notification-types/{ids['notification_types']}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -154,6 +154,18 @@ ANY: dict[str, Any] = {
 @contextmanager
 def graph_api(**settings: Any) -> Iterator[Graph]:
     """Runs one, where everything is well, and points the process's settings at it."""
+    with serving() as graph:
+        before = config.get()
+        config.use(before.model_copy(update={"meta_graph_url": graph.url, "instagram_graph_url": graph.url} | settings))
+        try:
+            yield graph
+        finally:
+            config.use(before)
+
+
+@contextmanager
+def serving() -> Iterator[Graph]:
+    """Runs one, where everything is well, for processes that are told of it."""
     graph: Graph
 
     class Handler(BaseHTTPRequestHandler):
@@ -200,16 +212,9 @@ def graph_api(**settings: Any) -> Iterator[Graph]:
     graph = Graph(f"http://127.0.0.1:{server.server_port}", good())
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    before = config.get()
-    changes = {"meta_graph_url": graph.url, "instagram_graph_url": graph.url} | settings
-    config.use(before.model_copy(update=changes))
     try:
         yield graph
     finally:
-        config.use(before)
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-Answer = Callable[[Call], Any]

@@ -20,7 +20,7 @@ from backend.asgi.live.subscriptions import Batch, Subscription
 from backend.core import queue
 from backend.core.database import db
 from backend.core.logging import get_logger
-from backend.services.live import cursors, queries
+from backend.services.live import cursors, passing, queries
 from backend.services.live.cursors import Snapshot
 from backend.services.live.queries import Change, Reading
 
@@ -44,6 +44,7 @@ class Hub:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._listener: queue.NudgeListener | None = None
+        self._passing: passing.Listener | None = None
         self._reached: Snapshot | None = None
         """What has been read; only the reader's thread touches it."""
         self.cursor: str | None = None
@@ -78,6 +79,10 @@ class Hub:
                 listener = queue.NudgeListener(self._woken.set, queue.LIVE_CHANNEL)
                 listener.start()
                 self._listener = listener
+            if self._passing is None:
+                passer = passing.Listener(self._hear)
+                passer.start()
+                self._passing = passer
         except RuntimeError as error:
             log.warning("no_thread", error=str(error))
 
@@ -94,8 +99,9 @@ class Hub:
         """Ends the reader."""
         self._stopped.set()
         self._woken.set()
-        if self._listener is not None:
-            self._listener.stop()
+        for listener in (self._listener, self._passing):
+            if listener is not None:
+                listener.stop()
 
     # --- the reader's thread ---
 
@@ -149,7 +155,18 @@ class Hub:
             else queries.resume(subscription.actor.workspace_id, subscription.since, until)
         )
 
+    def _hear(self, changes: Sequence[Change]) -> None:
+        """What passes by, in a thread of its own."""
+        self._loop.call_soon_threadsafe(self._pass_on, changes)
+
     # --- back on the loop ---
+
+    def _pass_on(self, changes: Sequence[Change]) -> None:
+        """Hands over what passes by; it moves nobody's cursor."""
+        for subscription in self._all:
+            heard = [change for change in changes if subscription.hears(change)]
+            if subscription.ready and heard:
+                subscription.put(Batch("change", None, heard))
 
     def _hand_out(self, reading: Reading, missed: Sequence[tuple[Subscription, Reading | None]]) -> None:
         cursor = self.cursor = cursors.encode(reading.snapshot)

@@ -176,7 +176,7 @@ class GraphClient:
             body = None
         if isinstance(body, dict) and 200 <= answer.status < 300 and "error" not in body:
             return body
-        if body is None and 200 <= answer.status < 300:
+        if not isinstance(body, dict) and 200 <= answer.status < 300:
             raise OutcomeUnknown("unreadable_answer")
         refusal = Refusal.of(answer.status, body, publishes=publishes, retry_after=answer.headers.get("retry-after"))
         raise self._api.read_refusal(refusal)

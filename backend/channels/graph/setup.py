@@ -185,32 +185,32 @@ def register_number(client: GraphClient, number_id: str, pin: str) -> None:
 def account_facts(client: GraphClient, object_id: str, names: str = "name,username") -> AccountFacts:
     """A page or an account; `me` is the token's own."""
     answer = client.get(object_id, f"id,{names}")
-    found = reading.identifier(answer.get("id")) or reading.identifier(answer.get("user_id"))
-    if not found:
+    listed = reading.identifier(answer.get("id")) or reading.identifier(answer.get("user_id"))
+    if not listed:
         raise OutcomeUnknown("unreadable_answer")
     return AccountFacts(
-        reading.identifier(answer.get("user_id")) or found,
+        reading.identifier(answer.get("user_id")) or listed,
         reading.text(answer.get("username") or answer.get("name"), _MAX_NAME),
     )
 
 
 def templates(client: GraphClient, account_id: str) -> list[TemplateFacts]:
     """All message templates of a WhatsApp account, by as many requests as it takes."""
-    found: list[TemplateFacts] = []
+    listed: list[TemplateFacts] = []
     params = {"limit": str(_PAGE)}
     seen: set[str] = set()
-    while len(found) < MAX_TEMPLATES:
+    while len(listed) < MAX_TEMPLATES:
         answer = client.get(f"{account_id}/message_templates", _TEMPLATE_FIELDS, params=params)
         if not isinstance(answer.get("data"), list):
             raise OutcomeUnknown("unreadable_answer")
-        found += [template for entry in reading.objects(answer["data"]) if (template := _template(entry)) is not None]
+        listed += [template for entry in reading.objects(answer["data"]) if (template := _template(entry)) is not None]
         after = reading.text(reading.mapping(answer, "paging", "cursors").get("after"), 2000)
         has_more = isinstance(reading.mapping(answer, "paging").get("next"), str)
         if not after or not has_more or after in seen:
             break
         seen.add(after)
         params["after"] = after
-    return found[:MAX_TEMPLATES]
+    return listed[:MAX_TEMPLATES]
 
 
 def renew_token(client: GraphClient) -> NewToken:

@@ -41,11 +41,11 @@ _AWAY = {429: "Meta asks to wait", 503: "`meta_unavailable`: Meta cannot be aske
 def create(json_data: IntegrationIn) -> dict[str, Any]:
     """Connect WhatsApp, Messenger or Instagram
 
-    Nothing is asked of Meta: give it `webhook_url` and `verify_token`, then look at the checks.
+    Nothing is asked of Meta: give it `webhook_url` and `verify_token`, then see what the checks say.
     """
     given = json_data.model_dump(exclude_none=True)
     added = catalog.create(guards.attribution(), given.pop("platform"), given)
-    return described.one(added.integration) | {"verify_token": added.verify_token}
+    return described.describe(added.integration) | {"verify_token": added.verify_token}
 
 
 @bp.get("/diagnostics")
@@ -66,7 +66,7 @@ def show(integration_id: int) -> dict[str, Any]:
     """Show an integration"""
     sender = catalog.find(integration_id)
     if sender is not None:
-        return described.one(sender)
+        return described.describe(sender)
     return integrations.describe([accounts.find(integration_id)])[0]
 
 
@@ -113,7 +113,7 @@ def register(integration_id: int, json_data: RegisterIn) -> dict[str, Any]:
 def renew(integration_id: int) -> dict[str, Any]:
     """Renew the token of an Instagram account"""
     outcome = renewal.renew(guards.attribution(), integration_id)
-    shown = described.one(catalog.get(integration_id))
+    shown = described.describe(catalog.get(integration_id))
     return {"outcome": outcome, "token_expires_at": shown.get("token_expires_at")}
 
 

@@ -148,7 +148,7 @@ def change(integration_id: int, json_data: IntegrationChange) -> dict[str, Any]:
         return integrations.describe([account])[0]
     _require_admin()
     _require_only(given, catalog.CHANGEABLE)
-    return described.one(catalog.change(guards.attribution(), integration_id, given))
+    return described.describe(catalog.change(guards.attribution(), integration_id, given))
 
 
 @bp.delete("/<int:integration_id>")

@@ -48,7 +48,12 @@ def create(json_data: EndpointIn) -> dict[str, Any]:
     The secret that signs is in `secret`, this once.
     """
     webhook, secret = outgoing_webhooks.create(
-        guards.attribution(), json_data.url, json_data.events, name=json_data.name, enabled=json_data.enabled
+        guards.attribution(),
+        json_data.url,
+        json_data.events,
+        name=json_data.name,
+        kind=json_data.kind,
+        enabled=json_data.enabled,
     )
     return _with_secret(webhook, secret)
 
@@ -139,6 +144,18 @@ def rotate_secret(webhook_id: int) -> dict[str, Any]:
     It is in `secret`, this once. For 24 hours everything is signed with both.
     """
     webhook, secret = outgoing_webhooks.rotate_secret(guards.attribution(), webhook_id)
+    return _with_secret(webhook, secret)
+
+
+@bp.post("/<int:webhook_id>/reveal-secret")
+@access("admin", idempotent=True, redact=("secret",))
+@bp.output(EndpointWithSecret)
+def reveal_secret(webhook_id: int) -> dict[str, Any]:
+    """Read the secret of an endpoint of the environment
+
+    Once: it was made when the endpoint was, without anybody there to be shown it. Afterwards it can be rotated.
+    """
+    webhook, secret = outgoing_webhooks.reveal_secret(guards.attribution(), webhook_id)
     return _with_secret(webhook, secret)
 
 

@@ -28,6 +28,9 @@ class EndpointIn(Input):
         min_length=1, max_length=50, description="Types, families such as `post.*`, or `*`", examples=[["post.*"]]
     )
     name: str | None = Field(default=None, max_length=100, examples=["The shop"])
+    kind: Literal["webhook", "sheets"] = Field(
+        default="webhook", description="`sheets` is a deployed Apps Script: the signature is in the body"
+    )
     enabled: StrictBool = True
 
 
@@ -51,10 +54,12 @@ class EndpointOut(Output):
 
     id: int
     name: str | None
+    kind: str = Field(description="webhook or sheets", examples=["webhook"])
+    environment_name: str | None = Field(description="The variable that holds the address, for the environment's")
     url: str
     events: list[str] = Field(examples=[["post.*"]])
     enabled: bool
-    disabled_code: str | None = Field(description="Why it was switched off: failing_for_long, gone")
+    disabled_code: str | None = Field(description="Why it was switched off: failing_for_long, gone, not_configured")
     disabled_at: Instant | None
     failures: int = Field(description="Failed tries since the last success")
     failing_since: Instant | None
@@ -107,6 +112,7 @@ class AttemptOut(Output):
     at: Instant
     status: int | None
     code: str | None = Field(description="What went wrong; null for a success")
+    detail: str | None = Field(description="What a script said of its failure, or its page's title")
     duration_ms: int
 
 

@@ -8,6 +8,7 @@ rows in one transaction.
 
 from backend.services.alerts import bot_health as bot_health
 from backend.services.alerts import channel_health as channel_health
+from backend.services.alerts import late_answers as late_answers
 from backend.services.alerts.ingest import rule_warnings
 from backend.services.alerts.ingest.api_input import AlertInput, raise_alert, raise_input
 from backend.services.alerts.ingest.monitoring import receive

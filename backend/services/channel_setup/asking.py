@@ -149,7 +149,7 @@ def api(*, own_login: bool, patient: bool = False, versioned: bool = True) -> Gr
 
 @lru_cache(maxsize=16)
 def _api(base: str, version: str, timeouts: Timeouts, versioned: bool) -> GraphApi:
-    made = GraphApi(base, version, timeouts=timeouts, read_refusal=graph.REFUSALS.read)
+    graph_api = GraphApi(base, version, timeouts=timeouts, read_refusal=graph.REFUSALS.read)
     if not versioned:
-        made.root = made.base_url
-    return made
+        graph_api.root = graph_api.base_url
+    return graph_api

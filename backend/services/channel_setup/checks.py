@@ -52,18 +52,18 @@ def check(sender: Sender, *, only: Collection[str] = ()) -> Checklist:
     known, connection = _known(sender), connection_of(sender)
     db.session.commit()
     answers = asking.everything(connection) if connection is not None else _without_token()
-    found = judge(known, answers, clock.now())
+    findings = judge(known, answers, clock.now())
     with system_scope(_WHY):
         setup = states.of(sender, lock=True)
         if answers.token.value is not None:
             states.note_token_owner(setup, answers.token.value.user_id)
             setup.token_expires_at = answers.token.value.expires_at
     errors = answers.errors
-    was_asked = len(errors) < _put(answers) or any(isinstance(one, SenderDisabled) for one in errors)
+    was_asked = len(errors) < _put(answers) or any(isinstance(asked, SenderDisabled) for asked in errors)
     if only:
-        found = [result for result in found if result.check in only]
+        findings = [result for result in findings if result.check in only]
     wait = max((error.seconds for error in errors if isinstance(error, RetryLater)), default=None)
-    listed = states.keep(sender, found, asked=was_asked, wait=wait, partly=bool(only))
+    listed = states.keep(sender, findings, asked=was_asked, wait=wait, partly=bool(only))
     setup = states.of(sender)
     return Checklist(listed, setup.checked_at, setup.check_at, was_asked)
 
@@ -140,10 +140,10 @@ def _without_token() -> Answers:
 def _put(answers: Answers) -> int:
     """How many questions were put."""
     every = (answers.token, answers.account, answers.number, answers.subscriptions, answers.app)
-    return sum(one.value is not None or one.error is not None for one in every)
+    return sum(asked.value is not None or asked.error is not None for asked in every)
 
 
 def counts_of(setup: ChannelSetup | None) -> dict[str, int]:
     """How many of an integration's checks have found what, for lists."""
-    found = results.read(setup.results) if setup is not None else []
-    return {state: sum(result.state == state for result in found) for state in results.STATES}
+    findings = results.read(setup.results) if setup is not None else []
+    return {state: sum(result.state == state for result in findings) for state in results.STATES}

@@ -22,7 +22,7 @@ def all_of(listed: Sequence[Sender]) -> list[dict[str, Any]]:
     return [of(sender, setups.get(sender.id)) for sender in listed]
 
 
-def one(sender: Sender) -> dict[str, Any]:
+def describe(sender: Sender) -> dict[str, Any]:
     """One integration."""
     return all_of([sender])[0]
 
@@ -30,7 +30,7 @@ def one(sender: Sender) -> dict[str, Any]:
 def of(sender: Sender, setup: ChannelSetup | None) -> dict[str, Any]:
     """An integration with what is known of its set-up; what does not apply is left out."""
     settings = senders.settings_of(sender)
-    found = results.read(setup.results) if setup is not None else []
+    findings = results.read(setup.results) if setup is not None else []
     values: dict[str, Any] = {
         "id": sender.id,
         "platform": sender.channel,
@@ -45,8 +45,8 @@ def of(sender: Sender, setup: ChannelSetup | None) -> dict[str, Any]:
         "webhook_url": senders.webhook_address(sender),
         "is_active": sender.is_active,
         "human_agent": bool(sender.facts.get(catalog.HUMAN_AGENT)) if sender.channel != "whatsapp" else None,
-        "status": status_of(sender, found),
-        "reason": sender.disabled_code or next((r.code for r in found if r.state in ("failed", "warning")), None),
+        "status": status_of(sender, findings),
+        "reason": sender.disabled_code or next((r.code for r in findings if r.state in ("failed", "warning")), None),
         "checks": checks.counts_of(setup),
         "checked_at": setup.checked_at if setup is not None else None,
         "token_expires_at": setup.token_expires_at if setup is not None else None,
@@ -56,36 +56,36 @@ def of(sender: Sender, setup: ChannelSetup | None) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def status_of(sender: Sender, found: Sequence[Result]) -> str:
+def status_of(sender: Sender, findings: Sequence[Result]) -> str:
     """`connected`, `attention`, `failing`, `setting_up` before anything was found out, or `stopped`."""
     if not sender.is_active:
         return "stopped"
-    return _STATUSES[results.worst(found)]
+    return _STATUSES[results.worst(findings)]
 
 
-def result(found: Result, locale: str) -> dict[str, Any]:
+def result(finding: Result, locale: str) -> dict[str, Any]:
     """A check with its words."""
     return {
-        "check": found.check,
-        "name": found.name(locale),
-        "state": found.state,
-        "code": found.code,
-        "text": found.text(locale),
-        "hint": found.hint(locale),
-        "action": found.action,
-        "values": dict(found.values),
-        "at": found.at,
+        "check": finding.check,
+        "name": finding.name(locale),
+        "state": finding.state,
+        "code": finding.code,
+        "text": finding.text(locale),
+        "hint": finding.hint(locale),
+        "action": finding.action,
+        "values": dict(finding.values),
+        "at": finding.at,
     }
 
 
 def checklist(known: Checklist, locale: str) -> dict[str, Any]:
     """The checks of an integration with their words."""
     return {
-        "ok": all(found.state in ("ok", "waiting", "unknown") for found in known.results),
+        "ok": all(finding.state in ("ok", "waiting", "unknown") for finding in known.results),
         "asked": known.asked,
         "checked_at": known.checked_at,
         "next_at": known.next_at,
-        "checks": [result(found, locale) for found in known.results],
+        "checks": [result(finding, locale) for finding in known.results],
     }
 
 
@@ -95,15 +95,15 @@ def diagnostics(listed: Sequence[Sender], locale: str) -> dict[str, Any]:
     shown: list[dict[str, Any]] = []
     for sender in listed:
         setup = setups.get(sender.id)
-        found = results.read(setup.results) if setup is not None else []
+        findings = results.read(setup.results) if setup is not None else []
         at, following = (setup.checked_at, setup.check_at) if setup is not None else (None, None)
         shown.append(
             {
                 "id": sender.id,
                 "platform": sender.channel,
                 "name": sender.name,
-                "status": status_of(sender, found),
-                "checks": checklist(Checklist(found, at, following), locale),
+                "status": status_of(sender, findings),
+                "checks": checklist(Checklist(findings, at, following), locale),
             }
         )
     return {"ok": all(entry["checks"]["ok"] for entry in shown), "integrations": shown}

@@ -50,7 +50,7 @@ class Known:
 
 def judge(known: Known, answers: Answers, now: datetime) -> list[Result]:
     """All checks of a sender, in their order."""
-    found = [
+    findings = [
         *_local(known),
         *_token(known, answers, now),
         *_renewal(known),
@@ -60,7 +60,7 @@ def judge(known: Known, answers: Answers, now: datetime) -> list[Result]:
         _version(known, now),
         _unknown_items(known),
     ]
-    return [Result(r.check, r.state, r.code, r.values, r.action, now) for r in found]
+    return [Result(r.check, r.state, r.code, r.values, r.action, now) for r in findings]
 
 
 def _local(known: Known) -> Iterator[Result]:
@@ -109,7 +109,7 @@ def _refusal(answers: Answers) -> SenderDisabled | None:
     """The answer by which the platform refused the sender's token. What it said to the application's own token is not
     the sender's."""
     asked = (answers.token, answers.account, answers.number, answers.subscriptions)
-    return next((one.error for one in asked if isinstance(one.error, SenderDisabled)), None)
+    return next((candidate.error for candidate in asked if isinstance(candidate.error, SenderDisabled)), None)
 
 
 def _until(
@@ -179,7 +179,9 @@ def _subscription(known: Known, answers: Answers) -> Iterator[Result]:
         yield _not_asked("subscription", answers.subscriptions.error)
         return
     app_id = answers.token.value.app_id if answers.token.value is not None else ""
-    ours = next((one for one in listed if not app_id or not one.app_id or one.app_id == app_id), None)
+    ours = next(
+        (candidate for candidate in listed if not app_id or not candidate.app_id or candidate.app_id == app_id), None
+    )
     if ours is None:
         yield Result("subscription", "failed", "subscription_lost", {}, "subscribe")
         return
@@ -193,14 +195,14 @@ def _subscription(known: Known, answers: Answers) -> Iterator[Result]:
 
 
 def _fields(known: Known, answers: Answers, ours: Subscription) -> Result:
-    told = ours.fields if known.rules.in_subscription or known.rules.own_login else None
-    if told is None and answers.app.value is not None:
-        told = answers.app.value.fields
-    if not told and not known.rules.in_subscription:
+    fields = ours.fields if known.rules.in_subscription or known.rules.own_login else None
+    if fields is None and answers.app.value is not None:
+        fields = answers.app.value.fields
+    if not fields and not known.rules.in_subscription:
         if answers.app.error is not None:
             return _not_asked("fields", answers.app.error)
         return Result("fields", "unknown", "fields_untold")
-    has = told or frozenset()
+    has = fields or frozenset()
     missing = [name for name in known.rules.fields if name not in has]
     values = {"missing": ", ".join(missing), "count": len(known.rules.fields)}
     action: Action | None = "subscribe" if known.rules.in_subscription else None

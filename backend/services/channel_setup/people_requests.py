@@ -147,7 +147,7 @@ def _row(kind: Kind, request: SignedRequest) -> tuple[MetaRequest, bool]:
         "created_at": clock.now(),
     }
     with system_scope(_WHY):
-        made = db.session.execute(
+        row_id = db.session.execute(
             insert(MetaRequest)
             .values(values)
             .on_conflict_do_nothing(index_elements=["kind", "user_hash", "issued_at"])
@@ -160,7 +160,7 @@ def _row(kind: Kind, request: SignedRequest) -> tuple[MetaRequest, bool]:
                 MetaRequest.issued_at == request.issued_at,
             )
         ).scalar_one()
-    return row, made is not None
+    return row, row_id is not None
 
 
 def _asked(integration_id: int | None) -> list[Sender]:

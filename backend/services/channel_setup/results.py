@@ -94,17 +94,17 @@ class Result:
         return values
 
 
-def newest(kept: Sequence[Result], found: Sequence[Result]) -> list[Result]:
+def newest(kept: Sequence[Result], findings: Sequence[Result]) -> list[Result]:
     """What is known now: what could not be found out this time stands as it was found last."""
     before = {result.check: result for result in kept}
     return [
-        before[result.check] if result.state == "unknown" and result.check in before else result for result in found
+        before[result.check] if result.state == "unknown" and result.check in before else result for result in findings
     ]
 
 
-def worst(found: Sequence[Result]) -> State:
+def worst(findings: Sequence[Result]) -> State:
     """The state of a whole integration."""
-    states = {result.state for result in found}
+    states = {result.state for result in findings}
     if "failed" in states:
         return "failed"
     if "warning" in states:

@@ -87,7 +87,7 @@ def check_soon(sender: Sender, *, token_changed: bool = False) -> None:
 
 
 def keep(
-    sender: Sender, found: Sequence[Result], *, asked: bool, wait: float | None, partly: bool = False
+    sender: Sender, findings: Sequence[Result], *, asked: bool, wait: float | None, partly: bool = False
 ) -> list[Result]:
     """Keeps what the checks found, in the caller's transaction, and tells who has to know; what is known then.
 
@@ -96,10 +96,10 @@ def keep(
     """
     setup = of(sender, lock=True)
     before = results.read(setup.results)
-    known = results.newest(before, found)
+    known = results.newest(before, findings)
     if partly:
-        made = {result.check: result for result in known}
-        known = [made.pop(result.check, result) for result in before] + list(made.values())
+        by_check = {result.check: result for result in known}
+        known = [by_check.pop(result.check, result) for result in before] + list(by_check.values())
     else:
         setup.failures = 0 if asked else min(setup.failures + 1, 10)
         setup.checked_at = clock.now() if asked else setup.checked_at
@@ -144,11 +144,11 @@ def check_soon_of_owner(user_id: str) -> int:
 def _tell(sender: Sender, setup: ChannelSetup, before: Sequence[Result], known: Sequence[Result]) -> None:
     if sender.workspace_id is None:
         return
-    told, still = set(setup.alerting), []
+    alerted, still = set(setup.alerting), []
     worked = {result.check for result in before if result.state == "ok"}
     is_new = clock.now() - sender.created_at < GRACE
     for result in known:
-        if _is_grave(result) and (result.check in told | worked or not is_new):
+        if _is_grave(result) and (result.check in alerted | worked or not is_new):
             still.append(result.check)
             events.publish(
                 ChannelCheckFailed(
@@ -162,11 +162,11 @@ def _tell(sender: Sender, setup: ChannelSetup, before: Sequence[Result], known: 
                     result.hint("en") or "",
                 )
             )
-        elif result.check in told and result.state != "unknown":
+        elif result.check in alerted and result.state != "unknown":
             events.publish(ChannelCheckRecovered(sender.workspace_id, sender.id, sender.name, result.check))
-        elif result.check in told:
+        elif result.check in alerted:
             still.append(result.check)
-    gone = told - {result.check for result in known}
+    gone = alerted - {result.check for result in known}
     for check in sorted(gone):
         events.publish(ChannelCheckRecovered(sender.workspace_id, sender.id, sender.name, check))
     setup.alerting = still

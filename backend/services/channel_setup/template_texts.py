@@ -192,8 +192,8 @@ def _buttons(component: Mapping[str, Any]) -> tuple[list[str], dict[int, str], l
 
 def _names(text: str) -> list[str]:
     """The variables of a text, each once: numbered ones in their order, named ones as they stand."""
-    found = list(dict.fromkeys(_VARIABLE.findall(text)))
-    return sorted(found, key=int) if found and all(name.isdigit() for name in found) else found
+    names = list(dict.fromkeys(_VARIABLE.findall(text)))
+    return sorted(names, key=int) if names and all(name.isdigit() for name in names) else names
 
 
 def _filled(text: str, values: Mapping[str, str], prefix: str) -> str:

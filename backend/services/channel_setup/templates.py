@@ -115,18 +115,18 @@ def refresh(by: Attribution, sender_id: int) -> int:
     db.session.commit()
     with clear_errors():
         account_id = connection.require_object()
-        found = connection.read("templates", lambda client: graph.templates(client, account_id))
-    count = store(sender_id, found)
+        listed = connection.read("templates", lambda client: graph.templates(client, account_id))
+    count = store(sender_id, listed)
     states.of(catalog.get(sender_id), lock=True).templates_at = clock.now()
     audit.record(by, "integration.templates_refreshed", f"sender:{sender_id}", count=count)
     db.session.flush()
     return count
 
 
-def store(sender_id: int, found: Sequence[TemplateFacts]) -> int:
+def store(sender_id: int, listed: Sequence[TemplateFacts]) -> int:
     """Keeps these as all of an integration's templates, by statements over many of them; returns how many there are."""
     # Of two that the provider calls the same, the later one counts: one statement cannot write a row twice.
-    by_name = {(template.name, template.language): template for template in found}
+    by_name = {(template.name, template.language): template for template in listed}
     known = {
         (row.name, row.language): row
         for row in db.session.execute(

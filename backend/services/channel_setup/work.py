@@ -71,9 +71,9 @@ def check_due(sender_id: int) -> bool:
         is_stale = setup.templates_at is None or setup.templates_at < clock.now() - TEMPLATES_EVERY
         workspace_id = sender.workspace_id
         db.session.commit()
-        found = checks.check(sender)
+        checklist = checks.check(sender)
         db.session.commit()
-    if found.asked and is_stale and sender.channel == "whatsapp" and workspace_id is not None:
+    if checklist.asked and is_stale and sender.channel == "whatsapp" and workspace_id is not None:
         _refresh_templates(workspace_id, sender_id)
     return True
 

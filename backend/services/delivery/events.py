@@ -8,7 +8,7 @@ from typing import Final
 from backend.core import events
 from backend.core.events import Event
 
-FOLLOWED_KINDS: Final = frozenset({"campaign"})
+FOLLOWED_KINDS: Final = frozenset({"campaign", "conversation_reply"})
 """Messages of which somebody has to know at once that they were accepted."""
 
 

@@ -166,11 +166,12 @@ def answer_callback(
     _insert_ephemeral(sender.id, workspace_id, "answer_callback", payload, _CALLBACK_LIFE)
 
 
-def chat_action(conversation: Conversation, action: str = "typing") -> None:
-    """Shows that an answer is being written, where the channel can; expires within seconds."""
+def chat_action(conversation: Conversation, action: str = "typing", about: str | None = None) -> None:
+    """Shows that an answer is being written (or `mark_read`: that it was read), where the channel can; expires within
+    seconds. `about` is the provider's id of the person's message, which some channels ask for."""
     if not registry.spec(conversation.channel).capabilities.typing:
         return
-    payload = {"text": action, "conversation_id": conversation.id}
+    payload = {"text": action, "conversation_id": conversation.id, "external_id": about}
     _insert_ephemeral(
         conversation.sender_id,
         conversation.workspace_id,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from backend.channels.errors import (
+    MAX_WAIT,
     ChannelError,
     OutcomeUnknown,
     RecipientUnreachable,
@@ -96,7 +97,8 @@ def _later(error: RetryLater, attempts: int, failures_in_row: int, key: int | No
         # Our own lease ran out before the write: the next holder sends it.
         return Decision(Next.AGAIN, error.code, "retry", seconds=1.0)
     if error.scope == "chat":
-        return Decision(Next.AGAIN, error.code, "retry", seconds=error.seconds, chat_pause=error.seconds)
+        seconds = min(error.seconds * error.growth ** min(attempts - 1, MAX_ATTEMPTS), MAX_WAIT)
+        return Decision(Next.AGAIN, error.code, "retry", seconds=seconds, chat_pause=seconds)
     # A provider that cannot be reached at all rests as a whole, or each waiting row would knock by itself.
     reached = error.code == "rate_limited"
     seconds = error.seconds if reached else max(error.seconds, AWAY_BACKOFF.seconds(failures_in_row, key))

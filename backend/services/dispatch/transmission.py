@@ -154,7 +154,13 @@ def operation_of(claimed: Claimed, open_file: Callable[[str], BinaryIO]) -> Oper
             show_alert=claimed.payload["show_alert"],
         )
     if claimed.operation == "chat_action" and claimed.payload is not None:
-        return Operation("chat_action", chat_id=chat_id, thread_id=claimed.thread_id, text=claimed.payload["text"])
+        return Operation(
+            "chat_action",
+            chat_id=chat_id,
+            thread_id=claimed.thread_id,
+            text=claimed.payload["text"],
+            external_id=claimed.payload.get("external_id"),
+        )
     if claimed.operation in ("edit", "delete") and not claimed.external_id:
         raise Rejected("not_sent")
     content = None

@@ -16,6 +16,7 @@ from backend.services.contacts.imports import work as contact_imports
 from backend.services.daily_summaries import jobs as daily_summaries
 from backend.services.files import fetch_work
 from backend.services.housekeeping import retention
+from backend.services.inbox import assignment, followups, late_answers, search_index
 from backend.services.intake import consumer, waiting_items
 from backend.services.mail import sending as mails
 from backend.services.outgoing_webhooks import sending as outgoing_webhooks
@@ -26,6 +27,7 @@ from backend.services.scheduled_messages import fetch_adoption, sending
 from backend.services.scheduling import firing
 
 MODULES = (
+    assignment,
     campaigns,
     channel_checks,
     column_encryption,
@@ -36,7 +38,9 @@ MODULES = (
     fetch_adoption,
     fetch_work,
     firing,
+    followups,
     health,
+    late_answers,
     mails,
     outgoing_webhooks,
     password_resets,
@@ -45,6 +49,7 @@ MODULES = (
     publishing,
     retention,
     rule_runs,
+    search_index,
     sending,
     silence_application,
     timers,

@@ -48,6 +48,11 @@ RULES: tuple[tuple[str, timedelta, str], ...] = (
         " (SELECT id FROM idempotency_keys WHERE created_at < :before LIMIT :most)",
     ),
     (
+        "changes that can be taken back no more",
+        timedelta(hours=24),
+        "DELETE FROM undo_steps WHERE id IN (SELECT id FROM undo_steps WHERE until < :before LIMIT :most)",
+    ),
+    (
         "link tokens",
         timedelta(days=7),
         "DELETE FROM link_tokens WHERE id IN (SELECT id FROM link_tokens WHERE expires_at < :before LIMIT :most)",

@@ -19,7 +19,7 @@ from backend.core.database import db
 from backend.core.logging import get_logger
 from backend.core.work import Work
 from backend.models import Delivery
-from backend.services import live, senders
+from backend.services import live, outgoing_webhooks, senders
 from backend.services.dispatch import gate_sweep, recovery
 from backend.services.housekeeping import vacuum
 from backend.services.housekeeping.wakening import wake_or_run
@@ -74,7 +74,7 @@ def _rare_steps(is_round: bool) -> Iterator[Callable[[], object]]:
     if is_round and not is_rare_due():
         return
     _next_rare = time.monotonic() + _RARE_SECONDS
-    yield _ensure_bot
+    yield _ensure_environment
     yield senders.recheck_refused
     yield live.purge
     yield _tidy
@@ -101,8 +101,9 @@ def _name(step: Callable[[], object]) -> str:
     return getattr(step, "__name__", "step")
 
 
-def _ensure_bot() -> None:
+def _ensure_environment() -> None:
     senders.ensure_environment_senders()
+    outgoing_webhooks.ensure_environment_endpoints()
     db.session.commit()
 
 

@@ -6,6 +6,7 @@ are pure (`texts`, `templates`, `decision`, `quiet_hours`). Failures of delivery
 
 from backend.services.notifications import attachments as attachments
 from backend.services.notifications import failures as failures
+from backend.services.notifications import mentions as mentions
 from backend.services.notifications import replacement as replacement
 from backend.services.notifications.attaching import Attachment
 from backend.services.notifications.buttons import press

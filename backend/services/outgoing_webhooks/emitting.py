@@ -11,13 +11,15 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from backend.core import clock, queue
-from backend.core.database import db, workspace_scope
+from backend.core.database import db, next_in_sequence, workspace_scope
 from backend.models import OutgoingDelivery, OutgoingWebhook
 from backend.services.outgoing_webhooks.retry_policy import matches
 
 LANE: Final = "background"
 VERSION: Final = 1
 TEST: Final = "webhook.test"
+_SEQUENCE: Final = "outgoing_event_sequence"
+"""Rises with each event, and with those of one conversation in their order; it has gaps."""
 
 EVENTS: dict[str, str] = {TEST: "A test that a person asked for"}
 """Every type of event there is, and what it means. Features above add theirs with `declare`."""
@@ -64,6 +66,7 @@ def store(
         "version": VERSION,
         "created_at": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "workspace_id": workspace_id,
+        "sequence": next_in_sequence(_SEQUENCE),
         "data": payload,
     }
     body = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))

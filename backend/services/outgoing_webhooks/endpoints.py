@@ -27,7 +27,13 @@ _LOOK_UP_SECONDS: Final = 2.0
 
 
 def create(
-    by: Attribution, url: str, event_types: Sequence[str], *, name: str | None = None, enabled: bool = True
+    by: Attribution,
+    url: str,
+    event_types: Sequence[str],
+    *,
+    name: str | None = None,
+    kind: str = "webhook",
+    enabled: bool = True,
 ) -> tuple[OutgoingWebhook, str]:
     """Adds an endpoint to the workspace in scope; with its secret, which is shown this once.
 
@@ -41,6 +47,7 @@ def create(
     webhook = OutgoingWebhook(
         workspace_id=current_workspace_id(),
         name=name,
+        kind=kind,
         url=url,
         events=event_patterns,
         enabled=enabled,
@@ -74,7 +81,8 @@ def listing(
 def change(by: Attribution, webhook_id: int, changes: Mapping[str, Any]) -> OutgoingWebhook:
     """Changes `name`, `url`, `events` and `enabled` where they are named. Raises what `create` does, and NotFound.
 
-    Switching on also takes back a disabling after long failure. What waits goes to the new address.
+    Switching on also takes back a disabling after long failure. What waits goes to the new address. The address of an
+    endpoint of the environment is its variable's: Conflict (`environment_endpoint`).
     """
     if "url" in changes:
         _check_url(changes["url"])
@@ -83,17 +91,18 @@ def change(by: Attribution, webhook_id: int, changes: Mapping[str, Any]) -> Outg
     if "name" in changes:
         webhook.name = changes["name"]
     if "url" in changes and changes["url"] != webhook.url:
+        _check_own(webhook)
         webhook.url = changes["url"]
         webhook.failures, webhook.failing_since, webhook.rest_until = 0, None, None
     if event_patterns is not None:
         webhook.events = event_patterns
     if "enabled" in changes:
         webhook.enabled = changes["enabled"]
-        if webhook.enabled:
+        if webhook.enabled and not (webhook.environment_name and webhook.disabled_code == "not_configured"):
             webhook.disabled_code = webhook.disabled_at = None
             webhook.failures, webhook.failing_since, webhook.rest_until = 0, None, None
             queue.wake(emitting.LANE)
-        else:
+        elif not webhook.enabled:
             end_waiting(webhook, "endpoint_off")
     webhook.updated_at = clock.now()
     db.session.flush()
@@ -102,8 +111,9 @@ def change(by: Attribution, webhook_id: int, changes: Mapping[str, Any]) -> Outg
 
 
 def remove(by: Attribution, webhook_id: int) -> None:
-    """Takes an endpoint away with what waits for it and its log. Raises NotFound."""
+    """Takes an endpoint away with what waits for it and its log. Raises NotFound, Conflict (`environment_endpoint`)."""
     webhook = get(webhook_id, lock=True)
+    _check_own(webhook)
     db.session.delete(webhook)
     db.session.flush()
     audit.record(by, "webhook.deleted", f"webhook:{webhook_id}")
@@ -114,11 +124,26 @@ def rotate_secret(by: Attribution, webhook_id: int) -> tuple[OutgoingWebhook, st
     webhook = get(webhook_id, lock=True)
     webhook.previous_secret = webhook.secret
     webhook.previous_until = clock.now() + OVERLAP
+    webhook.secret_shown_at = clock.now()
     secret = webhook.secret = signing.new_secret()
     webhook.updated_at = clock.now()
     db.session.flush()
     audit.record(by, "webhook.secret_rotated", f"webhook:{webhook.id}")
     return webhook, secret
+
+
+def reveal_secret(by: Attribution, webhook_id: int) -> tuple[OutgoingWebhook, str]:
+    """The secret of an endpoint of the environment, which was made without anybody there to be shown it: once.
+
+    Raises NotFound, Conflict (`secret_already_shown`).
+    """
+    webhook = get(webhook_id, lock=True)
+    if webhook.environment_name is None or webhook.secret_shown_at is not None:
+        raise Conflict("secret_already_shown", "The secret was shown already; a new one is made by rotating it.")
+    webhook.secret_shown_at = clock.now()
+    db.session.flush()
+    audit.record(by, "webhook.secret_shown", f"webhook:{webhook.id}")
+    return webhook, webhook.secret
 
 
 def send_test(by: Attribution, webhook_id: int) -> OutgoingDelivery:
@@ -150,6 +175,12 @@ def end_waiting(webhook: OutgoingWebhook, code: str) -> None:
         .values(state="failed", reason=code, ended_at=clock.now())
         .execution_options(synchronize_session=False)
     )
+
+
+def _check_own(webhook: OutgoingWebhook) -> None:
+    if webhook.environment_name is not None:
+        message = f"This endpoint is the environment's: change {webhook.environment_name} instead."
+        raise Conflict("environment_endpoint", message)
 
 
 def _check_url(url: str) -> None:

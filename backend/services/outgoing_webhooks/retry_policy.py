@@ -22,12 +22,13 @@ MAX_RETRY_AFTER: Final = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One try: the status that was answered, or the code of why there is none. `retry_after` in seconds, from 0 to
-    `MAX_RETRY_AFTER`."""
+    """One try: the status that was answered, or the code of what went wrong. `retry_after` in seconds, from 0 to
+    `MAX_RETRY_AFTER`. `detail` is what a script said of its failure, for the log."""
 
     status: int | None = None
     code: str | None = None
     retry_after: float | None = None
+    detail: str = ""
 
     @property
     def succeeded(self) -> bool:

@@ -8,7 +8,6 @@ open while an endpoint is asked. A try that was not recorded is made again: at l
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -17,37 +16,22 @@ from sqlalchemy import exists as has_row
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from backend.core import clock, config, failpoints
+from backend.core import clock, failpoints
 from backend.core.database import db, system_scope, workspace_scope
-from backend.core.egress import Egress, EgressFailed, EgressRefused, answers
 from backend.core.logging import get_logger
 from backend.core.thread_pools import BoundedPool
 from backend.core.work import Turn, Waiting, Work, register
 from backend.models import OutgoingAttempt, OutgoingDelivery, OutgoingWebhook
-from backend.services.outgoing_webhooks import emitting, endpoints, signing
-from backend.services.outgoing_webhooks.retry_policy import BACKOFF, MAX_RETRY_AFTER, MAX_WAITS, REST, Outcome, decide
+from backend.services.outgoing_webhooks import emitting, endpoint_requests, endpoints
+from backend.services.outgoing_webhooks.endpoint_requests import DEFECT, LEASES, EndpointRequest
+from backend.services.outgoing_webhooks.retry_policy import BACKOFF, MAX_WAITS, REST, Outcome, decide
 
 log = get_logger(__name__)
 
-TIMEOUT: Final = 10.0
-"""Seconds that an endpoint has for its whole answer."""
-DEFECT: Final = "internal_error"
-"""The code of a try that failed by an internal error, whatever was answered."""
 _LEASE: Final = timedelta(seconds=30)
 _TURN_SECONDS: Final = 20.0
 """After so long a thread leaves its endpoint to whoever comes next, so that the others get their turn."""
-_MAX_ANSWER: Final = 1024 * 1024
 _POOL: Final = BoundedPool("outgoing-webhooks", 16)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """One delivery, read for sending."""
-
-    delivery_id: int
-    url: str
-    headers: dict[str, str]
-    body: bytes
 
 
 def waiting() -> Waiting:
@@ -114,7 +98,7 @@ def _serve(workspace_id: int, webhook_id: int) -> None:
     with workspace_scope(workspace_id):
         while time.monotonic() < until and (ready := _next(webhook_id)) is not None:
             began = time.monotonic()
-            outcome = _ask(ready)
+            outcome = endpoint_requests.send(ready)
             failpoints.hit("outgoing.answered_not_recorded")
             if not _settle(webhook_id, ready, outcome, round((time.monotonic() - began) * 1000)):
                 break
@@ -122,7 +106,7 @@ def _serve(workspace_id: int, webhook_id: int) -> None:
         _give_back(webhook_id)
 
 
-def _settle(webhook_id: int, ready: _Ready, outcome: Outcome, duration_ms: int) -> bool:
+def _settle(webhook_id: int, ready: EndpointRequest, outcome: Outcome, duration_ms: int) -> bool:
     """Records a try; where that cannot be done, moves the delivery's due time all the same. Commits; whether the
     endpoint can be asked again at once. Raises what a database raises that is away: the lease is kept then."""
     try:
@@ -154,7 +138,7 @@ def _put_off(webhook_id: int, delivery_id: int) -> None:
     db.session.commit()
 
 
-def _next(webhook_id: int) -> _Ready | None:
+def _next(webhook_id: int) -> EndpointRequest | None:
     """The oldest due delivery, and the lease renewed for it. Commits."""
     now = clock.now()
     webhook = db.session.scalars(
@@ -178,47 +162,13 @@ def _next(webhook_id: int) -> _Ready | None:
     if due_delivery is None:
         db.session.rollback()
         return None
-    secrets = [webhook.secret]
-    if webhook.previous_secret and webhook.previous_until and webhook.previous_until > now:
-        secrets.append(webhook.previous_secret)
-    ready = _Ready(due_delivery.id, webhook.url, _headers(due_delivery, secrets), due_delivery.body.encode())
-    _lease(webhook_id, func.clock_timestamp() + _LEASE)
+    ready = endpoint_requests.build(webhook, due_delivery)
+    _lease(webhook_id, func.clock_timestamp() + LEASES[webhook.kind])
     db.session.commit()
     return ready
 
 
-def _headers(delivery: OutgoingDelivery, secrets: list[str]) -> dict[str, str]:
-    return {
-        "Content-Type": "application/json",
-        "Switchboard-Event-Id": delivery.event_id,
-        "Switchboard-Event-Type": delivery.type,
-        signing.HEADER: signing.header(secrets, int(clock.unix()), delivery.body.encode()),
-    }
-
-
-def _ask(ready: _Ready) -> Outcome:
-    client = Egress(allow_private=config.get().egress_allow_private)
-    try:
-        # Not redirected: what is signed is for the address that the workspace named.
-        answer = client.fetch(
-            "POST",
-            ready.url,
-            headers=ready.headers,
-            body=ready.body,
-            timeout=TIMEOUT,
-            max_bytes=_MAX_ANSWER,
-            max_redirects=0,
-        )
-    except (EgressRefused, EgressFailed) as error:
-        return Outcome(code=error.code)
-    except Exception as error:
-        log.exception("outgoing_webhook_defect", delivery_id=ready.delivery_id, error=type(error).__name__)
-        return Outcome(code=DEFECT)
-    retry_after = answers.retry_after(answer.headers.get("retry-after"), now=clock.now(), most=MAX_RETRY_AFTER)
-    return Outcome(answer.status, retry_after=retry_after)
-
-
-def _record(webhook_id: int, ready: _Ready, outcome: Outcome, duration_ms: int) -> bool:
+def _record(webhook_id: int, ready: EndpointRequest, outcome: Outcome, duration_ms: int) -> bool:
     """Writes down what came of a try; whether the endpoint can be asked again at once. Commits."""
     now = clock.now()
     webhook = db.session.get(OutgoingWebhook, webhook_id, with_for_update=True, populate_existing=True)
@@ -234,6 +184,7 @@ def _record(webhook_id: int, ready: _Ready, outcome: Outcome, duration_ms: int) 
             at=now,
             status=outcome.status,
             code=outcome.fault,
+            detail=outcome.detail or None,
             duration_ms=duration_ms,
         )
     )

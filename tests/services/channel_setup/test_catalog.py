@@ -39,7 +39,7 @@ def test_an_integration_is_a_sender_with_encrypted_settings(home: Workspace) -> 
 
 
 def test_no_secret_is_shown_whole(number: Sender) -> None:
-    shown = described.one(catalog.get(number.id))
+    shown = described.describe(catalog.get(number.id))
     assert (shown["access_token"], shown["app_secret"]) == (f"…{TOKEN[-4:]}", f"…{SECRET[-4:]}")
     assert "verify_token" not in shown
     assert shown["status"] == "setting_up"

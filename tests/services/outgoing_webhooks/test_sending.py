@@ -19,7 +19,7 @@ from backend.core.database import db, system_scope
 from backend.core.egress import Egress
 from backend.models import OutgoingDelivery, OutgoingWebhook, Workspace
 from backend.services import outgoing_webhooks
-from backend.services.outgoing_webhooks import sending
+from backend.services.outgoing_webhooks import endpoint_requests, sending
 from backend.services.outgoing_webhooks.retry_policy import MAX_WAITS
 from tests.channels.scripted_server import ScriptedServer, answer, drop, hang, scripted_server
 from tests.services.outgoing_webhooks.conftest import EVENT, Endpoint
@@ -227,7 +227,7 @@ def _allowing() -> Any:
 def test_an_endpoint_that_hangs_holds_neither_the_job_nor_the_others(
     home: Workspace, endpoint: Endpoint, receiver: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "TIMEOUT", 20.0)
+    monkeypatch.setitem(endpoint_requests.TIMEOUTS, "webhook", 20.0)
     with scripted_server() as stuck:
         endpoint(stuck)
         endpoint(receiver)

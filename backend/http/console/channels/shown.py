@@ -49,18 +49,18 @@ def rows(listed: Sequence[Sender]) -> list[dict[str, Any]]:
     for sender in listed:
         setup = setups.get(sender.id)
         values = described.of(sender, setup)
-        found = results.read(setup.results) if setup is not None else []
+        findings = results.read(setup.results) if setup is not None else []
         is_well = values["status"] == "connected"
-        with_checks = bool(found) and not is_well and room > 0
+        with_checks = bool(findings) and not is_well and room > 0
         room -= with_checks
-        shown.append(integration(values, found) | {"checklist": checks(found) if with_checks else []})
+        shown.append(integration(values, findings) | {"checklist": checks(findings) if with_checks else []})
     return shown
 
 
-def integration(values: dict[str, Any], found: Sequence[Result]) -> dict[str, Any]:
+def integration(values: dict[str, Any], findings: Sequence[Result]) -> dict[str, Any]:
     """An integration with its icon, its masked id, and why it is not well."""
     external_id = str(values.get(rules_of(values["platform"], None).id_name) or "")
-    grave = [result for result in found if result.state in ("failed", "warning")]
+    grave = [result for result in findings if result.state in ("failed", "warning")]
     names = ", ".join(result.name(pages.locale()) for result in grave[:3])
     return (
         dict.fromkeys(_MAYBE)
@@ -74,9 +74,9 @@ def integration(values: dict[str, Any], found: Sequence[Result]) -> dict[str, An
     )
 
 
-def checks(found: Sequence[Result]) -> list[dict[str, Any]]:
+def checks(findings: Sequence[Result]) -> list[dict[str, Any]]:
     """The lines of a checklist, in the reader's language."""
-    return [_line(result) for result in found]
+    return [_line(result) for result in findings]
 
 
 def template(row: MessageTemplate) -> dict[str, Any]:

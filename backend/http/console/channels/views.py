@@ -156,7 +156,7 @@ def refresh_templates(integration_id: int) -> Response:
 def change_form(integration_id: int) -> Response:
     """The form for what can be changed."""
     sender = catalog.own(integration_id, lock=False)
-    known = described.one(sender)
+    known = described.describe(sender)
     return _change_form(sender, {name: str(known[name]) for name in ("name", "waba_id") if known.get(name)})
 
 
@@ -240,7 +240,7 @@ def _new_form(platform: Platform, typed: dict[str, str], error: AppError | None 
 
 
 def _change_form(sender: Sender, typed: dict[str, str], error: AppError | None = None) -> Response:
-    known = described.one(sender)
+    known = described.describe(sender)
     return pages.render(
         "channels/form.html",
         _NAV,
@@ -271,8 +271,8 @@ def _run_action(integration_id: int, act: Callable[[], str], form: form_errors.F
     form counts as not sent: it bears being sent twice."""
     form_replay.release()
     try:
-        said = act()
+        text = act()
     except _EXPECTED as error:
         faults: dict[str, Any] = form_errors.by_field(error, form)
         return _show(catalog.get(integration_id), next(iter(faults.values())), error.status)
-    return pages.redirect_with_toast(url_for(".show", integration_id=integration_id), said)
+    return pages.redirect_with_toast(url_for(".show", integration_id=integration_id), text)
