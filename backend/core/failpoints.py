@@ -52,6 +52,7 @@ NAMES = (
     "campaign.released",
     "campaign.outcome_not_committed",
     "channel_setup.renewed_not_stored",
+    "inbox.due_not_committed",
     "scheduling.claimed",
     "scheduling.fired_not_committed",
     "scheduling.taken",
