@@ -161,7 +161,7 @@ def test_checks_are_told_in_the_callers_language(
         assert (line["name"], line["state"], line["action"]) == (words, "failed", "subscribe")
         assert line["hint"]
         assert answer.get_json()["ok"] is False
-    known = client.get("/api/integrations/diagnostics", headers=headers).json
+    known = client.get("/api/integrations/diagnostics", headers=headers).get_json()
     assert known["ok"] is False
     assert known["integrations"][0]["status"] == "failing"
 
