@@ -161,7 +161,7 @@ def test_checks_are_told_in_the_callers_language(
         assert (line["name"], line["state"], line["action"]) == (words, "failed", "subscribe")
         assert line["hint"]
         assert answer.get_json()["ok"] is False
-    known = client.get("/api/integrations/diagnostics", headers=headers).json
+    known = client.get("/api/integrations/diagnostics", headers=headers).get_json()
     assert known["ok"] is False
     assert known["integrations"][0]["status"] == "failing"
 
@@ -228,6 +228,6 @@ def test_metas_callbacks_ask_for_its_signature(client: FlaskClient, graph: Graph
 def test_a_deletion_is_answered_alike_each_time(client: FlaskClient, graph: Graph) -> None:
     with settings_with(meta_app_secret=SECRET):
         form = {"signed_request": objects_integrations.signed_request()}
-        first, again = (client.post("/meta/data-deletion", data=form).json for _ in range(2))
+        first, again = (client.post("/meta/data-deletion", data=form).get_json() for _ in range(2))
     assert first == again
     assert first["url"].endswith(f"/privacy/deletion/{first['confirmation_code']}")
