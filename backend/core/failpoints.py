@@ -70,7 +70,7 @@ def _off(name: str) -> None:
 
 
 def _build(path: str) -> Callable[[str], None]:
-    dice = random.Random()  # noqa: S311 - chooses crashes, not secrets
+    dice = random.SystemRandom()  # a process that was forked does not repeat what its siblings drew
 
     def act(name: str) -> None:
         if name not in NAMES:

@@ -6,7 +6,7 @@ It holds for the person, in every campaign of the workspace. It runs in the tran
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, CompoundSelect, bindparam, select, text, union
@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from backend.core import events
 from backend.core.database import db, system_scope, workspace_scope
-from backend.models import CampaignMessage, CampaignRecipient, ContactPoint, Conversation, Identity, Message
+from backend.models import Campaign, CampaignMessage, CampaignRecipient, ContactPoint, Conversation, Identity, Message
 from backend.services import conversations, delivery, live
 from backend.services.auth import attribution
 from backend.services.campaigns import locking, opt_out, outgoing, records, safety, wakening
@@ -89,8 +89,21 @@ def on_contact_called(event: ContactCalled) -> None:
 
 
 def on_operator_wrote(event: OperatorWrote) -> None:
-    """The account's owner wrote from their own device."""
-    _stop_in(event.conversation_id, "stopped", "taken_over")
+    """The account's owner wrote from their own device. What they wrote before they launched a campaign that has not
+    written to the person yet takes nothing over: an old chat, or what an older state of the database has forgotten."""
+    conversation = _conversation(event.conversation_id)
+    if conversation is None:
+        return
+    with workspace_scope(conversation.workspace_id):
+        people = _people(conversation)
+        stop([row for row in people if row.messages_sent or not _is_older(event.at, row)], "stopped", "taken_over")
+
+
+def _is_older(moment: datetime | None, recipient: CampaignRecipient) -> bool:
+    """Whether a moment lies before the launch of a recipient's campaign; providers' times are whole seconds."""
+    campaign = db.session.get(Campaign, recipient.campaign_id)
+    launched_at = None if campaign is None else campaign.launched_at
+    return moment is not None and launched_at is not None and moment + timedelta(seconds=1) < launched_at
 
 
 def on_messages_deleted(event: MessagesDeleted) -> None:
@@ -214,7 +227,7 @@ def _recipients_of(conversation: Conversation) -> CompoundSelect[Any]:
     contact who has it, as a point, linked, or as a campaign found them."""
     row, home = CampaignRecipient, conversation.workspace_id
     mine = select(row.id).where(row.workspace_id == home)
-    found = [mine.where(row.conversation_id == conversation.id)]
+    queries = [mine.where(row.conversation_id == conversation.id)]
     if conversation.identity_id is not None:
         of_identity = (row.workspace_id == home) & (row.identity_id == conversation.identity_id)
         own = (Identity.workspace_id == home) & (Identity.id == conversation.identity_id)
@@ -224,8 +237,8 @@ def _recipients_of(conversation: Conversation) -> CompoundSelect[Any]:
             select(Identity.contact_id).where(own, Identity.contact_id.is_not(None)),
             select(row.contact_id).where(of_identity),
         )
-        found += [mine.where(of_identity), mine.where(row.contact_id.in_(contacts))]
-    return union(*found)
+        queries += [mine.where(of_identity), mine.where(row.contact_id.in_(contacts))]
+    return union(*queries)
 
 
 def _is_stranger(conversation: Conversation) -> bool:

@@ -84,10 +84,11 @@ class ContactCalled(Event):
 @dataclass(frozen=True, slots=True)
 class OperatorWrote(Event):
     """A message went out in a sender's name that was not sent from here: by a person in the provider's own
-    application."""
+    application; `at` is when, as the provider says."""
 
     conversation_id: int
     message_id: int
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,9 @@ class MessagesDeleted(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReadUpTo(Event):
-    """The other side has read a conversation up to and with the provider's id of a message."""
+    """The other side has read a conversation up to and with the provider's id of a message; `read_at` is when that one
+    was read, where the provider tells."""
 
     conversation_id: int
     external_id: str
+    read_at: datetime | None = None

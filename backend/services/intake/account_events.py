@@ -83,7 +83,7 @@ def _note_reaction(sender: Sender, event: ReactionChanged) -> None:
 
 
 def _note_read(sender: Sender, event: ReadMarkReceived) -> None:
-    """Moves our messages up to the mark on to `read`. The mark tells no moment: it is when it was heard of."""
+    """Moves our messages up to the mark on to `read`. Where nobody told the moment it is when it was heard of."""
     at = event.date or clock.now()
     for conversation in _conversations(sender, event.chat):
         parts = db.session.execute(
@@ -111,7 +111,7 @@ def _note_read(sender: Sender, event: ReadMarkReceived) -> None:
         db.session.flush()
         for message in locked:
             advance_message(message, at)
-        events.publish(ReadUpTo(conversation.id, event.up_to))
+        events.publish(ReadUpTo(conversation.id, event.up_to, event.date))
 
 
 def _conversations(sender: Sender, chat: Chat) -> list[Conversation]:

@@ -56,6 +56,6 @@ def record_reply(sender: Sender, event: EchoReceived, chats: list[Conversation])
     with workspace_scope(conversation.workspace_id):
         via = "phone" if registry.spec(sender.channel).keeps_connection else "provider"
         message = record_outbound(conversation, event.message, kind=KIND, application_id=event.application_id, via=via)
-    events.publish(OperatorWrote(conversation.id, message.id))
+    events.publish(OperatorWrote(conversation.id, message.id, event.message.date))
     events.publish(MessagesStored((words_of(message),)))
     return message

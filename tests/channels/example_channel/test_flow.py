@@ -77,7 +77,7 @@ def events() -> list[tuple[int, str]]:
 
 
 def drain() -> None:
-    intake.drain(Turn(5.0))
+    intake.drain(Turn(60.0))
     db.session.rollback()
 
 
