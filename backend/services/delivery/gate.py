@@ -87,6 +87,15 @@ BLOCKED: Final = Rule(
     ends=True,
     known=lambda conversation, message: conversation.blocked_code,
 )
+NOT_IN_CHARGE: Final = "not_in_charge"
+IN_CHARGE: Final = Rule(
+    "in_charge",
+    "conversation",
+    f"CASE WHEN d.operation = 'send' AND c.in_charge <> 'us' THEN '{NOT_IN_CHARGE}' END",
+    ends=True,
+    known=lambda conversation, message: None if conversation.in_charge == "us" else NOT_IN_CHARGE,
+)
+"""Where another application, or the provider's own inbox, answers in a chat."""
 WINDOW_CLOSED: Final = "window_closed"
 HUMAN_AGENT: Final = "human_agent_7d"
 """The window of a person's reply, where a channel has one."""
@@ -124,6 +133,7 @@ CAMPAIGN_PACE: Final = Rule("campaign_pace", "conversation", campaign_ceilings.P
 RULES: tuple[Rule, ...] = (
     SUPPRESSED,
     BLOCKED,
+    IN_CHARGE,
     REPLY_WINDOW,
     CAMPAIGN_ACCOUNT,
     CAMPAIGN_PACE,
