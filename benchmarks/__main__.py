@@ -17,6 +17,7 @@ NAMES = (
     "ten_bots",
     "fanout",
     "webhook",
+    "signed_webhook",
     "reads",
     "updates",
     "drain_kills",
