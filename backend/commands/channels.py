@@ -35,9 +35,7 @@ def webhooks() -> None:
     version = config.get().meta_api_version
     if versions.has_ended(version, clock.now().date()):
         ended = versions.ends_on(version)
-        click.echo(
-            f"META_API_VERSION {version} ended on {ended}: Meta serves another version. Set {versions.CURRENT}."
-        )
+        click.echo(f"META_API_VERSION {version} ended on {ended}: Meta serves another version. Set {versions.CURRENT}.")
     for report in senders.webhook_reports():
         click.echo(f"{report.channel} {report.sender_id} ({report.name}): {report.address}")
         if not report.has_secret:

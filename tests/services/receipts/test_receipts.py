@@ -161,8 +161,7 @@ def test_a_report_comes_before_the_repetition_and_replaces_it(app, sender, chann
     spec = registry.spec("telegram_bot")
     reporting = replace(spec, capabilities=replace(spec.capabilities, client_ref=True))
     monkeypatch.setitem(registry._replaced, "telegram_bot", reporting)
-    tries: list[str | None] = []
-    channel.script = lambda op: tries.append(op.client_ref) or OutcomeUnknown("cut_off")
+    tries = cut_off(channel)
     message = say(chat, "hello")
     run_until(app, lambda: bool(tries) and not in_flight())
     (row,) = db.session.execute(select(Delivery)).scalars()
@@ -176,8 +175,7 @@ def test_a_report_comes_before_the_repetition_and_replaces_it(app, sender, chann
 
 
 def test_without_a_report_it_is_repeated(app, sender, channel, chat):
-    tries: list[str | None] = []
-    channel.script = lambda op: tries.append(op.client_ref) or OutcomeUnknown("cut_off")
+    tries = cut_off(channel)
     message = say(chat, "hello")
     run_until(app, lambda: bool(tries) and not in_flight())
     channel.script = None
@@ -186,6 +184,18 @@ def test_without_a_report_it_is_repeated(app, sender, channel, chat):
     assert fresh(message).state == "sent"
     receive(sender, "7001", "delivered", client_ref="99:0")
     assert fresh(message).external_id == "1001"
+
+
+def cut_off(channel):
+    """Has every send end without an answer; the references of those that were tried."""
+    tries = []
+
+    def script(op):
+        tries.append(op.client_ref)
+        return OutcomeUnknown("cut_off")
+
+    channel.script = script
+    return tries
 
 
 def in_flight():
