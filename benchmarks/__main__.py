@@ -30,6 +30,7 @@ NAMES = (
     "idle",
     "schedules",
     "contacts",
+    "inbox",
     "campaigns",
     "accounts",
     "endurance",
