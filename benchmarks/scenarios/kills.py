@@ -1,8 +1,8 @@
 """Campaigns and accounts whose processes are killed at every step of their way, at least ten times at each: who gets
 what how often.
 
-These are the tests of `tests/processes/test_campaigns.py` and `test_accounts.py` in their long form; a pass is a whole
-installation with the simulated Telegram. Judged by the simulator's log.
+These are the tests of `tests/processes/test_campaigns.py`, `test_accounts.py` and `test_account_outages.py` in their
+long form; a pass is a whole installation with the simulated Telegram. Judged by the simulator's log.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from benchmarks.result import ROOT, Options, Result
 NAME = "kills"
 _HITS = 10
 _SECONDS = 3600
+_OUTAGE_SECONDS = "90"
+"""Longer than a lease of an account lasts without being renewed, with what its successor waits besides."""
 _COUNTS = re.compile(r"kills (\d+), failpoints (\d+), people (\d+), written to once (\d+)")
 
 
@@ -45,11 +47,19 @@ def run(options: Options) -> Result:
         capture_output=True,
         timeout=_SECONDS,
     )
+    outages = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/processes/test_account_outages.py"],
+        cwd=ROOT,
+        env=os.environ | {"ACCOUNT_OUTAGE": "2" if options.quick else _OUTAGE_SECONDS},
+        capture_output=True,
+        timeout=_SECONDS,
+    )
     seconds = time.monotonic() - began
     result.passes.append({"kills": kills, "people": people, "seconds": seconds, "passed": done.returncode == 0})
     result.add("people not written to exactly once", people - once, "", 0)
     result.add("failed tests of campaigns", int(done.returncode != 0), "", 0)
     result.add("failed tests of accounts", int(accounts.returncode != 0), "", 0)
+    result.add("failed tests of outages longer than a lease", int(outages.returncode != 0), "", 0)
     result.add("failpoints", failpoints)
     result.add("kills", kills, "", float(hits * failpoints), "more")
     result.add("seconds", seconds, "s")
