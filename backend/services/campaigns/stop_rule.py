@@ -9,12 +9,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import CompoundSelect, select, union
+from sqlalchemy import BigInteger, CompoundSelect, bindparam, select, text, union
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from backend.core import events
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Campaign, CampaignMessage, CampaignRecipient, ContactPoint, Conversation, Identity, Message
-from backend.services import delivery, live
+from backend.services import conversations, delivery, live
 from backend.services.auth import attribution
 from backend.services.campaigns import locking, opt_out, outgoing, records, safety, wakening
 from backend.services.contacts import settings, suppressions
@@ -22,6 +23,7 @@ from backend.services.contacts.events import ContactOptedOut
 from backend.services.conversations.events import (
     ContactCalled,
     ContactReacted,
+    ContactsWrote,
     ContactWrote,
     MessagesDeleted,
     OperatorWrote,
@@ -46,6 +48,34 @@ def on_contact_wrote(event: ContactWrote) -> None:
             _put_off(people)
         else:
             stop(people, "replied", "replied", asks=meaning == "ambiguous")
+
+
+def on_contacts_wrote(event: ContactsWrote) -> None:
+    """Many wrote at once: the rule is asked for those only who are in a campaign, or want to hear nothing more."""
+    values = {"conversations": sorted({wrote.conversation_id for wrote in event.messages})}
+    with system_scope("a batch holds messages of several workspaces"):
+        known = {row.id: row for row in db.session.execute(_CONCERNED, values)}
+    for wrote in event.messages:
+        row = known.get(wrote.conversation_id)
+        if row is None:
+            continue
+        own_words = row.own_words or ()
+        if row.is_recipient or opt_out.meaning_of(wrote.text, lambda: own_words) is not None:  # noqa: B023 - called here
+            on_contact_wrote(wrote)
+
+
+_CONCERNED: Final = text(
+    """
+    SELECT c.id, (SELECT s.opt_out_words FROM contact_settings s WHERE s.workspace_id = c.workspace_id) AS own_words,
+           EXISTS (SELECT FROM campaign_recipients r WHERE r.conversation_id = c.id)
+        OR EXISTS (SELECT FROM campaign_recipients r WHERE r.identity_id = i.id)
+        OR EXISTS (SELECT FROM campaign_recipients r WHERE r.contact_id = i.contact_id)
+        OR EXISTS (SELECT FROM contact_points p JOIN campaign_recipients r ON r.contact_id = p.contact_id
+                    WHERE p.workspace_id = i.workspace_id AND p.value_hash = i.external_hash) AS is_recipient
+      FROM conversations c JOIN identities i ON i.id = c.identity_id
+     WHERE c.id = ANY(:conversations)
+    """
+).bindparams(bindparam("conversations", type_=ARRAY(BigInteger)))
 
 
 def on_contact_reacted(event: ContactReacted) -> None:
@@ -112,7 +142,11 @@ def object_to(people: Sequence[CampaignRecipient], conversation: Conversation) -
 def _hashes_of(identity: Identity, contact_ids: Collection[int]) -> set[tuple[str, bytes]]:
     """What a person is known by at providers, on every channel where they were found to be the same."""
     same = select(Identity).where((Identity.id == identity.id) | Identity.contact_id.in_(contact_ids))
-    return {(suppressions.kind_of(each.channel), bytes(each.external_hash)) for each in db.session.scalars(same)}
+    return {
+        (suppressions.kind_of(each.channel), value)
+        for each in db.session.scalars(same).all()
+        for value in conversations.identities.hashes_of(each.id)
+    }
 
 
 def stop(people: Sequence[CampaignRecipient], state: str, reason: str, *, asks: bool = False) -> None:
@@ -220,6 +254,7 @@ def _own_words() -> Collection[str]:
 
 
 events.subscribe(ContactWrote, on_contact_wrote)
+events.subscribe(ContactsWrote, on_contacts_wrote)
 events.subscribe(ContactReacted, on_contact_reacted)
 events.subscribe(ContactCalled, on_contact_called)
 events.subscribe(OperatorWrote, on_operator_wrote)

@@ -29,6 +29,42 @@ class ContactWrote(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ContactsWrote(Event):
+    """The same of many messages at once, for transactions that handle a batch: none of them is automatic."""
+
+    messages: tuple[ContactWrote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWords:
+    """What a message of a conversation of the inbox says, at its moment in the thread."""
+
+    message_id: int
+    workspace_id: int
+    conversation_id: int
+    at: datetime
+    text: str = field(repr=False)
+    has_file: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesStored(Event):
+    """Messages that were not sent from here were stored, or say something else now: one event for a whole batch."""
+
+    messages: tuple[StoredWords, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowClosesSoon(Event):
+    """A person waits for an answer that can be given for another hour only. Published in the workspace's scope."""
+
+    workspace_id: int
+    conversation_id: int
+    assignee_id: int | None
+    reply_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ContactReacted(Event):
     """The other side reacted to a message; `message_id` is None for one that is not known here."""
 

@@ -21,6 +21,7 @@ from backend.core import clock, events
 from backend.core.database import db
 from backend.models import Conversation, Message, MessagePart, Sender
 from backend.services import conversations
+from backend.services.conversations import message_changes
 from backend.services.conversations.events import (
     ContactCalled,
     ContactReacted,
@@ -75,12 +76,10 @@ def _note_deletion(sender: Sender, event: MessageDeleted) -> None:
 
 
 def _note_reaction(sender: Sender, event: ReactionChanged) -> None:
-    if event.emoji is None:
+    if message_changes.apply_reaction(sender, event) or event.emoji is None:
         return
     for conversation in _conversations(sender, event.chat):
-        message = conversations.message_at(conversation, event.message_id)
-        message_id = None if message is None else message.id
-        events.publish(ContactReacted(conversation.id, conversation.identity_id, message_id))
+        events.publish(ContactReacted(conversation.id, conversation.identity_id, None))
 
 
 def _note_read(sender: Sender, event: ReadMarkReceived) -> None:
