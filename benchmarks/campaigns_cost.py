@@ -96,7 +96,7 @@ class _Meter:
     def spent(self) -> dict[str, Any]:
         """The figures of each step: seconds, CPU seconds and statements."""
         return {
-            name: {figure: sorted(one[figure] for one in taken)[len(taken) // 2] for figure in taken[0]}
+            name: {figure: sorted(measured[figure] for measured in taken)[len(taken) // 2] for figure in taken[0]}
             for name, taken in self._taken.items()
         }
 

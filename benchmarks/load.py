@@ -8,6 +8,8 @@ meanwhile. A refused or broken request is counted, never repeated.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import json
 import socket
 import sys
@@ -24,7 +26,8 @@ class Plan:
     """What to send. In `body`, `%N%` becomes the request's number and `%V%` one of `values` in turn.
 
     `rate` a second for `seconds`, or (`rate` 0) as fast as it goes over `connections`. `notes` is a file for one line a
-    request: number, status, when it was due, sent and answered (monotonic nanoseconds).
+    request: number, status, when it was due, sent and answered (monotonic nanoseconds). With `items`, `%ITEMS%` in the
+    body becomes so many of `item`, each with a number of its own. `sign_with` is the secret of `X-Hub-Signature-256`.
     """
 
     port: int
@@ -38,6 +41,9 @@ class Plan:
     headers: dict[str, str] = field(default_factory=dict)
     values: list[str] = field(default_factory=list)
     notes: str = ""
+    item: str = ""
+    items: int = 0
+    sign_with: str = ""
 
 
 class Connection(asyncio.Protocol):
@@ -110,14 +116,25 @@ class Load:
 
     def request(self, number: int) -> bytes:
         """The bytes of a request."""
-        body = self.plan.body.replace("%N%", str(number))
-        if self.plan.values:
-            body = body.replace("%V%", self.plan.values[number % len(self.plan.values)])
+        body, first = self.plan.body, number * self.plan.items
+        if self.plan.items:
+            each = range(first, first + self.plan.items)
+            body = body.replace("%ITEMS%", ",".join(self._numbered(self.plan.item, place) for place in each))
+        else:
+            body = self._numbered(body, number)
         raw = body.encode()
+        signed = ""
+        if self.plan.sign_with:
+            digest = hmac.new(self.plan.sign_with.encode(), raw, hashlib.sha256).hexdigest()
+            signed = f"X-Hub-Signature-256: sha256={digest}\r\n"
         return (
             f"POST {self.plan.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.plan.port}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n{self._head}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n{signed}{self._head}\r\n"
         ).encode() + raw
+
+    def _numbered(self, text: str, number: int) -> str:
+        text = text.replace("%N%", str(number))
+        return text.replace("%V%", self.plan.values[number % len(self.plan.values)]) if self.plan.values else text
 
     async def run(self) -> dict[str, Any]:
         """Sends everything; returns counts by status, the rate and the latencies in milliseconds."""

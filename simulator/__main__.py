@@ -45,6 +45,9 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--account-log", metavar="FILE", help="append the log of the accounts' calls to this file")
     parser.add_argument("--seed", type=int, help="make generated ids repeatable")
     parser.add_argument("--empty", action="store_true", help="without the demo people and groups")
+    parser.add_argument(
+        "--graph-site", default="", metavar="ADDRESS", help="where the demo application of Meta's has its events sent"
+    )
     parser.add_argument("--ready-file", metavar="FILE", type=Path, help="write the address there once it listens")
     return parser.parse_args(given)
 
@@ -87,7 +90,7 @@ async def serve(options: argparse.Namespace) -> None:
         snapshot.load(engine.world, options.state.read_bytes())
     if not options.empty:
         demo.populate(engine.world)
-        graph_demo.populate(engine.graph)
+        graph_demo.populate(engine.graph, options.graph_site)
     app = create_app(engine, options.state, [*options.allow_host, options.host])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()

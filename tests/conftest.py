@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.support import factories, failures
 from tests.support.databases import Databases
 from tests.support.dealing import deal
 
+_OF_BIN = Path(__file__).parent / "bin"
 TEST_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 BOT_TOKEN = "100001:TEST-TOKEN-visibly-fake-for-the-tests-00"
 
@@ -113,7 +115,12 @@ def valkey(databases: Databases) -> Iterator[redis.Redis]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: Any, items: list[pytest.Item]) -> None:
-    """Deals the slow tests out to the test processes, which begin with them."""
+    """Deals the slow tests out to the test processes, which begin with them.
+
+    Those of `bin/` come after the others: the checks that `bin/test` runs beside have kept their results by then, and
+    what checks a copy of the tree finds them.
+    """
+    items.sort(key=lambda item: _OF_BIN in item.path.parents)
     processes = getattr(config, "workerinput", {}).get("workercount", 1)
     items[:] = deal(items, _pack_of, processes)
 

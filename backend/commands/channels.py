@@ -6,6 +6,8 @@ import click
 from flask.cli import AppGroup
 
 from backend.channels import registry
+from backend.channels.graph import versions
+from backend.core import clock, config
 from backend.core.database import db
 from backend.services import senders
 from backend.services.channel_setup import described, overview
@@ -30,6 +32,10 @@ def show_checks(everything: bool) -> None:
 def webhooks() -> None:
     """Show each sender's webhook: its address, what is missing, what waits and what came for nobody here."""
     click.echo(f"Channels: {', '.join(registry.names())}")
+    version = config.get().meta_api_version
+    if versions.has_ended(version, clock.now().date()):
+        ended = versions.ends_on(version)
+        click.echo(f"META_API_VERSION {version} ended on {ended}: Meta serves another version. Set {versions.CURRENT}.")
     for report in senders.webhook_reports():
         click.echo(f"{report.channel} {report.sender_id} ({report.name}): {report.address}")
         if not report.has_secret:

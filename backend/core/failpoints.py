@@ -52,6 +52,7 @@ NAMES = (
     "campaign.released",
     "campaign.outcome_not_committed",
     "channel_setup.renewed_not_stored",
+    "inbox.due_not_committed",
     "scheduling.claimed",
     "scheduling.fired_not_committed",
     "scheduling.taken",
@@ -69,7 +70,7 @@ def _off(name: str) -> None:
 
 
 def _build(path: str) -> Callable[[str], None]:
-    dice = random.Random()  # noqa: S311 - chooses crashes, not secrets
+    dice = random.SystemRandom()  # a process that was forked does not repeat what its siblings drew
 
     def act(name: str) -> None:
         if name not in NAMES:

@@ -40,12 +40,12 @@ def run(options: Options) -> Result:
     if result.passes[0]["people"] != rows:
         result.void.append(f"{result.passes[0]['people']} of {rows} people were stored")
     for step in _SHOWN:
-        taken = [one[step] for one in result.passes]
+        taken = [measured[step] for measured in result.passes]
         result.add(f"{step}, {rows:,} people", median_of(taken, "seconds"), "s", _TARGETS.get(step))
         result.add("of that, CPU of the process", median_of(taken, "python"), "s")
         result.add("of that, CPU of PostgreSQL", median_of(taken, "postgres"), "s")
         result.add("statements", median_of(taken, "statements"))
-    result.add("memory of the process", max(one["memory"] for one in result.passes), "MB", 300.0)
+    result.add("memory of the process", max(measured["memory"] for measured in result.passes), "MB", 300.0)
     return result
 
 

@@ -2,7 +2,8 @@
 what how often.
 
 These are the tests of `tests/processes/test_campaigns.py` and `test_accounts.py` in their long form; a pass is a whole
-installation with the simulated Telegram. Judged by the simulator's log.
+installation with the simulated Telegram. Judged by the simulator's log. Those of the dispatcher, the intake and the
+alerts run in theirs too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from benchmarks.result import ROOT, Options, Result
 NAME = "kills"
 _HITS = 10
 _SECONDS = 3600
+_OTHERS = ("tests/processes/test_crashes.py", "tests/processes/test_alerts.py")
+_LONG_ALERTS = {"ALERT_STORM": "10000", "ALERT_GROUP": "500"}
 _COUNTS = re.compile(r"kills (\d+), failpoints (\d+), people (\d+), written to once (\d+)")
 
 
@@ -45,11 +48,19 @@ def run(options: Options) -> Result:
         capture_output=True,
         timeout=_SECONDS,
     )
+    others = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *_OTHERS],
+        cwd=ROOT,
+        env=os.environ | {"CRASH_KILLS": str(hits)} | ({} if options.quick else _LONG_ALERTS),
+        capture_output=True,
+        timeout=_SECONDS,
+    )
     seconds = time.monotonic() - began
     result.passes.append({"kills": kills, "people": people, "seconds": seconds, "passed": done.returncode == 0})
     result.add("people not written to exactly once", people - once, "", 0)
     result.add("failed tests of campaigns", int(done.returncode != 0), "", 0)
     result.add("failed tests of accounts", int(accounts.returncode != 0), "", 0)
+    result.add("failed tests of messages, commands and alerts", int(others.returncode != 0), "", 0)
     result.add("failpoints", failpoints)
     result.add("kills", kills, "", float(hits * failpoints), "more")
     result.add("seconds", seconds, "s")

@@ -118,6 +118,7 @@ class _Session:
         if self._with_simulator:
             command = "python -m simulator --host 127.0.0.1 --port $SIMULATOR_PORT"
             command += f" --mtproto-port $SIMULATOR_MTPROTO_PORT --state {_SIMULATED}"
+            command += f" --graph-site {env.web_address(self._environment)}"
             runner.keep(procfile.Program("simulator", command, once_running=self._register_webhook))
         if await self._prepare():
             for name, command in self._commands.items():
@@ -170,6 +171,9 @@ class _Session:
         ]
         if self._with_simulator:
             lines.append(f"Phone        {env.simulator_address(self._environment)}  (a simulated Telegram)")
+            lines.append(
+                f"             {env.simulator_address(self._environment)}/meta  (WhatsApp, Messenger, Instagram)"
+            )
         elif env.needs_polling(self._environment):
             lines.append("Telegram     polled (SITE_URL is no public https address)")
         lines.append("Commands     bin/run flask --help")

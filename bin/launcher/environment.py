@@ -13,12 +13,14 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from simulator import demo
+from simulator.graph import demo as graph_demo
 
 ROOT = Path(__file__).resolve().parents[2]
 VAR = ROOT / "var"
 
 #: What a running `bin/dev` decided (addresses of its servers), for `bin/run` in another terminal.
 RUNNING = VAR / "dev.json"
+_META = ("META_GRAPH_URL", "META_APP_SECRET", "META_ACCESS_TOKEN", "META_PAGE_ACCESS_TOKEN", "INSTAGRAM_ACCESS_TOKEN")
 
 _HEADING = "# Made by bin/dev. .env.example says what else can stand here; real variables win.\n"
 
@@ -102,13 +104,29 @@ def needs_polling(environment: Mapping[str, str]) -> bool:
 def simulated(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of a product whose Telegram is the simulator of this machine."""
     local = "127.0.0.1,localhost"
-    return dict(environment) | {
+    return _simulated_meta(environment) | {
         "NO_PROXY": ",".join(filter(None, [environment.get("NO_PROXY", environment.get("no_proxy")), local])),
         "TELEGRAM_API_URL": simulator_address(environment),
         "TELEGRAM_BOT_TOKEN": demo.TOKEN,
         "TELEGRAM_MTPROTO_SERVER": mtproto_server(environment),
         "TELEGRAM_WEBHOOK_BASE_URL": web_address(environment),
         "TELEGRAM_WEBHOOK_SECRET": environment.get("TELEGRAM_WEBHOOK_SECRET") or secrets.token_urlsafe(32),
+    }
+
+
+def _simulated_meta(environment: Mapping[str, str]) -> dict[str, str]:
+    """With the simulator's application, number, page and account, unless the environment names some of Meta's."""
+    if any(environment.get(name) for name in _META):
+        return dict(environment)
+    return dict(environment) | {
+        "META_GRAPH_URL": f"{simulator_address(environment)}/graph",
+        "META_APP_ID": graph_demo.APP_ID,
+        "META_APP_SECRET": graph_demo.APP_SECRET,
+        "META_ACCESS_TOKEN": graph_demo.TOKEN,
+        "META_PHONE_NUMBER_ID": graph_demo.NUMBER_ID,
+        "META_WABA_ID": graph_demo.WABA_ID,
+        "META_PAGE_ACCESS_TOKEN": graph_demo.PAGE_TOKEN,
+        "VERIFY_TOKEN": graph_demo.VERIFY_TOKEN,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from simulator.graph.graph import Graph
-from simulator.graph.model import Application, Contact, Node, Token
+from simulator.graph.model import Application, Callback, Contact, Node, Subscription, Token
 from simulator.graph.pages.events import set_profile
 from simulator.graph.whatsapp.numbers import complete
 
@@ -14,6 +14,7 @@ APP_SECRET = "DEMO-simulated-app-secret-not-real"  # noqa: S105 - a made-up one
 TOKEN = "DEMO-simulated-graph-token-not-real"  # noqa: S105 - a made-up one
 WABA_ID = "200000000000001"
 NUMBER_ID = "300000000000001"
+VERIFY_TOKEN = "DEMO-simulated-verify-token"  # noqa: S105 - a made-up one
 PAGE_ID = "400000000000001"
 INSTAGRAM_ID = "500000000000001"
 PAGE_TOKEN = "DEMO-simulated-page-token-not-real"  # noqa: S105 - a made-up one
@@ -21,8 +22,9 @@ PAGE_SCOPES = ["pages_messaging", "pages_manage_metadata", "instagram_basic", "i
 SCOPES = ["whatsapp_business_messaging", "whatsapp_business_management"]
 
 
-def populate(graph: Graph) -> None:
-    """Adds them; nothing is subscribed yet, as in a fresh application."""
+def populate(graph: Graph, site: str = "") -> None:
+    """Adds them. With a `site` its webhooks hear of everything; without, nothing is subscribed, as in a fresh
+    application."""
     graph.apps[APP_ID] = Application(APP_ID, APP_SECRET, "Demo application")
     graph.tokens[TOKEN] = Token(TOKEN, APP_ID, scopes=list(SCOPES), issued_at=int(time.time()))
     graph.nodes[WABA_ID] = Node(WABA_ID, "waba", fields={"name": "Demo shop", "timezone_id": "1"})
@@ -30,8 +32,18 @@ def populate(graph: Graph) -> None:
     complete(graph, number)
     graph.nodes[NUMBER_ID] = number
     _add_page(graph)
+    if site:
+        _subscribe(graph, site.rstrip("/"))
     mina = Contact("821000000001", NUMBER_ID, "Mina", number="821000000001", other_ids={"bsuid": "KR.DEMO1"})
     graph.contacts[mina.key] = mina
+
+
+def _subscribe(graph: Graph, site: str) -> None:
+    for name, word in (("whatsapp_business_account", "whatsapp"), ("page", "messenger"), ("instagram", "instagram")):
+        subscription = Subscription(f"{site}/{word}/webhook", VERIFY_TOKEN, [])
+        graph.apps[APP_ID].subscriptions[name] = subscription
+    for node_id in (WABA_ID, PAGE_ID):
+        graph.nodes[node_id].subscribed[APP_ID] = Callback()
 
 
 def _add_page(graph: Graph) -> None:

@@ -66,6 +66,7 @@ async def _end_pages(app: web.Application) -> None:
     """Open pages and polls would otherwise hold up the end."""
     engine = app[bot_api.ENGINE]
     engine.world.events.close()
+    engine.graph.events.close()
     for inbox in engine.world.inboxes.values():
         inbox.interrupt_poll("terminated by the end of the simulator")
 

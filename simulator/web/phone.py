@@ -9,6 +9,7 @@ import orjson
 from aiohttp import web
 
 from simulator.accounts.model import Document
+from simulator.events import Broadcast
 from simulator.model import StoredFile
 from simulator.web.bot_api import ENGINE
 
@@ -21,6 +22,8 @@ def routes() -> list[web.RouteDef]:
     """Their addresses; `/<bot>` and `/t/<bot>` are what t.me/<bot> is on the internet."""
     return [
         web.get("/", page),
+        web.get("/meta", meta_page),
+        web.get("/control/graph/events", graph_events),
         web.get(r"/static/{name:[a-z_]+\.(?:css|js|svg)}", asset),
         web.get("/control/events", events),
         web.get(r"/control/files/{file_id:[A-Za-z0-9_-]+}", file_content),
@@ -45,6 +48,11 @@ async def page(request: web.Request) -> web.Response:
         if world.find_name(name) not in world.bots_by_id:
             raise web.HTTPNotFound(text=f"There is no bot @{name} here.\n")
     return _static("phone.html")
+
+
+async def meta_page(request: web.Request) -> web.Response:
+    """The phones of people who write to a WhatsApp number, a page or an Instagram account."""
+    return _static("meta.html")
 
 
 async def asset(request: web.Request) -> web.Response:
@@ -75,7 +83,15 @@ async def file_content(request: web.Request) -> web.Response:
 
 async def events(request: web.Request) -> web.StreamResponse:
     """Server-sent events: what is new, as JSON objects with a `type`."""
-    broadcast = request.app[ENGINE].world.events
+    return await _stream(request, request.app[ENGINE].world.events)
+
+
+async def graph_events(request: web.Request) -> web.StreamResponse:
+    """The same of the simulated Graph API."""
+    return await _stream(request, request.app[ENGINE].graph.events)
+
+
+async def _stream(request: web.Request, broadcast: Broadcast) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
     await response.prepare(request)
     queue = broadcast.subscribe()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import DESKTOP, PHONE, fits
+from tests.browser.conftest import fits
 from tests.support.graph_api import APP_ID, NUMBER_ID, SECRET, TOKEN, WABA_ID, Graph, serving
 from tests.support.installation import Installation
 
@@ -21,6 +21,15 @@ TEMPLATE = {
     "category": "UTILITY",
     "components": [{"type": "BODY", "text": "Hello {{1}}, we meet at {{2}}."}],
 }
+
+
+IN_KOREAN = """
+    from backend.core.database import db, system_scope
+    from backend.models import User
+    with system_scope("a test"):
+        db.session.query(User).first().locale = "ko"
+        db.session.commit()
+"""
 
 
 @pytest.fixture
@@ -99,16 +108,18 @@ def test_removing_asks_first(page: Page) -> None:
     expect(page.get_by_role("heading", name="Nothing connected yet")).to_be_visible()
 
 
-@pytest.mark.parametrize("locale", ["en", "ko"])
-def test_the_pages_fit_a_phone(open_browser: Callable[..., Page], locale: str) -> None:
-    phone = open_browser(PHONE, has_touch=True, is_mobile=True)
+def test_the_pages_fit_a_phone(phone: Page, site: Installation) -> None:
     connect(phone)
     assert fits(phone)
     phone.get_by_role("button", name="Check now").click()
     expect(phone.locator(".checks")).to_contain_text("Meta sends nothing here")
-    phone.context.add_cookies([{"name": "locale", "value": locale, "url": phone.url}])
-    shown = phone.url
-    for address in (shown, f"{shown}/change", "/console/channels", "/console/channels/new?platform=instagram"):
+    channel = phone.url
+    addresses = (channel, f"{channel}/change", "/console/channels", "/console/channels/new?platform=instagram")
+    for address in addresses:
         phone.goto(address)
         assert fits(phone), address
-    assert DESKTOP["width"] > PHONE["width"]
+    site.python(IN_KOREAN)
+    for address in addresses:
+        phone.goto(address)
+        expect(phone.locator("html")).to_have_attribute("lang", "ko")
+        assert fits(phone), address

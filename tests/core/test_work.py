@@ -219,7 +219,7 @@ def test_a_thread_that_leaves_something_wakes_its_queue(works: Works, valkey: An
         turn.go_on_later()
         return 2
 
-    assert works.declare("a", begin, pool=pool).take_turn(Turn(30.0)) == 2
+    assert works.declare("a", begin, pool=pool).take_turn(Turn(60.0)) == 2
     assert pool.wait(60)
     assert valkey.llen(f"rq:queue:{QUEUE}") == 1
 

@@ -161,6 +161,8 @@ PAGES: dict[str, Address] = {
     "console_inbox_writing.canned": lambda ids: f"/console/inbox/{ids['conversations']}/canned",
     "console_notifications.log": "/console/notifications",
     "console_notifications.people": "/console/notifications/people",
+    "console_outgoing_webhooks.listing": "/console/webhooks",
+    "console_outgoing_webhooks.show": lambda ids: f"/console/webhooks/{ids['outgoing_webhooks']}",
     "console_overview.overview": "/console/",
     "console_overview.unsent": "/console/unsent",
     "console_scheduled_messages.show": lambda ids: f"/console/scheduler/messages/{ids['scheduled_messages']}",
@@ -220,6 +222,9 @@ PLAIN_PAGES: dict[str, Address] = {
         f"/console/inbox/{ids['conversations']}/messages/{ids['thread_messages']}/versions"
     ),
     "console_notifications.event": lambda ids: f"/console/notifications/{ids['notification_events']}",
+    "console_outgoing_webhooks.new": "/console/webhooks/new",
+    "console_outgoing_webhooks.new_token": "/console/webhooks/tokens/new",
+    "console_outgoing_webhooks.show_delivery": lambda ids: f"/console/webhooks/deliveries/{ids['outgoing_deliveries']}",
     "console_scheduled_messages.change_form": lambda ids: (
         f"/console/scheduler/messages/{ids['scheduled_messages']}/change"
     ),

@@ -67,7 +67,7 @@ def whole_database(databases: Databases) -> str:
 
 def run_job() -> None:
     with system_scope("test"):
-        system_jobs.give_turn(column_encryption.JOB, Turn(5.0))
+        system_jobs.give_turn(column_encryption.JOB, Turn(60.0))
 
 
 def test_no_chat_stands_in_the_clear(person: User, databases: Databases) -> None:

@@ -44,7 +44,7 @@ class Installation:
     """
 
     def __init__(
-        self, environment: dict[str, str], folder: Path, *, lease_seconds: float = 1.5, forked: bool = True
+        self, environment: dict[str, str], folder: Path, *, lease_seconds: float = 4.0, forked: bool = True
     ) -> None:
         self.folder = folder
         self.forked = forked

@@ -61,6 +61,8 @@ def text(value: Any, most: int = MAX_TEXT) -> str:
 
 def identifier(value: Any) -> str:
     """An id, given as a text or a number; empty for what is none."""
+    if type(value) is str and len(value) <= MAX_ID and value.isascii() and value.isprintable():
+        return value.strip()  # nearly all of them
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**20:
         return str(value)
     return text(value, MAX_ID).strip()

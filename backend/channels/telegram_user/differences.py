@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from telethon.tl import functions, types
 
-from backend.channels.telegram_user.connection import AccountConnection
+from backend.channels.telegram_user.connection import AccountConnection, Refusal
+from backend.channels.telegram_user.errors import seconds_of
 from backend.channels.telegram_user.projection import Projected, name_of, people_of, project, read_mark
 
+MAX_DATED: Final = 50
+"""Read marks of one difference whose moment is asked for, the newest ones."""
 _PEERS: Final = 100
 """Chats that one question asks about."""
 _HISTORY: Final = 100
@@ -97,6 +100,21 @@ async def look(connection: AccountConnection, peers: Sequence[Peer], self_id: in
             if dialog.read_outbox_max_id:
                 result.updates.append(read_mark(peer.user_id, dialog.read_outbox_max_id))
     return result
+
+
+async def date_reads(connection: AccountConnection, projected: Projected, peers: Mapping[int, Peer]) -> None:
+    """Adds to the read marks of these people when they read; of most, Telegram tells nothing, and nothing is added.
+    Raises what `AccountConnection.call` raises, but no refusal."""
+    marks = [update for update in projected.updates if update["kind"] == "read" and update["chat"] in peers]
+    for mark in marks[-MAX_DATED:]:
+        request = functions.messages.GetOutboxReadDateRequest(peers[mark["chat"]].input, mark["max_id"])
+        try:
+            answer = await connection.call(request)
+        except Refusal as refusal:
+            if seconds_of(refusal) is not None:
+                return
+            continue
+        mark["date"] = _seconds(answer.date)
 
 
 async def _add_history(connection: AccountConnection, peer: Peer, self_id: int, result: Projected) -> None:

@@ -13,6 +13,9 @@ from backend.channels.whatsapp import people
 LISTS: Final = ("messages", "message_echoes", "statuses", "calls", "user_preferences", "errors")
 """The lists of a change whose entries are events of their own."""
 _CARRIED: Final = ("messaging_product", "metadata")
+_FROM: Final = ("from_user_id", "user_id", "from", "wa_id", "phone_number")
+_TO: Final = ("to_user_id", "user_id", "to", "wa_id", "phone_number")
+"""Where an event names its person: two places of a business-scoped id, and those of a number."""
 
 
 def split(body: bytes) -> list[Item]:
@@ -46,22 +49,18 @@ def _of_change(kind: Any, entry: Mapping[str, Any], change: Any) -> Iterator[Ite
         piece = write({"object": kind, "entry": [outer | {"changes": [change]}]})
         yield _of_whole(piece, entry, change, value) if piece is not None else unwritable(value)
         return
-    contacts = inner.get("contacts") or value.get("contacts")
+    recipient, contacts = number_of(value), people.Contacts(inner.get("contacts") or value.get("contacts"))
     for name in lists:
-        for place, event in enumerate(inner[name]):
+        events = inner[name]
+        for place, event in enumerate(events):
             held: dict[str, Any] = dict(carried)
-            if isinstance(event, dict):
-                contact = people.contact_for(event, contacts, place, len(inner[name]))
-                if contact:
-                    held["contacts"] = [contact]
+            contact = contacts.of(event, place, len(events)) if isinstance(event, dict) else {}
+            if contact:
+                held["contacts"] = [contact]
             held[name] = [event]
-            piece = write(
-                {"object": kind, "entry": [outer | {"changes": [{"field": change.get("field"), "value": held}]}]}
-            )
-            if piece is None:
-                yield unwritable(event)
-            else:
-                yield _of_event(piece, name, event, held)
+            alone = {"field": change.get("field"), "value": held}
+            piece = write({"object": kind, "entry": [outer | {"changes": [alone]}]})
+            yield unwritable(event) if piece is None else _of_event(piece, recipient, name, event, contact)
 
 
 def _malformed(value: Any) -> Item:
@@ -78,15 +77,14 @@ def number_of(value: Mapping[str, Any]) -> str | None:
 def _of_whole(piece: bytes, entry: Mapping[str, Any], change: Mapping[str, Any], value: Mapping[str, Any]) -> Item:
     field = kind_word(change.get("field"), "none")
     digest = reading.fingerprint([entry.get("id"), entry.get("time"), change])
-    person = _person_key(reading.mapping(value, "sender") or value)
+    person = _person_key(reading.mapping(value, "sender") or value, {}, _FROM)
     account = part(reading.identifier(entry.get("id")))
     return Item(
         number_of(value), bounded(f"{part(field)}:{digest}"), person or f"account:{account}:{part(field)}", field, piece
     )
 
 
-def _of_event(piece: bytes, name: str, event: Any, held: Mapping[str, Any]) -> Item:
-    recipient = number_of(held)
+def _of_event(piece: bytes, recipient: str | None, name: str, event: Any, contact: Mapping[str, Any]) -> Item:
     if not isinstance(event, dict):
         return raw_item(piece, recipient_id=recipient)
     own = part(reading.identifier(event.get("id")))
@@ -95,9 +93,8 @@ def _of_event(piece: bytes, name: str, event: Any, held: Mapping[str, Any]) -> I
         state = part(kind_word(event.get("status"), "none"))
         # What becomes of a message is in order for the message and holds up nobody who writes.
         return Item(recipient, f"{digest}:{state}", f"status:{digest}", "status", piece)
-    incoming = {key: value for key, value in event.items() if key not in ("to", "to_user_id")}
-    about = event if name == "message_echoes" or event.get("direction") == "BUSINESS_INITIATED" else incoming
-    person = _person_key(about, reading.first(held.get("contacts"))) or f"event:{digest}"
+    is_outgoing = name == "message_echoes" or event.get("direction") == "BUSINESS_INITIATED"
+    person = _person_key(event, contact, _TO if is_outgoing else _FROM) or f"event:{digest}"
     if name == "calls":
         state = part(kind_word(event.get("event") or event.get("status"), "none"))
         return Item(recipient, f"{digest}:{state}", person, "call", piece)
@@ -107,19 +104,13 @@ def _of_event(piece: bytes, name: str, event: Any, held: Mapping[str, Any]) -> I
     return Item(recipient, digest if own else f"message:{digest}", person, kind, piece)
 
 
-def _person_key(event: Mapping[str, Any], contact: Mapping[str, Any] | None = None) -> str:
+def _person_key(event: Mapping[str, Any], contact: Mapping[str, Any], names: tuple[str, ...]) -> str:
     """What the events of one person have in common. A business-scoped id comes with all of them, a number does not."""
-    known = contact or {}
-    for value in (event.get("to_user_id"), event.get("from_user_id"), event.get("user_id"), known.get("user_id")):
-        if bsuid := reading.identifier(value):
+    scoped, other = names[:2], names[2:]
+    for value in (*map(event.get, scoped), contact.get("user_id")):
+        if value and (bsuid := reading.identifier(value)):
             return f"person:{part(bsuid)}"
-    for value in (
-        event.get("to"),
-        event.get("from"),
-        event.get("wa_id"),
-        event.get("phone_number"),
-        known.get("wa_id"),
-    ):
-        if number := reading.identifier(value):
+    for value in (*map(event.get, other), contact.get("wa_id")):
+        if value and (number := reading.identifier(value)):
             return f"person:{part(people.canonical(people.digits_of(number)) or number)}"
     return ""

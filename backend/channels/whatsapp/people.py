@@ -74,17 +74,31 @@ def chat_with(person: Person) -> Chat:
     return Chat(person.id, "private", username=person.username, name=person.name)
 
 
-def contact_for(message: Mapping[str, Any], contacts: Any, place: int, count: int) -> Mapping[str, Any]:
-    """The entry of `contacts` that is about the person of a message: by their ids, else the only one there is, else the
-    one in the same place of as many."""
-    known = list(reading.objects(contacts))
-    number = canonical(digits_of(message.get("from") or message.get("to") or message.get("wa_id")))
-    bsuid = reading.identifier(message.get("from_user_id") or message.get("to_user_id") or message.get("user_id"))
-    for contact in known:
-        if number and canonical(digits_of(contact.get("wa_id"))) == number:
-            return contact
-        if bsuid and reading.identifier(contact.get("user_id")) == bsuid:
-            return contact
-    if len(known) == 1 and (count == 1 or not (number or bsuid)):
-        return known[0]
-    return known[place] if len(known) == count and not (number or bsuid) else {}
+class Contacts:
+    """The entries of a change's `contacts`, found by the ids of the person that an event is about."""
+
+    def __init__(self, contacts: Any) -> None:
+        self._known = list(reading.objects(contacts))
+        self._by_id: dict[str, Mapping[str, Any]] = {}
+        for contact in self._known:
+            for value in (canonical(digits_of(contact.get("wa_id"))), reading.identifier(contact.get("user_id"))):
+                if value:
+                    self._by_id.setdefault(value, contact)
+
+    def of(self, event: Mapping[str, Any], place: int, count: int) -> Mapping[str, Any]:
+        """The entry about the person of an event: by their ids, else the only one, else the one in the same place of as
+        many as there are events; empty for none."""
+        if not self._known:
+            return {}
+        is_named = False
+        for name in ("from_user_id", "to_user_id", "user_id", "from", "to", "wa_id"):
+            value = reading.identifier(event.get(name))
+            if not value:
+                continue
+            is_named = True
+            contact = self._by_id.get(value) or self._by_id.get(canonical(digits_of(value)))
+            if contact is not None:
+                return contact
+        if len(self._known) == 1 and (count == 1 or not is_named):
+            return self._known[0]
+        return self._known[place] if len(self._known) == count and not is_named else {}

@@ -17,6 +17,7 @@ from backend.http.console.campaigns import acts as campaign_acts
 from backend.http.console.campaigns import editing as campaign_forms
 from backend.http.console.campaigns import views as campaigns
 from backend.http.console.channels import views as channels
+from backend.http.console.contacts import bulk as contacts_bulk
 from backend.http.console.contacts import consents as contact_consents
 from backend.http.console.contacts import imports as contact_imports
 from backend.http.console.contacts import person_pages
@@ -33,6 +34,7 @@ from backend.http.console.inbox import writing as inbox_writing
 from backend.http.console.kit import assets, preferences, showcase
 from backend.http.console.notifications import types as notification_types
 from backend.http.console.notifications import views as notifications
+from backend.http.console.outgoing_webhooks import views as outgoing_webhooks
 from backend.http.console.overview import views as overview
 from backend.http.console.scheduler import messages as scheduled_messages
 from backend.http.console.scheduler import views as scheduler
@@ -49,6 +51,7 @@ BLUEPRINTS: list[APIBlueprint] = [
     overview.bp,
     bots.bp,
     channels.bp,
+    outgoing_webhooks.bp,
     accounts.bp,
     account_logins.bp,
     scheduler.bp,
@@ -68,6 +71,7 @@ BLUEPRINTS: list[APIBlueprint] = [
     contact_consents.bp,
     contact_segments.bp,
     contact_tags.bp,
+    contacts_bulk.bp,
     contact_suppressions.bp,
     contact_imports.bp,
     contact_settings.bp,

@@ -30,6 +30,7 @@ FRESH: Final = timedelta(days=30)
 """How long a result is believed."""
 AGAIN_AFTER: Final = {"limited": timedelta(hours=1), "unknown": timedelta(days=1)}
 """When a look-up that was cut short, or told nothing, is tried again; it costs one of the day's thirty."""
+CUT_OFF_AFTER: Final = timedelta(minutes=1)
 KINDS: Final = ("phone", "username")
 _OPERATION: Final = "lookup"
 
@@ -122,7 +123,11 @@ def next_moment(quota_key: bytes, now: datetime) -> datetime:
 
 def begin(account: Account, epoch: int, now: datetime) -> AccountLookup | None:
     """Takes the next look-up of an account that may be asked now, notes it as asked, and returns it; None where there
-    is none, or the account has to wait. In the system scope; the caller commits before it asks."""
+    is none, or the account has to wait. In the system scope; the caller commits before it asks.
+
+    What is still running was cut off: of an earlier lease at once, of this one after a minute, longer than an answer
+    and its record take.
+    """
     if account.lookups_paused_until is not None and account.lookups_paused_until > now:
         return None
     # Several senders may be one person's account: they take turns.
@@ -132,7 +137,11 @@ def begin(account: Account, epoch: int, now: datetime) -> AccountLookup | None:
     lookup = db.session.execute(
         select(AccountLookup)
         .where(AccountLookup.sender_id == account.sender_id, AccountLookup.next_at <= now)
-        .where((AccountLookup.state == "due") | ((AccountLookup.state == "running") & (AccountLookup.epoch < epoch)))
+        .where(
+            (AccountLookup.state == "due")
+            | ((AccountLookup.state == "running") & (AccountLookup.epoch < epoch))
+            | ((AccountLookup.state == "running") & (AccountLookup.asked_at <= now - CUT_OFF_AFTER))
+        )
         .order_by(AccountLookup.next_at, AccountLookup.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -171,6 +180,7 @@ def put_off(lookup_id: int, epoch: int, until: datetime) -> None:
 def finish(lookup_id: int, epoch: int, result: str, person: FoundPerson | None = None) -> bool:
     """Records the answer to a look-up, with whom it named, in the caller's transaction and in the system scope; False
     where another process has taken it over. A user name that means another person than before is `identity_changed`."""
+    wait_for_turn_of(lookup_id)
     lookup = db.session.execute(
         select(AccountLookup)
         .where(AccountLookup.id == lookup_id, AccountLookup.epoch == epoch, AccountLookup.state == "running")
@@ -209,6 +219,23 @@ def _is_pinned_to_another(lookup: AccountLookup, external_hash: bytes) -> bool:
         return False
     point.changed_at = point.changed_at or clock.now()
     return True
+
+
+def wait_for_turn_of(lookup_id: int) -> None:
+    """Waits until no turn of the account's campaigns is under way, and keeps the next one waiting until the end of the
+    transaction: both change the same recipients."""
+    key = db.session.scalar(
+        select(Account.quota_key)
+        .join(AccountLookup, AccountLookup.sender_id == Account.sender_id)
+        .where(AccountLookup.id == lookup_id)
+    )
+    if key is not None:
+        db.session.execute(select(func.pg_advisory_xact_lock(turn_lock(key))))
+
+
+def turn_lock(quota_key: bytes) -> int:
+    """The number of the lock under which an account has its turn."""
+    return int.from_bytes(quota_key[:7])
 
 
 def _lock_number(quota_key: bytes) -> int:

@@ -42,7 +42,7 @@ def of(campaign: Campaign) -> Figures:
     return Figures(*counted)
 
 
-MIN_TELLING: Final = 100
+MIN_COMPARED: Final = 100
 """People of a variant who were written to, below whom its share of answers tells nothing."""
 
 
@@ -78,4 +78,4 @@ def by_variant(campaign: Campaign) -> list[VariantFigures]:
     }
     names = {*(variant.name for variant in steps.variants_of(steps.of(campaign.id))), *counted}
     listed = [(name, counted.get(name, (0, 0, 0, 0))) for name in sorted(names)]
-    return [VariantFigures(name, *numbers, too_few=numbers[0] < MIN_TELLING) for name, numbers in listed]
+    return [VariantFigures(name, *numbers, too_few=numbers[0] < MIN_COMPARED) for name, numbers in listed]

@@ -19,6 +19,7 @@ from backend.core.logging import get_logger
 from backend.core.work import AWAY, Turn, Waiting, Work, register
 from backend.models import Account, Campaign, CampaignMessage
 from backend.services import accounts
+from backend.services.accounts import lookups as account_lookups
 from backend.services.auth import attribution
 from backend.services.campaigns import discovery, forecast, lifecycle, outgoing, recipient_hours, states, wakening
 from backend.services.campaigns.planner import LeftOut, Planned
@@ -74,7 +75,7 @@ def serve_account(sender_id: int | None) -> int:
     account = None if sender_id is None else accounts.of_sender(sender_id)
     if sender_id is None or account is None or account.deleted_at is not None:
         return _without_account(sender_id)
-    lock = int.from_bytes(account.quota_key[:7])
+    lock = account_lookups.turn_lock(account.quota_key)
     if not db.session.execute(select(func.pg_try_advisory_xact_lock(lock))).scalar_one():
         _look_again(sender_id, now + timedelta(seconds=2))
         return 0
@@ -167,15 +168,19 @@ _REASONS: Final = {"hour": "hour_limit", "day": "day_limit", "ramp": "ramp", "wi
 
 _KEEP_PLAN: Final = text(
     """
+    WITH free AS MATERIALIZED (
+        SELECT o.id, o.reason, o.due_at FROM campaign_recipients o
+         WHERE o.id = ANY(:ids) AND o.workspace_id = :workspace_id AND o.state IN ('waiting', 'sent')
+         ORDER BY o.id FOR NO KEY UPDATE SKIP LOCKED
+    )
     UPDATE campaign_recipients r
        SET planned_at = w.at, reason = n.reason
       FROM unnest(:ids, :steps, :moments, :reasons, :lookups) AS w(id, step, at, reason, needs_lookup)
-      JOIN campaign_recipients o ON o.id = w.id
+      JOIN free o ON o.id = w.id
      CROSS JOIN LATERAL (
             SELECT CASE WHEN w.needs_lookup OR (o.reason = 'recently_contacted' AND o.due_at > :now)
                         THEN o.reason ELSE w.reason END AS reason) n
-     WHERE r.id = w.id AND r.workspace_id = :workspace_id AND r.step = w.step AND r.state IN ('waiting', 'sent')
-       AND (r.planned_at IS DISTINCT FROM w.at OR r.reason <> n.reason)
+     WHERE r.id = w.id AND r.step = w.step AND (r.planned_at IS DISTINCT FROM w.at OR r.reason <> n.reason)
     """
 ).bindparams(
     bindparam("ids", type_=ARRAY(BigInteger)),
@@ -188,6 +193,8 @@ _KEEP_PLAN: Final = text(
 
 
 def _keep_plan(workspace_id: int, shown: Sequence[tuple[Planned, str]]) -> None:
+    """Keeps it for those whom nobody else is just changing: whoever does wakes the account, and the next turn shows
+    them."""
     values = {
         "workspace_id": workspace_id,
         "ids": [item.candidate.recipient_id for item, _ in shown],

@@ -6,15 +6,16 @@ It holds for the person, in every campaign of the workspace. It runs in the tran
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import CompoundSelect, select, union
+from sqlalchemy import BigInteger, CompoundSelect, bindparam, select, text, union
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from backend.core import events
 from backend.core.database import db, system_scope, workspace_scope
-from backend.models import CampaignMessage, CampaignRecipient, ContactPoint, Conversation, Identity, Message
-from backend.services import delivery, live
+from backend.models import Campaign, CampaignMessage, CampaignRecipient, ContactPoint, Conversation, Identity, Message
+from backend.services import conversations, delivery, live
 from backend.services.auth import attribution
 from backend.services.campaigns import locking, opt_out, outgoing, records, safety, wakening
 from backend.services.contacts import settings, suppressions
@@ -22,6 +23,7 @@ from backend.services.contacts.events import ContactOptedOut
 from backend.services.conversations.events import (
     ContactCalled,
     ContactReacted,
+    ContactsWrote,
     ContactWrote,
     MessagesDeleted,
     OperatorWrote,
@@ -48,6 +50,34 @@ def on_contact_wrote(event: ContactWrote) -> None:
             stop(people, "replied", "replied", asks=meaning == "ambiguous")
 
 
+def on_contacts_wrote(event: ContactsWrote) -> None:
+    """Many wrote at once: the rule is asked for those only who are in a campaign, or want to hear nothing more."""
+    values = {"conversations": sorted({wrote.conversation_id for wrote in event.messages})}
+    with system_scope("a batch holds messages of several workspaces"):
+        known = {row.id: row for row in db.session.execute(_CONCERNED, values)}
+    for wrote in event.messages:
+        row = known.get(wrote.conversation_id)
+        if row is None:
+            continue
+        own_words = row.own_words or ()
+        if row.is_recipient or opt_out.meaning_of(wrote.text, lambda: own_words) is not None:  # noqa: B023 - called here
+            on_contact_wrote(wrote)
+
+
+_CONCERNED: Final = text(
+    """
+    SELECT c.id, (SELECT s.opt_out_words FROM contact_settings s WHERE s.workspace_id = c.workspace_id) AS own_words,
+           EXISTS (SELECT FROM campaign_recipients r WHERE r.conversation_id = c.id)
+        OR EXISTS (SELECT FROM campaign_recipients r WHERE r.identity_id = i.id)
+        OR EXISTS (SELECT FROM campaign_recipients r WHERE r.contact_id = i.contact_id)
+        OR EXISTS (SELECT FROM contact_points p JOIN campaign_recipients r ON r.contact_id = p.contact_id
+                    WHERE p.workspace_id = i.workspace_id AND p.value_hash = i.external_hash) AS is_recipient
+      FROM conversations c JOIN identities i ON i.id = c.identity_id
+     WHERE c.id = ANY(:conversations)
+    """
+).bindparams(bindparam("conversations", type_=ARRAY(BigInteger)))
+
+
 def on_contact_reacted(event: ContactReacted) -> None:
     """Somebody reacted to a message."""
     _stop_in(event.conversation_id, "stopped", "reacted")
@@ -59,8 +89,21 @@ def on_contact_called(event: ContactCalled) -> None:
 
 
 def on_operator_wrote(event: OperatorWrote) -> None:
-    """The account's owner wrote from their own device."""
-    _stop_in(event.conversation_id, "stopped", "taken_over")
+    """The account's owner wrote from their own device. What they wrote before they launched a campaign that has not
+    written to the person yet takes nothing over: an old chat, or what an older state of the database has forgotten."""
+    conversation = _conversation(event.conversation_id)
+    if conversation is None:
+        return
+    with workspace_scope(conversation.workspace_id):
+        people = _people(conversation)
+        stop([row for row in people if row.messages_sent or not _is_older(event.at, row)], "stopped", "taken_over")
+
+
+def _is_older(moment: datetime | None, recipient: CampaignRecipient) -> bool:
+    """Whether a moment lies before the launch of a recipient's campaign; providers' times are whole seconds."""
+    campaign = db.session.get(Campaign, recipient.campaign_id)
+    launched_at = None if campaign is None else campaign.launched_at
+    return moment is not None and launched_at is not None and moment + timedelta(seconds=1) < launched_at
 
 
 def on_messages_deleted(event: MessagesDeleted) -> None:
@@ -99,7 +142,11 @@ def object_to(people: Sequence[CampaignRecipient], conversation: Conversation) -
 def _hashes_of(identity: Identity, contact_ids: Collection[int]) -> set[tuple[str, bytes]]:
     """What a person is known by at providers, on every channel where they were found to be the same."""
     same = select(Identity).where((Identity.id == identity.id) | Identity.contact_id.in_(contact_ids))
-    return {(suppressions.kind_of(each.channel), bytes(each.external_hash)) for each in db.session.scalars(same)}
+    return {
+        (suppressions.kind_of(each.channel), value)
+        for each in db.session.scalars(same).all()
+        for value in conversations.identities.hashes_of(each.id)
+    }
 
 
 def stop(people: Sequence[CampaignRecipient], state: str, reason: str, *, asks: bool = False) -> None:
@@ -180,7 +227,7 @@ def _recipients_of(conversation: Conversation) -> CompoundSelect[Any]:
     contact who has it, as a point, linked, or as a campaign found them."""
     row, home = CampaignRecipient, conversation.workspace_id
     mine = select(row.id).where(row.workspace_id == home)
-    found = [mine.where(row.conversation_id == conversation.id)]
+    queries = [mine.where(row.conversation_id == conversation.id)]
     if conversation.identity_id is not None:
         of_identity = (row.workspace_id == home) & (row.identity_id == conversation.identity_id)
         own = (Identity.workspace_id == home) & (Identity.id == conversation.identity_id)
@@ -190,8 +237,8 @@ def _recipients_of(conversation: Conversation) -> CompoundSelect[Any]:
             select(Identity.contact_id).where(own, Identity.contact_id.is_not(None)),
             select(row.contact_id).where(of_identity),
         )
-        found += [mine.where(of_identity), mine.where(row.contact_id.in_(contacts))]
-    return union(*found)
+        queries += [mine.where(of_identity), mine.where(row.contact_id.in_(contacts))]
+    return union(*queries)
 
 
 def _is_stranger(conversation: Conversation) -> bool:
@@ -207,6 +254,7 @@ def _own_words() -> Collection[str]:
 
 
 events.subscribe(ContactWrote, on_contact_wrote)
+events.subscribe(ContactsWrote, on_contacts_wrote)
 events.subscribe(ContactReacted, on_contact_reacted)
 events.subscribe(ContactCalled, on_contact_called)
 events.subscribe(OperatorWrote, on_operator_wrote)

@@ -16,7 +16,7 @@ from backend.services.conversations.events import ReadUpTo
 def on_read_up_to(event: ReadUpTo) -> None:
     """The other side has read: recipients whose last message is among it are noted as having read it.
 
-    The provider says no moment with it: it is when it was heard of.
+    The moment is exact for the very message of which the provider told it; else it is when it was heard of.
     """
     conversation = db.session.get(Conversation, event.conversation_id)
     if conversation is None:
@@ -30,7 +30,9 @@ def on_read_up_to(event: ReadUpTo) -> None:
         ).all()
         for recipient, external_id in rows:
             if int(external_id) <= int(event.external_id):
-                recipient.read_at, recipient.read_at_exact = clock.now(), False
+                is_exact = event.read_at is not None and int(external_id) == int(event.external_id)
+                recipient.read_at = event.read_at or clock.now()
+                recipient.read_at_exact = is_exact
                 live.note(
                     recipient.workspace_id,
                     records.TOPIC,

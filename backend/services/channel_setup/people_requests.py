@@ -55,7 +55,7 @@ def read(text: str, app_secrets: Sequence[str]) -> SignedRequest:
     signature_text, dot, payload_text = text.partition(".")
     if not dot or not text.isascii() or len(text) > MAX_REQUEST:
         raise _malformed()
-    signature = _decoded(signature_text)
+    signature, payload_bytes = _decoded(signature_text), _decoded(payload_text)
     matches = False
     for secret in app_secrets:
         # Each is compared: how long it takes does not tell which of them it was.
@@ -64,7 +64,7 @@ def read(text: str, app_secrets: Sequence[str]) -> SignedRequest:
     if not matches:
         raise Unauthorized("wrong_signature", "The request was not signed by an application of this instance.")
     try:
-        payload = json.loads(_decoded(payload_text))
+        payload = json.loads(payload_bytes)
     except (ValueError, RecursionError):
         raise _malformed() from None
     if not isinstance(payload, dict) or str(payload.get("algorithm", "")).upper() != ALGORITHM:

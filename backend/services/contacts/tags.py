@@ -142,6 +142,23 @@ def put(contact_id: int, names: Iterable[str]) -> None:
         db.session.execute(insert(ContactTag).values(rows).on_conflict_do_nothing())
 
 
+def give(contact_ids: Sequence[int], name: str) -> None:
+    """Gives these contacts one more tag; those that have as many as they may stay as they are. Raises Invalid."""
+    _checked(name, "tag")
+    tag = next(iter(ensure([name]).values()))
+    counted = dict.fromkeys(contact_ids, 0)
+    query = select(ContactTag.contact_id, func.count()).where(ContactTag.contact_id.in_(contact_ids))
+    for contact_id, many in db.session.execute(query.group_by(ContactTag.contact_id)):
+        counted[contact_id] = many
+    rows = [
+        {"workspace_id": current_workspace_id(), "contact_id": contact_id, "tag_id": tag.id}
+        for contact_id, many in counted.items()
+        if many < MAX_TAGS
+    ]
+    if rows:
+        db.session.execute(insert(ContactTag).values(rows).on_conflict_do_nothing())
+
+
 def _by_name(folded: Iterable[str]) -> dict[str, Tag]:
     query = select(Tag).where(Tag.name_folded.in_(list(folded)))
     return {tag.name_folded: tag for tag in db.session.scalars(query)}

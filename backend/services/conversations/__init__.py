@@ -4,7 +4,7 @@ Provider ids of people and chats are stored encrypted and found by keyed hashes 
 """
 
 from backend.services.conversations import subscribers as subscribers
-from backend.services.conversations.chats import by_chat, find, find_or_create
+from backend.services.conversations.chats import by_chat, find, find_or_create, of_chat
 from backend.services.conversations.hashing import chat_hash, chat_key, family_of, identity_hash
 from backend.services.conversations.history import message_at, record_inbound
 from backend.services.conversations.identities import identity_of
@@ -20,6 +20,7 @@ __all__ = [
     "identity_hash",
     "identity_of",
     "message_at",
+    "of_chat",
     "record_inbound",
     "rekey",
 ]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from backend.channels import registry
 from backend.channels.inbound import Chat, Person
 from backend.core import clock
 from backend.core.database import db, next_id, system_scope, workspace_scope
-from backend.models import Conversation, Identity, Sender
+from backend.models import Account, Conversation, Delivery, Identity, Sender
+from backend.services.conversations import identities
 from backend.services.conversations.hashing import chat_hash, chat_key, scope_of
 from backend.services.conversations.identities import identity_of
 
@@ -41,19 +43,73 @@ def find_or_create(
     """The workspace's conversation with this chat, made at the first call (once, also when two call at the same time).
 
     Title and kind follow the provider's. In a private chat `person` becomes its identity and `user_id` says which
-    person of the workspace that is; in a group neither is the conversation's.
+    person of the workspace that is; in a group neither is the conversation's. A person has one conversation with a
+    sender, whichever of their ids the chat is called by; answers go to the number once it is known.
     """
     with workspace_scope(workspace_id):
-        hashed = chat_hash(sender.channel, sender.id, chat.id)
-        conversation = _by_hash(workspace_id, sender.id, hashed) or _make(sender, chat, hashed, workspace_id)
         identity = None
         if chat.is_private and person is not None:
             scope = scope_of(sender.channel, sender.id)
             identity = identity_of(sender.channel, person, workspace_id=workspace_id, user_id=user_id, scope=scope)
+        hashed = chat_hash(sender.channel, sender.id, chat.id)
+        conversation = _by_hash(workspace_id, sender.id, hashed)
+        if conversation is None and identity is not None:
+            conversation = _of_identity(sender, identity, chat)
+        if conversation is None:
+            conversation = _make(sender, chat, hashed, workspace_id)
         for name, value in changes_of(conversation, chat, person, identity).items():
             setattr(conversation, name, value)
         db.session.flush()
         return conversation
+
+
+def of_chat(sender: Sender, chat: Chat) -> list[Conversation]:
+    """Every workspace's conversation with this chat of a sender, in the system scope: by its id, and in private by any
+    id of the person."""
+    known = by_chat(sender.id, chat_hash(sender.channel, sender.id, chat.id))
+    if known or not chat.is_private or sender.workspace_id is None:
+        return known
+    person = identities.find(
+        sender.channel, chat.id, workspace_id=sender.workspace_id, scope=scope_of(sender.channel, sender.id)
+    )
+    found = None if person is None else with_identity(sender, person.id)
+    return [] if found is None else [found]
+
+
+def with_identity(sender: Sender, identity_id: int) -> Conversation | None:
+    """The conversation of a sender with a person; None where there is none."""
+    query = select(Conversation).where(Conversation.identity_id == identity_id, Conversation.sender_id == sender.id)
+    found: Conversation | None = db.session.scalars(query.order_by(Conversation.id).limit(1)).first()
+    return found
+
+
+def move_address(conversation: Conversation, chat_id: str) -> None:
+    """Has a private conversation be written to under another id of the same person, what waits included."""
+    hashed = chat_hash(conversation.channel, conversation.sender_id, chat_id)
+    if hashed == bytes(conversation.chat_hash):
+        return
+    conversation.chat_hash, conversation.chat_key = hashed, chat_key(hashed)
+    conversation.chat_id = chat_id
+    db.session.flush()
+    db.session.execute(
+        update(Delivery)
+        .where(Delivery.conversation_id == conversation.id, Delivery.chat_key.is_not(None))
+        .values(chat_key=conversation.chat_key)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def _of_identity(sender: Sender, identity: Identity, chat: Chat) -> Conversation | None:
+    """The person's conversation with this sender under another of their ids. Its row is locked by the identity's, so
+    that two processes that meet the person at once make one."""
+    db.session.execute(select(Identity.id).where(Identity.id == identity.id).with_for_update(key_share=True))
+    query = select(Conversation).where(Conversation.identity_id == identity.id, Conversation.sender_id == sender.id)
+    conversation = db.session.scalars(
+        query.order_by(Conversation.id).limit(1).execution_options(populate_existing=True)
+    ).first()
+    if conversation is not None and (chat.id.isdigit() or not conversation.chat_id.isdigit()):
+        move_address(conversation, chat.id)
+    return conversation
 
 
 def changes_of(
@@ -99,7 +155,7 @@ def new_row(conversation_id: int, sender: Sender, chat: Chat, hashed: bytes, wor
 
 
 def _make(sender: Sender, chat: Chat, hashed: bytes, workspace_id: int) -> Conversation:
-    values = new_row(next_id("conversations"), sender, chat, hashed, workspace_id)
+    values = new_row(next_id("conversations"), sender, chat, hashed, workspace_id) | _ownership(sender)
     db.session.execute(
         insert(Conversation)
         .values(values)
@@ -109,3 +165,11 @@ def _make(sender: Sender, chat: Chat, hashed: bytes, workspace_id: int) -> Conve
     if conversation is None:
         raise RuntimeError("a conversation vanished while it was made")
     return conversation
+
+
+def _ownership(sender: Sender) -> dict[str, Any]:
+    """Whose a new conversation is: of a person's own account that person's, else the workspace's."""
+    if not registry.spec(sender.channel).keeps_connection:
+        return {}
+    owner_id = db.session.scalar(select(Account.owner_user_id).where(Account.sender_id == sender.id).limit(1))
+    return {"owner_user_id": owner_id, "visibility": "owner"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from backend.core.events import Event
 
@@ -28,6 +29,42 @@ class ContactWrote(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ContactsWrote(Event):
+    """The same of many messages at once, for transactions that handle a batch: none of them is automatic."""
+
+    messages: tuple[ContactWrote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWords:
+    """What a message of a conversation of the inbox says, at its moment in the thread."""
+
+    message_id: int
+    workspace_id: int
+    conversation_id: int
+    at: datetime
+    text: str = field(repr=False)
+    has_file: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesStored(Event):
+    """Messages that were not sent from here were stored, or say something else now: one event for a whole batch."""
+
+    messages: tuple[StoredWords, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowClosesSoon(Event):
+    """A person waits for an answer that can be given for another hour only. Published in the workspace's scope."""
+
+    workspace_id: int
+    conversation_id: int
+    assignee_id: int | None
+    reply_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ContactReacted(Event):
     """The other side reacted to a message; `message_id` is None for one that is not known here."""
 
@@ -47,10 +84,11 @@ class ContactCalled(Event):
 @dataclass(frozen=True, slots=True)
 class OperatorWrote(Event):
     """A message went out in a sender's name that was not sent from here: by a person in the provider's own
-    application."""
+    application; `at` is when, as the provider says."""
 
     conversation_id: int
     message_id: int
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +101,9 @@ class MessagesDeleted(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReadUpTo(Event):
-    """The other side has read a conversation up to and with the provider's id of a message."""
+    """The other side has read a conversation up to and with the provider's id of a message; `read_at` is when that one
+    was read, where the provider tells."""
 
     conversation_id: int
     external_id: str
+    read_at: datetime | None = None

@@ -13,7 +13,11 @@ from backend.channels.inbound import MessageReceived
 from backend.core import clock
 from backend.core.database import db, workspace_scope
 from backend.models import Conversation, Message, MessagePart
+from backend.services.conversations import versions
 from backend.services.conversations.boxes import box_of, take_id
+from backend.services.conversations.contents import content_of
+from backend.services.conversations.events import StoredWords
+from backend.services.conversations.hashing import family_of
 
 LINK_TOKEN = re.compile(r"\buser_(\d{1,19})_[A-Za-z0-9_-]{16,}")
 
@@ -33,9 +37,8 @@ def record_inbound(
         message = message_at(conversation, event.message_id)
         if message is not None:
             if event.edited and message.direction == "in":
-                message.body = _body(event, identity_id)
-                message.version += 1
-                db.session.flush()
+                db.session.refresh(message, with_for_update=True)
+                versions.edit(message, body_of(event, identity_id), event.date, content_of(event))
             return message
         now = clock.now()
         message = Message(**message_row(conversation, event, now, identity_id=identity_id, user_id=user_id))
@@ -54,13 +57,19 @@ def record_inbound(
 
 
 def record_outbound(
-    conversation: Conversation, event: MessageReceived, *, kind: str, application_id: str | None = None
+    conversation: Conversation,
+    event: MessageReceived,
+    *,
+    kind: str,
+    application_id: str | None = None,
+    via: str = "provider",
 ) -> Message:
     """Adds what was written in our sender's name from elsewhere to the history, in the workspace's scope."""
     now = clock.now()
     row = message_row(conversation, event, now, identity_id=None, user_id=None)
     body = row["body"] | {"via": "provider"} | ({"application_id": application_id} if application_id else {})
     changed = {"direction": "out", "kind": kind, "state": "sent", "lane": 1, "body": body, "sent_at": event.date or now}
+    changed["via"] = via
     message = Message(**row | changed)
     db.session.add(message)
     db.session.flush()
@@ -90,12 +99,16 @@ def message_row(
         "lane": 0,
         "state": "received",
         "error": None,
-        "body": _body(event, identity_id),
+        "body": body_of(event, identity_id),
         "external_id": event.message_id,
         "reply_to": event.reply_to,
         "user_id": user_id,
         "created_at": now,
         "sent_at": event.date,
+        "via": None,
+        "author_user_id": None,
+        "happened_at": event.date,
+        "content": content_of(event),
     }
 
 
@@ -114,8 +127,19 @@ def part_row(message_id: int, conversation: Conversation, event: MessageReceived
     }
 
 
+def words_of(message: Message) -> StoredWords:
+    """What a stored message says."""
+    parts = message.body.get("parts", ())
+    text = "\n".join(str(part.get("text", "")) for part in parts)
+    has_file = any(part.get("received") or part.get("media") for part in parts)
+    return StoredWords(message.id, message.workspace_id, message.conversation_id, message.at, text, has_file)
+
+
 def message_at(conversation: Conversation, external_id: str) -> Message | None:
     """The message of this conversation that the provider knows by this id."""
+    # A person may be written to under another id by now; of Telegram what an earlier release wrote has no box.
+    by_box = conversation.kind == "private" and family_of(conversation.channel) != "telegram"
+    place = MessagePart.box == "" if by_box else MessagePart.chat_key == conversation.chat_key
     with workspace_scope(conversation.workspace_id):
         return (
             db.session.execute(
@@ -123,7 +147,7 @@ def message_at(conversation: Conversation, external_id: str) -> Message | None:
                 .join(MessagePart, MessagePart.message_id == Message.id)
                 .where(
                     MessagePart.sender_id == conversation.sender_id,
-                    MessagePart.chat_key == conversation.chat_key,
+                    place,
                     MessagePart.external_id == external_id,
                     Message.conversation_id == conversation.id,
                 )
@@ -139,7 +163,8 @@ def without_tokens(text: str) -> str:
     return LINK_TOKEN.sub(r"user_\1_…", text)
 
 
-def _body(event: MessageReceived, identity_id: int | None) -> dict[str, Any]:
+def body_of(event: MessageReceived, identity_id: int | None) -> dict[str, Any]:
+    """The body of what somebody wrote; link tokens, which are secrets until they are used, are cut out of the text."""
     part: dict[str, Any] = {"text": without_tokens(event.text), "format": "plain"}
     if event.media:
         part["received"] = [

@@ -71,6 +71,10 @@ class OutboxRows:
             "user_id": message.user_id,
             "created_at": message.created_at,
             "sent_at": None,
+            "via": None,
+            "author_user_id": None,
+            "happened_at": message.due_at,
+            "content": None,
         }
 
     def store_deliveries(self) -> None:

@@ -75,9 +75,11 @@ class Verdict:
 SUPPRESSED: Final = Rule(
     "suppressed",
     "conversation",
+    # Who wants to hear nothing more is still answered by people, once they write again.
     "(SELECT 'suppressed' FROM identities i"
     "   JOIN suppressions p ON p.workspace_id = c.workspace_id AND p.external_hash = i.external_hash"
-    "  WHERE i.id = c.identity_id LIMIT 1)",
+    "  WHERE i.id = c.identity_id AND NOT (coalesce(c.last_inbound_at >= p.created_at, false) AND EXISTS ("
+    "        SELECT FROM messages m WHERE m.id = d.message_id AND m.via IN ('console', 'api'))) LIMIT 1)",
     ends=True,
 )
 BLOCKED: Final = Rule(
@@ -108,6 +110,14 @@ def _window_closed(conversation: Conversation, message: OutgoingMessage) -> str 
 REPLY_WINDOW: Final = Rule("reply_window", "conversation", "", ends=True, known=_window_closed)
 """Of channels where one may only answer for a while: what comes later is not sent, but for the provider's templates.
 Its condition is made of the channels' windows; see `rules`."""
+IN_CHARGE: Final = Rule(
+    "in_charge",
+    "conversation",
+    "CASE WHEN c.in_charge <> 'us' AND d.operation = 'send' THEN 'not_in_charge' END",
+    ends=True,
+    known=lambda conversation, saying: "not_in_charge" if conversation.in_charge not in (None, "us") else None,
+)
+"""Another application answers in the chat, or a person in the provider's own inbox."""
 SENDER_DISABLED: Final = Rule(
     "sender_disabled", "sender", "CASE WHEN NOT s.is_active THEN 'sender_disabled' END", is_noted=True
 )
@@ -124,6 +134,7 @@ CAMPAIGN_PACE: Final = Rule("campaign_pace", "conversation", campaign_ceilings.P
 RULES: tuple[Rule, ...] = (
     SUPPRESSED,
     BLOCKED,
+    IN_CHARGE,
     REPLY_WINDOW,
     CAMPAIGN_ACCOUNT,
     CAMPAIGN_PACE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from sqlalchemy import Select, delete, select
 
@@ -10,10 +11,10 @@ from backend.core import clock
 from backend.core.database import db, system_scope
 from backend.core.leases import Lease
 from backend.core.logging import get_logger
-from backend.models import Delivery, Message, SenderLease
+from backend.models import Delivery, Message, Sender, SenderLease
 from backend.services.delivery.events import message_ended
 from backend.services.dispatch.outcomes import end, note_failure
-from backend.services.dispatch.repetition import Repetition, first_unknown, repetition
+from backend.services.dispatch.repetition import Repetition, first_unknown, repetition, report_wait
 from backend.services.dispatch.retry_policy import MAX_ATTEMPTS, Decision, Next
 
 log = get_logger(__name__)
@@ -88,7 +89,9 @@ def _end_or_repeat(row: Delivery, message: Message | None) -> None:
     elif row.attempts >= MAX_ATTEMPTS:
         end(row, message, Decision(Next.FAILED, "gave_up", "unknown"))
     else:
-        row.state, row.reason, row.due_at = "due", "outcome_unknown", clock.now()
+        sender = db.session.get(Sender, row.sender_id) if row.operation == "send" else None
+        wait = 0.0 if sender is None else report_wait(sender.channel)
+        row.state, row.reason, row.due_at = "due", "outcome_unknown", clock.now() + timedelta(seconds=wait)
     db.session.flush()
 
 

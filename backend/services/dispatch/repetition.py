@@ -16,6 +16,10 @@ WITHIN: Final = timedelta(minutes=60)
 """After the first try whose outcome nobody knows."""
 
 
+REPORT_WAIT: Final = 30.0
+"""Seconds for which a send with an unknown outcome rests where the provider reports it under our own reference."""
+
+
 class Repetition(Enum):
     """By the message's kind, as everywhere else; allowed under the same number; or over."""
 
@@ -29,6 +33,13 @@ def repetition(client_ref: int | None, tried_at: datetime | None, now: datetime)
     if client_ref is None:
         return Repetition.BY_KIND
     return Repetition.ALLOWED if tried_at is None or now - tried_at < WITHIN else Repetition.OVER
+
+
+def report_wait(channel: str) -> float:
+    """Seconds before a send of this channel with an unknown outcome is repeated: its provider's report may come, and
+    say that it was accepted (`receipts.matching.settle_unknown`)."""
+    capabilities = registry.spec(channel).capabilities
+    return REPORT_WAIT if capabilities.client_ref and not capabilities.idempotent_sends else 0.0
 
 
 FIRST_UNKNOWN: Final = """

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Final
 from urllib.parse import urlsplit
 
 from backend.channels import registry, transport
 from backend.channels.base import Channel, Content, Credentials, Limits, Operation
-from backend.channels.errors import ChannelError, Rejected
+from backend.channels.errors import ChannelError, OutcomeUnknown, Rejected
 from backend.channels.forms import Form
 from backend.core import clock, config, failpoints
 from backend.core.encrypted_columns import keyring
@@ -20,7 +20,7 @@ from backend.services.dispatch.claims import Claimed
 from backend.services.dispatch.kind_pace import KindPace
 from backend.services.dispatch.outcomes import Outcome
 from backend.services.dispatch.pace import SenderPace, SendSlot
-from backend.services.dispatch.repetition import Repetition, repetition
+from backend.services.dispatch.repetition import Repetition, repetition, report_wait
 from backend.services.dispatch.retry_policy import BACKOFF, Decision, Next, decide, in_form
 
 log = get_logger(__name__)
@@ -101,6 +101,8 @@ def _outcome_of(session: SenderSession, claimed: Claimed, open_file: Callable[[s
             key=claimed.id,
             repetition=repetition(claimed.client_ref, claimed.tried_at, clock.now()),
         )
+        if isinstance(error, OutcomeUnknown) and decision.next is Next.AGAIN and claimed.operation == "send":
+            decision = replace(decision, seconds=max(decision.seconds, report_wait(session.channel_name)))
         log.info("operation_failed", delivery_id=claimed.id, code=decision.code, phase=decision.phase)
         return Outcome(claimed, decision=decision)
     except Exception as error:

@@ -4,4 +4,9 @@ Nothing here talks to a network. What is said goes through the outbox, what is s
 statements, and whoever may not see a conversation is told that there is none.
 """
 
+from backend.services.inbox import inbound_state as inbound_state
+from backend.services.inbox import media as media
 from backend.services.inbox import outgoing as outgoing
+from backend.services.inbox import state as state
+from backend.services.inbox import subscribers as subscribers
+from backend.services.inbox import timers as timers

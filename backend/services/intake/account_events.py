@@ -21,6 +21,7 @@ from backend.core import clock, events
 from backend.core.database import db
 from backend.models import Conversation, Message, MessagePart, Sender
 from backend.services import conversations
+from backend.services.conversations import message_changes
 from backend.services.conversations.events import (
     ContactCalled,
     ContactReacted,
@@ -75,16 +76,14 @@ def _note_deletion(sender: Sender, event: MessageDeleted) -> None:
 
 
 def _note_reaction(sender: Sender, event: ReactionChanged) -> None:
-    if event.emoji is None:
+    if message_changes.apply_reaction(sender, event) or event.emoji is None:
         return
     for conversation in _conversations(sender, event.chat):
-        message = conversations.message_at(conversation, event.message_id)
-        message_id = None if message is None else message.id
-        events.publish(ContactReacted(conversation.id, conversation.identity_id, message_id))
+        events.publish(ContactReacted(conversation.id, conversation.identity_id, None))
 
 
 def _note_read(sender: Sender, event: ReadMarkReceived) -> None:
-    """Moves our messages up to the mark on to `read`. The mark tells no moment: it is when it was heard of."""
+    """Moves our messages up to the mark on to `read`. Where nobody told the moment it is when it was heard of."""
     at = event.date or clock.now()
     for conversation in _conversations(sender, event.chat):
         parts = db.session.execute(
@@ -112,7 +111,7 @@ def _note_read(sender: Sender, event: ReadMarkReceived) -> None:
         db.session.flush()
         for message in locked:
             advance_message(message, at)
-        events.publish(ReadUpTo(conversation.id, event.up_to))
+        events.publish(ReadUpTo(conversation.id, event.up_to, event.date))
 
 
 def _conversations(sender: Sender, chat: Chat) -> list[Conversation]:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from backend.channels.inbound import Chat, MessageReceived, Person
-from backend.core import bulk, clock
-from backend.models import Conversation, Message, MessagePart, Sender, TelegramLink, User
-from backend.services import live
+from backend.core import bulk, clock, events
+from backend.models import Conversation, Message, MessageFile, MessagePart, Sender, TelegramLink, User
+from backend.services import inbox, live
+from backend.services.contacts.inbound import Writer, ensure
 from backend.services.conversations import history as message_rows
 from backend.services.conversations import identity_hash
 from backend.services.conversations.batch import Met
 from backend.services.conversations.boxes import take_ids
+from backend.services.conversations.events import ContactsWrote, ContactWrote, MessagesStored, StoredWords
 from backend.services.delivery.bulk_insert import OutboxRows, OutgoingMessage
+from backend.services.inbox import inbound_state
+from backend.services.inbox.inbound_state import Inbound
+from backend.services.intake import received
 from backend.services.intake.answer_limits import AnswerHistory
 from backend.services.linking.batch import ChatName
 
@@ -42,6 +47,7 @@ class _Received:
     identity_id: int | None
     user_id: int | None
     at: datetime
+    is_talk: bool = False
     error: str | None = None
 
 
@@ -68,7 +74,9 @@ class BatchStore:
             raise NotLoaded
         return conversation
 
-    def record(self, conversation: Conversation, event: MessageReceived, user: User | None) -> int | None:
+    def record(
+        self, conversation: Conversation, event: MessageReceived, user: User | None, *, is_talk: bool
+    ) -> int | None:
         """See `ChatStore`. Raises NotLoaded for a message that changes an earlier one."""
         if event.edited:
             raise NotLoaded
@@ -81,7 +89,7 @@ class BatchStore:
             name = conversation.workspace_id, identity_hash(conversation.channel, event.sender.id)
             identity_id = self.loaded.met.identities[name].id
         user_id = user.id if user is not None else None
-        self._messages.append(_Received(conversation, event, identity_id, user_id, clock.now()))
+        self._messages.append(_Received(conversation, event, identity_id, user_id, clock.now(), is_talk))
         return -len(self._messages)
 
     def send(self, message: OutgoingMessage) -> int:
@@ -137,15 +145,75 @@ class BatchStore:
         take_ids(parts)
         bulk.insert_many(MessagePart, parts)
         outbox.store_deliveries()
-        self._write_conversations({-number: message_id for number, message_id in enumerate(ids, 1)})
+        self._write_files(ids)
+        self._write_contacts()
+        self._write_conversations(ids)
         if notes:
             live.note_many(notes)
+        self._tell(ids)
 
-    def _write_conversations(self, ids: Mapping[int, int]) -> None:
+    def _write_files(self, ids: Sequence[int]) -> None:
+        """The rows of files in private chats; a bot's stay at the provider until somebody asks for one."""
+        with_files = [
+            (message_id, message)
+            for message_id, message in zip(ids, self._messages, strict=True)
+            if isinstance(message, _Received) and message.event.media and message.event.chat.is_private
+        ]
+        file_ids = iter(bulk.reserve_ids(MessageFile, sum(len(message.event.media) for _, message in with_files)))
+        bulk.insert_many(
+            MessageFile,
+            [
+                inbox.media.row_of(
+                    next(file_ids), message_id, position, message.conversation.workspace_id, file, "remote"
+                )
+                for message_id, message in with_files
+                for position, file in enumerate(message.event.media)
+            ],
+        )
+
+    def _write_contacts(self) -> None:
+        """Contacts of people who talk and have none yet."""
+        identities = {identity.id: identity for identity in self.loaded.met.identities.values()}
+        writers: dict[int, Writer] = {}
+        for message in self._messages:
+            if isinstance(message, _Received) and message.is_talk and message.identity_id is not None:
+                identity = identities[message.identity_id]
+                if identity.contact_id is None:
+                    writers[identity.id] = received.writer_of(identity, message.event.sender)
+        ensure(list(writers.values()))
+
+    def _tell(self, ids: Sequence[int]) -> None:
+        wrote = tuple(
+            ContactWrote(message.conversation.id, message.identity_id, message_id, message.event.text)
+            for message_id, message in zip(ids, self._messages, strict=True)
+            if isinstance(message, _Received) and message.event.chat.is_private
+        )
+        if wrote:
+            events.publish(ContactsWrote(wrote))
+        said = tuple(
+            StoredWords(
+                message_id,
+                message.conversation.workspace_id,
+                message.conversation.id,
+                message.event.date or message.at,
+                message_rows.without_tokens(message.event.text),
+                bool(message.event.media),
+            )
+            for message_id, message in zip(ids, self._messages, strict=True)
+            if isinstance(message, _Received) and (message.is_talk or message.conversation.in_inbox)
+        )
+        if said:
+            events.publish(MessagesStored(said))
+
+    def _write_conversations(self, message_ids: Sequence[int]) -> None:
+        ids = {-number: message_id for number, message_id in enumerate(message_ids, 1)}
+        talks: dict[int, Inbound] = {}
         changes: dict[int, dict[str, Any]] = {}
         for conversation_id, change in self.loaded.met.changes.items():
             changes[conversation_id] = dict(change)
-        for message in self._messages:
+        conversations = {row.id: row for row in self.loaded.met.conversations.values()}
+        for message_id, message in zip(message_ids, self._messages, strict=True):
+            conversations[message.conversation.id] = message.conversation
             change = changes.setdefault(message.conversation.id, {})
             if isinstance(message, _Received):
                 change["last_message_at"] = message.at
@@ -153,16 +221,20 @@ class BatchStore:
                 date, seen = message.event.date, change.get("last_inbound_at", message.conversation.last_inbound_at)
                 if date is not None and (seen is None or seen < date):
                     change["last_inbound_at"] = date
+                if message.is_talk:
+                    talk = talks.setdefault(message.conversation.id, _inbound_of(message.conversation))
+                    talk.add(message_id, date or message.at)
             elif message.code is None:
                 change["last_message_at"] = message.created_at
         for conversation_id in self._changed_histories:
             changes.setdefault(conversation_id, {})["recent_answers"] = self._histories[conversation_id].to_json(ids)
-        names = ("title", "kind", "identity_id", "last_message_at", "last_inbound_at", "recent_answers")
-        bulk.update_many(
-            Conversation,
-            [
-                {"id": conversation_id} | {name: changes[conversation_id].get(name) for name in names}
-                for conversation_id in sorted(changes)
-                if changes[conversation_id]
-            ],
-        )
+        items = []
+        for conversation_id, change in changes.items():
+            item = talks.get(conversation_id) or _inbound_of(conversations[conversation_id])
+            item.columns = change
+            items.append(item)
+        inbound_state.write(items)
+
+
+def _inbound_of(conversation: Conversation) -> Inbound:
+    return Inbound(conversation.id, conversation.workspace_id, conversation.sender_id, conversation.channel)

@@ -19,7 +19,7 @@ from backend.core import clock
 from backend.core.database import workspace_scope
 from backend.models import Sender
 from backend.services import alerts, conversations, delivery, linking, notifications, senders
-from backend.services.intake import commands, handlers
+from backend.services.intake import commands, handlers, received
 from backend.services.intake.activity import note_activity as note_activity
 from backend.services.intake.commands.chat_context import ChatContext, Facts
 
@@ -96,7 +96,8 @@ def respond(context: ChatContext, event: MessageReceived, redemption: linking.Re
     """Records a message and answers it. A redemption is what became of the token that it brought."""
     recorded = is_recorded(context, event)
     if recorded:
-        context.record(event)
+        is_command = commands.command_in(context.sender, event) is not None
+        context.record(event, is_talk=received.is_talk(event, is_command=is_command))
     if not event.proves_sender:
         if context.workspace_id is not None:
             _refuse_unproven(context, event)

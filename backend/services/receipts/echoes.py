@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from backend.channels.inbound import EchoReceived, ReceiptReceived
+from backend.channels import registry
+from backend.channels.inbound import EchoReceived, Person, ReceiptReceived
 from backend.core import events
 from backend.core.database import workspace_scope
 from backend.models import Conversation, Message, Sender
 from backend.services import conversations
-from backend.services.conversations.events import OperatorWrote
-from backend.services.conversations.history import message_at, record_outbound
+from backend.services.conversations.events import MessagesStored, OperatorWrote
+from backend.services.conversations.history import message_at, record_outbound, words_of
 from backend.services.receipts import matching
 from backend.services.receipts.status import apply_receipt
 
@@ -30,8 +31,7 @@ def apply_echo(sender: Sender, event: EchoReceived, *, has_waited: bool = False)
     if place is not None:
         confirmed = ReceiptReceived(message.message_id, "sent", message.date, client_ref=event.client_ref)
         return apply_receipt(sender, confirmed)
-    hashed = conversations.chat_hash(sender.channel, sender.id, message.chat.id)
-    chats = conversations.by_chat(sender.id, hashed)
+    chats = conversations.of_chat(sender, message.chat)
     if any(message_at(chat, message.message_id) is not None for chat in chats):
         return True
     if not has_waited and chats and matching.is_in_flight([chat.id for chat in chats]):
@@ -48,10 +48,14 @@ def record_reply(sender: Sender, event: EchoReceived, chats: list[Conversation])
     if own:
         conversation = own[0]
     elif sender.workspace_id is not None:
-        conversation = conversations.find_or_create(sender, event.message.chat, workspace_id=sender.workspace_id)
+        chat = event.message.chat
+        person = Person(chat.id, chat.name or "") if chat.is_private else None
+        conversation = conversations.find_or_create(sender, chat, workspace_id=sender.workspace_id, person=person)
     else:
         return None
     with workspace_scope(conversation.workspace_id):
-        message = record_outbound(conversation, event.message, kind=KIND, application_id=event.application_id)
-    events.publish(OperatorWrote(conversation.id, message.id))
+        via = "phone" if registry.spec(sender.channel).keeps_connection else "provider"
+        message = record_outbound(conversation, event.message, kind=KIND, application_id=event.application_id, via=via)
+    events.publish(OperatorWrote(conversation.id, message.id, event.message.date))
+    events.publish(MessagesStored((words_of(message),)))
     return message

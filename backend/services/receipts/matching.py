@@ -51,8 +51,8 @@ def lock_message(message_id: int) -> Message | None:
 
 def settle_unknown(message: Message, part: int, external_id: str) -> bool:
     """Records a part whose send had an unknown end, now that the provider speaks of it under our own id of the
-    operation; False where the send has still to be recorded, or will be tried again."""
-    if message.state != "unknown":
+    operation; the repetition that was due is not needed any more. False where the send has still to be recorded."""
+    if message.state != "unknown" and not _take_repetition(message, part):
         return False
     conversation = db.session.get_one(Conversation, message.conversation_id)
     row = {
@@ -65,11 +65,28 @@ def settle_unknown(message: Message, part: int, external_id: str) -> bool:
         "external_id": external_id,
         "sent_version": message.version,
         "sent_at": clock.now(),
+        "state": "accepted",
     }
     take_id(row)
     db.session.execute(insert(MessagePart).values(row).on_conflict_do_nothing(index_elements=["message_id", "part"]))
     if part == 0 and message.external_id is None:
         message.external_id = external_id
+    db.session.flush()
+    return True
+
+
+def _take_repetition(message: Message, part: int) -> bool:
+    """Removes the send of a part that is to be tried again; False where there is none, or it is being sent."""
+    repeated = db.session.execute(
+        select(Delivery)
+        .where(Delivery.message_id == message.id, Delivery.part == part, Delivery.operation == "send")
+        .where(Delivery.state == "due", Delivery.attempts > 0)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+    if repeated is None:
+        return False
+    db.session.delete(repeated)
     db.session.flush()
     return True
 

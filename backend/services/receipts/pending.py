@@ -1,6 +1,7 @@
-"""Receipts and echoes that came before the send that they are about was recorded: kept, and tried again when due.
+"""What came before the message that it is about: kept, and tried again when due.
 
-A receipt is tried for a day: a process may have died between the provider's answer and the record. An echo that is
+Receipts and echoes overtake the record of a send; edits, reactions, deletions and read marks overtake the message
+itself. They are tried for a day: a process may have died between the provider's answer and the record. An echo that is
 not ours after five seconds was written by a person.
 """
 
@@ -13,20 +14,39 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 from sqlalchemy import select
 
-from backend.channels.inbound import EchoReceived, ReceiptReceived, WatermarkReceived
+from backend.channels.inbound import (
+    EchoReceived,
+    MessageDeleted,
+    MessageReceived,
+    ReactionChanged,
+    ReadMarkReceived,
+    ReceiptReceived,
+    WatermarkReceived,
+)
 from backend.core import clock
 from backend.core.backoff import Backoff
 from backend.core.database import db, system_scope
 from backend.core.logging import get_logger
 from backend.core.work import AWAY, Turn, Waiting, Work, register
 from backend.models import PendingReceipt, Sender
+from backend.services.conversations import message_changes
 from backend.services.receipts.echoes import apply_echo
+from backend.services.receipts.read_marks import apply_read_mark
 from backend.services.receipts.status import apply_receipt
 from backend.services.receipts.watermarks import apply_watermark
 
 log = get_logger(__name__)
 
-Receivable = ReceiptReceived | WatermarkReceived | EchoReceived
+Receivable = (
+    ReceiptReceived
+    | WatermarkReceived
+    | EchoReceived
+    | ReadMarkReceived
+    | ReactionChanged
+    | MessageDeleted
+    | MessageReceived
+)
+"""Of messages only those that change an earlier one (`edited`)."""
 RECEIPT_BACKOFF: Final = Backoff(1.0, 3600.0)
 RECEIPT_LIFE: Final = timedelta(hours=24)
 ECHO_PAUSE: Final = timedelta(seconds=1)
@@ -38,6 +58,10 @@ _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
     "receipt": TypeAdapter(ReceiptReceived),
     "watermark": TypeAdapter(WatermarkReceived),
     "echo": TypeAdapter(EchoReceived),
+    "read_mark": TypeAdapter(ReadMarkReceived),
+    "reaction": TypeAdapter(ReactionChanged),
+    "deletion": TypeAdapter(MessageDeleted),
+    "edit": TypeAdapter(MessageReceived),
 }
 
 
@@ -159,12 +183,24 @@ def _apply(sender: Sender, event: Receivable, age: timedelta) -> bool:
         return apply_echo(sender, event, has_waited=age >= ECHO_LIFE)
     if isinstance(event, WatermarkReceived):
         return apply_watermark(sender, event)
-    return apply_receipt(sender, event)
+    if isinstance(event, ReceiptReceived):
+        return apply_receipt(sender, event)
+    if isinstance(event, ReadMarkReceived):
+        return apply_read_mark(sender, event)
+    if isinstance(event, ReactionChanged):
+        return message_changes.apply_reaction(sender, event)
+    if isinstance(event, MessageDeleted):
+        return message_changes.apply_deletion(sender, event)
+    return message_changes.apply_edit(sender, event)
 
 
 _SHAPES: Final[dict[str, type[Receivable]]] = {
     "receipt": ReceiptReceived,
     "watermark": WatermarkReceived,
     "echo": EchoReceived,
+    "read_mark": ReadMarkReceived,
+    "reaction": ReactionChanged,
+    "deletion": MessageDeleted,
+    "edit": MessageReceived,
 }
 WORK: Final = register(Work("pending_receipts", "intake", waiting, retry))

@@ -40,7 +40,7 @@ def apply_receipt(sender: Sender, event: ReceiptReceived) -> bool:
         price = (message.price or {}) | {name: value for name, value in named.items() if value is not None}
         if price != message.price:
             message.price = price
-    if is_ahead(event.state, part.state) or message.state == "unknown":
+    if is_ahead(event.state, part.state) or message.state in ("unknown", "accepted"):
         part.state, part.state_at = event.state, event.date or clock.now()
         db.session.flush()
         advance_message(message, event.date or clock.now(), event.code, event.detail)

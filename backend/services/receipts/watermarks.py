@@ -20,8 +20,7 @@ _PAGE: Final = 200
 def apply_watermark(sender: Sender, event: WatermarkReceived) -> bool:
     """Moves messages on, from the newest back to the first page in which none moves, in the caller's transaction and in
     the system scope. False while a send in that chat is under way: its record comes after the watermark."""
-    hashed = conversations.chat_hash(sender.channel, sender.id, event.chat.id)
-    chats = [conversation.id for conversation in conversations.by_chat(sender.id, hashed)]
+    chats = [conversation.id for conversation in conversations.of_chat(sender, event.chat)]
     for conversation_id in chats:
         before: int | None = None
         while (before := _apply_page(conversation_id, event, before)) is not None:

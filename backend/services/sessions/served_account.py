@@ -159,6 +159,7 @@ class ServedAccount:
             return
         for _ in range(_MAX_SLICES):
             difference = await differences.since(self.connection, self._position, self.served.self_id)
+            await self._date_reads(difference.projected)
             failpoints.hit("sessions.fetched_not_stored")
             if difference.too_long:
                 known = await self._in_thread(lambda: storing.known_peers(sender_id))
@@ -168,6 +169,13 @@ class ServedAccount:
             if difference.is_last:
                 return
         log.warning("account_never_up_to_date", sender_id=sender_id, epoch=epoch)
+
+    async def _date_reads(self, projected: differences.Projected) -> None:
+        """Asks when people read whom the account knows, where somebody did."""
+        readers = {update["chat"] for update in projected.updates if update["kind"] == "read"}
+        if readers:
+            peers = await self._in_thread(lambda: storing.peers_among(self.served.sender_id, readers))
+            await differences.date_reads(self.connection, projected, peers)
 
     async def _check_config(self, connection: AccountConnection) -> None:
         """Keeps what Telegram's configuration says of the account."""

@@ -139,6 +139,18 @@ def peer_of(sender_id: int, user_id: int, after_id: int) -> Peer | None:
     return None if peer is None else Peer(user_id, int(peer.access_hash), after_id)
 
 
+def peers_among(sender_id: int, user_ids: Collection[int]) -> dict[int, Peer]:
+    """How the account addresses those of these people whom it has met."""
+    by_hash = {conversations.identity_hash(CHANNEL, str(user_id)): user_id for user_id in user_ids}
+    rows = db.session.execute(
+        select(AccountPeer, Identity.external_hash)
+        .join(Identity, Identity.id == AccountPeer.identity_id)
+        .where(AccountPeer.sender_id == sender_id, Identity.external_hash.in_(by_hash))
+    )
+    known = {by_hash[bytes(value)]: peer for peer, value in rows}
+    return {user_id: Peer(user_id, int(peer.access_hash), 0) for user_id, peer in known.items()}
+
+
 def campaigns_pause(sender_id: int) -> str | None:
     """Why no campaign message may go out from the account now; None where it may."""
     account = access.of_sender(sender_id)

@@ -30,6 +30,7 @@ def routes() -> list[web.RouteDef]:
         web.post(f"{base}/status", graph_action(status)),
         web.post(f"{base}/number-change", graph_action(change_number)),
         web.post(f"{base}/change", graph_action(change)),
+        web.get("/control/graph/media/{node}", graph_action(list_media)),
     ]
 
 
@@ -180,3 +181,10 @@ def change(graph: Graph, body: Body, request: web.Request) -> JSON:
         notified = emit(graph, number, field, value)
     result: dict[str, Any] = {"notified": notified}
     return result
+
+
+def list_media(graph: Graph, body: Body, request: web.Request) -> JSON:
+    """The files of a number, oldest first: what people sent, and what was uploaded."""
+    number = node_named(graph, request)
+    kept = [node for node in graph.nodes.values() if node.kind == "media" and node.parent_id == number.id]
+    return {"media": [{"id": node.id, "name": node.hidden["name"]} | node.fields for node in kept]}

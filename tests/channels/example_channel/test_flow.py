@@ -77,7 +77,7 @@ def events() -> list[tuple[int, str]]:
 
 
 def drain() -> None:
-    intake.drain(Turn(5.0))
+    intake.drain(Turn(60.0))
     db.session.rollback()
 
 
@@ -106,7 +106,7 @@ def test_from_a_webhook_to_an_answer_and_back_to_a_receipt(app: Flask, provider:
     reply = delivery.send(chats[0], Content("an answer"), kind="test", lane=delivery.Priority.REPLY)
     db.session.commit()
     run_until(app, idle)
-    assert (fresh(reply).state, fresh(reply).external_id) == ("sent", "example-1")
+    assert (fresh(reply).state, fresh(reply).external_id) == ("accepted", "example-1")
     (request,) = provider.received
     assert request.json == {"from": "account-1", "to": "person-1", "text": "an answer", "ref": f"{reply.id}:0"}
     assert request.headers["authorization"] == f"Bearer {one.credentials}"
@@ -185,7 +185,7 @@ def test_after_the_reply_window_only_a_template_goes(app: Flask, provider: Scrip
 
     clock.move(23 * 3600 + 60)
     provider.script = [answer(200, {"id": "example-1"})]
-    run_until(app, lambda: messages()["in time"][0] == "sent")
+    run_until(app, lambda: messages()["in time"][0] == "accepted")
     clock.move(58 * 60)
     assert messages()["too late"] == ("queued", "window_closed"), "a minute is to spare, and nothing has swept yet"
     assert gate_sweep.apply() == 1
@@ -194,7 +194,7 @@ def test_after_the_reply_window_only_a_template_goes(app: Flask, provider: Scrip
     clock.move(62 * 60)
     provider.script = [answer(200, {"id": "example-2"})]
     run_until(app, idle)
-    assert messages()["Dear Ann"] == ("sent", None)
+    assert messages()["Dear Ann"] == ("accepted", None)
     assert provider.received[-1].json["template"] == {"name": "reminder", "values": ["Ann"]}
     chat = db.session.execute(select(Conversation)).scalar_one()
     delivery.send(chat, Content("refused at once"), kind="test")
@@ -205,7 +205,7 @@ def test_after_the_reply_window_only_a_template_goes(app: Flask, provider: Scrip
     db.session.commit()
     provider.script = [answer(200, {"id": "example-3"})]
     run_until(app, idle)
-    assert messages()["again"] == ("sent", None), "a message of the person opens the window again"
+    assert messages()["again"] == ("accepted", None), "a message of the person opens the window again"
 
 
 def test_what_the_channel_cannot_carry_never_takes_the_words_with_it(
@@ -231,7 +231,7 @@ def test_what_the_channel_cannot_carry_never_takes_the_words_with_it(
     delivery.edit(fresh(told), Content("changed", media=(picture,)))
     db.session.commit()
     run_until(app, idle)
-    assert (fresh(told).state, fresh(told).gone_code) == ("sent", "edit_unsupported")
+    assert (fresh(told).state, fresh(told).gone_code) == ("accepted", "edit_unsupported")
     delivery.delete(fresh(told))
     db.session.commit()
     run_until(app, idle)

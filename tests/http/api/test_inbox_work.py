@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
-from backend.models import AuditEntry, Contact, Conversation, ConversationNote, LiveEvent, Message
+from backend.models import AuditEntry, Contact, Conversation, ConversationNote, Delivery, LiveEvent, Message
 from backend.services import files
 from tests.http import holdings
 from tests.http.api.inbox_api import Team
@@ -238,6 +238,31 @@ def test_labels_people_and_snoozes_of_many(team: Team) -> None:
         ({"action": "snooze", "ids": [chats[0].id]}, "snooze_end"),
     ):
         assert team.call("POST", bulk, 422, json=wrong)["code"] == code
+
+
+def test_who_else_is_there(team: Team) -> None:
+    kim = team.person("Kim")
+    chat = inbox.conversation(team.home)
+    base = f"/api/conversations/{chat.id}"
+    assert team.get(base + "/viewers")["viewers"] == []
+    team.call("POST", base + "/presence", 204, by=kim, json={})
+    seen = {"user_id": kim.id, "name": "Kim", "is_writing": False}
+    assert team.get(base + "/viewers")["viewers"] == [seen]
+    assert team.get(base + "/viewers", by=kim)["viewers"] == []
+    team.call("POST", base + "/typing", 204, by=kim)
+    assert team.get(base + "/viewers")["viewers"] == [seen | {"is_writing": True}]
+    with system_scope("a test looks"):
+        typing = db.session.scalars(select(Delivery.operation)).all()
+    assert typing == ["chat_action"]
+    team.call("POST", base + "/presence", 204, by=kim, json={"state": "gone"})
+    assert team.get(base + "/viewers")["viewers"] == []
+    team.call("POST", base + "/presence", 204, by=kim, json={})
+    clock.move(26)
+    assert team.get(base + "/viewers")["viewers"] == []
+    # Nothing of it is stored.
+    with system_scope("a test looks"):
+        topics = {event.topic for event in db.session.scalars(select(LiveEvent))}
+        assert topics.isdisjoint({"typing", "presence"})
 
 
 def test_an_erased_contact_s_name_is_gone(team: Team) -> None:

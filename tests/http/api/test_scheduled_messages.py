@@ -139,7 +139,7 @@ def test_an_alert_is_planned_and_run(client: FlaskClient, me: dict[str, str]) ->
     assert shown["alert"]["photo"] == {"url": "https://example.com/a.png", "file_id": None}
     one = f"{PATH}/{shown['id']}"
     assert client.post(f"{one}/run", headers=me).status_code == 202
-    scheduling.drain(Turn(20.0))
+    scheduling.drain(Turn(60.0))
     (run,) = client.get(f"{one}/history", headers=me).get_json()["runs"]
     assert (run["state"], run["decision"]) == ("done", "sent")
     raised = client.get(f"/api/alerts/{run['alert_id']}", headers=me).get_json()
@@ -157,7 +157,7 @@ def test_a_file_is_planned_changed_and_run(client: FlaskClient, me: dict[str, st
     assert (shown["message"], shown["alert"]) == (None, None)
     one = f"{PATH}/{shown['id']}"
     assert client.post(f"{one}/run", headers=me).status_code == 202
-    scheduling.drain(Turn(20.0))
+    scheduling.drain(Turn(60.0))
     (run,) = client.get(f"{one}/history", headers=me).get_json()["runs"]
     assert (run["state"], [said["state"] for said in run["messages"]]) == ("done", ["queued"])
     changed = client.patch(one, json={"message": "Words", "document": None}, headers=me).get_json()

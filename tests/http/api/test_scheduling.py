@@ -52,7 +52,7 @@ def test_a_token_with_the_scope_triggers_once_a_minute(
     refused = client.open(path, method=method, headers=headers)
     assert callers.error_of(refused, 429)["code"] == "too_many_requests"
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
-    work.run_queue(retention.JOB.lane)
+    work.run_queue(retention.JOB.lane, 60)
     runs = client.get(f"{JOB}/history", headers=owner).get_json()["runs"]
     assert [(one["id"], one["state"], one["triggered_by"]) for one in runs] == [
         (run["id"], "succeeded", run["triggered_by"])

@@ -14,7 +14,7 @@ from backend.core import clock
 from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Consent, Contact, ContactField, Message, Segment, Suppression, Tag, User
 from backend.services import conversations
-from backend.services.contacts import consents, custom_fields, records, suppressions
+from backend.services.contacts import consents, custom_fields, records, suppressions, tags
 from tests.http import callers
 from tests.http.console.conftest import Browser
 from tests.http.console.test_shell import person_workspace
@@ -351,3 +351,26 @@ def test_the_page_speaks_korean(browser, person, ada):
     page = browser.get(f"{LIST}/{ada}").text
     assert "연락처" in page
     assert "console_contacts." not in page
+
+
+def test_several_at_once_are_tagged_suppressed_and_put_into_a_campaign(operator: Browser, person: User) -> None:
+    with workspace_scope(person.workspace_id):
+        people = [
+            records.create(factories.by("user:1"), {"first_name": f"P{number}", "phone": f"+1202555{3100 + number}"}).id
+            for number in range(3)
+        ]
+        people.append(records.create(factories.by("user:1"), {"first_name": "Nobody"}).id)
+    callers.commit()
+    page = operator.get("/console/contacts").text
+    assert page.count('name="contact_id"') == 4
+    bulk = "/console/contacts/bulk"
+    chosen = {"contact_id": [str(number) for number in people], "bulk_tag": "VIP"}
+    assert operator.post(bulk, chosen | {"act": "tag"}).status_code == 303
+    assert operator.post(bulk, {"act": "tag", "bulk_tag": "VIP"}).status_code == 303
+    assert operator.post(bulk, chosen | {"act": "suppress"}).status_code == 303
+    answer = operator.post(bulk, {"contact_id": [str(people[0]), "999999", "x"], "act": "campaign"})
+    assert answer.headers["Location"].endswith(f"/console/campaigns/new?contact_ids={people[0]}")
+    with workspace_scope(person.workspace_id):
+        assert tags.of_contacts(people) == {number: ["VIP"] for number in people}
+        assert db.session.query(Suppression).count() == 3
+        db.session.rollback()

@@ -22,6 +22,7 @@ from backend.http.console.contacts import forms as contact_forms
 from backend.http.console.contacts import import_forms
 from backend.http.console.kit import form_errors
 from backend.http.console.notifications import forms as type_form
+from backend.http.console.outgoing_webhooks import forms as webhook_forms
 from backend.http.console.scheduler import forms as message_form
 from backend.http.console.telegram import forms as settings_form
 
@@ -32,6 +33,8 @@ FORMS = [
     bot_forms.TEST_FORM,
     channel_forms.FORM,
     channel_forms.PIN_FORM,
+    webhook_forms.ENDPOINT,
+    webhook_forms.TOKEN,
     type_form.FORM,
     message_form.FORM,
     settings_form.FORM,

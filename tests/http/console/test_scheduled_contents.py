@@ -147,7 +147,7 @@ def test_each_content_has_its_own_fields(browser: Browser, content: str, fields:
 def test_the_history_leads_to_the_alert(browser: Browser) -> None:
     address = plan(browser, **ALERT)
     clock.move(86_400)
-    scheduling.drain(Turn(20.0))
+    scheduling.drain(Turn(60.0))
     db.session.rollback()
     page = browser.get(address).text
     assert 'href="/console/alerts/1"' in page

@@ -231,9 +231,9 @@ def test_an_alert_that_no_bot_can_tell_the_admins_is_mailed(room, home, settings
         room.raise_("Disk full")
         fail(room.messages()[0])
         run_timers()
-        mail.drain(Turn(30.0))
+        mail.drain(Turn(60.0))
         run_timers()
-        mail.drain(Turn(30.0))
+        mail.drain(Turn(60.0))
     to_admin = [one for one in server.mails if one["To"] == admin.email]
     assert [one["Subject"] for one in to_admin] == ["Alert not delivered: Disk full"]
     assert "chat_not_found" in to_admin[0].get_content()

@@ -37,4 +37,4 @@ def rule(person: User) -> Make:
 def fire() -> int:
     """Lets the scheduler run once."""
     db.session.commit()
-    return scheduling.drain(Turn(5.0))
+    return scheduling.drain(Turn(60.0))

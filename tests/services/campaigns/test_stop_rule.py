@@ -8,10 +8,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from backend.channels.inbound import Chat
 from backend.core import clock, events
 from backend.core.database import db, system_scope, workspace_scope
 from backend.core.events import Event
-from backend.models import Campaign, CampaignMessage, CampaignRecipient, ContactPoint, Suppression
+from backend.models import Campaign, CampaignMessage, CampaignRecipient, ContactPoint, Sender, Suppression
+from backend.services import conversations
 from backend.services.contacts import unsubscribe
 from backend.services.conversations.events import (
     ContactCalled,
@@ -21,7 +23,7 @@ from backend.services.conversations.events import (
     OperatorWrote,
     ReadUpTo,
 )
-from tests.support.campaigns import Named, Rig
+from tests.support.campaigns import Named, Rig, conversations_person
 
 
 def hear(event: Event) -> None:
@@ -64,6 +66,27 @@ def test_nothing_more_goes_out(rig: Rig, way: str) -> None:
     assert rig.states(campaign) == [("replied" if way == "replied" else "stopped", way)]
     assert rig.run(until=clock.now() + timedelta(days=20)) == []
     assert rig.channel.texts() == ["Hello"]
+
+
+def test_what_the_owner_wrote_before_the_launch_takes_nothing_over(rig: Rig) -> None:
+    """Until the campaign has written to the person: afterwards it is the conversation of a person."""
+    before = clock.now() - timedelta(minutes=5)
+    campaign = rig.launch(rig.draft(rig.people(1), "Hello", "Again"))
+    (row,) = rig.recipients(campaign)
+    with system_scope("a test"):
+        sender = db.session.get_one(Sender, rig.account.sender_id)
+        chat = conversations.find_or_create(
+            sender, Chat("5000001", "private"), workspace_id=rig.home.id, person=conversations_person("5000001")
+        )
+        chat_id = chat.id
+        db.session.commit()
+    hear(OperatorWrote(chat_id, 1, before))
+    assert rig.states(campaign)[0][0] == "waiting"
+    rig.run(until=clock.now() + timedelta(minutes=1))
+    assert rig.states(campaign) == [("sent", "previous_step")]
+    hear(OperatorWrote(chat_id, 2, before))
+    assert rig.states(campaign) == [("stopped", "taken_over")]
+    assert row.id == rig.recipients(campaign)[0].id
 
 
 def test_a_call_counts_as_an_answer(rig: Rig) -> None:
@@ -129,6 +152,17 @@ def test_a_read_mark_is_noted_and_is_not_exact(rig: Rig) -> None:
     (read,) = rig.recipients(campaign)
     assert read.read_at is not None
     assert not read.read_at_exact
+
+
+@pytest.mark.parametrize(("up_to", "is_exact"), [("1001", True), ("1002", False)])
+def test_a_read_mark_with_its_moment_is_exact_for_the_message_that_it_names(
+    rig: Rig, up_to: str, is_exact: bool
+) -> None:
+    campaign, (row,) = under_way(rig)
+    moment = clock.now() - timedelta(minutes=1)
+    hear(ReadUpTo(row.conversation_id or 0, up_to, moment))
+    (read,) = rig.recipients(campaign)
+    assert (read.read_at, read.read_at_exact) == (moment, is_exact)
 
 
 def test_the_unsubscribe_link_acts_when_it_is_told_to(rig: Rig) -> None:

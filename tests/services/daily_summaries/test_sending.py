@@ -327,5 +327,5 @@ def test_the_job_is_one_of_the_instances(home: Workspace, linked: Make) -> None:
     with system_scope("test"):
         db.session.commit()
     assert daily_summaries.JOB.name == "telegram_daily_summary"
-    work.run_queue("notifications")
+    work.run_queue("notifications", 60)
     assert len(told()) == 1

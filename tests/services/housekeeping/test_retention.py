@@ -56,7 +56,7 @@ def test_a_rule_deletes_exactly_what_is_older(person, bot, rule):
     now = clock.now()
     younger = make(bot, person, now - age + MOMENT)
     put(make(bot, person, now - age - MOMENT), younger, make(bot, person, now - age - timedelta(days=400)))
-    assert housekeeping.retain(Turn(5.0)) == 2
+    assert housekeeping.retain(Turn(60.0)) == 2
     assert kept(type(younger)) == [younger]
 
 
@@ -74,7 +74,7 @@ def test_after_thirty_days_only_what_could_not_be_processed_stays_without_its_bo
     parked = event(bot, person, older, state="parked", error="unparsable")
     put(event(bot, person, older), event(bot, person, younger), event(bot, person, older, state="new"), parked)
     put(event(bot, person, older, state="waiting"))
-    assert housekeeping.retain(Turn(5.0)) == 4
+    assert housekeeping.retain(Turn(60.0)) == 4
     rows = db.session.execute(
         select(WebhookEvent.body_encrypted, WebhookEvent.state, WebhookEvent.error).order_by(WebhookEvent.id)
     ).all()
@@ -91,7 +91,7 @@ def test_what_an_import_shows_of_people_goes_after_thirty_one_days_and_the_impor
     older = import_of_contacts(bot, person, clock.now() - age - MOMENT)
     younger = import_of_contacts(bot, person, clock.now() - age + MOMENT)
     put(older, younger)
-    assert housekeeping.retain(Turn(5.0)) == 1
+    assert housekeeping.retain(Turn(60.0)) == 1
     db.session.rollback()
     shown = db.session.execute(
         select(ContactImport.columns_encrypted.is_(None), ContactImport.report_encrypted.is_(None)).order_by(
@@ -103,9 +103,9 @@ def test_what_an_import_shows_of_people_goes_after_thirty_one_days_and_the_impor
 
 def test_an_event_whose_body_is_gone_is_not_touched_again(person, bot):
     put(event(bot, person, clock.now() - timedelta(days=31), state="parked"))
-    assert housekeeping.retain(Turn(5.0)) == 1
+    assert housekeeping.retain(Turn(60.0)) == 1
     clock.move(3600)
-    assert housekeeping.retain(Turn(5.0)) == 0
+    assert housekeeping.retain(Turn(60.0)) == 0
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_the_run_is_written_before_anything_is_deleted(person, bot, monkeypatch)
         return 0, True
 
     monkeypatch.setattr(retention, "_apply", apply)
-    housekeeping.retain(Turn(5.0))
+    housekeeping.retain(Turn(60.0))
     assert seen == ["running"] * len(retention.RULES)
     run = the_run()
     assert (run.state, run.detail) == ("succeeded", "0")
@@ -161,18 +161,18 @@ def test_a_turn_is_bounded_and_the_next_goes_on_with_the_same_run(person, bot, m
 def test_a_second_job_does_nothing_while_one_is_at_work(person, bot, held):
     put(event_key(bot, person, clock.now() - timedelta(days=8)))
     with held(retention.JOB.name):
-        assert housekeeping.retain(Turn(5.0)) == 0
+        assert housekeeping.retain(Turn(60.0)) == 0
     assert len(kept(WebhookEventKey)) == 1
-    assert housekeeping.retain(Turn(5.0)) == 1
+    assert housekeeping.retain(Turn(60.0)) == 1
 
 
 def test_a_job_that_is_woken_again_within_the_hour_begins_no_new_run(person, bot):
-    housekeeping.retain(Turn(5.0))
+    housekeeping.retain(Turn(60.0))
     put(event_key(bot, person, clock.now() - timedelta(days=8)))
-    assert housekeeping.retain(Turn(5.0)) == 0
+    assert housekeeping.retain(Turn(60.0)) == 0
     assert the_run().state == "succeeded"
     clock.move(3600)
-    assert housekeeping.retain(Turn(5.0)) == 1
+    assert housekeeping.retain(Turn(60.0)) == 1
 
 
 def test_a_rule_that_raises_ends_the_run_as_failed_and_names_itself(person, monkeypatch):
@@ -184,10 +184,10 @@ def test_a_rule_that_raises_ends_the_run_as_failed_and_names_itself(person, monk
         return 0, True
 
     monkeypatch.setattr(retention, "_apply", apply)
-    assert housekeeping.retain(Turn(5.0)) == 0
+    assert housekeeping.retain(Turn(60.0)) == 0
     run = the_run()
     assert (run.state, run.code, run.subject) == ("failed", "ValueError", "a broken rule")
-    assert housekeeping.retain(Turn(5.0)) == 0, "the next is tried an hour later"
+    assert housekeeping.retain(Turn(60.0)) == 0, "the next is tried an hour later"
 
 
 def test_a_run_that_lost_the_database_is_gone_on_with(person, bot, monkeypatch):
@@ -197,7 +197,7 @@ def test_a_run_that_lost_the_database_is_gone_on_with(person, bot, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(retention, "_apply", away)
         with pytest.raises(OperationalError):
-            housekeeping.retain(Turn(5.0))
+            housekeeping.retain(Turn(60.0))
     assert the_run().state == "running"
-    housekeeping.retain(Turn(5.0))
+    housekeeping.retain(Turn(60.0))
     assert the_run().state == "succeeded"

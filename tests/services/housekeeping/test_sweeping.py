@@ -186,7 +186,7 @@ def test_an_event_waiting_for_its_next_try_is_woken_when_that_is_due(stored, val
 
     monkeypatch.setattr(FakeChannel, "parse", lambda self, body: [json.loads(body)])
     monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (fail, lambda *given: None))
-    intake.drain(Turn(10.0))
+    intake.drain(Turn(60.0))
     valkey.flushdb()
     # However long the drain took: the next try is not due yet.
     clock.move(-30)

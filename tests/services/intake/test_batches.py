@@ -107,7 +107,8 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_updates(linke
         assert drain() == number
     finally:
         event.remove(Engine, "before_cursor_execute", note)
-    assert len(statements) <= 30
+    # Whoever is met for the first time gets a contact and is found by the search, by nine statements for all.
+    assert len(statements) <= 36
 
 
 def test_a_conversation_keeps_its_order_around_what_goes_by_itself(linked: Bot) -> None:

@@ -71,31 +71,31 @@ def states():
 
 def test_an_event_is_processed_once_and_its_repetition_is_a_no_op(bot, handled):
     arrive(bot, update(1, "a", "hello"), update(1, "a", "hello"))
-    assert intake.drain(Turn(10.0)) == 1
+    assert intake.drain(Turn(60.0)) == 1
     assert intake.store(bot, update(1, "a", "hello")) is False
     db.session.commit()
-    assert intake.drain(Turn(10.0)) == 0
+    assert intake.drain(Turn(60.0)) == 0
     assert handled == [(501, "hello")]
 
 
 def test_the_same_number_with_another_body_is_another_event(bot, handled):
     arrive(bot, update(1, "a", "before the quiet week"), update(1, "a", "after it"))
-    assert intake.drain(Turn(10.0)) == 2
+    assert intake.drain(Turn(60.0)) == 2
 
 
 def test_one_conversation_is_processed_in_order(bot, handled):
     arrive(bot, *(update(number, "a", str(number)) for number in range(60)))
-    intake.drain(Turn(10.0))
+    intake.drain(Turn(60.0))
     assert [text for _, text in handled] == [str(number) for number in range(60)]
 
 
 def test_a_failing_event_holds_back_its_own_conversation_only_and_is_parked_in_the_end(bot, handled):
     arrive(bot, update(1, "a", "fail"), update(2, "a", "behind it"), update(3, "b", "elsewhere"))
-    intake.drain(Turn(10.0))
+    intake.drain(Turn(60.0))
     assert states() == ["new", "new", "done"]
     for _ in range(processor.MAX_FAILURES):
         clock.move(60)
-        intake.drain(Turn(10.0))
+        intake.drain(Turn(60.0))
     assert states() == ["parked", "done", "done"]
     assert [text for _, text in handled].count("fail") == processor.MAX_FAILURES
     event = db.session.execute(select(WebhookEvent).order_by(WebhookEvent.id).limit(1)).scalar_one()
@@ -117,11 +117,11 @@ def test_an_event_that_kills_its_worker_is_parked_after_its_tries(bot, handled, 
     monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (lambda sender, event: None, die))
     for _ in range(processor.MAX_ATTEMPTS):
         with pytest.raises(Killed):
-            intake.drain(Turn(10.0))
+            intake.drain(Turn(60.0))
         db.session.rollback()
         clock.move(600)
-    intake.drain(Turn(10.0))
-    intake.drain(Turn(10.0))
+    intake.drain(Turn(60.0))
+    intake.drain(Turn(60.0))
     assert states() == ["parked", "done"]
     assert handled == [(501, "behind it")]
 
@@ -139,7 +139,7 @@ def test_after_a_death_those_taken_with_it_wait_a_moment_and_go_before_the_next_
 
     def drain():
         try:
-            intake.drain(Turn(10.0))
+            intake.drain(Turn(60.0))
         except Killed:
             db.session.rollback()
 
@@ -155,7 +155,7 @@ def test_after_a_death_those_taken_with_it_wait_a_moment_and_go_before_the_next_
 
 def test_an_unreadable_body_is_kept_apart_and_blocks_nobody(bot, handled):
     arrive(bot, b"{not json", b"\xff\xfe\x00", update(2, "a", "fine"))
-    intake.drain(Turn(10.0))
+    intake.drain(Turn(60.0))
     assert states() == ["parked", "parked", "done"]
     assert handled == [(501, "fine")]
 
@@ -163,7 +163,7 @@ def test_an_unreadable_body_is_kept_apart_and_blocks_nobody(bot, handled):
 def test_a_malformed_update_is_put_aside_and_an_unknown_kind_ignored(bot, handled, monkeypatch):
     monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (lambda sender, event: None, lambda *_: None))
     arrive(bot, b'{"update_id": 5, "message": 7}', b'{"update_id": 6, "new_update_kind": {}}', update(7, "a", "fine"))
-    intake.drain(Turn(10.0))
+    intake.drain(Turn(60.0))
     assert sorted(states()) == ["done", "ignored", "parked"]
 
 
@@ -175,7 +175,7 @@ def test_what_a_failing_handler_wrote_is_rolled_back(bot, monkeypatch):
 
     monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (lambda sender, event: None, write_and_fail))
     arrive(bot, update(1, "a", "x"))
-    intake.drain(Turn(10.0))
+    intake.drain(Turn(60.0))
     assert db.session.execute(select(JobRun)).scalars().all() == []
 
 
@@ -190,7 +190,7 @@ def test_waiting_counts_only_what_is_due(bot, handled):
     assert not intake.WORK.is_due()
     arrive(bot, update(1, "a", "fail"))
     assert intake.WORK.is_due()
-    intake.drain(Turn(10.0))
+    intake.drain(Turn(60.0))
     assert not intake.WORK.is_due()
     clock.move(60)
     assert intake.WORK.is_due()

@@ -85,7 +85,7 @@ def draining_in(app, name, before: Callable[[], object] | None = None) -> Future
         if before:
             before()
         with app.app_context():
-            return intake.drain(Turn(10.0))
+            return intake.drain(Turn(60.0))
 
     pool = ThreadPoolExecutor(1, thread_name_prefix=name)
     started = pool.submit(run)
@@ -136,7 +136,7 @@ def test_many_processes_together_keep_every_conversations_order(app, bot, monkey
     for drain in [draining_in(app, f"drain {number}") for number in range(4)]:
         drain.result(SECONDS)
     clock.move(60)
-    intake.drain(Turn(10.0))
+    intake.drain(Turn(60.0))
     assert sorted(order) == list(range(60))
     for chat in range(4):
         of_chat = [number for number in order if number % 4 == chat]
@@ -149,10 +149,10 @@ def test_an_event_that_is_not_due_holds_back_those_behind_it(bot, handled):
         update(WebhookEvent).where(WebhookEvent.id == 1).values(due_at=clock.now() + timedelta(seconds=60))
     )
     db.session.commit()
-    assert intake.drain(Turn(10.0)) == 0
+    assert intake.drain(Turn(60.0)) == 0
     assert processor.begin(place_of(1)) is None
     clock.move(61)
-    assert intake.drain(Turn(10.0)) == 2
+    assert intake.drain(Turn(60.0)) == 2
     assert handled == [1, 2]
 
 
@@ -181,7 +181,7 @@ def test_an_earlier_event_that_comes_to_light_late_goes_first_and_costs_the_late
                 connection.execute(text("UPDATE webhook_events SET state = 'new' WHERE id = 1"))
 
     monkeypatch.setitem(processor.HANDLERS, "telegram_bot", (prepare, processor.HANDLERS["telegram_bot"][1]))
-    intake.drain(Turn(10.0))
+    intake.drain(Turn(60.0))
     assert handled == [1, 2]
     assert rows() == [(1, "done", 1), (2, "done", 1)]
 
@@ -190,14 +190,14 @@ def test_every_conversation_gets_its_turn_beyond_one_page(bot, handled, monkeypa
     monkeypatch.setattr(consumer, "MAX_BATCH", 3)
     for number in range(10):
         arrive(bot, number, chat=f"chat {number}")
-    assert intake.drain(Turn(10.0)) == 10
+    assert intake.drain(Turn(60.0)) == 10
     assert sorted(handled) == list(range(10))
 
 
 def test_a_long_conversation_lets_the_others_have_their_turn(bot, handled):
     arrive(bot, *range(50), chat="long")
     arrive(bot, 100, chat="short")
-    intake.drain(Turn(10.0))
+    intake.drain(Turn(60.0))
     assert handled.index(100) <= consumer.MAX_SINGLE
     assert [number for number in handled if number < 100] == list(range(50))
 
@@ -207,7 +207,7 @@ def test_a_drain_whose_turn_is_over_is_followed_by_another(bot, handled):
     turn = Turn(0.0)
     assert intake.drain(turn) == 1
     assert turn.unfinished
-    assert intake.drain(Turn(10.0)) == 2
+    assert intake.drain(Turn(60.0)) == 2
     assert handled == [1, 2, 3]
 
 

@@ -258,12 +258,12 @@ def test_the_simulated_telegram_is_polled_into_a_link(app: Flask, home: Workspac
         box.start(sam, token_for(person, sender))
         assert any(poller.turn() for _ in range(100))
         assert poller.turn() == 0
-        intake.drain(Turn(10.0))
+        intake.drain(Turn(60.0))
         assert status_of(person, sender).chat_id == str(sam["id"])
         # Moving on to the group asks the simulator who administers it.
         box.say(sam, f"/start@{sender.username} {token_for(person, sender)}", chat=team)
         assert any(poller.turn() for _ in range(100))
-        intake.drain(Turn(10.0))
+        intake.drain(Turn(60.0))
         assert status_of(person, sender).chat_id == str(team["id"])
         poller.turn()
         assert box.updates() == []

@@ -86,7 +86,7 @@ def test_an_update_goes_all_the_way_from_its_bytes_to_a_link(ada: User, sender: 
     with system_scope("a test"):
         intake.store(sender, json.dumps(update).encode())
         db.session.commit()
-    assert intake.drain(Turn(10.0)) == 1
+    assert intake.drain(Turn(60.0)) == 1
     assert status_of(ada, sender).chat_id == "5001"
     with system_scope("a test"):
         assert db.session.execute(select(WebhookEvent.state)).scalar_one() == "done"
@@ -121,6 +121,6 @@ def test_a_group_s_administrators_are_asked_for_without_an_open_transaction(
     with system_scope("a test"):
         intake.store(sender, json.dumps({"update_id": 2, "message": message}).encode())
         db.session.commit()
-    assert intake.drain(Turn(10.0)) == 1
+    assert intake.drain(Turn(60.0)) == 1
     assert open_ones == [0]
     assert status_of(ada, sender).chat_id == "-77"

@@ -57,7 +57,7 @@ def test_a_mail_is_sent_after_the_commit_and_nothing_of_it_is_kept(home: int, se
     one = store(home)
     assert server.mails == []
     assert mail.WORK.is_due()
-    assert mail.drain(Turn(30.0)) == 1
+    assert mail.drain(Turn(60.0)) == 1
     [arrived] = server.mails
     assert (arrived["To"], arrived["Subject"]) == (TO, "A subject")
     assert arrived["From"] == "Switchboard <switchboard@example.com>"
@@ -66,7 +66,7 @@ def test_a_mail_is_sent_after_the_commit_and_nothing_of_it_is_kept(home: int, se
     sent = fresh(one)
     assert (sent.state, sent.attempts, sent.error) == ("sent", 1, None)
     assert (sent.recipient, sent.subject, sent.body) == (None, None, None)
-    assert mail.drain(Turn(30.0)) == 0
+    assert mail.drain(Turn(60.0)) == 0
     assert len(server.mails) == 1
 
 
@@ -93,7 +93,7 @@ def test_korean_and_long_lines_arrive_as_they_are(home: int, server: MailServer)
     text = "안녕하세요 🎉 " + "x" * 3000
     mail.send(TO, "비밀번호", text, workspace_id=home)
     callers.commit()
-    mail.drain(Turn(30.0))
+    mail.drain(Turn(60.0))
     assert server.mails[0]["Subject"] == "비밀번호"
     assert server.mails[0].get_content().strip() == text
 
@@ -101,7 +101,7 @@ def test_korean_and_long_lines_arrive_as_they_are(home: int, server: MailServer)
 def test_a_subject_begins_no_other_header(home: int, server: MailServer) -> None:
     mail.send(TO, "Hello\r\nBcc: eve@example.com", "A text", workspace_id=home)
     callers.commit()
-    mail.drain(Turn(30.0))
+    mail.drain(Turn(60.0))
     assert server.mails[0]["Subject"] == "Hello Bcc: eve@example.com"
     assert server.mails[0]["Bcc"] is None
     assert server.recipients == [TO]
@@ -112,7 +112,7 @@ def test_the_same_key_is_the_same_mail(home: int, server: MailServer) -> None:
     assert store(home, key="alert:1").id == first.id
     other = callers.member().workspace_id
     assert store(other, key="alert:1").id != first.id
-    assert mail.drain(Turn(30.0)) == 2
+    assert mail.drain(Turn(60.0)) == 2
 
 
 def test_what_is_no_address_is_refused(home: int, server: MailServer) -> None:
@@ -124,7 +124,7 @@ def test_without_a_server_nothing_is_stored(home: int) -> None:
     assert not mail.is_configured()
     assert mail.send(TO, "A subject", "A text", workspace_id=home) is None
     assert mail.to_admins(home, "A subject", "A text") == 0
-    assert (mail.WORK.is_due(), mail.drain(Turn(30.0))) == (False, 0)
+    assert (mail.WORK.is_due(), mail.drain(Turn(60.0))) == (False, 0)
 
 
 def test_admins_with_an_address_are_told_and_nobody_else(home: int, server: MailServer) -> None:
@@ -137,7 +137,7 @@ def test_admins_with_an_address_are_told_and_nobody_else(home: int, server: Mail
         assert mail.to_admins(home, "A bot was refused", "Set a new token.", key="bot:1") == 2
         assert mail.to_admins(home, "A bot was refused", "Set a new token.", key="bot:1") == 2
     callers.commit()
-    mail.drain(Turn(30.0))
+    mail.drain(Turn(60.0))
     assert sorted(server.recipients) == [TO, "kim@example.com"]
 
 
@@ -148,7 +148,7 @@ def test_admins_are_told_in_their_own_language_when_a_bot_is_refused(home: int, 
         standing.disable(bot, "token_refused")
         standing.disable(bot, "token_refused")
         db.session.commit()
-    mail.drain(Turn(30.0))
+    mail.drain(Turn(60.0))
     told = {one["To"]: one for one in server.mails}
     assert set(told) == {TO, "kim@example.com"}
     assert told[TO]["Subject"] == "The bot deploy was switched off"
@@ -186,18 +186,18 @@ def test_a_server_that_is_away_is_tried_again_until_the_mail_is_too_old(
     away = settings.model_copy(update={"smtp_url": "smtp://127.0.0.1:1"})
     monkeypatch.setattr(config, "_current", away)
     one, other = store(home), store(home)
-    assert mail.drain(Turn(30.0)) == 0
+    assert mail.drain(Turn(60.0)) == 0
     assert (fresh(one).state, fresh(one).error, fresh(one).attempts) == ("waiting", "mail_server_away", 1)
     assert fresh(other).attempts == 0, "the server is asked once, not for every mail"
     clock.move(31)
     monkeypatch.setattr(config, "_current", settings.model_copy(update={"smtp_url": url}))
-    assert mail.drain(Turn(30.0)) == 2
+    assert mail.drain(Turn(60.0)) == 2
     assert [fresh(made).state for made in (one, other)] == ["sent", "sent"]
 
     monkeypatch.setattr(config, "_current", away)
     last = store(home)
     clock.move(24 * 3600)
-    assert mail.drain(Turn(30.0)) == 1
+    assert mail.drain(Turn(60.0)) == 1
     assert (fresh(last).state, fresh(last).body) == ("failed", None)
 
 
@@ -205,7 +205,7 @@ def test_a_server_that_is_away_is_tried_again_until_the_mail_is_too_old(
 def test_a_refused_recipient_ends_its_own_mail_only(home: int, server: MailServer, answer: str, state: str) -> None:
     server.refuse_recipient = answer
     one, other = store(home), store(home)
-    mail.drain(Turn(30.0))
+    mail.drain(Turn(60.0))
     assert [fresh(made).state for made in (one, other)] == [state, state]
     assert fresh(one).error == "mail_recipient_refused"
     with system_scope("test"):
@@ -213,7 +213,7 @@ def test_a_refused_recipient_ends_its_own_mail_only(home: int, server: MailServe
     assert len(runs) == (2 if state == "failed" else 0)
     server.refuse_recipient = None
     third = store(home)
-    mail.drain(Turn(30.0))
+    mail.drain(Turn(60.0))
     assert fresh(third).state == "sent"
 
 
@@ -223,9 +223,9 @@ def test_a_mail_whose_sender_died_is_sent_by_another_and_a_late_outcome_changes_
     one = store(home)
     dead = sending._claim()
     assert dead is not None
-    assert mail.drain(Turn(30.0)) == 0, "it is another's for a while"
+    assert mail.drain(Turn(60.0)) == 0, "it is another's for a while"
     clock.move(sending.CLAIMED.total_seconds() + 1)
-    assert mail.drain(Turn(30.0)) == 1
+    assert mail.drain(Turn(60.0)) == 1
     assert sending._record(dead, MailFailed("mail_refused", again=False)) == 0
     assert fresh(one).state == "sent"
 
@@ -242,7 +242,7 @@ def test_two_drains_at_once_send_each_mail_once(home: int, server: MailServer) -
 
     def work() -> None:
         with app.app_context():
-            mail.drain(Turn(30.0))
+            mail.drain(Turn(60.0))
 
     threads = [threading.Thread(target=work) for _ in range(3)]
     for thread in threads:
@@ -265,7 +265,7 @@ def test_no_address_and_no_text_reaches_a_log(home: int, server: MailServer, cap
     logging.getLogger("mail.log").disabled = True  # the server's own
     server.refuse_data = "554 ada@example.com said no to: A text"
     store(home)
-    mail.drain(Turn(30.0))
+    mail.drain(Turn(60.0))
     assert "mail_not_sent" in caplog.text
     assert "ada@" not in caplog.text
     assert "A text" not in caplog.text
@@ -282,13 +282,13 @@ def test_a_defect_counts_as_a_try_and_the_mail_waits(
 
     with monkeypatch.context() as patched:
         patched.setattr(sending, "_message", broken)
-        assert mail.drain(Turn(30.0)) == 0
+        assert mail.drain(Turn(60.0)) == 0
     waiting = fresh(one)
     assert (waiting.state, waiting.error, waiting.attempts) == ("waiting", "internal_error", 1)
     assert waiting.due_at > clock.now()
-    assert mail.drain(Turn(30.0)) == 0
+    assert mail.drain(Turn(60.0)) == 0
     clock.move(31)
-    assert mail.drain(Turn(30.0)) == 1
+    assert mail.drain(Turn(60.0)) == 1
     assert len(server.mails) == 1
 
 
@@ -302,7 +302,7 @@ def test_one_that_cannot_be_recorded_is_not_sent_again_at_once(
 
     monkeypatch.setattr(sending, "_record", broken)
     for _ in range(3):
-        mail.drain(Turn(30.0))
+        mail.drain(Turn(60.0))
     assert len(server.mails) == 1
     assert fresh(one).due_at > clock.now()
 

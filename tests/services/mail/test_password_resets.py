@@ -32,8 +32,8 @@ def server(app: Any, settings: config.Settings, monkeypatch: pytest.MonkeyPatch)
 
 
 def tokens(server: MailServer) -> list[str]:
-    password_resets.answer_requests(Turn(5.0))
-    mail.drain(Turn(30.0))
+    password_resets.answer_requests(Turn(60.0))
+    mail.drain(Turn(60.0))
     return [re.findall(r"reset-password\?token=(\S+)", one.get_content())[0] for one in server.mails]
 
 

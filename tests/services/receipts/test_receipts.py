@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
 
+from backend.channels import registry
 from backend.channels.base import Receipt
 from backend.channels.errors import OutcomeUnknown
 from backend.channels.inbound import Chat, MessageReceived, Person, ReceiptReceived, WatermarkReceived
 from backend.core import clock, events
 from backend.core.database import db
 from backend.core.work import Turn
-from backend.models import MessagePart, PendingReceipt
+from backend.models import Delivery, MessagePart, PendingReceipt
 from backend.services import conversations, receipts
 from backend.services.delivery.events import MessageEnded
 from backend.services.receipts import pending
@@ -153,6 +155,42 @@ def test_an_unknown_outcome_is_settled_by_our_own_id_of_the_operation(app, sende
     assert (fresh(message).state, fresh(message).external_id) == ("delivered", "7001")
     receive(sender, "7001", "read")
     assert fresh(message).state == "read"
+
+
+def test_a_report_comes_before_the_repetition_and_replaces_it(app, sender, channel, chat, monkeypatch):
+    spec = registry.spec("telegram_bot")
+    reporting = replace(spec, capabilities=replace(spec.capabilities, client_ref=True))
+    monkeypatch.setitem(registry._replaced, "telegram_bot", reporting)
+    tries: list[str | None] = []
+    channel.script = lambda op: tries.append(op.client_ref) or OutcomeUnknown("cut_off")
+    message = say(chat, "hello")
+    run_until(app, lambda: bool(tries) and not in_flight())
+    (row,) = db.session.execute(select(Delivery)).scalars()
+    assert row.due_at - clock.now() > timedelta(seconds=25)
+    receive(sender, "7001", "delivered", client_ref=f"{message.id}:0")
+    assert (fresh(message).state, fresh(message).external_id) == ("delivered", "7001")
+    channel.script = None
+    clock.move(60)
+    run_until(app, idle)
+    assert (tries, channel.accepted) == ([f"{message.id}:0"], [])
+
+
+def test_without_a_report_it_is_repeated(app, sender, channel, chat):
+    tries: list[str | None] = []
+    channel.script = lambda op: tries.append(op.client_ref) or OutcomeUnknown("cut_off")
+    message = say(chat, "hello")
+    run_until(app, lambda: bool(tries) and not in_flight())
+    channel.script = None
+    clock.move(60)
+    run_until(app, idle)
+    assert fresh(message).state == "sent"
+    receive(sender, "7001", "delivered", client_ref="99:0")
+    assert fresh(message).external_id == "1001"
+
+
+def in_flight():
+    db.session.rollback()
+    return db.session.execute(select(Delivery.id).where(Delivery.state == "sending")).first() is not None
 
 
 @pytest.mark.parametrize("ref", ["", "0:0", "x:0", "12", "99999999:0", "{id}:7", "{id}:-1"])

@@ -46,7 +46,7 @@ def plan(**fields: Any) -> scheduled_messages.Planned:
 
 def fire(seconds: float = 3600) -> None:
     clock.move(seconds)
-    scheduling.drain(Turn(20.0))
+    scheduling.drain(Turn(60.0))
     db.session.rollback()
     db.session.expire_all()
 
@@ -263,10 +263,10 @@ def test_an_alert_s_fire_that_dies_before_its_commit_raises_it_once(monkeypatch:
     with monkeypatch.context() as patch:
         patch.setattr(sending, "_raise_alert", dies)
         with pytest.raises(KeyboardInterrupt):
-            scheduling.drain(Turn(20.0))
+            scheduling.drain(Turn(60.0))
     db.session.rollback()
     assert db.session.scalars(select(Alert)).all() == []
-    scheduling.drain(Turn(20.0))
+    scheduling.drain(Turn(60.0))
     db.session.rollback()
     assert len(db.session.scalars(select(Alert)).all()) == 1
     assert [one.fire.state for one in the_history(planned)] == ["done"]

@@ -35,7 +35,7 @@ def site() -> Any:
 
 def adopt() -> int:
     db.session.commit()
-    adopted = fetch_adoption.adopt(Turn(5.0))
+    adopted = fetch_adoption.adopt(Turn(60.0))
     db.session.expire_all()
     return adopted
 
@@ -96,7 +96,7 @@ def test_a_fire_that_waited_is_adopted_once(site: Site, home: Workspace) -> None
     scheduled_messages.create(factories.by("user:1"), fields | {"photo": {"url": address, "caption": "Figures"}})
     db.session.commit()
     clock.move(86_400)
-    scheduling.drain(Turn(20.0))
+    scheduling.drain(Turn(60.0))
     db.session.rollback()
     fire = db.session.scalars(select(ScheduleFire)).one()
     fire.result = {name: value for name, value in (fire.result or {}).items() if name != "caption"}

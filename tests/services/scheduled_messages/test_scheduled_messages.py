@@ -29,7 +29,7 @@ def plan(**fields):
 
 
 def fire():
-    scheduling.drain(Turn(20.0))
+    scheduling.drain(Turn(60.0))
     db.session.rollback()
 
 

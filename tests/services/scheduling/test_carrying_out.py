@@ -48,7 +48,7 @@ def test_each_is_carried_out_in_its_workspace_and_keeps_what_came_of_it(home, wo
 
     work["it"] = do
     due(home, 2)
-    assert scheduling.drain(Turn(20.0)) == 2
+    assert scheduling.drain(Turn(60.0)) == 2
     assert seen == [(1, home.id), (2, home.id)]
     assert rows() == [("done", None, {"message_ids": [1]}), ("done", None, {"message_ids": [2]})]
     assert not scheduling.WORK.is_due()
@@ -66,7 +66,7 @@ def test_a_refusal_ends_its_fire_with_its_reason_and_not_the_others(home, work) 
 
     work["it"] = do
     due(home, 2)
-    scheduling.drain(Turn(20.0))
+    scheduling.drain(Turn(60.0))
     assert rows() == [("failed", "bot_not_found", None), ("done", None, None)]
     found = db.session.execute(select(JobRun.job, JobRun.workspace_id, JobRun.code)).all()
     assert found == [(JOB, home.id, "bot_not_found")]
@@ -80,7 +80,7 @@ def test_what_a_defect_wrote_is_not_kept(home, work) -> None:
 
     work["it"] = do
     due(home)
-    scheduling.drain(Turn(20.0))
+    scheduling.drain(Turn(60.0))
     assert rows() == [("failed", "internal_error", None)]
     assert db.session.execute(select(User).where(User.name == "Nobody")).all() == []
 
@@ -92,11 +92,11 @@ def test_when_the_database_goes_away_the_fire_still_waits(home, work) -> None:
     work["it"] = away
     due(home)
     with pytest.raises(OperationalError):
-        scheduling.drain(Turn(20.0))
+        scheduling.drain(Turn(60.0))
     assert rows() == [("waiting", None, None)]
     assert scheduling.WORK.is_due()
     work["it"] = lambda fire: None
-    scheduling.drain(Turn(20.0))
+    scheduling.drain(Turn(60.0))
     assert rows() == [("done", None, None)]
 
 
@@ -112,9 +112,9 @@ def test_one_that_died_at_its_fire_leaves_it_to_the_next(home, work, monkeypatch
     with monkeypatch.context() as patched:
         patched.setattr(firing.failpoints, "hit", dies)
         with pytest.raises(KeyboardInterrupt):
-            scheduling.drain(Turn(20.0))
+            scheduling.drain(Turn(60.0))
     assert rows() == [("waiting", None, None)]
-    scheduling.drain(Turn(20.0))
+    scheduling.drain(Turn(60.0))
     assert rows() == [("done", None, None)]
     assert len({fire.id for fire in done}) == 1
 
@@ -128,7 +128,7 @@ def test_a_fire_that_another_process_has_is_passed_over(app, home, work) -> None
     with app.app_context():
         done: list[Fire] = []
         work["it"] = done.append
-        scheduling.carry_out_waiting(Turn(5.0))
+        scheduling.carry_out_waiting(Turn(60.0))
         assert [fire.id for fire in done] == [number + 1]
     db.session.rollback()
 
@@ -139,7 +139,7 @@ def test_a_turn_that_ends_early_is_followed_by_another(home, work) -> None:
     scheduling.drain(turn)
     assert [state for state, _, _ in rows()].count("done") <= 1
     assert turn.unfinished
-    scheduling.drain(Turn(20.0))
+    scheduling.drain(Turn(60.0))
     assert [state for state, _, _ in rows()] == ["done"] * 3
 
 
@@ -153,7 +153,7 @@ def test_running_it_now_names_who_asked_and_leaves_the_next_time(home, work, val
     assert valkey.llen("rq:queue:scheduling") == 1
     seen: list[Fire] = []
     work["it"] = seen.append
-    scheduling.drain(Turn(20.0))
+    scheduling.drain(Turn(60.0))
     assert [(one.id, one.triggered_by) for one in seen] == [(fire.id, "user:7")]
     assert db.session.get_one(ScheduleFire, fire.id, populate_existing=True).state == "done"
     assert (made.next_fire_at, made.last_fire_at) == (None, None)

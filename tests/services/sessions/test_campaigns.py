@@ -72,7 +72,7 @@ def working(condition: Callable[[], Any]) -> Callable[[], bool]:
     after it: a campaign that waits for something looks again after a minute."""
 
     def look() -> bool:
-        release.drain(Turn(5))
+        release.drain(Turn(60.0))
         process()
         came = bool(condition())
         if not came:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from backend.channels.base import Content
 from backend.channels.inbound import Chat, Person
 from backend.core import clock
@@ -92,6 +94,23 @@ def test_somebody_is_found_written_to_answers_and_reads(
     assert fresh(message).state == "read"
     assert account_of(account.sender_id).last_used_at is not None
     assert not duplicate_keys(box)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_when_somebody_read_is_asked_where_telegram_tells(
+    account: Account, home: Workspace, box: TelegramBox, running: Running, heard: Callable[..., list[Any]], hidden: bool
+) -> None:
+    find_bob(account, home, running)
+    chat = chat_with(account, id_of(box, BOB))
+    box.control("PATCH", f"/accounts/{BOB}", {"hides_read_time": hidden})
+    read = heard(ReadUpTo)
+    message = say(chat, "Hello")
+    with running():
+        until(lambda: fresh(message).state == "sent", 20)
+        box.control("POST", f"/accounts/{BOB}/say", {"chat": ANN, "text": "Hi Ann"})
+        until(lambda: _processed(read), 20)
+    assert [event.read_at is None for event in read] == [hidden]
+    assert fresh(message).state == "read"
 
 
 def test_what_came_while_nothing_ran_is_there_after_the_start(

@@ -52,5 +52,6 @@ GROUPS: Final[tuple[tuple[str | None, tuple[Entry, ...]], ...]] = (
             Entry("accounts", "console_accounts.listing", "smartphone", "u"),
         ),
     ),
+    ("manage", (Entry("outgoing_webhooks", "console_outgoing_webhooks.listing", "webhook", "w"),)),
 )
 """Groups by their key (`console.group.<key>`), None for the first."""

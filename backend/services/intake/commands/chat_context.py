@@ -116,10 +116,10 @@ class ChatContext:
         """A text in the reader's language."""
         return i18n.text(code, self.locale, **values)
 
-    def record(self, event: MessageReceived) -> None:
-        """Adds what was written to the chat's history."""
+    def record(self, event: MessageReceived, *, is_talk: bool = False) -> None:
+        """Adds what was written to the chat's history; what is said to people (`is_talk`) to the inbox."""
         own = self.user if self.chat.is_private else None
-        self._inbound_id = self.store.record(self.conversation(), event, own)
+        self._inbound_id = self.store.record(self.conversation(), event, own, is_talk=is_talk)
 
     def send_reply(self, code: str, *, buttons: Rows = (), kind: str = "reply", **values: object) -> None:
         """Answers with a text of the catalog."""

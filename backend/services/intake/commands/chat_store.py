@@ -13,6 +13,7 @@ from backend.core.database import db, system_scope, workspace_scope
 from backend.models import Conversation, Message, Sender, TelegramLink, User
 from backend.services import conversations, delivery, linking
 from backend.services.delivery.bulk_insert import OutboxRows, OutgoingMessage
+from backend.services.intake import received
 from backend.services.intake.answer_limits import AnswerHistory
 
 
@@ -29,8 +30,12 @@ class ChatStore(Protocol):
         """The workspace's conversation with the chat, made at the first call; `person` and `user` in private chats."""
         ...
 
-    def record(self, conversation: Conversation, event: MessageReceived, user: User | None) -> int | None:
-        """Adds what somebody wrote to the history; returns the message's id, None where it was known already."""
+    def record(
+        self, conversation: Conversation, event: MessageReceived, user: User | None, *, is_talk: bool
+    ) -> int | None:
+        """Adds what somebody wrote to the history; returns the message's id, None where it was known already.
+
+        What is said to people (`is_talk`) brings the conversation into the inbox."""
         ...
 
     def send(self, message: OutgoingMessage) -> int:
@@ -69,7 +74,9 @@ class DirectStore:
         user_id = user.id if user is not None else None
         return conversations.find_or_create(sender, chat, workspace_id=workspace_id, person=person, user_id=user_id)
 
-    def record(self, conversation: Conversation, event: MessageReceived, user: User | None) -> int | None:
+    def record(
+        self, conversation: Conversation, event: MessageReceived, user: User | None, *, is_talk: bool
+    ) -> int | None:
         """See `ChatStore`. An edited message gets its new text."""
         identity_id = conversation.identity_id
         if event.chat.is_group and event.sender is not None:
@@ -78,7 +85,11 @@ class DirectStore:
             )
             identity_id = author.id
         user_id = user.id if user is not None else None
-        return conversations.record_inbound(conversation, event, identity_id=identity_id, user_id=user_id).id
+        is_known = conversations.message_at(conversation, event.message_id) is not None
+        message = conversations.record_inbound(conversation, event, identity_id=identity_id, user_id=user_id)
+        if not is_known and event.chat.is_private:
+            received.follow(conversation, message, event, is_talk=is_talk)
+        return message.id
 
     def send(self, message: OutgoingMessage) -> int:
         """See `ChatStore`."""
