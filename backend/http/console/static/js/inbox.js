@@ -145,6 +145,13 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (ends().at(-1) !== last) find("#newest")?.removeAttribute("hidden");
 });
 
+// A menu in which somebody chooses stays as it is until they have chosen.
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  if (event.detail.target.id === "conv-menus" && find("#conv-menus .menu:popover-open")) {
+    event.detail.shouldSwap = false;
+  }
+});
+
 document.addEventListener("visibilitychange", markRead);
 addEventListener("focus", markRead);
 // What is read is told when htmx has begun.

@@ -42,6 +42,9 @@ const press = (key) => {
     find(`main [data-key="${CSS.escape(key)}"]:not([data-row] *)`);
   if (button?.matches("textarea")) button.focus();
   else button?.click();
+  // A menu is open at once, and so is its first field: the next letter may be for it.
+  const menu = document.getElementById(button?.getAttribute("popovertarget"));
+  if (menu?.matches(":popover-open")) find("a, button, input:not([type=hidden])", menu)?.focus({ preventScroll: true });
   return Boolean(button);
 };
 
