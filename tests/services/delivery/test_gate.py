@@ -120,9 +120,14 @@ def use_up_hour(chat):
     )
 
 
+def lose_charge(chat):
+    chat.in_charge = "page_inbox"
+
+
 CASES = {
     "suppressed": (suppress, "suppressed", "suppressed"),
     "blocked": (block, "kicked", "kicked"),
+    "in_charge": (lose_charge, "not_in_charge", "not_in_charge"),
     "reply_window": (close_window, "window_closed", "window_closed"),
     "campaign_account": (limit_account, "account_limited", None),
     "campaign_pace": (use_up_hour, "hour_limit", None),

@@ -30,6 +30,16 @@ def receive(sender, message_id, state, **values):
     db.session.commit()
 
 
+def cut_off(tries):
+    """A provider that takes what it is asked to send, notes its reference, and is not heard again."""
+
+    def script(op):
+        tries.append(op.client_ref)
+        return OutcomeUnknown("cut_off")
+
+    return script
+
+
 def kept():
     db.session.rollback()
     return len(db.session.execute(select(PendingReceipt.id)).all())
@@ -161,7 +171,8 @@ def test_a_report_comes_before_the_repetition_and_replaces_it(app, sender, chann
     spec = registry.spec("telegram_bot")
     reporting = replace(spec, capabilities=replace(spec.capabilities, client_ref=True))
     monkeypatch.setitem(registry._replaced, "telegram_bot", reporting)
-    tries = cut_off(channel)
+    tries: list[str | None] = []
+    channel.script = cut_off(tries)
     message = say(chat, "hello")
     run_until(app, lambda: bool(tries) and not in_flight())
     (row,) = db.session.execute(select(Delivery)).scalars()
@@ -175,7 +186,8 @@ def test_a_report_comes_before_the_repetition_and_replaces_it(app, sender, chann
 
 
 def test_without_a_report_it_is_repeated(app, sender, channel, chat):
-    tries = cut_off(channel)
+    tries: list[str | None] = []
+    channel.script = cut_off(tries)
     message = say(chat, "hello")
     run_until(app, lambda: bool(tries) and not in_flight())
     channel.script = None
@@ -184,18 +196,6 @@ def test_without_a_report_it_is_repeated(app, sender, channel, chat):
     assert fresh(message).state == "sent"
     receive(sender, "7001", "delivered", client_ref="99:0")
     assert fresh(message).external_id == "1001"
-
-
-def cut_off(channel):
-    """Has every send end without an answer; the references of those that were tried."""
-    tries = []
-
-    def script(op):
-        tries.append(op.client_ref)
-        return OutcomeUnknown("cut_off")
-
-    channel.script = script
-    return tries
 
 
 def in_flight():
