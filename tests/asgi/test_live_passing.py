@@ -16,7 +16,7 @@ from tests.support.serving import Listener
 
 def said_until(listener: Listener, number: int) -> list[str]:
     """The topics that were heard before the kept change of this number."""
-    topics = []
+    topics: list[str] = []
     while True:
         (change,) = listener.changes(1)
         if change["topic"] == "messages" and change["ids"]["message_id"] == number:

@@ -26,6 +26,11 @@ from backend.http.console.contacts import settings as contact_settings
 from backend.http.console.contacts import suppressed as contact_suppressions
 from backend.http.console.contacts import tags as contact_tags
 from backend.http.console.contacts import views as contacts
+from backend.http.console.inbox import acts as inbox_acts
+from backend.http.console.inbox import canned_pages as inbox_canned
+from backend.http.console.inbox import files as inbox_files
+from backend.http.console.inbox import views as inbox
+from backend.http.console.inbox import writing as inbox_writing
 from backend.http.console.kit import assets, preferences, showcase
 from backend.http.console.notifications import types as notification_types
 from backend.http.console.notifications import views as notifications
@@ -57,6 +62,11 @@ BLUEPRINTS: list[APIBlueprint] = [
     telegram.bp,
     notification_types.bp,
     notifications.bp,
+    inbox.bp,
+    inbox_acts.bp,
+    inbox_canned.bp,
+    inbox_files.bp,
+    inbox_writing.bp,
     contacts.bp,
     contact_consents.bp,
     contact_segments.bp,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 from functools import cache
 from pathlib import PurePosixPath
 from typing import BinaryIO, Final
@@ -79,6 +80,12 @@ def get(file_id: int) -> StoredFile:
     if file is None:
         raise NotFound("file_not_found", "There is no such file.")
     return file
+
+
+def names_of(file_ids: Collection[int]) -> dict[int, str]:
+    """The names of these files of the workspace by their ids; those that are gone are left out."""
+    query = select(StoredFile.id, StoredFile.filename).where(StoredFile.id.in_(file_ids))
+    return {row.id: row.filename for row in db.session.execute(query)}
 
 
 def open_file(file: StoredFile) -> BinaryIO:

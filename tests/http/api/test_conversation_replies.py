@@ -352,3 +352,18 @@ def test_nothing_is_stored_of_what_is_refused(team: Team, windowed: FakeChannel)
         assert db.session.scalars(select(Delivery)).all() == []
     assert messages(chat) == []
     assert fresh(chat).status == "open"
+
+
+def test_what_waits_when_somebody_else_takes_charge_is_not_sent(app: Flask, team: Team, provider: FakeChannel) -> None:
+    chat = inbox.conversation(team.home)
+    where, soon = path(chat), (clock.now() + timedelta(minutes=5)).isoformat()
+    team.post(where, {"text": "soon", "not_before": soon}, 202)
+    with system_scope("the provider says that another application is in charge"):
+        state.set_in_charge(fresh(chat), "other")
+        db.session.commit()
+    clock.move(600)
+    sweep()
+    run(app)
+    assert provider.texts() == []
+    (shown,) = team.get(where)["messages"]
+    assert (shown["state"], shown["reason"]) == ("canceled", "not_in_charge")

@@ -46,31 +46,31 @@ def address(client: FlaskClient, headers: dict[str, str]) -> str:
     """That of a number."""
     answer = client.post("/api/integrations", json=NEW, headers=headers)
     assert answer.status_code == 201, answer.text
-    return f"/api/integrations/{answer.json['id']}"
+    return f"/api/integrations/{answer.get_json()['id']}"
 
 
 def test_the_verify_token_is_answered_once(client: FlaskClient, headers: dict[str, str]) -> None:
     once = headers | {"Idempotency-Key": "the-same"}
     first = client.post("/api/integrations", json=NEW, headers=once)
     assert first.status_code == 201
-    token = first.json["verify_token"]
-    assert first.json["webhook_url"].endswith(f"/whatsapp/webhook/{first.json['id']}")
+    token = first.get_json()["verify_token"]
+    assert first.get_json()["webhook_url"].endswith(f"/whatsapp/webhook/{first.get_json()['id']}")
     again = client.post("/api/integrations", json=NEW, headers=once)
     assert again.status_code == 201
-    assert again.json["id"] == first.json["id"]
-    shown = client.get(f"/api/integrations/{first.json['id']}", headers=headers)
+    assert again.get_json()["id"] == first.get_json()["id"]
+    shown = client.get(f"/api/integrations/{first.get_json()['id']}", headers=headers)
     listed = client.get("/api/integrations", headers=headers)
     for answer in (again, shown, listed):
         for secret in (token, TOKEN, SECRET):
             assert secret not in answer.text
-    assert [entry["status"] for entry in listed.json["integrations"]] == ["setting_up"]
+    assert [entry["status"] for entry in listed.get_json()["integrations"]] == ["setting_up"]
 
 
 def test_a_verify_token_of_ones_own_is_taken(client: FlaskClient, headers: dict[str, str]) -> None:
     answer = client.post("/api/integrations", json=NEW | {"verify_token": "a-token-of-my-own"}, headers=headers)
-    assert answer.json["verify_token"] == "a-token-of-my-own"
+    assert answer.get_json()["verify_token"] == "a-token-of-my-own"
     query = {"hub.mode": "subscribe", "hub.verify_token": "a-token-of-my-own", "hub.challenge": "42"}
-    path = "/" + answer.json["webhook_url"].split("/", 3)[3]
+    path = "/" + answer.get_json()["webhook_url"].split("/", 3)[3]
     shake = client.get(path, query_string=query)
     assert (shake.status_code, shake.text) == (200, "42")
     assert client.get(path, query_string=query | {"hub.verify_token": "another"}).status_code == 403
@@ -95,13 +95,13 @@ def test_what_is_wrong_is_named(
 ) -> None:
     answer = client.post("/api/integrations", json=NEW | changes, headers=headers)
     assert answer.status_code == 422
-    assert field in {fault["field"] for fault in answer.json["error"]["detail"]}
-    assert client.get("/api/integrations", headers=headers).json["integrations"] == []
+    assert field in {fault["field"] for fault in answer.get_json()["error"]["detail"]}
+    assert client.get("/api/integrations", headers=headers).get_json()["integrations"] == []
 
 
 def test_what_is_named_is_changed(client: FlaskClient, headers: dict[str, str], address: str) -> None:
     changed = client.patch(address, json={"name": "Sales", "is_active": False}, headers=headers)
-    assert (changed.json["name"], changed.json["status"]) == ("Sales", "stopped")
+    assert (changed.get_json()["name"], changed.get_json()["status"]) == ("Sales", "stopped")
     for wrong in ({"senders": "workspace"}, {"name": None}, {"human_agent": True}, {"waba_id": "x"}):
         assert client.patch(address, json=wrong, headers=headers).status_code == 422, wrong
     assert client.delete(address, headers=headers).status_code == 204
@@ -113,8 +113,8 @@ def test_a_person_answers_for_seven_days_where_that_is_allowed(
 ) -> None:
     page = f"/api/integrations/{objects_integrations.integration(person, 'messenger')}"
     callers.commit()
-    assert client.get(page, headers=headers).json["human_agent"] is False
-    assert client.patch(page, json={"human_agent": True}, headers=headers).json["human_agent"] is True
+    assert client.get(page, headers=headers).get_json()["human_agent"] is False
+    assert client.patch(page, json={"human_agent": True}, headers=headers).get_json()["human_agent"] is True
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator"])
@@ -147,7 +147,7 @@ def test_another_workspaces_integration_is_not_there(client: FlaskClient, addres
         client.post(f"{address}/templates/refresh", headers=stranger),
     ]
     assert [answer.status_code for answer in answers] == [404] * 8
-    assert client.get("/api/integrations", headers=stranger).json["integrations"] == []
+    assert client.get("/api/integrations", headers=stranger).get_json()["integrations"] == []
     assert client.get("/api/integrations/diagnostics", headers=stranger).json == {"ok": True, "integrations": []}
 
 
@@ -157,18 +157,18 @@ def test_checks_are_told_in_the_callers_language(
     graph.answers[f"GET {WABA_ID}/subscribed_apps"] = {"data": []}
     for language, words in (("en", "Messages are sent to us"), ("ko", "메시지 수신 구독")):
         answer = client.get(f"{address}/checks", headers=headers | {"Accept-Language": language})
-        (line,) = [line for line in answer.json["checks"] if line["check"] == "subscription"]
+        (line,) = [line for line in answer.get_json()["checks"] if line["check"] == "subscription"]
         assert (line["name"], line["state"], line["action"]) == (words, "failed", "subscribe")
         assert line["hint"]
-        assert answer.json["ok"] is False
-    known = client.get("/api/integrations/diagnostics", headers=headers).json
+        assert answer.get_json()["ok"] is False
+    known = client.get("/api/integrations/diagnostics", headers=headers).get_json()
     assert known["ok"] is False
     assert known["integrations"][0]["status"] == "failing"
 
 
 def test_an_old_api_version_is_taken_with_a_warning(client: FlaskClient, headers: dict[str, str], address: str) -> None:
     with settings_with(meta_api_version="v19.0"):
-        checks = client.get(f"{address}/checks", headers=headers).json["checks"]
+        checks = client.get(f"{address}/checks", headers=headers).get_json()["checks"]
     (line,) = [line for line in checks if line["check"] == "version"]
     assert (line["state"], line["text"]) == ("warning", "v19.0 ended on 2026-05-21")
     assert "v26.0" in line["hint"]
@@ -196,7 +196,7 @@ def test_metas_refusals_say_why_and_when_again(
 ) -> None:
     graph.refuse(refusal)
     answer = client.post(f"{address}/register", json={"pin": "123456"}, headers=headers)
-    assert (answer.status_code, answer.json["error"]["code"]) == (status, code)
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (status, code)
     assert ("Retry-After" in answer.headers) is waits
     assert TOKEN not in answer.text
 
@@ -207,8 +207,8 @@ def test_a_check_answers_though_meta_does_not(
     graph.refuse(Refusal(503))
     answer = client.get(f"{address}/checks", headers=headers)
     assert answer.status_code == 200
-    assert answer.json["asked"] is False
-    assert {line["state"] for line in answer.json["checks"]} <= {"ok", "waiting", "unknown"}
+    assert answer.get_json()["asked"] is False
+    assert {line["state"] for line in answer.get_json()["checks"]} <= {"ok", "waiting", "unknown"}
 
 
 @pytest.mark.parametrize("path", ["/meta/data-deletion", "/meta/deauthorize"])
@@ -228,6 +228,6 @@ def test_metas_callbacks_ask_for_its_signature(client: FlaskClient, graph: Graph
 def test_a_deletion_is_answered_alike_each_time(client: FlaskClient, graph: Graph) -> None:
     with settings_with(meta_app_secret=SECRET):
         form = {"signed_request": objects_integrations.signed_request()}
-        first, again = (client.post("/meta/data-deletion", data=form).json for _ in range(2))
+        first, again = (client.post("/meta/data-deletion", data=form).get_json() for _ in range(2))
     assert first == again
     assert first["url"].endswith(f"/privacy/deletion/{first['confirmation_code']}")

@@ -9,7 +9,7 @@ from typing import Final
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A page: its key (also of its words, `console.nav.<key>`), its endpoint, its icon of the sprite, and the letter
-    that follows `g`."""
+    that follows `g`. `count` is the endpoint that says how many things wait there."""
 
     key: str
     endpoint: str
@@ -17,10 +17,17 @@ class Entry:
     letter: str
     role: str = "viewer"
     owner: bool = False
+    count: str | None = None
 
 
 GROUPS: Final[tuple[tuple[str | None, tuple[Entry, ...]], ...]] = (
-    (None, (Entry("overview", "console_overview.overview", "layout-dashboard", "o"),)),
+    (
+        None,
+        (
+            Entry("overview", "console_overview.overview", "layout-dashboard", "o"),
+            Entry("inbox", "console_inbox.listing", "inbox", "i", count="console_inbox.count"),
+        ),
+    ),
     (
         "outreach",
         (

@@ -8,7 +8,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from apiflask import APIBlueprint
-from babel.dates import format_date, format_datetime, format_time
+from babel.dates import format_date, format_datetime, format_skeleton, format_time
 from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
@@ -26,8 +26,8 @@ from backend.services.auth.actor import Actor, reaches
 log = get_logger(__name__)
 
 POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 THEMES: Final = ("light", "dark")
 _TOAST: Final = "toast"
@@ -140,7 +140,10 @@ def _unexpected(error: Exception) -> Response:
 
 
 def when(value: datetime | None, *, ago: bool = False, left: bool = False, style: str = "short") -> Markup:
-    """A moment in the person's zone: the time of day today, with the date otherwise. The script adds the rest."""
+    """A moment in the person's zone: the time of day today, with the date otherwise. The script adds the rest.
+
+    `style`: `date` for the date alone, `day` for the time of day today and for day and month otherwise.
+    """
     if value is None:
         return Markup("–")
     local = value.astimezone(zone())
@@ -149,6 +152,8 @@ def when(value: datetime | None, *, ago: bool = False, left: bool = False, style
         shown = format_date(local, "medium", locale=locale())
     elif local.date() == today:
         shown = format_time(local, "short", locale=locale())
+    elif style == "day":
+        shown = format_skeleton("MMMd", local, locale=locale())
     else:
         shown = format_datetime(local, "short", locale=locale())
     if ago:

@@ -174,7 +174,8 @@ def revoke_token(token_id: int) -> Response:
 
 
 def _listing(token: PersonalToken | None = None, secret: str | None = None) -> Response:
-    webhooks, following = ([], None)
+    webhooks: list[OutgoingWebhook] = []
+    following: str | None = None
     if actor().reaches(ADMIN):
         webhooks, following = outgoing_webhooks.listing(cursor=request.args.get("cursor"))
     tokens, _ = personal_tokens.listing(actor(), cursor=None, limit=_MAX_TOKENS)

@@ -35,12 +35,13 @@ const moveCursor = (by) => {
   (find("a.row-link, h3 a", row) || row).focus?.({ preventScroll: true });
 };
 
-/* Presses the button of this letter, in the current row first; false when there is none. */
+/* Presses the button of this letter, in the current row first, or goes to its field; false when there is none. */
 const press = (key) => {
   const row = current();
   const button = (row && find(`[data-key="${CSS.escape(key)}"]`, row)) ||
     find(`main [data-key="${CSS.escape(key)}"]:not([data-row] *)`);
-  button?.click();
+  if (button?.matches("textarea")) button.focus();
+  else button?.click();
   return Boolean(button);
 };
 
@@ -66,8 +67,9 @@ const onLetter = (event) => {
     return;
   }
   const act = SHORTCUTS[event.key];
-  if (act) act();
-  if (act || press(event.key)) event.preventDefault();
+  const pressed = press(event.key); // a page's own letter comes before everybody's
+  if (!pressed) act?.();
+  if (act || pressed) event.preventDefault();
 };
 
 document.addEventListener("keydown", (event) => {

@@ -1,12 +1,16 @@
-/* Live events: each topic that changed becomes an event on body, live:<topic>, at most once a second, and none is lost. */
+/* Live events: each topic that changed becomes an event on body, live:<topic>, and live:<topic>_<id> where it
+   belongs to a conversation; at once after a quiet second, otherwise once a second, and none is lost. */
 import { find, findAll, text } from "./dom.js";
 
 const COLLECT = 1000; // milliseconds
+const SOON = 30; // milliseconds: what belongs together comes in one document, or in the next
 const changed = new Set();
 let timer;
+let announced = -COLLECT;
 
 const announce = () => {
   timer = undefined;
+  announced = performance.now();
   const topics = [...changed];
   changed.clear();
   for (const topic of topics) globalThis.htmx.trigger(document.body, topic);
@@ -14,7 +18,7 @@ const announce = () => {
 
 const collect = (topics) => {
   for (const topic of topics) changed.add(topic);
-  timer ||= setTimeout(announce, COLLECT);
+  timer ||= setTimeout(announce, Math.max(SOON, announced + COLLECT - performance.now()));
 };
 
 /* Every topic that a part of this page listens for: after a gap in the events all of them are asked for again. */
@@ -32,7 +36,11 @@ if (globalThis.htmx) {
   globalThis.htmx.createEventSource = (url) => {
     const source = new EventSource(url, { withCredentials: true });
     source.addEventListener("message", (event) => {
-      collect((JSON.parse(event.data).changes || []).map((change) => `live:${change.topic}`));
+      const changes = JSON.parse(event.data).changes || [];
+      collect(changes.flatMap(({ topic, ids }) => [
+        `live:${topic}`,
+        ...(ids.conversation_id ? [`live:${topic}_${ids.conversation_id}`] : []),
+      ]));
     });
     source.addEventListener("reset", () => collect(followed()));
     return source;
@@ -42,7 +50,9 @@ if (globalThis.htmx) {
 document.addEventListener("htmx:sseOpen", () => show("ok", text("Live")));
 document.addEventListener("htmx:sseError", () => show("warn", text("Reconnecting")));
 
-// The row with the cursor is the browser's: a list that is printed again keeps it.
+// The row with the cursor is the browser's, and so are the words in the field with the focus: what is printed again
+// keeps both.
 if (globalThis.Idiomorph) {
+  globalThis.Idiomorph.defaults.ignoreActiveValue = true;
   globalThis.Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name) => name !== "data-cursor";
 }

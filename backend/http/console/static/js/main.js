@@ -8,6 +8,9 @@ import "./dialogs.js";
 import "./palette.js";
 import "./keyboard.js";
 import "./live.js";
+import "./inbox.js";
+import "./composer.js";
+import "./counts.js";
 import { find } from "./dom.js";
 
 // A row of tabs that is wider than the window begins at the chosen one.

@@ -1,11 +1,11 @@
 /* Moments: the server prints them, the script keeps "5 min ago" true. The title holds the exact local time and UTC. */
-import { find, findAll, root } from "./dom.js";
+import { find, findAll, root, text } from "./dom.js";
 
 const language = root.lang === "en" ? "en-GB" : root.lang;
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
 const exact = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
 const skew = root.dataset.now ? Date.parse(root.dataset.now) - Date.now() : 0;
-const now = () => Date.now() + skew;
+export const now = () => Date.now() + skew;
 
 /* From how many seconds on a unit is used, and how many seconds it has. */
 const UNITS = [[79200, 86400, "day"], [2700, 3600, "hour"], [45, 60, "minute"]];
@@ -20,7 +20,11 @@ const ago = (milliseconds) => {
 
 const left = (milliseconds) => {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes >= 60) {
+    return text("Left").replace("{hours}", Math.floor(minutes / 60)).replace("{minutes}", minutes % 60);
+  }
+  return `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
 };
 
 export const refresh = () => {
@@ -39,6 +43,6 @@ export const refresh = () => {
 
 refresh();
 setInterval(refresh, 15000);
-if (find("time[data-left]")) setInterval(refresh, 1000);
+setInterval(() => find("time[data-left]") && refresh(), 1000);
 document.addEventListener("htmx:afterSwap", refresh);
 document.addEventListener("htmx:sseMessage", refresh);

@@ -60,6 +60,10 @@ document.addEventListener("toast", (event) => toast(event.detail));
 if (root.dataset.toast) toast({ text: root.dataset.toast, undo: root.dataset.toastUndo });
 
 document.addEventListener("htmx:responseError", () => toast({ text: text("Failed") }));
+document.addEventListener("htmx:sendError", (event) => {
+  // What the page asks for by itself is asked for again; an act is not.
+  if (event.detail.requestConfig?.verb === "post") toast({ text: text("Unreachable") });
+});
 
 document.addEventListener("click", (event) => {
   const source = event.target.closest("[data-copy]");

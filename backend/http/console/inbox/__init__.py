@@ -1,0 +1,1 @@
+"""The inbox: conversations of all channels, what is said in them, and who answers."""
