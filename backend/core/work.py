@@ -149,8 +149,8 @@ def find_due(works: Sequence[Work], *further: Select[Any], by: Any = None) -> Du
         queries: dict[str, Waiting] = {}
         for work in works:
             if work.asked_with is None and (waiting := _guarded(work.name, work.waiting, defects)) is not None:
-                if isinstance(waiting, bool):
-                    answers[work.name] = waiting
+                if isinstance(waiting, bool) or not waiting:
+                    answers[work.name] = bool(waiting)
                 else:
                     queries[work.name] = waiting
         answered, further_answers = _ask(by, queries, further, defects)

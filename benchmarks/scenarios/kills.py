@@ -1,9 +1,9 @@
 """Campaigns and accounts whose processes are killed at every step of their way, at least ten times at each: who gets
 what how often.
 
-These are the tests of `tests/processes/test_campaigns.py` and `test_accounts.py` in their long form; a pass is a whole
-installation with the simulated Telegram. Judged by the simulator's log. Those of the dispatcher, the intake and the
-alerts run in theirs too.
+These are the tests of `tests/processes/test_campaigns.py`, `test_accounts.py` and `test_account_outages.py` in their
+long form; a pass is a whole installation with the simulated Telegram. Judged by the simulator's log. Those of the
+dispatcher, the intake and the alerts run in theirs too.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from benchmarks.result import ROOT, Options, Result
 NAME = "kills"
 _HITS = 10
 _SECONDS = 3600
+_OUTAGE_SECONDS = "90"
+"""Longer than a lease of an account lasts without being renewed, with what its successor waits besides."""
 _OTHERS = ("tests/processes/test_crashes.py", "tests/processes/test_alerts.py")
 _LONG_ALERTS = {"ALERT_STORM": "10000", "ALERT_GROUP": "500"}
 _COUNTS = re.compile(r"kills (\d+), failpoints (\d+), people (\d+), written to once (\d+)")
@@ -48,6 +50,13 @@ def run(options: Options) -> Result:
         capture_output=True,
         timeout=_SECONDS,
     )
+    outages = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/processes/test_account_outages.py"],
+        cwd=ROOT,
+        env=os.environ | {"ACCOUNT_OUTAGE": "2" if options.quick else _OUTAGE_SECONDS},
+        capture_output=True,
+        timeout=_SECONDS,
+    )
     others = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *_OTHERS],
         cwd=ROOT,
@@ -60,6 +69,7 @@ def run(options: Options) -> Result:
     result.add("people not written to exactly once", people - once, "", 0)
     result.add("failed tests of campaigns", int(done.returncode != 0), "", 0)
     result.add("failed tests of accounts", int(accounts.returncode != 0), "", 0)
+    result.add("failed tests of outages longer than a lease", int(outages.returncode != 0), "", 0)
     result.add("failed tests of messages, commands and alerts", int(others.returncode != 0), "", 0)
     result.add("failpoints", failpoints)
     result.add("kills", kills, "", float(hits * failpoints), "more")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import literal, select
 from sqlalchemy.exc import OperationalError
 
 from backend.core import queue, work
@@ -164,6 +165,13 @@ def test_only_works_of_the_queue_that_have_something_to_do_are_run(works: Works)
     work.register(Work("elsewhere", "intake", lambda: True, lambda turn: 9))
     assert works.run() == 0
     assert works.turns == []
+
+
+def test_one_without_a_query_waits_for_nothing_and_spoils_no_statement(works: Works) -> None:
+    work.register(Work("unset", QUEUE, tuple, lambda turn: 9))
+    one = work.register(Work("one", QUEUE, lambda: (select(literal(1)),), lambda turn: 1))
+    found = work.find_due(work.registered())
+    assert (found.works, found.defects) == ([one], [])
 
 
 def test_one_that_fails_is_logged_and_the_others_are_done(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:

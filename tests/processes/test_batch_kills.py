@@ -83,3 +83,8 @@ def test_a_drain_in_batches_that_is_killed_loses_and_doubles_nothing(
         )
         of_chat = [number + 1 for number in range(chat, UPDATES, CHATS) if number not in UNREADABLE]
         assert stored == of_chat
+    # The inbox follows in the same transaction: as many are unread as were stored, and everybody has one contact.
+    assert numbers(installation, "SELECT sum(unread_count)::int FROM conversations") == [UPDATES - len(UNREADABLE)]
+    assert numbers(installation, "SELECT count(*)::int FROM contacts") == [CHATS]
+    assert numbers(installation, "SELECT count(*)::int FROM identities WHERE contact_id IS NULL") == [0]
+    assert numbers(installation, "SELECT count(*)::int FROM message_words") == [UPDATES - len(UNREADABLE)]

@@ -64,7 +64,7 @@ def test_a_hang_that_never_accepts_ends_with_a_closed_connection(box: TelegramBo
 def test_a_hang_accepts_though_the_client_has_left(box: TelegramBox, mina: JSON, accept: str) -> None:
     box.fault("hang", seconds=0.3, accept=accept, count=1)
     with pytest.raises(requests.ReadTimeout):
-        post(box, mina, timeout=0.05)
+        post(box, mina, timeout=(60, 0.05))
     eventually(lambda: outcomes(box), lambda found: found == [("accepted", "hang")])
     assert box.last_message(mina)["text"] == "Hello"
 

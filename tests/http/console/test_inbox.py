@@ -10,7 +10,7 @@ import pytest
 
 from backend.core import clock
 from backend.core.database import db, system_scope
-from backend.models import Conversation, ConversationNote, Message, Workspace
+from backend.models import Conversation, ConversationNote, Message, MessageTemplate, Workspace
 from tests.http import callers
 from tests.http.console.conftest import Browser
 from tests.support import factories, inbox
@@ -298,3 +298,33 @@ def test_older_messages_and_the_place_of_one(browser, chat):
     around = browser.get(at(chat, f"?message={first.id}")).text
     assert f'id="m-{first.id}"' in around
     assert "To the newest messages" in around
+
+
+def test_where_the_window_is_closed_a_template_is_offered_with_its_values(browser, home):
+    number = factories.bot(home, channel="whatsapp")
+    chat = inbox.conversation(home, number, "Karl Weiss", reply_until=clock.now() - timedelta(hours=1))
+    now = clock.now()
+    template = {"name": "viewing", "language": "de", "category": "utility", "state": "approved", "external_id": "1"}
+    with system_scope("a test"):
+        db.session.add(
+            MessageTemplate(
+                workspace_id=home.id,
+                sender_id=number.id,
+                components=[{"type": "BODY", "text": "Guten Tag {{1}}"}],
+                created_at=now,
+                changed_at=now,
+                **template,
+            )
+        )
+        db.session.commit()
+    page = browser.get(at(chat)).text
+    assert "WhatsApp takes only an approved template now" in page
+    assert 'name="variable:viewing/de:1"' in page
+    refused = browser.post_by_script(at(chat, "/messages"), {"text": "Hello", "mode": "reply"})
+    assert (refused.status_code, refused.headers["HX-Retarget"]) == (409, "#said")
+    assert "The window is closed: nothing was sent." in refused.text
+    refused = browser.post_by_script(at(chat, "/messages"), {"mode": "template"})
+    assert "Choose a template." in refused.text
+    form = {"mode": "template", "template": "viewing/de", "variable:viewing/de:1": "Karl"}
+    assert browser.post_by_script(at(chat, "/messages"), form).status_code == 204
+    assert "Guten Tag Karl" in browser.get(at(chat)).text

@@ -97,10 +97,6 @@ def become_account(chat, **values):
     return made
 
 
-def lose_control(chat):
-    chat.in_charge = "other"
-
-
 def limit_account(chat):
     become_account(chat, state="limited")
 
@@ -124,10 +120,14 @@ def use_up_hour(chat):
     )
 
 
+def lose_charge(chat):
+    chat.in_charge = "page_inbox"
+
+
 CASES = {
     "suppressed": (suppress, "suppressed", "suppressed"),
     "blocked": (block, "kicked", "kicked"),
-    "in_charge": (lose_control, "not_in_charge", "not_in_charge"),
+    "in_charge": (lose_charge, "not_in_charge", "not_in_charge"),
     "reply_window": (close_window, "window_closed", "window_closed"),
     "campaign_account": (limit_account, "account_limited", None),
     "campaign_pace": (use_up_hour, "hour_limit", None),

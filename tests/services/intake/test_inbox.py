@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -74,7 +75,8 @@ def test_what_a_message_holds_is_kept(number, take, kind, given, content):
 
 
 def test_a_message_is_said_once_and_opens_the_window(number, take):
-    wrote, stored = [], []
+    wrote: list[ContactWrote] = []
+    stored: list[MessagesStored] = []
     events.subscribe(ContactWrote, wrote.append)
     events.subscribe(MessagesStored, stored.append)
     try:
@@ -189,7 +191,7 @@ def test_files_are_asked_for_at_once_and_say_what_became_of_them(number, take):
 
 
 def test_time_ends_a_snooze_and_reminds_once_of_a_window(number, take):
-    heard = []
+    heard: list[Any] = []
     take(message(WHO, "m1"))
     chat = only(Conversation)
     chat.status, chat.status_before, chat.snoozed_until = "snoozed", "open", clock.now() + timedelta(minutes=1)

@@ -30,6 +30,16 @@ def receive(sender, message_id, state, **values):
     db.session.commit()
 
 
+def cut_off(tries):
+    """A provider that takes what it is asked to send, notes its reference, and is not heard again."""
+
+    def script(op):
+        tries.append(op.client_ref)
+        return OutcomeUnknown("cut_off")
+
+    return script
+
+
 def kept():
     db.session.rollback()
     return len(db.session.execute(select(PendingReceipt.id)).all())
@@ -162,7 +172,7 @@ def test_a_report_comes_before_the_repetition_and_replaces_it(app, sender, chann
     reporting = replace(spec, capabilities=replace(spec.capabilities, client_ref=True))
     monkeypatch.setitem(registry._replaced, "telegram_bot", reporting)
     tries: list[str | None] = []
-    channel.script = lambda op: tries.append(op.client_ref) or OutcomeUnknown("cut_off")
+    channel.script = cut_off(tries)
     message = say(chat, "hello")
     run_until(app, lambda: bool(tries) and not in_flight())
     (row,) = db.session.execute(select(Delivery)).scalars()
@@ -177,7 +187,7 @@ def test_a_report_comes_before_the_repetition_and_replaces_it(app, sender, chann
 
 def test_without_a_report_it_is_repeated(app, sender, channel, chat):
     tries: list[str | None] = []
-    channel.script = lambda op: tries.append(op.client_ref) or OutcomeUnknown("cut_off")
+    channel.script = cut_off(tries)
     message = say(chat, "hello")
     run_until(app, lambda: bool(tries) and not in_flight())
     channel.script = None

@@ -208,7 +208,7 @@ def templates(conversation_row: Conversation) -> list[dict[str, Any]]:
             "name": item.name,
             "category": item.category,
             "language": item.language,
-            "keys": message_templates.shape_of(item).keys,
+            "variables": message_templates.shape_of(item).keys,
             "text": message_templates.preview(item).text,
         }
         for item in approved

@@ -22,8 +22,8 @@ const collect = (topics) => {
 };
 
 /* Every topic that a part of this page listens for: after a gap in the events all of them are asked for again. */
-const followed = () =>
-  findAll("[hx-trigger]").flatMap((part) => part.getAttribute("hx-trigger").match(/live:\w+/g) || []);
+const followed = (parts = "") =>
+  findAll(`[hx-trigger]${parts}`).flatMap((part) => part.getAttribute("hx-trigger").match(/live:\w+/g) || []);
 
 const show = (tone, words) => {
   const state = find("#live");
@@ -43,6 +43,8 @@ if (globalThis.htmx) {
       ]));
     });
     source.addEventListener("reset", () => collect(followed()));
+    // What happened between the printing of the page and here was not heard of; some parts must not miss it.
+    source.addEventListener("ready", () => collect(followed("[data-fresh]")));
     return source;
   };
 }
