@@ -11,35 +11,10 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import EMAIL, fits
 from tests.support.databases import Databases
 from tests.support.graph_box import APP_SECRET, TOKEN, VERIFY_TOKEN, GraphBox
-from tests.support.installation import Installation
+from tests.support.installation import Installation, wait_for
 
 NUMBER, WABA, PERSON = "300000000000009", "200000000000009", "821000000009"
 DAY = 25 * 3600
-TEMPLATE = """
-from backend.core import clock
-from backend.core.database import db, system_scope
-from backend.models import MessageTemplate, Sender, Workspace
-
-now = clock.now()
-with system_scope("a test"):
-    home = db.session.query(Workspace).order_by(Workspace.id).first()
-    number = db.session.query(Sender).filter_by(channel="whatsapp").one()
-    db.session.add(
-        MessageTemplate(
-            workspace_id=home.id,
-            sender_id=number.id,
-            external_id="1",
-            name="viewing_followup",
-            language="en",
-            category="utility",
-            state="approved",
-            components=[{"type": "BODY", "text": "Hello {{1}}, is the room still of interest?"}],
-            created_at=now,
-            changed_at=now,
-        )
-    )
-    db.session.commit()
-"""
 
 
 @pytest.fixture
@@ -74,6 +49,15 @@ def graph(site: Installation) -> GraphBox:
     box.application(webhooks={"whatsapp_business_account": hook})
     box.number(NUMBER, WABA, display="+1 555 000 0009")
     box.person(NUMBER, name="Mina", number=PERSON, bsuid="KR.MINA1")
+    words = [{"type": "BODY", "text": "Hello {{1}}, is the room still of interest?"}]
+    fields = {
+        "name": "viewing_followup",
+        "language": "en",
+        "status": "APPROVED",
+        "category": "UTILITY",
+        "components": words,
+    }
+    box.control("POST", "/objects", {"kind": "template", "parent_id": WABA, "fields": fields})
     return box
 
 
@@ -95,7 +79,7 @@ def test_a_first_message_is_answered_and_after_a_day_only_a_template_goes(
     answer = page.locator(".bubble[data-from=us]", has_text="Yes, it is.")
     expect(answer.get_by_role("img", name="Delivered")).to_be_visible()
     assert [call["text"]["body"] for call in graph.sends()] == ["Yes, it is."]
-    site.python(TEMPLATE)
+    wait_for(lambda: site.rows("SELECT name FROM message_templates"), 60, "the templates to be read")
     site.move_clock(DAY)
     page.reload()
     expect(page.locator("#composer")).to_contain_text("WhatsApp takes only an approved template now")
