@@ -81,14 +81,14 @@ def _paths(searches: dict[str, list[str]], conversations: int) -> dict[str, Iter
         of.randrange(max(1, conversations // 1000)) + 1 if n % 4 == 0 else of.randrange(1, conversations)
         for n in range(2000)
     ]
-    found: dict[str, Iterator[str]] = {
+    paths: dict[str, Iterator[str]] = {
         "list": cycle(f"/api/conversations{query}" for query in lists),
         "counts": cycle(["/api/conversations/counts"]),
         "thread": cycle(f"/api/conversations/{number}/messages" for number in threads),
     }
     for kind, queries in searches.items():
-        found[f"search, {kind}"] = cycle(f"/api/search?q={quote(query)}" for query in queries)
-    return found
+        paths[f"search, {kind}"] = cycle(f"/api/search?q={quote(query)}" for query in queries)
+    return paths
 
 
 def _cpu(postgres: psutil.Process) -> float:

@@ -43,8 +43,8 @@ def vocabularies(of: random.Random) -> tuple[Vocabulary, Vocabulary]:
     return _ranked(list(latin)), _ranked(list(korean))
 
 
-def _ranked(found: list[str]) -> Vocabulary:
-    return Vocabulary(found, list(accumulate(1 / (rank + 2) for rank in range(len(found)))))
+def _ranked(taken: list[str]) -> Vocabulary:
+    return Vocabulary(taken, list(accumulate(1 / (rank + 2) for rank in range(len(taken)))))
 
 
 class InboxRows:
@@ -95,12 +95,12 @@ class InboxRows:
         """A message's words."""
         of = self._random
         if of.random() < 1 / 3:
-            found = " ".join(self.korean.take(of, of.randint(8, 42)))
+            taken = " ".join(self.korean.take(of, of.randint(8, 42)))
         else:
-            found = " ".join(self.latin.take(of, of.randint(4, 20)))
+            taken = " ".join(self.latin.take(of, of.randint(4, 20)))
         if of.random() < 0.001:
-            found += f" 010-{of.randrange(2000, 9999)}-{of.randrange(10_000):04d}"
-        return found
+            taken += f" 010-{of.randrange(2000, 9999)}-{of.randrange(10_000):04d}"
+        return taken
 
     def _spread(self, conversations: int, messages: int) -> dict[int, tuple[int, datetime]]:
         """Which conversation each message belongs to: a fifth of them is of a hundred long ones."""

@@ -8,9 +8,13 @@ import hmac
 import json
 from itertools import count
 
+from flask import current_app
+from sqlalchemy import select
+
 from backend.channels.graph.setup import TemplateFacts
-from backend.core.database import db, workspace_scope
-from backend.models import MessageTemplate, User
+from backend.core import clock
+from backend.core.database import db, next_id, system_scope, workspace_scope
+from backend.models import MessageTemplate, Sender, User
 from backend.services.channel_setup import catalog, templates
 from tests.http.objects import Example, example
 from tests.support import factories
@@ -103,3 +107,57 @@ def _signed(_caller: User) -> Example:
 @example("meta.delete_data_of", "meta.deauthorize_of")
 def _signed_of(caller: User) -> Example:
     return Example({"integration_id": integration(caller)}, form={"signed_request": signed_request()})
+
+
+# --- what Meta calls ---------------------------------------------------------------------------------------
+
+VERIFY_TOKEN = "example-verify-token"
+_OBJECTS = {"whatsapp": "whatsapp_business_account", "messenger": "page", "instagram": "instagram"}
+
+
+def _environments(platform: str) -> None:
+    """The environment's sender of a channel, as its variables would make it."""
+    if db.session.scalar(select(Sender.id).where(Sender.source == "environment", Sender.channel == platform)) is None:
+        sender = Sender(channel=platform, source="environment", name="default", created_at=clock.now())
+        sender.id = next_id("senders")
+        sender.settings = {"app_secret": SECRET, "verify_token": VERIFY_TOKEN}
+        db.session.add(sender)
+        db.session.flush()
+
+
+def _body(platform: str, **path: int) -> Example:
+    """A signed body without an event."""
+    body = {"object": _OBJECTS[platform], "entry": []}
+    digest = hmac.new(SECRET.encode(), current_app.json.dumps(body).encode(), hashlib.sha256).hexdigest()
+    return Example(path=path, json=body, headers={"X-Hub-Signature-256": f"sha256={digest}"})
+
+
+def _handshake(**path: int) -> Example:
+    query = {"hub.mode": "subscribe", "hub.verify_token": VERIFY_TOKEN, "hub.challenge": "1158201444"}
+    return Example(path=path, query=query)
+
+
+def _calls_of(platform: str) -> None:
+    @example(f"provider_webhooks.{platform}")
+    def _default(_caller: User) -> Example:
+        with system_scope("the environment's sender"):
+            _environments(platform)
+        return _body(platform)
+
+    @example(f"provider_webhooks.{platform}_handshake")
+    def _default_handshake(_caller: User) -> Example:
+        with system_scope("the environment's sender"):
+            _environments(platform)
+        return _handshake()
+
+    @example(f"provider_webhooks.{platform}_by_id")
+    def _own(caller: User) -> Example:
+        return _body(platform, sender_id=integration(caller, platform))
+
+    @example(f"provider_webhooks.{platform}_by_id_handshake")
+    def _own_handshake(caller: User) -> Example:
+        return _handshake(sender_id=integration(caller, platform, verify_token=VERIFY_TOKEN))
+
+
+for _platform in _OBJECTS:
+    _calls_of(_platform)

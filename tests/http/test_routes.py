@@ -41,6 +41,11 @@ OPEN = {
     "metrics.read",
     "provider_webhooks.telegram_bot_by_id",
     "provider_webhooks.telegram_bot",
+} | {
+    f"provider_webhooks.{channel}{address}{method}"
+    for channel in ("instagram", "messenger", "whatsapp")
+    for address in ("", "_by_id")
+    for method in ("", "_handshake")
 }
 """All routes without credentials. A new one is added here on purpose or not at all."""
 

@@ -178,6 +178,8 @@ def test_nothing_is_answered_while_another_application_is_in_charge(
     pages.say(PAGE, "anybody?")
     wait_for(lambda: received(installation, "messenger") == ["anybody?"], 60, "the message")
     answer(installation, "messenger", "We are.")
-    wait_for(lambda: states(installation, "messenger") == [("failed", "reply")], 30, "the refusal")
+    # Refused here, or by Meta where the answer was quicker than the news of who is in charge.
+    refused = [[("failed", "reply")], [("canceled", "reply")]]
+    wait_for(lambda: states(installation, "messenger") in refused, 30, "the refusal")
     assert installation.rows("SELECT error FROM messages WHERE direction = 'out'") == [("not_in_charge",)]
     assert pages.sent(PAGE) == []

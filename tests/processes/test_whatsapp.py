@@ -142,7 +142,9 @@ def test_files_go_both_ways_though_an_address_expires(installation: Installation
     )
     assert printed.split()[-2:] == [hashlib.sha256(data).hexdigest() for data in (video, voice)]
     downloads = graph.log(call="GET file")
-    assert [entry["status"] for entry in downloads] == [404, 200, 200]
+    # The inbox fetches them by itself as well.
+    statuses = [entry["status"] for entry in downloads]
+    assert (statuses.count(404), set(statuses)) == (1, {404, 200})
     assert {entry["host"] for entry in downloads} == {graph.box.url.partition("//")[2]}
 
     for kind, name, mime, data in (("video", "b.mp4", "video/mp4", video), ("voice", "b.ogg", "audio/ogg", voice)):
@@ -215,6 +217,6 @@ def test_a_thousand_items_of_three_numbers_are_stored_once_each(installation: In
     by_sender = "SELECT count(*) FROM webhook_events WHERE state <> 'parked' GROUP BY sender_id ORDER BY 1"
     assert installation.rows(by_sender) == [(332,), (333,), (334,)]
     stored = "SELECT count(*), count(DISTINCT external_id) FROM messages WHERE direction = 'in'"
-    wait_for(lambda: installation.rows(stored)[0][0] >= 60, 60, "the first of them to be processed")
+    wait_for(lambda: installation.rows(stored)[0][0] >= 10, 60, "the first of them to be processed")
     ((count, different),) = installation.rows(stored)
     assert count == different

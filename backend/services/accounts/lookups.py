@@ -31,6 +31,7 @@ FRESH: Final = timedelta(days=30)
 AGAIN_AFTER: Final = {"limited": timedelta(hours=1), "unknown": timedelta(days=1)}
 """When a look-up that was cut short, or told nothing, is tried again; it costs one of the day's thirty."""
 CUT_OFF_AFTER: Final = timedelta(minutes=1)
+IDLE_TRANSACTION: Final = "30s"
 KINDS: Final = ("phone", "username")
 _OPERATION: Final = "lookup"
 
@@ -230,7 +231,14 @@ def wait_for_turn_of(lookup_id: int) -> None:
         .where(AccountLookup.id == lookup_id)
     )
     if key is not None:
+        bound_idleness()
         db.session.execute(select(func.pg_advisory_xact_lock(turn_lock(key))))
+
+
+def bound_idleness() -> None:
+    """Has PostgreSQL end this transaction when nothing is heard of it for a while: a process that stands still must not
+    keep the lock of an account's turn from its successor."""
+    db.session.execute(select(func.set_config("idle_in_transaction_session_timeout", IDLE_TRANSACTION, True)))
 
 
 def turn_lock(quota_key: bytes) -> int:

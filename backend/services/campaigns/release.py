@@ -79,6 +79,7 @@ def serve_account(sender_id: int | None) -> int:
     if not db.session.execute(select(func.pg_try_advisory_xact_lock(lock))).scalar_one():
         _look_again(sender_id, now + timedelta(seconds=2))
         return 0
+    account_lookups.bound_idleness()
     _begin_scheduled(sender_id, now)
     running = [campaign for campaign in forecast.running_of(sender_id) if not lifecycle.finish_if_done(campaign)]
     if not running:

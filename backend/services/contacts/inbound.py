@@ -62,9 +62,9 @@ def ensure(writers: Sequence[Writer]) -> dict[int, int]:
         else:
             new.append(writer)
     new = _with_room(new)
-    made = _make(new)
-    linked |= made
-    _add_points([writer for writer in waiting if writer.identity_id in linked], linked, set(made.values()))
+    created = _make(new)
+    linked |= created
+    _add_points([writer for writer in waiting if writer.identity_id in linked], linked, set(created.values()))
     _link(linked)
     return linked
 
@@ -110,7 +110,7 @@ def _with_room(writers: Sequence[Writer]) -> list[Writer]:
 
 def _make(writers: Sequence[Writer]) -> dict[int, int]:
     ids = bulk.reserve_ids(Contact, len(writers))
-    now, rows, made = clock.now(), list[dict[str, Any]](), dict[int, int]()
+    now, rows, created = clock.now(), list[dict[str, Any]](), dict[int, int]()
     for writer, contact_id in zip(writers, ids, strict=True):
         first, _, last = writer.name.strip().partition(" ")
         rows.append(
@@ -126,10 +126,10 @@ def _make(writers: Sequence[Writer]) -> dict[int, int]:
                 "updated_at": now,
             }
         )
-        made[writer.identity_id] = contact_id
+        created[writer.identity_id] = contact_id
         live.note(writer.workspace_id, "contacts", contact_id=contact_id)
     bulk.insert_many(Contact, rows)
-    return made
+    return created
 
 
 def _add_points(writers: Sequence[Writer], linked: dict[int, int], new: Collection[int]) -> None:

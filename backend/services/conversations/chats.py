@@ -72,15 +72,15 @@ def of_chat(sender: Sender, chat: Chat) -> list[Conversation]:
     person = identities.find(
         sender.channel, chat.id, workspace_id=sender.workspace_id, scope=scope_of(sender.channel, sender.id)
     )
-    found = None if person is None else with_identity(sender, person.id)
-    return [] if found is None else [found]
+    conversation = None if person is None else with_identity(sender, person.id)
+    return [] if conversation is None else [conversation]
 
 
 def with_identity(sender: Sender, identity_id: int) -> Conversation | None:
     """The conversation of a sender with a person; None where there is none."""
     query = select(Conversation).where(Conversation.identity_id == identity_id, Conversation.sender_id == sender.id)
-    found: Conversation | None = db.session.scalars(query.order_by(Conversation.id).limit(1)).first()
-    return found
+    conversation: Conversation | None = db.session.scalars(query.order_by(Conversation.id).limit(1)).first()
+    return conversation
 
 
 def move_address(conversation: Conversation, chat_id: str) -> None:

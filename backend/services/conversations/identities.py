@@ -46,17 +46,17 @@ def identity_of(
     """
     ids = ids_of(channel, person, scope)
     with workspace_scope(workspace_id):
-        found = _found(ids)
-        if len(found) != 1 or (len(ids) > 1 and _missing(found[0], ids)):
-            if len(ids) > 1 or not found:
+        people = _identities_with(ids)
+        if len(people) != 1 or (len(ids) > 1 and _missing(people[0], ids)):
+            if len(ids) > 1 or not people:
                 _lock([known.hash for known in ids])
-                found = _found(ids)
+                people = _identities_with(ids)
             identity = (
-                _one_of(found, "same_body") if found else _make(channel, person, ids[0].hash, workspace_id, scope)
+                _one_of(people, "same_body") if people else _make(channel, person, ids[0].hash, workspace_id, scope)
             )
             add_ids(identity, ids, scope)
         else:
-            identity = found[0]
+            identity = people[0]
         if follow(identity, person, user_id):
             db.session.flush()
         return identity
@@ -68,13 +68,13 @@ def follow_change(
     """Adds further ids of a person who had others before, which stay; the person, None where no id is known here."""
     ids = [KnownId(each.kind, each.id, identity_hash(channel, each.id, scope)) for each in (*old, *new)]
     with workspace_scope(workspace_id):
-        if not _found(ids):
+        if not _identities_with(ids):
             return None
         _lock([known.hash for known in ids])
-        found = _found(ids)
-        if not found:
+        people = _identities_with(ids)
+        if not people:
             return None
-        identity = _one_of(found, "identity_changed")
+        identity = _one_of(people, "identity_changed")
         add_ids(identity, ids, scope)
         return identity
 
@@ -82,8 +82,8 @@ def follow_change(
 def find(channel: str, external_id: str, *, workspace_id: int, scope: str = "") -> Identity | None:
     """The person who has this id; None where nobody is known to."""
     with workspace_scope(workspace_id):
-        found = _found([KnownId("", external_id, identity_hash(channel, external_id, scope))])
-        return found[0] if found else None
+        people = _identities_with([KnownId("", external_id, identity_hash(channel, external_id, scope))])
+        return people[0] if people else None
 
 
 def ids_of(channel: str, person: Person, scope: str) -> list[KnownId]:
@@ -188,7 +188,7 @@ def new_row(
     }
 
 
-def _found(ids: Collection[KnownId]) -> list[Identity]:
+def _identities_with(ids: Collection[KnownId]) -> list[Identity]:
     """The people who have one of these ids, each once, the one met first first; a merged one is whom it went into."""
     hashes = [known.hash for known in ids]
     further = select(IdentityId.identity_id).where(IdentityId.external_hash.in_(hashes))
@@ -203,9 +203,9 @@ def _missing(identity: Identity, ids: Collection[KnownId]) -> list[KnownId]:
     return [each for each in ids if each.hash not in known and each.hash != identity.external_hash]
 
 
-def _one_of(found: Sequence[Identity], reason: str) -> Identity:
-    identity = found[0]
-    for other in found[1:]:
+def _one_of(people: Sequence[Identity], reason: str) -> Identity:
+    identity = people[0]
+    for other in people[1:]:
         merges.merge(identity, other, reason)
         if other.merged_into_id is not None:
             inherit_suppression(identity.id)

@@ -95,8 +95,8 @@ def undo(by: Attribution, merge_id: int) -> IdentityMerge:
     return row
 
 
-def _was_undone(one: int, other: int) -> bool:
-    pair = [one, other]
+def _was_undone(winner_id: int, loser_id: int) -> bool:
+    pair = [winner_id, loser_id]
     query = select(IdentityMerge.id).where(
         IdentityMerge.winner_id.in_(pair), IdentityMerge.loser_id.in_(pair), IdentityMerge.undone_at.is_not(None)
     )

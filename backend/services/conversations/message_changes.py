@@ -20,7 +20,7 @@ from backend.models import Conversation, Message, MessagePart, MessageReaction, 
 from backend.services import live
 from backend.services.conversations import chats, history, versions
 from backend.services.conversations.contents import content_of
-from backend.services.conversations.events import ContactReacted, MessagesDeleted
+from backend.services.conversations.events import ContactReacted, MessagesDeleted, MessagesStored
 
 MAX_REACTION: Final = 64
 
@@ -35,6 +35,8 @@ def apply_edit(sender: Sender, event: MessageReceived) -> bool:
             versions.edit(
                 message, history.body_of(event, message.body.get("identity_id")), event.date, content_of(event)
             )
+        if message.deleted_at is None:
+            events.publish(MessagesStored((history.words_of(message),)))
     return True
 
 

@@ -27,7 +27,7 @@ def edit(message: Message, body: dict[str, Any], at: datetime | None, content: d
     current = (message.edited_at or message.at, dict(message.body))
     known = [(row.edited_at, row.body) for row in stored] + [current]
     given = (at, body)
-    if any(moment == at and _words(said) == _words(body) for moment, said in known):
+    if any(moment == at and _words(former_body) == _words(body) for moment, former_body in known):
         return
     ordered = sorted([*known, given], key=lambda version: (version[0], _words(version[1])))
     # What it came with stays the first, whatever moments a provider gives.
@@ -41,10 +41,10 @@ def edit(message: Message, body: dict[str, Any], at: datetime | None, content: d
             "workspace_id": message.workspace_id,
             "message_id": message.id,
             "version": number,
-            "body": said,
+            "body": former_body,
             "edited_at": moment,
         }
-        for number, (moment, said) in enumerate(ordered[:MAX_VERSIONS], 1)
+        for number, (moment, former_body) in enumerate(ordered[:MAX_VERSIONS], 1)
     ]
     if rows:
         db.session.execute(insert(MessageVersion).values(rows))

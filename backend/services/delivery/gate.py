@@ -115,7 +115,7 @@ IN_CHARGE: Final = Rule(
     "conversation",
     "CASE WHEN c.in_charge <> 'us' AND d.operation = 'send' THEN 'not_in_charge' END",
     ends=True,
-    known=lambda conversation, saying: "not_in_charge" if conversation.in_charge not in (None, "us") else None,
+    known=lambda conversation, intended: "not_in_charge" if conversation.in_charge not in (None, "us") else None,
 )
 """Another application answers in the chat, or a person in the provider's own inbox."""
 SENDER_DISABLED: Final = Rule(

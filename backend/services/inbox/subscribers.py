@@ -54,8 +54,8 @@ def on_message_failed(event: MessageFailed) -> None:
 def on_messages_stored(event: MessagesStored) -> None:
     """What people say can be found at once."""
     search_index.index(
-        Indexed(said.message_id, said.workspace_id, said.conversation_id, said.at, said.text, said.has_file)
-        for said in event.messages
+        Indexed(words.message_id, words.workspace_id, words.conversation_id, words.at, words.text, words.has_file)
+        for words in event.messages
     )
 
 

@@ -41,7 +41,7 @@ def run(turn: Turn) -> int:
             ids = list(db.session.scalars(query.order_by(Conversation.id).limit(200)))
             db.session.rollback()
             for conversation_id in ids:
-                done += _one(conversation_id)
+                done += _do_due(conversation_id)
                 if turn.is_over():
                     turn.go_on_later()
                     return done
@@ -50,7 +50,7 @@ def run(turn: Turn) -> int:
     return done
 
 
-def _one(conversation_id: int) -> bool:
+def _do_due(conversation_id: int) -> bool:
     conversation = state.lock(conversation_id)
     if conversation is None:
         db.session.rollback()

@@ -190,7 +190,7 @@ class BatchStore:
         )
         if wrote:
             events.publish(ContactsWrote(wrote))
-        said = tuple(
+        stored_words = tuple(
             StoredWords(
                 message_id,
                 message.conversation.workspace_id,
@@ -202,8 +202,8 @@ class BatchStore:
             for message_id, message in zip(ids, self._messages, strict=True)
             if isinstance(message, _Received) and (message.is_talk or message.conversation.in_inbox)
         )
-        if said:
-            events.publish(MessagesStored(said))
+        if stored_words:
+            events.publish(MessagesStored(stored_words))
 
     def _write_conversations(self, message_ids: Sequence[int]) -> None:
         ids = {-number: message_id for number, message_id in enumerate(message_ids, 1)}

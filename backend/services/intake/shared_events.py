@@ -89,8 +89,8 @@ def _record_call(sender: Sender, event: CallReceived) -> None:
     known = conversations.message_at(conversation, event.call_id)
     if known is not None:
         with workspace_scope(conversation.workspace_id):
-            told = (known.content or {}).get("call", {})
-            if event.seconds is not None or told.get("seconds") is None:
+            known_call = (known.content or {}).get("call", {})
+            if event.seconds is not None or known_call.get("seconds") is None:
                 known.content = call_of(event)
         return
     message = history_notes.record(conversation, "call", call_of(event), at=event.date, external_id=event.call_id)

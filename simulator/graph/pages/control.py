@@ -22,7 +22,7 @@ def routes() -> list[web.RouteDef]:
     base = "/control/graph/pages/{node}"
     actions = {
         "people": add_person,
-        "say": say,
+        "say": write,
         "echo": echo,
         "edit": edit,
         "delete": delete,
@@ -74,7 +74,7 @@ def add_person(graph: Graph, body: Body, request: web.Request) -> web.Response:
     return reply(asdict(contact), 201)
 
 
-def say(graph: Graph, body: Body, request: web.Request) -> web.Response:
+def write(graph: Graph, body: Body, request: web.Request) -> web.Response:
     """Something that a person (`from`) sends: `text`, a file (multipart `file`, or `content` with `mime_type`) of a
     `kind` (image, video, audio, file, story_mention), `reply_to`, and in `message` anything else that Meta's object may
     hold."""

@@ -64,13 +64,13 @@ def emit(
     word = "message" if name == "echo" else name
     value: JSON = {"sender": sides[0], "recipient": sides[1], "timestamp": int((at or time.time()) * 1000)}
     value[word] = content
-    owner, told = owner_of(node, contact), 0
+    owner, count = owner_of(node, contact), 0
     for app_id, callback in heard_by(graph, node).items():
         standby = bool(owner) and owner != app_id and "thread_control" not in name
         field = "standby" if standby else _FIELDS[node.kind].get(name, _CONTROL[node.kind])
         alone = replace(node, subscribed={app_id: callback})
-        told += graph.emit(alone, field, "standby" if standby else "messaging", value)
-    return told
+        count += graph.emit(alone, field, "standby" if standby else "messaging", value)
+    return count
 
 
 def heard_by(graph: Graph, node: Node) -> dict[str, Callback]:

@@ -147,7 +147,7 @@ def test_what_overtakes_the_record_is_settled_after_it(app: Flask, provider: Scr
     provider.script = [answer(200, {"id": "example-1"})]
     run_until(app, idle)
     clock.move(2)
-    assert pending.retry(Turn()) == 2
+    assert pending.retry(Turn(60.0)) == 2
     assert fresh(reply).state == "delivered"
     others = db.session.execute(select(Message).where(Message.kind == "provider_reply")).scalars().all()
     assert [other.body["parts"][0]["text"] for other in others] == ["from a telephone"]

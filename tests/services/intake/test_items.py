@@ -138,12 +138,12 @@ def test_an_item_waits_while_a_senders_id_is_not_known_and_goes_to_it_then(home,
     assert accept(one, body(("account-2", message(1)), ("account-1", message(2)))) is True
     assert [(row.state, row.recipient_id) for row in stored()] == [("waiting", "account-2"), ("new", None)]
     assert waiting_items.WORK.is_due()
-    assert waiting_items.resolve(Turn()) == 0, "nothing is known yet"
+    assert waiting_items.resolve(Turn(60.0)) == 0, "nothing is known yet"
     assert not waiting_items.WORK.is_due()
     senders.keep_facts(late, SenderFacts("account-2", None, "Late"))
     db.session.commit()
     assert waiting_items.WORK.is_due(), "looked at again at once"
-    assert waiting_items.resolve(Turn()) == 1
+    assert waiting_items.resolve(Turn(60.0)) == 1
     assert sorted((row.sender_id, said(row)) for row in stored("new")) == sorted([(one.id, "m2"), (late.id, "m1")])
     assert stored("waiting") == []
 
@@ -154,7 +154,7 @@ def test_an_item_that_came_to_the_address_of_the_sender_it_waited_for_is_not_los
     assert accept(late, body(("account-2", message(1)))) is True
     senders.keep_facts(late, SenderFacts("account-2", None, "Late"))
     db.session.commit()
-    assert waiting_items.resolve(Turn()) == 1
+    assert waiting_items.resolve(Turn(60.0)) == 1
     assert [(row.sender_id, row.recipient_id, said(row)) for row in stored("new")] == [(late.id, None, "m1")]
     assert accept(late, body(("account-2", message(1)))) is False
 
@@ -164,7 +164,7 @@ def test_what_waited_for_somebody_else_is_dropped_and_counted_then(home, one):
     accept(one, body(("account-9", message(1))))
     senders.keep_facts(late, SenderFacts("account-2", None, "Late"))
     db.session.commit()
-    assert waiting_items.resolve(Turn()) == 1
+    assert waiting_items.resolve(Turn(60.0)) == 1
     assert (stored(), unknown()) == ([], {"account-9": 1})
 
 
@@ -173,7 +173,7 @@ def test_an_item_that_waits_is_looked_at_less_and_less_often(home, one):
     accept(one, body(("account-9", message(1))))
     pauses = []
     for _ in range(12):
-        waiting_items.resolve(Turn())
+        waiting_items.resolve(Turn(60.0))
         (row,) = stored("waiting")
         pauses.append((row.due_at - clock.now()).total_seconds())
         clock.move(pauses[-1] + 1)

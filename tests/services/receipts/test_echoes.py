@@ -55,12 +55,12 @@ def test_an_echo_that_overtakes_the_record_waits_and_is_ours(app, sender, channe
     receive(sender, echo("1001"))
     assert (replies(), kept()) == ([], 1)
     clock.move(2)
-    assert pending.retry(Turn()) == 0
+    assert pending.retry(Turn(60.0)) == 0
     db.session.execute(update(Delivery).values(state="due", epoch=0))
     db.session.commit()
     run_until(app, idle)
     clock.move(1.5)
-    assert pending.retry(Turn()) == 1
+    assert pending.retry(Turn(60.0)) == 1
     assert (fresh(message).state, replies(), kept()) == ("sent", [], 0)
 
 
@@ -69,9 +69,9 @@ def test_a_persons_echo_beside_a_send_of_ours_is_kept_as_one_after_five_seconds(
     receive(sender, echo("9001", "a person's"))
     assert replies() == []
     clock.move(3)
-    assert pending.retry(Turn()) == 0
+    assert pending.retry(Turn(60.0)) == 0
     clock.move(3)
-    assert pending.retry(Turn()) == 1
+    assert pending.retry(Turn(60.0)) == 1
     assert replies() == [("a person's", "provider", "out", "sent")]
 
 
@@ -96,12 +96,12 @@ def test_our_own_reference_is_proof_however_long_the_record_takes(sender, channe
     in_flight(message)
     receive(sender, echo("1001", client_ref=f"{message.id}:0"))
     clock.move(60)
-    assert pending.retry(Turn()) == 0
+    assert pending.retry(Turn(60.0)) == 0
     db.session.execute(update(Message).values(state="unknown"))
     db.session.execute(delete(Delivery))
     db.session.commit()
     clock.move(60)
-    assert pending.retry(Turn()) == 1
+    assert pending.retry(Turn(60.0)) == 1
     settled = fresh(message)
     assert (settled.state, settled.external_id, replies()) == ("sent", "1001", [])
 
@@ -127,11 +127,11 @@ def test_an_echo_of_a_send_whose_process_died_waits_until_that_is_settled(app, s
     receive(sender, echo("1001"))
     receive(sender, echo("9001", "later"))
     clock.move(60)
-    assert pending.retry(Turn()) == 1
+    assert pending.retry(Turn(60.0)) == 1
     assert (replies(), kept()) == ([("later", "provider", "out", "sent")], 1), "nobody has begun to send that"
     db.session.execute(update(Delivery).values(state="due", epoch=0, client_ref=None))
     db.session.commit()
     run_until(app, idle)
     clock.move(30)
-    assert pending.retry(Turn()) == 1
+    assert pending.retry(Turn(60.0)) == 1
     assert (fresh(message).state, fresh(other).state, len(replies()), kept()) == ("sent", "sent", 1, 0)

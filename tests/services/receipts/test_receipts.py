@@ -111,7 +111,7 @@ def test_a_receipt_that_overtakes_the_record_is_applied_after_it(app, sender, ch
     run_until(app, idle)
     clock.move(2)
     assert pending.WORK.is_due()
-    assert pending.retry(Turn()) == 2
+    assert pending.retry(Turn(60.0)) == 2
     assert (fresh(message).state, kept()) == ("read", 0)
 
 
@@ -121,7 +121,7 @@ def test_a_receipt_of_a_message_that_is_not_ours_is_given_up_after_a_day(sender,
     began = clock.now()
     while not ended:
         clock.move(600)
-        ended = pending.retry(Turn())
+        ended = pending.retry(Turn(60.0))
         tries += 1
         assert tries < 200
     assert timedelta(hours=24) <= clock.now() - began < timedelta(hours=25)
@@ -151,7 +151,7 @@ def test_a_defect_of_one_holds_up_no_other(app, sender, channel, chat, monkeypat
 
     monkeypatch.setattr(pending, "apply_receipt", apply)
     clock.move(2)
-    assert pending.retry(Turn()) == 1
+    assert pending.retry(Turn(60.0)) == 1
     assert (fresh(message).state, kept()) == ("delivered", 1)
     assert not pending.WORK.is_due(), "it is put off"
 

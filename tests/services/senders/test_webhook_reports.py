@@ -49,7 +49,7 @@ def test_dropped_waiting_and_parked_items_are_counted():
     assert (report.channel, report.address) == ("example", f"http://127.0.0.1:8000/example/webhook/{one.id}")
     assert (report.has_secret, report.has_token, report.waiting, report.parked) == (True, True, 1, 1)
     assert {dropped.recipient_id: dropped.count for dropped in report.dropped} == {"account-9": 2, "account-8": 1}
-    waiting_items.resolve(Turn())
+    waiting_items.resolve(Turn(60.0))
     assert report_of(one).waiting == 1
 
 
