@@ -17,11 +17,13 @@ from backend.services.daily_summaries import jobs as daily_summaries
 from backend.services.files import fetch_work
 from backend.services.housekeeping import retention
 from backend.services.inbox import assignment, followups, late_answers, search_index
+from backend.services.inbox import timers as inbox_timers
 from backend.services.intake import consumer, waiting_items
 from backend.services.mail import sending as mails
 from backend.services.outgoing_webhooks import sending as outgoing_webhooks
 from backend.services.posts import jobs as posts
 from backend.services.posts import publishing
+from backend.services.posts.publishers import token_scopes
 from backend.services.receipts import pending
 from backend.services.scheduled_messages import fetch_adoption, sending
 from backend.services.scheduling import firing
@@ -40,6 +42,7 @@ MODULES = (
     firing,
     followups,
     health,
+    inbox_timers,
     late_answers,
     mails,
     outgoing_webhooks,
@@ -53,6 +56,7 @@ MODULES = (
     sending,
     silence_application,
     timers,
+    token_scopes,
     waiting_items,
     rule_warnings,
 )
