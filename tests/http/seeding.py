@@ -255,9 +255,9 @@ class Seeding:
         times = {"created_at": now, "updated_at": now}
         webhook = OutgoingWebhook(url=f"https://93.184.216.34/hooks/{number}", events=["*"], **times)
         webhook.secret = "whsec_visibly-fake"
-        self._first("outgoing_webhooks", self._store(webhook))
+        webhook_id = self._first("outgoing_webhooks", self._store(webhook))
         sent = {"event_id": f"evt_{self.home.id}_{number}", "type": "test", "body": "{}", "state": "failed"}
-        delivery_id = self._store(OutgoingDelivery(webhook_id=webhook.id, **sent, due_at=now, created_at=now))
+        delivery_id = self._store(OutgoingDelivery(webhook_id=webhook_id, **sent, due_at=now, created_at=now))
         first = self._first("outgoing_deliveries", delivery_id)
         self._store(OutgoingAttempt(delivery_id=first, at=now, status=500, code="bad_status", duration_ms=7))
 

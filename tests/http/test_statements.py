@@ -258,6 +258,10 @@ ROWLESS = {
     "metrics.read": "has a test of its own, by token",
     "scheduling.trigger_by_get": "writes, by GET for old callers",
     "scheduling.trigger_short_by_get": "writes, by GET for old callers",
+} | {
+    f"provider_webhooks.{channel}{address}_handshake": "answers a provider with what it sent"
+    for channel in ("instagram", "messenger", "whatsapp")
+    for address in ("", "_by_id")
 }
 """Routes that show no rows, and why."""
 
