@@ -35,7 +35,7 @@ def test_what_has_happened_never_lies_ahead(page: Page) -> None:
             time.dateTime = new Date(Date.now() + 20000).toISOString();
             time.dataset.ago = "";
             document.querySelector("main").append(time);
-            document.dispatchEvent(new Event("htmx:afterSwap"));
+            document.dispatchEvent(new CustomEvent("htmx:afterSwap", { detail: { target: document.body } }));
             return time.textContent;
         }"""
     )
