@@ -224,7 +224,7 @@ def test_a_defect_in_one_step_of_the_sweep_keeps_no_other_from_being_done(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    monkeypatch.setattr(sweeper, "_ensure_bot", Failing(NO_HANDLES, lambda: None, times=1))
+    monkeypatch.setattr(sweeper, "_ensure_environment", Failing(NO_HANDLES, lambda: None, times=1))
     failing = Work("a_work", "intake", Failing(ValueError("x"), lambda: False, times=1), lambda turn: 0)
     monkeypatch.setattr(work, "_registered", {failing.name: failing})
     monkeypatch.setattr(sweeper.live, "purge", lambda: done.append("purged"))

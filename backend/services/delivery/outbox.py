@@ -73,13 +73,12 @@ def send(
     spec = registry.spec(conversation.channel)
     fitted = Fitted.of(content, spec)
     refused = _refusal(conversation, content, human_agent) or fitted.code
-    due_at = max(now, not_before) if not_before else now
-    expires_at = due_at + expires_in if expires_in else None
+    due_at, expires_at = _times(now, not_before, expires_in)
     reply_to = reply_to if spec.capabilities.reply_to else None
     fields = {"kind": kind, "lane": int(lane), "at_most_once": at_most_once, "reply_to": reply_to, "user_id": user_id}
     fields |= {"state": "canceled" if refused else "queued", "error": refused, "created_at": now}
-    fields |= {"body": _body_of(conversation, fitted, thread_id) | ({"human_agent": True} if human_agent else {})}
-    fields |= {"via": via, "author_user_id": author_user_id, "happened_at": due_at if due_at > now else None}
+    fields |= {"body": _body_of(conversation, fitted, thread_id, human_agent), "via": via}
+    fields |= {"author_user_id": author_user_id, "happened_at": due_at if due_at > now else None}
     message = message_store.store(conversation, fields, key=key, due_at=due_at, expires_at=expires_at, reason=reason)
     if message is None:
         return _first_of(conversation.workspace_id, key or "")
@@ -92,8 +91,18 @@ def _refusal(conversation: Conversation, content: Content, human_agent: bool) ->
     return gate.refusal(conversation, is_template=content.template is not None, is_human_agent=human_agent)
 
 
-def _body_of(conversation: Conversation, fitted: Fitted, thread_id: str | None) -> dict[str, Any]:
-    return parts_of(conversation.channel, fitted) | ({"thread_id": thread_id} if thread_id else {})
+def _times(
+    now: datetime, not_before: datetime | None, expires_in: timedelta | None
+) -> tuple[datetime, datetime | None]:
+    due_at = max(now, not_before) if not_before else now
+    return due_at, due_at + expires_in if expires_in else None
+
+
+def _body_of(
+    conversation: Conversation, fitted: Fitted, thread_id: str | None, human_agent: bool = False
+) -> dict[str, Any]:
+    body = parts_of(conversation.channel, fitted)
+    return body | ({"thread_id": thread_id} if thread_id else {}) | ({"human_agent": True} if human_agent else {})
 
 
 def parts_of(channel: str, fitted: Fitted) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def _later(error: RetryLater, attempts: int, failures_in_row: int, key: int | No
         # Our own lease ran out before the write: the next holder sends it.
         return Decision(Next.AGAIN, error.code, "retry", seconds=1.0)
     if error.scope == "chat":
-        seconds = min(error.seconds * error.growth ** min(attempts - 1, MAX_ATTEMPTS), MAX_WAIT)
+        seconds = Backoff(error.seconds, MAX_WAIT, factor=error.growth).seconds(min(attempts, MAX_ATTEMPTS + 1))
         return Decision(Next.AGAIN, error.code, "retry", seconds=seconds, chat_pause=seconds)
     # A provider that cannot be reached at all rests as a whole, or each waiting row would knock by itself.
     reached = error.code == "rate_limited"
