@@ -14,6 +14,7 @@ from tests.http.console.conftest import OWN, Browser
 from tests.support import factories
 
 OPEN = {
+    "console_channels.deletion_status",
     "console_assets.asset",
     "console_sign_in.root",
     "console_sign_in.sign_in_form",

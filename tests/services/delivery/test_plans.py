@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -75,8 +76,10 @@ def test_a_claim_reads_as_little_of_a_channel_with_a_reply_window(everything, cl
     assert read["ix_deliveries_due"] <= 26
 
 
-def test_without_a_channel_that_has_a_window_no_statement_asks_for_one():
-    assert "last_inbound_at" not in str(CLAIM)
+def test_only_channels_that_have_a_window_are_asked_for_one():
+    (rule,) = [rule for rule in gate.rules() if rule.name == "reply_window"]
+    assert "last_inbound_at" in rule.code
+    assert sorted(re.findall("WHEN '([a-z_]+)'", rule.code)) == [spec.name for spec in registry.specs() if spec.reply_window]
     assert gate.rules() is gate.rules(), "statements are cached by the list"
 
 

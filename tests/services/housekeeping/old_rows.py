@@ -27,6 +27,7 @@ from backend.models import (
     JobRun,
     LinkToken,
     Mail,
+    MetaRequest,
     OutgoingDelivery,
     OutgoingWebhook,
     PasswordReset,
@@ -34,6 +35,7 @@ from backend.models import (
     Schedule,
     ScheduleFire,
     SignIn,
+    UndoStep,
     UnknownRecipient,
     WebhookEvent,
     WebhookEventKey,
@@ -225,6 +227,15 @@ def account_signal(bot, person, at: datetime) -> AccountSignal:
     return AccountSignal(workspace_id=person.workspace_id, sender_id=bot.id, code="flood_wait", at=at)
 
 
+def undo_step(bot, person, at: datetime) -> UndoStep:
+    return UndoStep(workspace_id=person.workspace_id, action="close", changes=[], created_at=at, until=at)
+
+
+def meta_request(bot, person, at: datetime) -> MetaRequest:
+    names = {"kind": "deletion", "code": uuid.uuid4().hex, "user_hash": uuid.uuid4().bytes}
+    return MetaRequest(**names, issued_at=at, state="done", created_at=at)
+
+
 def account_login(bot, person, at: datetime) -> AccountLogin:
     return AccountLogin(
         workspace_id=person.workspace_id,
@@ -255,6 +266,7 @@ def campaign_preflight(bot, person, at: datetime) -> CampaignPreflight:
 DELETING: dict[str, tuple[Make, timedelta]] = {
     "webhook duplicates' keys": (event_key, timedelta(days=7)),
     "idempotency keys": (idempotency_key, timedelta(hours=24)),
+    "changes that can be taken back no more": (undo_step, timedelta(hours=24)),
     "link tokens": (link_token, timedelta(days=7)),
     "attempts": (attempt, timedelta(days=90)),
     "job history": (job_run, timedelta(days=90)),
@@ -266,6 +278,7 @@ DELETING: dict[str, tuple[Make, timedelta]] = {
     "ended fetches of files": (file_fetch, timedelta(days=7)),
     "password resets": (password_reset, timedelta(days=7)),
     "receipts without a message": (pending_receipt, timedelta(days=7)),
+    "people's requests by Meta": (meta_request, timedelta(days=730)),
     "recipients that nobody owns": (unknown_recipient, timedelta(days=90)),
     "ended sign-ins": (sign_in, timedelta(days=30)),
     "processed webhook events": (event, timedelta(days=30)),
