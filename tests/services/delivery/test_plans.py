@@ -79,7 +79,9 @@ def test_a_claim_reads_as_little_of_a_channel_with_a_reply_window(everything, cl
 def test_only_channels_that_have_a_window_are_asked_for_one():
     (rule,) = [rule for rule in gate.rules() if rule.name == "reply_window"]
     assert "last_inbound_at" in rule.code
-    assert sorted(re.findall("WHEN '([a-z_]+)'", rule.code)) == [spec.name for spec in registry.specs() if spec.reply_window]
+    assert sorted(re.findall("WHEN '([a-z_]+)'", rule.code)) == [
+        spec.name for spec in registry.specs() if spec.reply_window
+    ]
     assert gate.rules() is gate.rules(), "statements are cached by the list"
 
 
