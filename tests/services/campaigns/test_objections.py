@@ -69,9 +69,9 @@ def test_the_words_of_a_workspace_and_the_known_ones_count_in_a_bots_chat_too(ri
 def test_an_objection_on_another_channel_holds_for_every_identity_of_the_person(rig: Rig) -> None:
     """The person is known by a Telegram id and, on a channel with ids of its own, linked with the contact."""
     campaign = rig.launch(rig.draft([rig.person(1, phone="+12025550123")], "Hello"))
-    writes(rig, "stop", OTHER_ID, channel="meta_page", contact_id=rig.recipients(campaign)[0].contact_id)
+    writes(rig, "stop", OTHER_ID, channel="messenger", contact_id=rig.recipients(campaign)[0].contact_id)
     assert rig.states(campaign) == [("stopped", "opted_out")]
-    assert suppressed(rig) == {"meta_page", "phone", "telegram_user"}
+    assert suppressed(rig) == {"messenger", "phone", "telegram_user"}
     assert rig.run(until=clock.now() + timedelta(days=2)) == []
 
 

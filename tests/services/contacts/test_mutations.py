@@ -102,7 +102,7 @@ def test_korean_names_below_english_column_names(imports: Imports, contacts: Con
     ]
     content = "\n".join(["Name,Phone", *people]).encode(encoding)
     imports.run(content, region="KR")
-    assert contacts()[0]["first_name"] == "김가상"
+    assert (contacts()[0]["last_name"], contacts()[0]["first_name"]) == ("김", "가상")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_headers_of_eight_languages_in_their_encodings(imports: Imports, header:
     mark = ";" if ";" in header else ","
     job = imports.begin(f"{header}\r\nA{mark}B{mark}+82 10-2000-0001\r\n".encode(encoding))
     assert "phone" in job.mapping.values()
-    assert "first_name" in job.mapping.values()
+    assert {"first_name", "full_name"} & set(job.mapping.values())
     assert not any("\ufffd" in name for name in job.mapping)
 
 
