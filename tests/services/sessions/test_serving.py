@@ -150,7 +150,7 @@ def test_a_campaign_message_waits_for_what_is_new_in_its_chat(
     account: Account, home: Workspace, box: TelegramBox, running: Running, heard: Callable[..., list[Any]]
 ) -> None:
     find_bob(account, home, running)
-    box.control("POST", f"/accounts/{BOB}/say", {"chat": ANN, "text": "please stop"})
+    box.control("POST", f"/accounts/{BOB}/say", {"chat": ANN, "text": "who is this?"})
     box.control(
         "POST", "/mtproto/faults", {"kind": "error", "method": "updates.getDifference", "code": 500, "message": "X"}
     )
@@ -161,7 +161,7 @@ def test_a_campaign_message_waits_for_what_is_new_in_its_chat(
         until(lambda: delivery_reason(message) == "catching_up", 20)
         assert sent_by(box, ANN) == []
         process()
-        assert [event.text for event in wrote] == ["please stop"]
+        assert [event.text for event in wrote] == ["who is this?"]
         # Nobody stopped it: then it goes.
         until(lambda: fresh(message).state == "sent", 20)
 
