@@ -40,6 +40,8 @@ from tests.support import accounts, engine, factories
 from tests.support.fake_channel import FakeChannel
 
 CHANNEL = "telegram_user"
+_OF_ACCOUNTS = Delivery.sender_id.in_(select(Sender.id).where(Sender.channel == CHANNEL))
+"""Nobody serves the bots here."""
 _HELD_SECONDS = 3.0
 """What was tried and stays due for so long is held."""
 BASIS = {"basis": "contract", "note": "They ordered from us this year."}
@@ -177,7 +179,8 @@ class Rig:
         """Something that is due; what was not tried yet comes first."""
         db.session.rollback()
         with system_scope("a test"):
-            query = select(Delivery).where(Delivery.due_at <= clock.now()).order_by(Delivery.reason.nulls_first())
+            query = select(Delivery).where(Delivery.due_at <= clock.now(), _OF_ACCOUNTS)
+            query = query.order_by(Delivery.reason.nulls_first())
             return db.session.scalars(query.limit(1).execution_options(populate_existing=True)).first()
 
     def _is_paused(self, due: Delivery) -> bool:
@@ -192,7 +195,7 @@ class Rig:
     def _next_moment(self) -> datetime | None:
         db.session.rollback()
         with system_scope("a test"):
-            due = db.session.scalar(select(Delivery.due_at).order_by(Delivery.due_at).limit(1))
+            due = db.session.scalar(select(Delivery.due_at).where(_OF_ACCOUNTS).order_by(Delivery.due_at).limit(1))
             turn = db.session.scalar(
                 select(Campaign.next_turn_at)
                 .where(Campaign.state.in_(("running", "scheduled")), Campaign.next_turn_at.is_not(None))
