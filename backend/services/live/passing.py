@@ -18,7 +18,14 @@ from backend.services.live.queries import Change
 
 log = get_logger(__name__)
 
-CHANNEL: Final = "switchboard:passing"
+_CHANNEL: Final = "switchboard:passing"
+
+
+def channel() -> str:
+    """Where it is told. What Redis publishes is heard in all its databases, so the name has the number of ours: another
+    installation may use the next one."""
+    number = queue.connection().connection_pool.connection_kwargs.get("db") or 0
+    return f"{_CHANNEL}:{number}"
 
 
 def tell(workspace_id: int, topic: str, ids: Mapping[str, int], *, only_for: Sequence[int] | None = None) -> None:
@@ -28,7 +35,7 @@ def tell(workspace_id: int, topic: str, ids: Mapping[str, int], *, only_for: Seq
     """
     event = {"workspace_id": workspace_id, "topic": topic, "ids": dict(ids), "at": clock.unix()}
     try:
-        queue.connection().publish(CHANNEL, json.dumps(event | {"only_for": only_for}, separators=(",", ":")))
+        queue.connection().publish(channel(), json.dumps(event | {"only_for": only_for}, separators=(",", ":")))
     except redis.RedisError as error:
         log.info("passing_away", error=type(error).__name__)
 
@@ -48,7 +55,7 @@ class Listener(queue.NudgeListener):
     """A thread that hands over what passes by; while Redis is away it tries again each second."""
 
     def __init__(self, hear: Callable[[list[Change]], None]) -> None:
-        super().__init__(lambda: None, CHANNEL)
+        super().__init__(lambda: None, channel())
         self._hear = hear
 
     def heard(self, message: Mapping[str, object]) -> None:
