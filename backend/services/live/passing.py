@@ -22,7 +22,7 @@ _CHANNEL: Final = "switchboard:passing"
 
 
 def channel() -> str:
-    """Where it is told. What Redis publishes is heard in all its databases, so the name has the number of ours: another
+    """Where it is told. What Redis publishes is heard in all its databases, so the name holds the number: another
     installation may use the next one."""
     number = queue.connection().connection_pool.connection_kwargs.get("db") or 0
     return f"{_CHANNEL}:{number}"
