@@ -69,14 +69,18 @@ def texts(box: TelegramBox) -> list[str]:
 
 def working(condition: Callable[[], Any]) -> Callable[[], bool]:
     """The condition, with the works of the campaigns and the intake done before each look, and two seconds that pass
-    after it: a campaign that waits for something looks again after a minute."""
+    after it: a campaign that waits for something looks again after a minute. Three minutes pass at most, however slow
+    the machine: after an hour the next message would go."""
+    passed = 0
 
     def look() -> bool:
+        nonlocal passed
         release.drain(Turn(60.0))
         process()
         came = bool(condition())
-        if not came:
+        if not came and passed < 180:
             clock.move(2)
+            passed += 2
         return came
 
     return look
