@@ -74,21 +74,22 @@ def send(
     fitted = Fitted.of(content, spec)
     refused = _refusal(conversation, content, human_agent) or fitted.code
     due_at, expires_at = _times(now, not_before, expires_in)
-    reply_to = reply_to if spec.capabilities.reply_to else None
-    fields = {"kind": kind, "lane": int(lane), "at_most_once": at_most_once, "reply_to": reply_to, "user_id": user_id}
-    fields |= {"state": "canceled" if refused else "queued", "error": refused, "created_at": now}
-    fields |= {"body": _body_of(conversation, fitted, thread_id, human_agent), "via": via}
-    fields |= {"author_user_id": author_user_id, "happened_at": due_at if due_at > now else None}
+    fields = {"kind": kind, "lane": int(lane), "at_most_once": at_most_once, "user_id": user_id, "created_at": now}
+    fields |= {"state": "canceled" if refused else "queued", "error": refused, "via": via}
+    fields |= {"author_user_id": author_user_id, "reply_to": reply_to if spec.capabilities.reply_to else None}
+    fields |= {"body": _body_of(conversation, fitted, thread_id, human_agent), "happened_at": _later(due_at, now)}
     message = message_store.store(conversation, fields, key=key, due_at=due_at, expires_at=expires_at, reason=reason)
-    if message is None:
-        return _first_of(conversation.workspace_id, key or "")
-    if not refused:
+    if message is not None and not refused:
         queue.nudge()
-    return message
+    return message or _first_of(conversation.workspace_id, key or "")
 
 
 def _refusal(conversation: Conversation, content: Content, human_agent: bool) -> str | None:
     return gate.refusal(conversation, is_template=content.template is not None, is_human_agent=human_agent)
+
+
+def _later(moment: datetime, now: datetime) -> datetime | None:
+    return moment if moment > now else None
 
 
 def _times(
